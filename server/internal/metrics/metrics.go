@@ -1,0 +1,67 @@
+// Package metrics names the Prometheus metrics of the server.
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Metrics holds every instrument; New registers them in a registry of their own.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	// Requests counts finished requests by route, method and status code.
+	Requests *prometheus.CounterVec
+	// Duration observes the seconds of a request by route.
+	Duration *prometheus.HistogramVec
+	// Tokens counts exchanges by grant type and outcome ("issued" or the error code).
+	Tokens *prometheus.CounterVec
+	// Refreshes counts judged refresh tokens by policy and verdict (see server/token).
+	Refreshes *prometheus.CounterVec
+	// Logins counts password checks by outcome: success, failure, throttled, overload.
+	Logins *prometheus.CounterVec
+	// PasswordQueue is how many password checks wait for a worker now.
+	PasswordQueue prometheus.Gauge
+	// PasswordWait observes how long a password check waited for a worker, in seconds.
+	PasswordWait prometheus.Histogram
+	// Audit counts audit events by action.
+	Audit *prometheus.CounterVec
+}
+
+// New makes the instruments.
+func New() *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_http_requests_total", Help: "Finished HTTP requests.",
+		}, []string{"route", "method", "status"}),
+		Duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "latchkey_http_request_duration_seconds", Help: "Time from the request's headers to the end of the answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"route"}),
+		Tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_token_requests_total", Help: "Token requests by grant type and outcome.",
+		}, []string{"grant_type", "outcome"}),
+		Refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_refresh_verdicts_total", Help: "Refresh tokens presented, by rotation policy and verdict.",
+		}, []string{"policy", "verdict"}),
+		Logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_logins_total", Help: "Password checks by outcome.",
+		}, []string{"outcome"}),
+		PasswordQueue: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "latchkey_password_queue_length", Help: "Password checks that wait for a worker.",
+		}),
+		PasswordWait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "latchkey_password_queue_seconds", Help: "Time that a password check waited for a worker.",
+			Buckets: []float64{.001, .005, .01, .05, .1, .25, .5, 1},
+		}),
+		Audit: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_audit_events_total", Help: "Security facts by name.",
+		}, []string{"action"}),
+	}
+	m.Registry.MustRegister(
+		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}

@@ -1,0 +1,62 @@
+// Package request carries what every layer may want to know of the HTTP request it works for: its id, where it came
+// from, and its log event.
+package request
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+)
+
+// Info is the request that a context belongs to.
+type Info struct {
+	// ID is the request id, as the response's X-Request-Id header has it.
+	ID string
+	// Address is the client's, as the trusted proxies tell it.
+	Address   netip.Addr
+	UserAgent string
+	// Event is the one log event of the request, filled along the way.
+	Event *Event
+}
+
+type key struct{}
+
+// With gives a context that belongs to the request.
+func With(ctx context.Context, info *Info) context.Context {
+	return context.WithValue(ctx, key{}, info)
+}
+
+// From gives the request of the context; an empty one when there is none.
+func From(ctx context.Context) *Info {
+	if info, ok := ctx.Value(key{}).(*Info); ok {
+		return info
+	}
+	return &Info{}
+}
+
+// Event collects the attributes of one request's log line. A nil Event takes and drops them.
+type Event struct {
+	mu    sync.Mutex
+	attrs []slog.Attr
+}
+
+// Add adds attributes; snake_case keys, never a secret.
+func (e *Event) Add(attrs ...slog.Attr) {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.attrs = append(e.attrs, attrs...)
+}
+
+// Attrs gives what was collected.
+func (e *Event) Attrs() []slog.Attr {
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]slog.Attr(nil), e.attrs...)
+}

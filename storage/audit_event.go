@@ -1,0 +1,45 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// AuditEvent is one security fact: append-only.
+type AuditEvent struct {
+	ID ID
+	At time.Time
+	// Action is a fixed name in snake case, such as "login_failed" or "refresh_token_reused".
+	Action string
+	// Actor is who did it: "user", "client", "operator", "server".
+	Actor     string
+	UserID    int64  // 0 = none
+	ClientID  string // empty = none
+	GrantID   ID     // zero = none
+	Address   string
+	RequestID string
+	// Outcome is "success", "failure" or "denied"; Reason says more, in snake case.
+	Outcome string
+	Reason  string
+	// Details is a JSON object or empty. Never a secret.
+	Details json.RawMessage
+}
+
+// AuditFilter selects events; zero fields select all.
+type AuditFilter struct {
+	UserID   int64
+	ClientID string
+	GrantID  ID
+	Action   string
+	// Before is the ID to go on behind, newest first.
+	Before ID
+	Limit  int
+}
+
+// AuditEvents keeps the security facts.
+type AuditEvents interface {
+	AppendAudit(ctx context.Context, events ...*AuditEvent) error
+	// ListAudit gives up to f.Limit events, newest first.
+	ListAudit(ctx context.Context, f AuditFilter) ([]*AuditEvent, error)
+}

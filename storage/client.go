@@ -1,0 +1,49 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Client is a registered application. What its metadata mean is the business of package clients.
+type Client struct {
+	ID string
+	// Metadata is a JSON object: the metadata of RFC 7591 and Latchkey's own policies.
+	Metadata json.RawMessage
+	// SecretMAC and PreviousSecretMAC are the MACs of the secrets that are good now; zero = none.
+	SecretMAC               Digest
+	PreviousSecretMAC       Digest
+	PreviousSecretExpiresAt time.Time
+	Disabled                bool
+	// AuthEpoch is carried by each grant and each client_credentials token from its issue; raising it ends them all.
+	AuthEpoch int64
+	// Version counts the updates.
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Clients keeps the registered applications. Each change is seen by Watch.
+type Clients interface {
+	// CreateClient stores c, its AuthEpoch set from CreatedAt, its Version 1. ErrExists: the ID is taken.
+	CreateClient(ctx context.Context, c *Client, audit *AuditEvent) error
+
+	// Client finds one, or ErrNotFound.
+	Client(ctx context.Context, id string) (*Client, error)
+
+	// ListClients gives up to limit clients with an ID above after, by ascending ID (byte order).
+	ListClients(ctx context.Context, after string, limit int) ([]*Client, error)
+
+	// UpdateClient replaces the row if it still has c.Version, and raises the version in c and in the row.
+	// ErrConflict: it has another version. ErrNotFound.
+	// The epoch becomes the greater of c.AuthEpoch and the stored one.
+	UpdateClient(ctx context.Context, c *Client, audit *AuditEvent) error
+
+	// RaiseClientEpoch ends every grant and client_credentials token of the client; an empty id means of every client.
+	// ErrNotFound for an id that is not there.
+	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *AuditEvent) error
+
+	// RemoveClient removes it; grants that are left without their client are dead. ErrNotFound.
+	RemoveClient(ctx context.Context, id string, audit *AuditEvent) error
+}

@@ -1,0 +1,21 @@
+package storage
+
+import "log/slog"
+
+// Digest is a MAC or hash of something secret. It proves nothing by itself, and is not shown either.
+type Digest [32]byte
+
+func (Digest) String() string       { return "[redacted]" }
+func (Digest) GoString() string     { return "[redacted]" }
+func (Digest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+func (d Digest) IsZero() bool       { return d == Digest{} }
+
+// Secret is text that must not be shown: a password, a token, a client secret.
+type Secret string
+
+func (Secret) String() string       { return "[redacted]" }
+func (Secret) GoString() string     { return "[redacted]" }
+func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// Reveal gives the text itself, for the one place that needs it.
+func (s Secret) Reveal() string { return string(s) }

@@ -1,0 +1,26 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// Resource is a protected resource (RFC 8707): something that access tokens can be meant for.
+type Resource struct {
+	// Identifier is an absolute URI without a fragment.
+	Identifier string
+	Name       string
+	// Scopes are those that make sense there.
+	Scopes    []string
+	CreatedAt time.Time
+}
+
+// Resources keeps the protected resources. Each change is seen by Watch.
+type Resources interface {
+	// CreateResource stores r. ErrExists.
+	CreateResource(ctx context.Context, r *Resource, audit *AuditEvent) error
+	// ListResources gives all, by identifier.
+	ListResources(ctx context.Context) ([]*Resource, error)
+	// RemoveResource removes one. ErrNotFound.
+	RemoveResource(ctx context.Context, identifier string, audit *AuditEvent) error
+}

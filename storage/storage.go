@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Sentinel errors. Drivers translate their own errors into these at their edge, wrapped with what was being done.
+var (
+	// ErrNotFound: no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: a row with this key is there already.
+	ErrExists = errors.New("already exists")
+	// ErrConflict: the row is not in the state that the statement demands; someone else was faster.
+	ErrConflict = errors.New("changed by someone else")
+	// ErrUnavailable: the database can't be reached, is shutting down, is read-only, or the statement was given up
+	// for want of a connection, a lock or time. Trying again later may succeed. Never a statement about the data.
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// Store is everything that Latchkey keeps.
+//
+// Every method is one atomic act: it has happened as a whole when nil is returned, and it survives a crash of the
+// server or of the database from then on. Any number of goroutines and of processes may call at once.
+// A context that ends makes a method return the context's error wrapped with ErrUnavailable when the outcome is unknown.
+type Store interface {
+	Users
+	Clients
+	Grants
+	Throttles
+	RevokedTokens
+	SigningKeys
+	Resources
+	AuditEvents
+
+	// Ping makes one round trip.
+	Ping(ctx context.Context) error
+
+	// Watch calls changed for each change that any process made to clients, signing keys or resources,
+	// at most one second after it was committed, until ctx ends; it returns ctx's error then. After a lost connection
+	// it reconnects by itself and reports ChangeAll, since changes may have been missed. It calls changed with
+	// ChangeAll once at its start. changed must not block.
+	Watch(ctx context.Context, changed func(Change)) error
+
+	// Maintain removes what has ended and prepares what will be needed (Postgres: partitions), in batches of at most
+	// batch rows, each a statement of its own. It does one batch of each kind and says whether more is waiting.
+	// It may run in many processes at once.
+	Maintain(ctx context.Context, now time.Time, batch int) (Maintenance, error)
+
+	// Stats tells the state of the connections.
+	Stats() PoolStats
+
+	Close() error
+}
+
+// Change names what changed. An empty ID means any row of that kind.
+type Change struct {
+	Kind ChangeKind
+	ID   string
+}
+
+// ChangeKind is the kind of row that changed.
+type ChangeKind string
+
+// The kinds of changes that are watched: what servers cache.
+const (
+	ChangeAll         ChangeKind = "all"
+	ChangeClient      ChangeKind = "client"
+	ChangeSigningKeys ChangeKind = "signing_keys"
+	ChangeResources   ChangeKind = "resources"
+)
+
+// Maintenance counts what one call of Maintain removed.
+type Maintenance struct {
+	Grants, RevokedTokens, Throttles int64
+	PartitionsCreated                []string
+	PartitionsDropped                []string
+	// More is true when a batch was full: there is more to remove now.
+	More bool
+}
+
+// PoolStats is the state of the database connections.
+type PoolStats struct {
+	Max, InUse, Idle int
+	// Waits counts acquisitions that had to wait, WaitTime is how long in all.
+	Waits    int64
+	WaitTime time.Duration
+}

@@ -1,0 +1,24 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// Bucket limits attempts: Burst at once, and one more each Interval (the generic cell rate algorithm).
+// The row keeps one time per key, the theoretical arrival time, so that a bucket that is full again needs no row.
+type Bucket struct {
+	Key      Digest
+	Burst    int
+	Interval time.Duration
+}
+
+// Throttles keeps the state of buckets, for all replicas together.
+type Throttles interface {
+	// TakeAttempts takes one attempt from each bucket. It returns zero when each had one, else how long until
+	// the emptiest holds one again. Of any number of concurrent callers no more get zero than the bucket holds.
+	TakeAttempts(ctx context.Context, now time.Time, buckets ...Bucket) (time.Duration, error)
+
+	// GiveBackAttempts returns one attempt to each bucket.
+	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...Bucket) error
+}

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// User is a person who can log in.
+type User struct {
+	// ID is positive. It may come from another system (Django's auth_user.id).
+	ID int64
+	// Username is unique, compared byte for byte, stored as given (NFKC-normalised by who creates it).
+	Username string
+	Email    string
+	// PasswordHash is a PHC string or one of Django's formats; empty when the user has no password.
+	PasswordHash string
+	Active       bool
+	Staff        bool
+	// AuthEpoch is carried by each grant from its issue; raising it ends all of the user's grants at once.
+	// It starts at the microsecond of creation, so that a user who gets the ID of a removed one revives nothing.
+	AuthEpoch int64
+	CreatedAt time.Time
+	LastLogin time.Time
+}
+
+// Users keeps the people who can log in.
+type Users interface {
+	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice and
+	// a drawn ID is above every ID that was ever given. u.AuthEpoch is set from u.CreatedAt.
+	// ErrExists: the ID or the username is taken.
+	CreateUser(ctx context.Context, u *User) error
+
+	// User and UserByUsername find one user, or ErrNotFound.
+	User(ctx context.Context, id int64) (*User, error)
+	UserByUsername(ctx context.Context, username string) (*User, error)
+
+	// ListUsers gives up to limit users with an ID above after, by ascending ID.
+	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
+
+	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound.
+	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent) error
+
+	// SetUserPassword replaces the hash and raises the epoch. ErrNotFound.
+	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *AuditEvent) error
+
+	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent) error
+
+	// RemoveUser removes the user; grants that are left without their user are dead. ErrNotFound.
+	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
+
+	// BeginLogin takes, before a password is checked, one attempt from each bucket that applies, and reads the user:
+	// one round trip. Of any number of concurrent callers no more get Allowed than the buckets hold.
+	BeginLogin(ctx context.Context, a LoginAttempt) (*LoginCheck, error)
+}
+
+// LoginAttempt is what is known before a password is checked.
+type LoginAttempt struct {
+	Username string
+	Now      time.Time
+	// Known is the key under which an earlier successful login of this account from this place is remembered
+	// (see Login.Known).
+	Known Digest
+	// Always are the buckets that every attempt is taken from.
+	Always []Bucket
+	// Stranger are the buckets that an attempt is taken from when the place is not known.
+	Stranger []Bucket
+}
+
+// LoginCheck is the answer to a LoginAttempt.
+type LoginCheck struct {
+	// User is nil when there is none of that name.
+	User *User
+	// KnownPlace is true when LoginAttempt.Known was remembered.
+	KnownPlace bool
+	// RetryAfter is zero when the attempt may go on, else how long until the emptiest bucket holds one again.
+	RetryAfter time.Duration
+}
+
+// Login is what a successful password check writes, together with the grant it leads to.
+type Login struct {
+	UserID int64
+	// GiveBack are the buckets that get their attempt back.
+	GiveBack []Bucket
+	// Known is remembered until KnownUntil.
+	Known      Digest
+	KnownUntil time.Time
+	// SetLastLogin, when not zero, becomes the user's LastLogin.
+	SetLastLogin time.Time
+	// NewHash, when not empty, replaces OldHash if that is still the stored one. The epoch stays.
+	OldHash, NewHash string
+}
