@@ -59,10 +59,12 @@ type GrantAdvance struct {
 	ID ID
 	// From must be the current token, or nothing happens.
 	From TokenID
-	// To becomes the current token, at the given generation; From becomes the previous one, retired at Now.
+	// To becomes the current token, at the given generation.
 	To         TokenID
 	Generation int64
-	Now        time.Time
+	// Retired becomes the previous token, retired at Now; zero stands for From.
+	Retired TokenID
+	Now     time.Time
 }
 
 // GrantFilter selects grants; zero fields select all.
