@@ -1,0 +1,198 @@
+package route
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"latchkey/server/internal/request"
+)
+
+// info is what the layers below know of the request.
+func (rt *Router) info(r *http.Request) *request.Info {
+	peer := peerAddress(r)
+	info := &request.Info{Address: peer, UserAgent: userAgent(r), Event: new(request.Event)}
+	if rt.trusted(peer) {
+		info.Address = rt.clientAddress(peer, r.Header)
+		if id := r.Header.Get("X-Request-Id"); saneRequestID(id) {
+			info.ID = id
+		}
+	}
+	if info.ID == "" {
+		info.ID = rand.Text()
+	}
+	return info
+}
+
+// saneRequestID: short, and of characters that neither a log nor a header nor a database can stumble over.
+func saneRequestID(id string) bool {
+	const most = 128
+	for i := range len(id) {
+		c := id[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:/+=", c) >= 0) {
+			return false
+		}
+	}
+	return id != "" && len(id) <= most
+}
+
+// userAgent is kept with sessions, so it must be text that every database takes.
+func userAgent(r *http.Request) string {
+	const most = 256
+	s := r.UserAgent()
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+}
+
+func peerAddress(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return plain(ap.Addr())
+}
+
+// plain makes equal addresses compare equal: ::ffff:192.0.2.1 is 192.0.2.1, and a zone means nothing elsewhere.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func unmapPrefix(p netip.Prefix) netip.Prefix {
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}
+
+func (rt *Router) trusted(a netip.Addr) bool {
+	for _, p := range rt.proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// clientAddress is the address that the nearest trusted proxy saw, of the two headers that proxies write.
+//
+// A proxy that appends to one of them usually passes the other on as the client sent it, so when they disagree one is
+// a lie, and nothing tells which. Then the peer's own address is the only one that is known to be true.
+func (rt *Router) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
+	legacy, standard := h.Values("X-Forwarded-For"), h.Values("Forwarded")
+	switch {
+	case len(legacy) == 0 && len(standard) == 0:
+		return peer
+	case len(standard) == 0:
+		return rt.rightmostUntrusted(peer, legacy, xForwardedFor)
+	case len(legacy) == 0:
+		return rt.rightmostUntrusted(peer, standard, forwarded)
+	}
+	a := rt.rightmostUntrusted(peer, legacy, xForwardedFor)
+	if a != rt.rightmostUntrusted(peer, standard, forwarded) {
+		return peer
+	}
+	return a
+}
+
+// rightmostUntrusted walks from the nearest hop to the farthest, as long as each is one of ours: everything left of the
+// first stranger is the stranger's word. A hop that can't be read ends the walk at the last one that could.
+func (rt *Router) rightmostUntrusted(peer netip.Addr, lines []string, split func(string) []string) netip.Addr {
+	last := peer
+	for i := len(lines) - 1; i >= 0; i-- {
+		hops := split(lines[i])
+		for j := len(hops) - 1; j >= 0; j-- {
+			a, ok := parseHop(hops[j])
+			if !ok {
+				return last
+			}
+			if !rt.trusted(a) {
+				return a
+			}
+			last = a
+		}
+	}
+	return last
+}
+
+// parseHop reads an address with or without a port, an IPv6 one with or without brackets.
+func parseHop(s string) (netip.Addr, bool) {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return plain(ap.Addr()), true
+	}
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		s = s[1 : len(s)-1]
+	}
+	a, err := netip.ParseAddr(s)
+	return plain(a), err == nil
+}
+
+func xForwardedFor(line string) []string {
+	hops := strings.Split(line, ",")
+	for i, hop := range hops {
+		hops[i] = strings.Trim(hop, " \t")
+	}
+	return hops
+}
+
+// unreadable is a hop that parseHop refuses.
+var unreadable = []string{""}
+
+// forwarded gives the "for" of each element of a Forwarded header (RFC 7239 §4); an empty hop for one without it.
+// A line that breaks the grammar gives one unreadable hop: its quotes may hide where an element begins.
+func forwarded(line string) []string {
+	var hops []string
+	for {
+		var hop string
+		for {
+			name, rest, ok := strings.Cut(strings.TrimLeft(line, " \t"), "=")
+			if !ok {
+				return unreadable
+			}
+			value, rest, ok := forwardedValue(rest)
+			if !ok {
+				return unreadable
+			}
+			if strings.EqualFold(name, "for") {
+				hop = value
+			}
+			line = strings.TrimLeft(rest, " \t")
+			if !strings.HasPrefix(line, ";") {
+				break
+			}
+			line = line[1:]
+		}
+		hops = append(hops, hop)
+		if line == "" {
+			return hops
+		}
+		if line[0] != ',' {
+			return unreadable
+		}
+		line = line[1:]
+	}
+}
+
+// forwardedValue reads a token or a quoted string and gives what comes behind it.
+func forwardedValue(s string) (value, rest string, ok bool) {
+	if !strings.HasPrefix(s, `"`) {
+		end := strings.IndexAny(s, ";, \t")
+		if end < 0 {
+			end = len(s)
+		}
+		return s[:end], s[end:], !strings.Contains(s[:end], `"`)
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return b.String(), s[i+1:], true
+		case '\\': // RFC 9110 §5.6.4: quoted-pair
+			if i++; i == len(s) {
+				return "", "", false
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", false
+}

@@ -1,0 +1,106 @@
+package route
+
+import (
+	"net/http"
+	"strings"
+)
+
+type corsMode int
+
+const (
+	corsNone    corsMode = iota
+	corsAllowed          // the origins that Config.AllowOrigin knows
+	corsPublic           // every origin
+)
+
+const (
+	// corsMaxAge is how long a browser may keep the answer to a preflight, in seconds: an origin that is taken away
+	// is gone for new requests at once, since the actual answer lacks its header then.
+	corsMaxAge = "600"
+	// corsHeaders are those a client of these routes sends; what a preflight asks for besides is allowed too.
+	corsHeaders = "Authorization, Content-Type, Accept, X-Requested-With"
+	corsExpose  = "Retry-After, WWW-Authenticate, X-Request-Id"
+)
+
+// isPreflight: Fetch §3.2.2, a CORS-preflight request.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// allowedOrigin gives the value for Access-Control-Allow-Origin, or nothing.
+func (e *endpoint) allowedOrigin(r *http.Request) string {
+	switch e.cors {
+	case corsPublic:
+		return "*"
+	case corsAllowed:
+		// "null" is the origin of every sandboxed frame and local file: whoever allows it allows anybody.
+		origins := r.Header.Values("Origin")
+		if len(origins) == 1 && origins[0] != "" && origins[0] != "null" && e.router.allowOrigin(r.Context(), origins[0]) {
+			return origins[0]
+		}
+	}
+	return ""
+}
+
+// setCORS sets what an answer of a route with CORS carries. There is never an Access-Control-Allow-Credentials: these
+// routes take no cookies.
+func (e *endpoint) setCORS(h http.Header, origin string) {
+	if e.cors == corsAllowed {
+		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
+	}
+	if origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", corsExpose)
+	}
+}
+
+// preflight answers for the handler. An origin that is not allowed gets the same answer without the permission.
+func (e *endpoint) preflight(w http.ResponseWriter, r *http.Request, origin string) {
+	h := w.Header()
+	h.Del("Access-Control-Expose-Headers") // means nothing here
+	if origin != "" {
+		h.Add("Vary", "Access-Control-Request-Method")
+		h.Add("Vary", "Access-Control-Request-Headers")
+		h.Set("Access-Control-Allow-Methods", e.corsMethods)
+		h.Set("Access-Control-Allow-Headers", allowHeaders(r.Header.Get("Access-Control-Request-Headers")))
+		h.Set("Access-Control-Max-Age", corsMaxAge)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// allowHeaders is the usual list and the asked ones. Browsers ask for every header that a library or a tracing agent
+// adds to a request; none of them gives a page more than it has, since no credentials are sent by the browser itself.
+func allowHeaders(asked string) string {
+	const most = 1024
+	list := corsHeaders
+	if len(asked) > most {
+		return list
+	}
+	for name := range strings.SplitSeq(asked, ",") {
+		name = strings.TrimSpace(name)
+		if isToken(name) && !containsFold(list, name) {
+			list += ", " + name
+		}
+	}
+	return list
+}
+
+func containsFold(list, name string) bool {
+	for have := range strings.SplitSeq(list, ", ") {
+		if strings.EqualFold(have, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isToken: letters, digits and hyphens, as header names are in practice.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return s != ""
+}

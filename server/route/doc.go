@@ -1,0 +1,4 @@
+// Package route holds the request classes: what every request of a kind gets before and after its handler runs.
+//
+// It is the only package that imports gorilla/mux.
+package route

@@ -1,0 +1,239 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"latchkey/server/internal/request"
+)
+
+type class int
+
+const (
+	classAPI class = iota
+	classPublic
+)
+
+// endpoint is one route with everything that its class does around the handler.
+type endpoint struct {
+	router      *Router
+	template    string
+	class       class
+	handle      Handler
+	render      Renderer
+	methods     []string // nil = all reach the handler
+	cors        corsMode
+	corsMethods string
+	maxBody     int64 // negative = none
+	duration    prometheus.Observer
+}
+
+func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
+	e := &endpoint{
+		router: rt, template: template, class: c, handle: h, render: render,
+		maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
+	}
+	for _, opt := range opts {
+		opt(e)
+	}
+	if c == classPublic {
+		e.cors = corsPublic
+	}
+	if e.corsMethods == "" {
+		e.corsMethods = strings.Join(e.methods, ", ")
+	}
+	return e
+}
+
+// statusClientGone is what the log and the metrics say when the client did not wait for the answer. It is nginx's
+// number; no client ever sees it.
+const statusClientGone = 499
+
+// ServeHTTP is the way of every request.
+func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := e.router.now()
+	info := e.router.info(r)
+	r = r.WithContext(request.With(r.Context(), info))
+	w := &writer{ResponseWriter: rw}
+	origin := e.allowedOrigin(r)
+	e.setHeaders(w.Header(), info, origin)
+
+	var err error
+	defer func() { e.finish(r, w, info, start, err) }()
+	switch {
+	case e.cors != corsNone && isPreflight(r):
+		e.preflight(w, r, origin)
+		return
+	case e.methods != nil && !slices.Contains(e.methods, r.Method):
+		// RFC 9110 §15.5.6: a 405 must say what would be allowed.
+		w.Header().Set("Allow", strings.Join(e.methods, ", "))
+		err = &Error{Status: http.StatusMethodNotAllowed, Message: "Use " + strings.Join(e.methods, " or ") + "."}
+		e.refuse(w, r, err)
+		return
+	}
+	b := capBody(w, r, e.maxBody)
+	err = e.run(w, r)
+	if err == nil {
+		return
+	}
+	err = b.explain(err)
+	switch {
+	case err == http.ErrAbortHandler, w.started() && isPanic(err):
+		// Half an answer is out. Breaking the connection is the only way left to say that it is not whole.
+		panic(http.ErrAbortHandler)
+	case w.started():
+		return
+	}
+	if isPanic(err) {
+		clear(w.Header())
+		e.setHeaders(w.Header(), info, origin)
+	}
+	e.refuse(w, r, err)
+}
+
+// run calls the handler and makes an error of a panic.
+func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler: // a handler's own wish, see its documentation
+			err = http.ErrAbortHandler
+		default:
+			err = &Error{
+				Status: http.StatusInternalServerError, Message: "The server failed. The request id names the log entry.",
+				cause: &panicError{value: v, stack: debug.Stack()},
+			}
+		}
+	}()
+	return e.handle(w, r)
+}
+
+// refuse has the error rendered, for this client only.
+func (e *endpoint) refuse(w *writer, r *http.Request, err error) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Del("ETag")
+	e.render(w, r, err)
+}
+
+// setHeaders sets what every answer of the class carries.
+func (e *endpoint) setHeaders(h http.Header, info *request.Info, origin string) {
+	h.Set("X-Request-Id", info.ID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if e.router.hsts {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	if e.class == classAPI {
+		// RFC 6749 §5.1 asks for both.
+		h.Set("Cache-Control", "no-store")
+		h.Set("Pragma", "no-cache")
+	}
+	e.setCORS(h, origin)
+}
+
+// finish writes the one log event of the request and counts it.
+func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start time.Time, err error) {
+	took := e.router.now().Sub(start)
+	status := w.status
+	if status == 0 {
+		status = http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
+	if err != nil && errors.Is(r.Context().Err(), context.Canceled) {
+		status = statusClientGone
+	}
+	method := methodLabel(r.Method)
+	e.router.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
+	e.duration.Observe(took.Seconds())
+
+	attrs := append([]slog.Attr{
+		slog.String("method", method),
+		slog.String("route", e.template), // never the path or the query: tokens may be there
+		slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.Int64("bytes", w.bytes),
+		slog.String("request_id", info.ID),
+		slog.String("client_address", info.Address.String()),
+	}, info.Event.Attrs()...)
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	e.router.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
+}
+
+// level: an error is what a person must act on. An overload or an absent database is seen by the readiness and the
+// metrics already, and attackers choose how often a client is refused.
+func level(status int, err error) slog.Level {
+	switch {
+	case isPanic(err), status == http.StatusInternalServerError:
+		return slog.LevelError
+	case status > http.StatusInternalServerError:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// methodLabel keeps the number of metrics bounded, whatever methods clients invent.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// panicError is what a handler panicked with.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func isPanic(err error) bool {
+	var p *panicError
+	return errors.As(err, &p)
+}
+
+// writer remembers what was answered.
+type writer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *writer) started() bool { return w.status != 0 }
+
+func (w *writer) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 { // 1xx is followed by the real one
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,92 @@
+package route
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+)
+
+// Error is what the class itself refuses, for a Renderer to put into the words of its protocol.
+type Error struct {
+	// Status is the HTTP status: 400, 404, 405, 408, 413 or 500.
+	Status int
+	// Message is for the client's developer. It holds nothing that the client sent.
+	Message string
+
+	cause error
+}
+
+func (e *Error) Error() string {
+	s := http.StatusText(e.Status)
+	if e.cause != nil {
+		s += ": " + e.cause.Error()
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+func notFound(http.ResponseWriter, *http.Request) error {
+	return &Error{Status: http.StatusNotFound, Message: "There is nothing at this address."}
+}
+
+// renderNotFound answers where no protocol is known: in the manner of OAuth, since most clients here speak it.
+func renderNotFound(w http.ResponseWriter, _ *http.Request, err error) {
+	e := &Error{Status: http.StatusInternalServerError, Message: "The server failed."}
+	errors.As(err, &e)
+	code := "server_error"
+	if e.Status == http.StatusNotFound {
+		code = "not_found"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": e.Message})
+}
+
+// body is a request body with a cap. It remembers why reading failed.
+type body struct {
+	io.ReadCloser
+	err error
+}
+
+// capBody gives the request a body that can be read up to max bytes; a negative max is no cap.
+func capBody(w http.ResponseWriter, r *http.Request, max int64) *body {
+	b := &body{ReadCloser: r.Body}
+	if max >= 0 {
+		b.ReadCloser = http.MaxBytesReader(w, r.Body, max)
+		if r.ContentLength > max {
+			// It would fail at the cap anyway; this spares the client from sending it.
+			b.err = &http.MaxBytesError{Limit: max}
+		}
+	}
+	r.Body = b
+	return b
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
+}
+
+// explain gives the handler's error its status when it comes from reading the body.
+func (b *body) explain(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &Error{Status: http.StatusRequestEntityTooLarge, Message: "The request body is too large.", cause: err}
+	case b.err == nil || !errors.Is(err, b.err):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time.", cause: err}
+	default: // broken off, or chunks that are none
+		return &Error{Status: http.StatusBadRequest, Message: "The request body is broken.", cause: err}
+	}
+}

@@ -1,0 +1,135 @@
+package route
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"latchkey/server/internal/metrics"
+)
+
+// DefaultMaxBody is the body cap of a route that names no other.
+const DefaultMaxBody = 64 << 10
+
+// Unmatched is the route template under which requests that no route matches are logged and counted. Their path is
+// not: a client that appends a token to a path would put it into the log.
+const Unmatched = "unmatched"
+
+// Handler answers a request, or gives the error that the route's Renderer writes. Once it has written anything, an
+// error that it returns is only logged.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Renderer writes an error in the words of its protocol. It sees what the handler returned, and an [*Error] for what
+// the class itself refuses (404, 405, 413, a body that can't be read) or catches (a panic).
+// It must show nothing of an error that it does not know.
+type Renderer func(w http.ResponseWriter, r *http.Request, err error)
+
+// Config is what a Router is made of.
+type Config struct {
+	Logger  *slog.Logger
+	Metrics *metrics.Metrics
+	// TrustedProxies are the peers whose X-Forwarded-For, Forwarded and X-Request-Id headers count.
+	TrustedProxies []netip.Prefix
+	// AllowOrigin tells whether pages of a browser origin may read the answers of routes with [CORS]. It is never
+	// asked about "null". nil allows none.
+	AllowOrigin func(ctx context.Context, origin string) bool
+	// MaxBody caps the request bodies in bytes; zero means DefaultMaxBody.
+	MaxBody int64
+	// HSTS adds Strict-Transport-Security (RFC 6797): for an issuer that is reached by https only.
+	HSTS bool
+	// NotFound renders what no route matches; nil means a JSON object in the manner of OAuth.
+	NotFound Renderer
+	Now      func() time.Time
+}
+
+// Router sends each request to the route whose path is exactly the request's: nothing is cleaned, redirected or
+// completed by a slash.
+type Router struct {
+	mux         *mux.Router
+	logger      *slog.Logger
+	metrics     *metrics.Metrics
+	proxies     []netip.Prefix
+	allowOrigin func(ctx context.Context, origin string) bool
+	maxBody     int64
+	hsts        bool
+	now         func() time.Time
+}
+
+// New makes a Router without routes.
+func New(cfg Config) *Router {
+	rt := &Router{
+		mux:         mux.NewRouter().SkipClean(true),
+		logger:      cfg.Logger,
+		metrics:     cfg.Metrics,
+		allowOrigin: cfg.AllowOrigin,
+		maxBody:     cfg.MaxBody,
+		hsts:        cfg.HSTS,
+		now:         cfg.Now,
+	}
+	for _, p := range cfg.TrustedProxies {
+		rt.proxies = append(rt.proxies, unmapPrefix(p))
+	}
+	if rt.allowOrigin == nil {
+		rt.allowOrigin = func(context.Context, string) bool { return false }
+	}
+	if rt.maxBody == 0 {
+		rt.maxBody = DefaultMaxBody
+	}
+	render := cfg.NotFound
+	if render == nil {
+		render = renderNotFound
+	}
+	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, render, nil)
+	return rt
+}
+
+// ServeHTTP dispatches to the route of the request's path.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.mux.ServeHTTP(w, r) }
+
+// API registers a route for programs: no cookies, never cached, body capped. path may hold {variables}.
+func (rt *Router) API(path string, h Handler, render Renderer, opts ...Option) {
+	rt.mux.Handle(path, rt.endpoint(path, classAPI, h, render, opts))
+}
+
+// Public registers a route whose answers are the same for everybody: any origin may read them, and they may be cached
+// as their handler says. Errors are never cached.
+func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option) {
+	rt.mux.Handle(path, rt.endpoint(path, classPublic, h, render, opts))
+}
+
+// Var gives a variable of the route's path.
+func Var(r *http.Request, name string) string { return mux.Vars(r)[name] }
+
+// Option changes one route.
+type Option func(*endpoint)
+
+// Methods makes the class answer every other method with 405 and Allow (RFC 9110 §15.5.6). GET brings HEAD with it.
+// Without this option every method reaches the handler.
+func Methods(methods ...string) Option {
+	return func(e *endpoint) {
+		e.methods = slices.Clone(methods)
+		if slices.Contains(methods, http.MethodGet) && !slices.Contains(methods, http.MethodHead) {
+			e.methods = append(e.methods, http.MethodHead)
+		}
+	}
+}
+
+// CORS lets pages of the allowed origins read the answers, without credentials: the class answers preflights and adds
+// the headers, on errors too. The methods are those that a preflight is told; none means those of Methods.
+// An OPTIONS request that is no preflight is a request like any other.
+func CORS(methods ...string) Option {
+	return func(e *endpoint) {
+		e.cors = corsAllowed
+		e.corsMethods = strings.Join(methods, ", ")
+	}
+}
+
+// MaxBody caps the request body at n bytes instead; a negative n leaves it to the handler, which must cap it itself.
+// Reading past the cap fails, and the failure, when the handler returns it, is rendered as 413.
+func MaxBody(n int64) Option { return func(e *endpoint) { e.maxBody = n } }
