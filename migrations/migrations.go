@@ -1,0 +1,168 @@
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed postgres/*.sql sqlite/*.sql
+var files embed.FS
+
+// versionTable is where goose notes what was applied.
+const versionTable = "goose_db_version"
+
+// Dialect names a set of migrations.
+type Dialect string
+
+// The dialects.
+const (
+	Postgres Dialect = "postgres"
+	SQLite   Dialect = "sqlite"
+)
+
+// Applied is a migration that a call of Up applied.
+type Applied struct {
+	Version  int64
+	Name     string
+	Duration time.Duration
+}
+
+// State is the state of one migration. AppliedAt is zero while it is pending; Name is empty when the database
+// has it and this release does not know it, since a newer release made it.
+type State struct {
+	Version   int64
+	Name      string
+	AppliedAt time.Time
+}
+
+// Up applies what is missing, each migration in a transaction of its own, and says what it applied.
+// Any number of processes may call it at once; all of them return when the schema is up to date.
+// On Postgres db must be a session of its own, not one behind a pooler in transaction mode.
+func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Applied, error) {
+	p, err := provider(db, dialect)
+	if err != nil {
+		return nil, err
+	}
+	results, err := p.Up(ctx)
+	if err != nil && dialect == SQLite {
+		// SQLite has no lock that outlives a transaction. Who came second failed because the tables were
+		// there already, and looks again.
+		if behind, behindErr := Behind(ctx, db, dialect); behindErr == nil && !behind {
+			return nil, nil
+		}
+	}
+	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+		results = partial.Applied
+	}
+	applied := make([]Applied, 0, len(results))
+	for _, r := range results {
+		applied = append(applied, Applied{Version: r.Source.Version, Name: path.Base(r.Source.Path), Duration: r.Duration})
+	}
+	if err != nil {
+		return applied, fmt.Errorf("apply migrations: %w", err)
+	}
+	return applied, nil
+}
+
+// Status tells the state of each migration, by version. It writes nothing.
+func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]State, error) {
+	p, err := provider(db, dialect)
+	if err != nil {
+		return nil, err
+	}
+	applied, err := versions(ctx, db, dialect)
+	if err != nil {
+		return nil, err
+	}
+	var all []State
+	for _, source := range p.ListSources() {
+		all = append(all, State{Version: source.Version, Name: path.Base(source.Path), AppliedAt: applied[source.Version]})
+		delete(applied, source.Version)
+	}
+	for version, at := range applied {
+		all = append(all, State{Version: version, AppliedAt: at})
+	}
+	slices.SortFunc(all, func(a, b State) int { return int(a.Version - b.Version) })
+	return all, nil
+}
+
+// Behind tells whether the schema is older than this release needs. It writes nothing.
+func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
+	all, err := Status(ctx, db, dialect)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(all, func(s State) bool { return s.AppliedAt.IsZero() }), nil
+}
+
+func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable)}
+	var engine goose.Dialect
+	switch dialect {
+	case Postgres:
+		// Many replicas may start at once: the first to get the lock migrates, the others wait up to ten minutes.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600))
+		if err != nil {
+			return nil, fmt.Errorf("migrations: %w", err)
+		}
+		engine = goose.DialectPostgres
+		options = append(options, goose.WithSessionLocker(locker))
+	case SQLite:
+		engine = goose.DialectSQLite3
+	default:
+		return nil, fmt.Errorf("migrations: unknown dialect %q", dialect)
+	}
+	sub, err := fs.Sub(files, string(dialect))
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	p, err := goose.NewProvider(engine, db, sub, options...)
+	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	return p, nil
+}
+
+// versions reads what was applied and when. goose's own reading would make the version table when it is not there,
+// which a server that only looks must not do: the database may be a standby.
+func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.Time, error) {
+	exists := `SELECT to_regclass('` + versionTable + `') IS NOT NULL`
+	if dialect == SQLite {
+		exists = `SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = '` + versionTable + `'`
+	}
+	var found bool
+	if err := db.QueryRowContext(ctx, exists).Scan(&found); err != nil {
+		return nil, fmt.Errorf("look for the schema: %w", err)
+	}
+	if !found {
+		return map[int64]time.Time{}, nil
+	}
+	rows, err := db.QueryContext(ctx, `SELECT version_id, tstamp FROM `+versionTable+` WHERE is_applied AND version_id > 0`)
+	if err != nil {
+		return nil, fmt.Errorf("read the schema's version: %w", err)
+	}
+	defer rows.Close()
+	applied := map[int64]time.Time{}
+	for rows.Next() {
+		var version int64
+		var at time.Time
+		if err := rows.Scan(&version, &at); err != nil {
+			return nil, fmt.Errorf("read the schema's version: %w", err)
+		}
+		applied[version] = at.UTC()
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return applied, nil
+}
