@@ -146,7 +146,7 @@ func forwarded(line string) []string {
 		var hop string
 		for {
 			name, rest, ok := strings.Cut(strings.TrimLeft(line, " \t"), "=")
-			if !ok {
+			if !ok || !isToken(name) { // ";, for" is no name: it would swallow the comma
 				return unreadable
 			}
 			value, rest, ok := forwardedValue(rest)
