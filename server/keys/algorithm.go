@@ -1,0 +1,161 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+)
+
+// The JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1) of signing keys.
+const (
+	ES256 = "ES256"
+	EdDSA = "EdDSA"
+	RS256 = "RS256"
+	RS384 = "RS384"
+	RS512 = "RS512"
+)
+
+// ErrAlgorithm: no key can be made for this JWS algorithm. "none" and the HMAC algorithms are among those.
+var ErrAlgorithm = errors.New("not an algorithm of signing keys")
+
+// rsaBits is the size of new RSA keys. RFC 7518 §3.3: 2048 bits or more.
+const rsaBits = 2048
+
+// supported reports whether keys of the algorithm can be made and used.
+func supported(alg string) bool { return alg == ES256 || alg == EdDSA || rsaHash(alg) != 0 }
+
+// generate makes a key pair.
+func generate(alg string) (crypto.Signer, error) {
+	switch alg {
+	case ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case EdDSA:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	case RS256, RS384, RS512:
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	}
+	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
+}
+
+// fits reports whether a public key is of the kind that the algorithm needs.
+func fits(alg string, public crypto.PublicKey) bool {
+	switch p := public.(type) {
+	case *ecdsa.PublicKey:
+		return alg == ES256 && p.Curve == elliptic.P256()
+	case ed25519.PublicKey:
+		return alg == EdDSA
+	case *rsa.PublicKey:
+		return rsaHash(alg) != 0 && p.N.BitLen() >= rsaBits
+	}
+	return false
+}
+
+// rsaHash is the hash of an RSASSA-PKCS1-v1_5 algorithm; zero for the others.
+func rsaHash(alg string) crypto.Hash {
+	switch alg {
+	case RS256:
+		return crypto.SHA256
+	case RS384:
+		return crypto.SHA384
+	case RS512:
+		return crypto.SHA512
+	}
+	return 0
+}
+
+// sign makes the signature bytes of a JWS (RFC 7515 §5.1, step 5).
+func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
+	switch key := private.(type) {
+	case *ecdsa.PrivateKey:
+		digest := sha256.Sum256(input)
+		der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		if err != nil {
+			return nil, err
+		}
+		return fixedLength(der)
+	case ed25519.PrivateKey:
+		return ed25519.Sign(key, input), nil
+	case *rsa.PrivateKey:
+		hash := rsaHash(alg)
+		return rsa.SignPKCS1v15(nil, key, hash, digestOf(hash, input))
+	}
+	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
+}
+
+// verify checks what sign made. The algorithm is the key's own: it is never taken from the token.
+func verify(alg string, public crypto.PublicKey, input, signature []byte) bool {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		if len(signature) != 64 {
+			return false
+		}
+		digest := sha256.Sum256(input)
+		return ecdsa.VerifyASN1(key, digest[:], derOf(signature))
+	case ed25519.PublicKey:
+		return ed25519.Verify(key, input, signature)
+	case *rsa.PublicKey:
+		hash := rsaHash(alg)
+		return rsa.VerifyPKCS1v15(key, hash, digestOf(hash, input), signature) == nil
+	}
+	return false
+}
+
+func digestOf(hash crypto.Hash, input []byte) []byte {
+	h := hash.New()
+	h.Write(input)
+	return h.Sum(nil)
+}
+
+var errDER = errors.New("malformed ECDSA signature")
+
+// fixedLength turns the DER form of a P-256 signature into r ‖ s of 32 bytes each (RFC 7518 §3.4).
+// The standard library makes only the DER form without a detour over big integers.
+func fixedLength(der []byte) ([]byte, error) {
+	// SEQUENCE { INTEGER r, INTEGER s }; both lengths are below 128, so one byte each.
+	if len(der) < 2 || der[0] != 0x30 || int(der[1]) != len(der)-2 {
+		return nil, errDER
+	}
+	out, rest := make([]byte, 64), der[2:]
+	for half := range 2 {
+		if len(rest) < 2 || rest[0] != 0x02 || int(rest[1]) > len(rest)-2 {
+			return nil, errDER
+		}
+		n := rest[2 : 2+int(rest[1])]
+		rest = rest[2+len(n):]
+		if len(n) == 33 && n[0] == 0 {
+			n = n[1:] // the sign of a number whose highest bit is set
+		}
+		if len(n) > 32 {
+			return nil, errDER
+		}
+		copy(out[32*(half+1)-len(n):], n)
+	}
+	if len(rest) != 0 {
+		return nil, errDER
+	}
+	return out, nil
+}
+
+// derOf is the inverse of fixedLength for 64 bytes.
+func derOf(signature []byte) []byte {
+	der := make([]byte, 2, 72)
+	for _, n := range [2][]byte{signature[:32], signature[32:]} {
+		for len(n) > 1 && n[0] == 0 {
+			n = n[1:]
+		}
+		if n[0]&0x80 != 0 {
+			der = append(append(der, 0x02, byte(len(n)+1), 0), n...)
+		} else {
+			der = append(append(der, 0x02, byte(len(n))), n...)
+		}
+	}
+	der[0], der[1] = 0x30, byte(len(der)-2)
+	return der
+}

@@ -1,0 +1,58 @@
+package keys
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+)
+
+// jwksMaxAge is the longest time that the key set may be cached.
+const jwksMaxAge = 5 * time.Minute
+
+// keySet is the key set as it is from one time until another.
+type keySet struct {
+	body        []byte
+	etag        string
+	from, until time.Time // from ≤ now < until; zero = without bound
+}
+
+func (s *keySet) holds(now time.Time) bool {
+	return !now.Before(s.from) && (s.until.IsZero() || now.Before(s.until))
+}
+
+// JWKS gives the key set (RFC 7517 §5): the public half of every key that has not left it, those that do not sign yet
+// included. body must not be changed. maxAge is how long it may be cached: a new key is published longer than that
+// before it signs.
+func (r *Ring) JWKS() (body []byte, etag string, maxAge time.Duration) {
+	s, now := r.current.Load(), r.cfg.Now()
+	set := s.set.Load()
+	if set == nil || !set.holds(now) {
+		set = s.render(now)
+		s.set.Store(set)
+	}
+	return set.body, set.etag, min(jwksMaxAge, r.cfg.Overlap/2)
+}
+
+func (s *snapshot) render(now time.Time) *keySet {
+	set := &keySet{body: []byte(`{"keys":[`)}
+	for _, k := range s.keys {
+		end := k.row.ExpiresAt
+		if !k.published(now) {
+			if end.After(set.from) {
+				set.from = end
+			}
+			continue
+		}
+		if !end.IsZero() && (set.until.IsZero() || end.Before(set.until)) {
+			set.until = end
+		}
+		if set.body[len(set.body)-1] != '[' {
+			set.body = append(set.body, ',')
+		}
+		set.body = append(set.body, k.jwk...)
+	}
+	set.body = append(set.body, "]}"...)
+	sum := sha256.Sum256(set.body)
+	set.etag = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	return set
+}

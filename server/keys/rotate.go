@@ -1,0 +1,301 @@
+package keys
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/storage"
+)
+
+// clockSkew is added to how long a retired key stays in the key set: the clocks of replicas and resource servers differ.
+const clockSkew = time.Minute
+
+// attempts bounds how often a key is made anew because another process was faster.
+const attempts = 10
+
+// Actors and actions of audit events.
+const (
+	actorServer   = "server"
+	actorOperator = "operator"
+
+	actionCreated = "signing_key_created"
+	actionRotated = "signing_key_rotated"
+	actionRetired = "signing_key_retired"
+	actionRemoved = "signing_key_removed"
+)
+
+// Ensure makes the first key of an algorithm, usable at once, unless there is one. Of any number of rings that try at
+// the same time one makes it and all use it. ErrUnsealed: there is one, but not for this root secret.
+func (r *Ring) Ensure(ctx context.Context, alg string) error {
+	done, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for range attempts {
+		loaded := r.load(ctx)
+		s, now := r.current.Load(), r.now()
+		if s.signing(alg, now) != nil {
+			return nil
+		}
+		if loaded != nil {
+			return loaded // never make a key beside one that is only out of reach
+		}
+		_, err := r.create(ctx, alg, now, &storage.AuditEvent{Action: actionCreated, Actor: actorServer})
+		if !errors.Is(err, storage.ErrExists) {
+			return err
+		}
+	}
+	return fmt.Errorf("make the first %s key: %w", alg, storage.ErrConflict)
+}
+
+// Rotate replaces the key of an algorithm. The new one is published at once and begins to sign after the overlap, when
+// the old one stops; immediately makes it sign now, for a key that is not to be trusted any more (its tokens live
+// until [Ring.Retire]). ErrUnsealed: the present key is not sealed with a root secret of this process, so that the
+// servers could not open what this process would make.
+func (r *Ring) Rotate(ctx context.Context, alg string, immediately bool) (*Key, error) {
+	done, err := r.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	for range attempts {
+		if err := r.load(ctx); err != nil {
+			return nil, err
+		}
+		k, err := r.rotate(ctx, alg, immediately, actorOperator, "requested")
+		if !errors.Is(err, storage.ErrExists) {
+			return k, err
+		}
+	}
+	return nil, fmt.Errorf("rotate the %s key: %w", alg, storage.ErrConflict)
+}
+
+// rotate makes one try, for who has the turn and has just read the keys.
+func (r *Ring) rotate(ctx context.Context, alg string, immediately bool, actor, reason string) (*Key, error) {
+	s, now := r.current.Load(), r.now()
+	activates := now
+	if !immediately && s.signing(alg, now) != nil {
+		activates = now.Add(r.cfg.Overlap)
+	}
+	return r.create(ctx, alg, activates, &storage.AuditEvent{Action: actionRotated, Actor: actor, Reason: reason})
+}
+
+// Retire makes a key stop signing and leave the key set now: the tokens that it signed are dead. When it was the one
+// that signs, the next one takes over at once; one is made when there is none. storage.ErrNotFound.
+func (r *Ring) Retire(ctx context.Context, kid string) error {
+	done, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for range attempts {
+		// A key that can't be unsealed can be retired: that is the way on when its root secret is lost.
+		if err := r.load(ctx); err != nil && !errors.Is(err, ErrUnsealed) {
+			return err
+		}
+		k := r.current.Load().byKID[kid]
+		if k == nil {
+			return fmt.Errorf("signing key %s: %w", kid, storage.ErrNotFound)
+		}
+		if err := r.succeed(ctx, k); errors.Is(err, storage.ErrExists) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		return r.retire(ctx, k)
+	}
+	return fmt.Errorf("retire signing key %s: %w", kid, storage.ErrConflict)
+}
+
+func (r *Ring) retire(ctx context.Context, k *key) error {
+	now := r.now()
+	audit := event(&storage.AuditEvent{Action: actionRetired, Actor: actorOperator, Reason: "requested"}, now,
+		details{KID: k.row.KID, Algorithm: k.row.Algorithm})
+	if err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit); err != nil {
+		return fmt.Errorf("retire signing key: %w", err)
+	}
+	// The row goes too: no clock that is behind, nor one that is set back, can bring the key back.
+	return r.removeExpired(ctx, now)
+}
+
+// succeed sees to it that somebody signs when k is gone.
+func (r *Ring) succeed(ctx context.Context, k *key) error {
+	s, now := r.current.Load(), r.now()
+	if !k.row.RetiresAt.IsZero() {
+		return nil // it has a successor
+	}
+	signing, activates := s.signing(k.row.Algorithm, now), now
+	if signing != nil && signing != k {
+		activates = now.Add(r.cfg.Overlap) // k does not sign yet, so there is time to publish the next one
+	}
+	_, err := r.create(ctx, k.row.Algorithm, activates, &storage.AuditEvent{Action: actionRotated, Actor: actorOperator, Reason: "retired"})
+	if err != nil || activates.Equal(now) || !signing.row.RetiresAt.Before(activates) {
+		return err
+	}
+	// The one that signs was to stop when k begins.
+	err = r.cfg.Store.RetireSigningKey(ctx, signing.row.KID, activates, r.expiry(activates), nil)
+	if err != nil {
+		return fmt.Errorf("prolong signing key: %w", err)
+	}
+	return nil
+}
+
+// Maintain does what time brings: it replaces keys of age RotateEvery, and those that are sealed with a retired root
+// secret, so that this secret can be forgotten; it removes keys that have left the key set. Every replica calls it now
+// and then: of those that find a key due at the same time one replaces it.
+func (r *Ring) Maintain(ctx context.Context) error {
+	done, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	for _, alg := range r.current.Load().algorithms() {
+		if err := r.rotateDue(ctx, alg); err != nil {
+			return err
+		}
+	}
+	if err := r.prolong(ctx); err != nil {
+		return err
+	}
+	return r.removeExpired(ctx, r.now())
+}
+
+func (r *Ring) rotateDue(ctx context.Context, alg string) error {
+	k := r.current.Load().newest(alg)
+	reason := ""
+	switch {
+	case !k.row.RetiresAt.IsZero():
+		return nil // given up; the next use makes a new one
+	case r.now().Sub(k.row.ActivatesAt) >= r.cfg.RotateEvery:
+		reason = "age"
+	case k.oldSecret:
+		reason = "root_secret_changed"
+	default:
+		return nil
+	}
+	_, err := r.rotate(ctx, alg, false, actorServer, reason)
+	if errors.Is(err, storage.ErrExists) {
+		return r.load(ctx)
+	}
+	return err
+}
+
+// prolong keeps keys that are about to retire for the tokens that they sign now, whose life may have been made longer
+// since the end was set.
+func (r *Ring) prolong(ctx context.Context) error {
+	now, changed := r.now(), false
+	for _, k := range r.current.Load().keys {
+		if k.row.RetiresAt.IsZero() || k.retired(now) || !k.row.ExpiresAt.Before(r.expiry(k.row.RetiresAt)) {
+			continue
+		}
+		err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, k.row.RetiresAt, r.expiry(k.row.RetiresAt), nil)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("prolong signing key: %w", err)
+		}
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	return r.load(ctx)
+}
+
+// removeExpired removes the keys that have left the key set, and reads the rest.
+func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
+	if err := r.load(ctx); err != nil && !errors.Is(err, ErrUnsealed) {
+		return err
+	}
+	var audit []*storage.AuditEvent
+	for _, k := range r.current.Load().keys {
+		if !k.published(now) {
+			audit = append(audit, event(&storage.AuditEvent{Action: actionRemoved, Actor: actorServer, Reason: "expired"}, now,
+				details{KID: k.row.KID, Algorithm: k.row.Algorithm}))
+		}
+	}
+	if len(audit) == 0 {
+		return nil
+	}
+	n, err := r.cfg.Store.RemoveSigningKeys(ctx, now)
+	if err != nil {
+		return fmt.Errorf("remove signing keys: %w", err)
+	}
+	if n > 0 { // else another replica was faster, and has told
+		if err := r.cfg.Store.AppendAudit(ctx, audit...); err != nil {
+			return fmt.Errorf("remove signing keys: %w", err)
+		}
+	}
+	if err := r.load(ctx); !errors.Is(err, ErrUnsealed) {
+		return err
+	}
+	return nil
+}
+
+// create makes and stores the next key of an algorithm; those before it retire when it begins to sign.
+// storage.ErrExists: another process was faster.
+func (r *Ring) create(ctx context.Context, alg string, activates time.Time, audit *storage.AuditEvent) (*Key, error) {
+	private, err := generate(alg)
+	if err != nil {
+		return nil, fmt.Errorf("make a signing key: %w", err)
+	}
+	row := &storage.SigningKey{Algorithm: alg, Sequence: 1, CreatedAt: r.now(), ActivatesAt: activates}
+	if activates.Before(row.CreatedAt) {
+		row.ActivatesAt = row.CreatedAt // making the key took a while
+	}
+	before := details{}
+	if k := r.current.Load().newest(alg); k != nil {
+		row.Sequence, before.Replaces = k.row.Sequence+1, k.row.KID
+	}
+	if row.KID, err = thumbprint(private.Public()); err != nil {
+		return nil, fmt.Errorf("name a signing key: %w", err)
+	}
+	if row.Public, err = publicJWK(private.Public(), row.KID, alg); err != nil {
+		return nil, fmt.Errorf("render a signing key: %w", err)
+	}
+	if row.Sealed, err = r.cfg.Root.seal(private, row.KID, alg); err != nil {
+		return nil, fmt.Errorf("seal a signing key: %w", err)
+	}
+	event(audit, row.CreatedAt, details{KID: row.KID, Algorithm: alg, Replaces: before.Replaces, ActivatesAt: row.ActivatesAt})
+	err = r.cfg.Store.CreateSigningKey(ctx, row, row.ActivatesAt, r.expiry(row.ActivatesAt), audit)
+	if err != nil {
+		return nil, fmt.Errorf("store a signing key: %w", err)
+	}
+	if err := r.load(ctx); err != nil && !errors.Is(err, ErrUnsealed) {
+		return nil, err
+	}
+	s := r.current.Load()
+	k := s.byKID[row.KID]
+	if k == nil {
+		return nil, fmt.Errorf("signing key %s: %w", row.KID, storage.ErrNotFound)
+	}
+	described := s.describe(k, r.now())
+	return &described, nil
+}
+
+// expiry is when a key that stops signing at retires leaves the key set: when its last token has ended.
+func (r *Ring) expiry(retires time.Time) time.Time {
+	return retires.Add(r.cfg.MaxTokenTTL() + clockSkew)
+}
+
+func (r *Ring) now() time.Time { return r.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// details are what an audit event says of a key.
+type details struct {
+	KID         string    `json:"kid"`
+	Algorithm   string    `json:"alg"`
+	Replaces    string    `json:"replaces,omitempty"`
+	ActivatesAt time.Time `json:"activates_at,omitzero"`
+}
+
+// event fills in what all audit events of keys have in common.
+func event(e *storage.AuditEvent, now time.Time, d details) *storage.AuditEvent {
+	e.ID, e.At, e.Outcome = storage.NewID(now), now, "success"
+	e.Details, _ = json.Marshal(d) // strings and a time: it can't fail
+	return e
+}

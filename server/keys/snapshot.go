@@ -1,0 +1,178 @@
+package keys
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"latchkey/storage"
+)
+
+// snapshot is all keys as they were read at one instant. It never changes, except for the rendered key set.
+type snapshot struct {
+	keys  []*key // by algorithm and sequence
+	byKID map[string]*key
+	set   atomic.Pointer[keySet]
+}
+
+// key is one signing key, ready for use.
+type key struct {
+	row    storage.SigningKey
+	public crypto.PublicKey
+	jwk    json.RawMessage // as the key set shows it
+	// signer is nil when the key can't be unsealed here: it verifies only.
+	signer *Signer
+	// oldSecret is true when the key is sealed with a retired root secret.
+	oldSecret bool
+}
+
+// published reports whether the key belongs into the key set. A key is published from the moment that it is known,
+// whatever the clock of the replica that made it said.
+func (k *key) published(now time.Time) bool {
+	return k.row.ExpiresAt.IsZero() || now.Before(k.row.ExpiresAt)
+}
+
+// retired reports whether the key has stopped signing.
+func (k *key) retired(now time.Time) bool {
+	return !k.row.RetiresAt.IsZero() && !now.Before(k.row.RetiresAt)
+}
+
+// activated reports whether the key may sign by now. One that was made to sign at once signs at once, on a replica whose
+// clock is behind too.
+func (k *key) activated(now time.Time) bool {
+	return !k.row.ActivatesAt.After(k.row.CreatedAt) || !now.Before(k.row.ActivatesAt)
+}
+
+// signing picks the key that signs at the time now: the newest that is activated and not retired. When there is none
+// (the clock was set back, or the active key was retired by hand) it is the one that would be next.
+func (s *snapshot) signing(alg string, now time.Time) *key {
+	var best *key
+	for _, k := range s.keys {
+		if k.row.Algorithm != alg || k.signer == nil || k.retired(now) || !k.published(now) {
+			continue
+		}
+		if best == nil || k.preferred(best, now) {
+			best = k
+		}
+	}
+	return best
+}
+
+// preferred reports whether k, of a higher sequence than other, signs before it.
+func (k *key) preferred(other *key, now time.Time) bool {
+	switch {
+	case k.activated(now):
+		return true
+	case other.activated(now):
+		return false
+	default:
+		return k.row.ActivatesAt.Before(other.row.ActivatesAt)
+	}
+}
+
+// newest is the key of the highest sequence; nil when there is none.
+func (s *snapshot) newest(alg string) *key {
+	var newest *key
+	for _, k := range s.keys {
+		if k.row.Algorithm == alg {
+			newest = k
+		}
+	}
+	return newest
+}
+
+// algorithms are those that have keys.
+func (s *snapshot) algorithms() []string {
+	var algs []string
+	for _, k := range s.keys {
+		if len(algs) == 0 || algs[len(algs)-1] != k.row.Algorithm {
+			algs = append(algs, k.row.Algorithm)
+		}
+	}
+	return algs
+}
+
+// read makes a snapshot of rows. It returns one even with an error: ErrUnsealed when a key that may sign now or later
+// can't be unsealed, others when a row makes no sense.
+func (r *Ring) read(rows []*storage.SigningKey, before *snapshot) (*snapshot, error) {
+	next := &snapshot{byKID: make(map[string]*key, len(rows))}
+	now := r.cfg.Now()
+	var faults []error
+	for _, row := range rows {
+		k, err := r.readKey(row, before.byKID[row.KID])
+		if err != nil && (k == nil || !k.retired(now)) {
+			faults = append(faults, fmt.Errorf("signing key %s (%s): %w", row.KID, row.Algorithm, err))
+		}
+		if k != nil {
+			next.keys = append(next.keys, k)
+			next.byKID[row.KID] = k
+		}
+	}
+	return next, errors.Join(faults...)
+}
+
+// readKey makes one key of its row; known is the same key as it was read before. A key without its private part comes
+// with the reason. No key and no error: the algorithm is one of a later version, of which nothing can be said here.
+func (r *Ring) readKey(row *storage.SigningKey, known *key) (*key, error) {
+	if known != nil && known.signer != nil && bytes.Equal(known.row.Sealed, row.Sealed) && known.row.Algorithm == row.Algorithm {
+		k := *known // unsealing and parsing again would give the same
+		k.row = *row
+		return &k, nil
+	}
+	if !supported(row.Algorithm) {
+		return nil, nil
+	}
+	var jwk jose.JSONWebKey
+	if err := jwk.UnmarshalJSON(row.Public); err != nil {
+		return nil, fmt.Errorf("public key: %w", err)
+	}
+	if !fits(row.Algorithm, jwk.Key) {
+		return nil, errors.New("the public key is not of the kind that the algorithm needs")
+	}
+	if kid, err := thumbprint(jwk.Key); err != nil || kid != row.KID {
+		return nil, errors.New("the public key is not the one that the kid names")
+	}
+	shown, err := publicJWK(jwk.Key, row.KID, row.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	k := &key{row: *row, public: jwk.Key, jwk: shown}
+	private, secret, err := r.cfg.Root.unseal(row.Sealed, row.KID, row.Algorithm)
+	if err != nil {
+		return k, err
+	}
+	if kid, err := thumbprint(private.Public()); err != nil || kid != row.KID {
+		return nil, errors.New("the private key is not the one that the kid names")
+	}
+	k.signer, k.oldSecret = newSigner(row.KID, row.Algorithm, private), secret > 0
+	return k, nil
+}
+
+func newSigner(kid, alg string, private crypto.Signer) *Signer {
+	return &Signer{KID: kid, Algorithm: alg, sign: func(input []byte) ([]byte, error) { return sign(alg, private, input) }}
+}
+
+// thumbprint names a key (RFC 7638 §3, SHA-256).
+func thumbprint(public crypto.PublicKey) (string, error) {
+	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// publicJWK renders a key for the key set (RFC 7517 §4).
+func publicJWK(public crypto.PublicKey, kid, alg string) (json.RawMessage, error) {
+	jwk := jose.JSONWebKey{Key: public, KeyID: kid, Algorithm: alg, Use: "sig"}
+	if !jwk.IsPublic() {
+		return nil, errors.New("not a public key")
+	}
+	return jwk.MarshalJSON()
+}
