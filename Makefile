@@ -1,0 +1,67 @@
+# make          the binary
+# make test     every test, with the race detector, on SQLite and on a real Postgres
+# make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
+# make bench    the load generator against SQLite and Postgres, beside pgbench's floor
+
+SHELL := /bin/bash
+GO    ?= go
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
+RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
+
+.PHONY: build test test-long bench check fmt vet static vuln fuzz compiler clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
+
+compiler:
+	@command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \
+	  else echo 'no C compiler: the tests run without the race detector' >&2; fi; }
+
+# One Postgres cluster serves all test binaries of the run; see storage/postgres/postgrestest.
+test: compiler
+	$(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -timeout 15m ./...
+
+test-long: compiler
+	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server/token/... ./storage/...
+
+bench:
+	$(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) run ./bench
+
+check: fmt vet static vuln test
+
+fmt:
+	@out=$$(git ls-files '*.go' | xargs $(GO) run $(GOFUMPT) -l); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+static:
+	$(GO) run $(STATICCHECK) ./...
+
+# The vulnerability database is on the network; where it is out of reach that is said, and is no failure.
+vuln:
+	@out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); code=$$?; \
+	if [ $$code = 0 ]; then echo 'govulncheck: no known vulnerability'; \
+	elif grep -qE 'dial tcp|no such host|connection refused|fetching vulnerabilities|i/o timeout|403|502' <<<"$$out"; then echo 'govulncheck: its database is out of reach, not checked'; \
+	else echo "$$out"; exit 1; fi
+
+# Each fuzz target for a while: make fuzz FUZZTIME=30s
+FUZZTIME ?= 10s
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+clean:
+	rm -f latchkey
