@@ -1,2 +1,24 @@
 // Package users is the registry of the people who can log in.
+//
+// # Guessing
+//
+// An attempt takes one from each of these buckets before the password is looked at, and gets it back when it succeeds or
+// was never checked, so that parallel guesses count like serial ones and only wrong guesses cost anything:
+//
+//	an account from an address                                  20 at once, then one every 30 s
+//	an address, whatever the account                            100 at once, then one every 3 s
+//	an account from all places that never logged in to it       100 at once, then one every 36 s
+//
+// A place is an IPv4 address or an IPv6 /64; a success makes it known to the account for 30 days. The last bucket is the
+// limit of 100 of NIST SP 800-63B §5.2.2, an hour's worth of it: guesses from a thousand addresses stop there together. The owner at a
+// known place does not draw from it, so nobody can lock them out from elsewhere. Attempts from an address that the server
+// does not know draw from the last bucket only, and make nothing known. A name that nobody has is limited like any other.
+// The buckets' keys are MACs: the table tells neither names nor addresses.
+//
+// # Time
+//
+// A wrong password, an unknown name, an inactive user and a user without a password take the same work. That is easy
+// while all hashes cost the same, and imported hashes do not: [Service.Run] therefore knows which costs there are and how
+// common they are, an unknown name always takes the work of one of them, and while they differ every failure is answered
+// at a multiple of a time that is longer than the most expensive takes.
 package users

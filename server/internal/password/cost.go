@@ -1,0 +1,142 @@
+package password
+
+import (
+	"crypto/md5"
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/scrypt"
+)
+
+// The algorithms, by the names that Django uses where it knows them.
+const (
+	argon2id     = "argon2id"
+	argon2i      = "argon2i"
+	pbkdf2SHA256 = "pbkdf2_sha256"
+	pbkdf2SHA1   = "pbkdf2_sha1"
+	bcryptPlain  = "bcrypt"
+	bcryptSHA256 = "bcrypt_sha256"
+	scryptName   = "scrypt"
+	md5Name      = "md5"
+	sha1Name     = "sha1"
+	unsaltedMD5  = "unsalted_md5"
+	unsaltedSHA1 = "unsalted_sha1"
+	unusable     = "unusable"
+)
+
+// The limits: what the most expensive hash may take. A stored hash above them never verifies, so that no string that an
+// import brings in stops the server. At each limit one check takes some seconds of one core; the defaults of the
+// last fifteen years stay far below.
+const (
+	maxArgon2Memory  = 1 << 20 // KiB: 1 GiB
+	maxArgon2Work    = 1 << 22 // KiB times passes
+	maxArgon2Threads = 64
+	maxPBKDF2        = 10_000_000
+	maxBcrypt        = 16
+	maxScryptMemory  = 1 << 30 // bytes, 128·N·r
+	maxScryptWork    = 1 << 24 // N·r·p; Django 5.1's default is 655,360
+)
+
+// Cost is what a hash string says besides salt and tag: strings of equal Cost take equal time.
+type Cost struct {
+	Algorithm string
+	// N, R and P are, for Argon2, the memory in KiB, the passes and the lanes; for scrypt, its N, r and p.
+	// N alone is the number of iterations of PBKDF2 and the cost of bcrypt.
+	N, R, P int
+}
+
+var errTooExpensive = errors.New("more expensive than is allowed here")
+
+// check tells whether the parameters are meaningful and below the limits.
+func (c Cost) check() error {
+	if !c.meaningful() {
+		return fmt.Errorf("parameters of %s that it does not have", c.Algorithm)
+	}
+	if !c.allowed() {
+		return fmt.Errorf("%s: %w", c.Algorithm, errTooExpensive)
+	}
+	return nil
+}
+
+func (c Cost) meaningful() bool {
+	switch c.Algorithm {
+	case argon2id, argon2i: // RFC 9106 §3.1: at least 8 KiB per lane.
+		return c.R >= 1 && c.P >= 1 && c.P <= c.N/8
+	case pbkdf2SHA256, pbkdf2SHA1:
+		return c.N >= 1
+	case bcryptPlain, bcryptSHA256:
+		return c.N >= bcrypt.MinCost && c.N <= bcrypt.MaxCost
+	case scryptName: // RFC 7914 §2: N is a power of two above 1.
+		return c.N > 1 && c.N&(c.N-1) == 0 && c.R >= 1 && c.P >= 1
+	}
+	return true
+}
+
+// allowed divides rather than multiplies, so that nothing overflows. The parameters must be meaningful.
+func (c Cost) allowed() bool {
+	switch c.Algorithm {
+	case argon2id, argon2i:
+		return c.P <= maxArgon2Threads && c.N <= maxArgon2Memory && c.R <= maxArgon2Work/c.N
+	case pbkdf2SHA256, pbkdf2SHA1:
+		return c.N <= maxPBKDF2
+	case bcryptPlain, bcryptSHA256:
+		return c.N <= maxBcrypt
+	case scryptName:
+		return c.R <= maxScryptMemory/128/c.N && c.P <= maxScryptWork/c.N/c.R
+	}
+	return true
+}
+
+// memory is how many bytes one computation holds.
+func (c Cost) memory() int {
+	switch c.Algorithm {
+	case argon2id, argon2i:
+		return c.N << 10
+	case scryptName:
+		return 128 * c.R * (c.N + c.P)
+	}
+	return 0
+}
+
+// lanes is how many cores one computation uses. x/crypto's scrypt runs its p lanes one after the other.
+func (c Cost) lanes() int {
+	if c.Algorithm == argon2id || c.Algorithm == argon2i {
+		return c.P
+	}
+	return 1
+}
+
+// derive computes the tag. Of the algorithms bcrypt is missing: see hashed.matches.
+func (c Cost) derive(password string, salt []byte, length int) ([]byte, error) {
+	switch c.Algorithm {
+	case argon2id:
+		return argon2.IDKey([]byte(password), salt, uint32(c.R), uint32(c.N), uint8(c.P), uint32(length)), nil
+	case argon2i:
+		return argon2.Key([]byte(password), salt, uint32(c.R), uint32(c.N), uint8(c.P), uint32(length)), nil
+	case pbkdf2SHA256:
+		return pbkdf2.Key(sha256.New, password, salt, c.N, length)
+	case pbkdf2SHA1:
+		return pbkdf2.Key(sha1.New, password, salt, c.N, length)
+	case scryptName:
+		return scrypt.Key([]byte(password), salt, c.N, c.R, c.P, length)
+	case md5Name, unsaltedMD5:
+		tag := md5.Sum(append(salt[:len(salt):len(salt)], password...))
+		return tag[:], nil
+	case sha1Name, unsaltedSHA1:
+		tag := sha1.Sum(append(salt[:len(salt):len(salt)], password...))
+		return tag[:], nil
+	}
+	return nil, fmt.Errorf("no way to compute %s", c.Algorithm)
+}
+
+// preHash is what bcrypt_sha256 gives to bcrypt: all of a long password counts, and none of it is cut at a NUL.
+func preHash(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:])
+}

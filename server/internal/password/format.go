@@ -1,0 +1,234 @@
+package password
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// maxEncoded is the longest hash string that is read. Django's column holds 128 characters.
+const maxEncoded = 512
+
+// hashed is a hash string, taken apart.
+type hashed struct {
+	Cost
+	// salt and tag are bytes, but for bcrypt in bcrypt's own base64.
+	salt, tag []byte
+}
+
+// Identify names the algorithm of a hash string. It is false for a string that could never verify: malformed, of an unknown
+// algorithm, above the limits. The mark of a user without a usable password ("!…") is known and is "unusable".
+func Identify(encoded string) (algorithm string, ok bool) {
+	h, err := parse(encoded)
+	return h.Algorithm, err == nil
+}
+
+// Check says in words what Identify says with false. The error never holds the string.
+func Check(encoded string) error {
+	_, err := parse(encoded)
+	return err
+}
+
+// CostOf is the cost of verifying a hash string; false when there is nothing to verify.
+func CostOf(encoded string) (Cost, bool) {
+	h, err := parse(encoded)
+	if err != nil || h.Algorithm == unusable {
+		return Cost{}, false
+	}
+	return h.Cost, true
+}
+
+var (
+	errUnknown   = errors.New("not a known kind of password hash")
+	errMalformed = errors.New("malformed")
+)
+
+// parse takes a hash string apart, the way Django picks its hasher: by form for the unsalted ones, else by the text before
+// the first '$'. What starts with '$' is a PHC string.
+func parse(encoded string) (hashed, error) {
+	if encoded == "" || len(encoded) > maxEncoded {
+		return hashed{}, errUnknown
+	}
+	if encoded[0] == '!' {
+		return hashed{Cost: Cost{Algorithm: unusable}}, nil
+	}
+	h, err := split(encoded)
+	if err != nil {
+		return hashed{}, err
+	}
+	if err := h.check(); err != nil {
+		return hashed{}, err
+	}
+	return h, nil
+}
+
+func split(encoded string) (hashed, error) {
+	name, rest, found := strings.Cut(encoded, "$")
+	switch {
+	case !found && len(encoded) == 32:
+		return digest(unsaltedMD5, "", encoded, 16)
+	case !found:
+		return hashed{}, errUnknown
+	case len(encoded) == 37 && strings.HasPrefix(encoded, "md5$$"):
+		return digest(unsaltedMD5, "", encoded[5:], 16)
+	case len(encoded) == 46 && strings.HasPrefix(encoded, "sha1$$"):
+		return digest(unsaltedSHA1, "", encoded[6:], 20)
+	}
+	switch name {
+	case "": // PHC, or bcrypt's crypt string
+		if strings.HasPrefix(rest, "2") {
+			return splitBcrypt(bcryptPlain, encoded)
+		}
+		return splitPHC(encoded)
+	case "argon2":
+		return splitPHC("$" + rest)
+	case pbkdf2SHA256:
+		return splitPBKDF2(pbkdf2SHA256, rest, 32)
+	case pbkdf2SHA1:
+		return splitPBKDF2(pbkdf2SHA1, rest, 20)
+	case bcryptPlain, bcryptSHA256:
+		return splitBcrypt(name, rest)
+	case scryptName:
+		return splitScrypt(rest)
+	case md5Name, sha1Name:
+		salt, tag, _ := strings.Cut(rest, "$")
+		if salt == "" {
+			return hashed{}, fmt.Errorf("%s: %w", name, errMalformed)
+		}
+		return digest(name, salt, tag, map[string]int{md5Name: 16, sha1Name: 20}[name])
+	}
+	return hashed{}, errUnknown
+}
+
+// digest: lower-case hex, since Django compares text.
+func digest(algorithm, salt, tag string, length int) (hashed, error) {
+	b, err := hex.DecodeString(tag)
+	if err != nil || len(b) != length || strings.ToLower(tag) != tag {
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+	}
+	return hashed{Cost{Algorithm: algorithm}, []byte(salt), b}, nil
+}
+
+// splitPHC: $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding.
+func splitPHC(encoded string) (hashed, error) {
+	f := strings.Split(encoded, "$")
+	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i {
+		return hashed{}, errUnknown
+	}
+	if len(f) == 5 {
+		return hashed{}, fmt.Errorf("%s: version 0x10 of Argon2 (no v= field) is not supported", f[1])
+	}
+	if len(f) != 6 || f[2] != "v=19" {
+		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
+	}
+	var text [3]string
+	rest := f[3]
+	for i, name := range [...]string{"m=", "t=", "p="} {
+		var ok bool
+		text[i], rest, _ = strings.Cut(rest, ",")
+		if text[i], ok = strings.CutPrefix(text[i], name); !ok {
+			return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
+		}
+	}
+	m, ok1 := number(text[0])
+	t, ok2 := number(text[1])
+	p, ok3 := number(text[2])
+	salt, ok4 := decode(base64.RawStdEncoding, f[4])
+	tag, ok5 := decode(base64.RawStdEncoding, f[5])
+	// RFC 9106 §3.1 allows tags from 4 bytes, which anyone can hit by guessing; no software writes less than 16.
+	sized := len(salt) >= 8 && len(salt) <= 64 && len(tag) >= 16 && len(tag) <= 64
+	if rest != "" || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !sized {
+		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
+	}
+	return hashed{Cost{f[1], m, t, p}, salt, tag}, nil
+}
+
+// splitPBKDF2: <iterations>$<salt>$<tag>, base64 with padding.
+func splitPBKDF2(algorithm, rest string, length int) (hashed, error) {
+	f := strings.Split(rest, "$")
+	if len(f) != 3 {
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+	}
+	n, ok1 := number(f[0])
+	tag, ok2 := decode(base64.StdEncoding, f[2])
+	if !ok1 || !ok2 || f[1] == "" || len(tag) != length {
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+	}
+	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(f[1]), tag}, nil
+}
+
+// splitScrypt: <N>$<salt>$<r>$<p>$<tag>, base64 with padding.
+func splitScrypt(rest string) (hashed, error) {
+	f := strings.Split(rest, "$")
+	if len(f) != 5 {
+		return hashed{}, fmt.Errorf("%s: %w", scryptName, errMalformed)
+	}
+	n, ok1 := number(f[0])
+	r, ok2 := number(f[2])
+	p, ok3 := number(f[3])
+	tag, ok4 := decode(base64.StdEncoding, f[4])
+	if !ok1 || !ok2 || !ok3 || !ok4 || f[1] == "" || len(tag) != 64 {
+		return hashed{}, fmt.Errorf("%s: %w", scryptName, errMalformed)
+	}
+	return hashed{Cost{scryptName, n, r, p}, []byte(f[1]), tag}, nil
+}
+
+const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// splitBcrypt: $2b$12$<22 characters of salt><31 of tag>. The variants 2a, 2b and 2y differ in bugs of programs that
+// wrote them, not in the computation.
+func splitBcrypt(algorithm, s string) (hashed, error) {
+	if len(s) != 60 || s[0] != '$' || s[1] != '2' || strings.IndexByte("aby", s[2]) < 0 || s[3] != '$' || s[6] != '$' ||
+		strings.Trim(s[7:], bcryptAlphabet) != "" {
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+	}
+	n, ok := number(s[4:6])
+	if !ok {
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+	}
+	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(s[7:29]), []byte(s[29:])}, nil
+}
+
+// decode takes the one way to write the bytes; Go's decoder skips line ends and ignores spare bits.
+func decode(e *base64.Encoding, s string) ([]byte, bool) {
+	b, err := e.DecodeString(s)
+	return b, err == nil && e.EncodeToString(b) == s
+}
+
+// matches computes the tag of the password and compares it in constant time.
+func (h hashed) matches(password string) (bool, error) {
+	switch h.Algorithm {
+	case bcryptSHA256:
+		password = preHash(password)
+		fallthrough
+	case bcryptPlain:
+		text := fmt.Sprintf("$2b$%02d$%s%s", h.N, h.salt, h.tag)
+		// Only the first 72 bytes of a longer password count, as in Django.
+		err := bcrypt.CompareHashAndPassword([]byte(text), []byte(password))
+		if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
+			return false, err
+		}
+		return err == nil, nil
+	}
+	tag, err := h.derive(password, h.salt, len(h.tag))
+	return err == nil && subtle.ConstantTimeCompare(tag, h.tag) == 1, err
+}
+
+// decoy is a hash of the given cost that no password has.
+func decoy(c Cost) hashed {
+	if c.Algorithm == bcryptPlain || c.Algorithm == bcryptSHA256 {
+		return hashed{c, []byte(strings.Repeat(".", 22)), []byte(strings.Repeat(".", 31))}
+	}
+	return hashed{c, make([]byte, 16), make([]byte, 32)}
+}
+
+// phc writes an argon2id hash as a PHC string.
+func (h hashed) phc() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$%s$v=19$m=%d,t=%d,p=%d$%s$%s", h.Algorithm, h.N, h.R, h.P, b64.EncodeToString(h.salt), b64.EncodeToString(h.tag))
+}

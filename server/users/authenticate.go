@@ -1,0 +1,155 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"latchkey/server/internal/password"
+	"latchkey/server/internal/request"
+	"latchkey/storage"
+)
+
+// Authenticated is a user whose password was right.
+type Authenticated struct {
+	User *storage.User
+	// Login is what must be written now, together with the grant that the login leads to. Its SetLastLogin may be cleared.
+	Login *storage.Login
+}
+
+// Authenticate checks a password. The name is compared byte for byte, as Django does; nothing is trimmed.
+//
+// Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
+// within bounds; a right one writes nothing: that is the caller's part.
+func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
+	started := time.Now()
+	attempt := s.attempt(ctx, username)
+	check, err := s.cfg.Store.BeginLogin(ctx, attempt)
+	if err != nil {
+		return nil, fmt.Errorf("begin login: %w", err)
+	}
+	if check.RetryAfter > 0 {
+		return nil, s.throttled(ctx, username, check)
+	}
+	verdict, rehash, err := s.verify(ctx, username, secret, check.User)
+	if err != nil {
+		s.giveBack(ctx, attempt, check.KnownPlace)
+		if errors.Is(err, ErrOverload) {
+			s.count("overload")
+		}
+		return nil, fmt.Errorf("check password: %w", err)
+	}
+	if verdict != rightPassword {
+		return nil, s.failed(ctx, check.User, verdict, started)
+	}
+	s.count("success")
+	return &Authenticated{User: check.User, Login: s.login(attempt, check, secret, rehash)}, nil
+}
+
+// The verdicts on a password; all but the first are reasons for operators.
+const (
+	rightPassword = ""
+	unknownUser   = "unknown_user"
+	noPassword    = "no_password"
+	wrongPassword = "wrong_password"
+	inactiveUser  = "inactive_user"
+)
+
+// verify computes exactly one hash, whatever the verdict.
+func (s *Service) verify(ctx context.Context, username string, secret storage.Secret, u *storage.User) (verdict string, rehash bool, err error) {
+	decoy := s.decoys.pick(s.mac("decoy", username))
+	if u == nil {
+		return unknownUser, false, s.cfg.Hasher.Burn(ctx, secret, decoy)
+	}
+	cost, usable := password.CostOf(u.PasswordHash)
+	if !usable {
+		return noPassword, false, s.cfg.Hasher.Burn(ctx, secret, decoy)
+	}
+	s.decoys.met(cost)
+	ok, rehash, err := s.cfg.Hasher.Verify(ctx, secret, u.PasswordHash)
+	switch {
+	case err != nil:
+		return "", false, err
+	case !ok:
+		return wrongPassword, false, nil
+	case !u.Active:
+		return inactiveUser, false, nil
+	}
+	return rightPassword, rehash, nil
+}
+
+func (s *Service) login(a storage.LoginAttempt, check *storage.LoginCheck, secret storage.Secret, rehash bool) *storage.Login {
+	l := &storage.Login{UserID: check.User.ID, GiveBack: taken(a, check.KnownPlace), SetLastLogin: a.Now}
+	if !a.Known.IsZero() {
+		l.Known, l.KnownUntil = a.Known, a.Now.Add(knownFor)
+	}
+	if rehash {
+		// Not while others wait for the pool: the next login will do.
+		if hash, ok := s.cfg.Hasher.TryHash(secret); ok {
+			l.OldHash, l.NewHash = check.User.PasswordHash, hash
+		}
+	}
+	return l
+}
+
+// failed audits the failure and returns ErrCredentials when it is time to. An audit event that can't be written is an
+// outage, not a verdict.
+func (s *Service) failed(ctx context.Context, u *storage.User, verdict string, started time.Time) error {
+	s.count("failure")
+	var id int64
+	if u != nil {
+		id = u.ID
+	}
+	if err := s.auditFailure(ctx, id, "failure", verdict); err != nil {
+		return err
+	}
+	s.decoys.wait(ctx, started)
+	return ErrCredentials
+}
+
+// throttled reports an attempt that was not looked at: the log and the metrics have each, the audit trail the first one of
+// an account in an hour.
+func (s *Service) throttled(ctx context.Context, username string, check *storage.LoginCheck) error {
+	s.count("throttled")
+	refused := &ThrottledError{RetryAfter: check.RetryAfter}
+	var id int64
+	if check.User != nil {
+		id = check.User.ID
+	}
+	if !s.noise.first(s.mac("account", username), s.now()) {
+		request.From(ctx).Event.Add(slog.String("login", "throttled"))
+		return refused
+	}
+	if err := s.auditFailure(ctx, id, "denied", "throttled"); err != nil {
+		return err
+	}
+	return refused
+}
+
+func (s *Service) auditFailure(ctx context.Context, userID int64, outcome, reason string) error {
+	request.From(ctx).Event.Add(slog.String("login", reason))
+	suppressed, ok := s.noise.allow(s.now())
+	if !ok {
+		return nil
+	}
+	e := s.event(ctx, "login_failed", "user", userID)
+	e.Outcome, e.Reason = outcome, reason
+	if suppressed > 0 {
+		e.Details = details(map[string]any{"suppressed_before": suppressed})
+	}
+	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
+		return fmt.Errorf("audit failed login: %w", err)
+	}
+	s.audited(e)
+	return nil
+}
+
+func (s *Service) count(outcome string) {
+	if s.cfg.Metrics != nil {
+		s.cfg.Metrics.Logins.WithLabelValues(outcome).Inc()
+	}
+}
+
+func slogError(key string, err error) slog.Attr { return slog.String(key, err.Error()) }

@@ -1,0 +1,184 @@
+package users
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"latchkey/server/internal/password"
+	"latchkey/storage"
+)
+
+const (
+	sampleEvery = time.Minute
+	samplePages = 4
+	samplePage  = 500
+	// maxFloor bounds how long a failure is held back. A hash that takes more than half of it shows in the time.
+	maxFloor = time.Second
+)
+
+// decoys knows what the password hashes of this deployment cost, so that an unknown name is as slow as a known one.
+//
+// Each unknown name has one cost for as long as the shares stay, and when a share shrinks, since users log in and get
+// a new hash, names leave it one by one, just as users do. So the time that a name takes tells what share of the users
+// takes that time, which says nothing of the name.
+type decoys struct {
+	preferred password.Cost
+	// met brings costs that were met outside of the sample.
+	unseen chan password.Cost
+
+	mu     sync.RWMutex
+	shares map[password.Cost]float64
+	took   map[password.Cost]time.Duration
+	floor  time.Duration
+	cursor int64 // the user ID to go on behind
+}
+
+func (d *decoys) init(preferred password.Cost) {
+	d.preferred = preferred
+	d.unseen = make(chan password.Cost, 1)
+	d.shares = make(map[password.Cost]float64)
+	d.took = make(map[password.Cost]time.Duration)
+}
+
+// pick gives the cost of an unknown name, by its MAC: weighted rendezvous hashing over the shares.
+func (d *decoys) pick(name storage.Digest) password.Cost {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	best, top := d.preferred, 0.0
+	for cost, share := range d.shares {
+		sum := sha256.Sum256(fmt.Append(name[:], cost))
+		uniform := (float64(binary.BigEndian.Uint64(sum[:])>>11) + .5) / (1 << 53)
+		if score := share / -math.Log(uniform); score > top {
+			best, top = cost, score
+		}
+	}
+	return best
+}
+
+// met is told of the cost of a known user's hash.
+func (d *decoys) met(cost password.Cost) {
+	d.mu.RLock()
+	_, known := d.shares[cost]
+	d.mu.RUnlock()
+	if known {
+		return
+	}
+	select {
+	case d.unseen <- cost:
+	default: // there is one waiting; this one comes again
+	}
+}
+
+// wait holds a failure back until a multiple of the floor has passed since it began.
+func (d *decoys) wait(ctx context.Context, started time.Time) {
+	d.mu.RLock()
+	floor := d.floor
+	d.mu.RUnlock()
+	if floor == 0 {
+		return
+	}
+	timer := time.NewTimer(floor - time.Since(started)%floor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Run keeps what is known of the costs of password hashes up to date, until ctx ends; it returns ctx's error then.
+// Every server calls it once. Without it unknown names take the time of a new hash.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	pause := time.NewTicker(time.Second)
+	defer pause.Stop()
+	s.sample(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			s.sample(ctx)
+		case cost := <-s.decoys.unseen:
+			s.decoys.add(map[password.Cost]float64{cost: 1}, 1)
+			s.measure(ctx)
+			select { // attackers choose how often
+			case <-pause.C:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// sample reads some users, going on where it stopped, and lets what it knew before count half. A database that is away
+// leaves things as they are; others report it.
+func (s *Service) sample(ctx context.Context) {
+	counted := make(map[password.Cost]float64)
+	for range samplePages {
+		page, err := s.cfg.Store.ListUsers(ctx, s.decoys.cursor, samplePage)
+		if err != nil {
+			return
+		}
+		for _, u := range page {
+			if cost, ok := password.CostOf(u.PasswordHash); ok {
+				counted[cost]++
+			}
+			s.decoys.cursor = u.ID
+		}
+		if len(page) < samplePage {
+			s.decoys.cursor = 0
+			break
+		}
+	}
+	s.decoys.add(counted, .5)
+	s.measure(ctx)
+}
+
+func (d *decoys) add(counted map[password.Cost]float64, keep float64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for cost, share := range d.shares {
+		if d.shares[cost] = share * keep; d.shares[cost] < .01 {
+			delete(d.shares, cost)
+		}
+	}
+	for cost, n := range counted {
+		d.shares[cost] += n
+	}
+}
+
+// measure computes each cost once in the life of the process, and sets the floor: twice the time of the most expensive,
+// or none while all cost the same.
+func (s *Service) measure(ctx context.Context) {
+	d := &s.decoys
+	d.mu.RLock()
+	var missing []password.Cost
+	for cost := range d.shares {
+		if d.took[cost] == 0 {
+			missing = append(missing, cost)
+		}
+	}
+	d.mu.RUnlock()
+	took := make(map[password.Cost]time.Duration)
+	for _, cost := range missing {
+		if t, err := s.cfg.Hasher.Measure(ctx, cost); err == nil { // else the pool is busy: next time
+			took[cost] = t
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for cost, t := range took {
+		d.took[cost] = t
+	}
+	d.floor = 0
+	if len(d.shares) > 1 {
+		for cost := range d.shares {
+			d.floor = min(max(d.floor, 2*d.took[cost]), maxFloor)
+		}
+	}
+}

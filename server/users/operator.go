@@ -1,0 +1,194 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"latchkey/server/internal/password"
+	"latchkey/storage"
+)
+
+const (
+	maxUsername = 150 // characters, as Django's auth_user has it
+	maxEmail    = 254
+	maxPassword = 4096 // bytes
+)
+
+// NewUser is a user to be added. At most one of Password and PasswordHash is given; without both the user can't log in
+// with a password.
+type NewUser struct {
+	// ID keeps the ID of another system; 0 draws one.
+	ID       int64
+	Username string
+	Email    string
+	Password *storage.Secret
+	// PasswordHash is a PHC string or one of Django's formats, "!…" included.
+	PasswordHash string
+	Active       bool
+	Staff        bool
+}
+
+// Add adds a user, the name NFKC-normalised as Django's create_user does. Errors: *InputError; storage.ErrExists.
+func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
+	u := &storage.User{
+		ID: n.ID, Username: norm.NFKC.String(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
+		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(),
+	}
+	if err := n.check(u.Username); err != nil {
+		return nil, err
+	}
+	if n.Password != nil {
+		hash, err := s.hash(ctx, *n.Password)
+		if err != nil {
+			return nil, err
+		}
+		u.PasswordHash = hash
+	}
+	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
+		return nil, fmt.Errorf("add user: %w", err)
+	}
+	e := s.event(ctx, "user_created", "operator", u.ID)
+	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
+		return nil, fmt.Errorf("user %d was added, but not audited: %w", u.ID, err)
+	}
+	s.audited(e)
+	return u, nil
+}
+
+func (n NewUser) check(username string) error {
+	switch {
+	case n.ID < 0:
+		return &InputError{"id", "is negative"}
+	case username == "":
+		return &InputError{"username", "is empty"}
+	case !storable(username):
+		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
+	case !isText(n.Email) || utf8.RuneCountInString(n.Email) > maxEmail:
+		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
+	case n.Password != nil && n.PasswordHash != "":
+		return &InputError{"password", "and password hash are both given"}
+	case n.PasswordHash != "":
+		return checkHash(n.PasswordHash)
+	}
+	return nil
+}
+
+// storable tells whether a user may have this name. Nothing but its length is asked of it, as in Django's database.
+func storable(username string) bool {
+	return username != "" && isText(username) && utf8.RuneCountInString(username) <= maxUsername
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+func checkHash(encoded string) error {
+	if err := password.Check(encoded); err != nil {
+		return &InputError{"password hash", "can't be used: " + err.Error()}
+	}
+	return nil
+}
+
+// hash takes any password that a login can send: the routes refuse NULs and can't carry what is not UTF-8, so a password
+// like that would lock the user out.
+func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, error) {
+	switch p := secret.Reveal(); {
+	case p == "":
+		return "", &InputError{"password", "is empty"}
+	case len(p) > maxPassword:
+		return "", &InputError{"password", fmt.Sprintf("is longer than %d bytes", maxPassword)}
+	case !isText(p):
+		return "", &InputError{"password", "has a NUL or is not UTF-8"}
+	}
+	encoded, err := s.cfg.Hasher.Hash(ctx, secret)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return encoded, nil
+}
+
+// Find finds a user by name: as given, else normalised as Add does. storage.ErrNotFound.
+func (s *Service) Find(ctx context.Context, username string) (*storage.User, error) {
+	if !storable(username) {
+		return nil, fmt.Errorf("find user: %w", storage.ErrNotFound)
+	}
+	u, err := s.cfg.Store.UserByUsername(ctx, username)
+	if normal := norm.NFKC.String(username); errors.Is(err, storage.ErrNotFound) && normal != username {
+		u, err = s.cfg.Store.UserByUsername(ctx, normal)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find user: %w", err)
+	}
+	return u, nil
+}
+
+// List gives up to limit users with an ID above after, by ascending ID.
+func (s *Service) List(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
+	list, err := s.cfg.Store.ListUsers(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return list, nil
+}
+
+// SetPassword replaces the password and ends the user's sessions. Errors: *InputError, storage.ErrNotFound.
+func (s *Service) SetPassword(ctx context.Context, id int64, secret storage.Secret) error {
+	encoded, err := s.hash(ctx, secret)
+	if err != nil {
+		return err
+	}
+	return s.setHash(ctx, id, encoded, "password")
+}
+
+// SetPasswordHash is SetPassword with a hash; an empty one takes the password away.
+func (s *Service) SetPasswordHash(ctx context.Context, id int64, encoded string) error {
+	if encoded == "" {
+		return s.setHash(ctx, id, "", "none")
+	}
+	if err := checkHash(encoded); err != nil {
+		return err
+	}
+	return s.setHash(ctx, id, encoded, "hash")
+}
+
+func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) error {
+	e := s.event(ctx, "password_changed", "operator", id)
+	e.Details = details(map[string]any{"set_to": kind})
+	return s.act(e, "set password", s.cfg.Store.SetUserPassword(ctx, id, encoded, e.At, e))
+}
+
+// Disable refuses the user from now on and ends their sessions. storage.ErrNotFound.
+func (s *Service) Disable(ctx context.Context, id int64) error {
+	e := s.event(ctx, "user_disabled", "operator", id)
+	return s.act(e, "disable user", s.cfg.Store.SetUserActive(ctx, id, false, e.At, e))
+}
+
+// Enable lets the user log in again; ended sessions stay ended. storage.ErrNotFound.
+func (s *Service) Enable(ctx context.Context, id int64) error {
+	e := s.event(ctx, "user_enabled", "operator", id)
+	return s.act(e, "enable user", s.cfg.Store.SetUserActive(ctx, id, true, e.At, e))
+}
+
+// EndSessions ends every session of the user. storage.ErrNotFound.
+func (s *Service) EndSessions(ctx context.Context, id int64) error {
+	e := s.event(ctx, "user_sessions_ended", "operator", id)
+	return s.act(e, "end sessions", s.cfg.Store.RaiseUserEpoch(ctx, id, e.At, e))
+}
+
+// Remove removes the user, whose sessions end with it. storage.ErrNotFound.
+func (s *Service) Remove(ctx context.Context, id int64) error {
+	e := s.event(ctx, "user_removed", "operator", id)
+	return s.act(e, "remove user", s.cfg.Store.RemoveUser(ctx, id, e))
+}
+
+// act counts the event of a change that was made.
+func (s *Service) act(e *storage.AuditEvent, what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	s.audited(e)
+	return nil
+}

@@ -1,0 +1,151 @@
+package users
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/password"
+	"latchkey/server/internal/request"
+	"latchkey/storage"
+)
+
+// Argon2 is the cost of new password hashes.
+type Argon2 = password.Argon2
+
+// DefaultArgon2 is what OWASP asks for at least.
+var DefaultArgon2 = password.DefaultArgon2
+
+// ParseArgon2 reads parameters such as "m=19456,t=2,p=1".
+func ParseArgon2(s string) (Argon2, error) { return password.ParseArgon2(s) }
+
+// IdentifyHash names the algorithm of a password hash; false for one that could never verify.
+func IdentifyHash(encoded string) (algorithm string, ok bool) { return password.Identify(encoded) }
+
+// ErrOverload: too many password checks at once. Trying again later may succeed.
+var ErrOverload = password.ErrOverload
+
+// Store is the part of storage.Store that users need.
+type Store interface {
+	storage.Users
+	storage.Throttles
+	storage.AuditEvents
+}
+
+// Config is what a Service is made of.
+type Config struct {
+	Store Store
+	// Hasher is the pool that checks passwords; nil makes one with Argon2.
+	Hasher *password.Hasher
+	Argon2 Argon2
+	// Now tells the time; nil means the clock.
+	Now func() time.Time
+	// ThrottleKey keys the MACs of names and addresses, with at least 32 bytes, the same for all replicas. Only commands,
+	// which authenticate nobody, do without.
+	ThrottleKey []byte
+	// Throttle limits guesses; without it nothing does.
+	Throttle bool
+	// Metrics may be nil.
+	Metrics *metrics.Metrics
+}
+
+// Service adds, changes and authenticates users.
+type Service struct {
+	cfg    Config
+	decoys decoys
+	noise  limiter
+}
+
+// New makes a Service. It panics when Throttle is on and the key is short: then names and addresses would lie open.
+func New(cfg Config) *Service {
+	if cfg.Throttle && len(cfg.ThrottleKey) < 32 {
+		panic("users: throttling needs a key of 32 bytes")
+	}
+	if len(cfg.ThrottleKey) == 0 {
+		cfg.ThrottleKey = make([]byte, 32)
+		rand.Read(cfg.ThrottleKey)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Hasher == nil {
+		cfg.Hasher = password.NewHasher(password.Config{Argon2: cfg.Argon2, Metrics: cfg.Metrics})
+	}
+	s := &Service{cfg: cfg}
+	s.decoys.init(cfg.Hasher.Preferred())
+	return s
+}
+
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// Info is a user as the commands print it.
+type Info struct {
+	ID        int64      `json:"id"`
+	Username  string     `json:"username"`
+	Email     string     `json:"email"`
+	Active    bool       `json:"active"`
+	Staff     bool       `json:"staff"`
+	CreatedAt time.Time  `json:"created_at"`
+	LastLogin *time.Time `json:"last_login"`
+}
+
+// Describe gives what the commands print of a user.
+func Describe(u *storage.User) Info {
+	info := Info{ID: u.ID, Username: u.Username, Email: u.Email, Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC()}
+	if !u.LastLogin.IsZero() {
+		last := u.LastLogin.UTC()
+		info.LastLogin = &last
+	}
+	return info
+}
+
+// LoginEvent is the audit event of a login that led to a grant. It is written together with that grant.
+func (s *Service) LoginEvent(ctx context.Context, u *storage.User, clientID string, grant storage.ID) *storage.AuditEvent {
+	e := s.event(ctx, "login_succeeded", "user", u.ID)
+	e.ClientID, e.GrantID = clientID, grant
+	return e
+}
+
+func (s *Service) event(ctx context.Context, action, actor string, userID int64) *storage.AuditEvent {
+	now, from := s.now(), request.From(ctx)
+	e := &storage.AuditEvent{
+		ID: storage.NewID(now), At: now, Action: action, Actor: actor, UserID: userID, RequestID: from.ID, Outcome: "success",
+	}
+	if from.Address.IsValid() {
+		e.Address = from.Address.String()
+	}
+	return e
+}
+
+// audited counts events that were written.
+func (s *Service) audited(events ...*storage.AuditEvent) {
+	if s.cfg.Metrics == nil {
+		return
+	}
+	for _, e := range events {
+		s.cfg.Metrics.Audit.WithLabelValues(e.Action).Inc()
+	}
+}
+
+func details(pairs map[string]any) json.RawMessage {
+	b, err := json.Marshal(pairs)
+	if err != nil {
+		panic(err) // the values are numbers and text
+	}
+	return b
+}
+
+// InputError says what is wrong with a name, an address, a password or a hash that an operator gave.
+type InputError struct {
+	// Field is "username", "email", "password", "password hash" or "id".
+	Field   string
+	Problem string
+}
+
+func (e *InputError) Error() string { return e.Field + " " + e.Problem }
+
+// ErrCredentials: unknown user, wrong password, inactive user or no password. It never tells which.
+var ErrCredentials = errors.New("no active user with these credentials")

@@ -1,0 +1,144 @@
+package users
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"latchkey/server/internal/request"
+	"latchkey/storage"
+)
+
+// The limits; see the package's comment.
+const (
+	pairBurst, pairInterval       = 20, 30 * time.Second
+	addressBurst, addressInterval = 100, 3 * time.Second
+	accountBurst, accountInterval = 100, 36 * time.Second
+
+	knownFor = 30 * 24 * time.Hour
+)
+
+// ThrottledError: too many attempts; the password was not looked at.
+type ThrottledError struct {
+	// RetryAfter is how long until an attempt is looked at again.
+	RetryAfter time.Duration
+}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("too many attempts, the next one in %s", e.RetryAfter)
+}
+
+// attempt is what storage is asked before the password is looked at.
+func (s *Service) attempt(ctx context.Context, username string) storage.LoginAttempt {
+	a := storage.LoginAttempt{Now: s.now()}
+	if storable(username) {
+		a.Username = username // else nobody has that name, and the database need not see it
+	}
+	if !s.cfg.Throttle {
+		return a
+	}
+	a.Stranger = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
+	if place, ok := placeOf(request.From(ctx).Address); ok {
+		a.Known = s.mac("known place", username, place)
+		a.Always = []storage.Bucket{
+			{Key: s.mac("account and address", username, place), Burst: pairBurst, Interval: pairInterval},
+			{Key: s.mac("address", place), Burst: addressBurst, Interval: addressInterval},
+		}
+	}
+	return a
+}
+
+// placeOf is the network that one customer of a provider has: the address itself for IPv4, its /64 for IPv6.
+func placeOf(a netip.Addr) (string, bool) {
+	if !a.IsValid() {
+		return "", false
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String(), true
+	}
+	prefix, err := a.Prefix(64)
+	return prefix.String(), err == nil
+}
+
+// mac is HMAC-SHA-256 over the kind and the parts, each behind its length.
+func (s *Service) mac(kind string, parts ...string) storage.Digest {
+	m := hmac.New(sha256.New, s.cfg.ThrottleKey)
+	for _, part := range append([]string{kind}, parts...) {
+		m.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		m.Write([]byte(part))
+	}
+	return storage.Digest(m.Sum(nil))
+}
+
+// taken are the buckets that an attempt was taken from.
+func taken(a storage.LoginAttempt, knownPlace bool) []storage.Bucket {
+	if knownPlace {
+		return a.Always
+	}
+	return append(a.Always[:len(a.Always):len(a.Always)], a.Stranger...)
+}
+
+// giveBack returns an attempt that was not looked at, also when the caller has left. If that fails, one attempt is lost.
+func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownPlace bool) {
+	buckets := taken(a, knownPlace)
+	if len(buckets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := s.cfg.Store.GiveBackAttempts(ctx, s.now(), buckets...); err != nil {
+		request.From(ctx).Event.Add(slogError("give_back_error", err))
+	}
+}
+
+// limiter bounds the audit events of failed attempts, since attackers choose how often they happen: a thousand at once,
+// then one a second, per process. What it swallows it counts.
+type limiter struct {
+	mu         sync.Mutex
+	full       time.Time // when the bucket is full again
+	suppressed int
+	throttled  map[storage.Digest]time.Time
+}
+
+const (
+	noiseBurst    = 1000
+	noiseInterval = time.Second
+	// throttledMax bounds the accounts that are remembered as being reported.
+	throttledMax = 4096
+)
+
+// allow tells whether one more event may be written, and how many were swallowed since the last one.
+func (l *limiter) allow(now time.Time) (suppressed int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full.Before(now) {
+		l.full = now
+	}
+	if l.full.Sub(now) > (noiseBurst-1)*noiseInterval {
+		l.suppressed++
+		return 0, false
+	}
+	l.full = l.full.Add(noiseInterval)
+	suppressed, l.suppressed = l.suppressed, 0
+	return suppressed, true
+}
+
+// first tells whether this is the first throttled attempt on the account for an hour.
+func (l *limiter) first(account storage.Digest, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.throttled[account]; ok && now.Sub(at) < time.Hour {
+		return false
+	}
+	if l.throttled == nil || len(l.throttled) >= throttledMax {
+		l.throttled = make(map[storage.Digest]time.Time)
+	}
+	l.throttled[account] = now
+	return true
+}
