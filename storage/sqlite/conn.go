@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// conn runs statements, each prepared once: on the writer within its transaction, or on one of the readers.
+type conn struct {
+	ctx     context.Context
+	prepare func(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// scanner is one row of an answer.
+type scanner interface {
+	Scan(dest ...any) error
+}
+
+// exec runs a statement and says how many rows it wrote.
+func (c conn) exec(query string, args ...any) (int64, error) {
+	stmt, err := c.prepare(c.ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(c.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// row reads one row, or fails with sql.ErrNoRows.
+func (c conn) row(query string, args []any, dest ...any) error {
+	stmt, err := c.prepare(c.ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(c.ctx, args...).Scan(dest...)
+}
+
+// isNoRow tells that row or one found nothing.
+func isNoRow(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// one reads one row into what scan makes of it.
+func one[T any](c conn, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	stmt, err := c.prepare(c.ctx, query)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return scan(stmt.QueryRowContext(c.ctx, args...))
+}
+
+// all reads every row.
+func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	stmt, err := c.prepare(c.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := stmt.QueryContext(c.ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("scan: %w", err)
+		}
+		list = append(list, v)
+	}
+	return list, rows.Err()
+}
+
+// reader gives the connections that read.
+func (s *Store) reader(ctx context.Context) conn {
+	return conn{ctx: ctx, prepare: s.prepareRead}
+}
+
+func (s *Store) prepareRead(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.prepared.Load(query); ok {
+		return stmt.(*sql.Stmt), nil
+	}
+	stmt, err := s.readDB.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if other, loaded := s.prepared.LoadOrStore(query, stmt); loaded {
+		stmt.Close()
+		return other.(*sql.Stmt), nil
+	}
+	return stmt, nil
+}
+
+// write runs a function in a transaction of the writer.
+func (s *Store) write(ctx context.Context, what string, run func(conn) error) error {
+	return interpret(what, s.writer.do(ctx, run))
+}

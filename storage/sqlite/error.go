@@ -1,0 +1,68 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"os"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"latchkey/storage"
+)
+
+var (
+	// errClosed is what a write finds when the store was closed.
+	errClosed = errors.New("store is closed")
+	// errDiscard makes database/sql close a connection instead of keeping it.
+	errDiscard = driver.ErrBadConn
+)
+
+// interpret turns an error into one of the sentinels, where one fits, and says what was being done.
+func interpret(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{storage.ErrNotFound, storage.ErrExists, storage.ErrConflict, storage.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
+	}
+	if sentinel := sentinel(err); sentinel != nil {
+		return fmt.Errorf("%s: %w: %w", what, sentinel, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// sentinel is the sentinel that an error of the driver stands for, or nil.
+func sentinel(err error) error {
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		switch e.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+			return storage.ErrExists
+		}
+		// The low byte is the primary code; the rest says more.
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_INTERRUPT,
+			sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM:
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errClosed),
+		errors.Is(err, sql.ErrConnDone), errors.Is(err, driver.ErrBadConn):
+		return storage.ErrUnavailable
+	case err.Error() == "sql: database is closed": // database/sql does not export it
+		return storage.ErrUnavailable
+	case errors.As(err, new(*os.PathError)):
+		return storage.ErrUnavailable
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"latchkey/storage"
+)
+
+// CreateGrant implements [storage.Grants].
+func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, audit ...*storage.AuditEvent) error {
+	return s.write(ctx, "create grant", func(c conn) error {
+		_, err := c.exec(`
+			INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at,
+				expires_at, address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at,
+				last_used_at, revoked_at, revoke_reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.ID[:], g.ClientID, g.UserID, words(g.Scope), words(g.Audience), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
+			micros(g.CreatedAt), micros(g.ExpiresAt), g.Address, g.UserAgent, g.Current[:], g.Generation, micros(g.WindowAt),
+			token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), g.RevokeReason)
+		if err != nil {
+			return err
+		}
+		if err := c.login(login, g.CreatedAt); err != nil {
+			return err
+		}
+		return c.audit(audit...)
+	})
+}
+
+const liveGrants = `
+	SELECT g.id, g.client_id, g.user_id, g.scope, g.audience, g.user_epoch, g.client_epoch, g.auth_time, g.created_at,
+		g.expires_at, g.address, g.user_agent, g.current_id, g.generation, g.window_at, g.previous_id,
+		g.previous_retired_at, g.last_used_at, g.revoked_at, g.revoke_reason,
+		u.id IS NOT NULL, coalesce(u.id, 0), coalesce(u.username, ''), coalesce(u.email, ''), coalesce(u.active, 0),
+		coalesce(u.staff, 0), coalesce(u.auth_epoch, 0), u.created_at, u.last_login,
+		c.id IS NOT NULL, coalesce(c.disabled, 0), coalesce(c.auth_epoch, 0)
+	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
+
+func scanLiveGrant(row scanner) (*storage.LiveGrant, error) {
+	var g storage.LiveGrant
+	var u storage.User
+	var userExists bool
+	err := row.Scan(bytesTo(g.ID[:]), &g.ClientID, &g.UserID, wordsTo(&g.Scope), wordsTo(&g.Audience), &g.UserEpoch,
+		&g.ClientEpoch, timeTo(&g.AuthTime), timeTo(&g.CreatedAt), timeTo(&g.ExpiresAt), &g.Address, &g.UserAgent,
+		bytesTo(g.Current[:]), &g.Generation, timeTo(&g.WindowAt), bytesTo(g.Previous[:]), timeTo(&g.PreviousRetiredAt),
+		timeTo(&g.LastUsedAt), timeTo(&g.RevokedAt), &g.RevokeReason,
+		&userExists, &u.ID, &u.Username, &u.Email, &u.Active, &u.Staff, &u.AuthEpoch, timeTo(&u.CreatedAt), timeTo(&u.LastLogin),
+		&g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)
+	if err != nil {
+		return nil, err
+	}
+	if userExists {
+		g.User = &u
+	}
+	return &g, nil
+}
+
+// Grant implements [storage.Grants].
+func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	g, err := one(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
+	return g, interpret("read grant", err)
+}
+
+// alive is what holds, at a time, for a grant g that has not ended.
+const alive = `g.revoked_at IS NULL AND g.expires_at > ?
+	AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = g.user_id AND u.active AND u.auth_epoch = g.user_epoch)
+	AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = g.client_id AND NOT c.disabled AND c.auth_epoch = g.client_epoch)`
+
+// TouchGrant implements [storage.Grants].
+func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
+	var windowAt time.Time
+	err := s.write(ctx, "touch grant", func(c conn) error {
+		err := c.row(`
+			UPDATE grants AS g SET last_used_at = ?1,
+				window_at = CASE WHEN g.window_at > ?1 - ?2 THEN g.window_at ELSE ?1 END
+			WHERE g.id = ? AND g.current_id = ? AND `+alive+`
+			RETURNING window_at`,
+			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, timeTo(&windowAt))
+		if isNoRow(err) {
+			return storage.ErrConflict
+		}
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return windowAt, nil
+}
+
+// AdvanceGrant implements [storage.Grants].
+func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
+	retired := a.Retired
+	if retired == (storage.TokenID{}) {
+		retired = a.From
+	}
+	now := a.Now.UnixMicro()
+	return s.write(ctx, "advance grant", func(c conn) error {
+		n, err := c.exec(`
+			UPDATE grants AS g SET current_id = ?, generation = ?, previous_id = ?,
+				window_at = ?, last_used_at = ?, previous_retired_at = ?
+			WHERE g.id = ? AND g.current_id = ? AND `+alive,
+			a.To[:], a.Generation, token(retired), now, now, now, a.ID[:], a.From[:], now)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return storage.ErrConflict
+		}
+		return c.audit(audit)
+	})
+}
+
+// RevokeGrant implements [storage.Grants].
+func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
+	var n int64
+	err := s.write(ctx, "revoke grant", func(c conn) (err error) {
+		n, err = c.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
+			now.UnixMicro(), reason, id[:])
+		if err != nil || n == 0 {
+			return err
+		}
+		return c.audit(audit)
+	})
+	return err == nil && n > 0, err
+}
+
+// RevokeGrants implements [storage.Grants]. audit is written when a grant was ended.
+func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason string, now time.Time, audit *storage.AuditEvent) (int, error) {
+	where, args := selects(f)
+	args = append([]any{now.UnixMicro(), reason}, args...)
+	var n int64
+	err := s.write(ctx, "revoke grants", func(c conn) (err error) {
+		n, err = c.exec(`
+			UPDATE grants SET revoked_at = ?, revoke_reason = ?
+			WHERE id IN (SELECT g.id FROM grants AS g WHERE g.revoked_at IS NULL AND `+where+`)`, args...)
+		if err != nil || n == 0 {
+			return err
+		}
+		return c.audit(audit)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
+
+// ListGrants implements [storage.Grants].
+func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
+	where, args := selects(f)
+	list, err := all(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE `+where, args...)
+	return list, interpret("list grants", err)
+}
+
+// selects is the condition, the order and the limit of a filter on grants g, with its arguments.
+func selects(f storage.GrantFilter) (string, []any) {
+	where, args := []string{`g.id > ?`}, []any{f.After[:]}
+	if f.UserID != 0 {
+		where, args = append(where, `g.user_id = ?`), append(args, f.UserID)
+	}
+	if f.ClientID != "" {
+		where, args = append(where, `g.client_id = ?`), append(args, f.ClientID)
+	}
+	if !f.LiveAt.IsZero() {
+		where, args = append(where, alive), append(args, f.LiveAt.UnixMicro())
+	}
+	return strings.Join(where, ` AND `) + ` ORDER BY g.id LIMIT ?`, append(args, limit(f.Limit))
+}
+
+// limit is the limit of a filter, whose zero fields select all.
+func limit(n int) int {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}

@@ -1,0 +1,36 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"latchkey/storage"
+)
+
+// RevokeToken implements [storage.RevokedTokens].
+func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time, audit *storage.AuditEvent) error {
+	return s.write(ctx, "revoke token", func(c conn) error {
+		_, err := c.exec(`
+			INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?)
+			ON CONFLICT (jti) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
+			jti, expiresAt.UnixMicro())
+		if err != nil {
+			return err
+		}
+		return c.audit(audit)
+	})
+}
+
+// TokenState implements [storage.RevokedTokens].
+func (s *Store) TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error) {
+	var t storage.TokenState
+	err := s.reader(ctx).row(`
+		SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?),
+			c.id IS NOT NULL, coalesce(c.disabled, 0), coalesce(c.auth_epoch, 0)
+		FROM (SELECT 1) LEFT JOIN clients AS c ON c.id = ?`,
+		[]any{jti, clientID}, &t.Revoked, &t.ClientExists, &t.ClientDisabled, &t.ClientAuthEpoch)
+	if err != nil {
+		return nil, interpret("read token state", err)
+	}
+	return &t, nil
+}

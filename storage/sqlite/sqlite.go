@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"latchkey/storage"
+)
+
+// Config says where the database is.
+type Config struct {
+	// Path is the file. It is made, with mode 0600, when it is not there; its folder must be.
+	Path string
+	// BusyTimeout is how long a write waits for another process that writes; zero means 5 s.
+	BusyTimeout time.Duration
+	// Readers is the number of connections that read; zero means 4.
+	Readers int
+	// Logger hears of what no caller is told, such as a checkpoint that failed; nil discards it.
+	Logger *slog.Logger
+}
+
+// Store implements [storage.Store].
+type Store struct {
+	logger   *slog.Logger
+	writer   *writer
+	writeDB  *sql.DB
+	readDB   *sql.DB
+	adminDB  *sql.DB
+	readers  int
+	prepared sync.Map // statements of readDB by their text
+
+	closeOnce sync.Once
+	closed    chan struct{}
+	closeErr  error
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open opens the database, and makes an empty one when there is none. It applies no migrations.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.BusyTimeout == 0 {
+		cfg.BusyTimeout = 5 * time.Second
+	}
+	if cfg.Readers == 0 {
+		cfg.Readers = 4
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	path, err := create(cfg.Path)
+	if err != nil {
+		return nil, interpret("open database", err)
+	}
+	s := &Store{logger: cfg.Logger, readers: cfg.Readers, closed: make(chan struct{})}
+	for _, pool := range []struct {
+		db    **sql.DB
+		conns int
+		query bool
+	}{{&s.writeDB, 1, false}, {&s.readDB, cfg.Readers, true}, {&s.adminDB, 1, false}} {
+		db, err := sql.Open("sqlite", dsn(path, cfg.BusyTimeout, pool.query))
+		if err != nil {
+			return nil, interpret("open database", err)
+		}
+		db.SetMaxOpenConns(pool.conns)
+		db.SetMaxIdleConns(pool.conns)
+		*pool.db = db
+	}
+	s.writer = newWriter(s.writeDB)
+	// The writer comes first: it turns the file into one with a write-ahead log.
+	if err := s.writer.do(ctx, func(conn) error { return nil }); err != nil {
+		s.Close()
+		return nil, interpret("open database", err)
+	}
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return s, nil
+}
+
+// create makes the file when it is not there, readable by its owner alone; SQLite gives -wal and -shm the same mode.
+// A file that is there is not even opened: closing it would drop the POSIX locks that this process holds on it.
+func create(path string) (string, error) {
+	if path == "" || strings.ContainsRune(path, 0) {
+		return "", errors.New("the path of the database is empty or has a NUL byte")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return path, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, f.Close()
+}
+
+// dsn is the path as a URI, with the settings of each connection.
+func dsn(path string, busy time.Duration, queryOnly bool) string {
+	q := url.Values{
+		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},
+		"_foreign_keys": {"1"},
+		"_dqs":          {"0"},
+		"_txlock":       {"immediate"},
+		"_pragma": {
+			"temp_store(MEMORY)",
+			// On macOS fsync alone does not reach the disk. The settings do nothing elsewhere.
+			"fullfsync(1)", "checkpoint_fullfsync(1)",
+		},
+	}
+	if queryOnly {
+		q.Set("_query_only", "1")
+	} else {
+		q.Set("_journal_mode", "WAL")
+		q.Set("_synchronous", "FULL")
+		q.Add("_pragma", "journal_size_limit(67108864)")
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
+}
+
+// MigrationDB gives the connection for migrations: one of its own, which Close closes.
+func (s *Store) MigrationDB() *sql.DB { return s.adminDB }
+
+// Ping reads the file's first page.
+func (s *Store) Ping(ctx context.Context) error {
+	var n int64
+	return interpret("ping", s.reader(ctx).row(`SELECT count(*) FROM sqlite_schema WHERE name = 'changes'`, nil, &n))
+}
+
+// Stats tells the state of the connections, the writer's included.
+func (s *Store) Stats() storage.PoolStats {
+	r := s.readDB.Stats()
+	waits, waited, busy := s.writer.stats()
+	st := storage.PoolStats{
+		Max: s.readers + 1, InUse: r.InUse, Idle: r.Idle,
+		Waits: r.WaitCount + waits, WaitTime: r.WaitDuration + waited,
+	}
+	if busy {
+		st.InUse++
+	} else {
+		st.Idle++
+	}
+	return st
+}
+
+// Close lets what runs end, empties the write-ahead log into the file, and closes it. Later calls of any method
+// return ErrUnavailable, those of Close what the first returned.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closed)
+		s.writer.close()
+		err := errors.Join(s.readDB.Close(), s.adminDB.Close())
+		if _, cerr := s.writeDB.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); cerr != nil {
+			// Nothing is lost: whoever opens the file next reads the log.
+			s.logger.Warn("checkpoint at close failed", "error", cerr)
+		}
+		s.closeErr = errors.Join(err, s.writeDB.Close())
+	})
+	return s.closeErr
+}

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"latchkey/storage"
+)
+
+// TakeAttempts implements [storage.Throttles].
+func (s *Store) TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error) {
+	if len(buckets) == 0 {
+		return 0, nil
+	}
+	var wait time.Duration
+	err := s.write(ctx, "take attempts", func(c conn) (err error) {
+		wait, err = c.take(now, buckets)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return wait, nil
+}
+
+// GiveBackAttempts implements [storage.Throttles].
+func (s *Store) GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error {
+	if len(buckets) == 0 {
+		return nil
+	}
+	return s.write(ctx, "give back attempts", func(c conn) error { return c.giveBack(now, buckets) })
+}
+
+// take takes one attempt from each bucket, or none at all when one of them is empty: it says then for how long.
+// The stored time is the one at which the bucket will be full again.
+func (c conn) take(now time.Time, buckets []storage.Bucket) (time.Duration, error) {
+	var wait int64
+	for _, b := range buckets {
+		var full int64
+		err := c.row(`SELECT at FROM throttles WHERE key = ?`, []any{b.Key[:]}, &full)
+		if err != nil && !isNoRow(err) {
+			return 0, err
+		}
+		interval := b.Interval.Microseconds()
+		wait = max(wait, max(full, now.UnixMicro())+interval-now.UnixMicro()-int64(b.Burst)*interval)
+	}
+	if wait > 0 {
+		return time.Duration(wait) * time.Microsecond, nil
+	}
+	for _, b := range buckets {
+		_, err := c.exec(`
+			INSERT INTO throttles (key, at, expires_at) VALUES (?1, ?2 + ?3, ?2 + ?3)
+			ON CONFLICT (key) DO UPDATE SET at = max(at, ?2) + ?3, expires_at = max(at, ?2) + ?3`,
+			b.Key[:], now.UnixMicro(), b.Interval.Microseconds())
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// giveBack returns one attempt to each bucket. A time before now means as much as no row: a full bucket.
+func (c conn) giveBack(now time.Time, buckets []storage.Bucket) error {
+	for _, b := range buckets {
+		_, err := c.exec(`
+			UPDATE throttles SET at = max(at - ?2, ?3), expires_at = max(at - ?2, ?3) WHERE key = ?1 AND at > ?3`,
+			b.Key[:], b.Interval.Microseconds(), now.UnixMicro())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known tells whether a place is remembered.
+func (c conn) known(key storage.Digest, now time.Time) (bool, error) {
+	var known bool
+	err := c.row(`SELECT EXISTS (SELECT 1 FROM throttles WHERE key = ? AND at > ?)`, []any{key[:], now.UnixMicro()}, &known)
+	return known, err
+}
+
+// remember remembers a place.
+func (c conn) remember(key storage.Digest, until time.Time) error {
+	if key.IsZero() || until.IsZero() {
+		return nil
+	}
+	_, err := c.exec(`
+		INSERT INTO throttles (key, at, expires_at) VALUES (?1, ?2, ?2)
+		ON CONFLICT (key) DO UPDATE SET at = ?2, expires_at = ?2`,
+		key[:], until.UnixMicro())
+	return err
+}
