@@ -2,6 +2,7 @@ package clients
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -10,33 +11,44 @@ import (
 // Duration is a time.Duration written as text: Go's syntax plus d for days of 24 hours ("7d", "1d12h").
 type Duration time.Duration
 
-// ParseDuration reads Go's syntax plus a leading number of days.
+// MaxDuration is the longest that ParseDuration reads: a hundred years.
+const MaxDuration = 36500 * day
+
+const day = Duration(24 * time.Hour)
+
+// ParseDuration reads Go's syntax plus a leading number of days. Nothing is shorter than zero.
 func ParseDuration(s string) (Duration, error) {
-	text := s
-	var days time.Duration
-	if before, after, ok := strings.Cut(text, "d"); ok {
-		n, err := strconv.ParseFloat(before, 64)
-		if err != nil || !(n > -1e5 && n < 1e5) {
-			return 0, fmt.Errorf("%q is not a duration like 90s, 15m, 12h or 30d", s)
-		}
-		days = time.Duration(n * float64(24*time.Hour))
-		if text = after; text == "" {
-			return Duration(days), nil
-		}
+	days, rest, hasDays := strings.Cut(s, "d")
+	if !hasDays {
+		days, rest = "0", s
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration like 90s, 15m, 12h or 30d", s)
+	n, err := strconv.ParseFloat(days, 64)
+	// ParseFloat also reads signs, exponents, hexadecimal, infinities and NaN.
+	if err != nil || strings.Trim(days, "0123456789.") != "" || n > MaxDuration.days() {
+		return 0, errDuration(s)
 	}
-	return Duration(days + d), nil
+	d := Duration(math.Round(n * float64(day)))
+	if hasDays && rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || strings.ContainsAny(rest, "+-") || Duration(more) > MaxDuration-d {
+		return 0, errDuration(s)
+	}
+	return d + Duration(more), nil
 }
+
+func errDuration(s string) error {
+	return fmt.Errorf("%q is not a duration like 90s, 15m, 12h or 30d", s)
+}
+
+func (d Duration) days() float64 { return float64(d) / float64(day) }
 
 // Std is the duration as the standard library has it.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
-// String writes whole days as days.
+// String writes whole days as days, and no zero units at the end. ParseDuration reads it back.
 func (d Duration) String() string {
-	const day = Duration(24 * time.Hour)
 	if d != 0 && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
@@ -50,8 +62,10 @@ func (d Duration) String() string {
 	return s
 }
 
+// MarshalText is String.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// UnmarshalText is ParseDuration.
 func (d *Duration) UnmarshalText(b []byte) (err error) {
 	*d, err = ParseDuration(string(b))
 	return err

@@ -1,0 +1,68 @@
+package clients
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// maxJWKS bounds a client's own key set, in bytes.
+const maxJWKS = 16 << 10
+
+// checkKeys holds jwks_uri and jwks to RFC 7591 §2: one of the two, and public keys only.
+func checkKeys(m *Metadata, _ *Policy) *MetadataError {
+	if bytes.Equal(bytes.TrimSpace(m.JWKS), []byte("null")) {
+		m.JWKS = nil
+	}
+	if m.JWKSURI != "" && len(m.JWKS) > 0 {
+		return invalid("jwks", "jwks and jwks_uri exclude each other")
+	}
+	if m.JWKSURI != "" {
+		if err := checkWebURI(m.JWKSURI); err != nil {
+			return invalid("jwks_uri", "%q: %v", shorten(m.JWKSURI), err)
+		}
+		if m.JWKSURI[:len("https:")] != "https:" {
+			return invalid("jwks_uri", "use https") // keys that anybody on the way may replace prove nothing
+		}
+	}
+	if len(m.JWKS) == 0 {
+		m.JWKS = nil
+		return nil
+	}
+	set, err := publicKeySet(m.JWKS)
+	if err != nil {
+		return invalid("jwks", "%v", err)
+	}
+	m.JWKS = set
+	return nil
+}
+
+// publicKeySet checks the form of a key set (RFC 7517 §5) and writes it compactly. Whether we can use a key shows when
+// it is used: a client may have keys for others too.
+func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) > maxJWKS {
+		return nil, errors.New("longer than 16 KiB")
+	}
+	if bytes.Contains(raw, []byte(`\u0000`)) {
+		return nil, errors.New("NUL is not allowed") // no database keeps it in a JSON text
+	}
+	var set struct {
+		Keys []map[string]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil {
+		return nil, errors.New("not a JWK set: an object with an array named keys is needed")
+	}
+	for _, key := range set.Keys {
+		if _, ok := key["kty"]; !ok {
+			return nil, errors.New("a key has no kty")
+		}
+		// RFC 7518 §6.2.2, §6.3.2, §6.4.1: the members of private and symmetric keys.
+		for member := range key {
+			if slices.Contains([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, member) {
+				return nil, errors.New("a key is not a public one: it has the member " + member)
+			}
+		}
+	}
+	return json.Marshal(set)
+}

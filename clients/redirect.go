@@ -1,0 +1,198 @@
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxURI bounds every URI that a client registers, in bytes.
+const maxURI = 2048
+
+// application_type (OpenID Connect Dynamic Client Registration 1.0 §2).
+const (
+	applicationWeb    = "web"
+	applicationNative = "native"
+)
+
+// MatchRedirectURI reports whether uri is one that the client registered: the same bytes (RFC 9700 §2.1), except that
+// the port of an http URI on a loopback host is free (RFC 8252 §7.3).
+func (c *Client) MatchRedirectURI(uri string) bool {
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	host, rest, ok := cutLoopback(uri)
+	if !ok {
+		return false
+	}
+	for _, registered := range c.RedirectURIs {
+		if h, r, ok := cutLoopback(registered); ok && h == host && r == rest {
+			return true
+		}
+	}
+	return false
+}
+
+// cutLoopback splits an http URI on a loopback host into that host and what follows its port. It works on the text, so
+// that nothing is equal only because a parser made it so.
+func cutLoopback(uri string) (host, rest string, ok bool) {
+	after, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", "", false
+	}
+	for _, host := range [...]string{"127.0.0.1", "[::1]", "localhost"} {
+		rest, ok := strings.CutPrefix(after, host)
+		if !ok {
+			continue
+		}
+		if port, isPort := strings.CutPrefix(rest, ":"); isPort {
+			end := strings.IndexAny(port, "/?#")
+			if end < 0 {
+				end = len(port)
+			}
+			if !validPort(port[:end]) {
+				return "", "", false
+			}
+			rest = port[end:]
+		}
+		// Anything else behind the host belongs to the authority: localhost.example.com, localhost@example.com.
+		if rest != "" && !strings.ContainsAny(rest[:1], "/?") {
+			return "", "", false
+		}
+		return host, rest, true
+	}
+	return "", "", false
+}
+
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0 && s[0] != '0'
+}
+
+// checkRedirectURI says what is wrong with a redirect URI of a client of the given application type.
+func checkRedirectURI(uri, applicationType string) error {
+	u, err := parseURI(uri)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(uri, "*") {
+		return errors.New("a wildcard is not allowed") // RFC 9700 §4.1.3: exact matching only
+	}
+	if hasDotSegment(u.EscapedPath()) {
+		return errors.New("the path must not have the segments . or ..")
+	}
+	switch u.Scheme {
+	case "https":
+		return checkAuthority(u)
+	case "http":
+		// RFC 8252 §8.3, OAuth 2.1 §2.3.1: a code that travels in clear may only travel inside the machine.
+		if _, _, ok := cutLoopback(uri); !ok {
+			return errors.New("http is only for the loopback hosts 127.0.0.1, [::1] and localhost; use https")
+		}
+		return checkAuthority(u)
+	}
+	return checkPrivateScheme(u, applicationType)
+}
+
+// checkPrivateScheme holds a private-use scheme to RFC 8252 §7.1: a domain name in reverse, so with a dot. That also
+// keeps out what a browser would execute or read: javascript, data, file, vbscript, blob, about.
+func checkPrivateScheme(u *url.URL, applicationType string) error {
+	labels := strings.Split(u.Scheme, ".")
+	switch {
+	case len(labels) < 2 || slices.Contains(labels, ""):
+		return fmt.Errorf("the scheme %q is not allowed: use https, or for a native application a domain name in reverse, like com.example.app", u.Scheme)
+	case applicationType != applicationNative:
+		return errors.New("a private-use scheme needs application_type native")
+	case u.Opaque != "" || (u.Host == "" && u.Path == ""):
+		return errors.New("a slash must follow the scheme")
+	}
+	return nil
+}
+
+// checkAuthority holds http and https URIs to a plain host with an optional port.
+func checkAuthority(u *url.URL) error {
+	host := u.Hostname()
+	plain := strings.Trim(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_") == ""
+	bracketed := strings.HasPrefix(u.Host, "[") && strings.Trim(host, "0123456789abcdefABCDEF:.") == ""
+	switch {
+	case u.Opaque != "" || host == "":
+		return errors.New("the host is missing")
+	case !plain && !bracketed, strings.HasPrefix(host, "."), strings.Contains(host, ".."):
+		return errors.New("the host is malformed")
+	case u.Port() != "" && !validPort(u.Port()), strings.HasSuffix(u.Host, ":"):
+		return errors.New("the port is malformed")
+	}
+	return nil
+}
+
+// parseURI reads an absolute URI (RFC 3986 §4.3) without user information. Only what the RFC calls a URI passes: browsers
+// and servers read backslashes, spaces, controls and letters beyond ASCII differently.
+func parseURI(s string) (*url.URL, error) {
+	if s == "" || len(s) > maxURI {
+		return nil, fmt.Errorf("it must have 1 to %d characters", maxURI)
+	}
+	for i, c := range []byte(s) {
+		switch {
+		case c == '#':
+			return nil, errors.New("a fragment is not allowed") // RFC 6749 §3.1.2
+		case c <= ' ' || c > '~' || strings.IndexByte("\"<>\\^`{|}", c) >= 0:
+			return nil, fmt.Errorf("the character %q is not allowed in a URI", c)
+		case c == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2])):
+			return nil, errors.New("a percent sign must be followed by two hexadecimal digits")
+		}
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("it is not a URI")
+	case u.Scheme == "":
+		return nil, errors.New("it is not absolute: the scheme is missing")
+	case !strings.HasPrefix(s, u.Scheme+":"):
+		return nil, errors.New("the scheme must be in lower case")
+	case u.User != nil:
+		return nil, errors.New("user information is not allowed")
+	}
+	return u, nil
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// hasDotSegment finds . and .. in their encoded forms too: a browser removes both before it sends the code.
+func hasDotSegment(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
+		case ".", "..":
+			return true
+		}
+	}
+	return false
+}
+
+// checkWebURI holds a URI that people follow or that we may fetch to http and https.
+func checkWebURI(uri string) error {
+	u, err := parseURI(uri)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("the scheme %q is not allowed: use https", u.Scheme)
+	}
+	return checkAuthority(u)
+}
+
+// checkResource holds a resource identifier to RFC 8707 §2: an absolute URI without a fragment.
+func checkResource(uri string) error {
+	u, err := parseURI(uri)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "https" || u.Scheme == "http" {
+		return checkAuthority(u)
+	}
+	return nil
+}
