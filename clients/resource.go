@@ -58,3 +58,6 @@ func (r *Registry) RemoveResource(ctx context.Context, identifier string) error 
 	r.Changed(storage.Change{Kind: storage.ChangeResources})
 	return nil
 }
+
+// ValidResource reports whether text can be a resource identifier: an absolute URI without a fragment (RFC 8707 §2).
+func ValidResource(identifier string) bool { return checkResource(identifier) == nil }
