@@ -103,6 +103,17 @@ func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option
 	rt.mux.Handle(path, rt.endpoint(path, classPublic, h, render, opts))
 }
 
+// Template gives the path under which the request's route was registered, or Unmatched.
+func (rt *Router) Template(r *http.Request) string {
+	var match mux.RouteMatch
+	if rt.mux.Match(r, &match) && match.Route != nil {
+		if template, err := match.Route.GetPathTemplate(); err == nil {
+			return template
+		}
+	}
+	return Unmatched
+}
+
 // Var gives a variable of the route's path.
 func Var(r *http.Request, name string) string { return mux.Vars(r)[name] }
 

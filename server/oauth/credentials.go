@@ -1,0 +1,93 @@
+package oauth
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// credentials reads how the client says who it is: exactly one method (RFC 6749 §2.3). Credentials without a Method
+// mean that the request names no client.
+func credentials(r *http.Request, f form) (token.Credentials, error) {
+	if f.has("client_assertion") || f.has("client_assertion_type") {
+		return token.Credentials{}, invalidClient("Client assertions are not supported.")
+	}
+	switch headers := r.Header.Values("Authorization"); len(headers) {
+	case 0:
+		return postedCredentials(f)
+	case 1:
+		return headerCredentials(headers[0], f)
+	default:
+		return token.Credentials{}, invalidRequest("There is more than one Authorization header.")
+	}
+}
+
+// headerCredentials are those of the method client_secret_basic.
+func headerCredentials(header string, f form) (token.Credentials, error) {
+	id, secret, ok := parseBasic(header)
+	if !ok {
+		return token.Credentials{}, invalidClient("The Authorization header must be Basic, with client_id and client_secret encoded as RFC 6749, section 2.3.1 says.")
+	}
+	// RFC 6749 §2.3: a client must not use more than one method in a request.
+	if f.has("client_secret") {
+		return token.Credentials{}, invalidRequest("The client is authenticated in two ways at once.")
+	}
+	// Naming the client again does no harm; naming another one leaves open who is meant.
+	if f.has("client_id") && f.get("client_id") != id {
+		return token.Credentials{}, invalidRequest("The client_id is not the one of the Authorization header.")
+	}
+	return token.Credentials{Method: token.AuthBasic, ID: id, Secret: secret}, nil
+}
+
+// postedCredentials are those of the methods client_secret_post and none.
+func postedCredentials(f form) (token.Credentials, error) {
+	c := token.Credentials{ID: f.get("client_id"), Secret: f.secret("client_secret")}
+	switch {
+	case f.has("client_secret") && c.ID == "":
+		return token.Credentials{}, invalidRequest("The parameter client_id is missing.")
+	case f.has("client_secret"):
+		c.Method = token.AuthPost
+	case c.ID != "":
+		c.Method = token.AuthNone
+	}
+	return c, nil
+}
+
+// strictBase64 refuses missing and needless padding: a text has one encoding only.
+var strictBase64 = base64.StdEncoding.Strict()
+
+// parseBasic reads Basic credentials (RFC 7617) whose two halves are form-urlencoded (RFC 6749 §2.3.1), so that either
+// may hold any character, a colon too.
+func parseBasic(header string) (id string, secret storage.Secret, ok bool) {
+	scheme, encoded, found := strings.Cut(header, " ")
+	if !found || !strings.EqualFold(scheme, "Basic") {
+		return "", "", false
+	}
+	encoded = strings.Trim(encoded, " ")
+	if strings.ContainsAny(encoded, "\r\n") { // the decoder would skip them
+		return "", "", false
+	}
+	pair, err := strictBase64.DecodeString(encoded)
+	if err != nil {
+		return "", "", false
+	}
+	rawID, rawSecret, found := strings.Cut(string(pair), ":")
+	if !found {
+		return "", "", false
+	}
+	id, okID := unescape(rawID)
+	plain, okSecret := unescape(rawSecret)
+	if !okID || !okSecret || id == "" {
+		return "", "", false
+	}
+	return id, storage.Secret(plain), true
+}
+
+func invalidClient(description string) *token.Error {
+	return &token.Error{
+		Code: "invalid_client", Description: description, Status: http.StatusUnauthorized, Reason: token.ReasonClient,
+	}
+}

@@ -1,0 +1,83 @@
+package oauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/server/internal/request"
+	"latchkey/server/route"
+	"latchkey/server/token"
+)
+
+// RenderError writes an error as RFC 6749 §5.2 has it. Of an error that is not meant for clients it shows nothing.
+func RenderError(w http.ResponseWriter, r *http.Request, err error) {
+	e := protocolError(err)
+	if e.Reason != token.ReasonNone {
+		request.From(r.Context()).Event.Add(slog.String("reason", string(e.Reason)))
+	}
+	h := w.Header()
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	if e.Status == http.StatusUnauthorized {
+		// RFC 6749 §5.2 asks for it when the client used the header, RFC 9110 §11.6.1 with every 401.
+		h.Set("WWW-Authenticate", `Basic realm="latchkey"`)
+	}
+	body, err := json.Marshal(struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{e.Code, describable(e.Description)})
+	if err != nil { // two strings always marshal
+		panic(fmt.Sprintf("write error: %v", err))
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(e.Status)
+	w.Write(body)
+}
+
+// protocolError gives what the class refuses an error code too. RFC 6749 has none for most of it; invalid_request is
+// "otherwise malformed".
+func protocolError(err error) *token.Error {
+	var refused *route.Error
+	if !errors.As(err, &refused) {
+		return token.AsError(err)
+	}
+	e := &token.Error{Code: "invalid_request", Description: refused.Message, Status: refused.Status, Reason: token.ReasonBadRequest}
+	if refused.Status >= http.StatusInternalServerError {
+		e.Code, e.Reason = "server_error", token.ReasonInternal
+	}
+	return e
+}
+
+// describable restricts a description to the characters of RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
+func describable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c == '\\':
+			return '/'
+		case c < 0x20 || c > 0x7e:
+			return '?'
+		}
+		return c
+	}, s)
+}
+
+// writeJSON answers 200.
+func writeJSON(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, err = w.Write(body)
+	return err
+}

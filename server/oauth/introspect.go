@@ -1,0 +1,26 @@
+package oauth
+
+import (
+	"net/http"
+
+	"latchkey/server/token"
+)
+
+// Introspect is the introspection endpoint (RFC 7662), for clients that authenticate.
+func (h *Handlers) Introspect(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	client, err := credentials(r, f)
+	if err != nil {
+		return err
+	}
+	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{
+		Client: client, Token: f.secret("token"), TokenTypeHint: f.get("token_type_hint"),
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, answer)
+}

@@ -1,0 +1,28 @@
+package oauth
+
+import (
+	"net/http"
+
+	"latchkey/server/token"
+)
+
+// Revoke is the revocation endpoint (RFC 7009). Its 200 means that the token is dead or was never good; a database that
+// is away is an error, never a 200.
+func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
+	f, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	client, err := credentials(r, f)
+	if err != nil {
+		return err
+	}
+	err = h.tokens.Revoke(r.Context(), &token.RevokeRequest{
+		Client: client, Token: f.secret("token"), TokenTypeHint: f.get("token_type_hint"),
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK) // RFC 7009 §2.2: the content of the body is ignored by the client
+	return nil
+}
