@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -44,6 +45,28 @@ type Config struct {
 	Registration string
 
 	SimpleJWT SimpleJWT
+
+	// Timeouts are those of the sockets; zero ones get a default.
+	Timeouts Timeouts
+}
+
+// Timeouts bound how long a client can hold a connection, and a shutdown the operator.
+type Timeouts struct {
+	ReadHeader time.Duration // from the first byte of a request to the end of its headers
+	Read       time.Duration // to the end of its body
+	Write      time.Duration // from the end of the headers to the end of the answer
+	Idle       time.Duration // between two requests
+	Shutdown   time.Duration // for the requests in flight when the server stops
+}
+
+// withDefaults fills in what is zero. A request is 64 KiB at most, and a password check waits a second at most.
+func (t Timeouts) withDefaults() Timeouts {
+	t.ReadHeader = cmp.Or(t.ReadHeader, 5*time.Second)
+	t.Read = cmp.Or(t.Read, 15*time.Second)
+	t.Write = cmp.Or(t.Write, 30*time.Second)
+	t.Idle = cmp.Or(t.Idle, 90*time.Second)
+	t.Shutdown = cmp.Or(t.Shutdown, 20*time.Second)
+	return t
 }
 
 // SimpleJWT configures the compatibility routes; the names are those of djangorestframework-simplejwt's settings.

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"latchkey/storage"
+)
+
+const (
+	maintainEvery = time.Minute
+	// maintainBatch and maintainBudget bound what the cleaning takes from requests: small statements, and never long.
+	maintainBatch  = 500
+	maintainBudget = 20 * time.Second
+	// retryAfter is how long background work waits when the database is away.
+	retryAfter = time.Second
+)
+
+// Background does what no request asks for, until ctx ends: it watches for the changes of other processes, cleans up and
+// rotates keys. wait returns when it has ended. Run does it itself.
+func (s *Server) Background(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
+	reload := make(chan struct{}, 1)
+	wg.Go(func() { s.watch(ctx, reload) })
+	wg.Go(func() { s.reloadKeys(ctx, reload) })
+	wg.Go(func() { s.maintain(ctx) })
+	return wg.Wait
+}
+
+// watch hands on what other processes changed: what is cached here must not outlive it by a second.
+func (s *Server) watch(ctx context.Context, reload chan<- struct{}) {
+	for ctx.Err() == nil {
+		err := s.cfg.Store.Watch(ctx, func(c storage.Change) {
+			s.registry.Changed(c)
+			if c.Kind == storage.ChangeSigningKeys || c.Kind == storage.ChangeAll {
+				// Reading the keys takes a round trip, and this function must not block. One waiting mark is enough:
+				// who takes it reads everything that was written before.
+				select {
+				case reload <- struct{}{}:
+				default:
+				}
+			}
+		})
+		if ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, "watching for changes was interrupted", slog.Any("error", err))
+			pause(ctx, retryAfter)
+		}
+	}
+}
+
+// reloadKeys reads the signing keys whenever they changed, and tries until it has succeeded.
+func (s *Server) reloadKeys(ctx context.Context, reload <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+		}
+		for ctx.Err() == nil {
+			err := s.keys.Load(ctx)
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			s.cfg.Logger.WarnContext(ctx, "the signing keys could not be read", slog.Any("error", err))
+			pause(ctx, retryAfter)
+		}
+	}
+}
+
+// maintain cleans up now and then. The times are spread, so that replicas that start together do not clean together.
+func (s *Server) maintain(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.maintainOnce(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, "the background cleaning failed", slog.Any("error", err))
+		}
+		pause(ctx, maintainEvery*9/10+rand.N(maintainEvery/5))
+	}
+}
+
+// maintainOnce removes what has ended, batch by batch, for maintainBudget at most, and rotates keys that are due.
+func (s *Server) maintainOnce(ctx context.Context) error {
+	if err := s.keys.Maintain(ctx); err != nil {
+		return err
+	}
+	begin := time.Now()
+	for time.Since(begin) < maintainBudget {
+		m, err := s.cfg.Store.Maintain(ctx, s.cfg.Now().UTC(), maintainBatch)
+		if err != nil {
+			return err
+		}
+		s.cleaned.removed.WithLabelValues("grants").Add(float64(m.Grants))
+		s.cleaned.removed.WithLabelValues("revoked_tokens").Add(float64(m.RevokedTokens))
+		s.cleaned.removed.WithLabelValues("throttles").Add(float64(m.Throttles))
+		if len(m.PartitionsCreated)+len(m.PartitionsDropped) > 0 {
+			s.cfg.Logger.InfoContext(ctx, "partitions changed",
+				slog.Any("created", m.PartitionsCreated), slog.Any("dropped", m.PartitionsDropped))
+		}
+		if !m.More {
+			break
+		}
+		pause(ctx, 20*time.Millisecond) // requests first
+	}
+	s.cleaned.last.Set(float64(s.cfg.Now().Unix()))
+	return ctx.Err()
+}
+
+// pause waits, but not longer than ctx lasts.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"latchkey/clients"
+	"latchkey/storage"
+)
+
+// cleaning are the instruments of the background work.
+type cleaning struct {
+	removed *prometheus.CounterVec
+	last    prometheus.Gauge
+}
+
+// register adds the metrics that are about the parts rather than about requests.
+func (s *Server) register() *cleaning {
+	throttle := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "latchkey_login_throttle_enabled", Help: "1 when guessing of passwords is limited, 0 when --login-throttle is off.",
+	})
+	if s.cfg.LoginThrottle {
+		throttle.Set(1)
+	}
+	c := &cleaning{
+		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_maintenance_removed_total", Help: "Rows that had ended and were removed, by kind.",
+		}, []string{"kind"}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "latchkey_maintenance_last_success_timestamp_seconds", Help: "When the background cleaning last went through.",
+		}),
+	}
+	s.metrics.Registry.MustRegister(throttle, c.removed, c.last, newStateCollector(s.cfg.Store.Stats, s.registry.Stats))
+	return c
+}
+
+// stateCollector reads the state of the connections and of the client cache when it is asked.
+type stateCollector struct {
+	pool  func() storage.PoolStats
+	cache func() clients.CacheStats
+
+	connections, waits, waitTime, hits, misses, size *prometheus.Desc
+}
+
+func newStateCollector(pool func() storage.PoolStats, cache func() clients.CacheStats) *stateCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &stateCollector{
+		pool: pool, cache: cache,
+		connections: desc("latchkey_database_connections", "Connections to the database by state: max, in_use, idle.", "state"),
+		waits:       desc("latchkey_database_waits_total", "Statements that had to wait for a connection."),
+		waitTime:    desc("latchkey_database_wait_seconds_total", "Time that statements waited for a connection."),
+		hits:        desc("latchkey_client_cache_hits_total", "Clients found in the cache."),
+		misses:      desc("latchkey_client_cache_misses_total", "Clients that were not in the cache."),
+		size:        desc("latchkey_client_cache_size", "Clients in the cache."),
+	}
+}
+
+// Describe sends the descriptions of the metrics.
+func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.connections, c.waits, c.waitTime, c.hits, c.misses, c.size} {
+		ch <- d
+	}
+}
+
+// Collect sends the metrics.
+func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	counter := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v)
+	}
+	p := c.pool()
+	gauge(c.connections, p.Max, "max")
+	gauge(c.connections, p.InUse, "in_use")
+	gauge(c.connections, p.Idle, "idle")
+	counter(c.waits, float64(p.Waits))
+	counter(c.waitTime, p.WaitTime.Seconds())
+	s := c.cache()
+	counter(c.hits, float64(s.Hits))
+	counter(c.misses, float64(s.Misses))
+	gauge(c.size, s.Size)
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"latchkey/server/oauth"
+	"latchkey/server/route"
+)
+
+// routes is every public route.
+func (s *Server) routes() *route.Router {
+	rt := route.New(route.Config{
+		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now,
+		TrustedProxies: s.cfg.TrustedProxies,
+		AllowOrigin:    s.allowOrigin,
+		HSTS:           s.issuer.Scheme == "https",
+	})
+
+	h := oauth.New(oauth.Config{Tokens: s.tokens, Keys: s.keys, Issuer: s.cfg.Issuer, Scopes: s.scopes})
+	rt.API(oauth.TokenPath, h.Token, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
+	rt.API(oauth.RevokePath, h.Revoke, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
+	rt.API(oauth.IntrospectPath, h.Introspect, oauth.RenderError, route.Methods(http.MethodPost))
+	rt.Public(oauth.JWKSPath, h.JWKS, oauth.RenderError, route.Methods(http.MethodGet))
+	for _, path := range []string{oauth.OAuthMetadataPath, oauth.OpenIDConfigPath} {
+		rt.Public(path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
+		if s.issuer.Path != "" {
+			// RFC 8414 §3.1 inserts the well-known part before the issuer's path; OpenID Connect Discovery §4 appends
+			// it, which is the spelling above once the path is cut off.
+			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
+		}
+	}
+	return rt
+}
+
+// cutPath serves what lies under the issuer's path, whether or not a proxy has cut it off already.
+func cutPath(path string, next http.Handler) http.Handler {
+	if path == "" {
+		return next
+	}
+	cut := http.StripPrefix(path, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			cut.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// scopes are those of the protected resources.
+func (s *Server) scopes(ctx context.Context) ([]string, error) {
+	resources, err := s.registry.Resources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var scopes []string
+	for _, r := range resources {
+		scopes = append(scopes, r.Scopes...)
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes), nil
+}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxHeader is far more than a request of a client has, a bearer token and a cookie included.
+const maxHeader = 32 << 10
+
+// Listen opens the sockets, so that Addr and AdminAddr can be told before Run serves them. Run does it itself otherwise.
+func (s *Server) Listen() error {
+	var err error
+	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+		return fmt.Errorf("public listener: %w", err)
+	}
+	if s.cfg.AdminListen == "" {
+		return nil
+	}
+	if s.adminListener, err = net.Listen("tcp", s.cfg.AdminListen); err != nil {
+		s.listener.Close()
+		s.listener = nil
+		return fmt.Errorf("admin listener: %w", err)
+	}
+	return nil
+}
+
+// Addr is the public address after Listen; AdminAddr the operator's, nil when there is none.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// AdminAddr is the operator's address after Listen; nil when there is none.
+func (s *Server) AdminAddr() net.Addr {
+	if s.adminListener == nil {
+		return nil
+	}
+	return s.adminListener.Addr()
+}
+
+// Run serves until ctx ends; then it stops taking requests, lets those in flight finish within Timeouts.Shutdown and
+// returns nil. It returns an error when it could not start or a listener failed.
+func (s *Server) Run(ctx context.Context) error {
+	if s.listener == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	if err := s.Start(ctx); err != nil {
+		s.closeListeners()
+		return err
+	}
+	traced, flushTraces, err := s.traced(ctx, s.router)
+	if err != nil {
+		s.closeListeners()
+		return err
+	}
+
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	waitForWork := s.Background(working)
+	// requests outlive ctx until the shutdown's bound.
+	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutRequests()
+	public := s.httpServer(requests, cutPath(s.issuer.Path, traced))
+	admin := s.httpServer(requests, s.admin)
+	failed := make(chan error, 2)
+	serve(public, s.listener, failed)
+	serve(admin, s.adminListener, failed)
+	s.logStart(ctx)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.shutdown(public, cutRequests)
+	stopWork()
+	waitForWork()
+	flushTraces()
+	admin.Close() // last, so that it tells to the end that the server is not ready
+	return err
+}
+
+// httpServer bounds every phase of a connection: a client that is slow on purpose holds one socket for as long as the
+// timeouts say, and little memory.
+func (s *Server) httpServer(base context.Context, h http.Handler) *http.Server {
+	t := s.cfg.Timeouts
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: t.ReadHeader,
+		ReadTimeout:       t.Read,
+		WriteTimeout:      t.Write,
+		IdleTimeout:       t.Idle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return base },
+	}
+}
+
+func serve(server *http.Server, l net.Listener, failed chan<- error) {
+	if l == nil {
+		return
+	}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+		}
+	}()
+}
+
+// shutdown turns the readiness first, refuses new connections, and waits for the requests in flight.
+func (s *Server) shutdown(public *http.Server, cutRequests func()) {
+	s.ready.stop()
+	s.cfg.Logger.Info("shutting down", slog.Duration("at_most", s.cfg.Timeouts.Shutdown))
+	bound, cancel := context.WithTimeout(context.Background(), s.cfg.Timeouts.Shutdown)
+	defer cancel()
+	begin := time.Now()
+	if err := public.Shutdown(bound); err != nil {
+		s.cfg.Logger.Warn("requests were cut off by the shutdown", slog.Any("error", err))
+		cutRequests()
+		public.Close()
+	}
+	s.cfg.Logger.Info("stopped", slog.Duration("took", time.Since(begin)))
+}
+
+func (s *Server) closeListeners() {
+	s.listener.Close()
+	if s.adminListener != nil {
+		s.adminListener.Close()
+	}
+}
+
+func (s *Server) logStart(ctx context.Context) {
+	attrs := []slog.Attr{slog.String("listen", s.Addr().String()), slog.String("issuer", s.cfg.Issuer)}
+	if a := s.AdminAddr(); a != nil {
+		attrs = append(attrs, slog.String("admin_listen", a.String()))
+	}
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "serving", attrs...)
+}

@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/internal/metrics"
+	"latchkey/server/keys"
+	"latchkey/server/route"
+	"latchkey/server/token"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Server is one authorization server. It keeps nothing but caches: any number of them may work on one database.
+type Server struct {
+	cfg      Config
+	issuer   *url.URL
+	metrics  *metrics.Metrics
+	keys     *keys.Ring
+	registry *clients.Registry
+	users    *users.Service
+	tokens   *token.Service
+	codec    *legacyjwt.Codec
+	cleaned  *cleaning
+
+	router *route.Router
+	admin  http.Handler
+	ready  readiness
+
+	listener, adminListener net.Listener
+}
+
+// New makes a server. It asks the database nothing; Start does.
+func New(cfg Config) (*Server, error) {
+	issuer, err := checkConfig(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
+	argon2, err := users.ParseArgon2(cfg.Argon2)
+	if err != nil {
+		return nil, fmt.Errorf("argon2: %w", err)
+	}
+	s.registry = clients.NewRegistry(clients.RegistryConfig{
+		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
+	})
+	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
+	s.users = users.New(users.Config{
+		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
+		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Metrics: s.metrics,
+	})
+	s.codec = legacyjwt.New(s.legacyConfig())
+	s.tokens, err = token.New(token.Config{
+		Store: cfg.Store, Clients: s.registry, Users: s.users, Keys: s.keys, Root: cfg.Root, Metrics: s.metrics, Now: cfg.Now,
+		Issuer: cfg.Issuer,
+		Lifetimes: token.Lifetimes{
+			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
+		},
+		AnyResource: cfg.AnyResource,
+		SimpleJWT: token.SimpleJWT{
+			Rotation: cfg.SimpleJWT.Rotation, RotationOverlap: cfg.SimpleJWT.RotationOverlap, OnReuse: cfg.SimpleJWT.OnReuse,
+			AccessTokenLifetime: cfg.SimpleJWT.AccessTokenLifetime, RefreshTokenLifetime: cfg.SimpleJWT.RefreshTokenLifetime,
+			Adopt: cfg.SimpleJWT.SigningKey != "",
+		},
+		Codec: s.codec,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("token service: %w", err)
+	}
+	s.cleaned = s.register()
+	s.router = s.routes()
+	s.admin = s.adminRoutes()
+	return s, nil
+}
+
+// checkConfig refuses what would be unsafe to miss.
+func checkConfig(cfg *Config) (*url.URL, error) {
+	if cfg.Store == nil || cfg.Root == nil || cfg.Logger == nil || cfg.Now == nil {
+		return nil, errors.New("server: Store, Root, Logger and Now are needed")
+	}
+	// RFC 8414 §2: no query, no fragment. Braces would be variables of a route.
+	u, err := url.Parse(cfg.Issuer)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.ForceQuery ||
+		strings.ContainsAny(cfg.Issuer, "#{}") || strings.HasSuffix(cfg.Issuer, "/") {
+		return nil, fmt.Errorf("server: the issuer %q must be http(s)://host[:port][/path] without a slash at its end", cfg.Issuer)
+	}
+	if cfg.AccessTokenTTL <= 0 || cfg.RefreshTokenTTL <= 0 || cfg.RefreshTokenIdleTTL <= 0 {
+		return nil, errors.New("server: the lifetimes of tokens must be positive")
+	}
+	cfg.Timeouts = cfg.Timeouts.withDefaults()
+	return u, nil
+}
+
+// legacyConfig configures the codec of simplejwt's tokens.
+func (s *Server) legacyConfig() legacyjwt.Config {
+	c := s.cfg.SimpleJWT
+	legacy := legacyjwt.Config{
+		Algorithm: c.Algorithm, Key: c.SigningKey,
+		Sign: func(ctx context.Context, alg string) (legacyjwt.Signer, error) {
+			signer, err := s.keys.Signer(ctx, alg)
+			if err != nil {
+				return legacyjwt.Signer{}, err
+			}
+			return legacyjwt.Signer{KID: signer.KID, Sign: signer.Sign}, nil
+		},
+		Verify: s.keys.VerifyContext,
+		Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway,
+		UserIDClaim: c.UserIDClaim, UserIDInteger: c.UserIDInteger, Compat: legacyjwt.Compat(c.Compat),
+		AccessLifetime: c.AccessTokenLifetime, RefreshLifetime: c.RefreshTokenLifetime,
+	}
+	if legacy.Key == "" {
+		derived := s.cfg.Root.Derive("simplejwt signing key")
+		legacy.Key = storage.Secret(derived[0])
+		for _, retired := range derived[1:] {
+			legacy.PreviousKeys = append(legacy.PreviousKeys, storage.Secret(retired))
+		}
+	}
+	return legacy
+}
+
+// MaxTokenTTL is the longest life of a token that a server of this configuration signs with its own keys: a retired key
+// stays published that long.
+func MaxTokenTTL(cfg Config) time.Duration {
+	longest := max(clients.MaxAccessTokenTTL, cfg.AccessTokenTTL, cfg.SimpleJWT.AccessTokenLifetime)
+	if !strings.HasPrefix(cfg.SimpleJWT.Algorithm, "HS") {
+		longest = max(longest, cfg.SimpleJWT.RefreshTokenLifetime)
+	}
+	return longest
+}
+
+// maxTokenTTL takes into account what the operator has set for the built-in client, whose refresh tokens may be signed too.
+func (s *Server) maxTokenTTL() time.Duration {
+	longest := MaxTokenTTL(s.cfg)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if c, err := s.registry.Client(ctx, clients.SimpleJWTID); err == nil && !strings.HasPrefix(s.cfg.SimpleJWT.Algorithm, "HS") {
+		longest = max(longest, c.RefreshTokenIdleTTL.Std())
+	}
+	return longest
+}
+
+// Start reads the signing keys and makes what a first start needs. Run does it too; tests that only use Handler call it.
+func (s *Server) Start(ctx context.Context) error {
+	if err := s.keys.Load(ctx); err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	if err := s.keys.Ensure(ctx, keys.ES256); err != nil {
+		return fmt.Errorf("make the first signing key: %w", err)
+	}
+	if s.cfg.SimpleJWT.Enabled {
+		if alg := s.cfg.SimpleJWT.Algorithm; !strings.HasPrefix(alg, "HS") {
+			if err := s.keys.Ensure(ctx, alg); err != nil {
+				return fmt.Errorf("make the first signing key: %w", err)
+			}
+		}
+		if err := s.registry.EnsureSimpleJWT(ctx, clients.Policy{}); err != nil {
+			return fmt.Errorf("make the client %s: %w", clients.SimpleJWTID, err)
+		}
+	}
+	if !s.cfg.LoginThrottle {
+		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("mend", "--login-throttle on"))
+	}
+	s.ready.start()
+	return nil
+}
+
+// Handler is the public side, Start having been called.
+func (s *Server) Handler() http.Handler { return cutPath(s.issuer.Path, s.router) }
+
+// AdminHandler is the operator's side: /healthz, /readyz and /metrics.
+func (s *Server) AdminHandler() http.Handler { return s.admin }
+
+// Clients is the registry of clients and resources; what is changed through it holds here at once.
+func (s *Server) Clients() *clients.Registry { return s.registry }
+
+// Users adds, changes and authenticates users.
+func (s *Server) Users() *users.Service { return s.users }
+
+// Keys are the signing keys.
+func (s *Server) Keys() *keys.Ring { return s.keys }
