@@ -1,0 +1,48 @@
+package servertest
+
+import "net/http"
+
+// Tokens is an answer of the token endpoint, or of /api/token/.
+type Tokens struct{ Access, Refresh string }
+
+// Login gets tokens for the user by the password grant and the client.
+func (s *Server) Login(c Client) Tokens {
+	s.t.Helper()
+	a := s.Token(c, "grant_type", "password", "username", Username, "password", Password).Expect(http.StatusOK)
+	return Tokens{Access: a.String("access_token"), Refresh: a.String("refresh_token")}
+}
+
+// Refresh presents a refresh token of the client.
+func (s *Server) Refresh(c Client, refresh string) *Answer {
+	s.t.Helper()
+	return s.Token(c, "grant_type", "refresh_token", "refresh_token", refresh)
+}
+
+// Token posts parameters to the token endpoint for the client.
+func (s *Server) Token(c Client, parameters ...string) *Answer {
+	s.t.Helper()
+	return s.PostAs(c, "/oauth2/token", parameters...)
+}
+
+// Introspect asks about a token as the client.
+func (s *Server) Introspect(c Client, token string) *Answer {
+	s.t.Helper()
+	return s.PostAs(c, "/oauth2/introspect", "token", token)
+}
+
+// Revoke ends a token as the client.
+func (s *Server) Revoke(c Client, token string) *Answer {
+	s.t.Helper()
+	return s.PostAs(c, "/oauth2/revoke", "token", token)
+}
+
+// PostAs posts parameters, authenticated as the client: by client_secret_basic, or by its client_id when it is public.
+func (s *Server) PostAs(c Client, path string, parameters ...string) *Answer {
+	s.t.Helper()
+	form := Form(parameters...)
+	if c.Secret == "" {
+		form.Set("client_id", c.ID)
+		return s.PostForm(path, form)
+	}
+	return s.PostForm(path, form, c.Basic())
+}
