@@ -29,8 +29,8 @@ func (c conn) audit(events ...*storage.AuditEvent) error {
 		_, err := c.exec(`
 			INSERT INTO audit_events (id, at, action, actor, user_id, client_id, grant_id, address, request_id, outcome, reason, details)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			e.ID[:], micros(e.At), e.Action, e.Actor, user, text(e.ClientID), id(e.GrantID), e.Address, e.RequestID,
-			e.Outcome, e.Reason, text(string(e.Details)))
+			e.ID[:], micros(e.At), plain(e.Action), plain(e.Actor), user, text(plain(e.ClientID)), id(e.GrantID), plain(e.Address),
+			plain(e.RequestID), plain(e.Outcome), plain(e.Reason), text(plain(string(e.Details))))
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,9 @@ func scanClient(row scanner) (*storage.Client, error) {
 
 // CreateClient implements [storage.Clients].
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	if !keyed(c.ID) {
+		return interpret("create client", errText)
+	}
 	epoch := c.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create client", func(tx conn) error {
 		_, err := tx.exec(`
@@ -64,12 +67,12 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	err := s.write(ctx, "update client", func(tx conn) error {
 		err := tx.row(`
 			UPDATE clients SET metadata = ?, secret_mac = ?, previous_secret_mac = ?, previous_secret_expires_at = ?,
-				disabled = ?, auth_epoch = max(auth_epoch, ?), version = version + 1, created_at = ?, updated_at = ?
+				disabled = ?, auth_epoch = max(auth_epoch, ?), version = version + 1, updated_at = ?
 			WHERE id = ? AND version = ?
 			RETURNING version, auth_epoch`,
 			[]any{
 				string(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), micros(c.PreviousSecretExpiresAt),
-				c.Disabled, c.AuthEpoch, micros(c.CreatedAt), micros(c.UpdatedAt), c.ID, c.Version,
+				c.Disabled, c.AuthEpoch, micros(c.UpdatedAt), c.ID, c.Version,
 			}, &version, &epoch)
 		if isNoRow(err) {
 			return tx.conflict(`SELECT 1 FROM clients WHERE id = ?`, c.ID)

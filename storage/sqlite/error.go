@@ -17,6 +17,8 @@ import (
 var (
 	// errClosed is what a write finds when the store was closed.
 	errClosed = errors.New("store is closed")
+	// errText refuses a key that a row can't have.
+	errText = errors.New("text with a NUL or invalid UTF-8")
 	// errDiscard makes database/sql close a connection instead of keeping it.
 	errDiscard = driver.ErrBadConn
 )

@@ -10,15 +10,18 @@ import (
 
 // CreateGrant implements [storage.Grants].
 func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, audit ...*storage.AuditEvent) error {
+	if !keyed(g.ClientID) {
+		return interpret("create grant", errText)
+	}
 	return s.write(ctx, "create grant", func(c conn) error {
 		_, err := c.exec(`
 			INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at,
 				expires_at, address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at,
 				last_used_at, revoked_at, revoke_reason)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			g.ID[:], g.ClientID, g.UserID, words(g.Scope), words(g.Audience), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
-			micros(g.CreatedAt), micros(g.ExpiresAt), g.Address, g.UserAgent, g.Current[:], g.Generation, micros(g.WindowAt),
-			token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), g.RevokeReason)
+			g.ID[:], g.ClientID, g.UserID, plain(words(g.Scope)), plain(words(g.Audience)), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
+			micros(g.CreatedAt), micros(g.ExpiresAt), plain(g.Address), plain(g.UserAgent), g.Current[:], g.Generation, micros(g.WindowAt),
+			token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), plain(g.RevokeReason))
 		if err != nil {
 			return err
 		}
@@ -68,13 +71,14 @@ const alive = `g.revoked_at IS NULL AND g.expires_at > ?
 	AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = g.user_id AND u.active AND u.auth_epoch = g.user_epoch)
 	AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = g.client_id AND NOT c.disabled AND c.auth_epoch = g.client_epoch)`
 
-// TouchGrant implements [storage.Grants].
+// TouchGrant implements [storage.Grants]. A window that began in the future, by the clock of another process, is open
+// while its start is less than its length away.
 func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
 	var windowAt time.Time
 	err := s.write(ctx, "touch grant", func(c conn) error {
 		err := c.row(`
 			UPDATE grants AS g SET last_used_at = ?1,
-				window_at = CASE WHEN g.window_at > ?1 - ?2 THEN g.window_at ELSE ?1 END
+				window_at = CASE WHEN g.window_at > ?1 - ?2 AND g.window_at < ?1 + ?2 THEN g.window_at ELSE ?1 END
 			WHERE g.id = ? AND g.current_id = ? AND `+alive+`
 			RETURNING window_at`,
 			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, timeTo(&windowAt))
@@ -117,7 +121,7 @@ func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, n
 	var n int64
 	err := s.write(ctx, "revoke grant", func(c conn) (err error) {
 		n, err = c.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
-			now.UnixMicro(), reason, id[:])
+			now.UnixMicro(), plain(reason), id[:])
 		if err != nil || n == 0 {
 			return err
 		}
@@ -129,7 +133,7 @@ func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, n
 // RevokeGrants implements [storage.Grants]. audit is written when a grant was ended.
 func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason string, now time.Time, audit *storage.AuditEvent) (int, error) {
 	where, args := selects(f)
-	args = append([]any{now.UnixMicro(), reason}, args...)
+	args = append([]any{now.UnixMicro(), plain(reason)}, args...)
 	var n int64
 	err := s.write(ctx, "revoke grants", func(c conn) (err error) {
 		n, err = c.exec(`

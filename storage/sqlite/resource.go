@@ -8,9 +8,12 @@ import (
 
 // CreateResource implements [storage.Resources].
 func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *storage.AuditEvent) error {
+	if !keyed(r.Identifier) {
+		return interpret("create resource", errText)
+	}
 	return s.write(ctx, "create resource", func(c conn) error {
 		_, err := c.exec(`INSERT INTO resources (identifier, name, scopes, created_at) VALUES (?, ?, ?, ?)`,
-			r.Identifier, r.Name, words(r.Scopes), micros(r.CreatedAt))
+			r.Identifier, plain(r.Name), plain(words(r.Scopes)), micros(r.CreatedAt))
 		if err != nil {
 			return err
 		}

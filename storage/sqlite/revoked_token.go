@@ -9,6 +9,9 @@ import (
 
 // RevokeToken implements [storage.RevokedTokens].
 func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time, audit *storage.AuditEvent) error {
+	if !keyed(jti) {
+		return interpret("revoke token", errText)
+	}
 	return s.write(ctx, "revoke token", func(c conn) error {
 		_, err := c.exec(`
 			INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?)

@@ -10,6 +10,9 @@ import (
 
 // CreateSigningKey implements [storage.SigningKeys].
 func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, othersRetireAt, othersExpireAt time.Time, audit *storage.AuditEvent) error {
+	if !keyed(k.KID, k.Algorithm) {
+		return interpret("create signing key", errText)
+	}
 	return s.write(ctx, "create signing key", func(c conn) error {
 		_, err := c.exec(`
 			UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE algorithm = ? AND retires_at IS NULL`,

@@ -63,18 +63,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, interpret("open database", err)
 	}
 	s := &Store{logger: cfg.Logger, readers: cfg.Readers, closed: make(chan struct{})}
-	for _, pool := range []struct {
-		db    **sql.DB
-		conns int
-		query bool
-	}{{&s.writeDB, 1, false}, {&s.readDB, cfg.Readers, true}, {&s.adminDB, 1, false}} {
-		db, err := sql.Open("sqlite", dsn(path, cfg.BusyTimeout, pool.query))
-		if err != nil {
-			return nil, interpret("open database", err)
-		}
-		db.SetMaxOpenConns(pool.conns)
-		db.SetMaxIdleConns(pool.conns)
-		*pool.db = db
+	if s.writeDB, err = pool(dsn(path, cfg.BusyTimeout, false), 1); err != nil {
+		return nil, err
+	}
+	if s.readDB, err = pool(dsn(path, cfg.BusyTimeout, true), cfg.Readers); err != nil {
+		return nil, err
+	}
+	if s.adminDB, err = pool(dsn(path, cfg.BusyTimeout, false), 1); err != nil {
+		return nil, err
 	}
 	s.writer = newWriter(s.writeDB)
 	// The writer comes first: it turns the file into one with a write-ahead log.
@@ -132,7 +128,18 @@ func dsn(path string, busy time.Duration, queryOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
 }
 
-// MigrationDB gives the connection for migrations: one of its own, which Close closes.
+// pool gives up to conns connections, none of which is opened yet.
+func pool(dsn string, conns int) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, interpret("open database", err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// MigrationDB gives a connection of its own for package migrations, which Close closes.
 func (s *Store) MigrationDB() *sql.DB { return s.adminDB }
 
 // Ping reads the file's first page.

@@ -21,6 +21,9 @@ func scanUser(row scanner) (*storage.User, error) {
 
 // CreateUser implements [storage.Users].
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
+	if !keyed(u.Username) {
+		return interpret("create user", errText)
+	}
 	epoch := u.CreatedAt.UnixMicro()
 	var given any // NULL draws
 	if u.ID != 0 {
@@ -32,7 +35,7 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 			INSERT INTO users (id, username, email, password_hash, active, staff, auth_epoch, created_at, last_login)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			RETURNING id`,
-			[]any{given, u.Username, u.Email, u.PasswordHash, u.Active, u.Staff, epoch, micros(u.CreatedAt), micros(u.LastLogin)},
+			[]any{given, u.Username, plain(u.Email), plain(u.PasswordHash), u.Active, u.Staff, epoch, micros(u.CreatedAt), micros(u.LastLogin)},
 			&drawn)
 	})
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now ti
 func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
 	return s.write(ctx, "set user password", func(c conn) error {
 		return c.must(audit, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
-			hash, now.UnixMicro(), id)
+			plain(hash), now.UnixMicro(), id)
 	})
 }
 
@@ -161,6 +164,6 @@ func (c conn) login(l *storage.Login, now time.Time) error {
 			last_login = coalesce(?, last_login),
 			password_hash = CASE WHEN ? <> '' AND password_hash = ? THEN ? ELSE password_hash END
 		WHERE id = ?`,
-		micros(l.SetLastLogin), l.NewHash, l.OldHash, l.NewHash, l.UserID)
+		micros(l.SetLastLogin), l.NewHash, plain(l.OldHash), plain(l.NewHash), l.UserID)
 	return err
 }

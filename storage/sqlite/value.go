@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"latchkey/storage"
 )
@@ -79,6 +80,25 @@ func text(s string) any {
 		return nil
 	}
 	return s
+}
+
+// keyed tells whether text that names rows is such that a row of either database can have it: valid UTF-8 without NUL.
+func keyed(keys ...string) bool {
+	for _, key := range keys {
+		if strings.IndexByte(key, 0) >= 0 || !utf8.ValidString(key) {
+			return false
+		}
+	}
+	return true
+}
+
+// plain makes descriptive text, an address or a user agent, such that either database can have it.
+// It must never fail the write that it comes with.
+func plain(s string) string {
+	if keyed(s) {
+		return s
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // words is a list as it is stored: with a space between its members, which have none.
