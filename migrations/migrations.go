@@ -105,6 +105,15 @@ func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
 	return slices.ContainsFunc(all, func(s State) bool { return s.AppliedAt.IsZero() }), nil
 }
 
+// Files are the migrations of a dialect, by name.
+func Files(dialect Dialect) fs.FS {
+	sub, err := fs.Sub(files, string(dialect))
+	if err != nil {
+		panic(err) // only a name that is no path is refused
+	}
+	return sub
+}
+
 func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable)}
 	var engine goose.Dialect
@@ -122,11 +131,7 @@ func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	default:
 		return nil, fmt.Errorf("migrations: unknown dialect %q", dialect)
 	}
-	sub, err := fs.Sub(files, string(dialect))
-	if err != nil {
-		return nil, fmt.Errorf("migrations: %w", err)
-	}
-	p, err := goose.NewProvider(engine, db, sub, options...)
+	p, err := goose.NewProvider(engine, db, Files(dialect), options...)
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+
+	"latchkey/storage"
+)
+
+// errText: Postgres keeps neither NUL nor invalid UTF-8 in text, so a row cannot have such a key.
+var errText = errors.New("text with a NUL, with invalid UTF-8 or too long")
+
+// translate is the one place where errors of the driver become those of package storage.
+func translate(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	switch {
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrExists):
+		return fmt.Errorf("%s: %w", what, err)
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
+	case errors.As(err, &pg) && pg.Code == "23505": // unique_violation
+		return fmt.Errorf("%s: %w", what, storage.ErrExists)
+	case unavailable(err, pg):
+		return fmt.Errorf("%s: %w: %w", what, storage.ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// unavailable tells whether err speaks of the database being away, not of the data. pg may be nil.
+func unavailable(err error, pg *pgconn.PgError) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
+		return true
+	}
+	if pg != nil {
+		switch pg.Code {
+		case "25006", // read_only_sql_transaction: after a fail-over, still connected to the old primary
+			"40001", "40P01", "55P03", // serialization_failure, deadlock_detected, lock_not_available
+			"57014": // query_canceled: the statement took too long
+			return true
+		}
+		// Connection exceptions, insufficient resources, operator intervention, system errors.
+		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") ||
+			strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "58")
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, puddle.ErrClosedPool) ||
+		pgconn.Timeout(err) || pgconn.SafeToRetry(err)
+}
+
+// transient tells whether the act has certainly not happened and may succeed at once if it is tried again.
+func transient(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		// Nothing was sent: the pool gave a connection that had died while it was idle.
+		return err != nil && pgconn.SafeToRetry(err) && !errors.Is(err, puddle.ErrClosedPool)
+	}
+	switch pg.Code {
+	case "40001", "40P01", "55P03":
+		return true
+	case "26000": // invalid_sql_statement_name: a pooler moved us to a server that hasn't prepared it
+		return true
+	case "0A000": // a migration changed a table under a prepared statement; pgx forgets the plan on this error
+		return pg.Routine == "RevalidateCachedQuery"
+	}
+	return false
+}

@@ -1,0 +1,232 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"latchkey/storage"
+)
+
+const (
+	// weeksAhead is how many weekly partitions of grants are ready beyond the present one; audit events have
+	// one month ahead.
+	weeksAhead = 3
+	// lockTimeout is how long making or dropping a partition waits for a lock. While it waits, others queue behind
+	// it, refreshes too; so it gives up soon, and the next Maintain tries again.
+	lockTimeout = "100ms"
+	// maxStray is how many rows of the default partition are moved to a partition that is made late.
+	maxStray = 5000
+)
+
+// partition is a range of the time in the IDs of a table.
+type partition struct {
+	table, name string
+	from, to    time.Time
+	options     string
+}
+
+// wanted are the partitions that should be there at the time now.
+func wanted(now time.Time) []partition {
+	now = now.UTC()
+	var all []partition
+	monday := time.Date(now.Year(), now.Month(), now.Day()-(int(now.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
+	for week := range weeksAhead + 1 {
+		from := monday.AddDate(0, 0, 7*week)
+		all = append(all, partition{
+			table: "grants", name: from.Format("grants_2006_01_02"), from: from, to: from.AddDate(0, 0, 7),
+			// Room for the heap-only updates of refreshes.
+			options: ` WITH (fillfactor = 70)`,
+		})
+	}
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	for month := range 2 {
+		from := first.AddDate(0, month, 0)
+		all = append(all, partition{table: "audit_events", name: from.Format("audit_events_2006_01"), from: from, to: from.AddDate(0, 1, 0)})
+	}
+	return all
+}
+
+// createPartitions makes the partitions that are wanted and missing, and names them. Without a schema it does nothing.
+func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []string, err error) {
+	want := wanted(now)
+	names := make([]string, 0, len(want))
+	for _, p := range want {
+		names = append(names, p.name)
+	}
+	var missing []string
+	err = s.do(ctx, "look for partitions", func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `
+			SELECT coalesce(array_agg(name), '{}') FROM unnest($1::text[]) AS name
+			WHERE to_regclass('grants') IS NOT NULL AND to_regclass(name) IS NULL`, names).Scan(&missing)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, p := range want {
+		if !slices.Contains(missing, p.name) {
+			continue
+		}
+		made, err := s.createPartition(ctx, p)
+		switch {
+		case made:
+			created = append(created, p.name)
+		case err != nil:
+			errs = append(errs, err)
+		}
+	}
+	return created, errors.Join(errs...)
+}
+
+// createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF that takes no
+// lock that a refresh waits for, but for the default partition, which is empty unless clocks jump. Rows that it has
+// of the range are moved, since ATTACH would fail on them; when they are too many they stay, and so does everything
+// else. One statement is one transaction, behind a pooler too.
+func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
+	replace := strings.NewReplacer("TABLE_NAME", p.table, "PARTITION_NAME", p.name, "OPTIONS", p.options, "LOCK_TIMEOUT", lockTimeout,
+		"LOWEST", storage.FirstID(p.from).String(), "ABOVE", storage.FirstID(p.to).String(), "MOST", strconv.Itoa(maxStray))
+	err = s.attempt(ctx, "create partition "+p.name, replace.Replace(`
+		DO $$
+		DECLARE
+			stray bigint;
+		BEGIN
+			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
+			PERFORM pg_advisory_xact_lock('TABLE_NAME'::regclass::bigint); -- one replica at a time; the others find it made
+			IF to_regclass('PARTITION_NAME') IS NOT NULL THEN
+				RETURN;
+			END IF;
+			LOCK TABLE TABLE_NAME_default IN ACCESS EXCLUSIVE MODE;
+			SELECT count(*) INTO stray FROM (
+				SELECT FROM TABLE_NAME_default WHERE id >= 'LOWEST' AND id < 'ABOVE' LIMIT MOST + 1) AS counted;
+			IF stray > MOST THEN
+				RAISE WARNING 'latchkey: TABLE_NAME_default keeps the rows of PARTITION_NAME: too many to move';
+				RETURN;
+			END IF;
+			CREATE TABLE PARTITION_NAME (LIKE TABLE_NAME INCLUDING ALL)OPTIONS;
+			WITH moved AS (DELETE FROM TABLE_NAME_default WHERE id >= 'LOWEST' AND id < 'ABOVE' RETURNING *)
+				INSERT INTO PARTITION_NAME SELECT * FROM moved;
+			ALTER TABLE TABLE_NAME ATTACH PARTITION PARTITION_NAME FOR VALUES FROM ('LOWEST') TO ('ABOVE');
+		END $$`))
+	if err != nil {
+		return false, err
+	}
+	err = s.do(ctx, "look for partition "+p.name, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, p.name).Scan(&made)
+	})
+	if err == nil && !made {
+		s.log.WarnContext(ctx, "partition not made", "partition", p.name)
+	}
+	return made, err
+}
+
+// dropPartitions drops the weekly partitions of grants whose last grant has ended, and names them.
+func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []string, err error) {
+	var names []string
+	err = s.do(ctx, "list partitions", func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `
+			SELECT coalesce(array_agg(c.relname::text ORDER BY c.relname), '{}')
+			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+			WHERE i.inhparent = to_regclass('grants')`).Scan(&names)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, name := range names {
+		from, err := time.Parse("grants_2006_01_02", name)
+		// Rows may come as long as the week isn't over, and a day longer: another server's clock may be behind.
+		if err != nil || now.Before(from.AddDate(0, 0, 8)) || now.Before(s.endOf(name)) {
+			continue
+		}
+		end, err := s.lastEnd(ctx, name)
+		if err == nil && !end.Before(now) {
+			s.setEnd(name, end)
+			continue
+		}
+		gone := false
+		if err == nil {
+			gone, err = s.dropPartition(ctx, name, now)
+		}
+		if gone {
+			dropped = append(dropped, name)
+		}
+		errs = append(errs, err)
+	}
+	return dropped, errors.Join(errs...)
+}
+
+// lastEnd reads the whole partition for the time its last grant ends. Ends are immutable, so it is asked once.
+func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = s.pool.QueryRow(ctx, `SELECT max(expires_at) FROM `+name).Scan((*instant)(&end))
+	return end, translate("read the end of "+name, err)
+}
+
+// dropPartition empties the partition first, under a lock on it alone, so that its files are gone when the table is
+// dropped: that needs a lock on all grants, for the blink that the catalog takes. Both look once more under their lock.
+func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (gone bool, err error) {
+	replace := strings.NewReplacer("PARTITION_NAME", name, "LOCK_TIMEOUT", lockTimeout, "NOW", now.UTC().Format(time.RFC3339Nano))
+	err = s.attempt(ctx, "empty partition "+name, replace.Replace(`
+		DO $$
+		BEGIN
+			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
+			LOCK TABLE PARTITION_NAME IN ACCESS EXCLUSIVE MODE;
+			IF NOT EXISTS (SELECT FROM PARTITION_NAME WHERE expires_at >= 'NOW') THEN
+				TRUNCATE PARTITION_NAME;
+			END IF;
+		END $$`))
+	if err == nil {
+		err = s.attempt(ctx, "drop partition "+name, replace.Replace(`
+		DO $$
+		BEGIN
+			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
+			LOCK TABLE ONLY grants IN ACCESS EXCLUSIVE MODE;
+			LOCK TABLE PARTITION_NAME IN ACCESS EXCLUSIVE MODE;
+			IF NOT EXISTS (SELECT FROM PARTITION_NAME) THEN
+				DROP TABLE PARTITION_NAME;
+			END IF;
+		END $$`))
+	}
+	if err != nil {
+		return false, err
+	}
+	err = s.do(ctx, "look for partition "+name, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NULL`, name).Scan(&gone)
+	})
+	return gone, err
+}
+
+// attempt runs a statement that changes the schema. When someone holds a lock, or another replica was faster, there is
+// nothing to do now and no error: the next Maintain looks again.
+func (s *Store) attempt(ctx context.Context, what, statement string) error {
+	err := s.do(ctx, what, func(ctx context.Context) error {
+		_, err := s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42P01" || pg.Code == "42P07") {
+		s.log.InfoContext(ctx, "partition left for later", "act", what, "error", err)
+		return nil
+	}
+	return err
+}
+
+func (s *Store) endOf(name string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ends[name]
+}
+
+func (s *Store) setEnd(name string, end time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends[name] = end
+}

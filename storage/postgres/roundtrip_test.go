@@ -1,0 +1,164 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"testing"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
+)
+
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// open gives a store of this test's own; options are parameters of the URL.
+func open(t testing.TB, cfg postgres.Config, options ...string) *postgres.Store {
+	t.Helper()
+	if cfg.URL == "" {
+		cfg.URL = postgrestest.URL(t)
+	}
+	u, err := url.Parse(cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	for i := 0; i < len(options); i += 2 {
+		q.Set(options[i], options[i+1])
+	}
+	u.RawQuery = q.Encode()
+	cfg.URL = u.String()
+	if cfg.Now == nil {
+		cfg.Now = func() time.Time { return noon }
+	}
+	s, err := postgres.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// act is one call of the store.
+type act struct {
+	name string
+	call func(context.Context) error
+}
+
+// acts are calls of every method that a request makes, in an order in which all of them succeed.
+func acts(s *postgres.Store) []act {
+	event := func(action string) *storage.AuditEvent {
+		return &storage.AuditEvent{ID: storage.NewID(noon), At: noon, Action: action, Actor: "user", Outcome: "success",
+			UserID: 7, ClientID: "c", Details: json.RawMessage(`{"a":"\u0000 \\u0000 \ud800"}`)}
+	}
+	user := &storage.User{ID: 7, Username: "ann", PasswordHash: "hash", Active: true, CreatedAt: noon}
+	client := &storage.Client{ID: "c", Metadata: json.RawMessage(`{"client_name":"\u0000"}`), CreatedAt: noon, UpdatedAt: noon, SecretMAC: storage.Digest{1}}
+	grant := &storage.Grant{ID: storage.NewID(noon), ClientID: "c", UserID: 7, Scope: []string{"a", "b"}, Current: storage.TokenID{1},
+		UserEpoch: noon.UnixMicro(), ClientEpoch: noon.UnixMicro(), AuthTime: noon, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
+		UserAgent: "a\x00b\xff"}
+	bucket := storage.Bucket{Key: storage.Digest{1}, Burst: 5, Interval: time.Minute}
+	other := storage.Bucket{Key: storage.Digest{2}, Burst: 5, Interval: time.Minute}
+	login := &storage.Login{UserID: 7, GiveBack: []storage.Bucket{bucket, other}, Known: storage.Digest{3}, KnownUntil: noon.Add(time.Hour),
+		SetLastLogin: noon, OldHash: "hash", NewHash: "hash2"}
+	key := &storage.SigningKey{KID: "k", Algorithm: "ES256", Sequence: 1, Sealed: []byte{1}, Public: json.RawMessage(`{"kty":"EC"}`), CreatedAt: noon, ActivatesAt: noon}
+	return []act{
+		{"Ping", s.Ping},
+		{"CreateUser", func(ctx context.Context) error { return s.CreateUser(ctx, user) }},
+		{"User", func(ctx context.Context) error { _, err := s.User(ctx, 7); return err }},
+		{"UserByUsername", func(ctx context.Context) error { _, err := s.UserByUsername(ctx, "ann"); return err }},
+		{"ListUsers", func(ctx context.Context) error { _, err := s.ListUsers(ctx, 0, 10); return err }},
+		{"CreateClient", func(ctx context.Context) error { return s.CreateClient(ctx, client, event("client_created")) }},
+		{"Client", func(ctx context.Context) error { _, err := s.Client(ctx, "c"); return err }},
+		{"ListClients", func(ctx context.Context) error { _, err := s.ListClients(ctx, "", 10); return err }},
+		{"UpdateClient", func(ctx context.Context) error { return s.UpdateClient(ctx, client, event("client_updated")) }},
+		{"BeginLogin", func(ctx context.Context) error {
+			_, err := s.BeginLogin(ctx, storage.LoginAttempt{Username: "ann", Now: noon, Known: storage.Digest{3},
+				Always: []storage.Bucket{bucket}, Stranger: []storage.Bucket{other}})
+			return err
+		}},
+		{"CreateGrant", func(ctx context.Context) error {
+			return s.CreateGrant(ctx, grant, login, event("login"), event("token_issued"))
+		}},
+		{"Grant", func(ctx context.Context) error { _, err := s.Grant(ctx, grant.ID); return err }},
+		{"TouchGrant", func(ctx context.Context) error {
+			_, err := s.TouchGrant(ctx, grant.ID, grant.Current, 10*time.Second, noon)
+			return err
+		}},
+		{"AdvanceGrant", func(ctx context.Context) error {
+			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: grant.ID, From: grant.Current, To: storage.TokenID{2}, Generation: 1, Now: noon}, nil)
+		}},
+		{"AdvanceGrant with audit", func(ctx context.Context) error {
+			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: grant.ID, From: storage.TokenID{2}, To: storage.TokenID{3}, Generation: 2, Now: noon}, event("fast"))
+		}},
+		{"ListGrants", func(ctx context.Context) error {
+			_, err := s.ListGrants(ctx, storage.GrantFilter{UserID: 7, ClientID: "c", LiveAt: noon, Limit: 3})
+			return err
+		}},
+		{"RevokeGrant", func(ctx context.Context) error {
+			_, err := s.RevokeGrant(ctx, grant.ID, "logout", noon, event("revoked"))
+			return err
+		}},
+		{"RevokeGrants", func(ctx context.Context) error {
+			_, err := s.RevokeGrants(ctx, storage.GrantFilter{UserID: 7}, "logout", noon, event("revoked"))
+			return err
+		}},
+		{"TakeAttempts", func(ctx context.Context) error { _, err := s.TakeAttempts(ctx, noon, other, bucket); return err }},
+		{"GiveBackAttempts", func(ctx context.Context) error { return s.GiveBackAttempts(ctx, noon, other, bucket) }},
+		{"RevokeToken", func(ctx context.Context) error { return s.RevokeToken(ctx, "jti", noon, event("revoked")) }},
+		{"TokenState", func(ctx context.Context) error { _, err := s.TokenState(ctx, "jti", "c"); return err }},
+		{"CreateSigningKey", func(ctx context.Context) error { return s.CreateSigningKey(ctx, key, noon, noon, event("key")) }},
+		{"ListSigningKeys", func(ctx context.Context) error { _, err := s.ListSigningKeys(ctx); return err }},
+		{"RetireSigningKey", func(ctx context.Context) error { return s.RetireSigningKey(ctx, "k", noon, noon, event("key")) }},
+		{"RemoveSigningKeys", func(ctx context.Context) error { _, err := s.RemoveSigningKeys(ctx, noon); return err }},
+		{"CreateResource", func(ctx context.Context) error {
+			return s.CreateResource(ctx, &storage.Resource{Identifier: "https://r", CreatedAt: noon}, event("resource"))
+		}},
+		{"ListResources", func(ctx context.Context) error { _, err := s.ListResources(ctx); return err }},
+		{"RemoveResource", func(ctx context.Context) error { return s.RemoveResource(ctx, "https://r", event("resource")) }},
+		{"AppendAudit", func(ctx context.Context) error { return s.AppendAudit(ctx, event("a"), event("b")) }},
+		{"ListAudit", func(ctx context.Context) error {
+			_, err := s.ListAudit(ctx, storage.AuditFilter{UserID: 7, ClientID: "c", Action: "a", Limit: 5})
+			return err
+		}},
+		{"RaiseClientEpoch", func(ctx context.Context) error { return s.RaiseClientEpoch(ctx, "c", noon, event("epoch")) }},
+		{"RaiseClientEpoch of all", func(ctx context.Context) error { return s.RaiseClientEpoch(ctx, "", noon, event("epoch")) }},
+		{"RemoveClient", func(ctx context.Context) error { return s.RemoveClient(ctx, "c", event("removed")) }},
+		{"SetUserActive", func(ctx context.Context) error { return s.SetUserActive(ctx, 7, false, noon, event("u")) }},
+		{"SetUserPassword", func(ctx context.Context) error { return s.SetUserPassword(ctx, 7, "h", noon, event("u")) }},
+		{"RaiseUserEpoch", func(ctx context.Context) error { return s.RaiseUserEpoch(ctx, 7, noon, event("u")) }},
+		{"RemoveUser", func(ctx context.Context) error { return s.RemoveUser(ctx, 7, event("u")) }},
+	}
+}
+
+func TestEachMethodIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	trips := &postgrestest.RoundTrips{}
+	s := open(t, postgres.Config{Tracer: trips})
+	for _, a := range acts(s) {
+		trips.Reset()
+		if err := a.call(t.Context()); err != nil {
+			t.Errorf("%s: %v", a.name, err)
+		}
+		if n := trips.Count(); n != 1 {
+			t.Errorf("%s took %d round trips: %q", a.name, n, trips.Statements())
+		}
+	}
+}
+
+// Behind a pooler in transaction mode a statement that was prepared may be gone: these modes of pgx prepare nothing.
+func TestEveryMethodWorksWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"exec", "simple_protocol", "cache_describe", "describe_exec"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, postgres.Config{}, "default_query_exec_mode", mode)
+			for _, a := range acts(s) {
+				if err := a.call(t.Context()); err != nil {
+					t.Errorf("%s: %v", a.name, err)
+				}
+			}
+		})
+	}
+}

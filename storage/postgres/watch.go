@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"latchkey/storage"
+)
+
+const (
+	// pollEvery is how often the versions are read beside LISTEN: behind a pooler in transaction mode LISTEN
+	// succeeds and nothing ever comes. Half of what Watch promises, so that there is time to read.
+	pollEvery = 500 * time.Millisecond
+	// maxBackoff is the longest wait before another attempt to connect.
+	maxBackoff = 2 * time.Second
+)
+
+// Watch implements storage.Store. It holds one connection of its own, outside the pool and not traced.
+func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
+	backoff := 50 * time.Millisecond
+	for {
+		connected, err := s.watchOnce(ctx, changed)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if connected {
+			backoff = 50 * time.Millisecond
+		}
+		s.log.WarnContext(ctx, "watching for changes interrupted", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(backoff/2 + rand.N(backoff)):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// watchOnce watches until the connection or ctx ends.
+func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (connected bool, err error) {
+	cc := s.pool.Config().ConnConfig.Copy()
+	cc.Tracer = nil
+	dial, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(dial, cc)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		conn.Close(end)
+	}()
+	if _, err := conn.Exec(dial, `LISTEN latchkey_changes`); err != nil {
+		return false, err
+	}
+	// Read after LISTEN: what is committed from here on is either in the versions or comes as a notification.
+	w := watcher{conn: conn, timeout: s.timeout}
+	if w.seen, err = w.versions(ctx); err != nil {
+		return false, err
+	}
+	changed(storage.Change{Kind: storage.ChangeAll})
+	for {
+		if err := w.next(ctx, changed); err != nil {
+			return true, err
+		}
+	}
+}
+
+// watcher compares what it is told with the versions it has reported.
+type watcher struct {
+	conn    *pgx.Conn
+	timeout time.Duration
+	seen    map[storage.ChangeKind]int64
+}
+
+// next waits for one notification or, when none comes, reads the versions.
+func (w *watcher) next(ctx context.Context, changed func(storage.Change)) error {
+	wait, cancel := context.WithTimeout(ctx, pollEvery)
+	notification, err := w.conn.WaitForNotification(wait)
+	cancel()
+	switch {
+	case err == nil:
+		w.told(notification.Payload, changed)
+		return nil
+	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	now, err := w.versions(ctx)
+	if err != nil {
+		return err
+	}
+	for kind, version := range now {
+		if version != w.seen[kind] {
+			changed(storage.Change{Kind: kind})
+		}
+	}
+	w.seen = now
+	return nil
+}
+
+// told reports a notification "kind:version:id". The row of changes puts the writers of one kind in an order, so a
+// version that isn't the next one means that notifications were missed, and then any row may have changed.
+func (w *watcher) told(payload string, changed func(storage.Change)) {
+	name, rest, _ := strings.Cut(payload, ":")
+	number, id, _ := strings.Cut(rest, ":")
+	kind := storage.ChangeKind(name)
+	version, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		changed(storage.Change{Kind: storage.ChangeAll})
+		return
+	}
+	if version <= w.seen[kind] {
+		return
+	}
+	if version != w.seen[kind]+1 {
+		id = ""
+	}
+	w.seen[kind] = version
+	changed(storage.Change{Kind: kind, ID: id})
+}
+
+// versions reads the table changes.
+func (w *watcher) versions(ctx context.Context) (map[storage.ChangeKind]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	rows, err := w.conn.Query(ctx, `SELECT kind, version FROM changes`)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[storage.ChangeKind]int64{}
+	var kind string
+	var version int64
+	if _, err := pgx.ForEachRow(rows, []any{&kind, &version}, func() error {
+		seen[storage.ChangeKind(kind)] = version
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read changes: %w", err)
+	}
+	return seen, nil
+}
