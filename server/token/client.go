@@ -1,0 +1,96 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/ory/fosite"
+
+	"latchkey/clients"
+	"latchkey/storage"
+)
+
+// The client authentication methods (RFC 7591 §2).
+const (
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+	AuthNone  = "none"
+)
+
+// errClient says the same words for an unknown client, a wrong secret and a disabled client.
+func errClient() *Error {
+	return refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "Client authentication failed.")
+}
+
+// noClient stands in for one that is not there, so that a secret is checked in any case.
+var noClient = &clients.Client{}
+
+// authenticate finds the client and checks its credentials (RFC 6749 §2.3). A database that is away is never
+// invalid_client: a client may drop its credentials because of that.
+//
+// A client that has a secret may send it either way: RFC 6749 §2.3.1 wants Basic supported for all of them, and
+// libraries try both.
+func (s *Service) authenticate(ctx context.Context, cred Credentials) (*clients.Client, error) {
+	if cred.Method == "" || cred.ID == "" {
+		return nil, refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "The request names no client.")
+	}
+	client, err := s.clients.Client(ctx, cred.ID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		client = noClient
+	case err != nil:
+		return nil, err
+	}
+	var ok bool
+	switch cred.Method {
+	case AuthBasic, AuthPost:
+		ok = s.clients.CheckSecret(client, cred.Secret) && !client.Public()
+	case AuthNone:
+		ok = client.Public()
+	}
+	if !ok || client == noClient || client.Disabled {
+		return nil, errClient()
+	}
+	return client, nil
+}
+
+// authenticateConfidential demands a client with credentials: RFC 7662 §2.1.
+func (s *Service) authenticateConfidential(ctx context.Context, cred Credentials) (*clients.Client, error) {
+	client, err := s.authenticate(ctx, cred)
+	if err != nil {
+		return nil, err
+	}
+	if client.Public() {
+		return nil, errClient()
+	}
+	return client, nil
+}
+
+// scopeOffline asks for a session that outlives a logout (OpenID Connect Core §11). Any client that is registered for
+// refresh tokens may ask for it.
+const scopeOffline = "offline_access"
+
+// fositeClient is a client as fosite sees it.
+type fositeClient struct {
+	*clients.Client
+	scopes []string
+}
+
+func allowedScopes(c *clients.Client) []string {
+	scopes := c.Scopes()
+	if slices.Contains(c.GrantTypes, GrantRefreshToken) && !slices.Contains(scopes, scopeOffline) {
+		scopes = append(slices.Clip(scopes), scopeOffline)
+	}
+	return scopes
+}
+
+func (c fositeClient) GetID() string                      { return c.ID }
+func (c fositeClient) GetHashedSecret() []byte            { return nil }
+func (c fositeClient) GetRedirectURIs() []string          { return c.RedirectURIs }
+func (c fositeClient) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
+func (c fositeClient) GetResponseTypes() fosite.Arguments { return c.ResponseTypes }
+func (c fositeClient) GetScopes() fosite.Arguments        { return c.scopes }
+func (c fositeClient) IsPublic() bool                     { return c.Public() }
+func (c fositeClient) GetAudience() fosite.Arguments      { return c.Policy.Resources }

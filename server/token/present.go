@@ -1,0 +1,127 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/legacyjwt"
+	"latchkey/storage"
+)
+
+// present reads the refresh token of the request in the client's form and makes sure that it is authentic.
+func (x *exchange) present(ctx context.Context, raw storage.Secret) error {
+	if x.client.ID == clients.SimpleJWTID {
+		legacy, err := x.s.readLegacy(ctx, raw, "refresh", x.now)
+		if err != nil {
+			return err
+		}
+		x.legacy = legacy
+		x.presented, err = x.s.fromLegacy(legacy)
+		return err
+	}
+	t, reason := x.s.refresh.decode(raw)
+	if reason != ReasonNone {
+		return invalidGrant(reason)
+	}
+	x.presented = t
+	return nil
+}
+
+// readLegacy reads an authentic, unexpired token in simplejwt's form, of the wanted type ("" for any).
+func (s *Service) readLegacy(ctx context.Context, raw storage.Secret, want string, now time.Time) (*legacyjwt.Token, error) {
+	t, err := s.codec.Parse(ctx, raw.Reveal(), now)
+	if err == nil {
+		err = s.codec.Check(t, want)
+	}
+	if err == nil {
+		return t, nil
+	}
+	var invalid *legacyjwt.Invalid
+	if !errors.As(err, &invalid) {
+		return nil, fmt.Errorf("read a token: %w", err)
+	}
+	e := invalidGrant(legacyReason(invalid))
+	e.Status, e.cause = http.StatusBadRequest, invalid
+	return nil, e
+}
+
+// fromLegacy gives the common form of a refresh token in simplejwt's. One that Django signed has no family: its grant is
+// the one that its jti leads to.
+func (s *Service) fromLegacy(legacy *legacyjwt.Token) (*refreshToken, error) {
+	t := &refreshToken{
+		ID: legacy.ID(), ExpiresAt: legacy.Expires(), IssuedAt: legacy.IssuedAt(),
+		client: tagOf(clients.SimpleJWTID),
+	}
+	if family, ok := legacy.Family(); ok {
+		t.Grant, t.Parent = family, legacy.Parent()
+		t.Generation, _ = legacy.Generation()
+		return t, nil
+	}
+	if !s.simplejwt.Adopt {
+		return nil, invalidGrant(ReasonUnknownGrant)
+	}
+	t.Grant = s.adoptedID(legacy.JTI())
+	return t, nil
+}
+
+// adoptedID leads from the jti of a token in flight to its grant: the same token presented again, in parallel or later,
+// finds the same one. These IDs lie before all others.
+func (s *Service) adoptedID(jti string) storage.ID {
+	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(mac(s.adoptKey, []byte(jti))[:10]))
+}
+
+// adoptable reports whether the presented token is one in flight, signed by Django.
+func (x *exchange) adoptable() bool {
+	_, ours := x.legacy.Family()
+	return !ours && x.s.simplejwt.Adopt
+}
+
+// adopt makes a grant of a token in flight at its first use. Of parallel first uses one makes it, all find it.
+func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
+	_, id, ok := x.legacy.UserID()
+	if !ok {
+		return nil, invalidGrant(ReasonUserRemoved) // Django crashes on a user id that is no number
+	}
+	user, err := x.s.store.User(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, invalidGrant(ReasonUserRemoved)
+	}
+	if err != nil {
+		return nil, err
+	}
+	issued := x.legacy.IssuedAt()
+	switch {
+	case !user.Active:
+		return nil, invalidGrant(ReasonUserInactive)
+	// A token in flight has no epoch. One that was issued before sessions were ended here is dead too.
+	case endedSince(user.AuthEpoch, user.CreatedAt, issued):
+		return nil, invalidGrant(ReasonUserSessions)
+	case endedSince(x.client.AuthEpoch, x.client.CreatedAt, issued):
+		return nil, invalidGrant(ReasonClientSessions)
+	}
+	g := &storage.Grant{
+		ID: x.presented.Grant, ClientID: x.client.ID, UserID: user.ID,
+		UserEpoch: user.AuthEpoch, ClientEpoch: x.client.AuthEpoch,
+		AuthTime: issued, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.absolute),
+		Current: x.presented.ID,
+	}
+	if x.presented.ExpiresAt.After(g.ExpiresAt) { // Django promised a longer life than a session has here
+		g.ExpiresAt = x.presented.ExpiresAt
+	}
+	event := x.s.event(ctx, "session_adopted", "client", x.now)
+	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.UserID, g.ClientID, g.ID, "success"
+	if err := x.s.store.CreateGrant(ctx, g, nil, event); err != nil && !errors.Is(err, storage.ErrExists) {
+		return nil, err
+	}
+	return x.s.store.Grant(ctx, g.ID)
+}
+
+// endedSince reports whether an epoch was raised after the given moment. An epoch is the microsecond of the last raise;
+// it starts at the creation, which ends nothing: users are brought over while their tokens are in flight.
+func endedSince(epoch int64, created, moment time.Time) bool {
+	return epoch > created.UnixMicro() && moment.Before(time.UnixMicro(epoch))
+}

@@ -1,0 +1,128 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/oauth2"
+
+	"latchkey/clients"
+	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/internal/metrics"
+	"latchkey/server/keys"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Config is what a Service is made of.
+type Config struct {
+	Store   storage.Store
+	Clients *clients.Registry
+	Users   *users.Service
+	Keys    *keys.Ring
+	Root    *keys.Root
+	Metrics *metrics.Metrics
+	Now     func() time.Time
+
+	// Issuer is the issuer identifier, the iss of every token.
+	Issuer    string
+	Lifetimes Lifetimes
+	// AnyResource lets clients without a list of their own ask for any resource.
+	AnyResource bool
+
+	SimpleJWT SimpleJWT
+	// Codec writes and reads tokens as simplejwt does.
+	Codec *legacyjwt.Codec
+}
+
+// Service is the one token service behind every route.
+type Service struct {
+	store     storage.Store
+	clients   *clients.Registry
+	users     *users.Service
+	keys      *keys.Ring
+	metrics   *metrics.Metrics
+	clock     func() time.Time
+	issuer    string
+	lifetimes Lifetimes
+	anyRes    bool
+	simplejwt SimpleJWT
+	codec     *legacyjwt.Codec
+
+	refresh  *refreshCodec
+	opaque   *opaqueCodec
+	chainKey []byte
+	adoptKey []byte
+
+	handlers map[string]fosite.TokenEndpointHandler
+}
+
+// The grant types that the service serves.
+const (
+	GrantPassword          = "password"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// New makes a Service.
+func New(c Config) (*Service, error) {
+	s := &Service{
+		store: c.Store, clients: c.Clients, users: c.Users, keys: c.Keys, metrics: c.Metrics, clock: c.Now,
+		issuer: c.Issuer, lifetimes: c.Lifetimes, anyRes: c.AnyResource, simplejwt: c.SimpleJWT, codec: c.Codec,
+		refresh: &refreshCodec{keys: c.Root.Derive("refresh tokens")},
+		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
+		chainKey: c.Root.Derive("refresh chain")[0],
+		adoptKey: c.Root.Derive("adopted sessions")[0],
+	}
+	var err error
+	if s.opaque, err = newOpaqueCodec(c.Root.Derive("opaque access tokens")); err != nil {
+		return nil, err
+	}
+
+	// fosite's handlers are dispatched by grant type: asked one after another, those that do not match cost more than
+	// the one that does. Every strategy is set here, since fosite's getters assign defaults lazily, which is a data race.
+	cfg := &fosite.Config{
+		ScopeStrategy: fosite.ExactScopeStrategy,
+		// Resources are checked in the pipeline, by rules that fosite does not know: allowResources, narrowAudience.
+		AudienceMatchingStrategy: func(_, _ []string) error { return nil },
+		RefreshTokenScopes:       []string{}, // whether a client gets refresh tokens is its registration's business
+		AccessTokenLifespan:      c.Lifetimes.AccessToken,
+		RefreshTokenLifespan:     c.Lifetimes.RefreshToken,
+	}
+	st, tokens := fositeStore{s}, strategy{s}
+	issue := &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: st, Config: cfg}
+	s.handlers = map[string]fosite.TokenEndpointHandler{
+		GrantPassword: &oauth2.ResourceOwnerPasswordCredentialsGrantHandler{
+			HandleHelper: issue, ResourceOwnerPasswordCredentialsGrantStorage: st, RefreshTokenStrategy: tokens, Config: cfg,
+		},
+		GrantRefreshToken: &oauth2.RefreshTokenGrantHandler{
+			AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, TokenRevocationStorage: st, Config: cfg,
+		},
+		GrantClientCredentials: &oauth2.ClientCredentialsGrantHandler{HandleHelper: issue, Config: cfg},
+	}
+	return s, nil
+}
+
+// now is the present time as the database can keep it.
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+func newTokenID() (id storage.TokenID) {
+	rand.Read(id[:])
+	return id
+}
+
+// GrantTypes are the grant types that the service serves, for the metadata document.
+func (s *Service) GrantTypes() []string {
+	return []string{GrantPassword, GrantRefreshToken, GrantClientCredentials}
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, x *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, x)
+}
+
+// exchangeOf finds the unit of work of a request: fosite hands the context through to storage and strategies.
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
