@@ -301,8 +301,13 @@ func TestIntrospectionShowsAClientOnlyWhatConcernsIt(t *testing.T) {
 		token  storage.Secret
 		want   bool
 	}{
-		{"strict", mine, true}, {"confirmed", mine, false}, {"api", mine, false}, {"server", mine, true},
-		{"api", forAPI, true}, {"strict", forAPI, false}, {"server", forAPI, true},
+		{"strict", mine, true},
+		{"confirmed", mine, false},
+		{"api", mine, false},
+		{"server", mine, true},
+		{"api", forAPI, true},
+		{"strict", forAPI, false},
+		{"server", forAPI, true},
 	} {
 		a, err := w.svc.Introspect(t.Context(), &token.IntrospectRequest{Client: w.credentials(c.client), Token: c.token})
 		if err != nil {
@@ -408,9 +413,11 @@ type away struct{ storage.Store }
 func (away) Client(context.Context, string) (*storage.Client, error) {
 	return nil, errors.Join(errors.New("dial"), storage.ErrUnavailable)
 }
+
 func (away) Grant(context.Context, storage.ID) (*storage.LiveGrant, error) {
 	return nil, storage.ErrUnavailable
 }
+
 func (away) RevokeGrant(context.Context, storage.ID, string, time.Time, *storage.AuditEvent) (bool, error) {
 	return false, storage.ErrUnavailable
 }

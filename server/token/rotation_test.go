@@ -1,15 +1,20 @@
 package token_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"latchkey/clients"
 	"latchkey/server/token"
 	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
 )
 
 // The cases of docs/rotation.md, "What must hold", by number. Case 9 (linearizability) is in storage/storagetest, case 11
@@ -279,6 +284,48 @@ func TestCase8ARefreshNeverWidensTheScope(t *testing.T) {
 		// The refusal came before the rotation: the session lives.
 		w.refresh("strict", full.RefreshToken)
 	})
+}
+
+func TestCase10RefreshesLeaveOneRowAndNoBloat(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	w := newWorld(t, openPostgres(t, postgres.Config{URL: url}))
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	measure := func() (rows, bytes int64) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), "VACUUM grants"); err != nil {
+			t.Fatal(err)
+		}
+		err := conn.QueryRow(t.Context(), "SELECT count(*), (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('grants')) FROM grants").Scan(&rows, &bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows, bytes
+	}
+	r := w.login("strict").RefreshToken
+	for range 200 {
+		r = w.refresh("strict", r).RefreshToken
+	}
+	_, before := measure()
+	n := rounds(2000, 1_000_000)
+	for i := range n {
+		w.clock.advance(time.Microsecond)
+		r = w.refresh("strict", r).RefreshToken
+		if i%50_000 == 49_999 {
+			measure() // as autovacuum does in its time
+		}
+	}
+	rows, after := measure()
+	if rows != 1 {
+		t.Errorf("%d rows after %d refreshes of one session, want one", rows, n)
+	}
+	if after > before+256<<10 {
+		t.Errorf("%d refreshes grew the table from %d to %d bytes", n, before, after)
+	}
 }
 
 func TestCase12ASlowTabJoinsTheChain(t *testing.T) {

@@ -94,6 +94,7 @@ func New(c Config) (*Service, error) {
 	st, tokens := fositeStore{s}, strategy{s}
 	issue := &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: st, Config: cfg}
 	s.handlers = map[string]fosite.TokenEndpointHandler{
+		//lint:ignore SA1019 OAuth 2.1 drops the password grant; serving the applications that have it is what Latchkey is for.
 		GrantPassword: &oauth2.ResourceOwnerPasswordCredentialsGrantHandler{
 			HandleHelper: issue, ResourceOwnerPasswordCredentialsGrantStorage: st, RefreshTokenStrategy: tokens, Config: cfg,
 		},
