@@ -111,15 +111,25 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 	return fmt.Errorf("retire signing key %s: %w", kid, storage.ErrConflict)
 }
 
+// retire takes the row away too: no clock that is behind, nor one that is set back, can bring the key back then. A
+// replica that was about to prolong the key may overwrite its times, so it is done until the row is gone.
 func (r *Ring) retire(ctx context.Context, k *key) error {
-	now := r.now()
-	audit := event(&storage.AuditEvent{Action: actionRetired, Actor: actorOperator, Reason: "requested"}, now,
-		details{KID: k.row.KID, Algorithm: k.row.Algorithm})
-	if err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit); err != nil {
-		return fmt.Errorf("retire signing key: %w", err)
+	for range attempts {
+		now := r.now()
+		audit := event(&storage.AuditEvent{Action: actionRetired, Actor: actorOperator, Reason: "requested"}, now,
+			details{KID: k.row.KID, Algorithm: k.row.Algorithm})
+		err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("retire signing key: %w", err)
+		}
+		if err := r.removeExpired(ctx, now); err != nil {
+			return err
+		}
+		if r.current.Load().byKID[k.row.KID] == nil {
+			return nil
+		}
 	}
-	// The row goes too: no clock that is behind, nor one that is set back, can bring the key back.
-	return r.removeExpired(ctx, now)
+	return fmt.Errorf("retire signing key %s: %w", k.row.KID, storage.ErrConflict)
 }
 
 // succeed sees to it that somebody signs when k is gone.
