@@ -28,7 +28,7 @@ const (
 // takes that time, which says nothing of the name.
 type decoys struct {
 	preferred password.Cost
-	// met brings costs that were met outside of the sample.
+	// unseen brings costs that were met and are not in the sample.
 	unseen chan password.Cost
 
 	mu     sync.RWMutex

@@ -53,8 +53,10 @@ func TestDjango(t *testing.T) {
 			if rehash != ok {
 				t.Errorf("needsRehash is %v for a hash of Django's that verifies: %v", rehash, ok)
 			}
-			if ok, _, err := h.Verify(t.Context(), password+"x", v.Encoded); err != nil || ok && v.Algorithm != bcryptPlain {
-				t.Errorf("a longer password: %v, %v", ok, err)
+			if c, _ := CostOf(v.Encoded); c.N <= 1024 && c.N != 12 { // the others take seconds with -race
+				if ok, _, err := h.Verify(t.Context(), password+"x", v.Encoded); err != nil || ok && v.Algorithm != bcryptPlain {
+					t.Errorf("a longer password: %v, %v", ok, err)
+				}
 			}
 			if algorithm, ok := Identify(v.Encoded); ok != (want || isKnown(v.Algorithm) && !strings.Contains(v.Encoded, "argon2i$m=")) {
 				t.Errorf("Identify = %q, %v", algorithm, ok)
@@ -112,6 +114,7 @@ func TestIdentify(t *testing.T) {
 		"scrypt$16383$s$8$1$" + scryptTag, "scrypt$1$s$8$1$" + scryptTag, "scrypt$0$s$8$1$" + scryptTag, "scrypt$16384$s$0$1$" + scryptTag,
 		"scrypt$16384$s$8$0$" + scryptTag, "scrypt$16384$$8$1$" + scryptTag,
 		"md5$s$0a", "md5$$0a", "sha1$s$" + strings.Repeat("0A", 20),
+		"!\x00", "md5$\x00$" + strings.Repeat("0a", 16), "md5$\xff$" + strings.Repeat("0a", 16),
 		"pbkdf2_sha256$1$" + strings.Repeat("s", 600) + "$" + tag43 + "=",
 	}
 	for _, encoded := range nonsense {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -51,8 +52,8 @@ var (
 // parse takes a hash string apart, the way Django picks its hasher: by form for the unsalted ones, else by the text before
 // the first '$'. What starts with '$' is a PHC string.
 func parse(encoded string) (hashed, error) {
-	if encoded == "" || len(encoded) > maxEncoded {
-		return hashed{}, errUnknown
+	if encoded == "" || len(encoded) > maxEncoded || strings.IndexByte(encoded, 0) >= 0 || !utf8.ValidString(encoded) {
+		return hashed{}, errUnknown // Postgres keeps no NUL and nothing but UTF-8
 	}
 	if encoded[0] == '!' {
 		return hashed{Cost: Cost{Algorithm: unusable}}, nil

@@ -29,8 +29,8 @@ const queuePerWorker = 128
 type Config struct {
 	// Argon2 is the cost of new hashes; zero means DefaultArgon2.
 	Argon2 Argon2
-	// Workers is how many cores hash at the same time. Zero means all but one, which is left to everything else: the
-	// scheduler lets a computation run for 10 ms at a stretch, and a refresh would wait that long at each of its steps.
+	// Workers is how many cores hash at the same time. Zero means all but one, at least one: the scheduler lets a
+	// computation run for 10 ms at a stretch, and with all cores taken a refresh would wait for that at each of its steps.
 	Workers int
 	// MaxWait is the longest wait for a worker; zero means a second.
 	MaxWait time.Duration
