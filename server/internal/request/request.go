@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -41,14 +42,21 @@ type Event struct {
 	attrs []slog.Attr
 }
 
-// Add adds attributes; snake_case keys, never a secret.
+// Add adds attributes; snake_case keys, never a secret. A key that is there already gets the new value.
 func (e *Event) Add(attrs ...slog.Attr) {
 	if e == nil {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.attrs = append(e.attrs, attrs...)
+	for _, a := range attrs {
+		i := slices.IndexFunc(e.attrs, func(have slog.Attr) bool { return have.Key == a.Key })
+		if i < 0 {
+			e.attrs = append(e.attrs, a)
+		} else {
+			e.attrs[i] = a
+		}
+	}
 }
 
 // Attrs gives what was collected.

@@ -1,0 +1,121 @@
+package servertest
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"latchkey/storage"
+)
+
+// Outage is a store whose database can be taken away.
+type Outage struct {
+	storage.Store
+	away atomic.Bool
+}
+
+// NewOutage makes a store that works until Away(true).
+func NewOutage(s storage.Store) *Outage { return &Outage{Store: s} }
+
+// Away makes every method that a request needs fail with storage.ErrUnavailable, or work again.
+func (o *Outage) Away(away bool) { o.away.Store(away) }
+
+func (o *Outage) err() error {
+	if o.away.Load() {
+		return fmt.Errorf("connect to 192.0.2.1 as latchkey: %w", storage.ErrUnavailable)
+	}
+	return nil
+}
+
+// try and try1 call f unless the database is away.
+func try1[A any](o *Outage, f func() (A, error)) (A, error) {
+	if err := o.err(); err != nil {
+		var none A
+		return none, err
+	}
+	return f()
+}
+
+func try(o *Outage, f func() error) error {
+	if err := o.err(); err != nil {
+		return err
+	}
+	return f()
+}
+
+func (o *Outage) Ping(ctx context.Context) error {
+	return try(o, func() error { return o.Store.Ping(ctx) })
+}
+
+func (o *Outage) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {
+	return try1(o, func() (storage.Maintenance, error) { return o.Store.Maintain(ctx, now, batch) })
+}
+
+func (o *Outage) User(ctx context.Context, id int64) (*storage.User, error) {
+	return try1(o, func() (*storage.User, error) { return o.Store.User(ctx, id) })
+}
+
+func (o *Outage) UserByUsername(ctx context.Context, name string) (*storage.User, error) {
+	return try1(o, func() (*storage.User, error) { return o.Store.UserByUsername(ctx, name) })
+}
+
+func (o *Outage) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error) {
+	return try1(o, func() (*storage.LoginCheck, error) { return o.Store.BeginLogin(ctx, a) })
+}
+
+func (o *Outage) Client(ctx context.Context, id string) (*storage.Client, error) {
+	return try1(o, func() (*storage.Client, error) { return o.Store.Client(ctx, id) })
+}
+
+func (o *Outage) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
+	return try1(o, func() ([]*storage.Client, error) { return o.Store.ListClients(ctx, after, limit) })
+}
+
+func (o *Outage) CreateGrant(ctx context.Context, g *storage.Grant, l *storage.Login, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.CreateGrant(ctx, g, l, audit...) })
+}
+
+func (o *Outage) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.Grant(ctx, id) })
+}
+
+func (o *Outage) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
+	return try1(o, func() (time.Time, error) { return o.Store.TouchGrant(ctx, id, current, window, now) })
+}
+
+func (o *Outage) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.AdvanceGrant(ctx, a, audit) })
+}
+
+func (o *Outage) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
+	return try1(o, func() (bool, error) { return o.Store.RevokeGrant(ctx, id, reason, now, audit) })
+}
+
+func (o *Outage) TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error) {
+	return try1(o, func() (time.Duration, error) { return o.Store.TakeAttempts(ctx, now, buckets...) })
+}
+
+func (o *Outage) GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error {
+	return try(o, func() error { return o.Store.GiveBackAttempts(ctx, now, buckets...) })
+}
+
+func (o *Outage) RevokeToken(ctx context.Context, jti string, expiresAt time.Time, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.RevokeToken(ctx, jti, expiresAt, audit) })
+}
+
+func (o *Outage) TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error) {
+	return try1(o, func() (*storage.TokenState, error) { return o.Store.TokenState(ctx, jti, clientID) })
+}
+
+func (o *Outage) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
+	return try1(o, func() ([]*storage.SigningKey, error) { return o.Store.ListSigningKeys(ctx) })
+}
+
+func (o *Outage) ListResources(ctx context.Context) ([]*storage.Resource, error) {
+	return try1(o, func() ([]*storage.Resource, error) { return o.Store.ListResources(ctx) })
+}
+
+func (o *Outage) AppendAudit(ctx context.Context, events ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.AppendAudit(ctx, events...) })
+}
