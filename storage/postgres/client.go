@@ -79,7 +79,7 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) (list 
 		return nil, fmt.Errorf("list clients: after: %w", errText)
 	}
 	err = s.do(ctx, "list clients", func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, `SELECT `+clientColumns+` FROM clients WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+		rows, err := s.pool.Query(ctx, `SELECT `+clientColumns+` FROM clients WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 		if err != nil {
 			return err
 		}

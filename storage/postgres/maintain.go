@@ -10,6 +10,7 @@ import (
 
 // Maintain implements storage.Store. One kind that fails does not keep the others from their turn.
 func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {
+	batch = max(batch, 1)
 	var m storage.Maintenance
 	var errs []error
 	remove := func(n *int64, what, statement string) {

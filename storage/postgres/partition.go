@@ -98,11 +98,10 @@ func (s *Store) createPartition(ctx context.Context, p partition) (made bool, er
 			stray bigint;
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
-			PERFORM pg_advisory_xact_lock('TABLE_NAME'::regclass::bigint); -- one replica at a time; the others find it made
+			LOCK TABLE TABLE_NAME_default IN ACCESS EXCLUSIVE MODE; -- one replica at a time; the others find it made
 			IF to_regclass('PARTITION_NAME') IS NOT NULL THEN
 				RETURN;
 			END IF;
-			LOCK TABLE TABLE_NAME_default IN ACCESS EXCLUSIVE MODE;
 			SELECT count(*) INTO stray FROM (
 				SELECT FROM TABLE_NAME_default WHERE id >= 'LOWEST' AND id < 'ABOVE' LIMIT MOST + 1) AS counted;
 			IF stray > MOST THEN
@@ -167,6 +166,9 @@ func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err er
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	err = s.pool.QueryRow(ctx, `SELECT max(expires_at) FROM `+name).Scan((*instant)(&end))
+	if later(err) {
+		return time.Time{}, nil // another replica has dropped it
+	}
 	return end, translate("read the end of "+name, err)
 }
 
@@ -211,12 +213,17 @@ func (s *Store) attempt(ctx context.Context, what, statement string) error {
 		_, err := s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42P01" || pg.Code == "42P07") {
+	if later(err) {
 		s.log.InfoContext(ctx, "partition left for later", "act", what, "error", err)
 		return nil
 	}
 	return err
+}
+
+// later tells whether err says that someone holds a lock, or that another replica has dropped or made the table.
+func later(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42P01" || pg.Code == "42P07")
 }
 
 func (s *Store) endOf(name string) time.Time {

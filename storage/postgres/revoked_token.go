@@ -18,11 +18,10 @@ func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time
 		return err
 	}
 	return s.do(ctx, "revoke token", func(ctx context.Context) error {
-		_, err := s.count(ctx, `
-			WITH changed AS (
-				INSERT INTO revoked_tokens (jti, expires_at) VALUES ($2, $3) ON CONFLICT (jti) DO NOTHING RETURNING jti
-			), log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
-			SELECT count(*) FROM changed`, encoded, jti, at(expiresAt))
+		_, err := s.pool.Exec(ctx, `
+			WITH log AS (`+insertAudit+`)
+			INSERT INTO revoked_tokens AS t (jti, expires_at) VALUES ($2, $3)
+			ON CONFLICT (jti) DO UPDATE SET expires_at = greatest(t.expires_at, excluded.expires_at)`, encoded, jti, at(expiresAt))
 		return err
 	})
 }

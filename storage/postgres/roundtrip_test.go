@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/url"
 	"testing"
 	"time"
@@ -32,6 +33,9 @@ func open(t testing.TB, cfg postgres.Config, options ...string) *postgres.Store 
 	cfg.URL = u.String()
 	if cfg.Now == nil {
 		cfg.Now = func() time.Time { return noon }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s, err := postgres.Open(t.Context(), cfg)
 	if err != nil {

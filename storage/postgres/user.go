@@ -78,7 +78,7 @@ func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.U
 // ListUsers implements storage.Users.
 func (s *Store) ListUsers(ctx context.Context, after int64, limit int) (list []*storage.User, err error) {
 	err = s.do(ctx, "list users", func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, `SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+		rows, err := s.pool.Query(ctx, `SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 		if err != nil {
 			return err
 		}
