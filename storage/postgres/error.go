@@ -62,6 +62,12 @@ func unavailable(err error, pg *pgconn.PgError) bool {
 		pgconn.Timeout(err) || pgconn.SafeToRetry(err)
 }
 
+// canceled tells whether the server ended the statement because it was asked to.
+func canceled(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "57014"
+}
+
 // transient tells whether the act has certainly not happened and may succeed at once if it is tried again.
 func transient(err error) bool {
 	var pg *pgconn.PgError

@@ -130,6 +130,9 @@ func (s *Store) do(ctx context.Context, what string, act func(context.Context) e
 	if transient(err) && ctx.Err() == nil {
 		err = act(ctx)
 	}
+	if ended := ctx.Err(); ended != nil && canceled(err) {
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
 	return translate(what, err)
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"latchkey/storage"
 )
@@ -47,6 +49,10 @@ func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
 func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (connected bool, err error) {
 	cc := s.pool.Config().ConnConfig.Copy()
 	cc.Tracer = nil
+	// The waits for a notification end by their deadline: nothing runs at the server that could be cancelled.
+	cc.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
+	}
 	dial, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(dial, cc)
