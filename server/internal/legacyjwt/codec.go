@@ -41,6 +41,7 @@ type Config struct {
 	Key          storage.Secret
 	PreviousKeys []storage.Secret
 	// Sign and Verify are for the other algorithms; their tokens name their key in the header (kid).
+	// Verify says keys.ErrSignature or keys.ErrUnknownKey of a token that is not good; anything else is an outage.
 	Sign   func(ctx context.Context, algorithm string) (Signer, error)
 	Verify func(ctx context.Context, kid, algorithm string, input, signature []byte) error
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/server/keys"
 	"latchkey/storage"
 )
 
@@ -463,8 +464,10 @@ func TestAsymmetricTokensNameTheirKey(t *testing.T) {
 			switch {
 			case kid == "down":
 				return storage.ErrUnavailable
-			case kid != "k1" || string(signature) != algorithm+" "+string(input[len(input)-4:]):
-				return ErrSignature
+			case kid != "k1":
+				return keys.ErrUnknownKey
+			case string(signature) != algorithm+" "+string(input[len(input)-4:]):
+				return keys.ErrSignature
 			}
 			return nil
 		},
@@ -481,6 +484,10 @@ func TestAsymmetricTokensNameTheirKey(t *testing.T) {
 
 	swap := func(header string) string {
 		return base64.RawURLEncoding.EncodeToString([]byte(header)) + token[strings.IndexByte(token, '.'):]
+	}
+	forged := token[:len(token)-2]
+	if _, err := c.Parse(context.Background(), forged, testNow); !errors.As(err, new(*Invalid)) {
+		t.Errorf("forged: %v", err)
 	}
 	for header, want := range map[string]error{
 		`{"alg":"ES256","kid":"k2"}`:   &Invalid{},

@@ -27,14 +27,17 @@ const (
 
 func (e *Invalid) Error() string { return e.Message + " (" + string(e.Kind) + ")" }
 
-// invalid is what simplejwt says of everything that PyJWT refuses.
-func (c *Codec) invalid(kind Kind) *Invalid {
-	message := "Token is invalid"
+// Words are what a client of this release is told of a token that PyJWT refuses.
+func (c Compat) Words(kind Kind) string {
 	switch {
-	case c.cfg.Compat == Compat52:
-		message = "Token is invalid or expired"
+	case c == Compat52:
+		return "Token is invalid or expired"
 	case kind == Expired:
-		message = "Token is expired"
+		return "Token is expired"
 	}
-	return &Invalid{Message: message, Kind: kind}
+	return "Token is invalid"
+}
+
+func (c *Codec) invalid(kind Kind) *Invalid {
+	return &Invalid{Message: c.cfg.Compat.Words(kind), Kind: kind}
 }

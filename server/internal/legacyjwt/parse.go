@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"latchkey/server/internal/pyjson"
+	"latchkey/server/keys"
 )
 
 // Parse reads an encoded token: its form, its signature, and what PyJWT checks in its claims, in PyJWT's order
@@ -113,7 +114,7 @@ func (c *Codec) verify(ctx context.Context, b *buffer, h header, input string) e
 	b.token = append(b.token[:0], input...)
 	if c.macs == nil {
 		err := c.cfg.Verify(ctx, h.kid, h.algorithm, b.token, b.sum)
-		if errors.Is(err, ErrSignature) {
+		if errors.Is(err, keys.ErrSignature) || errors.Is(err, keys.ErrUnknownKey) {
 			return c.invalid(BadSignature)
 		}
 		return err
@@ -127,9 +128,6 @@ func (c *Codec) verify(ctx context.Context, b *buffer, h header, input string) e
 	}
 	return c.invalid(BadSignature)
 }
-
-// ErrSignature is what Config.Verify says of a signature that is not good, or by a key that is not known.
-var ErrSignature = errors.New("signature is not good")
 
 // lastTime is the last second that Python's datetime knows: simplejwt crashes beyond it.
 const lastTime = 253402300799

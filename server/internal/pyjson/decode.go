@@ -10,7 +10,7 @@ import (
 
 // maxDepth is how deeply arrays and objects may be nested. Python's own limit is 1000 calls in all, of which the server
 // around the parser takes some; see docs/divergences.md.
-const maxDepth = 900
+const maxDepth = 958
 
 // maxDigits is Python's default for sys.set_int_max_str_digits.
 const maxDigits = 4300
