@@ -39,6 +39,9 @@ type Store struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
 	log     *slog.Logger
+	// closed ends those who watch.
+	closed    chan struct{}
+	closeOnce sync.Once
 
 	// mu guards ends, the time before which no grant partition needs to be looked at again.
 	mu   sync.Mutex
@@ -72,6 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		pool:    pool,
+		closed:  make(chan struct{}),
 		timeout: cmp.Or(cfg.StatementTimeout, 5*time.Second),
 		log:     cmp.Or(cfg.Logger, slog.Default()),
 		ends:    map[string]time.Time{},
@@ -88,7 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // MigrationDB gives database/sql connections for package migrations. The caller closes it.
-// They must reach Postgres itself: the lock of the migrations belongs to a session.
+// To migrate, they must reach Postgres itself: the lock of the migrations belongs to a session.
 func (s *Store) MigrationDB() (*sql.DB, error) {
 	cc := s.pool.Config().ConnConfig.Copy()
 	cc.Tracer = nil
@@ -115,9 +119,12 @@ func (s *Store) Stats() storage.PoolStats {
 	}
 }
 
-// Close waits for what is under way, then closes the connections.
+// Close waits for what is under way, then closes the connections. Closing again does nothing.
 func (s *Store) Close() error {
-	s.pool.Close()
+	s.closeOnce.Do(func() {
+		close(s.closed)
+		s.pool.Close()
+	})
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/puddle/v2"
 
 	"latchkey/storage"
 )
@@ -26,19 +27,30 @@ const (
 
 // Watch implements storage.Store. It holds one connection of its own, outside the pool and not traced.
 func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.closed:
+			cancel()
+		case <-watching.Done():
+		}
+	}()
 	backoff := 50 * time.Millisecond
 	for {
-		connected, err := s.watchOnce(ctx, changed)
-		if ctx.Err() != nil {
+		connected, err := s.watchOnce(watching, changed)
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case watching.Err() != nil:
+			return translate("watch", puddle.ErrClosedPool)
 		}
 		if connected {
 			backoff = 50 * time.Millisecond
 		}
 		s.log.WarnContext(ctx, "watching for changes interrupted", "error", err)
 		select {
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-watching.Done():
 		case <-time.After(backoff/2 + rand.N(backoff)):
 		}
 		backoff = min(2*backoff, maxBackoff)

@@ -1,0 +1,207 @@
+package migrations_test
+
+import (
+	"database/sql"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"latchkey/migrations"
+	"latchkey/storage/postgres/postgrestest"
+)
+
+// connections gives database/sql connections as a process of its own would have them.
+func connections(t *testing.T, dialect migrations.Dialect, url string) *sql.DB {
+	t.Helper()
+	var db *sql.DB
+	if dialect == migrations.Postgres {
+		cc, err := pgx.ParseConfig(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db = stdlib.OpenDB(*cc)
+	} else {
+		var err error
+		if db, err = sql.Open("sqlite", url+"?_pragma=busy_timeout(5000)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// onBoth runs a test on an empty database of each dialect.
+func onBoth(t *testing.T, test func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB)) {
+	t.Parallel()
+	for _, dialect := range []migrations.Dialect{migrations.Postgres, migrations.SQLite} {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			url := "file:" + t.TempDir() + "/latchkey.db"
+			if dialect == migrations.Postgres {
+				url = postgrestest.EmptyURL(t)
+			}
+			test(t, dialect, func() *sql.DB { return connections(t, dialect, url) })
+		})
+	}
+}
+
+func behind(t *testing.T, db *sql.DB, dialect migrations.Dialect) bool {
+	t.Helper()
+	behind, err := migrations.Behind(t.Context(), db, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return behind
+}
+
+func TestUpMakesTheSchemaOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		if !behind(t, db, dialect) {
+			t.Error("an empty database is not behind")
+		}
+		applied, err := migrations.Up(t.Context(), db, dialect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(applied) == 0 || applied[0].Version != 1 || applied[0].Name != "0001_initial.sql" {
+			t.Errorf("applied %+v", applied)
+		}
+		if behind(t, db, dialect) {
+			t.Error("behind after Up")
+		}
+		if again, err := migrations.Up(t.Context(), db, dialect); err != nil || len(again) != 0 {
+			t.Errorf("the second Up applied %+v: %v", again, err)
+		}
+		states, err := migrations.Status(t.Context(), db, dialect)
+		if err != nil || len(states) != len(applied) || states[0].Name != "0001_initial.sql" || states[0].AppliedAt.IsZero() {
+			t.Errorf("status %+v: %v", states, err)
+		}
+	})
+}
+
+// Looking writes nothing: the database may be a standby.
+func TestLookingAtAnEmptyDatabaseMakesNoTable(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		behind(t, db, dialect)
+		states, err := migrations.Status(t.Context(), db, dialect)
+		if err != nil || len(states) == 0 || !states[0].AppliedAt.IsZero() {
+			t.Errorf("status %+v: %v", states, err)
+		}
+		if tables := columns(t, db, dialect); len(tables) != 0 {
+			t.Errorf("there are tables: %v", tables)
+		}
+	})
+}
+
+func TestManyReplicasMayStartAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		applied := map[int64]int{}
+		for range 4 {
+			db := open()
+			wg.Go(func() {
+				list, err := migrations.Up(t.Context(), db, dialect)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for _, a := range list {
+					applied[a.Version]++
+				}
+			})
+		}
+		wg.Wait()
+		if applied[1] != 1 {
+			t.Errorf("the first migration was applied %d times", applied[1])
+		}
+		if behind(t, open(), dialect) {
+			t.Error("behind")
+		}
+	})
+}
+
+// The previous release runs on the new schema.
+func TestASchemaThatIsNewerThanTheBinaryIsFine(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		if _, err := migrations.Up(t.Context(), db, dialect); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`); err != nil {
+			t.Fatal(err)
+		}
+		if behind(t, db, dialect) {
+			t.Error("behind")
+		}
+		if applied, err := migrations.Up(t.Context(), db, dialect); err != nil || len(applied) != 0 {
+			t.Errorf("Up applied %+v: %v", applied, err)
+		}
+		states, err := migrations.Status(t.Context(), db, dialect)
+		if err != nil || states[len(states)-1].Version != 9999 || states[len(states)-1].Name != "" {
+			t.Errorf("status %+v: %v", states, err)
+		}
+	})
+}
+
+func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
+	t.Parallel()
+	tables := map[migrations.Dialect]map[string][]string{}
+	for dialect, url := range map[migrations.Dialect]string{
+		migrations.Postgres: postgrestest.URL(t),
+		migrations.SQLite:   "file:" + t.TempDir() + "/latchkey.db",
+	} {
+		db := connections(t, dialect, url)
+		if _, err := migrations.Up(t.Context(), db, dialect); err != nil {
+			t.Fatal(err)
+		}
+		tables[dialect] = columns(t, db, dialect)
+	}
+	if diff := cmp.Diff(tables[migrations.Postgres], tables[migrations.SQLite]); diff != "" {
+		t.Errorf("- Postgres, + SQLite\n%s", diff)
+	}
+	const want = "audit_events changes clients grants resources revoked_tokens signing_keys throttles users"
+	if got := strings.Join(slices.Sorted(maps.Keys(tables[migrations.Postgres])), " "); got != want {
+		t.Errorf("tables %s, want %s", got, want)
+	}
+}
+
+// columns are the columns of each table, without what belongs to goose, to SQLite and to partitions.
+func columns(t *testing.T, db *sql.DB, dialect migrations.Dialect) map[string][]string {
+	t.Helper()
+	query := `
+		SELECT table_name, column_name FROM information_schema.columns JOIN pg_class ON oid = table_name::regclass
+		WHERE table_schema = 'public' AND NOT relispartition AND relkind IN ('r', 'p') ORDER BY 1, ordinal_position`
+	if dialect == migrations.SQLite {
+		query = `SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY 1, c.cid`
+	}
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	found := map[string][]string{}
+	for rows.Next() {
+		var table, column string
+		if err := rows.Scan(&table, &column); err != nil {
+			t.Fatal(err)
+		}
+		if table != "goose_db_version" {
+			found[table] = append(found[table], column)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
