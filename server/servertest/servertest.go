@@ -164,7 +164,7 @@ func (s *Server) config() server.Config {
 		Logger:         slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
 		LoginThrottle: true,
-		Argon2:        "m=64,t=1,p=1",
+		Argon2:        "m=8,t=1,p=1",
 		Registration:  "token",
 		SimpleJWT: server.SimpleJWT{
 			Enabled: true, Algorithm: "HS256", Compat: "5.2", UserIDInteger: true, UserIDClaim: "user_id",

@@ -2,8 +2,11 @@ package servertest
 
 import (
 	"testing"
+	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
@@ -13,12 +16,23 @@ func SQLite(t testing.TB) storage.Store {
 	return sqlitetest.SQLite(t)
 }
 
+// Postgres gives an empty, migrated Postgres store that is closed when the test ends.
+func Postgres(t testing.TB) storage.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), postgres.Config{
+		URL: postgrestest.URL(t), MaxConns: 8, Now: func() time.Time { return Epoch },
+	})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 // ForEachStore runs a test on every database; open gives an empty, migrated store that is closed when the test ends.
 func ForEachStore(t *testing.T, run func(t *testing.T, open func(testing.TB) storage.Store)) {
 	t.Helper()
-	for name, open := range map[string]func(testing.TB) storage.Store{
-		"SQLite": SQLite,
-	} {
+	for name, open := range map[string]func(testing.TB) storage.Store{"sqlite": SQLite, "postgres": Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, open)
