@@ -1,0 +1,86 @@
+package storagetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"latchkey/storage"
+)
+
+// rounds is how often each race is run.
+const rounds = 20
+
+func grantsRace() cases {
+	all := cases{}
+	for name, end := range ends() {
+		all["no advance succeeds once a grant "+name] = func(b *bundle) {
+			for range rounds {
+				b.now = b.now.Add(time.Minute)
+				b.raceAdvances(end)
+			}
+		}
+	}
+	return all
+}
+
+// raceAdvances lets several callers advance one grant while it ends. What is current when the end was
+// acknowledged stays current, and no advance that began after that succeeds.
+func (b *bundle) raceAdvances(end end) {
+	b.Helper()
+	g := b.session()
+	began := make(chan struct{})
+	ended := make(chan struct{})
+	var once sync.Once
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for {
+				late := false
+				select {
+				case <-ended:
+					late = true
+				default:
+				}
+				err := b.advanceOnce(g.ID)
+				once.Do(func() { close(began) })
+				switch {
+				case late && err == nil:
+					b.Error("an advance succeeded after the end")
+					return
+				case late && errors.Is(err, storage.ErrConflict):
+					return
+				case err != nil && !errors.Is(err, storage.ErrConflict):
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	<-began
+	end(b, g)
+	atEnd := b.live(g.ID)
+	close(ended)
+	callers.Wait()
+	b.same(b.live(g.ID), atEnd)
+	b.cleanup(g)
+}
+
+// advanceOnce advances a grant from what it reads as current.
+func (b *bundle) advanceOnce(id storage.ID) error {
+	g, err := b.Grant(b.ctx, id)
+	if err != nil {
+		return err
+	}
+	return b.AdvanceGrant(b.ctx, storage.GrantAdvance{
+		ID: id, From: g.Current, To: next(g.Current), Generation: g.Generation + 1, Now: b.now,
+	}, nil)
+}
+
+// cleanup removes the user of a grant, so that the next round can give the name again.
+func (b *bundle) cleanup(g *storage.Grant) {
+	b.Helper()
+	if err := b.RemoveUser(b.ctx, g.UserID, nil); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,157 @@
+package storagetest
+
+import (
+	"sync/atomic"
+	"time"
+
+	"latchkey/storage"
+)
+
+func logins() cases {
+	return cases{
+		"an attempt reads the user": func(b *bundle) {
+			u := b.user("ada")
+			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: b.now, Known: b.digest()})
+			b.ok(err)
+			u.CreatedAt = kept(u.CreatedAt)
+			b.same(check, &storage.LoginCheck{User: u})
+		},
+		"an attempt at an unknown name counts like any other": func(b *bundle) {
+			attempt := storage.LoginAttempt{Username: "nobody", Now: b.now, Known: b.digest(), Stranger: b.bucket(1, time.Second)}
+			check, err := b.BeginLogin(b.ctx, attempt)
+			b.ok(err)
+			b.same(check, &storage.LoginCheck{})
+			check, err = b.BeginLogin(b.ctx, attempt)
+			b.ok(err)
+			b.same(check, &storage.LoginCheck{RetryAfter: time.Second})
+		},
+		"attempts are taken from both kinds of buckets": func(b *bundle) {
+			b.user("ada")
+			attempt := storage.LoginAttempt{
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(3, time.Second), Stranger: b.bucket(2, time.Minute),
+			}
+			for range 2 {
+				b.allowed(attempt, 0)
+			}
+			b.allowed(attempt, time.Minute)
+			attempt.Stranger = nil
+			b.allowed(attempt, 0)
+			b.allowed(attempt, time.Second)
+		},
+		"strangers don't lock the owner out of a known place": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			home := b.digest()
+			attempt := storage.LoginAttempt{
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Second), Stranger: b.bucket(2, time.Hour),
+			}
+			login := &storage.Login{UserID: u.ID, Known: home, KnownUntil: b.now.Add(time.Hour)}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			b.allowed(attempt, 0)
+			b.allowed(attempt, 0)
+			b.allowed(attempt, time.Hour)
+			attempt.Known = home
+			for range 5 {
+				check := b.allowed(attempt, 0)
+				if !check.KnownPlace {
+					b.Error("the place is not known")
+				}
+			}
+		},
+		"a known place is limited too": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			home := b.digest()
+			login := &storage.Login{UserID: u.ID, Known: home, KnownUntil: b.now.Add(time.Hour)}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			attempt := storage.LoginAttempt{Username: "ada", Now: b.now, Known: home, Always: b.bucket(1, time.Second)}
+			b.allowed(attempt, 0)
+			b.allowed(attempt, time.Second)
+		},
+		"a place is known until its time and no longer": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			home, until := b.digest(), b.now.Add(time.Hour)
+			login := &storage.Login{UserID: u.ID, Known: home, KnownUntil: until}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			for at, want := range map[time.Time]bool{b.now: true, until.Add(-time.Microsecond): true, until: false} {
+				check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: at, Known: home})
+				b.ok(err)
+				if check.KnownPlace != want {
+					b.Errorf("at %v known is %v", at, check.KnownPlace)
+				}
+			}
+			login.KnownUntil = until.Add(time.Hour)
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: until, Known: home})
+			b.ok(err)
+			if !check.KnownPlace {
+				b.Error("the second login did not prolong it")
+			}
+		},
+		"of parallel attempts no more are allowed than the bucket holds": func(b *bundle) {
+			b.user("ada")
+			attempt := storage.LoginAttempt{
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Hour), Stranger: b.bucket(10, time.Hour),
+			}
+			var allowed atomic.Int64
+			for _, err := range atOnce(100, func(int) error {
+				check, err := b.BeginLogin(b.ctx, attempt)
+				if err == nil && check.RetryAfter == 0 {
+					allowed.Add(1)
+				}
+				return err
+			}) {
+				b.ok(err)
+			}
+			if n := allowed.Load(); n < 1 || n > 10 {
+				b.Errorf("%d attempts were allowed", n)
+			}
+		},
+		"a login gives back its attempt": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			buckets := b.bucket(1, time.Hour)
+			attempt := storage.LoginAttempt{Username: "ada", Now: b.now, Known: b.digest(), Stranger: buckets}
+			b.allowed(attempt, 0)
+			b.allowed(attempt, time.Hour)
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), &storage.Login{UserID: u.ID, GiveBack: buckets}))
+			b.allowed(attempt, 0)
+			b.allowed(attempt, time.Hour)
+		},
+		"a login sets the last login and a better hash, and keeps the epoch": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			later := b.now.Add(time.Minute)
+			login := &storage.Login{UserID: u.ID, SetLastLogin: later, OldHash: "old hash", NewHash: "better hash"}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			want := *u
+			want.CreatedAt, want.LastLogin, want.PasswordHash = kept(u.CreatedAt), kept(later), "better hash"
+			b.same(got, &want)
+		},
+		"a login does not undo a new password": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			b.ok(b.SetUserPassword(b.ctx, u.ID, "new password", b.now, nil))
+			login := &storage.Login{UserID: u.ID, OldHash: "old hash", NewHash: "better hash"}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if got.PasswordHash != "new password" || !got.LastLogin.IsZero() {
+				b.Errorf("hash %q, last login %v", got.PasswordHash, got.LastLogin)
+			}
+		},
+	}
+}
+
+// bucket makes one bucket.
+func (b *bundle) bucket(burst int, interval time.Duration) []storage.Bucket {
+	return []storage.Bucket{{Key: b.digest(), Burst: burst, Interval: interval}}
+}
+
+// allowed makes an attempt and stops the case unless it has to wait that long.
+func (b *bundle) allowed(a storage.LoginAttempt, wait time.Duration) *storage.LoginCheck {
+	b.Helper()
+	check, err := b.BeginLogin(b.ctx, a)
+	b.ok(err)
+	if check.RetryAfter != wait {
+		b.Fatalf("retry after %v, want %v", check.RetryAfter, wait)
+	}
+	return check
+}

@@ -1,0 +1,123 @@
+package storagetest
+
+import (
+	"fmt"
+	"time"
+
+	"latchkey/storage"
+)
+
+// adopted is the time of IDs that every database removes row by row, partitions or not.
+var adopted = time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func maintain() cases {
+	return cases{
+		"what has ended is removed in batches": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			soon := b.now.Add(time.Minute)
+			for i := range 7 {
+				g := newGrant(storage.NewID(adopted), u, c, b.now)
+				g.ExpiresAt = soon
+				b.ok(b.CreateGrant(b.ctx, g, nil))
+				b.ok(b.RevokeToken(b.ctx, fmt.Sprint("jti ", i), soon, nil))
+				b.take(0, b.bucket(1, time.Minute)...)
+			}
+			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
+			b.ok(err)
+			if m.Grants+m.RevokedTokens+m.Throttles != 0 || m.More {
+				b.Fatalf("before the end: %+v", m)
+			}
+			var sum storage.Maintenance
+			for calls := 1; ; calls++ {
+				m, err := b.Maintain(b.ctx, soon, 3)
+				b.ok(err)
+				if m.Grants > 3 || m.RevokedTokens > 3 || m.Throttles > 3 {
+					b.Fatalf("more than a batch: %+v", m)
+				}
+				sum.Grants, sum.RevokedTokens, sum.Throttles = sum.Grants+m.Grants, sum.RevokedTokens+m.RevokedTokens, sum.Throttles+m.Throttles
+				if !m.More {
+					break
+				}
+				if calls > 10 {
+					b.Fatal("there is always more")
+				}
+			}
+			if sum.Grants != 7 || sum.RevokedTokens != 7 || sum.Throttles != 7 {
+				b.Errorf("removed were %+v", sum)
+			}
+			list, err := b.ListGrants(b.ctx, storage.GrantFilter{})
+			b.ok(err)
+			if len(list) != 0 {
+				b.Errorf("%d grants are left", len(list))
+			}
+			b.state("jti 0", "app", &storage.TokenState{ClientExists: true, ClientAuthEpoch: c.AuthEpoch})
+		},
+		"what lives is kept": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			g := newGrant(storage.NewID(adopted), u, c, b.now)
+			home, bucket := b.digest(), b.bucket(1, time.Hour)
+			b.ok(b.CreateGrant(b.ctx, g, &storage.Login{UserID: u.ID, Known: home, KnownUntil: b.now.Add(time.Hour)}))
+			b.ok(b.RevokeToken(b.ctx, "jti", b.now.Add(time.Hour), nil))
+			b.take(0, bucket...)
+			m, err := b.Maintain(b.ctx, b.now.Add(30*time.Minute), 100)
+			b.ok(err)
+			if m.Grants+m.RevokedTokens+m.Throttles != 0 {
+				b.Errorf("removed were %+v", m)
+			}
+			b.live(g.ID)
+			b.state("jti", "", &storage.TokenState{Revoked: true})
+			b.take(time.Hour, bucket...)
+			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: b.now, Known: home})
+			b.ok(err)
+			if !check.KnownPlace {
+				b.Error("the known place is forgotten")
+			}
+		},
+		"a revoked token is kept until the latest end that was recorded": func(b *bundle) {
+			b.ok(b.RevokeToken(b.ctx, "jti", b.now.Add(time.Hour), nil))
+			b.ok(b.RevokeToken(b.ctx, "jti", b.now.Add(time.Minute), nil))
+			_, err := b.Maintain(b.ctx, b.now.Add(30*time.Minute), 100)
+			b.ok(err)
+			b.state("jti", "", &storage.TokenState{Revoked: true})
+		},
+		// A refresh token of another system becomes a grant at its first use, whose ID follows from the token.
+		// If the row of the revoked grant went first, the token would make a new one.
+		"a revoked grant is kept until its end": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			g := newGrant(storage.NewID(adopted), u, c, b.now)
+			b.ok(b.CreateGrant(b.ctx, g, nil))
+			_, err := b.RevokeGrant(b.ctx, g.ID, "logout", b.now, nil)
+			b.ok(err)
+			_, err = b.Maintain(b.ctx, b.now.Add(time.Minute), 100)
+			b.ok(err)
+			b.is(b.CreateGrant(b.ctx, newGrant(g.ID, u, c, b.now), nil), storage.ErrExists)
+		},
+		"many may maintain at once": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			for range 30 {
+				g := newGrant(storage.NewID(adopted), u, c, b.now)
+				g.ExpiresAt = b.now
+				b.ok(b.CreateGrant(b.ctx, g, nil))
+			}
+			removed := make([]int64, 6)
+			for _, err := range atOnce(len(removed), func(i int) error {
+				for {
+					m, err := b.Maintain(b.ctx, b.now, 4)
+					removed[i] += m.Grants
+					if err != nil || !m.More {
+						return err
+					}
+				}
+			}) {
+				b.ok(err)
+			}
+			var sum int64
+			for _, n := range removed {
+				sum += n
+			}
+			if sum != 30 {
+				b.Errorf("%d grants were removed", sum)
+			}
+		},
+	}
+}

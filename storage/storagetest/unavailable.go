@@ -1,0 +1,157 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey/storage"
+)
+
+func unavailable() cases {
+	return cases{
+		"a context that has ended is unavailable, and nothing was done": func(b *bundle) {
+			g := b.session()
+			before := b.live(g.ID)
+			canceled, cancel := context.WithCancel(b.ctx)
+			cancel()
+			late, cancel := context.WithDeadline(b.ctx, time.Now().Add(-time.Second))
+			defer cancel()
+			for name, call := range calls(b, g) {
+				if err := call(canceled); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+					b.Errorf("%s, canceled: %v", name, err)
+				}
+				if err := call(late); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+					b.Errorf("%s, late: %v", name, err)
+				}
+			}
+			b.same(b.live(g.ID), before)
+			events, err := b.ListAudit(b.ctx, storage.AuditFilter{})
+			b.ok(err)
+			users, err := b.ListUsers(b.ctx, 0, 10)
+			b.ok(err)
+			if len(events) != 0 || len(users) != 1 {
+				b.Errorf("%d events, %d users", len(events), len(users))
+			}
+		},
+		"a closed store is unavailable": func(b *bundle) {
+			g := b.session()
+			s := b.opener.OpenAgain(b, b.Store)
+			b.ok(s.Ping(b.ctx))
+			b.ok(s.Close())
+			open := b.Store
+			b.Store = s
+			for name, call := range calls(b, g) {
+				if err := call(b.ctx); !errors.Is(err, storage.ErrUnavailable) {
+					b.Errorf("%s: %v", name, err)
+				}
+			}
+			b.Store = open
+			b.live(g.ID)
+		},
+		"closing waits for nobody's harm": func(b *bundle) {
+			g := b.session()
+			s := b.opener.OpenAgain(b, b.Store)
+			acknowledged := make([]bool, 32)
+			id := func(i int) storage.ID { return storage.NewIDFrom(b.now, [10]byte{9: byte(i)}) }
+			for i, err := range atOnce(len(acknowledged)+1, func(i int) error {
+				if i == len(acknowledged) {
+					return s.Close()
+				}
+				h := *g
+				h.ID = id(i)
+				err := s.CreateGrant(b.ctx, &h, nil)
+				acknowledged[i] = err == nil
+				return err
+			}) {
+				if err != nil && !errors.Is(err, storage.ErrUnavailable) {
+					b.Errorf("%d: %v", i, err)
+				}
+			}
+			for i, ok := range acknowledged {
+				if _, err := b.Grant(b.ctx, id(i)); ok && err != nil {
+					b.Errorf("%d was acknowledged: %v", i, err)
+				}
+			}
+		},
+		"a store that works can be pinged and tells of its connections": func(b *bundle) {
+			b.ok(b.Ping(b.ctx))
+			if st := b.Stats(); st.Max < 1 || st.InUse < 0 || st.Idle < 0 || st.InUse+st.Idle > st.Max {
+				b.Errorf("%+v", st)
+			}
+		},
+	}
+}
+
+// calls are all methods that reach the database.
+func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
+	e := func() *storage.AuditEvent { return b.event("nothing") }
+	return map[string]func(context.Context) error{
+		"Ping": b.Ping,
+		"CreateUser": func(ctx context.Context) error {
+			return b.CreateUser(ctx, &storage.User{Username: "late", CreatedAt: b.now})
+		},
+		"User":             func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
+		"UserByUsername":   func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
+		"ListUsers":        func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
+		"SetUserActive":    func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
+		"SetUserPassword":  func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
+		"RaiseUserEpoch":   func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
+		"RemoveUser":       func(ctx context.Context) error { return b.RemoveUser(ctx, g.UserID, e()) },
+		"CreateClient":     func(ctx context.Context) error { return b.CreateClient(ctx, newClient("late", b.now), e()) },
+		"Client":           func(ctx context.Context) error { return second(b.Client(ctx, g.ClientID)) },
+		"ListClients":      func(ctx context.Context) error { return second(b.ListClients(ctx, "", 1)) },
+		"RaiseClientEpoch": func(ctx context.Context) error { return b.RaiseClientEpoch(ctx, g.ClientID, b.now, e()) },
+		"RemoveClient":     func(ctx context.Context) error { return b.RemoveClient(ctx, g.ClientID, e()) },
+		"UpdateClient": func(ctx context.Context) error {
+			c := newClient(g.ClientID, b.now)
+			c.Version = 1
+			return b.UpdateClient(ctx, c, e())
+		},
+		"BeginLogin": func(ctx context.Context) error {
+			return second(b.BeginLogin(ctx, storage.LoginAttempt{Username: "party-1", Now: b.now, Always: []storage.Bucket{{Burst: 1, Interval: 1e9}}}))
+		},
+		"BeginLogin without buckets": func(ctx context.Context) error {
+			return second(b.BeginLogin(ctx, storage.LoginAttempt{Username: "party-1", Now: b.now}))
+		},
+		"CreateGrant": func(ctx context.Context) error {
+			h := *g
+			h.ID = storage.NewID(b.now)
+			return b.CreateGrant(ctx, &h, &storage.Login{UserID: g.UserID, SetLastLogin: b.now}, e())
+		},
+		"Grant": func(ctx context.Context) error { return second(b.Grant(ctx, g.ID)) },
+		"TouchGrant": func(ctx context.Context) error {
+			return second(b.TouchGrant(ctx, g.ID, g.Current, time.Second, b.now.Add(time.Second)))
+		},
+		"AdvanceGrant": func(ctx context.Context) error {
+			return b.AdvanceGrant(ctx, storage.GrantAdvance{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, Now: b.now}, e())
+		},
+		"RevokeGrant": func(ctx context.Context) error { return second(b.RevokeGrant(ctx, g.ID, "x", b.now, e())) },
+		"RevokeGrants": func(ctx context.Context) error {
+			return second(b.RevokeGrants(ctx, storage.GrantFilter{}, "x", b.now, e()))
+		},
+		"ListGrants": func(ctx context.Context) error { return second(b.ListGrants(ctx, storage.GrantFilter{})) },
+		"TakeAttempts": func(ctx context.Context) error {
+			return second(b.TakeAttempts(ctx, b.now, storage.Bucket{Burst: 1, Interval: 1e9}))
+		},
+		"GiveBackAttempts": func(ctx context.Context) error {
+			return b.GiveBackAttempts(ctx, b.now, storage.Bucket{Burst: 1, Interval: 1e9})
+		},
+		"RevokeToken": func(ctx context.Context) error { return b.RevokeToken(ctx, "jti", b.now, e()) },
+		"TokenState":  func(ctx context.Context) error { return second(b.TokenState(ctx, "jti", "app")) },
+		"CreateSigningKey": func(ctx context.Context) error {
+			return b.CreateSigningKey(ctx, newKey("ES256", 1, b.now), b.now, b.now, e())
+		},
+		"ListSigningKeys":   func(ctx context.Context) error { return second(b.ListSigningKeys(ctx)) },
+		"RetireSigningKey":  func(ctx context.Context) error { return b.RetireSigningKey(ctx, "kid", b.now, b.now, e()) },
+		"RemoveSigningKeys": func(ctx context.Context) error { return second(b.RemoveSigningKeys(ctx, b.now)) },
+		"CreateResource": func(ctx context.Context) error {
+			return b.CreateResource(ctx, &storage.Resource{Identifier: "urn:late", CreatedAt: b.now}, e())
+		},
+		"ListResources":  func(ctx context.Context) error { return second(b.ListResources(ctx)) },
+		"RemoveResource": func(ctx context.Context) error { return b.RemoveResource(ctx, "urn:late", e()) },
+		"AppendAudit":    func(ctx context.Context) error { return b.AppendAudit(ctx, e()) },
+		"ListAudit":      func(ctx context.Context) error { return second(b.ListAudit(ctx, storage.AuditFilter{})) },
+		"Maintain":       func(ctx context.Context) error { return second(b.Maintain(ctx, b.now.Add(24*time.Hour), 10)) },
+	}
+}

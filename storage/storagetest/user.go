@@ -1,0 +1,210 @@
+package storagetest
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"latchkey/storage"
+)
+
+func users() cases {
+	return cases{
+		"a user comes back as stored": func(b *bundle) {
+			u := &storage.User{
+				ID: 4711, Username: "Zoë", Email: "zoe@example.org", PasswordHash: "$argon2id$…", Active: true, Staff: true,
+				CreatedAt: b.now, LastLogin: b.now.Add(-time.Hour),
+			}
+			b.ok(b.CreateUser(b.ctx, u))
+			u.CreatedAt, u.LastLogin = kept(u.CreatedAt), kept(u.LastLogin)
+			got, err := b.User(b.ctx, 4711)
+			b.ok(err)
+			b.same(got, u)
+			got, err = b.UserByUsername(b.ctx, "Zoë")
+			b.ok(err)
+			b.same(got, u)
+		},
+		"a user who never logged in has no last login": func(b *bundle) {
+			u := b.user("ada")
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if !got.LastLogin.IsZero() {
+				b.Errorf("last login is %v", got.LastLogin)
+			}
+		},
+		"the epoch starts at the microsecond of creation": func(b *bundle) {
+			u := b.user("ada")
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if want := b.now.UnixMicro(); u.AuthEpoch != want || got.AuthEpoch != want {
+				b.Errorf("epoch is %d and stored as %d, want %d", u.AuthEpoch, got.AuthEpoch, want)
+			}
+		},
+		"a drawn ID is above every given one": func(b *bundle) {
+			for _, given := range []int64{1, 2, 500, 40} {
+				u := &storage.User{ID: given, Username: fmt.Sprint("given ", given), CreatedAt: b.now}
+				b.ok(b.CreateUser(b.ctx, u))
+			}
+			if u := b.user("drawn"); u.ID <= 500 {
+				b.Errorf("drew %d", u.ID)
+			}
+		},
+		"an ID is never drawn twice": func(b *bundle) {
+			first := b.user("first")
+			b.ok(b.RemoveUser(b.ctx, first.ID, nil))
+			second := b.user("second")
+			if first.ID <= 0 || second.ID <= first.ID {
+				b.Errorf("drew %d, then %d", first.ID, second.ID)
+			}
+			given := &storage.User{ID: second.ID + 100, Username: "given", CreatedAt: b.now}
+			b.ok(b.CreateUser(b.ctx, given))
+			b.ok(b.RemoveUser(b.ctx, given.ID, nil))
+			if third := b.user("third"); third.ID <= given.ID {
+				b.Errorf("drew %d after %d was given and removed", third.ID, given.ID)
+			}
+		},
+		"parallel draws differ from each other and from given IDs": func(b *bundle) {
+			var highest atomic.Int64
+			errs := atOnce(24, func(i int) error {
+				u := &storage.User{Username: fmt.Sprint("user ", i), CreatedAt: b.now}
+				if i%3 == 0 {
+					u.ID = int64(1000 + i)
+				}
+				err := b.CreateUser(b.ctx, u)
+				for h := highest.Load(); err == nil && u.ID > h && !highest.CompareAndSwap(h, u.ID); h = highest.Load() {
+				}
+				return err
+			})
+			for _, err := range errs {
+				b.ok(err)
+			}
+			if last := b.user("last"); last.ID <= highest.Load() {
+				b.Errorf("drew %d after %d", last.ID, highest.Load())
+			}
+		},
+		"of parallel creations with one username exactly one succeeds": func(b *bundle) {
+			b.oneWins(atOnce(16, func(int) error {
+				return b.CreateUser(b.ctx, &storage.User{Username: "ada", CreatedAt: b.now})
+			}), storage.ErrExists)
+		},
+		"a taken ID or username changes nothing": func(b *bundle) {
+			ada := b.user("ada")
+			drawn := &storage.User{Username: "ada", Email: "other@example.org", CreatedAt: b.now}
+			b.is(b.CreateUser(b.ctx, drawn), storage.ErrExists)
+			b.is(b.CreateUser(b.ctx, &storage.User{ID: ada.ID, Username: "bob", CreatedAt: b.now}), storage.ErrExists)
+			if drawn.ID != 0 {
+				b.Errorf("the refused user got ID %d", drawn.ID)
+			}
+			list, err := b.ListUsers(b.ctx, 0, 10)
+			b.ok(err)
+			if len(list) != 1 || list[0].Username != "ada" || list[0].Email != "" {
+				b.Errorf("stored are %v", list)
+			}
+		},
+		"usernames are compared byte for byte": func(b *bundle) {
+			names := []string{"ada", "Ada", "ADA", "ada ", " ada", "ad\u00e4", "ada\u0308", "ａｄａ"}
+			for _, name := range names {
+				b.user(name)
+			}
+			for _, name := range names {
+				u, err := b.UserByUsername(b.ctx, name)
+				b.ok(err)
+				if u.Username != name {
+					b.Errorf("%q finds %q", name, u.Username)
+				}
+			}
+		},
+		"users are listed page by page in the order of their IDs": func(b *bundle) {
+			for _, id := range []int64{30, 4, 100, 9, 10} {
+				b.ok(b.CreateUser(b.ctx, &storage.User{ID: id, Username: fmt.Sprint(id), CreatedAt: b.now}))
+			}
+			var ids []int64
+			for after := int64(0); ; after = ids[len(ids)-1] {
+				page, err := b.ListUsers(b.ctx, after, 2)
+				b.ok(err)
+				if len(page) > 2 {
+					b.Fatalf("a page of %d", len(page))
+				}
+				for _, u := range page {
+					ids = append(ids, u.ID)
+				}
+				if len(page) < 2 {
+					break
+				}
+			}
+			b.same(ids, []int64{4, 9, 10, 30, 100})
+		},
+		"disabling raises the epoch and enabling keeps it": func(b *bundle) {
+			u := b.user("ada")
+			later := b.now.Add(time.Second)
+			b.ok(b.SetUserActive(b.ctx, u.ID, false, later, b.event("disabled")))
+			off, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if off.Active || off.AuthEpoch != later.UnixMicro() {
+				b.Errorf("disabled: active %v, epoch %d", off.Active, off.AuthEpoch)
+			}
+			b.ok(b.SetUserActive(b.ctx, u.ID, true, later.Add(time.Second), b.event("enabled")))
+			on, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if !on.Active || on.AuthEpoch != off.AuthEpoch {
+				b.Errorf("enabled: active %v, epoch %d", on.Active, on.AuthEpoch)
+			}
+			b.audited("disabled", 1)
+			b.audited("enabled", 1)
+		},
+		"a new password replaces the hash and raises the epoch": func(b *bundle) {
+			u := b.user("ada")
+			b.ok(b.SetUserPassword(b.ctx, u.ID, "new hash", b.now.Add(time.Second), b.event("password_set")))
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if got.PasswordHash != "new hash" || got.AuthEpoch <= u.AuthEpoch {
+				b.Errorf("hash %q, epoch %d", got.PasswordHash, got.AuthEpoch)
+			}
+			b.audited("password_set", 1)
+		},
+		"an epoch rises even when the clock went back": func(b *bundle) {
+			u := b.user("ada")
+			before := b.now.Add(-time.Hour)
+			epoch := u.AuthEpoch
+			for _, raise := range []func() error{
+				func() error { return b.RaiseUserEpoch(b.ctx, u.ID, before, nil) },
+				func() error { return b.SetUserPassword(b.ctx, u.ID, "hash", before, nil) },
+				func() error { return b.SetUserActive(b.ctx, u.ID, false, before, nil) },
+			} {
+				b.ok(raise())
+				got, err := b.User(b.ctx, u.ID)
+				b.ok(err)
+				if got.AuthEpoch <= epoch {
+					b.Errorf("epoch went from %d to %d", epoch, got.AuthEpoch)
+				}
+				epoch = got.AuthEpoch
+			}
+		},
+		"parallel raises of an epoch all count": func(b *bundle) {
+			u := b.user("ada")
+			for _, err := range atOnce(16, func(int) error { return b.RaiseUserEpoch(b.ctx, u.ID, b.now, nil) }) {
+				b.ok(err)
+			}
+			got, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			if got.AuthEpoch != u.AuthEpoch+16 {
+				b.Errorf("epoch rose by %d", got.AuthEpoch-u.AuthEpoch)
+			}
+		},
+		"who is not there is not found, and nothing is noted": func(b *bundle) {
+			u := b.user("ada")
+			b.ok(b.RemoveUser(b.ctx, u.ID, b.event("removed")))
+			_, err := b.User(b.ctx, u.ID)
+			b.is(err, storage.ErrNotFound)
+			_, err = b.UserByUsername(b.ctx, "ada")
+			b.is(err, storage.ErrNotFound)
+			b.is(b.SetUserActive(b.ctx, u.ID, true, b.now, b.event("nothing")), storage.ErrNotFound)
+			b.is(b.SetUserActive(b.ctx, u.ID, false, b.now, b.event("nothing")), storage.ErrNotFound)
+			b.is(b.SetUserPassword(b.ctx, u.ID, "hash", b.now, b.event("nothing")), storage.ErrNotFound)
+			b.is(b.RaiseUserEpoch(b.ctx, u.ID, b.now, b.event("nothing")), storage.ErrNotFound)
+			b.is(b.RemoveUser(b.ctx, u.ID, b.event("nothing")), storage.ErrNotFound)
+			b.audited("removed", 1)
+			b.audited("nothing", 0)
+		},
+	}
+}
