@@ -19,7 +19,7 @@ const (
 	corsMaxAge = "600"
 	// corsHeaders are those a client of these routes sends; what a preflight asks for besides is allowed too.
 	corsHeaders = "Authorization, Content-Type, Accept, X-Requested-With"
-	corsExpose  = "Retry-After, WWW-Authenticate, X-Request-Id"
+	corsExpose  = "Retry-After, WWW-Authenticate, X-Request-Id, X-Latchkey-Reason"
 )
 
 // isPreflight: Fetch §3.2.2, a CORS-preflight request.
@@ -45,7 +45,7 @@ func (e *endpoint) allowedOrigin(r *http.Request) string {
 // setCORS sets what an answer of a route with CORS carries. There is never an Access-Control-Allow-Credentials: these
 // routes take no cookies.
 func (e *endpoint) setCORS(h http.Header, origin string) {
-	if e.cors == corsAllowed {
+	if e.cors == corsAllowed && !e.unvaried {
 		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
 	}
 	if origin != "" {

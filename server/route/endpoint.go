@@ -34,6 +34,7 @@ type endpoint struct {
 	methods     []string // nil = all reach the handler
 	cors        corsMode
 	corsMethods string
+	unvaried    bool
 	maxBody     int64 // negative = none
 	duration    prometheus.Observer
 }

@@ -141,6 +141,10 @@ func CORS(methods ...string) Option {
 	}
 }
 
+// Unvaried leaves Vary: Origin out of the answers of a route with CORS, for a protocol that has no Vary: no cache needs
+// it for what must not be stored at all.
+func Unvaried() Option { return func(e *endpoint) { e.unvaried = true } }
+
 // MaxBody caps the request body at n bytes instead; a negative n leaves it to the handler, which must cap it itself.
 // Reading past the cap fails, and the failure, when the handler returns it, is rendered as 413.
 func MaxBody(n int64) Option { return func(e *endpoint) { e.maxBody = n } }

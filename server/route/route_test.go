@@ -60,7 +60,7 @@ func (l *logBuffer) events(t *testing.T) []map[string]any {
 
 const spa = "https://app.example"
 
-func setup(t *testing.T, change ...func(*route.Config)) *bench {
+func setup(t testing.TB, change ...func(*route.Config)) *bench {
 	t.Helper()
 	b := &bench{metrics: metrics.New(), log: new(logBuffer)}
 	cfg := route.Config{
@@ -413,9 +413,19 @@ func TestCORS(t *testing.T) {
 		if _, ok := h["Access-Control-Allow-Credentials"]; ok {
 			t.Errorf("%s: credentials are allowed", c.name)
 		}
-		if got, want := h.Get("Access-Control-Expose-Headers"), "Retry-After, WWW-Authenticate, X-Request-Id"; (got == want) != (c.want != "") {
+		if got, want := h.Get("Access-Control-Expose-Headers"), "Retry-After, WWW-Authenticate, X-Request-Id, X-Latchkey-Reason"; (got == want) != (c.want != "") {
 			t.Errorf("%s: exposed is %q", c.name, got)
 		}
+	}
+}
+
+func TestUnvaried(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.API("/a", ok, render, route.CORS("POST"), route.Unvaried())
+	h := do(b, "POST", "/a", "", "Origin", spa).Header()
+	if h.Get("Access-Control-Allow-Origin") != spa || h.Get("Vary") != "" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers are %v", h)
 	}
 }
 
