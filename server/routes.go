@@ -50,10 +50,14 @@ func cutPath(path string, next http.Handler) http.Handler {
 	})
 }
 
-// scopes are those of the protected resources.
+// scopes are those of the protected resources. While the database is away they are those that were known last: resource
+// servers that start then need the document for more important things.
 func (s *Server) scopes(ctx context.Context) ([]string, error) {
 	resources, err := s.registry.Resources(ctx)
 	if err != nil {
+		if known := s.knownScopes.Load(); known != nil {
+			return *known, nil
+		}
 		return nil, err
 	}
 	var scopes []string
@@ -61,5 +65,7 @@ func (s *Server) scopes(ctx context.Context) ([]string, error) {
 		scopes = append(scopes, r.Scopes...)
 	}
 	slices.Sort(scopes)
-	return slices.Compact(scopes), nil
+	scopes = slices.Compact(scopes)
+	s.knownScopes.Store(&scopes)
+	return scopes, nil
 }

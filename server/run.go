@@ -114,7 +114,7 @@ func serve(server *http.Server, l net.Listener, failed chan<- error) {
 // shutdown turns the readiness first, refuses new connections, and waits for the requests in flight.
 func (s *Server) shutdown(public *http.Server, cutRequests func()) {
 	s.ready.stop()
-	s.cfg.Logger.Info("shutting down", slog.Duration("at_most", s.cfg.Timeouts.Shutdown))
+	s.cfg.Logger.Info("shutting down", slog.String("at_most", s.cfg.Timeouts.Shutdown.String()))
 	bound, cancel := context.WithTimeout(context.Background(), s.cfg.Timeouts.Shutdown)
 	defer cancel()
 	begin := time.Now()
@@ -123,7 +123,7 @@ func (s *Server) shutdown(public *http.Server, cutRequests func()) {
 		cutRequests()
 		public.Close()
 	}
-	s.cfg.Logger.Info("stopped", slog.Duration("took", time.Since(begin)))
+	s.cfg.Logger.Info("stopped", slog.String("took", time.Since(begin).Round(time.Millisecond).String()))
 }
 
 func (s *Server) closeListeners() {

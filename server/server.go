@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"latchkey/clients"
@@ -36,6 +37,8 @@ type Server struct {
 	router *route.Router
 	admin  http.Handler
 	ready  readiness
+	// knownScopes are those of the last metadata document.
+	knownScopes atomic.Pointer[[]string]
 
 	listener, adminListener net.Listener
 }
@@ -156,6 +159,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if err := s.keys.Ensure(ctx, keys.ES256); err != nil {
 		return fmt.Errorf("make the first signing key: %w", err)
+	}
+	if _, err := s.scopes(ctx); err != nil {
+		return err
 	}
 	if s.cfg.SimpleJWT.Enabled {
 		if alg := s.cfg.SimpleJWT.Algorithm; !strings.HasPrefix(alg, "HS") {

@@ -312,6 +312,22 @@ func TestFirstStartMakesKeysAndTheBuiltInClient(t *testing.T) {
 	})
 }
 
+func TestDiscoveryOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	outage := servertest.NewOutage(servertest.SQLite(t))
+	s := servertest.New(t, servertest.Store(outage))
+	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://api.example/", Scopes: []string{"x"}}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Get("/.well-known/openid-configuration").Expect(200).Body
+	outage.Away(true)
+	s.Clients().Changed(storage.Change{Kind: storage.ChangeAll}) // what a lost connection does
+	if after := s.Get("/.well-known/openid-configuration").Expect(200).Body; after != before {
+		t.Errorf("it became %s", after)
+	}
+	s.Get("/oauth2/jwks").Expect(200)
+}
+
 // The simplejwt routes' client is not needed when they are off.
 func TestWithoutSimpleJWTThereIsNoBuiltInClient(t *testing.T) {
 	t.Parallel()

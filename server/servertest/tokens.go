@@ -12,6 +12,19 @@ func (s *Server) Login(c Client) Tokens {
 	return Tokens{Access: a.String("access_token"), Refresh: a.String("refresh_token")}
 }
 
+// LoginSimpleJWT gets tokens for the user from /api/token/.
+func (s *Server) LoginSimpleJWT() Tokens {
+	s.t.Helper()
+	a := s.PostJSON("/api/token/", map[string]string{"username": Username, "password": Password}).Expect(http.StatusOK)
+	return Tokens{Access: a.String("access"), Refresh: a.String("refresh")}
+}
+
+// RefreshSimpleJWT presents a refresh token to /api/token/refresh/.
+func (s *Server) RefreshSimpleJWT(refresh string) *Answer {
+	s.t.Helper()
+	return s.PostJSON("/api/token/refresh/", map[string]string{"refresh": refresh})
+}
+
 // Refresh presents a refresh token of the client.
 func (s *Server) Refresh(c Client, refresh string) *Answer {
 	s.t.Helper()
