@@ -109,6 +109,9 @@ func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
 		AuthTime: issued, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.absolute),
 		Current: x.presented.ID,
 	}
+	if issued.IsZero() { // the claim is optional
+		g.AuthTime = x.now
+	}
 	if x.presented.ExpiresAt.After(g.ExpiresAt) { // Django promised a longer life than a session has here
 		g.ExpiresAt = x.presented.ExpiresAt
 	}
