@@ -85,8 +85,8 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 	return created, errors.Join(errs...)
 }
 
-// createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF that takes no
-// lock that a refresh waits for, but for the default partition, which is empty unless clocks jump. Rows that it has
+// createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF that locks no
+// refresh out of the table, but for the blink in which it has the default partition, which is empty unless clocks jump. Rows that it has
 // of the range are moved, since ATTACH would fail on them; when they are too many they stay, and so does everything
 // else. One statement is one transaction, behind a pooler too.
 func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
