@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/oauth"
 	"latchkey/server/route"
+	"latchkey/server/simplejwt"
 )
 
 // routes is every public route.
@@ -31,6 +33,9 @@ func (s *Server) routes() *route.Router {
 			// it, which is the spelling above once the path is cut off.
 			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		}
+	}
+	if s.cfg.SimpleJWT.Enabled {
+		simplejwt.New(simplejwt.Config{Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat)}).Register(rt)
 	}
 	return rt
 }

@@ -1,0 +1,25 @@
+package simplejwt
+
+import (
+	"net/http"
+
+	"latchkey/server/internal/pyjson"
+	"latchkey/server/simplejwt/drf"
+)
+
+// blacklist is TokenBlacklistView: it ends the session of a refresh token.
+func (h *Handlers) blacklist() *drf.View {
+	return &drf.View{
+		Name: "Token Blacklist",
+		Description: "Takes a token and blacklists it. Must be used with the\n" +
+			"`rest_framework_simplejwt.token_blacklist` app installed.",
+		Fields: []drf.Field{{Name: "refresh", Label: "Refresh"}},
+		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
+			err := h.tokens.BlacklistSimpleJWT(r.Context(), values[0])
+			if err != nil && !ofTheUser(err) {
+				return nil, h.refused(err)
+			}
+			return &pyjson.Dict{}, nil
+		},
+	}
+}

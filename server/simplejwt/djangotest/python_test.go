@@ -1,0 +1,100 @@
+package djangotest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// python is Debian's own, which the packages are for: the first one in PATH may be another.
+const python = "/usr/bin/python3"
+
+// packages are Debian's.
+var packages = []string{
+	"python3-djangorestframework-simplejwt", "python3-django", "python3-djangorestframework", "python3-cryptography", "gunicorn",
+}
+
+const required = "LATCHKEY_TEST_DJANGO"
+
+// versions prints the parts' versions, or fails when one is missing.
+const versions = `
+import cryptography, django, gunicorn, jwt, rest_framework, rest_framework_simplejwt, sys
+print("Python", sys.version.split()[0], "Django", django.__version__, "DRF", rest_framework.VERSION,
+      "simplejwt", rest_framework_simplejwt.__version__, "PyJWT", jwt.__version__, "gunicorn", gunicorn.__version__)`
+
+// needDjango skips the test where the packages are not installed, and gives the parts' versions.
+func needDjango(t *testing.T) string {
+	t.Helper()
+	found, err := django()
+	switch {
+	case err == nil:
+		t.Log(found)
+		return found
+	case os.Getenv(required) != "":
+		t.Fatalf("no Django: %v\nInstall it: apt-get install %s", err, strings.Join(packages, " "))
+	}
+	t.Skipf("no Django (%v). `make test-django` installs it: %s", err, strings.Join(packages, " "))
+	return ""
+}
+
+// django looks for the packages and installs them when they are required.
+var django = sync.OnceValues(func() (string, error) {
+	found, err := look()
+	if err == nil || os.Getenv(required) == "" {
+		return found, err
+	}
+	if err := install(); err != nil {
+		return "", err
+	}
+	return look()
+})
+
+func look() (string, error) {
+	cmd := exec.Command(python, "-c", versions)
+	cmd.Env = pythonEnvironment()
+	out, err := cmd.CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if err != nil {
+		lines := strings.Split(text, "\n")
+		return "", fmt.Errorf("%w: %s", err, lines[len(lines)-1])
+	}
+	return text, nil
+}
+
+// pythonEnvironment keeps what this machine's users have installed for themselves out of the tests.
+func pythonEnvironment(more ...string) []string {
+	return append([]string{
+		"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1",
+	}, more...)
+}
+
+func install() error {
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Getuid() != 0 {
+		return errors.New("the packages are missing, and only root on Debian can install them")
+	}
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "latchkey-django-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	for _, step := range [][]string{
+		{"apt-get", "update"},
+		append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, packages...),
+	} {
+		cmd := exec.Command(step[0], step[1:]...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, out)
+		}
+	}
+	return nil
+}

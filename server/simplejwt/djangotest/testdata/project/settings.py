@@ -1,0 +1,53 @@
+"""A Django project for the tests: the real simplejwt (profiles norotate, rotate, rotate_blacklist) or an API behind Latchkey.
+
+An API takes REST_FRAMEWORK and SIMPLE_JWT from the module `pasted`, which the test fills with a settings file of
+docs/django-apis.md.
+"""
+import os
+
+PROFILE = os.environ["DJANGOTEST_PROFILE"]
+
+DEBUG = False
+SECRET_KEY = os.environ["DJANGOTEST_SECRET_KEY"]
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ROOT_URLCONF = "urls"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LOGGING_CONFIG = None
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ["DJANGOTEST_DATABASE"],
+        "OPTIONS": {"timeout": 30},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+# A cheap first hasher: a run makes hundreds of logins.
+PASSWORD_HASHERS = [
+    "hashers.CheapPBKDF2",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+]
+
+if PROFILE == "api":
+    from pasted import *  # noqa: F401,F403
+else:
+    REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}
+    SIMPLE_JWT = {
+        "ROTATE_REFRESH_TOKENS": PROFILE in ("rotate", "rotate_blacklist"),
+        "BLACKLIST_AFTER_ROTATION": PROFILE == "rotate_blacklist",
+    }

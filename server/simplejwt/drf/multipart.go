@@ -1,0 +1,190 @@
+package drf
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"html"
+	"strings"
+	"unicode/utf8"
+
+	"latchkey/server/internal/pyjson"
+)
+
+const (
+	// maxPartHeader is how much of a part Django searches for the end of its header.
+	maxPartHeader = 1024
+	// maxFieldBytes is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, which counts the fields of a multipart form, not its files.
+	maxFieldBytes = 2_621_440
+	// maxFiles is Django's DATA_UPLOAD_MAX_NUMBER_FILES.
+	maxFiles = 100
+)
+
+var (
+	errTooManyFiles = errors.New("the number of files exceeds 100")
+	errFieldsTooBig = errors.New("the fields of the form exceed 2.5 MiB")
+)
+
+func multipartError(text string) error { return ParseError("Multipart form parse error - "+text, nil) }
+
+// parseMultipart is Django's MultiPartParser. Files are only noted, never kept.
+func parseMultipart(body []byte, contentType string, c codec) (*pyjson.Dict, error) {
+	boundary, err := boundaryOf(contentType)
+	if err != nil {
+		return nil, err
+	}
+	f := multipartForm{codec: c, fields: &pyjson.Dict{}}
+	separator := []byte("--" + boundary)
+	for len(body) > 0 {
+		// The separator counts wherever it stands; what precedes the first one and follows the last are parts too.
+		segment, rest, found := bytes.Cut(body, separator)
+		if found {
+			segment = bytes.TrimSuffix(bytes.TrimSuffix(segment, []byte("\n")), []byte("\r"))
+		}
+		if err := f.part(segment); err != nil {
+			return nil, err
+		}
+		body = rest
+	}
+	for _, name := range f.files {
+		f.fields.Set(name, file{})
+	}
+	return f.fields, nil
+}
+
+func boundaryOf(contentType string) (string, error) {
+	if !strings.HasPrefix(contentType, "multipart/") {
+		return "", multipartError("Invalid Content-Type: " + contentType)
+	}
+	for i := range len(contentType) {
+		if contentType[i] >= utf8.RuneSelf {
+			return "", multipartError("Invalid non-ASCII Content-Type in multipart: " + contentType)
+		}
+	}
+	boundary, ok := parseMediaType(contentType).param("boundary")
+	switch {
+	case !ok:
+		return "", multipartError("Invalid boundary in multipart: None")
+	case !validBoundary(boundary):
+		return "", multipartError("Invalid boundary in multipart: " + boundary)
+	}
+	return boundary, nil
+}
+
+// validBoundary: RFC 2046 §5.1.1, with more characters and a length up to 201.
+func validBoundary(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 201 && s[len(s)-1] != ' '
+}
+
+type multipartForm struct {
+	codec  codec
+	fields *pyjson.Dict
+	files  []string
+	keys   int // fields, and parts that are none
+	nFiles int
+	bytes  int
+}
+
+// part takes what stands between two separators.
+func (f *multipartForm) part(segment []byte) error {
+	header, content, found := bytes.Cut(segment, []byte("\r\n\r\n"))
+	if !found || len(header)+4 > maxPartHeader {
+		if len(segment) >= maxPartHeader {
+			return multipartError("Request max total header size exceeded.")
+		}
+		return f.countKey()
+	}
+	p := parsePartHeader(header)
+	isFile := p.hasDisposition && p.filename != ""
+	if !isFile {
+		if err := f.countKey(); err != nil {
+			return err
+		}
+	}
+	if !p.hasDisposition || !p.hasName {
+		return nil
+	}
+	name := decodeReplace(f.codec, []byte(p.name))
+	if isFile {
+		return f.file(name, p)
+	}
+	return f.field(name, content, p)
+}
+
+func (f *multipartForm) countKey() error {
+	if f.keys++; f.keys > maxFields+2 { // two for what precedes and follows the parts
+		return BadRequest(errTooManyFields)
+	}
+	return nil
+}
+
+func (f *multipartForm) file(name string, p partHeader) error {
+	if f.nFiles++; f.nFiles > maxFiles {
+		return BadRequest(errTooManyFiles)
+	}
+	filename := html.UnescapeString(p.filename)
+	filename = filename[strings.LastIndexAny(filename, `/\`)+1:]
+	if filename != "" && filename != "." && filename != ".." {
+		f.files = append(f.files, name)
+	}
+	return nil
+}
+
+func (f *multipartForm) field(name string, content []byte, p partHeader) error {
+	if f.bytes += len(content) + len(name) + 2; f.bytes > maxFieldBytes {
+		return BadRequest(errFieldsTooBig)
+	}
+	if p.encoding == "base64" {
+		if decoded, err := base64.StdEncoding.DecodeString(onlyBase64(content)); err == nil {
+			content = decoded
+		}
+	}
+	f.fields.Set(name, decodeReplace(f.codec, content))
+	return nil
+}
+
+// onlyBase64 leaves out what Python's decoder skips.
+func onlyBase64(content []byte) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/', r == '=':
+			return r
+		}
+		return -1
+	}, string(content))
+}
+
+// partHeader is what matters of a part's header.
+type partHeader struct {
+	hasDisposition, hasName  bool
+	name, filename, encoding string
+}
+
+func parsePartHeader(header []byte) partHeader {
+	var p partHeader
+	for line := range bytes.SplitSeq(header, []byte("\r\n")) {
+		name, value, ok := strings.Cut(string(line), ":")
+		if !ok || !utf8.Valid(line) {
+			continue
+		}
+		m := parseMediaType(strings.TrimLeft(value, " "))
+		switch strings.TrimRight(strings.ToLower(name), " ") {
+		case "content-disposition":
+			p.hasDisposition = true
+			p.name, p.hasName = m.param("name")
+			p.name = pyjson.Strip(p.name)
+			p.filename, _ = m.param("filename")
+		case "content-transfer-encoding":
+			p.encoding = m.main
+			if m.sub != "" {
+				p.encoding += "/" + m.sub
+			}
+		}
+	}
+	return p
+}

@@ -1,0 +1,98 @@
+package simplejwt
+
+import (
+	"context"
+	"net/http"
+
+	"latchkey/clients"
+	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/route"
+	"latchkey/server/simplejwt/drf"
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// The addresses, as the original's documents have them.
+const (
+	ObtainPath    = "/api/token/"
+	RefreshPath   = "/api/token/refresh/"
+	VerifyPath    = "/api/token/verify/"
+	BlacklistPath = "/api/token/blacklist/"
+)
+
+// realm is that of the WWW-Authenticate header.
+const realm = "api"
+
+// Tokens is what the routes ask of the token service.
+type Tokens interface {
+	Exchange(ctx context.Context, req *token.Request) (*token.Response, error)
+	VerifySimpleJWT(ctx context.Context, raw string) error
+	BlacklistSimpleJWT(ctx context.Context, raw string) error
+}
+
+// Config is what the handlers work with.
+type Config struct {
+	Tokens Tokens
+	// Compat selects the words, where releases of simplejwt differ.
+	Compat legacyjwt.Compat
+}
+
+// Handlers are the routes.
+type Handlers struct {
+	tokens Tokens
+	compat legacyjwt.Compat
+	bodies *drf.Bodies
+}
+
+// New makes the handlers.
+func New(c Config) *Handlers {
+	return &Handlers{tokens: c.Tokens, compat: c.Compat, bodies: drf.NewBodies()}
+}
+
+// Register mounts the routes, and Django's page for whatever else is asked for below /api/.
+func (h *Handlers) Register(rt *route.Router) {
+	for path, view := range map[string]*drf.View{
+		ObtainPath: h.obtain(), RefreshPath: h.refresh(), VerifyPath: h.verify(), BlacklistPath: h.blacklist(),
+	} {
+		view.Bodies = h.bodies
+		// The views cap the body themselves: the framework reads megabytes.
+		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried(), route.MaxBody(-1)}
+		rt.API(path, view.Handle, h.RenderError, options...)
+		rt.API(path[:len(path)-1], withoutSlash(view), h.RenderError, options...)
+	}
+	rt.API("/api/{rest:.*}", notFound, h.RenderError)
+}
+
+// withoutSlash serves a POST to the address without its slash at the end. Django answers 301 there, whereupon most
+// clients repeat the request with GET and without its body, so that nobody can rely on it. The other methods are told.
+func withoutSlash(view *drf.View) route.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method == http.MethodPost {
+			return view.Handle(w, r)
+		}
+		location := r.URL.Path + "/"
+		if r.URL.RawQuery != "" {
+			location += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", location)
+		drf.WritePage(w, http.StatusMovedPermanently, "")
+		return nil
+	}
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) error {
+	drf.WritePage(w, http.StatusNotFound, drf.NotFoundPage)
+	return nil
+}
+
+// exchange asks for tokens in the name of the built-in client.
+func (h *Handlers) exchange(ctx context.Context, req token.Request) (*token.Response, error) {
+	req.Client = token.Credentials{Method: "none", ID: clients.SimpleJWTID}
+	req.NoLastLogin = true // UPDATE_LAST_LOGIN is off by default
+	return h.tokens.Exchange(ctx, &req)
+}
+
+var _ Tokens = (*token.Service)(nil)
+
+// secret marks what must not be shown.
+func secret(value string) storage.Secret { return storage.Secret(value) }
