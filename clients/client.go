@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"latchkey/storage"
 )
@@ -22,10 +23,15 @@ type Client struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	secretMAC               storage.Digest
-	previousSecretMAC       storage.Digest
-	previousSecretExpiresAt time.Time
-	scopes                  []string // Metadata.Scope split
+	secretMAC storage.Digest
+	previous  *previousSecret // nil when there is none
+	scopes    []string        // Metadata.Scope split
+}
+
+// previousSecret is the secret before the present one. It is apart since few clients have one, and all are in memory.
+type previousSecret struct {
+	mac       storage.Digest
+	expiresAt time.Time
 }
 
 // Metadata are the client metadata of RFC 7591 §2 and OpenID Connect Dynamic Client Registration 1.0 §2 that Latchkey keeps.
@@ -132,8 +138,10 @@ func fromRow(row *storage.Client) (*Client, error) {
 		ID: row.ID, Metadata: d.Metadata, Policy: d.Policy,
 		Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
-		secretMAC: row.SecretMAC, previousSecretMAC: row.PreviousSecretMAC,
-		previousSecretExpiresAt: row.PreviousSecretExpiresAt,
+		secretMAC: row.SecretMAC,
+	}
+	if !row.PreviousSecretMAC.IsZero() {
+		c.previous = &previousSecret{row.PreviousSecretMAC, row.PreviousSecretExpiresAt}
 	}
 	if d.Scope != "" {
 		c.scopes = strings.Split(d.Scope, " ")
@@ -141,26 +149,20 @@ func fromRow(row *storage.Client) (*Client, error) {
 	return c, nil
 }
 
-// intern replaces the words that almost every client repeats by one copy of each: a hundred thousand clients stay in memory.
+// intern makes the words that many clients have share their memory: a hundred thousand clients stay there.
 func (d *document) intern() {
-	for i, grant := range d.GrantTypes {
-		d.GrantTypes[i] = intern(grant)
-	}
-	for i, responseType := range d.ResponseTypes {
-		d.ResponseTypes[i] = intern(responseType)
-	}
-	d.TokenEndpointAuthMethod = intern(d.TokenEndpointAuthMethod)
-	d.ApplicationType = intern(d.ApplicationType)
-}
-
-func intern(word string) string {
-	for _, known := range [...]string{
-		GrantPassword, GrantRefreshToken, GrantClientCredentials, GrantAuthorizationCode, responseTypeCode,
-		AuthBasic, AuthPost, AuthNone, applicationWeb, applicationNative,
-	} {
-		if word == known {
-			return known
+	for _, list := range [...][]string{d.GrantTypes, d.ResponseTypes, d.Resources} {
+		for i := range list {
+			intern(&list[i])
 		}
 	}
-	return word
+	intern(&d.TokenEndpointAuthMethod)
+	intern(&d.ApplicationType)
+	intern(&d.Scope)
+	intern(&d.Rotation)
+	intern(&d.OnReuse)
+	intern(&d.AccessTokenFormat)
+	intern(&d.AccessTokenSigningAlg)
 }
+
+func intern[T ~string](word *T) { *word = unique.Make(*word).Value() }

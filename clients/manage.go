@@ -72,11 +72,16 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*Registrat
 			return nil, err
 		}
 		reg := Registration{ID: id, Metadata: c.Metadata, Policy: c.Policy}
+		reg.GrantTypes, reg.ResponseTypes = slices.Clone(c.GrantTypes), slices.Clone(c.ResponseTypes) // to see what changed
 		if err := change(&reg); err != nil {
 			return nil, err
 		}
 		if reg.ID != id {
 			return nil, invalid("client_id", "it can't be changed")
+		}
+		// Who changes the grant types alone means the response types to follow (RFC 7591 §2.1: the two agree).
+		if slices.Equal(reg.ResponseTypes, c.ResponseTypes) && !slices.Equal(reg.GrantTypes, c.GrantTypes) {
+			reg.ResponseTypes = nil
 		}
 		metadata, policy, err := Validate(reg.Metadata, reg.Policy)
 		if err != nil {

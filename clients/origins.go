@@ -58,8 +58,13 @@ func newOriginTable() originTable {
 // Origins reports whether an origin, as browsers write it (RFC 6454 §6.2), is that of a redirect URI of an enabled
 // client. The origin of a loopback redirect URI has any port. When the database is away it answers from what it knows.
 func (r *Registry) Origins(ctx context.Context, origin string) bool {
-	if len(origin) > maxURI || !strings.HasPrefix(origin, "http") { // "null" too is nobody's
-		return false
+	key := origin
+	if !strings.HasPrefix(origin, "https://") {
+		host, rest, ok := cutLoopback(origin)
+		if !ok || rest != "" { // "null" too is nobody's
+			return false
+		}
+		key = "http://" + host + anyPort
 	}
 	x := &r.origins
 	if x.pending.Load() {
@@ -69,11 +74,7 @@ func (r *Registry) Origins(ctx context.Context, origin string) bool {
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if x.table.count[origin] > 0 {
-		return true
-	}
-	host, rest, ok := cutLoopback(origin)
-	return ok && rest == "" && x.table.count["http://"+host+anyPort] > 0
+	return x.table.count[key] > 0
 }
 
 // LoadOrigins brings the index of origins up to date. Origins does it when it is needed; a server may do it early, since

@@ -63,19 +63,15 @@ func (r *Registry) CheckSecret(c *Client, secret storage.Secret) bool {
 	if c == nil {
 		c = &Client{}
 	}
-	previousLives := r.cfg.Now().Before(c.previousSecretExpiresAt)
+	var previous storage.Digest
+	if c.previous != nil && r.cfg.Now().Before(c.previous.expiresAt) {
+		previous = c.previous.mac
+	}
 	good := 0
 	for _, key := range r.cfg.MACKeys {
-		mac := secretMAC(key, c.ID, secret)
-		good |= subtle.ConstantTimeCompare(mac[:], c.secretMAC[:]) & bit(!c.secretMAC.IsZero())
-		good |= subtle.ConstantTimeCompare(mac[:], c.previousSecretMAC[:]) & bit(!c.previousSecretMAC.IsZero() && previousLives)
+		mac := secretMAC(key, c.ID, secret) // never all zeros, as a MAC that is not there
+		good |= subtle.ConstantTimeCompare(mac[:], c.secretMAC[:])
+		good |= subtle.ConstantTimeCompare(mac[:], previous[:])
 	}
 	return good == 1 && known && !c.Public()
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -1,0 +1,140 @@
+package clients_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+)
+
+// clock is a time that tests set.
+type clock struct{ micros atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.micros.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
+func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+
+// store is a real one that can go away, counts what is read, and can be held up.
+type store struct {
+	storage.Store
+	away        atomic.Bool
+	reads       atomic.Int64
+	lists       atomic.Int64
+	resources   atomic.Int64
+	afterClient atomic.Pointer[func()] // runs between reading a client and returning it
+	beforeWrite atomic.Pointer[func()] // runs before a client is updated
+}
+
+func (s *store) Client(ctx context.Context, id string) (*storage.Client, error) {
+	s.reads.Add(1)
+	if s.away.Load() {
+		return nil, storage.ErrUnavailable
+	}
+	c, err := s.Store.Client(ctx, id)
+	if hook := s.afterClient.Load(); hook != nil {
+		(*hook)()
+	}
+	if ctx.Err() != nil { // as a driver does that is still at work
+		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, ctx.Err())
+	}
+	return c, err
+}
+
+func (s *store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	if hook := s.beforeWrite.Swap(nil); hook != nil {
+		(*hook)()
+	}
+	return s.Store.UpdateClient(ctx, c, audit)
+}
+
+func (s *store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
+	s.lists.Add(1)
+	if s.away.Load() {
+		return nil, storage.ErrUnavailable
+	}
+	return s.Store.ListClients(ctx, after, limit)
+}
+
+func (s *store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
+	s.resources.Add(1)
+	if s.away.Load() {
+		return nil, storage.ErrUnavailable
+	}
+	return s.Store.ListResources(ctx)
+}
+
+type bundle struct {
+	*testing.T
+	clock *clock
+	store *store
+	*clients.Registry
+}
+
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	b := &bundle{T: t, clock: newClock(), store: &store{Store: sqlitetest.SQLite(t)}}
+	b.Registry = b.registry("a")
+	return b
+}
+
+// registry makes another one on the same database, as another process would, with the MAC keys of these root secrets.
+func (b *bundle) registry(keys ...string) *clients.Registry {
+	cfg := clients.RegistryConfig{Store: b.store, Now: b.clock.now}
+	for _, key := range keys {
+		cfg.MACKeys = append(cfg.MACKeys, []byte(strings.Repeat(key, 32)))
+	}
+	return clients.NewRegistry(cfg)
+}
+
+// add registers a client.
+func (b *bundle) add(id string, m clients.Metadata) (*clients.Client, storage.Secret) {
+	b.Helper()
+	c, secret, err := b.Add(b.Context(), clients.Registration{ID: id, Metadata: m})
+	if err != nil {
+		b.Fatalf("add client: %v", err)
+	}
+	return c, secret
+}
+
+// find reads a client through a registry.
+func (b *bundle) find(r *clients.Registry, id string) *clients.Client {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second) // a test that hangs says nothing
+	defer cancel()
+	c, err := r.Client(ctx, id)
+	if err != nil {
+		b.Fatalf("client %q: %v", id, err)
+	}
+	return c
+}
+
+// audit lists the events, oldest first.
+func (b *bundle) audit() []*storage.AuditEvent {
+	b.Helper()
+	events, err := b.store.ListAudit(b.Context(), storage.AuditFilter{Limit: 100})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i, j := 0, len(events)-1; i < j; i, j = i+1, j-1 {
+		events[i], events[j] = events[j], events[i]
+	}
+	return events
+}
+
+// changed is what Watch tells.
+func changed(id string) storage.Change {
+	return storage.Change{Kind: storage.ChangeClient, ID: id}
+}
+
+func changedAll() storage.Change { return storage.Change{Kind: storage.ChangeAll} }
