@@ -309,6 +309,12 @@ func TestClockSetBackLeavesASigner(t *testing.T) {
 	if got := b.signer(r, keys.ES256).KID; got != next.KID {
 		t.Error("not the published key")
 	}
+	b.clock.advance(24 * time.Hour)
+	b.clock.advance(overlap / 2)
+	b.rotate(r, keys.ES256, false)
+	if got := b.signer(r, keys.ES256).KID; got != next.KID {
+		t.Error("of two published keys not the one that is published longer")
+	}
 }
 
 func TestTenRotationsWhileTokensAreSignedAndVerified(t *testing.T) {
