@@ -24,8 +24,9 @@ func grantsRace() cases {
 	return all
 }
 
-// raceAdvances lets several callers advance one grant while it ends. What is current when the end was
-// acknowledged stays current, and no advance that began after that succeeds.
+// raceAdvances lets several callers advance one grant while it ends. No advance that begins after the end was acknowledged
+// succeeds, and the grant is dead. When the end is in the grant itself, what was current then stays current; an
+// advance that began before its user or client changed may still be written: it moves what is dead.
 func (b *bundle) raceAdvances(end end) {
 	b.Helper()
 	g := b.session()
@@ -62,7 +63,11 @@ func (b *bundle) raceAdvances(end end) {
 	atEnd := b.live(g.ID)
 	close(ended)
 	callers.Wait()
-	b.same(b.live(g.ID), atEnd)
+	after := b.live(g.ID)
+	if !atEnd.RevokedAt.IsZero() {
+		b.same(after, atEnd)
+	}
+	b.dead(&after.Grant)
 	b.cleanup(g)
 }
 
