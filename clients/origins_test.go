@@ -80,6 +80,35 @@ func TestOriginsFollowChanges(t *testing.T) {
 	}
 }
 
+// A change that arrives while all clients are read: who asks after it must see it.
+func TestChangeWhileOriginsAreRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := b.registry("a")
+	b.add("web", clients.Metadata{RedirectURIs: []string{"https://old.example/cb"}})
+	reached, release := make(chan struct{}), make(chan struct{})
+	hold := func() { close(reached); <-release }
+	b.store.afterList.Store(&hold)
+	early, late := make(chan bool, 1), make(chan bool, 1)
+	go func() { early <- other.Origins(t.Context(), "https://new.example") }()
+	<-reached
+	_, err := b.Update(t.Context(), "web", func(reg *clients.Registration) error {
+		reg.RedirectURIs = []string{"https://new.example/cb"}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Changed(changed("web"))
+	go func() { late <- other.Origins(t.Context(), "https://new.example") }()
+	time.Sleep(20 * time.Millisecond) // nothing tells that the caller waits for the read
+	close(release)
+	<-early
+	if !<-late || other.Origins(t.Context(), "https://old.example") {
+		t.Error("the change is not seen")
+	}
+}
+
 func TestOriginsAreAnsweredFromMemory(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

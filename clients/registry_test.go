@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,10 @@ func TestReadOutlivesItsFirstCaller(t *testing.T) {
 		t.Errorf("the caller that gave up: %v", err)
 	}
 	b.store.afterClient.Store(nil)
+	for b.Stats().Misses < 2 {
+		runtime.Gosched()
+	}
+	time.Sleep(20 * time.Millisecond) // nothing tells that the second caller has joined the read; it is a step away
 	close(release)
 	if err := <-second; err != nil {
 		t.Errorf("the other caller: %v", err)

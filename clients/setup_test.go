@@ -33,6 +33,7 @@ type store struct {
 	lists       atomic.Int64
 	resources   atomic.Int64
 	afterClient atomic.Pointer[func()] // runs between reading a client and returning it
+	afterList   atomic.Pointer[func()] // runs between listing clients and returning them
 	beforeWrite atomic.Pointer[func()] // runs before a client is updated
 }
 
@@ -63,7 +64,11 @@ func (s *store) ListClients(ctx context.Context, after string, limit int) ([]*st
 	if s.away.Load() {
 		return nil, storage.ErrUnavailable
 	}
-	return s.Store.ListClients(ctx, after, limit)
+	list, err := s.Store.ListClients(ctx, after, limit)
+	if hook := s.afterList.Swap(nil); hook != nil {
+		(*hook)()
+	}
+	return list, err
 }
 
 func (s *store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
