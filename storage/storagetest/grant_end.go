@@ -49,6 +49,14 @@ func ends() map[string]end {
 			b.ok(b.RemoveUser(b.ctx, g.UserID, nil))
 			b.ok(b.CreateUser(b.ctx, &storage.User{ID: g.UserID, Username: "again", Active: true, CreatedAt: b.now.Add(time.Second)}))
 		},
+		"has a user who was made again by a clock that is behind": func(b *bundle, g *storage.Grant) {
+			b.ok(b.RemoveUser(b.ctx, g.UserID, nil))
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: g.UserID, Username: "again", Active: true, CreatedAt: start.Add(-time.Hour)}))
+		},
+		"has a client that was made again by a clock that is behind": func(b *bundle, g *storage.Grant) {
+			b.ok(b.RemoveClient(b.ctx, g.ClientID, nil))
+			b.ok(b.CreateClient(b.ctx, newClient(g.ClientID, start.Add(-time.Hour)), nil))
+		},
 		"has a disabled client": func(b *bundle, g *storage.Grant) {
 			updated(b, g.ClientID, func(c *storage.Client) { c.Disabled = true })
 		},
@@ -82,6 +90,14 @@ func grantsEnd() cases {
 			b.dead(g)
 			b.now = g.ExpiresAt.Add(time.Hour)
 			b.dead(g)
+		},
+		"a grant that began after its user was disabled can't be refreshed": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			b.ok(b.SetUserActive(b.ctx, u.ID, false, b.now, nil))
+			u, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			b.dead(b.grant(u, c))
+			b.selected(storage.GrantFilter{LiveAt: b.now})
 		},
 		"ending one grant leaves others alone": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")

@@ -125,6 +125,12 @@ func logins() cases {
 			want := *u
 			want.CreatedAt, want.LastLogin, want.PasswordHash = kept(u.CreatedAt), kept(later), "better hash"
 			b.same(got, &want)
+			login = &storage.Login{UserID: u.ID, OldHash: "better hash", NewHash: "best hash"}
+			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
+			got, err = b.User(b.ctx, u.ID)
+			b.ok(err)
+			want.PasswordHash = "best hash"
+			b.same(got, &want)
 		},
 		"a login does not undo a new password": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")

@@ -71,6 +71,12 @@ func throttles() cases {
 			b.now = b.now.Add(time.Minute)
 			b.take(0, empty)
 		},
+		"a bucket without a burst gives nothing": func(b *bundle) {
+			bucket := b.bucket(0, time.Second)
+			b.take(time.Second, bucket...)
+			b.now = b.now.Add(time.Hour)
+			b.take(time.Second, bucket...)
+		},
 		"buckets don't share": func(b *bundle) {
 			b.take(0, b.bucket(1, time.Hour)...)
 			b.take(0, b.bucket(1, time.Hour)...)

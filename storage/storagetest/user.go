@@ -68,7 +68,7 @@ func users() cases {
 			errs := atOnce(24, func(i int) error {
 				u := &storage.User{Username: fmt.Sprint("user ", i), CreatedAt: b.now}
 				if i%3 == 0 {
-					u.ID = int64(1000 + i)
+					u.ID = int64(1000 * (i + 1)) // further apart than there are draws
 				}
 				err := b.CreateUser(b.ctx, u)
 				for h := highest.Load(); err == nil && u.ID > h && !highest.CompareAndSwap(h, u.ID); h = highest.Load() {
