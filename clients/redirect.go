@@ -82,7 +82,7 @@ func checkRedirectURI(uri, applicationType string) error {
 		return errors.New("a wildcard is not allowed") // RFC 9700 §4.1.3: exact matching only
 	}
 	if hasDotSegment(u.EscapedPath()) {
-		return errors.New("the path must not have the segments . or ..")
+		return errors.New("dot segments (. and ..) are not allowed in the path")
 	}
 	switch u.Scheme {
 	case "https":

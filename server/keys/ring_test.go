@@ -49,7 +49,7 @@ func verifyWithJOSE(t *testing.T, r *keys.Ring, s *keys.Signer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSigned(input+"."+b64(string(signature)), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.Algorithm)})
+	jws, err := jose.ParseSignedCompact(input+"."+b64(string(signature)), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(s.Algorithm)})
 	if err != nil {
 		t.Fatal(err)
 	}
