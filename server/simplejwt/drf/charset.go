@@ -22,13 +22,13 @@ func lookupCodec(charset string) (c codec, known bool) {
 	case "latin1", "8859", "cp819", "csisolatin1", "ibm819", "iso8859", "iso88591", "iso885911987", "isoir100", "l1", "latin":
 		return charmapCodec{"latin-1", func(b byte) rune { return rune(b) }}, true
 	case "utf16", "u16":
-		return markedCodec{"UTF-16", 2, utf16Codec{binary.LittleEndian}, utf16Codec{binary.BigEndian}}, true
+		return markedCodec{utf16Codec{binary.LittleEndian}, utf16Codec{binary.BigEndian}, "UTF-16", 2}, true
 	case "utf16le", "unicodelittleunmarked":
 		return utf16Codec{binary.LittleEndian}, true
 	case "utf16be", "unicodebigunmarked":
 		return utf16Codec{binary.BigEndian}, true
 	case "utf32", "u32":
-		return markedCodec{"UTF-32", 4, utf32Codec{binary.LittleEndian}, utf32Codec{binary.BigEndian}}, true
+		return markedCodec{utf32Codec{binary.LittleEndian}, utf32Codec{binary.BigEndian}, "UTF-32", 4}, true
 	case "utf32le":
 		return utf32Codec{binary.LittleEndian}, true
 	case "utf32be":

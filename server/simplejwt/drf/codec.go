@@ -1,7 +1,10 @@
 package drf
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -15,43 +18,65 @@ type codec interface {
 
 // fault is what keeps bytes from being text.
 type fault struct {
-	start, end int // end is behind the last byte at fault
+	start, end int // end is behind the last byte at fault, and start before it
 	reason     string
 	// incomplete: the bytes end within a character.
 	incomplete bool
 }
 
 // decodeStream is what reading a Python StreamReader to its end gives: a character that is cut off at the end is left
-// out without a word.
+// out without a word, and UTF-16 and UTF-32 need a byte order mark.
 func decodeStream(c codec, b []byte) (string, error) {
-	text, f := c.decode(make([]byte, 0, len(b)), b, 0)
-	if f == nil || f.incomplete {
-		return string(text), nil
+	if _, ok := c.(utf8SigCodec); ok && strings.HasPrefix(utf8Mark, string(b)) {
+		return "", nil
 	}
-	return "", f.error(c, b)
+	inner, b, start := behindMark(c, b)
+	text, f := inner.decode(make([]byte, 0, len(b)), b, start)
+	read := len(b)
+	if f != nil {
+		if !f.incomplete {
+			return "", f.error(inner, b)
+		}
+		read = f.start
+	}
+	if m, ok := c.(markedCodec); ok && start == 0 && read >= m.size {
+		return "", errors.New(m.label + " stream does not start with BOM")
+	}
+	return string(text), nil
 }
 
 // decodeStrict is bytes.decode(encoding).
 func decodeStrict(c codec, b []byte) (string, bool) {
-	text, f := c.decode(make([]byte, 0, len(b)), b, 0)
+	c, b, start := behindMark(c, b)
+	text, f := c.decode(make([]byte, 0, len(b)), b, start)
 	return string(text), f == nil
 }
 
 // decodeReplace is bytes.decode(encoding, "replace").
 func decodeReplace(c codec, b []byte) string {
-	text, f := c.decode(make([]byte, 0, len(b)), b, 0)
+	c, b, start := behindMark(c, b)
+	text, f := c.decode(make([]byte, 0, len(b)), b, start)
 	for f != nil {
 		text = utf8.AppendRune(text, utf8.RuneError)
-		text, f = c.decode(text, b, f.end)
+		text, f = c.decode(text, b, f.end) // each fault ends behind its beginning
 	}
 	return string(text)
 }
 
+// behindMark gives the codec that a byte order mark at the beginning tells, and where the text begins. Python counts the mark
+// among the positions of UTF-16 and UTF-32, and not among those of UTF-8.
+func behindMark(c codec, b []byte) (inner codec, text []byte, start int) {
+	switch c := c.(type) {
+	case utf8SigCodec:
+		return c.utf8Codec, bytes.TrimPrefix(b, []byte(utf8Mark)), 0
+	case markedCodec:
+		return c.behindMark(b)
+	}
+	return c, b, 0
+}
+
 // error is the text of a UnicodeDecodeError.
 func (f *fault) error(c codec, b []byte) error {
-	if f.end == 0 { // about the whole: no BOM
-		return fmt.Errorf("%s", f.reason)
-	}
 	if f.end-f.start == 1 {
 		return fmt.Errorf("'%s' codec can't decode byte 0x%02x in position %d: %s", c.name(), b[f.start], f.start, f.reason)
 	}
@@ -114,17 +139,7 @@ func utf8Fault(b []byte, i int) *fault {
 // utf8SigCodec is UTF-8 that may begin with a byte order mark.
 type utf8SigCodec struct{ utf8Codec }
 
-func (c utf8SigCodec) decode(dst, b []byte, i int) ([]byte, *fault) {
-	const mark = "\xef\xbb\xbf"
-	if i == 0 && len(b) < len(mark) && mark[:len(b)] == string(b) {
-		return dst, nil
-	}
-	if i > 0 || len(b) < len(mark) || string(b[:len(mark)]) != mark {
-		return c.utf8Codec.decode(dst, b, i)
-	}
-	dst, f := c.utf8Codec.decode(dst, b[len(mark):], 0)
-	return dst, f
-}
+const utf8Mark = "\xef\xbb\xbf"
 
 type asciiCodec struct{}
 

@@ -70,30 +70,23 @@ func (c utf32Codec) decode(dst, b []byte, i int) ([]byte, *fault) {
 	return dst, nil
 }
 
-// markedCodec is UTF-16 or UTF-32 whose byte order its first character tells.
+// markedCodec is UTF-16 or UTF-32 whose byte order its first character tells. Without one it is little-endian, as on the
+// machines that Python runs on.
 type markedCodec struct {
-	label       string // in the words of the error
-	size        int
-	little, big codec
+	codec // little-endian
+	big   codec
+	label string // in the words of the error
+	size  int
 }
 
-func (c markedCodec) name() string { return c.little.name() } // an error without a mark names none
-
-func (c markedCodec) decode(dst, b []byte, i int) ([]byte, *fault) {
+func (c markedCodec) behindMark(b []byte) (inner codec, text []byte, start int) {
 	if len(b) < c.size {
-		return dst, nil
+		return c.codec, b, 0
 	}
-	inner, start := c.little, i
-	switch first, _ := c.little.decode(nil, b[:c.size], 0); {
-	case string(first) == "\ufeff":
-	default:
-		if first, _ := c.big.decode(nil, b[:c.size], 0); string(first) != "\ufeff" {
-			return dst, &fault{reason: c.label + " stream does not start with BOM"}
+	for _, inner := range []codec{c.codec, c.big} {
+		if first, _ := inner.decode(nil, b[:c.size], 0); string(first) == "\ufeff" {
+			return inner, b, c.size
 		}
-		inner = c.big
 	}
-	if i == 0 {
-		start = c.size
-	}
-	return inner.decode(dst, b, start)
+	return c.codec, b, 0
 }
