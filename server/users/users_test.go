@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,37 +257,36 @@ func TestRehash(t *testing.T) {
 	}
 }
 
-// TestRehashYields: while others wait for the pool, the hash stays as it is and the login does not wait.
+// TestRehashYields: while the pool is busy, the hash stays as it is and the login does not wait.
 func TestRehashYields(t *testing.T) {
 	t.Parallel()
-	var b *bundle
-	var waiting sync.WaitGroup
-	release := make(chan struct{})
-	var once sync.Once
-	b = setup(t, unthrottled, func(_ *Config, p *password.Config) {
-		p.Workers = 1
+	entered, release := make(chan struct{}), make(chan struct{})
+	var block atomic.Bool
+	block.Store(true)
+	b := setup(t, unthrottled, func(_ *Config, p *password.Config) {
+		p.Argon2.Threads = 2 // a hash of ours takes both workers, an imported one takes one
 		p.Observe = func(password.Cost, time.Duration) {
-			first := false
-			once.Do(func() { first = true })
-			if !first {
+			if block.Swap(false) {
+				close(entered)
 				<-release
-				return
-			}
-			// The check itself: let another one queue up behind it.
-			waiting.Go(func() { _ = b.hasher.Burn(context.Background(), "p", b.hasher.Preferred()) })
-			for queued(t, b.metrics) == 0 {
-				time.Sleep(time.Millisecond)
 			}
 		}
 	})
 	if _, err := b.Add(t.Context(), NewUser{Username: "old", PasswordHash: imported, Active: true}); err != nil {
 		t.Fatal(err)
 	}
+	var busy sync.WaitGroup
+	busy.Go(func() { _ = b.hasher.Burn(t.Context(), "p", b.cost(imported)) })
+	<-entered
 	a, err := b.Authenticate(from(t, home), "old", "")
-	close(release)
-	waiting.Wait()
 	if err != nil || a.Login.NewHash != "" || a.Login.OldHash != "" {
-		t.Errorf("%+v, %v", a, err)
+		t.Errorf("while busy: %+v, %v", a, err)
+	}
+	close(release)
+	busy.Wait()
+	a, err = b.Authenticate(from(t, home), "old", "")
+	if err != nil || a.Login.NewHash == "" || a.Login.OldHash != imported {
+		t.Errorf("afterwards: %+v, %v", a, err)
 	}
 }
 
