@@ -73,8 +73,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.writer = newWriter(s.writeDB)
-	// The writer comes first: it turns the file into one with a write-ahead log.
-	if err := s.writer.do(ctx, func(conn) error { return nil }); err != nil {
+	// The connection that writes comes first: it turns the file into one with a write-ahead log.
+	if err := s.writeDB.PingContext(ctx); err != nil {
 		s.Close()
 		return nil, interpret("open database", err)
 	}
