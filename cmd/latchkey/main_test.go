@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"latchkey/storage/postgres/postgrestest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"latchkey": main})
+}
+
+// TestScripts runs the commands as processes of their own, each script in a folder of its own.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Cmds: scriptCommands()})
+}
+
+// TestScriptsPostgres does the same with $POSTGRES (migrated) and $EMPTY_POSTGRES.
+func TestScriptsPostgres(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/postgres", RequireExplicitExec: true, Cmds: scriptCommands(),
+		Setup: func(e *testscript.Env) error {
+			tb := e.T().(testing.TB)
+			e.Setenv("POSTGRES", postgrestest.URL(tb))
+			e.Setenv("EMPTY_POSTGRES", postgrestest.EmptyURL(tb))
+			return nil
+		},
+	})
+}
+
+type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
+
+func scriptCommands() map[string]scriptCommand {
+	return map[string]scriptCommand{
+		"exits":     scriptExits,
+		"freeport":  scriptFreePort,
+		"ready":     scriptReady,
+		"http":      scriptHTTP,
+		"save":      scriptSave,
+		"mode":      scriptMode,
+		"parallel":  scriptParallel,
+		"terminate": scriptTerminate,
+	}
+}
+
+// terminate sends SIGTERM to what runs in the background.
+func scriptTerminate(ts *testscript.TestScript, neg bool, args []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			ts.Fatalf("%v", err)
+		}
+	}
+}
+
+// exits STATUS PROGRAM ARGS… runs the program and wants that exit status.
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM ARGS…")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
+	}
+}
+
+// freeport NAME… sets each variable to a port that nobody listens on.
+func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close() // all at the end, so that they differ
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		ts.Check(err)
+		ts.Setenv(name, port)
+	}
+}
+
+// ready PORT waits for the server whose admin listener is at that port.
+func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) {
+		resp, err := http.Get("http://127.0.0.1:" + args[0] + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("the server at port %s is not ready", args[0])
+}
+
+// http STATUS METHOD URL [NAME=VALUE… | JSON] sends a request with a form or a JSON body and wants that status; the
+// body of the answer goes to standard output.
+func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: http STATUS METHOD URL [BODY…]")
+	}
+	body, kind := "", ""
+	if rest := args[3:]; len(rest) > 0 && strings.HasPrefix(rest[0], "{") {
+		body, kind = rest[0], "application/json"
+	} else if len(rest) > 0 {
+		form := url.Values{}
+		for _, pair := range rest {
+			name, value, _ := strings.Cut(pair, "=")
+			form.Add(name, value)
+		}
+		body, kind = form.Encode(), "application/x-www-form-urlencoded"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, args[1], args[2], strings.NewReader(body))
+	ts.Check(err)
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s\n", answer)
+	if strconv.Itoa(resp.StatusCode) != args[0] {
+		ts.Fatalf("status %d, want %s: %s", resp.StatusCode, args[0], answer)
+	}
+}
+
+// save NAME MEMBER sets the variable to a member of the JSON object in the last standard output; MEMBER may go
+// through lists and objects, as in 0.id.
+func scriptSave(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: save NAME MEMBER")
+	}
+	var value any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	for step := range strings.SplitSeq(args[1], ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				ts.Fatalf("no member %s", step)
+			}
+			value = v[i]
+		default:
+			ts.Fatalf("no member %s", step)
+		}
+	}
+	ts.Setenv(args[0], fmt.Sprint(value))
+}
+
+// mode FILE MODE wants the permissions of a file.
+func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("mode of %s is %s, want %s", args[0], got, args[1])
+	}
+}
+
+// parallel N PROGRAM ARGS… runs the program N times at once, N in the arguments replaced by 1, 2, …; all must succeed.
+func scriptParallel(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	program, err := exec.LookPath(args[1])
+	ts.Check(err)
+	var outputs []*bytes.Buffer
+	var commands []*exec.Cmd
+	for i := range n {
+		out := &bytes.Buffer{}
+		cmd := exec.Command(program)
+		for _, arg := range args[1:] {
+			cmd.Args = append(cmd.Args, strings.ReplaceAll(arg, "{}", strconv.Itoa(i+1)))
+		}
+		cmd.Args = cmd.Args[1:]
+		cmd.Dir, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), out, out
+		ts.Check(cmd.Start())
+		commands, outputs = append(commands, cmd), append(outputs, out)
+	}
+	for i, cmd := range commands {
+		if err := cmd.Wait(); err != nil {
+			ts.Fatalf("%d: %v: %s", i+1, err, outputs[i])
+		}
+	}
+}

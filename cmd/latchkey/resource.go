@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"latchkey/clients"
+	"latchkey/storage"
+)
+
+type resourceCmd struct {
+	Add    resourceAddCmd    `cmd:"" help:"Add a protected resource."`
+	List   resourceListCmd   `cmd:"" help:"List the protected resources."`
+	Remove resourceRemoveCmd `cmd:"" help:"Remove a protected resource; tokens for it live until they end."`
+}
+
+// resource is a protected resource as the commands print it.
+type resource struct {
+	Resource  string    `json:"resource"`
+	Name      string    `json:"name"`
+	Scope     []string  `json:"scope"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func describeResource(r *storage.Resource) resource {
+	return resource{r.Identifier, r.Name, append([]string{}, r.Scopes...), r.CreatedAt}
+}
+
+type resourceAddCmd struct {
+	URI     string       `arg:"" name:"uri" help:"The resource's identifier: an absolute URI without a fragment (RFC 8707)."`
+	Name    string       `help:"Name that people see." placeholder:"NAME"`
+	Scope   []string     `sep:"none" help:"Scopes that make sense there, space separated." placeholder:"SCOPES"`
+	JSON    bool         `help:"Print JSON, which this command always does."`
+	Options kong.Plugins `embed:""`
+}
+
+func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	added, err := a.registryOf(store, nil).AddResource(ctx, storage.Resource{
+		Identifier: c.URI, Name: c.Name, Scopes: strings.Fields(strings.Join(c.Scope, " ")),
+	})
+	var wrong *clients.MetadataError
+	switch {
+	case errors.Is(err, storage.ErrExists):
+		return fmt.Errorf("there is a resource %q already. To change it, remove it and add it again", c.URI)
+	case errors.As(err, &wrong):
+		return usage("resource add: " + wrong.Error() + ".")
+	case err != nil:
+		return err
+	}
+	return a.printJSON(describeResource(added))
+}
+
+type resourceListCmd struct {
+	JSON    bool         `help:"Print JSON."`
+	Options kong.Plugins `embed:""`
+}
+
+func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	all, err := store.ListResources(ctx)
+	if err != nil {
+		return err
+	}
+	l := listing(a, c.JSON, "resources", []string{"RESOURCE", "NAME", "SCOPE", "CREATED"}, func(r resource) []string {
+		return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
+	})
+	for _, r := range all {
+		if err := l.add(describeResource(r)); err != nil {
+			return err
+		}
+	}
+	return l.end()
+}
+
+type resourceRemoveCmd struct {
+	URI     string       `arg:"" name:"uri" help:"The resource's identifier."`
+	JSON    bool         `help:"Print JSON."`
+	Options kong.Plugins `embed:""`
+}
+
+func (c *resourceRemoveCmd) Run(ctx context.Context, a *app) error {
+	store, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	err = a.registryOf(store, nil).RemoveResource(ctx, c.URI)
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("there is no resource %q. `latchkey resource list` shows them", c.URI)
+	}
+	if err != nil {
+		return err
+	}
+	return a.confirm(c.JSON, map[string]string{"resource": c.URI}, "resource %s is removed", c.URI)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// Set by the linker: -X main.version=… -X main.commit=….
+var (
+	version string
+	commit  string
+)
+
+type versionCmd struct {
+	JSON bool `help:"Print JSON."`
+}
+
+// build is what this binary was made from.
+type build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+// thisBuild takes what the linker set, else what the go command noted, else "unknown".
+func thisBuild() build {
+	b := build{Version: version, Commit: commit, Go: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if ok && b.Version == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		b.Version = info.Main.Version
+	}
+	if ok && b.Commit == "" {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				b.Commit = setting.Value
+			}
+		}
+	}
+	if b.Version == "" {
+		b.Version = "unknown"
+	}
+	if b.Commit == "" {
+		b.Commit = "unknown"
+	}
+	return b
+}
+
+func (c *versionCmd) Run(a *app) error {
+	b := thisBuild()
+	if c.JSON {
+		return a.printJSON(b)
+	}
+	_, err := fmt.Fprintf(a.stdout, "latchkey %s\ncommit %s\n%s\n", b.Version, b.Commit, b.Go)
+	return err
+}
