@@ -27,6 +27,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.watch(ctx, reload) })
 	wg.Go(func() { s.reloadKeys(ctx, reload) })
 	wg.Go(func() { s.maintain(ctx) })
+	wg.Go(func() { s.users.Run(ctx) })
 	return wg.Wait
 }
 
