@@ -23,16 +23,17 @@ const (
 
 // cli is every command. kong reads its names, flags and help from here.
 type cli struct {
-	Serve    serveCmd    `cmd:"" help:"Run the server."`
-	Demo     demoCmd     `cmd:"" help:"Try it: a server with a demo user in .latchkey-demo/. Not for production."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
-	User     userCmd     `cmd:"" help:"The people who can log in."`
-	Client   clientCmd   `cmd:"" help:"The applications that may ask for tokens."`
-	Resource resourceCmd `cmd:"" help:"The protected resources that tokens can be meant for (RFC 8707)."`
-	Session  sessionCmd  `cmd:"" help:"What clients hold for users, and ending it."`
-	Key      keyCmd      `cmd:"" help:"The keys that sign tokens."`
-	Doctor   doctorCmd   `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
-	Version  versionCmd  `cmd:"" help:"Print the version, the commit and the Go version."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Demo        demoCmd        `cmd:"" help:"Try it: a server with a demo user in .latchkey-demo/. Not for production."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
+	User        userCmd        `cmd:"" help:"The people who can log in."`
+	Client      clientCmd      `cmd:"" help:"The applications that may ask for tokens."`
+	Resource    resourceCmd    `cmd:"" help:"The protected resources that tokens can be meant for (RFC 8707)."`
+	Session     sessionCmd     `cmd:"" help:"What clients hold for users, and ending it."`
+	Key         keyCmd         `cmd:"" help:"The keys that sign tokens."`
+	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
+	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready; for containers."`
+	Version     versionCmd     `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 
 // newCLI gives each command the options that it takes.
@@ -50,6 +51,8 @@ func newCLI() *cli {
 
 	hashing := func() kong.Plugins { return flagsFor(groupDatabase, groupHashing, groupLog) }
 	c.User.Add.Options, c.User.SetPassword.Options = hashing(), hashing()
+
+	c.Healthcheck.Options = flagsFor(groupServer)
 
 	root := func() kong.Plugins { return flagsFor(groupDatabase, groupRoot, groupLog) }
 	c.Client.Add.Options, c.Client.List.Options, c.Client.Show.Options = root(), root(), root()
