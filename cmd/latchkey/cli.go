@@ -72,7 +72,9 @@ type app struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	// settings are the options that the command takes. configFaults is only ever not empty for `doctor`.
-	settings     *settings
+	settings *settings
+	// serving is true for commands that run a server: others log warnings only, unless told otherwise.
+	serving      bool
 	configFaults faults
 }
 

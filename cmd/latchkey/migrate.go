@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"latchkey/migrations"
 )
 
 type migrateCmd struct {
@@ -32,12 +34,7 @@ type migration struct {
 }
 
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	applied, err := store.migrate(ctx)
+	applied, err := a.migrate(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,6 +53,16 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 		fmt.Fprintln(a.stdout, "the schema is up to date")
 	}
 	return nil
+}
+
+// migrate applies what is missing, over a store of its own: what opens the database after that finds the new schema.
+func (a *app) migrate(ctx context.Context) ([]migrations.Applied, error) {
+	store, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	return store.migrate(ctx)
 }
 
 func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {

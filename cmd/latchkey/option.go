@@ -253,6 +253,11 @@ func simpleJWTOptions() []*option {
 			help: "LEEWAY: how far expiry and issue times may be off.",
 			set:  func(s *settings, v string) error { return setWait(&s.server.SimpleJWT.Leeway, v) },
 		},
+		{
+			name: "simplejwt-update-last-login", preset: "off", value: "on|off", group: groupSimpleJWT,
+			help: "UPDATE_LAST_LOGIN: whether a login on these routes sets the user's last login.",
+			set:  func(s *settings, v string) error { return setSwitch(&s.server.SimpleJWT.UpdateLastLogin, v) },
+		},
 	}
 }
 

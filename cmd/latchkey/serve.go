@@ -17,19 +17,17 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.connect(ctx)
+	a.serving = true
+	if c.Migrate {
+		if _, err := a.migrate(ctx); err != nil {
+			return err
+		}
+	}
+	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if c.Migrate {
-		_, err = store.migrate(ctx)
-	} else {
-		err = store.prepare(ctx)
-	}
-	if err != nil {
-		return err
-	}
 	s, err := a.newServer(store)
 	if err != nil {
 		return err

@@ -136,6 +136,9 @@ func (a *app) root() (*keys.Root, error) {
 // logger writes to standard error in the configured form.
 func (a *app) logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: a.settings.logLevel}
+	if !a.serving && a.settings.given["log-level"] == "" {
+		options.Level = slog.LevelWarn
+	}
 	format := a.settings.logFormat
 	if format == "text" || (format == "" && isTerminal(a.stderr)) {
 		return slog.New(slog.NewTextHandler(a.stderr, options))
