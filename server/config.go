@@ -87,4 +87,5 @@ type SimpleJWT struct {
 	Issuer               string
 	Audience             string
 	Leeway               time.Duration
+	UpdateLastLogin      bool
 }

@@ -35,7 +35,9 @@ func (s *Server) routes() *route.Router {
 		}
 	}
 	if s.cfg.SimpleJWT.Enabled {
-		simplejwt.New(simplejwt.Config{Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat)}).Register(rt)
+		simplejwt.New(simplejwt.Config{
+			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
+		}).Register(rt)
 	}
 	return rt
 }

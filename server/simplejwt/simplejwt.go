@@ -35,18 +35,21 @@ type Config struct {
 	Tokens Tokens
 	// Compat selects the words, where releases of simplejwt differ.
 	Compat legacyjwt.Compat
+	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
+	UpdateLastLogin bool
 }
 
 // Handlers are the routes.
 type Handlers struct {
-	tokens Tokens
-	compat legacyjwt.Compat
-	bodies *drf.Bodies
+	tokens          Tokens
+	compat          legacyjwt.Compat
+	updateLastLogin bool
+	bodies          *drf.Bodies
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
-	return &Handlers{tokens: c.Tokens, compat: c.Compat, bodies: drf.NewBodies()}
+	return &Handlers{tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, bodies: drf.NewBodies()}
 }
 
 // Register mounts the routes, and Django's page for whatever else is asked for below /api/.
@@ -88,7 +91,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) error {
 // exchange asks for tokens in the name of the built-in client.
 func (h *Handlers) exchange(ctx context.Context, req token.Request) (*token.Response, error) {
 	req.Client = token.Credentials{Method: "none", ID: clients.SimpleJWTID}
-	req.NoLastLogin = true // UPDATE_LAST_LOGIN is off by default
+	req.NoLastLogin = !h.updateLastLogin
 	return h.tokens.Exchange(ctx, &req)
 }
 

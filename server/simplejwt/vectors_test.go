@@ -83,7 +83,7 @@ var profiles = []profile{
 		c.Rotation, c.Issuer, c.Audience = clients.RotationOff, "https://issuer.example", "legacy-api"
 	}},
 	{"rs256", func(c *server.SimpleJWT) { c.Rotation, c.Algorithm = clients.RotationOff, "RS256" }},
-	{"lastlogin", rotation(clients.RotationOff)},
+	{"lastlogin", func(c *server.SimpleJWT) { c.Rotation, c.UpdateLastLogin = clients.RotationOff, true }},
 	{"locale", rotation(clients.RotationOff)},
 	{"browsable", rotation(clients.RotationOff)},
 	{"inactive_ok", rotation(clients.RotationOff)},
