@@ -1,7 +1,6 @@
 package postgrestest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,21 +20,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// watchdog starts Postgres ($1 its binary, $2 its data) and waits for a word on its standard input: "stop" ends Postgres in
-// an orderly way, "gone" says that it was killed. When the input closes without a word, the process that started it
-// has ended, even by kill -9: Postgres ends at once and the folder $3 is removed. Signals of the terminal
-// reach neither, since the session is their own.
+// watchdog starts Postgres ($1 its binary, $2 its data) and ends when Postgres does. Beside it a reader waits on standard
+// input: the word "stop" ends Postgres in an orderly way. When the input closes without a word, the process that
+// started it has ended, even by kill -9: Postgres ends at once and the folder $3 is removed. Signals are repeated,
+// since a job of the shell ignores them until Postgres has installed its own handlers. The session is
+// their own, so that the signals of a terminal reach neither.
 const watchdog = `
-	"$1" -D "$2" </dev/null &
+	exec 3<&0
+	"$1" -D "$2" </dev/null 3<&- &
 	postgres=$!
-	read -r word
-	case "$word" in
-	stop) while kill -INT $postgres 2>/dev/null; do sleep .2; done ;; # lost while Postgres is only starting
-	gone) ;;
-	*) kill -QUIT $postgres ;;
-	esac
+	(
+		read -r word <&3
+		signal=INT
+		[ "$word" = stop ] || { signal=QUIT; : >"$3/abandoned"; }
+		while kill -$signal $postgres 2>/dev/null; do sleep 0.1; done
+	) &
+	reader=$!
 	wait $postgres
-	[ -n "$word" ] || rm -rf "$3"`
+	kill $reader 2>/dev/null
+	[ ! -e "$3/abandoned" ] || rm -rf "$3"`
 
 // OwnCluster is a Postgres cluster of a test's own. It keeps what was committed across Kill, as in production.
 type OwnCluster struct {
@@ -107,7 +110,8 @@ func (c *OwnCluster) Kill(t testing.TB) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	c.tell("gone")
+	<-c.done
+	c.stdin.Close()
 }
 
 // Start starts a cluster that was stopped or killed, on the same port.
@@ -118,7 +122,7 @@ func (c *OwnCluster) Start(t testing.TB) {
 	}
 }
 
-// tell gives the watchdog its word and waits until Postgres has ended. A watchdog that has ended doesn't hear it.
+// tell gives the watchdog a word, or none, and waits until Postgres has ended. A watchdog that has ended doesn't hear it.
 func (c *OwnCluster) tell(word string) {
 	if word != "" {
 		io.WriteString(c.stdin, word+"\n")
@@ -249,7 +253,7 @@ var errEnded = errors.New("postgres ended at its start")
 
 func (c *OwnCluster) serveOnce() error {
 	logPath := filepath.Join(c.folder, "log")
-	log, err := os.Create(logPath)
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -264,38 +268,30 @@ func (c *OwnCluster) serveOnce() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	c.done = make(chan struct{})
+	done := make(chan struct{})
+	c.done = done
 	go func() {
 		cmd.Wait()
-		close(c.done)
+		close(done)
 	}()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	for deadline := time.Now().Add(time.Minute); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		conn, err := pgx.Connect(ctx, c.URL())
 		cancel()
 		if err == nil {
 			return conn.Close(context.Background())
 		}
-		text, _ := os.ReadFile(logPath)
-		if gaveUp(text) || time.Now().After(deadline) {
-			c.tell("stop")
-			return fmt.Errorf("%w: %v: %s", errEnded, err, text)
+		select {
+		case <-done:
+			text, _ := os.ReadFile(logPath)
+			return fmt.Errorf("%w: %s", errEnded, text[max(0, len(text)-2000):])
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// gaveUp reports whether the log says that Postgres has ended. What it tells clients that connect too early, or are cut
-// off by a crash, is FATAL too.
-func gaveUp(log []byte) bool {
-	for line := range bytes.Lines(log) {
-		if bytes.Contains(line, []byte("FATAL:")) && !bytes.Contains(line, []byte("the database system is")) &&
-			!bytes.Contains(line, []byte("terminating connection")) {
-			return true
+		if time.Now().After(deadline) {
+			c.tell("")
+			return fmt.Errorf("postgres did not answer within a minute: %w", err)
 		}
 	}
-	return false
 }
 
 // asUser makes cmd run in a session of its own, as the unprivileged user.

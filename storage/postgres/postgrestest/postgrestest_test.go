@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,8 +38,25 @@ func TestAClusterKeepsWhatWasCommittedAcrossAKill(t *testing.T) {
 	c := postgrestest.Cluster(t)
 	url := c.Migrated(t)
 	execute(t, url, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ('a', now())`)
-	c.Kill(t)
-	c.Start(t)
+	// Clients that come back all the time must not disturb the start: Postgres refuses them while it recovers.
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if conn, err := pgx.Connect(ctx, url); err == nil {
+					conn.Exec(ctx, `SELECT pg_sleep(0.01)`)
+					conn.Close(context.WithoutCancel(ctx))
+				}
+			}
+		})
+	}
+	for range 3 {
+		c.Kill(t)
+		c.Start(t)
+	}
+	cancel()
+	clients.Wait()
 	execute(t, url, `INSERT INTO revoked_tokens (jti, expires_at) VALUES ('b', now())`)
 	c.Stop(t)
 	c.Start(t)
