@@ -218,11 +218,16 @@ func report(stderr io.Writer, err error) int {
 	case errors.Is(err, errSilent):
 		return exitFailed
 	case errors.Is(err, storage.ErrUnavailable):
-		fmt.Fprintf(stderr, "latchkey: %v. Look whether the database runs and --database-url (LATCHKEY_DATABASE_URL) is right: `latchkey doctor`.\n", err)
+		fmt.Fprintf(stderr, "latchkey: %s. Look whether the database runs and --database-url (LATCHKEY_DATABASE_URL) is right: `latchkey doctor`.\n", oneLine(err))
 	default:
-		fmt.Fprintln(stderr, "latchkey:", err)
+		fmt.Fprintln(stderr, "latchkey:", oneLine(err))
 	}
 	return exitFailed
+}
+
+// oneLine is the error's text without the line breaks that drivers put in.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(c rune) bool { return c == '\n' || c == '\t' }), " ")
 }
 
 // errSilent: the command has said already what is wrong.

@@ -67,7 +67,7 @@ func (e *examination) database(ctx context.Context) {
 		err = store.Ping(ctx)
 	}
 	if err != nil {
-		e.wrong(check, err.Error(), "Look whether it runs, and whether --database-url (LATCHKEY_DATABASE_URL) names it, with the right user and password.")
+		e.wrong(check, oneLine(err), "Look whether it runs, and whether --database-url (LATCHKEY_DATABASE_URL) names it, with the right user and password.")
 		return
 	}
 	if err := e.version(ctx, store); err != nil {

@@ -60,12 +60,15 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 	}
 	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.path, Logger: a.logger()})
 	switch {
+	// %v: these are no outages that pass by themselves, whatever the store takes them for.
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w. Make the folder of %s, or name another file with --database-url (LATCHKEY_DATABASE_URL)", err, d.path)
+		return nil, fmt.Errorf("%v. Make the folder of %s, or name another file with --database-url (LATCHKEY_DATABASE_URL)", err, d.path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w. Let this user read and write %s and its folder", err, d.path)
-	case err != nil:
+		return nil, fmt.Errorf("%v. Let this user read and write %s and its folder", err, d.path)
+	case errors.Is(err, storage.ErrUnavailable):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w. Name another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.path, err)
 	}
 	return &opened{store, migrations.SQLite, func() (*sql.DB, func() error, error) {
 		return store.MigrationDB(), func() error { return nil }, nil // the store closes it
