@@ -22,9 +22,11 @@ const tellClient = `
 	)`
 
 func clientFields(c *storage.Client) []any {
-	return []any{&c.ID, (*[]byte)(&c.Metadata), (*digestTo)(&c.SecretMAC), (*digestTo)(&c.PreviousSecretMAC),
+	return []any{
+		&c.ID, (*[]byte)(&c.Metadata), (*digestTo)(&c.SecretMAC), (*digestTo)(&c.PreviousSecretMAC),
 		(*instant)(&c.PreviousSecretExpiresAt), &c.Disabled, &c.AuthEpoch, &c.Version,
-		(*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt)}
+		(*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt),
+	}
 }
 
 // CreateClient implements storage.Clients.

@@ -215,8 +215,10 @@ func TestNamesThatNoRowCanHaveAreNotFound(t *testing.T) {
 	if n := trips.Count(); n != 0 {
 		t.Errorf("%d round trips for nothing", n)
 	}
-	check, err := s.BeginLogin(t.Context(), storage.LoginAttempt{Username: "ann\x00", Now: noon,
-		Always: []storage.Bucket{{Key: storage.Digest{1}, Burst: 1, Interval: time.Minute}}})
+	check, err := s.BeginLogin(t.Context(), storage.LoginAttempt{
+		Username: "ann\x00", Now: noon,
+		Always: []storage.Bucket{{Key: storage.Digest{1}, Burst: 1, Interval: time.Minute}},
+	})
 	if err != nil || check.User != nil || check.RetryAfter != 0 {
 		t.Errorf("BeginLogin: %+v %v", check, err)
 	}
@@ -227,10 +229,14 @@ func TestDescriptiveTextNeverFailsTheWrite(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{})
 	people(t, s)
-	g := &storage.Grant{ID: storage.NewID(noon), ClientID: "c", UserID: 7, Current: storage.TokenID{1}, AuthTime: noon, CreatedAt: noon,
-		ExpiresAt: noon, UserAgent: "a\x00b\xffc", Address: "\x00"}
-	event := &storage.AuditEvent{ID: storage.NewID(noon), At: noon, Action: "login", Address: "x\x00\xff", ClientID: "\x00",
-		Details: []byte(`{"a":"\u0000","b":"\\u0000","c":"\ud800"}`)}
+	g := &storage.Grant{
+		ID: storage.NewID(noon), ClientID: "c", UserID: 7, Current: storage.TokenID{1}, AuthTime: noon, CreatedAt: noon,
+		ExpiresAt: noon, UserAgent: "a\x00b\xffc", Address: "\x00",
+	}
+	event := &storage.AuditEvent{
+		ID: storage.NewID(noon), At: noon, Action: "login", Address: "x\x00\xff", ClientID: "\x00",
+		Details: []byte(`{"a":"\u0000","b":"\\u0000","c":"\ud800"}`),
+	}
 	if err := s.CreateGrant(t.Context(), g, nil, event); err != nil {
 		t.Fatal(err)
 	}

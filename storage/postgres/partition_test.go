@@ -63,8 +63,10 @@ func people(t *testing.T, s *postgres.Store) {
 // grant makes a grant of user 7 and client c whose ID is of the time at.
 func grant(t *testing.T, s *postgres.Store, at time.Time, life time.Duration) *storage.Grant {
 	t.Helper()
-	g := &storage.Grant{ID: storage.NewID(at), ClientID: "c", UserID: 7, Current: storage.TokenID{1}, UserEpoch: noon.UnixMicro(),
-		ClientEpoch: noon.UnixMicro(), AuthTime: at, CreatedAt: at, ExpiresAt: at.Add(life)}
+	g := &storage.Grant{
+		ID: storage.NewID(at), ClientID: "c", UserID: 7, Current: storage.TokenID{1}, UserEpoch: noon.UnixMicro(),
+		ClientEpoch: noon.UnixMicro(), AuthTime: at, CreatedAt: at, ExpiresAt: at.Add(life),
+	}
 	if err := s.CreateGrant(t.Context(), g, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -309,8 +311,10 @@ func refreshes(t *testing.T, s *postgres.Store, g *storage.Grant, n int) {
 			t.Fatalf("advance %d: %v", i, err)
 		}
 		g.Current = a.To
-		if err := s.CreateGrant(t.Context(), &storage.Grant{ID: storage.NewID(noon), ClientID: "c", UserID: 7, Current: storage.TokenID{1},
-			AuthTime: noon, CreatedAt: noon, ExpiresAt: noon}, nil); err != nil {
+		if err := s.CreateGrant(t.Context(), &storage.Grant{
+			ID: storage.NewID(noon), ClientID: "c", UserID: 7, Current: storage.TokenID{1},
+			AuthTime: noon, CreatedAt: noon, ExpiresAt: noon,
+		}, nil); err != nil {
 			t.Fatalf("create %d: %v", i, err)
 		}
 	}

@@ -54,18 +54,24 @@ type act struct {
 // acts are calls of every method that a request makes, in an order in which all of them succeed.
 func acts(s *postgres.Store) []act {
 	event := func(action string) *storage.AuditEvent {
-		return &storage.AuditEvent{ID: storage.NewID(noon), At: noon, Action: action, Actor: "user", Outcome: "success",
-			UserID: 7, ClientID: "c", Details: json.RawMessage(`{"a":"\u0000 \\u0000 \ud800"}`)}
+		return &storage.AuditEvent{
+			ID: storage.NewID(noon), At: noon, Action: action, Actor: "user", Outcome: "success",
+			UserID: 7, ClientID: "c", Details: json.RawMessage(`{"a":"\u0000 \\u0000 \ud800"}`),
+		}
 	}
 	user := &storage.User{ID: 7, Username: "ann", PasswordHash: "hash", Active: true, CreatedAt: noon}
 	client := &storage.Client{ID: "c", Metadata: json.RawMessage(`{"client_name":"\u0000"}`), CreatedAt: noon, UpdatedAt: noon, SecretMAC: storage.Digest{1}}
-	grant := &storage.Grant{ID: storage.NewID(noon), ClientID: "c", UserID: 7, Scope: []string{"a", "b"}, Current: storage.TokenID{1},
+	grant := &storage.Grant{
+		ID: storage.NewID(noon), ClientID: "c", UserID: 7, Scope: []string{"a", "b"}, Current: storage.TokenID{1},
 		UserEpoch: noon.UnixMicro(), ClientEpoch: noon.UnixMicro(), AuthTime: noon, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
-		UserAgent: "a\x00b\xff"}
+		UserAgent: "a\x00b\xff",
+	}
 	bucket := storage.Bucket{Key: storage.Digest{1}, Burst: 5, Interval: time.Minute}
 	other := storage.Bucket{Key: storage.Digest{2}, Burst: 5, Interval: time.Minute}
-	login := &storage.Login{UserID: 7, GiveBack: []storage.Bucket{bucket, other}, Known: storage.Digest{3}, KnownUntil: noon.Add(time.Hour),
-		SetLastLogin: noon, OldHash: "hash", NewHash: "hash2"}
+	login := &storage.Login{
+		UserID: 7, GiveBack: []storage.Bucket{bucket, other}, Known: storage.Digest{3}, KnownUntil: noon.Add(time.Hour),
+		SetLastLogin: noon, OldHash: "hash", NewHash: "hash2",
+	}
 	key := &storage.SigningKey{KID: "k", Algorithm: "ES256", Sequence: 1, Sealed: []byte{1}, Public: json.RawMessage(`{"kty":"EC"}`), CreatedAt: noon, ActivatesAt: noon}
 	return []act{
 		{"Ping", s.Ping},
@@ -78,8 +84,10 @@ func acts(s *postgres.Store) []act {
 		{"ListClients", func(ctx context.Context) error { _, err := s.ListClients(ctx, "", 10); return err }},
 		{"UpdateClient", func(ctx context.Context) error { return s.UpdateClient(ctx, client, event("client_updated")) }},
 		{"BeginLogin", func(ctx context.Context) error {
-			_, err := s.BeginLogin(ctx, storage.LoginAttempt{Username: "ann", Now: noon, Known: storage.Digest{3},
-				Always: []storage.Bucket{bucket}, Stranger: []storage.Bucket{other}})
+			_, err := s.BeginLogin(ctx, storage.LoginAttempt{
+				Username: "ann", Now: noon, Known: storage.Digest{3},
+				Always: []storage.Bucket{bucket}, Stranger: []storage.Bucket{other},
+			})
 			return err
 		}},
 		{"CreateGrant", func(ctx context.Context) error {

@@ -13,8 +13,10 @@ import (
 const userColumns = `id, username, email, password_hash, active, staff, auth_epoch, created_at, last_login`
 
 func userFields(u *storage.User) []any {
-	return []any{&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.Active, &u.Staff, &u.AuthEpoch,
-		(*instant)(&u.CreatedAt), (*instant)(&u.LastLogin)}
+	return []any{
+		&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.Active, &u.Staff, &u.AuthEpoch,
+		(*instant)(&u.CreatedAt), (*instant)(&u.LastLogin),
+	}
 }
 
 // CreateUser implements storage.Users.
