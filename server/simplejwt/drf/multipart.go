@@ -41,8 +41,12 @@ func parseMultipart(body []byte, contentType string, c codec) (*pyjson.Dict, err
 		if found {
 			segment = bytes.TrimSuffix(bytes.TrimSuffix(segment, []byte("\n")), []byte("\r"))
 		}
+		complete := len(f.files)
 		if err := f.part(segment); err != nil {
 			return nil, err
+		}
+		if len(rest) == 0 { // a file is complete when something follows it
+			f.files = f.files[:complete]
 		}
 		body = rest
 	}
