@@ -42,6 +42,12 @@ func interpret(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// isBusy tells that someone else holds the lock.
+func isBusy(err error) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // sentinel is the sentinel that an error of the driver stands for, or nil.
 func sentinel(err error) error {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {

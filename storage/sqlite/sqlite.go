@@ -26,6 +26,9 @@ type Config struct {
 	BusyTimeout time.Duration
 	// Readers is the number of connections that read; zero means 4.
 	Readers int
+	// NoSync leaves it to the operating system when a write reaches the disk: a crash of the machine may lose writes
+	// that were acknowledged, and break the file. It is for tests.
+	NoSync bool
 	// Logger hears of what no caller is told, such as a checkpoint that failed; nil discards it.
 	Logger *slog.Logger
 }
@@ -63,18 +66,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, interpret("open database", err)
 	}
 	s := &Store{logger: cfg.Logger, readers: cfg.Readers, closed: make(chan struct{})}
-	if s.writeDB, err = pool(dsn(path, cfg.BusyTimeout, false), 1); err != nil {
+	if s.writeDB, err = pool(dsn(path, cfg, false), 1); err != nil {
 		return nil, err
 	}
-	if s.readDB, err = pool(dsn(path, cfg.BusyTimeout, true), cfg.Readers); err != nil {
+	if s.readDB, err = pool(dsn(path, cfg, true), cfg.Readers); err != nil {
 		return nil, err
 	}
-	if s.adminDB, err = pool(dsn(path, cfg.BusyTimeout, false), 1); err != nil {
+	if s.adminDB, err = pool(dsn(path, cfg, false), 1); err != nil {
 		return nil, err
 	}
-	s.writer = newWriter(s.writeDB)
-	// The connection that writes comes first: it turns the file into one with a write-ahead log.
-	if err := s.writeDB.PingContext(ctx); err != nil {
+	s.writer = newWriter(s.writeDB, cfg.BusyTimeout)
+	if err := s.firstConnection(ctx, cfg.BusyTimeout); err != nil {
 		s.Close()
 		return nil, interpret("open database", err)
 	}
@@ -83,6 +85,22 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return s, nil
+}
+
+// firstConnection opens the connection that writes, which turns a new file into one with a write-ahead log. Of several
+// processes that do this at once SQLite refuses all but one, without waiting: each would wait for the other.
+func (s *Store) firstConnection(ctx context.Context, wait time.Duration) error {
+	for end := time.Now().Add(wait); ; {
+		err := s.writeDB.PingContext(ctx)
+		if !isBusy(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // create makes the file when it is not there, readable by its owner alone; SQLite gives -wal and -shm the same mode.
@@ -106,9 +124,9 @@ func create(path string) (string, error) {
 }
 
 // dsn is the path as a URI, with the settings of each connection.
-func dsn(path string, busy time.Duration, queryOnly bool) string {
+func dsn(path string, cfg Config, queryOnly bool) string {
 	q := url.Values{
-		"_busy_timeout": {strconv.FormatInt(busy.Milliseconds(), 10)},
+		"_busy_timeout": {strconv.FormatInt(cfg.BusyTimeout.Milliseconds(), 10)},
 		"_foreign_keys": {"1"},
 		"_dqs":          {"0"},
 		"_txlock":       {"immediate"},
@@ -123,6 +141,9 @@ func dsn(path string, busy time.Duration, queryOnly bool) string {
 	} else {
 		q.Set("_journal_mode", "WAL")
 		q.Set("_synchronous", "FULL")
+		if cfg.NoSync {
+			q.Set("_synchronous", "OFF")
+		}
 		q.Add("_pragma", "journal_size_limit(67108864)")
 	}
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
@@ -164,14 +185,15 @@ func (s *Store) Stats() storage.PoolStats {
 	return st
 }
 
-// Close lets what runs end, empties the write-ahead log into the file, and closes it. Later calls of any method
-// return ErrUnavailable, those of Close what the first returned.
+// Close lets what runs end, copies the write-ahead log into the file, and closes it; the last process removes the
+// log. Later calls of any method return ErrUnavailable, those of Close what the first returned.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closed)
 		s.writer.close()
 		err := errors.Join(s.readDB.Close(), s.adminDB.Close())
-		if _, cerr := s.writeDB.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`); cerr != nil {
+		// PASSIVE does not wait for other processes.
+		if _, cerr := s.writeDB.Exec(`PRAGMA wal_checkpoint(PASSIVE)`); cerr != nil {
 			// Nothing is lost: whoever opens the file next reads the log.
 			s.logger.Warn("checkpoint at close failed", "error", cerr)
 		}

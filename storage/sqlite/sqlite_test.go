@@ -218,7 +218,18 @@ func TestACallerWhoGivesUpWritesNothing(t *testing.T) {
 func TestTheCommandLineGetsItsTurn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "latchkey.db")
-	server, command := sqlitetest.Open(t, path), sqlitetest.Open(t, path)
+	sqlitetest.Open(t, path)
+	// Not those of sqlitetest: a server holds the lock while it waits for the disk.
+	var stores [2]*sqlite.Store
+	for i := range stores {
+		s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		stores[i] = s
+	}
+	server, command := stores[0], stores[1]
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	for range 16 {

@@ -3,13 +3,20 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"latchkey/storage"
 )
 
 // maxBatch bounds how many writes share a commit, so that none waits long for the others.
 const maxBatch = 64
+
+// restartEvery is after how many commits the writer makes sure that the write-ahead log begins anew.
+const restartEvery = 1000
 
 // writer is the one connection that writes.
 //
@@ -18,13 +25,15 @@ const maxBatch = 64
 // not even as refused, before what it saw is on the disk.
 type writer struct {
 	db    *sql.DB
+	wait  time.Duration // the busy timeout
 	queue chan *write
 	quit  chan struct{}
 	done  sync.WaitGroup
 
 	// conn and stmts belong to the goroutine of loop. conn is nil until the first batch and after a failure.
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	commits int
 
 	busy   atomic.Bool
 	waits  atomic.Int64
@@ -42,8 +51,8 @@ type write struct {
 	queued time.Time
 }
 
-func newWriter(db *sql.DB) *writer {
-	w := &writer{db: db, queue: make(chan *write), quit: make(chan struct{})}
+func newWriter(db *sql.DB, wait time.Duration) *writer {
+	w := &writer{db: db, wait: wait, queue: make(chan *write), quit: make(chan struct{})}
 	w.done.Go(w.loop)
 	return w
 }
@@ -91,7 +100,12 @@ func (w *writer) loop() {
 		select {
 		case j := <-w.queue:
 			w.busy.Store(true)
-			w.batch(j)
+			for j != nil {
+				j = w.batch(j)
+			}
+			if w.commits >= restartEvery {
+				w.restartLog()
+			}
 			w.busy.Store(false)
 		case <-w.quit:
 			return
@@ -99,15 +113,12 @@ func (w *writer) loop() {
 	}
 }
 
-// batch runs a write, and those that come while it runs, in one transaction.
-func (w *writer) batch(first *write) {
+// batch runs a write, and those that come while it runs, in one transaction. It gives a write that it took from the
+// queue and did not decide about, or nil.
+func (w *writer) batch(first *write) *write {
 	if err := w.begin(); err != nil {
-		// Whoever holds the lock has held it for the whole busy timeout. Nobody who waits by now waits for it again.
 		w.discard()
-		for j := first; j != nil; j = w.next() {
-			j.finish(err)
-		}
-		return
+		return w.refuse(first, err)
 	}
 	var ran []*write
 	var broken error
@@ -126,13 +137,32 @@ func (w *writer) batch(first *write) {
 	}
 	if broken != nil {
 		w.discard()
+		broken = fmt.Errorf("%w: %w", storage.ErrUnavailable, broken)
 	}
+	w.commits++
 	for _, j := range ran {
 		if broken != nil {
 			j.err = broken
 		}
 		close(j.done)
 	}
+	return nil
+}
+
+// refuse refuses a write and all that have waited with it: whoever holds the lock has held it for the whole busy
+// timeout, and nobody waits for it twice. Who comes after that does wait.
+func (w *writer) refuse(first *write, err error) (rest *write) {
+	refused := time.Now()
+	for j := first; j != nil; j = w.next() {
+		if j.queued.After(refused) {
+			return j
+		}
+		if j.begun.CompareAndSwap(false, true) {
+			j.err = err
+			close(j.done)
+		}
+	}
+	return nil
 }
 
 // next is a write that is waiting now, or nil.
@@ -142,14 +172,6 @@ func (w *writer) next() *write {
 		return j
 	default:
 		return nil
-	}
-}
-
-// finish refuses a write that has not begun.
-func (j *write) finish(err error) {
-	if j.begun.CompareAndSwap(false, true) {
-		j.err = err
-		close(j.done)
 	}
 }
 
@@ -165,13 +187,34 @@ func (w *writer) begin() error {
 	return w.exec(`BEGIN IMMEDIATE`)
 }
 
+// restartLog copies the log into the database and waits a moment for the readers to leave it. SQLite copies by
+// itself, but begins the log anew only when it happens to find no reader in it: under steady reading that is never, and
+// the log would grow without end. What fails is tried again.
+func (w *writer) restartLog() {
+	w.commits = 0
+	if w.conn == nil {
+		return
+	}
+	var busy, logged, copied int
+	err := w.exec(`PRAGMA busy_timeout = 100`)
+	if err == nil {
+		err = w.own().row(`PRAGMA wal_checkpoint(RESTART)`, nil, &busy, &logged, &copied)
+	}
+	if err != nil || busy != 0 {
+		w.commits = restartEvery * 9 / 10 // sooner next time
+	}
+	if err := w.exec(`PRAGMA busy_timeout = ` + strconv.FormatInt(w.wait.Milliseconds(), 10)); err != nil {
+		w.discard()
+	}
+}
+
 // run runs a write and notes its outcome. An error of run's own means that the whole transaction is broken: some
 // failures (a full disk, for one) make SQLite roll it back by itself, and then there is no savepoint any more.
 func (w *writer) run(j *write) error {
 	if err := w.exec(`SAVEPOINT one`); err != nil {
 		return err
 	}
-	if j.err = j.run(conn{ctx: context.Background(), prepare: w.prepare}); j.err != nil {
+	if j.err = j.run(w.own()); j.err != nil {
 		if err := w.exec(`ROLLBACK TO one`); err != nil {
 			return j.err
 		}
@@ -180,9 +223,12 @@ func (w *writer) run(j *write) error {
 }
 
 func (w *writer) exec(query string) error {
-	_, err := conn{ctx: context.Background(), prepare: w.prepare}.exec(query)
+	_, err := w.own().exec(query)
 	return err
 }
+
+// own is the writer's connection. Its statements never end early: an interrupted one may undo the others' writes.
+func (w *writer) own() conn { return conn{ctx: context.Background(), prepare: w.prepare} }
 
 func (w *writer) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt, ok := w.stmts[query]; ok {

@@ -1,9 +1,14 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,6 +139,9 @@ func TestABrokenTransactionAcknowledgesNothing(t *testing.T) {
 		if (errs[i] == nil) != strings.Contains(stored, name) {
 			t.Errorf("%s: outcome %v, stored are %q", name, errs[i], stored)
 		}
+		if errs[i] != nil && !errors.Is(errs[i], storage.ErrUnavailable) {
+			t.Errorf("%s: got %v", name, errs[i])
+		}
 	}
 	if errs[1] == nil {
 		t.Error("the broken write was acknowledged")
@@ -186,6 +194,64 @@ func TestWritesShareACommit(t *testing.T) {
 	if n := len(transactions); n >= len(writes)/2 {
 		t.Errorf("%d writes took %d transactions", len(writes), n)
 	}
+}
+
+// TestTheLogBeginsAnewUnderSteadyReading: SQLite alone would let it grow for as long as there is always a reader.
+func TestTheLogBeginsAnewUnderSteadyReading(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "latchkey.db")
+	s, err := Open(t.Context(), Config{Path: path, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := migrations.Up(t.Context(), s.MigrationDB(), migrations.SQLite); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	readers.Go(func() {
+		var reading *sql.Tx // at any moment one of two
+		for ctx.Err() == nil {
+			next, err := s.readDB.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true})
+			if err == nil {
+				_, err = next.Exec(`SELECT count(*) FROM revoked_tokens`)
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if reading != nil {
+				reading.Rollback()
+			}
+			reading = next
+			time.Sleep(time.Millisecond)
+		}
+		reading.Rollback()
+	})
+	var log int64
+	for i := range 4 * restartEvery {
+		if err := s.RevokeToken(t.Context(), fmt.Sprint("jti ", i), time.Now(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if i == restartEvery-200 {
+			log = size(t, path+"-wal")
+		}
+	}
+	stop()
+	readers.Wait()
+	if after := size(t, path+"-wal"); after > 3*log {
+		t.Errorf("the log grew from %d to %d bytes", log, after)
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 func BenchmarkTouchGrant(b *testing.B) {

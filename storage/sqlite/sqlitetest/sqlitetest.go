@@ -19,7 +19,7 @@ func SQLite(t testing.TB) storage.Store {
 // Open opens the store in a file, which it makes and migrates when it is not there; it is closed when the test ends.
 func Open(t testing.TB, path string) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: path, NoSync: true})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
