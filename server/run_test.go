@@ -295,10 +295,16 @@ func TestTraces(t *testing.T) {
 	r.stop()
 	r.wait(t, 10*time.Second) // flushes
 	sent := collector.String()
-	for _, want := range []string{"POST /oauth2/token", "GET", "latchkey", "http.response.status_code"} {
+	for _, want := range []string{
+		`"name":"POST /oauth2/token"`, `"GET `, `"stringValue":"latchkey"`, `{"key":"http.response.status_code","value":{"intValue":"400"}}`,
+		`"links":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331"}]`,
+	} {
 		if !strings.Contains(sent, want) {
 			t.Errorf("the spans lack %q", want)
 		}
+	}
+	if n := strings.Count(sent, "0af7651916cd43dd8448eb211c80319c"); n != 1 {
+		t.Errorf("a stranger's trace stands %d times, want once, as a link", n)
 	}
 	if strings.Contains(sent, "canary") {
 		t.Errorf("the spans tell secrets: %q", sent)

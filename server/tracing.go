@@ -5,28 +5,29 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"latchkey/server/internal/otlp"
 )
 
 // traced wraps the handler with spans when the environment names an OTLP endpoint (OpenTelemetry's own variables);
 // otherwise it gives back the handler itself. flush sends what is left.
 func (s *Server) traced(ctx context.Context, next http.Handler) (h http.Handler, flush func(), err error) {
-	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
-		return next, func() {}, nil
-	}
-	exporter, err := otlptracehttp.New(ctx)
+	exporter, err := otlp.FromEnv(os.Getenv)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tracing: %w", err)
+	}
+	if exporter == nil {
+		return next, func() {}, nil
 	}
 	about, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "latchkey")),
@@ -45,38 +46,52 @@ func (s *Server) traced(ctx context.Context, next http.Handler) (h http.Handler,
 			s.cfg.Logger.Warn("traces were lost at shutdown", slog.Any("error", err))
 		}
 	}
-	return s.spans(provider, next), flush, nil
+	return s.spans(provider.Tracer("latchkey/server"), next), flush, nil
 }
 
-// spans records a span for each request.
-//
-// otelhttp writes the path and headers of a request into its span, and a path may hold a token that a client put there
-// by mistake. So it sees a request without them, and the name of the route instead; the handler sees the real one.
-func (s *Server) spans(provider *sdktrace.TracerProvider, next http.Handler) http.Handler {
-	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		real := r.Context().Value(realRequest{}).(*http.Request)
-		r.Pattern = s.router.Template(real) // otelhttp reads it after the handler
-		r2 := real.WithContext(r.Context())
-		r2.Body = r.Body
-		next.ServeHTTP(w, r2)
-	})
-	traced := otelhttp.NewHandler(inner, "",
-		otelhttp.WithTracerProvider(provider),
-		otelhttp.WithPropagators(propagation.TraceContext{}),
-		// A stranger's trace must not decide whether ours is sampled, nor take it over: it is only linked.
-		otelhttp.WithPublicEndpointFn(func(*http.Request) bool { return true }),
-	)
+// spans records a span for each request, by OpenTelemetry's semantic conventions for HTTP servers. Of the request it tells
+// the method and the route: path, query, headers and body may hold a secret.
+func (s *Server) spans(tracer trace.Tracer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bare := r.WithContext(context.WithValue(r.Context(), realRequest{}, r))
-		bare.URL = &url.URL{}
-		bare.Header = http.Header{}
-		for _, name := range []string{"Traceparent", "Tracestate"} {
-			if v := r.Header.Values(name); len(v) > 0 {
-				bare.Header[name] = v
-			}
+		options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithNewRoot()}
+		// A stranger's trace must not decide whether ours is sampled, nor take it over: it is only linked.
+		theirs := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
+		if theirs.IsValid() {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: theirs}))
 		}
-		traced.ServeHTTP(w, bare)
+		method, route := knownMethod(r.Method), s.router.Template(r)
+		ctx, span := tracer.Start(r.Context(), method+" "+route, options...)
+		defer span.End()
+		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(seen, r.WithContext(ctx))
+		span.SetAttributes(
+			attribute.String("http.request.method", method), attribute.String("http.route", route),
+			attribute.Int("http.response.status_code", seen.status))
+		if seen.status >= http.StatusInternalServerError {
+			span.SetStatus(codes.Error, "")
+		}
 	})
 }
 
-type realRequest struct{}
+// knownMethod keeps the text that a stranger chose out of names.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch:
+		return method
+	}
+	return "_OTHER"
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
