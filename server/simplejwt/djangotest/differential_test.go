@@ -28,12 +28,7 @@ const (
 // that testdata/explained.json explains.
 func TestSameAnswers(t *testing.T) {
 	t.Parallel()
-	if found := needDjango(t); !strings.Contains(found, "simplejwt 5.2.") {
-		if os.Getenv(required) != "" {
-			t.Fatalf("the comparison is with simplejwt 5.2, Debian 12's, and here is %s", found)
-		}
-		t.Skipf("the comparison is with simplejwt 5.2, and here is %s", found)
-	}
+	need52(t)
 	seed, requests := chosen(t)
 	t.Logf("seed %d, at least %d requests; %s=%d makes the same ones", seed, requests, seedVariable, seed)
 	users := accounts(t)
@@ -124,7 +119,7 @@ func (c *comparison) judge(t *testing.T, x *exchange) {
 		}
 	}
 	c.unexplained++
-	if c.unexplained <= 4000 {
+	if c.unexplained <= 40 {
 		t.Errorf("%s", describe(x, found))
 	} else {
 		t.Fail()

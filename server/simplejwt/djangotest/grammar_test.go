@@ -194,10 +194,14 @@ func (g *grammar) accept() *scenario {
 			value += pick(g.Rand, ", ", ",", " , ") + pick(g.Rand, acceptable...)
 		}
 		r.header, note = append(r.header, field{"Accept", value}), value
+		if g.chance(10) {
+			value = pick(g.Rand, acceptable...)
+			r.header, note = append(r.header, field{"Accept", value}), note+" and "+value
+		}
 	}
 	if g.chance(45) {
 		query := pick(g.Rand, "?format=json", "?format=api", "?format=", "?format=JSON", "?format=xml", "?format=json&format=api", "?format=api&format=json", "?x=1", "?format",
-			"?Format=api", "?format=json%20", "?format=admin", "?a=%ff&format=json", "?format=json#x", "??format=api")
+			"?Format=api", "?format=json%20", "?format=admin", "?a=%ff&format=json", "??format=api")
 		r.target, note = r.target+query, note+" "+query
 	}
 	if g.chance(20) {

@@ -64,7 +64,7 @@ func (g *grammar) value() string {
 	case 3:
 		return pick(g.Rand, `"\ud800"`, `"\udc00"`, `"a\ud83d"`, `"\ud83d\ude00"`, `"\ude00\ud83d"`, `"\ud83dx"`, `"\uFFFF"`, `"\ud800\u0000"`)
 	case 4:
-		return g.spell(strings.Repeat(pick(g.Rand, "a", "é", "🔑", "."), 1<<g.IntN(11)))
+		return g.spell(strings.Repeat(pick(g.Rand, "a", "é", "🔑", "."), 1<<g.IntN(15)))
 	case 5:
 		return g.spell(pick(g.Rand, "alice", "a.b.c", "garbage", "eyJ.e30.x", "..", ".", "null", "None", "true", "<b>", "a/b", `"`, `\`, "x y", "%41", "+", "日本語", "a.b", "a.b.c.d"))
 	}
@@ -133,12 +133,15 @@ func (g *grammar) shape() *scenario {
 	path := pick(g.Rand, paths...)
 	good := g.goodBody(path)
 	deep := 1 + g.IntN(300)
+	if g.chance(2) {
+		deep = 2000 // far beyond what Python's parser takes, wherever it is called from
+	}
 	text := pick(g.Rand, "[]", "null", "true", "false", "0", "1", "-1.5", `""`, `"x"`, "[{}]", "["+good+"]", "[[]]", "{}", `{"":""}`, "NaN", "-Infinity", `["username"]`, `[["username","alice"]]`, g.number(), g.value(),
 		strings.Repeat("[", deep)+strings.Repeat("]", deep),
 		strings.Repeat(`{"username":`, deep)+"1"+strings.Repeat("}", deep),
 		`{"refresh":`+strings.Repeat("[", deep)+strings.Repeat("]", deep)+"}",
 		" \r\n\t"+good+"\t\n\r ", strings.Replace(good, "{", `{"username":1,"refresh":[],"token":null,`, 1), strings.Replace(good, "}", `,"username":null}`, 1))
-	return one("", post(path, text))
+	return one(fmt.Sprintf("up to %d deep", deep), post(path, text))
 }
 
 // encoding: bytes that are text in another way, or in none.

@@ -123,7 +123,7 @@ func damages(r *rand.Rand) []damage {
 	swapHeader := pick(r, `{"alg":"none","typ":"JWT"}`, `{"alg":"HS512","typ":"JWT"}`, `{"alg":"RS256","typ":"JWT"}`, `{"typ":"JWT"}`, `{"alg":null}`,
 		`{"alg":"HS256","typ":"JWT","kid":5}`, `[]`, `"x"`, `{`, `{"alg":"hs256","typ":"JWT"}`, `{"alg":"HS256","typ":"JWT","crit":["x"]}`)
 	return []damage{
-		{"replace a character", segment(func(s string) string { return s[:at] + other + s[at+1:] })},
+		{"replace a character", segment(func(s string) string { return s[:at] + another(s[at], other) + s[at+1:] })},
 		{"insert a character", segment(func(s string) string { return s[:at] + odd + s[at:] })},
 		{"append to a segment", segment(func(s string) string { return s + odd })},
 		{"drop the end of a segment", segment(func(s string) string { return s[:len(s)-1-at] })},
@@ -147,10 +147,10 @@ func damages(r *rand.Rand) []damage {
 		{"twice", func(s string) string { return s + s }},
 		{"Bearer before it", func(s string) string { return "Bearer " + s }},
 		{"white space around it", func(s string) string { return `\t ` + s + ` \n` }},
-		{"another header, the signature kept", func(s string) string {
+		{"another header " + swapHeader + ", the signature kept", func(s string) string {
 			return base64url.EncodeToString([]byte(swapHeader)) + s[strings.Index(s, "."):]
 		}},
-		{"another header, signed", func(s string) string {
+		{"another header " + swapHeader + ", signed", func(s string) string {
 			parsed, _ := base64url.DecodeString(strings.Split(s, ".")[1])
 			return signed(swapHeader, string(parsed), "HS256", secretKey)
 		}},
@@ -159,6 +159,14 @@ func damages(r *rand.Rand) []damage {
 			return signed(usualHeader, string(parsed), "HS256", secretKey+"x")
 		}},
 	}
+}
+
+// another is the character other, or the next one when it stands there already: the two servers' tokens are not the same.
+func another(c byte, other string) string {
+	if string(c) != other {
+		return other
+	}
+	return string(alphabet[(strings.IndexByte(alphabet, c)+1)%len(alphabet)])
 }
 
 const usualHeader = `{"alg":"HS256","typ":"JWT"}`

@@ -18,15 +18,6 @@ type scenario struct {
 	steps []step
 }
 
-func (s *scenario) requests() (n int) {
-	for _, st := range s.steps {
-		if st.request != nil {
-			n++
-		}
-	}
-	return n
-}
-
 // step is one of: a request, a token made by hand, a token spoilt.
 type step struct {
 	request *request

@@ -20,7 +20,6 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "rest_framework",
     "rest_framework_simplejwt",
-    "rest_framework_simplejwt.token_blacklist",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -46,6 +45,7 @@ PASSWORD_HASHERS = [
 if PROFILE == "api":
     from pasted import *  # noqa: F401,F403
 else:
+    INSTALLED_APPS += ["rest_framework_simplejwt.token_blacklist"]
     REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}
     SIMPLE_JWT = {
         "ROTATE_REFRESH_TOKENS": PROFILE in ("rotate", "rotate_blacklist"),
