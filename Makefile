@@ -1,5 +1,6 @@
 # make          the binary
 # make test     every test, with the race detector, on SQLite and on a real Postgres
+# make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
 # make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
 
@@ -17,7 +18,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build test test-long bench check fmt vet static vuln fuzz compiler clean
+.PHONY: build test test-long test-django bench check fmt vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -34,6 +35,11 @@ test: compiler
 
 test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server/token/... ./storage/...
+
+# Installs Debian's packages of Django and simplejwt when they are missing, and fails when it can't. To look for differences:
+# make test-django LATCHKEY_TEST_DJANGO_SEED=random LATCHKEY_TEST_DJANGO_REQUESTS=20000
+test-django:
+	LATCHKEY_TEST_DJANGO=require $(GO) test -count=1 -timeout 30m -v ./server/simplejwt/djangotest/...
 
 bench:
 	$(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) run ./bench
