@@ -3,6 +3,7 @@ package simplejwt
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"latchkey/clients"
 	"latchkey/server/internal/legacyjwt"
@@ -73,7 +74,7 @@ func withoutSlash(view *drf.View) route.Handler {
 		if r.Method == http.MethodPost {
 			return view.Handle(w, r)
 		}
-		location := r.URL.Path + "/"
+		location := requestPath(r) + "/"
 		if r.URL.RawQuery != "" {
 			location += "?" + r.URL.RawQuery
 		}
@@ -81,6 +82,14 @@ func withoutSlash(view *drf.View) route.Handler {
 		drf.WritePage(w, http.StatusMovedPermanently, "")
 		return nil
 	}
+}
+
+// requestPath is the path as the client named it, that of the issuer before it.
+func requestPath(r *http.Request) string {
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		return u.Path
+	}
+	return r.URL.Path
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) error {

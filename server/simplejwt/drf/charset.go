@@ -117,14 +117,18 @@ func singleByte(name string) *charmap.Charmap {
 	return nil
 }
 
-// definedIn reads a byte of an alphabet. The web's tables, which x/text has, fill the gaps of Windows' code pages with
-// control characters; Python leaves them open.
+// definedIn reads a byte of an alphabet. Python has the control characters of ISO 8859, which x/text leaves out, and leaves
+// the gaps of Windows' code pages open, which the web's tables fill with control characters.
 func definedIn(m *charmap.Charmap) func(byte) rune {
 	windows := strings.HasPrefix(m.String(), "Windows")
+	iso := strings.HasPrefix(m.String(), "ISO 8859")
 	return func(b byte) rune {
 		r := m.DecodeByte(b)
-		if windows && 0x80 <= r && r <= 0x9f {
+		switch {
+		case windows && 0x80 <= r && r <= 0x9f:
 			return utf8.RuneError
+		case iso && 0x80 <= b && b <= 0x9f:
+			return rune(b)
 		}
 		return r
 	}

@@ -35,7 +35,11 @@ func checkFormat(r *http.Request) error {
 	if !strings.Contains(r.URL.RawQuery, "=") {
 		return nil
 	}
-	query, err := parseForm([]byte(r.URL.RawQuery), utf8Codec{})
+	c, err := requestCodec(latin1(lastValue(r.Header["Content-Type"]))) // Django reads the query in the body's charset
+	if err != nil {
+		c = utf8Codec{}
+	}
+	query, err := parseForm([]byte(r.URL.RawQuery), c)
 	if err != nil {
 		return err
 	}
