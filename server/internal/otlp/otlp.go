@@ -197,7 +197,7 @@ func attributes(list []attribute.KeyValue) []keyValue {
 		case attribute.FLOAT64:
 			value["doubleValue"] = a.Value.AsFloat64()
 		default:
-			value["stringValue"] = a.Value.Emit()
+			value["stringValue"] = a.Value.String()
 		}
 		out = append(out, keyValue{string(a.Key), value})
 	}
