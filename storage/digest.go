@@ -10,12 +10,18 @@ func (Digest) GoString() string     { return "[redacted]" }
 func (Digest) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 func (d Digest) IsZero() bool       { return d == Digest{} }
 
+// MarshalJSON is String.
+func (Digest) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
+
 // Secret is text that must not be shown: a password, a token, a client secret.
 type Secret string
 
 func (Secret) String() string       { return "[redacted]" }
 func (Secret) GoString() string     { return "[redacted]" }
 func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// MarshalJSON keeps a secret out of a struct that is logged or shown as JSON. Who means to show it reveals it.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
 // Reveal gives the text itself, for the one place that needs it.
 func (s Secret) Reveal() string { return string(s) }

@@ -27,7 +27,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		fmt.Fprintf(&out, verb+" "+verb+" "+verb+"\n", secret, digest, within)
 	}
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("message", "secret", secret, "digest", digest)
+		slog.New(h).Info("message", "secret", secret, "digest", digest, "within", within)
 	}
 	// A digest's bytes would show as text, as numbers or in hexadecimal.
 	for _, leak := range []string{"canary", "99 97 110", "99, 97, 110", "0x63, 0x61", "63616e617279"} {
