@@ -132,7 +132,7 @@ func addDemoUser(ctx context.Context, service *users.Service) error {
 const demoText = `
   Latchkey demo at ISSUER
 
-  *** NOT FOR PRODUCTION: everybody knows the demo user's password, and anybody may register applications. ***
+  *** NOT FOR PRODUCTION: everybody knows the demo user's password. ***
   Everything is kept in FOLDER. Delete it to start anew.
 
   User:      demo

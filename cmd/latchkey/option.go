@@ -109,8 +109,9 @@ func options() []*option {
 		},
 		{
 			name: "registration", preset: "token", value: "off|token|open", group: groupServer,
-			help: "Dynamic client registration (RFC 7591): off, token (an initial access token is needed) or open.",
-			set:  func(s *settings, v string) error { return setChoice(&s.server.Registration, v, "off", "token", "open") },
+			help: "Dynamic client registration (RFC 7591): off, token (an initial access token is needed) or open. " +
+				"Checked and kept; this release has no registration route yet.",
+			set: func(s *settings, v string) error { return setChoice(&s.server.Registration, v, "off", "token", "open") },
 		},
 		{
 			name: "trusted-proxies", value: "CIDR", group: groupServer, list: true, emptyable: true,
