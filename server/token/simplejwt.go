@@ -24,49 +24,43 @@ func legacyReason(invalid *legacyjwt.Invalid) Reason {
 	}
 }
 
-// VerifySimpleJWT tells whether a token of any type, in simplejwt's form, is good: authentic, unexpired, and its session
-// alive. simplejwt itself looks at the session only under BLACKLIST_AFTER_ROTATION.
+// VerifySimpleJWT tells whether a token of any type, in simplejwt's form, is authentic and unexpired. As in simplejwt that is
+// all, but for refresh tokens under a policy that retires them (BLACKLIST_AFTER_ROTATION): those must not be
+// retired, nor their session revoked. What tells whether a session is alive in every respect is introspection.
 //
 // The error is an *Error, which wraps a *legacyjwt.Invalid where the token itself is at fault, or an outage.
 func (s *Service) VerifySimpleJWT(ctx context.Context, raw string) error {
 	now := s.now()
 	legacy, err := s.readLegacy(ctx, storage.Secret(raw), "", now)
+	if err != nil || legacy.Type() != "refresh" {
+		return err
+	}
+	t, err := s.fromLegacy(legacy)
 	if err != nil {
 		return err
 	}
-	var t *refreshToken
-	grant, _ := legacy.Session()
-	if legacy.Type() == "refresh" {
-		if t, err = s.fromLegacy(legacy); err != nil {
-			return err
-		}
-		grant = t.Grant
+	client, err := s.clients.Client(ctx, clients.SimpleJWTID)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
 	}
-	if grant.IsZero() {
-		return nil // an access token that Django signed
+	p := s.policyOf(client)
+	if p.rotation == clients.RotationOff || p.rotation == clients.RotationReissue {
+		return nil
 	}
-	live, err := s.store.Grant(ctx, grant)
+	live, err := s.store.Grant(ctx, t.Grant)
 	_, ours := legacy.Family()
 	switch {
-	case errors.Is(err, storage.ErrNotFound) && t != nil && !ours:
+	case errors.Is(err, storage.ErrNotFound) && !ours:
 		return nil // in flight, not yet used here
 	case errors.Is(err, storage.ErrNotFound):
 		return invalidGrant(ReasonUnknownGrant)
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
+	case !live.RevokedAt.IsZero():
+		return invalidGrant(ReasonSessionRevoked)
 	}
-	client, err := s.clients.Client(ctx, live.ClientID)
-	if err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
-	p := s.policyOf(client)
-	if reason := ended(live, p, now); reason != ReasonNone {
-		return invalidGrant(reason)
-	}
-	if t != nil && p.rotation != clients.RotationReissue {
-		if at := locate(&live.Grant, t, p, now); at.reuse() {
-			return invalidGrant(at.reason())
-		}
+	if at := locate(&live.Grant, t, p, now); at.reuse() {
+		return invalidGrant(at.reason())
 	}
 	return nil
 }

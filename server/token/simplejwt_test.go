@@ -1,0 +1,48 @@
+package token_test
+
+import (
+	"testing"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/token"
+	"latchkey/storage/sqlite/sqlitetest"
+)
+
+// As simplejwt's /verify/: whether an API would take the token, not whether its session lives.
+func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	verify := func(what string, raw string, want token.Reason) {
+		t.Helper()
+		err := w.svc.VerifySimpleJWT(t.Context(), raw)
+		got := token.ReasonNone
+		if err != nil {
+			got = token.AsError(err).Reason
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	first := w.login(clients.SimpleJWTID)
+	second := w.refresh(clients.SimpleJWTID, first.RefreshToken)
+	third := w.refresh(clients.SimpleJWTID, second.RefreshToken)
+	w.clock.advance(time.Minute)
+	verify("a retired token", first.RefreshToken.Reveal(), token.ReasonRetired)
+	verify("the current token", second.RefreshToken.Reveal(), token.ReasonNone)
+	verify("its successor", third.RefreshToken.Reveal(), token.ReasonNone)
+	w.refresh(clients.SimpleJWTID, third.RefreshToken) // asking was no use of it
+
+	if err := w.svc.BlacklistSimpleJWT(t.Context(), third.RefreshToken.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	verify("a token of an ended session", third.RefreshToken.Reveal(), token.ReasonSessionRevoked)
+	verify("its access token", third.AccessToken.Reveal(), token.ReasonNone)
+	w.inactive(third.AccessToken)
+
+	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
+	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), token.ReasonNone)
+	verify("a forged token", third.RefreshToken.Reveal()+"A", token.ReasonBadSignature)
+	w.clock.advance(8 * 24 * time.Hour)
+	verify("an expired token", third.RefreshToken.Reveal(), token.ReasonExpired)
+}
