@@ -1,6 +1,7 @@
 package legacyjwt
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,6 +50,19 @@ func (cs claims) set(c Claim) claims {
 		return cs
 	}
 	return append(cs, c)
+}
+
+// insert replaces claims in their place; those that are not there follow the claim of the given name, in their order.
+func (cs claims) insert(behind string, extra []Claim) claims {
+	for _, c := range extra {
+		if i := cs.find(c.Name); i >= 0 {
+			cs[i].Value = c.Value
+		} else {
+			cs = slices.Insert(cs, cs.find(behind)+1, c)
+		}
+		behind = c.Name
+	}
+	return cs
 }
 
 func (cs claims) remove(name string) claims {

@@ -149,7 +149,7 @@ func TestAccessCopiesUnknownClaimsButNotTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"token_type":"access","exp":1795381500,"iat":1795381200,"jti":"01000000000000000000000000000000",` +
-		`"user_id":"1","username":"Zo\u00eb\u2028","roles":["a",{"b":null}],"aud":"api","iss":"https://i","n":-1,"sid":"` +
+		`"user_id":"1","n":-1,"username":"Zo\u00eb\u2028","roles":["a",{"b":null}],"aud":"api","iss":"https://i","sid":"` +
 		testFamily.String() + `"}`
 	if got := payload(t, access); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

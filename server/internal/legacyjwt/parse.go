@@ -231,3 +231,17 @@ func (c *Codec) Check(t *Token, want string) error {
 	}
 	return nil
 }
+
+// CheckRefreshable judges whether a sliding token can still be refreshed. The error is an *Invalid.
+func (c *Codec) CheckRefreshable(t *Token, now time.Time) error {
+	until, ok := t.RefreshUntil()
+	switch {
+	case !ok:
+		return &Invalid{Message: "Token has no '" + refreshUntilClaim + "' claim", Kind: BadClaims}
+	case until.IsZero(): // simplejwt crashes
+		return c.invalid(BadClaims)
+	case !until.After(now.Add(-c.cfg.Leeway)):
+		return &Invalid{Message: "Token '" + refreshUntilClaim + "' claim has expired", Kind: Expired}
+	}
+	return nil
+}

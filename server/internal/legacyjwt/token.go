@@ -54,7 +54,19 @@ func (t *Token) Family() (id storage.ID, ok bool) {
 	return id, err == nil
 }
 
-// Session is the session that an access token names. ok is false for a token that simplejwt wrote.
+// RefreshUntil is the time from which on a sliding token can't be refreshed; zero when the claim is none that can be one.
+func (t *Token) RefreshUntil() (at time.Time, ok bool) {
+	v, ok := t.claims.get(refreshUntilClaim)
+	if !ok {
+		return time.Time{}, false
+	}
+	if n, valid := number(v); valid {
+		at = n.time()
+	}
+	return at, true
+}
+
+// Session is the session that an access token or a sliding token names. ok is false for a token that simplejwt wrote.
 func (t *Token) Session() (id storage.ID, ok bool) {
 	v, _ := t.claims.get(sessionClaim)
 	id, err := storage.ParseID(text(v))

@@ -17,6 +17,9 @@ const (
 	sessionClaim    = "sid"
 )
 
+// refreshUntilClaim is simplejwt's: the time from which on a sliding token can't be refreshed.
+const refreshUntilClaim = "refresh_exp"
+
 // Refresh is what a new refresh token says.
 type Refresh struct {
 	UserID int64
@@ -27,8 +30,20 @@ type Refresh struct {
 	Generation int64
 	IssuedAt   time.Time
 	ExpiresAt  time.Time
-	// Extra are custom claims; those that the token has already are replaced in their place.
+	// Extra are custom claims. Those that the token has already are replaced in their place, the others follow the user.
 	Extra []Claim
+}
+
+// Sliding is what a new sliding token says.
+type Sliding struct {
+	UserID    int64
+	JTI       storage.TokenID
+	Session   storage.ID
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	// RefreshUntil is when the token can't be refreshed any more.
+	RefreshUntil time.Time
+	Extra        []Claim
 }
 
 // Access is what a new access token says.
@@ -67,9 +82,7 @@ func (c *Codec) Rotated(ctx context.Context, old *Token, r Refresh) (string, err
 
 // writeRefresh adds to cs what first and later refresh tokens have in common.
 func (c *Codec) writeRefresh(ctx context.Context, cs claims, r Refresh) (string, error) {
-	for _, extra := range r.Extra {
-		cs = cs.set(extra)
-	}
+	cs = cs.insert(c.cfg.UserIDClaim, r.Extra)
 	cs = c.address(cs)
 	cs = cs.set(Claim{familyClaim, `"` + r.Family.String() + `"`})
 	cs = cs.set(IntClaim(generationClaim, r.Generation))
@@ -108,11 +121,39 @@ func (c *Codec) Access(ctx context.Context, from *Token, a Access) (string, erro
 			}
 		}
 	}
-	for _, extra := range a.Extra {
-		cs = cs.set(extra)
-	}
+	cs = cs.insert(c.cfg.UserIDClaim, a.Extra)
 	cs = c.address(cs)
 	cs = cs.set(Claim{sessionClaim, `"` + a.Session.String() + `"`})
+	return c.write(ctx, cs)
+}
+
+// NewSliding writes the first sliding token of a session.
+func (c *Codec) NewSliding(ctx context.Context, s Sliding) (string, error) {
+	cs := make(claims, 0, 10+len(s.Extra))
+	cs = append(cs,
+		Claim{"token_type", `"sliding"`},
+		IntClaim("exp", s.ExpiresAt.Unix()),
+		IntClaim("iat", s.IssuedAt.Unix()),
+		Claim{"jti", quotedID(s.JTI)},
+		IntClaim(refreshUntilClaim, s.RefreshUntil.Unix()),
+		c.userClaim(s.UserID),
+	)
+	return c.writeSliding(ctx, cs, s)
+}
+
+// Slid writes old anew, with the exp and iat of s: the token stays what it is, with its jti and the time until which it
+// can be refreshed.
+func (c *Codec) Slid(ctx context.Context, old *Token, s Sliding) (string, error) {
+	cs := make(claims, len(old.claims), len(old.claims)+4+len(s.Extra))
+	copy(cs, old.claims)
+	cs = cs.set(IntClaim("exp", s.ExpiresAt.Unix()))
+	cs = cs.set(IntClaim("iat", s.IssuedAt.Unix()))
+	return c.writeSliding(ctx, cs, s)
+}
+
+func (c *Codec) writeSliding(ctx context.Context, cs claims, s Sliding) (string, error) {
+	cs = c.address(cs.insert(c.cfg.UserIDClaim, s.Extra))
+	cs = cs.set(Claim{sessionClaim, `"` + s.Session.String() + `"`})
 	return c.write(ctx, cs)
 }
 
