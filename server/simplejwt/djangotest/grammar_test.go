@@ -191,11 +191,11 @@ func (g *grammar) accept() *scenario {
 	if g.chance(75) {
 		value := pick(g.Rand, acceptable...)
 		if g.chance(25) {
-			value += pick(g.Rand, ", ", ",", " , ") + pick(g.Rand, acceptable...)
+			value += pick(g.Rand, ", ", ",", " , ") + pick(g.Rand, plain...)
 		}
 		r.header, note = append(r.header, field{"Accept", value}), value
 		if g.chance(10) {
-			value = pick(g.Rand, acceptable...)
+			value = pick(g.Rand, plain...)
 			r.header, note = append(r.header, field{"Accept", value}), note+" and "+value
 		}
 	}
@@ -216,6 +216,10 @@ var acceptable = []string{
 	"APPLICATION/JSON", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/json, text/plain, */*", "application/vnd.api+json",
 	"application/json;version=2", "text/html;level=1", ",", ";", "application/", "image/*;q=0.5", "application/json;;", "json",
 }
+
+// plain are types without parameters. Among types with the same number of them the package chooses at random: it
+// keeps them in a set.
+var plain = []string{"application/json", "*/*", "application/*", "text/html", "text/*", "application/xml", "", "image/png", "*", "json"}
 
 // method: every method on every path, with and without a body.
 func (g *grammar) method() *scenario {
