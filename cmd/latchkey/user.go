@@ -119,6 +119,11 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if users.ForeignHash(hash) { // anything else that is no hash may be a password, piped in by mistake
+		fmt.Fprintf(a.stderr, "latchkey: the hash of %q is of an algorithm that is not known here; the user is added without a password. "+
+			"Set one with `latchkey user set-password`\n", c.Name)
+		hash = ""
+	}
 	service, store, err := a.userService(ctx)
 	if err != nil {
 		return err

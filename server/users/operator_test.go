@@ -92,8 +92,11 @@ func TestAddRefuses(t *testing.T) {
 		}
 	}
 	for _, n := range []NewUser{
-		{Username: strings.Repeat("ü", 150)}, {Username: "\n"}, {Username: "-rf"},
-		{Username: "long", Password: text(strings.Repeat("p", 4096))}, {Username: "unusable", PasswordHash: "!"},
+		{Username: strings.Repeat("ü", 150)},
+		{Username: "\n"},
+		{Username: "-rf"},
+		{Username: "long", Password: text(strings.Repeat("p", 4096))},
+		{Username: "unusable", PasswordHash: "!"},
 	} {
 		if _, err := b.Add(t.Context(), n); err != nil {
 			t.Errorf("%.40q: %v", n.Username, err)

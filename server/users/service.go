@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey/server/internal/metrics"
@@ -24,6 +25,14 @@ func ParseArgon2(s string) (Argon2, error) { return password.ParseArgon2(s) }
 
 // IdentifyHash names the algorithm of a password hash; false for one that could never verify.
 func IdentifyHash(encoded string) (algorithm string, ok bool) { return password.Identify(encoded) }
+
+// ForeignHash reports whether a string has the shape of Django's hashes, with the name of a hasher that a project has made
+// itself or that is not known here.
+func ForeignHash(encoded string) bool {
+	name, rest, ok := strings.Cut(encoded, "$")
+	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
+		errors.Is(password.Check(encoded), password.ErrUnknown)
+}
 
 // ErrOverload: too many password checks at once. Trying again later may succeed.
 var ErrOverload = password.ErrOverload

@@ -44,16 +44,16 @@ func CostOf(encoded string) (Cost, bool) {
 	return h.Cost, true
 }
 
-var (
-	errUnknown   = errors.New("not a known kind of password hash")
-	errMalformed = errors.New("malformed")
-)
+// ErrUnknown: the string is not of a kind of hash that is known here. It may be that of a hasher of a project's own.
+var ErrUnknown = errors.New("not a known kind of password hash")
+
+var errMalformed = errors.New("malformed")
 
 // parse takes a hash string apart, the way Django picks its hasher: by form for the unsalted ones, else by the text before
 // the first '$'. What starts with '$' is a PHC string.
 func parse(encoded string) (hashed, error) {
 	if encoded == "" || len(encoded) > maxEncoded || strings.IndexByte(encoded, 0) >= 0 || !utf8.ValidString(encoded) {
-		return hashed{}, errUnknown // Postgres keeps no NUL and nothing but UTF-8
+		return hashed{}, ErrUnknown // Postgres keeps no NUL and nothing but UTF-8
 	}
 	if encoded[0] == '!' {
 		return hashed{Cost: Cost{Algorithm: unusable}}, nil
@@ -74,7 +74,7 @@ func split(encoded string) (hashed, error) {
 	case !found && len(encoded) == 32:
 		return digest(unsaltedMD5, "", encoded, 16)
 	case !found:
-		return hashed{}, errUnknown
+		return hashed{}, ErrUnknown
 	case len(encoded) == 37 && strings.HasPrefix(encoded, "md5$$"):
 		return digest(unsaltedMD5, "", encoded[5:], 16)
 	case len(encoded) == 46 && strings.HasPrefix(encoded, "sha1$$"):
@@ -103,7 +103,7 @@ func split(encoded string) (hashed, error) {
 		}
 		return digest(name, salt, tag, map[string]int{md5Name: 16, sha1Name: 20}[name])
 	}
-	return hashed{}, errUnknown
+	return hashed{}, ErrUnknown
 }
 
 // digest: lower-case hex, since Django compares text.
@@ -119,7 +119,7 @@ func digest(algorithm, salt, tag string, length int) (hashed, error) {
 func splitPHC(encoded string) (hashed, error) {
 	f := strings.Split(encoded, "$")
 	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i {
-		return hashed{}, errUnknown
+		return hashed{}, ErrUnknown
 	}
 	if len(f) == 5 {
 		return hashed{}, fmt.Errorf("%s: version 0x10 of Argon2 (no v= field) is not supported", f[1])
