@@ -22,6 +22,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Reason is why, for operators: the log, the audit event and the reason header of the simplejwt routes.
 	Reason Reason
+	// SessionLives: the token is dead, but its session is not, since the client's policy only rejects reuse.
+	SessionLives bool
 
 	cause error
 }

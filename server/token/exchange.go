@@ -279,6 +279,9 @@ func (x *exchange) response(minted *fosite.AccessResponse) *Response {
 	if refresh, ok := minted.GetExtra("refresh_token").(string); ok {
 		resp.RefreshToken = storage.Secret(refresh)
 	}
+	if x.next != nil {
+		resp.RefreshExpiresIn = int64(x.next.ExpiresAt.Sub(x.now.Truncate(time.Second)) / time.Second)
+	}
 	if x.grant != nil {
 		resp.GrantID = x.grant.ID
 	}

@@ -172,7 +172,9 @@ func (x *exchange) isReuse() bool {
 
 func (x *exchange) refuseReuse() error {
 	x.s.metrics.Refreshes.WithLabelValues(string(x.policy.rotation), string(x.at)).Inc()
-	return invalidGrant(x.at.reason())
+	refusal := invalidGrant(x.at.reason())
+	refusal.SessionLives = x.policy.onReuse == clients.OnReuseReject
+	return refusal
 }
 
 // fastForward is the audit event for a token that is ahead of the database, or nil.

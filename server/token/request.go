@@ -40,6 +40,8 @@ type Response struct {
 	RefreshToken storage.Secret // empty when none is issued
 	// ExpiresIn is the access token's whole lifetime in seconds.
 	ExpiresIn int64
+	// RefreshExpiresIn is what is left of the refresh token's life in seconds; zero when none is issued.
+	RefreshExpiresIn int64
 	// Scope is what the access token carries, space separated.
 	Scope string
 	// GrantID is the session; zero for client_credentials.
