@@ -16,7 +16,7 @@ const patience = 60 * time.Second
 
 // guard ends the process group $1 when its standard input closes without a word: then the test has ended without
 // its cleanup, by kill -9 for example.
-const guard = `read -r word; [ -n "$word" ] || kill -TERM -- "-$1"`
+const guard = `read -r word; [ -n "$word" ] || kill -s TERM -- "-$1"`
 
 // process is a server that the test runs.
 type process struct {
