@@ -32,6 +32,7 @@ type cli struct {
 	Session     sessionCmd     `cmd:"" help:"What clients hold for users, and ending it."`
 	Key         keyCmd         `cmd:"" help:"The keys that sign tokens."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
+	Django      djangoCmd      `cmd:"" help:"The move from Django."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready; for containers."`
 	Version     versionCmd     `cmd:"" help:"Print the version, the commit and the Go version."`
 }
