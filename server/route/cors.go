@@ -2,6 +2,7 @@ package route
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -42,8 +43,7 @@ func (e *endpoint) allowedOrigin(r *http.Request) string {
 	return ""
 }
 
-// setCORS sets what an answer of a route with CORS carries. There is never an Access-Control-Allow-Credentials: these
-// routes take no cookies.
+// setCORS sets what an answer of a route with CORS carries.
 func (e *endpoint) setCORS(h http.Header, origin string) {
 	if e.cors == corsAllowed && !e.unvaried {
 		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
@@ -51,6 +51,10 @@ func (e *endpoint) setCORS(h http.Header, origin string) {
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", corsExpose)
+		// Fetch §3.2.3: beside an origin by its name, never beside "*".
+		if e.cors == corsAllowed && slices.Contains(e.credentialed, origin) {
+			h.Set("Access-Control-Allow-Credentials", "true")
+		}
 	}
 }
 
@@ -69,7 +73,8 @@ func (e *endpoint) preflight(w http.ResponseWriter, r *http.Request, origin stri
 }
 
 // allowHeaders is the usual list and the asked ones. Browsers ask for every header that a library or a tracing agent
-// adds to a request; none of them gives a page more than it has, since no credentials are sent by the browser itself.
+// adds to a request; none of them gives a page more than it has, since the browser itself sends no credentials but for
+// pages of the origins of [Credentials].
 func allowHeaders(asked string) string {
 	const most = 1024
 	list := corsHeaders

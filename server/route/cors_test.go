@@ -43,6 +43,40 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// Cookies go to the named origins alone, on the routes that ask for them, and never to everybody.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	cookies := route.Credentials("*", "", spa, "https://not-allowed.example")
+	b.API("/cookie", ok, render, route.CORS("POST"), cookies)
+	b.API("/token", ok, render, route.CORS("POST"))
+	b.API("/no-cors", ok, render, cookies)
+	b.API("/other-origin", ok, render, route.CORS("POST"), route.Credentials("https://other.example"))
+	b.Public("/public", ok, render, cookies)
+	for _, c := range []struct {
+		path, origin string
+		want         string
+	}{
+		{"/cookie", spa, "true"},
+		{"/cookie", "https://evil.example", ""},
+		{"/cookie", "https://not-allowed.example", ""}, // named, but CORS does not allow it
+		{"/cookie", "null", ""},
+		{"/cookie", "*", ""},
+		{"/cookie", "", ""},
+		{"/other-origin", spa, ""},
+		{"/token", spa, ""},
+		{"/no-cors", spa, ""},
+		{"/public", spa, ""},
+	} {
+		for _, method := range []string{"POST", "OPTIONS"} {
+			h := do(b, method, c.path, "", "Origin", c.origin, "Access-Control-Request-Method", "POST").Header()
+			if got := h.Get("Access-Control-Allow-Credentials"); got != c.want {
+				t.Errorf("%s %s from %q: Access-Control-Allow-Credentials is %q", method, c.path, c.origin, got)
+			}
+		}
+	}
+}
+
 func TestUnvaried(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

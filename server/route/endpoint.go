@@ -34,9 +34,11 @@ type endpoint struct {
 	methods     []string // nil = all reach the handler
 	cors        corsMode
 	corsMethods string
-	unvaried    bool
-	maxBody     int64 // negative = none
-	duration    prometheus.Observer
+	// credentialed are the origins whose pages may send cookies.
+	credentialed []string
+	unvaried     bool
+	maxBody      int64 // negative = none
+	duration     prometheus.Observer
 }
 
 func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {

@@ -92,7 +92,8 @@ func New(cfg Config) *Router {
 // ServeHTTP dispatches to the route of the request's path.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.mux.ServeHTTP(w, r) }
 
-// API registers a route for programs: no cookies, never cached, body capped. path may hold {variables}.
+// API registers a route for programs: no cookies (but see [Credentials]), never cached, body capped. path may hold
+// {variables}.
 func (rt *Router) API(path string, h Handler, render Renderer, opts ...Option) {
 	rt.mux.Handle(path, rt.endpoint(path, classAPI, h, render, opts))
 }
@@ -139,6 +140,13 @@ func CORS(methods ...string) Option {
 		e.cors = corsAllowed
 		e.corsMethods = strings.Join(methods, ", ")
 	}
+}
+
+// Credentials lets pages of the named origins, where [CORS] allows these, have the browser send its cookies along and read
+// the answer. It is for a handler that takes a cookie, and that refuses it from everyone else by itself: a browser sends
+// requests whose answer a page may not read all the same.
+func Credentials(origins ...string) Option {
+	return func(e *endpoint) { e.credentialed = slices.Clone(origins) }
 }
 
 // Unvaried leaves Vary: Origin out of the answers of a route with CORS, for a protocol that has no Vary: no cache needs
