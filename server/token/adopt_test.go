@@ -33,10 +33,22 @@ func newUser(name string, password *storage.Secret, active bool) users.NewUser {
 // django signs a refresh token as Django does.
 func (w *world) django(jti string, user any, issued time.Time) storage.Secret {
 	w.t.Helper()
-	claims, err := json.Marshal(map[string]any{
+	return w.djangoWith(jti, user, issued, nil)
+}
+
+// djangoWith signs a token with other claims than those of django; nil takes one away.
+func (w *world) djangoWith(jti string, user any, issued time.Time, other map[string]any) storage.Secret {
+	w.t.Helper()
+	all := map[string]any{
 		"token_type": "refresh", "exp": issued.Add(7 * 24 * time.Hour).Unix(), "iat": issued.Unix(), "jti": jti, "user_id": user,
 		"favourite": "blue",
-	})
+	}
+	for name, value := range other {
+		if all[name] = value; value == nil {
+			delete(all, name)
+		}
+	}
+	claims, err := json.Marshal(all)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -53,10 +53,12 @@ const (
 	ReasonUserInactive   Reason = "user_inactive"
 	ReasonUserRemoved    Reason = "user_removed"
 	ReasonUserSessions   Reason = "user_sessions_ended" // password change, "log out everywhere"
-	ReasonClientDisabled Reason = "client_disabled"
-	ReasonClientSessions Reason = "client_sessions_ended"
-	ReasonDatabaseAway   Reason = "database_unavailable"
-	ReasonInternal       Reason = "internal_error"
+	// ReasonPasswordChanged: a token in flight, signed under CHECK_REVOKE_TOKEN, from before the password that came from Django.
+	ReasonPasswordChanged Reason = "password_changed"
+	ReasonClientDisabled  Reason = "client_disabled"
+	ReasonClientSessions  Reason = "client_sessions_ended"
+	ReasonDatabaseAway    Reason = "database_unavailable"
+	ReasonInternal        Reason = "internal_error"
 )
 
 func (e *Error) Error() string {

@@ -28,10 +28,15 @@ type exchange struct {
 	policy *policy
 	now    time.Time
 
+	// sliding is set when the request is for a sliding token.
+	sliding bool
+
 	// login is set by the password grant.
 	login *users.Authenticated
 	// grant is the session, made by the password grant or found by the refresh grant.
 	grant *storage.Grant
+	// user is the session's, as it was when the grant was read; its password hash may be missing.
+	user *storage.User
 	// presented is the refresh token of the request, legacy the same in simplejwt's form, at its place in the chain.
 	presented *refreshToken
 	legacy    *legacyjwt.Token
@@ -83,6 +88,9 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 		return nil, err
 	}
 	x := &exchange{s: s, req: req, client: client, policy: s.policyOf(client), now: s.now()}
+	if x.sliding = req.Sliding && client.ID == clients.SimpleJWTID; x.sliding {
+		x.policy = s.slidingPolicyOf(client)
+	}
 	ctx = withExchange(ctx, x)
 
 	access, err := x.accessRequest(ctx)
@@ -247,8 +255,8 @@ func (x *exchange) newGrant(ctx context.Context) {
 	if info.Address.IsValid() {
 		g.Address = info.Address.String()
 	}
-	x.grant = g
-	if slices.Contains(x.client.GrantTypes, GrantRefreshToken) {
+	x.grant, x.user = g, x.login.User
+	if !x.sliding && slices.Contains(x.client.GrantTypes, GrantRefreshToken) {
 		x.next = &refreshToken{
 			Grant: g.ID, ID: g.Current, client: tagOf(x.client.ID),
 			IssuedAt: x.now.Truncate(time.Second), ExpiresAt: x.policy.refreshExpiry(g, x.now),

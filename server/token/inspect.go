@@ -17,7 +17,7 @@ import (
 
 // inspected is any authentic token, in the terms of RFC 7662.
 type inspected struct {
-	kind     string // "access" or "refresh"
+	kind     string // "access", "refresh", or "sliding", which is both
 	grant    storage.ID
 	clientID string
 	claims   accessClaims
@@ -75,8 +75,8 @@ func (s *Service) inspectLegacy(ctx context.Context, raw storage.Secret) (*inspe
 		IssuedAt: legacy.IssuedAt().Unix(), ExpiresAt: legacy.Expires().Unix(), JTI: legacy.JTI(),
 	}}
 	switch legacy.Type() {
-	case "refresh":
-		t.kind = "refresh"
+	case "refresh", "sliding":
+		t.kind = legacy.Type()
 		if t.refresh, err = s.fromLegacy(legacy); err != nil {
 			return nil, ReasonUnknownGrant, nil
 		}
@@ -152,6 +152,9 @@ func (s *Service) alive(ctx context.Context, t *inspected, now time.Time, answer
 func (s *Service) grantAlive(ctx context.Context, t *inspected, now time.Time, answer *Introspection) (bool, error) {
 	live, err := s.store.Grant(ctx, t.grant)
 	if errors.Is(err, storage.ErrNotFound) {
+		if t.kind == "sliding" {
+			return s.foreignAlive(ctx, t, answer)
+		}
 		return false, nil
 	}
 	if err != nil {
@@ -170,18 +173,21 @@ func (s *Service) grantAlive(ctx context.Context, t *inspected, now time.Time, a
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
 	answer.Subject, answer.SessionID = strconv.FormatInt(live.UserID, 10), live.ID.String()
-	if t.refresh != nil {
+	if t.kind == "refresh" {
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
+	}
+	if t.refresh != nil {
 		at := locate(&live.Grant, t.refresh, p, now)
 		return !at.reuse() || p.rotation == clients.RotationReissue, nil
 	}
 	return true, nil
 }
 
-// foreignAlive judges an access token that Django signed: it has no session here, only a user.
+// foreignAlive judges an access token that Django signed, or a sliding token that was not refreshed here yet: it has no
+// session, only a user.
 func (s *Service) foreignAlive(ctx context.Context, t *inspected, answer *Introspection) (bool, error) {
 	_, id, ok := t.legacy.UserID()
-	if !ok || !s.simplejwt.Adopt {
+	if _, ours := named(t.legacy); ours || !ok || !s.simplejwt.Adopt {
 		return false, nil
 	}
 	user, err := s.store.User(ctx, id)
@@ -192,5 +198,5 @@ func (s *Service) foreignAlive(ctx context.Context, t *inspected, answer *Intros
 		return false, fmt.Errorf("introspect: %w", err)
 	}
 	answer.Subject, answer.Username = strconv.FormatInt(user.ID, 10), user.Username
-	return user.Active && !endedSince(user.AuthEpoch, user.CreatedAt, t.legacy.IssuedAt()), nil
+	return user.Active && !endedSince(user.AuthEpoch, user.CreatedAt, t.legacy.IssuedAt()) && !passwordChanged(t.legacy, user), nil
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"time"
 
 	"latchkey/clients"
@@ -36,7 +37,12 @@ type SimpleJWT struct {
 	OnReuse              clients.OnReuse
 	AccessTokenLifetime  time.Duration
 	RefreshTokenLifetime time.Duration
-	// Adopt accepts refresh tokens that Django signed with the shared key.
+	// SlidingTokenLifetime and SlidingTokenRefreshLifetime are for the requests that ask for sliding tokens.
+	SlidingTokenLifetime        time.Duration
+	SlidingTokenRefreshLifetime time.Duration
+	// Claims are added to every token in simplejwt's form, computed anew each time; they are of UserClaims.
+	Claims []string
+	// Adopt accepts refresh and sliding tokens that Django signed with the shared key.
 	Adopt bool
 }
 
@@ -69,6 +75,17 @@ func (s *Service) policyOf(c *clients.Client) *policy {
 	case p.rotation == clients.RotationConfirmed:
 		p.overlap = coalesce
 	}
+	return p
+}
+
+// slidingPolicyOf is the policy for sliding tokens. A session has one such token, which is written anew at each refresh:
+// nothing is rotated. The session ends with the last token that can be had of it.
+func (s *Service) slidingPolicyOf(c *clients.Client) *policy {
+	p := s.policyOf(c)
+	p.rotation, p.overlap = clients.RotationOff, 0
+	p.accessTTL = cmp.Or(c.AccessTokenTTL.Std(), s.simplejwt.SlidingTokenLifetime)
+	p.idle = cmp.Or(c.RefreshTokenIdleTTL.Std(), s.simplejwt.SlidingTokenRefreshLifetime)
+	p.absolute = min(p.absolute, p.idle+p.accessTTL)
 	return p
 }
 

@@ -15,7 +15,11 @@ import (
 // present reads the refresh token of the request in the client's form and makes sure that it is authentic.
 func (x *exchange) present(ctx context.Context, raw storage.Secret) error {
 	if x.client.ID == clients.SimpleJWTID {
-		legacy, err := x.s.readLegacy(ctx, raw, "refresh", x.now)
+		want := "refresh"
+		if x.sliding {
+			want = "sliding"
+		}
+		legacy, err := x.s.readLegacy(ctx, raw, want, x.now)
 		if err != nil {
 			return err
 		}
@@ -31,11 +35,15 @@ func (x *exchange) present(ctx context.Context, raw storage.Secret) error {
 	return nil
 }
 
-// readLegacy reads an authentic, unexpired token in simplejwt's form, of the wanted type ("" for any).
+// readLegacy reads an authentic, unexpired token in simplejwt's form, of the wanted type ("" for any). A sliding token that
+// is wanted as such must be one that can still be refreshed.
 func (s *Service) readLegacy(ctx context.Context, raw storage.Secret, want string, now time.Time) (*legacyjwt.Token, error) {
 	t, err := s.codec.Parse(ctx, raw.Reveal(), now)
 	if err == nil {
 		err = s.codec.Check(t, want)
+	}
+	if err == nil && want == "sliding" {
+		err = s.codec.CheckRefreshable(t, now)
 	}
 	if err == nil {
 		return t, nil
@@ -49,15 +57,23 @@ func (s *Service) readLegacy(ctx context.Context, raw storage.Secret, want strin
 	return nil, e
 }
 
-// fromLegacy gives the common form of a refresh token in simplejwt's. One that Django signed has no family: its grant is
-// the one that its jti leads to.
+// named is the session that a token in simplejwt's form names; ok is false for one that Django signed.
+func named(t *legacyjwt.Token) (id storage.ID, ok bool) {
+	if t.Type() == "refresh" {
+		return t.Family()
+	}
+	return t.Session()
+}
+
+// fromLegacy gives the common form of a refresh token or a sliding token in simplejwt's. One that Django signed names no
+// session: its grant is the one that its jti leads to.
 func (s *Service) fromLegacy(legacy *legacyjwt.Token) (*refreshToken, error) {
 	t := &refreshToken{
 		ID: legacy.ID(), ExpiresAt: legacy.Expires(), IssuedAt: legacy.IssuedAt(),
 		client: tagOf(clients.SimpleJWTID),
 	}
-	if family, ok := legacy.Family(); ok {
-		t.Grant, t.Parent = family, legacy.Parent()
+	if grant, ok := named(legacy); ok {
+		t.Grant, t.Parent = grant, legacy.Parent()
 		t.Generation, _ = legacy.Generation()
 		return t, nil
 	}
@@ -76,7 +92,7 @@ func (s *Service) adoptedID(jti string) storage.ID {
 
 // adoptable reports whether the presented token is one in flight, signed by Django.
 func (x *exchange) adoptable() bool {
-	_, ours := x.legacy.Family()
+	_, ours := named(x.legacy)
 	return !ours && x.s.simplejwt.Adopt
 }
 
@@ -100,6 +116,8 @@ func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
 	// A token in flight has no epoch. One that was issued before sessions were ended here is dead too.
 	case endedSince(user.AuthEpoch, user.CreatedAt, issued):
 		return nil, invalidGrant(ReasonUserSessions)
+	case passwordChanged(x.legacy, user):
+		return nil, invalidGrant(ReasonPasswordChanged)
 	case endedSince(x.client.AuthEpoch, x.client.CreatedAt, issued):
 		return nil, invalidGrant(ReasonClientSessions)
 	}
@@ -112,8 +130,8 @@ func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
 	if issued.IsZero() { // the claim is optional
 		g.AuthTime = x.now
 	}
-	if x.presented.ExpiresAt.After(g.ExpiresAt) { // Django promised a longer life than a session has here
-		g.ExpiresAt = x.presented.ExpiresAt
+	if until := x.promised(); until.After(g.ExpiresAt) { // a longer life than a session has here
+		g.ExpiresAt = until
 	}
 	event := x.s.event(ctx, "session_adopted", "client", x.now)
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.UserID, g.ClientID, g.ID, "success"
@@ -121,6 +139,17 @@ func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
 		return nil, err
 	}
 	return x.s.store.Grant(ctx, g.ID)
+}
+
+// promised is until when Django would have let the session of a token in flight go on without a login.
+func (x *exchange) promised() time.Time {
+	until := x.presented.ExpiresAt
+	if last, ok := x.legacy.RefreshUntil(); ok && x.legacy.Type() == "sliding" {
+		if last = last.Add(x.policy.accessTTL); last.After(until) { // with the token that the last refresh gives
+			until = last
+		}
+	}
+	return until
 }
 
 // endedSince reports whether an epoch was raised after the given moment. An epoch is the microsecond of the last raise;

@@ -40,7 +40,7 @@ func (x *exchange) find(ctx context.Context) error {
 
 // judge sets the grant and the place of the presented token in it, or says why the grant is dead.
 func (x *exchange) judge(ctx context.Context, live *storage.LiveGrant) error {
-	x.grant = &live.Grant
+	x.grant, x.user = &live.Grant, live.User
 	request.From(ctx).Event.Add(slog.String("grant_id", live.ID.String()), slog.Int64("user_id", live.UserID))
 	if live.ClientID != x.client.ID {
 		return x.foreign(ctx)

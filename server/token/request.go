@@ -30,6 +30,10 @@ type Request struct {
 	// Resource are the resource parameters (RFC 8707 §2).
 	Resource []string
 
+	// Sliding asks for the sliding token of simplejwt, which is access token and refresh token in one: a password gets one,
+	// one given as RefreshToken is written anew. It is the Response's AccessToken. Only the built-in client has them.
+	Sliding bool
+
 	// NoLastLogin leaves the user's last login as it is (simplejwt's UPDATE_LAST_LOGIN = False).
 	NoLastLogin bool
 }

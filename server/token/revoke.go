@@ -52,7 +52,7 @@ func (s *Service) Revoke(ctx context.Context, req *RevokeRequest) error {
 // endSession revokes the grant of a token. A token in flight gets its grant first, so that it can be ended.
 func (s *Service) endSession(ctx context.Context, client *clients.Client, t *inspected, now time.Time, event *storage.AuditEvent) error {
 	if t.legacy != nil && t.refresh != nil {
-		if _, ours := t.legacy.Family(); !ours {
+		if _, ours := named(t.legacy); !ours {
 			x := &exchange{s: s, client: client, policy: s.policyOf(client), now: now, presented: t.refresh, legacy: t.legacy}
 			var refused *Error
 			if _, err := x.adopt(ctx); errors.As(err, &refused) {

@@ -76,7 +76,10 @@ func New(c Config) (*Service, error) {
 		chainKey: c.Root.Derive("refresh chain")[0],
 		adoptKey: c.Root.Derive("adopted sessions")[0],
 	}
-	var err error
+	err := knownClaims(c.SimpleJWT.Claims)
+	if err != nil {
+		return nil, err
+	}
 	if s.opaque, err = newOpaqueCodec(c.Root.Derive("opaque access tokens")); err != nil {
 		return nil, err
 	}

@@ -25,14 +25,14 @@ func legacyReason(invalid *legacyjwt.Invalid) Reason {
 }
 
 // VerifySimpleJWT tells whether a token of any type, in simplejwt's form, is authentic and unexpired. As in simplejwt that is
-// all, but for refresh tokens under a policy that retires them (BLACKLIST_AFTER_ROTATION): those must not be
+// all, but for refresh and sliding tokens under a policy that retires tokens (BLACKLIST_AFTER_ROTATION): those must not be
 // retired, nor their session revoked. What tells whether a session is alive in every respect is introspection.
 //
 // The error is an *Error, which wraps a *legacyjwt.Invalid where the token itself is at fault, or an outage.
 func (s *Service) VerifySimpleJWT(ctx context.Context, raw string) error {
 	now := s.now()
 	legacy, err := s.readLegacy(ctx, storage.Secret(raw), "", now)
-	if err != nil || legacy.Type() != "refresh" {
+	if err != nil || legacy.Type() != "refresh" && legacy.Type() != "sliding" {
 		return err
 	}
 	t, err := s.fromLegacy(legacy)
@@ -48,7 +48,7 @@ func (s *Service) VerifySimpleJWT(ctx context.Context, raw string) error {
 		return nil
 	}
 	live, err := s.store.Grant(ctx, t.Grant)
-	_, ours := legacy.Family()
+	_, ours := named(legacy)
 	switch {
 	case errors.Is(err, storage.ErrNotFound) && !ours:
 		return nil // in flight, not yet used here

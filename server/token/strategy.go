@@ -53,7 +53,7 @@ func (x *exchange) writeRefresh(ctx context.Context) (storage.Secret, error) {
 	}
 	claims := legacyjwt.Refresh{
 		UserID: x.grant.UserID, ID: x.next.ID, Parent: x.next.Parent, Family: x.next.Grant, Generation: x.next.Generation,
-		IssuedAt: x.next.IssuedAt, ExpiresAt: x.next.ExpiresAt,
+		IssuedAt: x.next.IssuedAt, ExpiresAt: x.next.ExpiresAt, Extra: x.extraClaims(),
 	}
 	var raw string
 	var err error
@@ -85,13 +85,17 @@ func (st strategy) GenerateAccessToken(ctx context.Context, r fosite.Requester) 
 
 // writeAccess writes the access token in the client's format.
 func (x *exchange) writeAccess(ctx context.Context, subject string) (string, error) {
+	if x.sliding {
+		return x.writeSliding(ctx)
+	}
 	jti := newTokenID()
 	if x.policy.format == clients.FormatSimpleJWT && x.grant != nil {
 		claims := legacyjwt.Access{
 			UserID: x.grant.UserID, JTI: jti, Session: x.grant.ID, IssuedAt: x.now, ExpiresAt: x.accessExpiry(),
+			Extra: x.extraClaims(),
 		}
 		if x.client.ID != clients.SimpleJWTID {
-			claims.Extra = []legacyjwt.Claim{legacyjwt.StringClaim("client_id", x.client.ID)}
+			claims.Extra = append(claims.Extra, legacyjwt.StringClaim("client_id", x.client.ID))
 		}
 		return x.s.codec.Access(ctx, x.legacy, claims)
 	}
@@ -111,4 +115,17 @@ func (x *exchange) writeAccess(ctx context.Context, subject string) (string, err
 		return x.s.opaque.seal(claims)
 	}
 	return x.s.signAccess(ctx, x.policy.alg, claims)
+}
+
+// writeSliding writes the session's sliding token: its id is the grant's current one, for good.
+func (x *exchange) writeSliding(ctx context.Context) (string, error) {
+	claims := legacyjwt.Sliding{
+		UserID: x.grant.UserID, JTI: x.grant.Current, Session: x.grant.ID,
+		IssuedAt: x.now, ExpiresAt: x.accessExpiry(), RefreshUntil: x.policy.refreshExpiry(x.grant, x.now),
+		Extra: x.extraClaims(),
+	}
+	if x.legacy == nil {
+		return x.s.codec.NewSliding(ctx, claims)
+	}
+	return x.s.codec.Slid(ctx, x.legacy, claims)
 }

@@ -70,6 +70,8 @@ type world struct {
 	user    *storage.User
 	secrets map[string]storage.Secret
 	cfg     token.Config
+	// claims are those of the SimpleJWT configuration, for the next build.
+	claims []string
 }
 
 const (
@@ -126,6 +128,8 @@ func (w *world) build() {
 		SimpleJWT: token.SimpleJWT{
 			Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
 			AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
+			SlidingTokenLifetime: 5 * time.Minute, SlidingTokenRefreshLifetime: 24 * time.Hour,
+			Claims: w.claims,
 		},
 		Codec: w.codec,
 	}

@@ -24,6 +24,9 @@ func IntClaim(name string, value int64) Claim {
 	return Claim{name, strconv.FormatInt(value, 10)}
 }
 
+// BoolClaim makes a claim of a truth value.
+func BoolClaim(name string, value bool) Claim { return Claim{name, strconv.FormatBool(value)} }
+
 // claims are the claims of a payload in their order; no name comes twice.
 type claims []Claim
 

@@ -1,0 +1,264 @@
+package token_test
+
+import (
+	"testing"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/token"
+	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+)
+
+func sliding(r *token.Request) { r.Sliding = true }
+
+func (w *world) loginSliding() storage.Secret {
+	w.t.Helper()
+	resp := w.loginWith(clients.SimpleJWTID, sliding)
+	if resp.RefreshToken != "" {
+		w.t.Fatal("a refresh token besides the sliding token")
+	}
+	return resp.AccessToken
+}
+
+func (w *world) slide(raw storage.Secret) storage.Secret {
+	w.t.Helper()
+	resp := w.refreshWith(clients.SimpleJWTID, raw, sliding)
+	if resp.RefreshToken != "" {
+		w.t.Fatal("a refresh token besides the sliding token")
+	}
+	return resp.AccessToken
+}
+
+func (w *world) notSlid(what string, raw storage.Secret, want token.Reason) {
+	w.t.Helper()
+	_, err := w.tryRefreshWith(clients.SimpleJWTID, raw, sliding)
+	if err == nil || token.AsError(err).Reason != want {
+		w.t.Errorf("%s: %v, want %s", what, err, want)
+	}
+}
+
+func claimTime(t *testing.T, raw storage.Secret, claim string) time.Time {
+	t.Helper()
+	_, claims := claimsOf(t, raw)
+	n, ok := claims[claim].(float64)
+	if !ok {
+		t.Fatalf("no %s in %v", claim, claims)
+	}
+	return time.Unix(int64(n), 0)
+}
+
+func TestASlidingTokenSlidesUntilItsEnd(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorld(t, store)
+		w.setRotation(clients.SimpleJWTID, clients.RotationStrict) // nothing of a sliding token is rotated
+		began := w.clock.now()
+		first := w.loginSliding()
+		_, was := claimsOf(t, first)
+		raw := first
+		for w.clock.now().Sub(began) < 24*time.Hour-5*time.Minute {
+			w.clock.advance(4 * time.Minute)
+			raw = w.slide(raw)
+			_, is := claimsOf(t, raw)
+			if is["jti"] != was["jti"] || is["refresh_exp"] != was["refresh_exp"] || is["sid"] != was["sid"] {
+				t.Fatalf("%v became %v", was, is)
+			}
+			if exp := w.clock.now().Add(5 * time.Minute).Truncate(time.Second); !claimTime(t, raw, "exp").Equal(exp) {
+				t.Fatalf("%v, want exp %v", is, exp)
+			}
+		}
+		if !claimTime(t, raw, "exp").After(claimTime(t, raw, "refresh_exp")) {
+			t.Error("the last token does not outlive refresh_exp")
+		}
+		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
+		if err != nil || len(grants) != 1 || !grants[0].LastUsedAt.Equal(w.clock.now()) || !grants[0].ExpiresAt.Equal(began.Add(24*time.Hour+5*time.Minute)) {
+			t.Errorf("%+v, %v", grants, err)
+		}
+		w.clock.advance(claimTime(t, raw, "refresh_exp").Sub(w.clock.now()))
+		w.active(raw)
+		w.notSlid("at refresh_exp", raw, token.ReasonExpired)
+		w.clock.advance(5 * time.Minute)
+		w.inactive(raw)
+	})
+}
+
+func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorld(t, store)
+		old := w.loginSliding()
+		w.clock.advance(4 * time.Minute)
+		raw := w.slide(old)
+		w.clock.advance(time.Minute)
+		w.notSlid("expired", old, token.ReasonExpired)
+		w.slide(raw)
+	})
+}
+
+// Better than the original, whose sliding tokens live until their end whatever happens.
+func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorld(t, store)
+		ends := func(what string, want token.Reason, end func(raw storage.Secret) error) {
+			t.Helper()
+			w.clock.advance(time.Second)
+			raw := w.slide(w.loginSliding())
+			w.active(raw)
+			w.clock.advance(time.Second)
+			if err := end(raw); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			w.inactive(raw)
+			w.notSlid(what, raw, want)
+		}
+		ends("revoked", token.ReasonSessionRevoked, func(raw storage.Secret) error {
+			return w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw})
+		})
+		ends("user disabled", token.ReasonUserInactive, func(storage.Secret) error {
+			return w.users.Disable(t.Context(), w.user.ID)
+		})
+		if err := w.users.Enable(t.Context(), w.user.ID); err != nil {
+			t.Fatal(err)
+		}
+		ends("password changed", token.ReasonUserSessions, func(storage.Secret) error {
+			return w.users.SetPassword(t.Context(), w.user.ID, testPassword)
+		})
+		ends("user removed", token.ReasonUserRemoved, func(storage.Secret) error {
+			return w.users.Remove(t.Context(), w.user.ID)
+		})
+	})
+}
+
+func TestASlidingTokenOutlivesNoSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	_, err := w.clients.Update(t.Context(), clients.SimpleJWTID, func(r *clients.Registration) error {
+		r.Policy.RefreshTokenTTL = clients.Duration(10 * time.Minute)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clientsChanged()
+	end := w.clock.now().Add(10 * time.Minute)
+	raw := w.loginSliding()
+	if until := claimTime(t, raw, "refresh_exp"); until.After(end) {
+		t.Errorf("refresh_exp %v, the session ends at %v", until, end)
+	}
+	for range 3 {
+		w.clock.advance(3 * time.Minute)
+		raw = w.slide(raw)
+	}
+	if exp := claimTime(t, raw, "exp"); exp.After(end) {
+		t.Errorf("exp %v, the session ends at %v", exp, end)
+	}
+}
+
+func TestTokensOfAnotherTypeDoNotSlide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	pair, raw := w.login(clients.SimpleJWTID), w.loginSliding()
+	w.notSlid("a refresh token", pair.RefreshToken, token.ReasonWrongType)
+	w.notSlid("an access token", pair.AccessToken, token.ReasonWrongType)
+	w.refused(clients.SimpleJWTID, raw, token.ReasonWrongType)
+	if err := w.svc.BlacklistSimpleJWT(t.Context(), raw.Reveal()); err == nil || token.AsError(err).Reason != token.ReasonWrongType {
+		t.Errorf("blacklist: %v", err) // as the original, whose view takes refresh tokens only
+	}
+	w.slide(raw)
+}
+
+func TestVerifyTakesSlidingTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	verify := func(what string, raw storage.Secret, want token.Reason) {
+		t.Helper()
+		err := w.svc.VerifySimpleJWT(t.Context(), raw.Reveal())
+		if got := token.ReasonNone; err != nil && token.AsError(err).Reason != want || err == nil && want != got {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	raw := w.loginSliding()
+	verify("a good one", raw, token.ReasonNone)
+	foreign := w.djangoSliding("c1", time.Hour, time.Hour)
+	verify("one in flight", foreign, token.ReasonNone)
+	for _, r := range []storage.Secret{raw, foreign} {
+		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: r}); err != nil {
+			t.Fatal(err)
+		}
+		verify("an ended one where tokens are retired", r, token.ReasonSessionRevoked)
+	}
+	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
+	verify("an ended one where they are not", raw, token.ReasonNone)
+	w.clock.advance(5 * time.Minute)
+	verify("an expired one", raw, token.ReasonExpired)
+}
+
+// djangoSliding signs a sliding token as Django does, with these left of its life and of the time to refresh it.
+func (w *world) djangoSliding(jti string, life, refreshable time.Duration) storage.Secret {
+	w.t.Helper()
+	now := w.clock.now()
+	return w.djangoWith(jti, w.user.ID, now.Add(-time.Minute), map[string]any{
+		"token_type": "sliding", "exp": now.Add(life).Unix(), "refresh_exp": now.Add(refreshable).Unix(),
+	})
+}
+
+func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorld(t, store)
+		raw := w.djangoSliding("711ad37301914743ac3c22e68e7c160f", time.Hour, 3*24*time.Hour)
+		w.active(raw)
+		got, errs := w.inParallel(32, func() (*token.Response, error) {
+			return w.tryRefreshWith(clients.SimpleJWTID, raw, sliding)
+		})
+		for i, err := range errs {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got[i].GrantID != got[0].GrantID {
+				t.Fatal("parallel first uses made different sessions")
+			}
+		}
+		first := got[0].AccessToken
+		_, claims := claimsOf(t, first)
+		if claims["jti"] != "711ad37301914743ac3c22e68e7c160f" || claims["favourite"] != "blue" || claims["sid"] != got[0].GrantID.String() {
+			t.Errorf("claims %v", claims)
+		}
+		// Django's token and ours are of one session. It lives as long as Django promised, which is longer than here.
+		last := first
+		for range 3*24*60/4 - 1 {
+			w.clock.advance(4 * time.Minute)
+			last = w.slide(last)
+		}
+		w.active(last)
+		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: last}); err != nil {
+			t.Fatal(err)
+		}
+		w.notSlid("after its end", last, token.ReasonSessionRevoked)
+		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
+		if err != nil || len(grants) != 1 {
+			t.Errorf("%d grants, %v; want one", len(grants), err)
+		}
+	})
+}
+
+func TestSlidingTokensInFlightThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), token.ReasonExpired)
+	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), token.ReasonExpired)
+	now := w.clock.now()
+	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), token.ReasonMalformed)
+	w.notSlid("of nobody", w.djangoWith("b4", 4711, now, map[string]any{
+		"token_type": "sliding", "refresh_exp": now.Add(time.Hour).Unix(),
+	}), token.ReasonUserRemoved)
+
+	raw := w.djangoSliding("b5", time.Hour, time.Hour)
+	if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw}); err != nil {
+		t.Fatal(err)
+	}
+	w.inactive(raw)
+	w.notSlid("ended before its first use", raw, token.ReasonSessionRevoked)
+	grants, err := w.store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
+	if err != nil || len(grants) != 1 {
+		t.Errorf("%d grants, %v; want that of the last one", len(grants), err)
+	}
+}
