@@ -38,16 +38,21 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// Observe, when set, is told of each computation: what it cost and how long it took.
 	Observe func(Cost, time.Duration)
+
+	// freeMemory stands in for debug.FreeOSMemory in tests.
+	freeMemory func()
 }
 
 // Hasher computes and verifies password hashes. No more than Workers cores compute at once, and what the computations
 // hold in memory stays below Workers times 64 MiB (or the memory of one hash of the preferred cost, if that is more);
-// a hash that needs more than all of that is computed alone.
+// a hash that needs more than all of that is computed alone. After some seconds without a computation that memory is
+// given back to the operating system.
 type Hasher struct {
 	cfg     Config
 	pool    *semaphore.Weighted
 	perSlot int
 	waiting atomic.Int64
+	idle    *time.Timer
 }
 
 // NewHasher makes a Hasher.
@@ -65,6 +70,7 @@ func NewHasher(cfg Config) *Hasher {
 		cfg:     cfg,
 		pool:    semaphore.NewWeighted(int64(cfg.Workers)),
 		perSlot: max(slotMemory, cfg.Argon2.cost().memory()),
+		idle:    newIdleTimer(cfg.freeMemory),
 	}
 }
 
@@ -189,4 +195,7 @@ func (h *Hasher) observeWait(d time.Duration) {
 	}
 }
 
-func (h *Hasher) release(c Cost) { h.pool.Release(h.weight(c)) }
+func (h *Hasher) release(c Cost) {
+	h.computed(c)
+	h.pool.Release(h.weight(c))
+}
