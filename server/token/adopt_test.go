@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/keys"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -115,4 +117,33 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.refused(clients.SimpleJWTID, raw, token.ReasonSessionRevoked)
+}
+
+// An operator who changes the root secret must not bring back to life what was ended.
+func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	now := w.clock.now()
+	ended, retired, used := w.django("b1", w.user.ID, now), w.django("b2", w.user.ID, now), w.django("b3", w.user.ID, now)
+	w.refresh(clients.SimpleJWTID, ended)
+	if err := w.svc.BlacklistSimpleJWT(t.Context(), ended.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+	w.refresh(clients.SimpleJWTID, w.refresh(clients.SimpleJWTID, retired).RefreshToken)
+	before := w.refresh(clients.SimpleJWTID, used)
+	w.clock.advance(time.Minute)
+
+	root, err := keys.NewRoot("another root secret, long enough for this", storage.Secret(bytes.Repeat([]byte("s"), 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.Root = root
+	if w.svc, err = token.New(w.cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(clients.SimpleJWTID, ended, token.ReasonSessionRevoked)
+	w.refused(clients.SimpleJWTID, retired, token.ReasonRetired)
+	if again := w.refresh(clients.SimpleJWTID, used); again.GrantID != before.GrantID {
+		t.Error("the same token found another session")
+	}
 }

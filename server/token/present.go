@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -80,14 +81,16 @@ func (s *Service) fromLegacy(legacy *legacyjwt.Token) (*refreshToken, error) {
 	if !s.simplejwt.Adopt {
 		return nil, invalidGrant(ReasonUnknownGrant)
 	}
-	t.Grant = s.adoptedID(legacy.JTI())
+	t.Grant = adoptedID(legacy.JTI())
 	return t, nil
 }
 
 // adoptedID leads from the jti of a token in flight to its grant: the same token presented again, in parallel or later,
-// finds the same one. These IDs lie before all others.
-func (s *Service) adoptedID(jti string) storage.ID {
-	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(mac(s.adoptKey, []byte(jti))[:10]))
+// finds the same one, for as long as the token lives. So no key is in it that an operator may change: with another
+// grant a token that was ended or retired would begin anew. These IDs lie before all others.
+func adoptedID(jti string) storage.ID {
+	sum := sha256.Sum256([]byte("adopted session\x00" + jti))
+	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(sum[:10]))
 }
 
 // adoptable reports whether the presented token is one in flight, signed by Django.

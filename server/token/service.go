@@ -54,7 +54,6 @@ type Service struct {
 	refresh  *refreshCodec
 	opaque   *opaqueCodec
 	chainKey []byte
-	adoptKey []byte
 
 	handlers map[string]fosite.TokenEndpointHandler
 }
@@ -74,7 +73,6 @@ func New(c Config) (*Service, error) {
 		refresh: &refreshCodec{keys: c.Root.Derive("refresh tokens")},
 		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
 		chainKey: c.Root.Derive("refresh chain")[0],
-		adoptKey: c.Root.Derive("adopted sessions")[0],
 	}
 	err := knownClaims(c.SimpleJWT.Claims)
 	if err != nil {
