@@ -407,6 +407,27 @@ func TestForgedAccessTokensAreInactive(t *testing.T) {
 	w.active(storage.Secret(good))
 }
 
+// Statement 71 of the security statements: two issuers may share a database and its secrets.
+func TestAccessTokensOfAnotherIssuerAreInactive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	tokens := map[string]storage.Secret{}
+	for _, client := range []string{"strict", "opaque"} {
+		tokens[client] = w.login(client).AccessToken
+		w.active(tokens[client])
+	}
+	w.cfg.Issuer = "https://other.example"
+	var err error
+	if w.svc, err = token.New(w.cfg); err != nil {
+		t.Fatal(err)
+	}
+	for client, access := range tokens {
+		if w.introspect(access).Active {
+			t.Errorf("%s: active", client)
+		}
+	}
+}
+
 // A store whose database is away.
 type away struct{ storage.Store }
 

@@ -40,6 +40,9 @@ func (s *Service) inspect(ctx context.Context, raw storage.Secret) (*inspected, 
 		}}, ReasonNone, nil
 	case strings.HasPrefix(text, opaquePrefix):
 		claims, reason := s.opaque.open(text)
+		if reason == ReasonNone && claims.Issuer != s.issuer {
+			reason = ReasonMalformed // of another issuer on the same database, as readAccess has it
+		}
 		return inspectedAccess(claims, reason)
 	default:
 		claims, reason, err := s.readAccess(ctx, text)
