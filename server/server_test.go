@@ -339,6 +339,19 @@ func TestWithoutSimpleJWTThereIsNoBuiltInClient(t *testing.T) {
 	s.PostJSON("/api/token/", map[string]string{"username": "alice"}).Expect(404)
 }
 
+// A client that mixes up its parameters sends a password or a token as the grant type.
+func TestAGrantTypeThatIsNoneIsNotLogged(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	s.Token(s.Backend, "grant_type", "my-canary-password").Expect(400)
+	if e := s.Log.Requests(t, "/oauth2/token", 1); e[0]["grant_type"] != "other" {
+		t.Errorf("the event is %v", e[0])
+	}
+	if strings.Contains(s.Log.String(), "canary") {
+		t.Error("what the client sent is in the log")
+	}
+}
+
 func TestUsersOfAnotherServerLogIn(t *testing.T) {
 	t.Parallel()
 	a := servertest.New(t)
