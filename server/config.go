@@ -88,4 +88,10 @@ type SimpleJWT struct {
 	Audience             string
 	Leeway               time.Duration
 	UpdateLastLogin      bool
+	// Sliding serves sliding tokens too.
+	Sliding                     bool
+	SlidingTokenLifetime        time.Duration
+	SlidingTokenRefreshLifetime time.Duration
+	// Claims are put into tokens besides the user's id; they are of token.UserClaims.
+	Claims []string
 }

@@ -37,6 +37,7 @@ func (s *Server) routes() *route.Router {
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
+			Sliding: s.cfg.SimpleJWT.Sliding,
 		}).Register(rt)
 	}
 	return rt

@@ -73,7 +73,8 @@ func New(cfg Config) (*Server, error) {
 		SimpleJWT: token.SimpleJWT{
 			Rotation: cfg.SimpleJWT.Rotation, RotationOverlap: cfg.SimpleJWT.RotationOverlap, OnReuse: cfg.SimpleJWT.OnReuse,
 			AccessTokenLifetime: cfg.SimpleJWT.AccessTokenLifetime, RefreshTokenLifetime: cfg.SimpleJWT.RefreshTokenLifetime,
-			Adopt: cfg.SimpleJWT.SigningKey != "",
+			SlidingTokenLifetime: cfg.SimpleJWT.SlidingTokenLifetime, SlidingTokenRefreshLifetime: cfg.SimpleJWT.SlidingTokenRefreshLifetime,
+			Claims: cfg.SimpleJWT.Claims, Adopt: cfg.SimpleJWT.SigningKey != "",
 		},
 		Codec: s.codec,
 	})
@@ -134,7 +135,7 @@ func (s *Server) legacyConfig() legacyjwt.Config {
 // MaxTokenTTL is the longest life of a token that a server of this configuration signs with its own keys: a retired key
 // stays published that long.
 func MaxTokenTTL(cfg Config) time.Duration {
-	longest := max(clients.MaxAccessTokenTTL, cfg.AccessTokenTTL, cfg.SimpleJWT.AccessTokenLifetime)
+	longest := max(clients.MaxAccessTokenTTL, cfg.AccessTokenTTL, cfg.SimpleJWT.AccessTokenLifetime, cfg.SimpleJWT.SlidingTokenLifetime)
 	if !strings.HasPrefix(cfg.SimpleJWT.Algorithm, "HS") {
 		longest = max(longest, cfg.SimpleJWT.RefreshTokenLifetime)
 	}

@@ -90,6 +90,13 @@ func (s *settings) agree(wanted []*option) (found faults) {
 			"Leave it out, or use HS256.",
 		})
 	}
+	if slices.Contains(jwt.Claims, jwt.UserIDClaim) {
+		found = append(found, fault{
+			"--simplejwt-claims (LATCHKEY_SIMPLEJWT_CLAIMS)",
+			"names " + jwt.UserIDClaim + ", which is the claim of --simplejwt-user-id-claim already",
+			"Name it in one of the two.",
+		})
+	}
 	jwt.UserIDInteger = s.userIDType == "integer" || (s.userIDType == "" && jwt.Compat == "5.2")
 	return found
 }

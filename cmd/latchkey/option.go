@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"latchkey/server/token"
 )
 
 // option is one row of the configuration: its flag, its variable, its key in the file, its help, its line in
@@ -253,6 +255,30 @@ func simpleJWTOptions() []*option {
 			name: "simplejwt-leeway", preset: "0s", value: "DURATION", group: groupSimpleJWT,
 			help: "LEEWAY: how far expiry and issue times may be off.",
 			set:  func(s *settings, v string) error { return setWait(&s.server.SimpleJWT.Leeway, v) },
+		},
+		{
+			name: "simplejwt-claims", value: "NAME", group: groupSimpleJWT, list: true, emptyable: true,
+			presetText: "none",
+			help: "Claims of the user that tokens carry besides its id, computed anew at each refresh: " +
+				strings.Join(token.UserClaims(), ", ") + ".",
+			set: func(s *settings, v string) error { return setUserClaims(&s.server.SimpleJWT.Claims, v) },
+		},
+		{
+			name: "simplejwt-sliding", preset: "off", value: "on|off", group: groupSimpleJWT,
+			help: "Sliding tokens: /api/token/sliding/ and /api/token/sliding/refresh/; off answers 404.",
+			set:  func(s *settings, v string) error { return setSwitch(&s.server.SimpleJWT.Sliding, v) },
+		},
+		{
+			name: "simplejwt-sliding-token-lifetime", preset: "5m", value: "DURATION", group: groupSimpleJWT,
+			help: "SLIDING_TOKEN_LIFETIME.",
+			set:  func(s *settings, v string) error { return setLifetime(&s.server.SimpleJWT.SlidingTokenLifetime, v) },
+		},
+		{
+			name: "simplejwt-sliding-token-refresh-lifetime", preset: "1d", value: "DURATION", group: groupSimpleJWT,
+			help: "SLIDING_TOKEN_REFRESH_LIFETIME: how long a sliding token can be refreshed after the login, up to --refresh-token-ttl.",
+			set: func(s *settings, v string) error {
+				return setLifetime(&s.server.SimpleJWT.SlidingTokenRefreshLifetime, v)
+			},
 		},
 		{
 			name: "simplejwt-update-last-login", preset: "off", value: "on|off", group: groupSimpleJWT,

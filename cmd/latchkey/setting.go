@@ -14,6 +14,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/keys"
+	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -285,8 +286,24 @@ func oddOnes(odd []string, problem, mend string) error {
 	return &unfit{"holds what can't be used: " + strings.Join(quoted, ", "), mend}
 }
 
+// setUserClaims takes those of the user's fields that tokens may carry.
+func setUserClaims(into *[]string, text string) error {
+	*into = nil
+	var odd []string
+	for _, one := range lines(text) {
+		switch {
+		case !slices.Contains(token.UserClaims(), one):
+			odd = append(odd, one)
+		case !slices.Contains(*into, one):
+			*into = append(*into, one)
+		}
+	}
+	return oddOnes(odd, "is no claim of the user", "Choose from "+strings.Join(token.UserClaims(), ", ")+", separated by commas.")
+}
+
 func setClaim(into *string, text string) error {
-	if slices.Contains([]string{"token_type", "exp", "iat", "jti", "iss", "aud", "fam", "gen", "par"}, text) {
+	taken := []string{"token_type", "exp", "iat", "jti", "iss", "aud", "sub", "nbf", "fam", "gen", "par", "sid", "refresh_exp", "client_id"}
+	if slices.Contains(taken, text) {
 		return &unfit{"is a claim that tokens have already", "Use another name, such as user_id."}
 	}
 	*into = text

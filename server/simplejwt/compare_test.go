@@ -28,8 +28,9 @@ type describedJWT struct {
 		Value   json.RawMessage `json:"value"`
 		Pattern string          `json:"pattern"`
 	} `json:"claims"`
-	Lifetime *int64 `json:"lifetime"`
-	Signed   bool   `json:"signed_by_fixture_key"`
+	Lifetime        *int64 `json:"lifetime"`
+	RefreshLifetime *int64 `json:"refresh_lifetime"`
+	Signed          bool   `json:"signed_by_fixture_key"`
 }
 
 // compared are the headers that must be as recorded, absent ones too.
@@ -142,12 +143,15 @@ func (t *jwt) compare(want *describedJWT, key storage.Secret) (faults []string) 
 	if !reflect.DeepEqual(order, wanted) {
 		faults = append(faults, fmt.Sprintf("claims %v, want %v", order, wanted))
 	}
-	exp, _ := t.claims.get("exp").(float64)
 	iat, _ := t.claims.get("iat").(float64)
-	if want.Lifetime != nil {
+	for name, lifetime := range map[string]*int64{"exp": want.Lifetime, "refresh_exp": want.RefreshLifetime} {
+		end, _ := t.claims.get(name).(float64)
+		if lifetime == nil {
+			continue
+		}
 		// The recorded server read its clock twice.
-		if off := int64(exp-iat) - *want.Lifetime; off < -1 || off > 1 {
-			faults = append(faults, fmt.Sprintf("lifetime %v, want %d", exp-iat, *want.Lifetime))
+		if off := int64(end-iat) - *lifetime; off < -1 || off > 1 {
+			faults = append(faults, fmt.Sprintf("%s is %v after iat, want %d", name, end-iat, *lifetime))
 		}
 	}
 	dot := strings.LastIndexByte(t.text, '.')

@@ -37,6 +37,8 @@ func (h *Handlers) refused(err error) error {
 	case token.ReasonUserInactive, token.ReasonUserRemoved:
 		// Refused whatever the release: up to 5.3 the original did not look, and it crashes when the user is gone.
 		return drf.AuthenticationFailed("No active account found for the given token.", "", e)
+	case token.ReasonPasswordChanged:
+		return drf.AuthenticationFailed("The user's password has been changed.", "", e)
 	case token.ReasonRetired, token.ReasonSuperseded, token.ReasonSessionRevoked, token.ReasonUserSessions, token.ReasonClientSessions:
 		return drf.AuthenticationFailed(blacklisted, "token_not_valid", e)
 	case token.ReasonExpired, token.ReasonSessionExpired, token.ReasonSessionIdle:
@@ -62,7 +64,7 @@ func (h *Handlers) notVerified(err error) error {
 // simplejwt does not look at the user there.
 func ofTheUser(err error) bool {
 	switch token.AsError(err).Reason {
-	case token.ReasonUserInactive, token.ReasonUserRemoved, token.ReasonUserSessions:
+	case token.ReasonUserInactive, token.ReasonUserRemoved, token.ReasonUserSessions, token.ReasonPasswordChanged:
 		return true
 	}
 	return false

@@ -38,6 +38,8 @@ type Config struct {
 	Compat legacyjwt.Compat
 	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
 	UpdateLastLogin bool
+	// Sliding serves sliding tokens too.
+	Sliding bool
 }
 
 // Handlers are the routes.
@@ -45,19 +47,20 @@ type Handlers struct {
 	tokens          Tokens
 	compat          legacyjwt.Compat
 	updateLastLogin bool
+	sliding         bool
 	bodies          *drf.Bodies
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
-	return &Handlers{tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, bodies: drf.NewBodies()}
+	return &Handlers{tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies()}
 }
 
 // Register mounts the routes, and Django's page for whatever else is asked for below /api/.
 func (h *Handlers) Register(rt *route.Router) {
-	for path, view := range map[string]*drf.View{
+	for path, view := range h.withSliding(map[string]*drf.View{
 		ObtainPath: h.obtain(), RefreshPath: h.refresh(), VerifyPath: h.verify(), BlacklistPath: h.blacklist(),
-	} {
+	}) {
 		view.Bodies = h.bodies
 		// The views cap the body themselves: the framework reads megabytes.
 		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried(), route.MaxBody(-1)}

@@ -23,6 +23,8 @@ type recording struct {
 		Key             storage.Secret `json:"hs256_key"`
 		AccessLifetime  int            `json:"access_lifetime"`
 		RefreshLifetime int            `json:"refresh_lifetime"`
+		SlidingLifetime int            `json:"sliding_lifetime"`
+		SlidingRefresh  int            `json:"sliding_refresh_lifetime"`
 		AnyProfiles     []string       `json:"any_profiles"`
 		Users           []fixtureUser  `json:"users"`
 	} `json:"fixtures"`
@@ -87,6 +89,7 @@ var profiles = []profile{
 	{"locale", rotation(clients.RotationOff)},
 	{"browsable", rotation(clients.RotationOff)},
 	{"inactive_ok", rotation(clients.RotationOff)},
+	{"sliding_auth", rotation(clients.RotationOff)},
 }
 
 // stack is one of the recorded stacks with the release that it shows.
@@ -170,11 +173,11 @@ func (sc *scenario) isFor(name string, rec *recording) bool {
 	return sc.Profile == name
 }
 
-// needsWhatWeLack: there are no sliding tokens, no session cookies of Django's and no ALLOWED_HOSTS here.
+// needsWhatWeLack: there are no session cookies of Django's and no ALLOWED_HOSTS here.
 func (sc *scenario) needsWhatWeLack() bool {
 	for _, need := range sc.Requires {
 		switch need {
-		case "sliding", "django_sessions", "host_check":
+		case "django_sessions", "host_check":
 			return true
 		}
 	}
@@ -190,6 +193,9 @@ func startProfile(t *testing.T, rec *recording, st stack, p profile) *servertest
 		j.Compat, j.UserIDInteger = st.compat, st.compat == "5.2"
 		j.AccessTokenLifetime = time.Duration(rec.Fixtures.AccessLifetime) * time.Second
 		j.RefreshTokenLifetime = time.Duration(rec.Fixtures.RefreshLifetime) * time.Second
+		j.Sliding = true
+		j.SlidingTokenLifetime = time.Duration(rec.Fixtures.SlidingLifetime) * time.Second
+		j.SlidingTokenRefreshLifetime = time.Duration(rec.Fixtures.SlidingRefresh) * time.Second
 		p.configure(j)
 	}))
 	for _, u := range rec.Fixtures.Users {

@@ -1,0 +1,60 @@
+package simplejwt
+
+import (
+	"net/http"
+
+	"latchkey/server/internal/pyjson"
+	"latchkey/server/simplejwt/drf"
+	"latchkey/server/token"
+)
+
+// The addresses of sliding tokens.
+const (
+	SlidingPath        = "/api/token/sliding/"
+	SlidingRefreshPath = "/api/token/sliding/refresh/"
+)
+
+// withSliding adds the views of sliding tokens, where there are any.
+func (h *Handlers) withSliding(views map[string]*drf.View) map[string]*drf.View {
+	if h.sliding {
+		views[SlidingPath], views[SlidingRefreshPath] = h.obtainSliding(), h.refreshSliding()
+	}
+	return views
+}
+
+// obtainSliding is TokenObtainSlidingView.
+func (h *Handlers) obtainSliding() *drf.View {
+	return &drf.View{
+		Name: "Token Obtain Sliding",
+		Description: "Takes a set of user credentials and returns a sliding JSON web token to\n" +
+			"prove the authentication of those credentials.",
+		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
+		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
+			return h.slid(r, token.Request{GrantType: token.GrantPassword, Username: values[0], Password: secret(values[1])})
+		},
+	}
+}
+
+// refreshSliding is TokenRefreshSlidingView.
+func (h *Handlers) refreshSliding() *drf.View {
+	return &drf.View{
+		Name: "Token Refresh Sliding",
+		Description: "Takes a sliding JSON web token and returns a new, refreshed version if the\n" +
+			"token's refresh period has not expired.",
+		Fields: []drf.Field{{Name: "token", Label: "Token"}},
+		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
+			return h.slid(r, token.Request{GrantType: token.GrantRefreshToken, RefreshToken: secret(values[0])})
+		},
+	}
+}
+
+func (h *Handlers) slid(r *http.Request, req token.Request) (*pyjson.Dict, error) {
+	req.Sliding = true
+	resp, err := h.exchange(r.Context(), req)
+	if err != nil {
+		return nil, h.refused(err)
+	}
+	answer := &pyjson.Dict{}
+	answer.Set("token", resp.AccessToken.Reveal())
+	return answer, nil
+}
