@@ -84,7 +84,8 @@ func TestMatchRedirectURI(t *testing.T) {
 		differ     []string
 	}{
 		{
-			"https://a/cb", []string{"https://a/cb"},
+			"https://a/cb",
+			[]string{"https://a/cb"},
 			[]string{
 				"", "https://a/cb/", "https://a/cb?x", "https://a/CB", "https://A/cb", "https://a:443/cb", "https://a/%63b", "https://a@evil/cb", "https://a/cb/../x", "https://a\\cb",
 				"https://a/cb#", "http://a/cb", "https://a/cb ", "HTTPS://a/cb", "https://a/c", "https://a:8443/cb",

@@ -346,8 +346,11 @@ func TestResources(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	for _, bad := range []storage.Resource{
-		{Identifier: "api"}, {Identifier: "https://api.example/#x"}, {Identifier: ""},
-		{Identifier: "urn:x", Scopes: []string{"a b"}}, {Identifier: "urn:x", Name: "\x00"},
+		{Identifier: "api"},
+		{Identifier: "https://api.example/#x"},
+		{Identifier: ""},
+		{Identifier: "urn:x", Scopes: []string{"a b"}},
+		{Identifier: "urn:x", Name: "\x00"},
 	} {
 		var wrong *clients.MetadataError
 		if _, err := b.AddResource(t.Context(), bad); !errors.As(err, &wrong) {

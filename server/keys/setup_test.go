@@ -3,7 +3,6 @@ package keys_test
 import (
 	"context"
 	"strings"
-
 	"sync/atomic"
 	"testing"
 	"time"

@@ -107,7 +107,11 @@ func grants() cases {
 			g := b.session()
 			const window = 10 * time.Second
 			for _, step := range []struct{ at, windowAt time.Duration }{
-				{0, 0}, {time.Second, 0}, {window - time.Microsecond, 0}, {window, window}, {window + time.Second, window},
+				{0, 0},
+				{time.Second, 0},
+				{window - time.Microsecond, 0},
+				{window, window},
+				{window + time.Second, window},
 				{5 * window, 5 * window},
 			} {
 				at := b.now.Add(step.at)
