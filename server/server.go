@@ -74,7 +74,7 @@ func New(cfg Config) (*Server, error) {
 			Rotation: cfg.SimpleJWT.Rotation, RotationOverlap: cfg.SimpleJWT.RotationOverlap, OnReuse: cfg.SimpleJWT.OnReuse,
 			AccessTokenLifetime: cfg.SimpleJWT.AccessTokenLifetime, RefreshTokenLifetime: cfg.SimpleJWT.RefreshTokenLifetime,
 			SlidingTokenLifetime: cfg.SimpleJWT.SlidingTokenLifetime, SlidingTokenRefreshLifetime: cfg.SimpleJWT.SlidingTokenRefreshLifetime,
-			Claims: cfg.SimpleJWT.Claims, Adopt: cfg.SimpleJWT.SigningKey != "",
+			Claims: cfg.SimpleJWT.Claims, Adopt: cfg.SimpleJWT.SigningKey != "", Off: !cfg.SimpleJWT.Enabled,
 		},
 		Codec: s.codec,
 	})

@@ -339,6 +339,19 @@ func TestWithoutSimpleJWTThereIsNoBuiltInClient(t *testing.T) {
 	s.PostJSON("/api/token/", map[string]string{"username": "alice"}).Expect(404)
 }
 
+// An operator who switches the routes off must not leave another way to log in as their client.
+func TestWithoutSimpleJWTItsClientGetsNoTokens(t *testing.T) {
+	t.Parallel()
+	on := servertest.New(t)
+	tokens := on.LoginSimpleJWT()
+	off := on.Replica(t, servertest.Configure(func(c *server.Config) { c.SimpleJWT.Enabled = false }))
+	off.Token(on.SimpleJWT, "grant_type", "password", "username", servertest.Username, "password", servertest.Password).Expect(401)
+	off.Refresh(on.SimpleJWT, tokens.Refresh).Expect(401)
+	on.RefreshSimpleJWT(tokens.Refresh).Expect(200)
+	off.Revoke(on.SimpleJWT, tokens.Refresh).Expect(200)
+	on.RefreshSimpleJWT(tokens.Refresh).Expect(401)
+}
+
 // A client that mixes up its parameters sends a password or a token as the grant type.
 func TestAGrantTypeThatIsNoneIsNotLogged(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,11 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		return nil, err
 	}
+	// The client is still in the database when the operator switches its routes off: with it anybody could log in at the
+	// token endpoint instead. It may still revoke what it holds.
+	if client.ID == clients.SimpleJWTID && s.simplejwt.Off {
+		return nil, errClient()
+	}
 	request.From(ctx).Event.Add(slog.String("client_id", client.ID), slog.String("grant_type", s.grantLabel(req.GrantType)))
 	handler, err := s.handlerFor(client, req.GrantType)
 	if err != nil {

@@ -44,6 +44,8 @@ type SimpleJWT struct {
 	Claims []string
 	// Adopt accepts refresh and sliding tokens that Django signed with the shared key.
 	Adopt bool
+	// Off: the routes are not served, so their built-in client gets no tokens elsewhere either.
+	Off bool
 }
 
 func (s *Service) policyOf(c *clients.Client) *policy {
