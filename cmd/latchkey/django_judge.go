@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/token"
 )
 
 func (t *translation) flag(key string) bool              { return t.values[key].(bool) }
@@ -40,31 +41,41 @@ func textOf(name string) func(*translation, string) {
 	}
 }
 
-// sessionEnd is how long a session may last.
-func (t *translation) sessionEnd() clients.Duration {
+// presetSessionEnd is how long a session lasts unless refresh-token-ttl says otherwise.
+func presetSessionEnd() clients.Duration {
 	preset, err := clients.ParseDuration(optionNamed("refresh-token-ttl").preset)
 	if err != nil {
 		panic(err) // the option's own declaration is wrong
 	}
-	return max(preset, clients.Duration(t.duration("REFRESH_TOKEN_LIFETIME")))
+	return preset
 }
 
-func judgeRefreshLifetime(t *translation, key string) {
-	const name = "simplejwt-refresh-token-lifetime"
-	text := clients.Duration(t.duration(key)).String()
-	if !t.put(key, djangoOption{name: name, text: text}) {
-		return
+// sessionEnd is how long a session has to be able to last.
+func (t *translation) sessionEnd() clients.Duration {
+	end := max(presetSessionEnd(), clients.Duration(t.duration("REFRESH_TOKEN_LIFETIME")))
+	if t.sliding() {
+		end = max(end, clients.Duration(t.duration("SLIDING_TOKEN_REFRESH_LIFETIME")))
 	}
-	if end := t.sessionEnd().String(); end != optionNamed("refresh-token-ttl").preset {
-		t.put(key, djangoOption{
-			name: "refresh-token-ttl", text: end,
-			comment: "A session must be able to last as long as a refresh token. For these routes alone:\nlatchkey client update simplejwt --refresh-token-ttl " + end,
-		})
-		t.tell(key, takenOver, name+": "+text+", and refresh-token-ttl: "+end+", since a refresh token ends with its session",
-			"To leave the sessions of other clients at "+optionNamed("refresh-token-ttl").preset+", drop it and run: latchkey client update simplejwt --refresh-token-ttl "+end)
-		return
+	return end
+}
+
+// sessionLifetimeOf is lifetimeOf for what can't outlast its session: the longest one raises refresh-token-ttl.
+func sessionLifetimeOf(name string) func(*translation, string) {
+	return func(t *translation, key string) {
+		d, end, preset := clients.Duration(t.duration(key)), t.sessionEnd(), presetSessionEnd()
+		raised := slices.ContainsFunc(t.options, func(o djangoOption) bool { return o.name == "refresh-token-ttl" })
+		if d != end || end == preset || raised {
+			lifetimeOf(name)(t, key)
+			return
+		}
+		if !t.put(key, djangoOption{name: name, text: d.String()}) {
+			return
+		}
+		forThese := "latchkey client update simplejwt --refresh-token-ttl " + end.String()
+		t.put(key, djangoOption{name: "refresh-token-ttl", text: end.String(), comment: "For these routes alone: " + forThese})
+		t.tell(key, takenOver, fmt.Sprintf("%s: %s, and refresh-token-ttl: %s, since a token ends with its session", name, d, end),
+			"To leave the sessions of other clients at "+preset.String()+", drop refresh-token-ttl and run: "+forThese)
 	}
-	t.tell(key, takenOver, name+": "+text, "")
 }
 
 func judgeRotation(t *translation, key string) {
@@ -215,7 +226,7 @@ func class(text string) string {
 
 func serializer(name string) func(*translation, string) {
 	return customised("rest_framework_simplejwt.serializers."+name, "Answers and tokens are the package's; your serializer is not run",
-		"Look what it adds to tokens or answers; an API of yours has to give it instead.")
+		"Look what it adds. Tokens can have the claims "+strings.Join(token.UserClaims(), ", ")+": simplejwt-claims. The rest an API of yours has to give.")
 }
 
 // sliding tells whether the APIs take sliding tokens.
@@ -231,7 +242,8 @@ func judgeTokenClasses(t *translation, key string) {
 	})
 	switch {
 	case t.sliding():
-		t.tell(key, needsDecision, "There are no sliding tokens here", "Move those applications to /api/token/ and /api/token/refresh/, and let the APIs take AccessToken.")
+		t.put(key, djangoOption{name: "simplejwt-sliding", text: "on", comment: "The APIs take sliding tokens."})
+		t.tell(key, takenOver, "simplejwt-sliding: on, since the APIs take sliding tokens", "")
 	case !takesAccess:
 		t.tell(key, needsDecision, "The APIs seem to take no access tokens", "Have rest_framework_simplejwt.tokens.AccessToken among them.")
 	default:
@@ -239,12 +251,15 @@ func judgeTokenClasses(t *translation, key string) {
 	}
 }
 
-func ofSliding(t *translation, key string) {
-	if t.sliding() {
-		t.tell(key, needsDecision, "There are no sliding tokens here", "See AUTH_TOKEN_CLASSES.")
-		return
+// ofSliding is for settings of sliding tokens, which count where an API takes them.
+func ofSliding(judge func(*translation, string)) func(*translation, string) {
+	return func(t *translation, key string) {
+		if t.sliding() {
+			judge(t, key)
+			return
+		}
+		t.tell(key, noEffect, "AUTH_TOKEN_CLASSES has no SlidingToken, so that no API takes one", "")
 	}
-	t.tell(key, noEffect, "AUTH_TOKEN_CLASSES has no SlidingToken, so that no API takes one", "")
 }
 
 func judgeRevokeCheck(t *translation, key string) {

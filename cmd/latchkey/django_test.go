@@ -210,6 +210,17 @@ func TestDjangoSettings(t *testing.T) {
 		{`{"JTI_CLAIM": "id"}`, "JTI_CLAIM", needsDecision, "", true},
 		{`{"TOKEN_USER_CLASS": "app.User"}`, "TOKEN_USER_CLASS", noEffect, "", false},
 		{`{"SLIDING_TOKEN_LIFETIME": 300}`, "SLIDING_TOKEN_LIFETIME", noEffect, "", false},
+		{`{"AUTH_TOKEN_CLASSES": ["app.SlidingToken"]}`, "AUTH_TOKEN_CLASSES", takenOver, "simplejwt-sliding: on", false},
+		{`{"AUTH_TOKEN_CLASSES": ["app.SlidingToken"], "SLIDING_TOKEN_LIFETIME": 600}`, "SLIDING_TOKEN_LIFETIME", takenOver, "simplejwt-sliding-token-lifetime: 10m", false},
+		{
+			`{"AUTH_TOKEN_CLASSES": ["app.SlidingToken"], "SLIDING_TOKEN_REFRESH_LIFETIME": "P40D", "REFRESH_TOKEN_LIFETIME": "P35D"}`,
+			"SLIDING_TOKEN_REFRESH_LIFETIME", takenOver, "refresh-token-ttl: 40d", false,
+		},
+		{`{"SLIDING_TOKEN_REFRESH_LIFETIME": "P40D"}`, "SLIDING_TOKEN_REFRESH_LIFETIME", noEffect, "", false},
+		{`{"AUTH_TOKEN_CLASSES": ["app.SlidingToken"], "SLIDING_TOKEN_REFRESH_EXP_CLAIM": "x"}`, "SLIDING_TOKEN_REFRESH_EXP_CLAIM", needsDecision, "", true},
+		{`{"SLIDING_TOKEN_REFRESH_EXP_CLAIM": "x"}`, "SLIDING_TOKEN_REFRESH_EXP_CLAIM", noEffect, "", false},
+		{`{"AUTH_TOKEN_CLASSES": ["app.SlidingToken"], "SLIDING_TOKEN_OBTAIN_SERIALIZER": "x"}`, "SLIDING_TOKEN_OBTAIN_SERIALIZER", needsDecision, "", false},
+		{`{"SLIDING_TOKEN_REFRESH_SERIALIZER": "x"}`, "SLIDING_TOKEN_REFRESH_SERIALIZER", noEffect, "", false},
 		{`{"TOKEN_OBTAIN_SERIALIZER": "rest_framework_simplejwt.serializers.TokenObtainPairSerializer"}`, "TOKEN_OBTAIN_SERIALIZER", noEffect, "", false},
 		{`{"TOKEN_OBTAIN_SERIALIZER": "app.Serializer"}`, "TOKEN_OBTAIN_SERIALIZER", needsDecision, "", false},
 		{`{"TOKEN_REFRESH_SERIALIZER": "app.Serializer"}`, "TOKEN_REFRESH_SERIALIZER", needsDecision, "", false},
@@ -259,6 +270,12 @@ func TestDjangoFileIsAConfiguration(t *testing.T) {
 	}
 	// What simplejwt does where nothing is set is not what Latchkey does.
 	if s := read(translated(t, `{}`)).server.SimpleJWT; s.Rotation != "off" || s.AccessTokenLifetime != 5*time.Minute || s.RefreshTokenLifetime != 24*time.Hour {
+		t.Errorf("%+v", s)
+	}
+	// Sliding tokens, all of them longer than a session is by default: one refresh-token-ttl.
+	if s := read(translated(t, `{"AUTH_TOKEN_CLASSES": ["rest_framework_simplejwt.tokens.SlidingToken"], "SLIDING_TOKEN_REFRESH_LIFETIME": "P60D",
+		"REFRESH_TOKEN_LIFETIME": "P60D"}`)).server; !s.SimpleJWT.Sliding || s.SimpleJWT.SlidingTokenLifetime != 5*time.Minute ||
+		s.SimpleJWT.SlidingTokenRefreshLifetime != 60*24*time.Hour || s.RefreshTokenTTL != 60*24*time.Hour {
 		t.Errorf("%+v", s)
 	}
 	// What can't be used leaves a file that can be read all the same.
