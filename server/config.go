@@ -94,4 +94,6 @@ type SimpleJWT struct {
 	SlidingTokenRefreshLifetime time.Duration
 	// Claims are put into tokens besides the user's id; they are of token.UserClaims.
 	Claims []string
+	// RefreshCookie names the cookie that the refresh token travels in, without its prefix __Host-; empty = in the bodies.
+	RefreshCookie string
 }

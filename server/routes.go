@@ -38,6 +38,9 @@ func (s *Server) routes() *route.Router {
 		simplejwt.New(simplejwt.Config{
 			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
 			Sliding: s.cfg.SimpleJWT.Sliding,
+			Cookie: simplejwt.RefreshCookie{
+				Name: s.cfg.SimpleJWT.RefreshCookie, Own: s.issuer.Scheme + "://" + s.issuer.Host, Origins: s.cfg.CORSOrigins,
+			},
 		}).Register(rt)
 	}
 	return rt

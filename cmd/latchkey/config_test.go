@@ -176,6 +176,16 @@ func TestValues(t *testing.T) {
 		{"simplejwt-user-id-claim", "uid", true},
 		{"simplejwt-user-id-claim", "exp", false},
 		{"simplejwt-leeway", "10s", true},
+		{"simplejwt-refresh-cookie", "refresh", true},
+		{"simplejwt-refresh-cookie", "my.refresh_token", true},
+		{"simplejwt-refresh-cookie", "", true},
+		{"simplejwt-refresh-cookie", "__Host-refresh", false},
+		{"simplejwt-refresh-cookie", "__secure-refresh", false},
+		{"simplejwt-refresh-cookie", "two words", false},
+		{"simplejwt-refresh-cookie", "a=b", false},
+		{"simplejwt-refresh-cookie", "a;b", false},
+		{"simplejwt-refresh-cookie", "jetón", false},
+		{"simplejwt-refresh-cookie", strings.Repeat("x", 65), false},
 	} {
 		_, found := everyOption(given{c.name: {c.value}})
 		if good := len(found) == 0; good != c.good {

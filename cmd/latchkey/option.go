@@ -285,6 +285,13 @@ func simpleJWTOptions() []*option {
 			help: "UPDATE_LAST_LOGIN: whether a login on these routes sets the user's last login.",
 			set:  func(s *settings, v string) error { return setSwitch(&s.server.SimpleJWT.UpdateLastLogin, v) },
 		},
+		{
+			name: "simplejwt-refresh-cookie", value: "NAME", group: groupSimpleJWT, emptyable: true,
+			presetText: "none",
+			help: "Keeps the refresh token in a cookie __Host-NAME that scripts can't read, instead of in the bodies; " +
+				"only pages of the issuer's own origin and of --cors-origins may use it.",
+			set: func(s *settings, v string) error { return setCookieName(&s.server.SimpleJWT.RefreshCookie, v) },
+		},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -305,6 +306,19 @@ func setClaim(into *string, text string) error {
 	taken := []string{"token_type", "exp", "iat", "jti", "iss", "aud", "sub", "nbf", "fam", "gen", "par", "sid", "refresh_exp", "client_id"}
 	if slices.Contains(taken, text) {
 		return &unfit{"is a claim that tokens have already", "Use another name, such as user_id."}
+	}
+	*into = text
+	return nil
+}
+
+// setCookieName takes the name without the prefix, which is always there: what is written is what the option is called.
+func setCookieName(into *string, text string) error {
+	if lower := strings.ToLower(text); strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-") {
+		return &unfit{"has a prefix", "Leave out __Host-; the cookie gets it by itself."}
+	}
+	cookie := http.Cookie{Name: text} // RFC 6265 §4.1.1: a token
+	if text != "" && (cookie.Valid() != nil || len(text) > 64) {
+		return &unfit{"is no name for a cookie", "Use up to 64 letters, digits, hyphens and underscores, like refresh."}
 	}
 	*into = text
 	return nil

@@ -8,17 +8,18 @@ import (
 )
 
 // blacklist is TokenBlacklistView: it ends the session of a refresh token.
-func (h *Handlers) blacklist() *drf.View {
+func (h *Handlers) blacklist(j *jar) *drf.View {
 	return &drf.View{
 		Name: "Token Blacklist",
 		Description: "Takes a token and blacklists it. Must be used with the\n" +
 			"`rest_framework_simplejwt.token_blacklist` app installed.",
-		Fields: []drf.Field{{Name: "refresh", Label: "Refresh"}},
+		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			err := h.tokens.BlacklistSimpleJWT(r.Context(), values[0])
 			if err != nil && !ofTheUser(err) {
-				return nil, h.refused(err)
+				return nil, j.refused(values[0], h.refused(err))
 			}
+			j.clear()
 			return &pyjson.Dict{}, nil
 		},
 	}

@@ -36,11 +36,15 @@ func (f *fakeTokens) VerifySimpleJWT(context.Context, string) error    { return 
 func (f *fakeTokens) BlacklistSimpleJWT(context.Context, string) error { return f.err }
 
 func routes(tokens simplejwt.Tokens, compat legacyjwt.Compat) http.Handler {
+	return routesWith(simplejwt.Config{Tokens: tokens, Compat: compat})
+}
+
+func routesWith(c simplejwt.Config) http.Handler {
 	rt := route.New(route.Config{
 		Logger: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Now: time.Now,
 		AllowOrigin: func(_ context.Context, origin string) bool { return origin == "https://spa.example" },
 	})
-	simplejwt.New(simplejwt.Config{Tokens: tokens, Compat: compat}).Register(rt)
+	simplejwt.New(c).Register(rt)
 	return rt
 }
 

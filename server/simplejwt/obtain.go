@@ -9,7 +9,7 @@ import (
 )
 
 // obtain is TokenObtainPairView.
-func (h *Handlers) obtain() *drf.View {
+func (h *Handlers) obtain(j *jar) *drf.View {
 	return &drf.View{
 		Name: "Token Obtain Pair",
 		Description: "Takes a set of user credentials and returns an access and refresh JSON web\n" +
@@ -23,9 +23,7 @@ func (h *Handlers) obtain() *drf.View {
 				return nil, h.refused(err)
 			}
 			answer := &pyjson.Dict{}
-			if resp.RefreshToken != "" {
-				answer.Set("refresh", resp.RefreshToken.Reveal())
-			}
+			j.put(answer, resp)
 			answer.Set("access", resp.AccessToken.Reveal())
 			return answer, nil
 		},

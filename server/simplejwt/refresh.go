@@ -9,24 +9,22 @@ import (
 )
 
 // refresh is TokenRefreshView. Whether the answer has a refresh token too is the rotation policy's business.
-func (h *Handlers) refresh() *drf.View {
+func (h *Handlers) refresh(j *jar) *drf.View {
 	return &drf.View{
 		Name: "Token Refresh",
 		Description: "Takes a refresh type JSON web token and returns an access type JSON web\n" +
 			"token if the refresh token is valid.",
-		Fields: []drf.Field{{Name: "refresh", Label: "Refresh"}, {Name: "access", Label: "Access", ReadOnly: true}},
+		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}, {Name: "access", Label: "Access", ReadOnly: true}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			resp, err := h.exchange(r.Context(), token.Request{
 				GrantType: token.GrantRefreshToken, RefreshToken: secret(values[0]),
 			})
 			if err != nil {
-				return nil, h.refused(err)
+				return nil, j.refused(values[0], h.refused(err))
 			}
 			answer := &pyjson.Dict{}
 			answer.Set("access", resp.AccessToken.Reveal())
-			if resp.RefreshToken != "" {
-				answer.Set("refresh", resp.RefreshToken.Reveal())
-			}
+			j.put(answer, resp)
 			return answer, nil
 		},
 	}

@@ -40,6 +40,8 @@ type Config struct {
 	UpdateLastLogin bool
 	// Sliding serves sliding tokens too.
 	Sliding bool
+	// Cookie keeps the refresh token out of the bodies.
+	Cookie RefreshCookie
 }
 
 // Handlers are the routes.
@@ -49,33 +51,41 @@ type Handlers struct {
 	updateLastLogin bool
 	sliding         bool
 	bodies          *drf.Bodies
+	cookie          *cookie // nil: tokens travel in the bodies
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
-	return &Handlers{tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies()}
+	return &Handlers{
+		tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies(),
+		cookie: newCookie(c.Cookie),
+	}
 }
 
 // Register mounts the routes, and Django's page for whatever else is asked for below /api/.
 func (h *Handlers) Register(rt *route.Router) {
 	for path, view := range h.withSliding(map[string]*drf.View{
-		ObtainPath: h.obtain(), RefreshPath: h.refresh(), VerifyPath: h.verify(), BlacklistPath: h.blacklist(),
+		ObtainPath: h.obtain(nil), RefreshPath: h.refresh(nil), VerifyPath: h.verify(), BlacklistPath: h.blacklist(nil),
 	}) {
 		view.Bodies = h.bodies
 		// The views cap the body themselves: the framework reads megabytes.
 		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried(), route.MaxBody(-1)}
-		rt.API(path, view.Handle, h.RenderError, options...)
-		rt.API(path[:len(path)-1], withoutSlash(view), h.RenderError, options...)
+		handle := view.Handle
+		if inCookie := h.inCookie(path); inCookie != nil {
+			handle, options = inCookie, append(options, route.Credentials(h.cookie.origins...))
+		}
+		rt.API(path, handle, h.RenderError, options...)
+		rt.API(path[:len(path)-1], withoutSlash(handle), h.RenderError, options...)
 	}
 	rt.API("/api/{rest:.*}", notFound, h.RenderError)
 }
 
 // withoutSlash serves a POST to the address without its slash at the end. Django answers 301 there, whereupon most
 // clients repeat the request with GET and without its body, so that nobody can rely on it. The other methods are told.
-func withoutSlash(view *drf.View) route.Handler {
+func withoutSlash(handle route.Handler) route.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method == http.MethodPost {
-			return view.Handle(w, r)
+			return handle(w, r)
 		}
 		location := requestPath(r) + "/"
 		if r.URL.RawQuery != "" {

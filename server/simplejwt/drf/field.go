@@ -13,6 +13,8 @@ type Field struct {
 	Name, Label string
 	// ReadOnly fields are not read; the metadata show them.
 	ReadOnly bool
+	// Default stands in for a field that a request does not have at all; when it is empty the field is required.
+	Default string
 }
 
 // Values are the fields of a valid request, in the order of the serializer's fields that are read.
@@ -36,7 +38,7 @@ func validate(fields []Field, data pyjson.Value) (Values, error) {
 		if f.ReadOnly {
 			continue
 		}
-		value, faults := clean(dict, f.Name)
+		value, faults := clean(dict, f)
 		if faults != nil {
 			if errors == nil {
 				errors = &pyjson.Dict{}
@@ -52,9 +54,12 @@ func validate(fields []Field, data pyjson.Value) (Values, error) {
 }
 
 // clean is CharField.run_validation, with white space trimmed.
-func clean(dict *pyjson.Dict, name string) (value string, faults pyjson.List) {
-	v, ok := dict.Get(name)
-	if !ok {
+func clean(dict *pyjson.Dict, f Field) (value string, faults pyjson.List) {
+	v, ok := dict.Get(f.Name)
+	switch {
+	case !ok && f.Default != "":
+		return f.Default, nil
+	case !ok:
 		return "", pyjson.List{"This field is required."}
 	}
 	switch v := v.(type) {
