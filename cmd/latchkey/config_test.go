@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +176,18 @@ func TestValues(t *testing.T) {
 		{"simplejwt-on-reuse", "ignore", false},
 		{"simplejwt-user-id-claim", "uid", true},
 		{"simplejwt-user-id-claim", "exp", false},
+		{"simplejwt-user-id-claim", "sid", false},
 		{"simplejwt-leeway", "10s", true},
+		{"simplejwt-claims", "username, is_staff,email", true},
+		{"simplejwt-claims", "", true},
+		{"simplejwt-claims", "username,last_login", false},
+		{"simplejwt-claims", "user_id", false},
+		{"simplejwt-sliding", "on", true},
+		{"simplejwt-sliding", "yes", false},
+		{"simplejwt-sliding-token-lifetime", "90s", true},
+		{"simplejwt-sliding-token-lifetime", "0s", false},
+		{"simplejwt-sliding-token-refresh-lifetime", "7d", true},
+		{"simplejwt-sliding-token-refresh-lifetime", "1w", false},
 		{"simplejwt-refresh-cookie", "refresh", true},
 		{"simplejwt-refresh-cookie", "my.refresh_token", true},
 		{"simplejwt-refresh-cookie", "", true},
@@ -196,6 +208,23 @@ func TestValues(t *testing.T) {
 				t.Errorf("--%s %q: the fault lacks the flag, the variable, what is wrong or the mend: %+v", c.name, c.value, f)
 			}
 		}
+	}
+}
+
+func TestClaimsOfTheUser(t *testing.T) {
+	t.Parallel()
+	s, found := everyOption(given{"simplejwt-claims": {"username,email", "username"}})
+	if len(found) > 0 || !slices.Equal(s.server.SimpleJWT.Claims, []string{"username", "email"}) {
+		t.Errorf("%v, %v", s.server.SimpleJWT.Claims, found)
+	}
+	_, found = everyOption(given{"simplejwt-claims": {"email,phone"}})
+	if len(found) != 1 || !strings.Contains(found[0].problem, `"phone"`) || strings.Contains(found[0].problem, "email") {
+		t.Errorf("%v", found)
+	}
+	// Two things of one name: whichever came last would be the user of every API.
+	_, found = everyOption(given{"simplejwt-claims": {"email,username"}, "simplejwt-user-id-claim": {"username"}})
+	if len(found) != 1 || !strings.Contains(found[0].where, "--simplejwt-claims") {
+		t.Errorf("%v", found)
 	}
 }
 
