@@ -7,6 +7,10 @@ import (
 
 // Bucket limits attempts: Burst at once, and one more each Interval (the generic cell rate algorithm).
 // The row keeps one time per key, the theoretical arrival time, so that a bucket that is full again needs no row.
+//
+// That time is at most Burst·Interval ahead. One that is more than twice as far ahead was written while a clock was wrong:
+// such a bucket counts as full, or nobody could log in for as long as the clock was ahead. The factor is for the clocks of
+// replicas, which differ a little.
 type Bucket struct {
 	Key      Digest
 	Burst    int

@@ -15,10 +15,12 @@ import (
 // arrival time moves on by step, unless it is more than tolerance ahead. When a bucket is seen to be empty nothing is
 // taken. The condition is judged once more under the row's lock, so that concurrent callers never take more than
 // there is; who loses such a race may leave an attempt in another bucket, which only makes it stricter.
-// Rows are locked in the order of the keys: no deadlocks.
+// Rows are locked in the order of the keys: no deadlocks. A time that is too far ahead to be true counts as now: see storage.Bucket.
 const takeAttempts = `
 	seen AS (
-		SELECT asked.key, asked.tolerance, asked.step, greatest(throttles.at, $1::timestamptz) AS tat
+		SELECT asked.key, asked.tolerance, asked.step,
+			CASE WHEN throttles.at > $1::timestamptz + 2 * (tolerance + step) THEN $1::timestamptz
+				ELSE greatest(throttles.at, $1::timestamptz) END AS tat
 		FROM asked LEFT JOIN throttles ON throttles.key = asked.key
 	), taken AS (
 		INSERT INTO throttles AS t (key, at, expires_at)
@@ -26,9 +28,13 @@ const takeAttempts = `
 		WHERE (SELECT bool_and(tat - tolerance <= $1::timestamptz) FROM seen)
 		ORDER BY key
 		ON CONFLICT (key) DO UPDATE SET
-			at = greatest(t.at, $1::timestamptz) + (SELECT step FROM asked WHERE asked.key = t.key),
-			expires_at = greatest(t.at, $1::timestamptz) + (SELECT step FROM asked WHERE asked.key = t.key)
-		WHERE t.at - (SELECT tolerance FROM asked WHERE asked.key = t.key) <= $1::timestamptz
+			(at, expires_at) = (SELECT next, next FROM (
+				SELECT step + CASE WHEN t.at > $1::timestamptz + 2 * (tolerance + step) THEN $1::timestamptz
+					ELSE greatest(t.at, $1::timestamptz) END AS next
+				FROM asked WHERE asked.key = t.key
+			) AS moved)
+		WHERE (SELECT t.at - tolerance <= $1::timestamptz OR t.at > $1::timestamptz + 2 * (tolerance + step)
+			FROM asked WHERE asked.key = t.key)
 		RETURNING t.key
 	), verdict AS (
 		-- Who lost a race doesn't see the row that won: the bucket was emptied just now, one step is the longest wait.

@@ -42,6 +42,9 @@ func (c conn) take(now time.Time, buckets []storage.Bucket) (time.Duration, erro
 			return 0, err
 		}
 		interval := b.Interval.Microseconds()
+		if full > emptiest(b, now) {
+			full = 0
+		}
 		wait = max(wait, max(full, now.UnixMicro())+interval-now.UnixMicro()-int64(b.Burst)*interval)
 	}
 	if wait > 0 {
@@ -50,13 +53,20 @@ func (c conn) take(now time.Time, buckets []storage.Bucket) (time.Duration, erro
 	for _, b := range buckets {
 		_, err := c.exec(`
 			INSERT INTO throttles (key, at, expires_at) VALUES (?1, ?2 + ?3, ?2 + ?3)
-			ON CONFLICT (key) DO UPDATE SET at = max(at, ?2) + ?3, expires_at = max(at, ?2) + ?3`,
-			b.Key[:], now.UnixMicro(), b.Interval.Microseconds())
+			ON CONFLICT (key) DO UPDATE SET
+				at = CASE WHEN at > ?4 THEN ?2 ELSE max(at, ?2) END + ?3,
+				expires_at = CASE WHEN at > ?4 THEN ?2 ELSE max(at, ?2) END + ?3`,
+			b.Key[:], now.UnixMicro(), b.Interval.Microseconds(), emptiest(b, now))
 		if err != nil {
 			return 0, err
 		}
 	}
 	return 0, nil
+}
+
+// emptiest is the latest time that is believed of a bucket; see [storage.Bucket].
+func emptiest(b storage.Bucket, now time.Time) int64 {
+	return now.UnixMicro() + 2*int64(b.Burst)*b.Interval.Microseconds()
 }
 
 // giveBack returns one attempt to each bucket. A time before now means as much as no row: a full bucket.

@@ -33,6 +33,28 @@ func throttles() cases {
 			b.take(0, bucket...)
 			b.take(time.Second, bucket...)
 		},
+		"a clock that was ahead for a while locks nobody out": func(b *bundle) {
+			bucket := b.bucket(2, time.Minute)
+			right := b.now
+			b.now = right.Add(365 * 24 * time.Hour)
+			b.take(0, bucket...)
+			b.take(0, bucket...)
+			b.now = right
+			b.take(0, bucket...)
+			b.take(0, bucket...)
+			b.take(time.Minute, bucket...)
+			b.now = right.Add(time.Minute)
+			b.take(0, bucket...)
+		},
+		"a clock that is a little ahead brings no further attempts": func(b *bundle) {
+			bucket := b.bucket(2, time.Minute)
+			right := b.now
+			b.now = right.Add(time.Minute)
+			b.take(0, bucket...)
+			b.take(0, bucket...)
+			b.now = right
+			b.take(2*time.Minute, bucket...)
+		},
 		"an attempt that was given back can be taken again": func(b *bundle) {
 			bucket := b.bucket(2, time.Hour)
 			b.take(0, bucket...)
