@@ -2,6 +2,9 @@
 // again: one cluster for all the test processes of `go test ./...`.
 //
 //	go run ./storage/postgres/postgrestest/cluster -- go test ./...
+//
+// With -durable it keeps its data on the disk, with fsync on, as measurements want it. A server that
+// LATCHKEY_TEST_DATABASE_URL names already is used as it is.
 package main
 
 import (
@@ -18,16 +21,20 @@ import (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	start := postgrestest.Shared
+	if len(args) > 0 && args[0] == "-durable" {
+		start, args = postgrestest.Durable, args[1:]
+	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: cluster [--] command [argument …]")
+		fmt.Fprintln(os.Stderr, "usage: cluster [-durable] [--] command [argument …]")
 		return 2
 	}
 	url := os.Getenv("LATCHKEY_TEST_DATABASE_URL")
 	if url == "" {
-		c, stop, err := postgrestest.Shared()
+		c, stop, err := start()
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cluster:", err)
 			return 1
