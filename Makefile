@@ -1,6 +1,7 @@
 # make          the binary
 # make test     every test, with the race detector, on SQLite and on a real Postgres
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
+# make test-browser  the refresh token's cookie in a real browser
 # make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
 
@@ -18,7 +19,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build test test-long test-django bench check fmt vet static vuln fuzz compiler clean
+.PHONY: build test test-long test-django test-browser bench check fmt vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -41,8 +42,16 @@ test-long: compiler
 test-django:
 	LATCHKEY_TEST_DJANGO=require $(GO) test -count=1 -timeout 30m -v ./server/simplejwt/djangotest/...
 
+# Installs Debian's chromium, as root, when there is no browser, and fails when it can't.
+test-browser:
+	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi; }
+	LATCHKEY_TEST_BROWSER=require $(GO) test -count=1 -timeout 5m -v ./server/simplejwt/browsertest
+
+# Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:
-	$(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) run ./bench
+	$(GO) run ./storage/postgres/postgrestest/cluster -durable -- $(GO) run ./bench $(BENCHFLAGS)
 
 check: fmt vet static vuln test
 
