@@ -44,7 +44,8 @@ type session struct {
 
 func describeSession(g *storage.LiveGrant, now time.Time) session {
 	s := session{
-		ID: g.ID.String(), ClientID: g.ClientID, UserID: g.UserID, Scope: g.Scope, Audience: g.Audience,
+		ID: g.ID.String(), ClientID: g.ClientID, UserID: g.UserID,
+		Scope: append([]string{}, g.Scope...), Audience: append([]string{}, g.Audience...), // [] for none, not null
 		State: sessionState(g, now), CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, ExpiresAt: g.ExpiresAt,
 		Generation: g.Generation, Address: g.Address, UserAgent: g.UserAgent, RevokeReason: g.RevokeReason,
 	}
