@@ -1,0 +1,2 @@
+// Package browsertest shows the refresh token's cookie to a real browser.
+package browsertest
