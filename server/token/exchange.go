@@ -284,7 +284,7 @@ func (x *exchange) begin(ctx context.Context) error {
 	if err := x.s.store.CreateGrant(ctx, x.grant, login, event); err != nil {
 		return fmt.Errorf("begin a session: %w", err)
 	}
-	x.s.metrics.Audit.WithLabelValues(event.Action).Inc()
+	x.s.audited(event)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"latchkey/clients"
@@ -54,7 +53,7 @@ func (s *Service) readLegacy(ctx context.Context, raw storage.Secret, want strin
 		return nil, fmt.Errorf("read a token: %w", err)
 	}
 	e := invalidGrant(legacyReason(invalid))
-	e.Status, e.cause = http.StatusBadRequest, invalid
+	e.cause = invalid
 	return nil, e
 }
 
@@ -138,7 +137,10 @@ func (x *exchange) adopt(ctx context.Context) (*storage.LiveGrant, error) {
 	}
 	event := x.s.event(ctx, "session_adopted", "client", x.now)
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.UserID, g.ClientID, g.ID, "success"
-	if err := x.s.store.CreateGrant(ctx, g, nil, event); err != nil && !errors.Is(err, storage.ErrExists) {
+	switch err := x.s.store.CreateGrant(ctx, g, nil, event); {
+	case err == nil:
+		x.s.audited(event)
+	case !errors.Is(err, storage.ErrExists):
 		return nil, err
 	}
 	return x.s.store.Grant(ctx, g.ID)

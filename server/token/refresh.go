@@ -77,12 +77,12 @@ func ended(live *storage.LiveGrant, p *policy, now time.Time) Reason {
 }
 
 // foreign refuses a token that was issued to another client. The family is left alone: whoever holds the token can't
-// use it, and must not be able to log its owner out with it (statement 41 of the security statements).
+// use it, and must not be able to log its owner out with it.
 func (x *exchange) foreign(ctx context.Context) error {
 	event := x.s.event(ctx, "refresh_token_of_other_client", "client", x.now)
 	event.ClientID, event.GrantID, event.Outcome, event.Reason = x.client.ID, x.presented.Grant, "denied", string(ReasonOtherClient)
-	if err := x.s.store.AppendAudit(ctx, event); err != nil {
-		return fmt.Errorf("audit: %w", err)
+	if err := x.s.audit(ctx, event); err != nil {
+		return err
 	}
 	return invalidGrant(ReasonOtherClient)
 }
@@ -100,15 +100,9 @@ func (x *exchange) reused(ctx context.Context) error {
 		"login_address":         g.Address,
 	})
 	if x.policy.onReuse == clients.OnReuseReject {
-		if err := x.s.store.AppendAudit(ctx, event); err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
-		return nil
+		return x.s.audit(ctx, event)
 	}
-	if _, err := x.s.store.RevokeGrant(ctx, g.ID, "refresh_token_reused", x.now, event); err != nil {
-		return fmt.Errorf("end the session of a reused token: %w", err)
-	}
-	return nil
+	return x.s.revoke(ctx, g.ID, "refresh_token_reused", event)
 }
 
 // move carries out what presenting the token does to the chain, with one guarded write. A conflict means that someone
@@ -116,14 +110,16 @@ func (x *exchange) reused(ctx context.Context) error {
 func (x *exchange) move(ctx context.Context) error {
 	for attempt := 1; ; attempt++ {
 		st := x.s.plan(x.grant, x.presented, x.at, x.policy, x.now)
-		window, err := x.now, error(nil)
+		window, err, event := x.now, error(nil), (*storage.AuditEvent)(nil)
 		if st.advance != nil {
-			err = x.s.store.AdvanceGrant(ctx, *st.advance, x.fastForward(ctx))
+			event = x.fastForward(ctx)
+			err = x.s.store.AdvanceGrant(ctx, *st.advance, event)
 		} else {
 			window, err = x.s.store.TouchGrant(ctx, x.grant.ID, x.grant.Current, st.window, x.now)
 		}
 		if err == nil {
 			x.moved = true
+			x.s.audited(event)
 			x.s.metrics.Refreshes.WithLabelValues(string(x.policy.rotation), string(x.at)).Inc()
 			if st.next != nil && slices.Contains(x.client.GrantTypes, GrantRefreshToken) {
 				x.next = st.next(window)

@@ -46,6 +46,7 @@ func (s *Service) Revoke(ctx context.Context, req *RevokeRequest) error {
 	if err := s.store.RevokeToken(ctx, t.claims.JTI, time.Unix(t.claims.ExpiresAt, 0), event); err != nil {
 		return fmt.Errorf("revoke: %w", err)
 	}
+	s.audited(event)
 	return nil
 }
 
@@ -62,8 +63,5 @@ func (s *Service) endSession(ctx context.Context, client *clients.Client, t *ins
 			}
 		}
 	}
-	if _, err := s.store.RevokeGrant(ctx, t.grant, "token_revoked", now, event); err != nil {
-		return fmt.Errorf("revoke: %w", err)
-	}
-	return nil
+	return s.revoke(ctx, t.grant, "token_revoked", event)
 }

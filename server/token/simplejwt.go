@@ -90,8 +90,8 @@ func (s *Service) BlacklistSimpleJWT(ctx context.Context, raw string) error {
 	event.UserID, event.ClientID, event.GrantID = x.grant.UserID, client.ID, t.Grant
 	event.Outcome, event.Reason = "success", "blacklist"
 	// A retired token ends the session too: whoever asks for that has held it.
-	if _, err := s.store.RevokeGrant(ctx, t.Grant, "blacklisted", now, event); err != nil {
-		return fmt.Errorf("blacklist: %w", err)
+	if err := s.revoke(ctx, t.Grant, "blacklisted", event); err != nil {
+		return err
 	}
 	if x.isReuse() {
 		return invalidGrant(x.at.reason())

@@ -24,7 +24,7 @@ type Metrics struct {
 	PasswordQueue prometheus.Gauge
 	// PasswordWait observes how long a password check waited for a worker, in seconds.
 	PasswordWait prometheus.Histogram
-	// Audit counts audit events by action.
+	// Audit counts the audit events of logins and tokens that were written, by action.
 	Audit *prometheus.CounterVec
 }
 
