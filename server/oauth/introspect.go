@@ -16,9 +16,7 @@ func (h *Handlers) Introspect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{
-		Client: client, Token: f.secret("token"), TokenTypeHint: f.get("token_type_hint"),
-	})
+	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{Client: client, Token: f.secret("token")})
 	if err != nil {
 		return err
 	}

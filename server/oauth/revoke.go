@@ -17,10 +17,7 @@ func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.tokens.Revoke(r.Context(), &token.RevokeRequest{
-		Client: client, Token: f.secret("token"), TokenTypeHint: f.get("token_type_hint"),
-	})
-	if err != nil {
+	if err := h.tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: f.secret("token")}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK) // RFC 7009 §2.2: the content of the body is ignored by the client

@@ -112,7 +112,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) error {
 
 // exchange asks for tokens in the name of the built-in client.
 func (h *Handlers) exchange(ctx context.Context, req token.Request) (*token.Response, error) {
-	req.Client = token.Credentials{Method: "none", ID: clients.SimpleJWTID}
+	req.Client = token.Credentials{Method: token.AuthNone, ID: clients.SimpleJWTID}
 	req.NoLastLogin = !h.updateLastLogin
 	return h.tokens.Exchange(ctx, &req)
 }

@@ -77,7 +77,7 @@ func (s *Service) plan(g *storage.Grant, t *refreshToken, at place, p *policy, n
 
 	switch p.rotation {
 	case clients.RotationReissue:
-		st := step{window: p.coalesce, next: func(time.Time) *refreshToken {
+		st := step{window: coalesce, next: func(time.Time) *refreshToken {
 			return s.successor(g, p, newTokenID(), t.ID, t.Generation+1, now)
 		}}
 		if t.Generation > g.Generation {
@@ -99,7 +99,7 @@ func (s *Service) plan(g *storage.Grant, t *refreshToken, at place, p *policy, n
 		}
 
 	default: // confirmed and off move the chain alike; off gives nothing out
-		st := step{window: p.coalesce}
+		st := step{window: coalesce}
 		switch at {
 		case placeSuccessor, placeAhead:
 			st.advance = adopt

@@ -12,11 +12,11 @@ import (
 	"latchkey/storage"
 )
 
-// The client authentication methods (RFC 7591 §2).
+// The client authentication methods (RFC 7591 §2) that the service knows.
 const (
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none"
+	AuthBasic = clients.AuthBasic
+	AuthPost  = clients.AuthPost
+	AuthNone  = clients.AuthNone
 )
 
 // errClient says the same words for an unknown client, a wrong secret and a disabled client.
@@ -80,7 +80,7 @@ type fositeClient struct {
 
 func allowedScopes(c *clients.Client) []string {
 	scopes := c.Scopes()
-	if slices.Contains(c.GrantTypes, GrantRefreshToken) && !slices.Contains(scopes, scopeOffline) {
+	if c.Allows(GrantRefreshToken) && !slices.Contains(scopes, scopeOffline) {
 		scopes = append(slices.Clip(scopes), scopeOffline)
 	}
 	return scopes

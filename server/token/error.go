@@ -105,7 +105,7 @@ func invalidRequest(format string, args ...any) *Error {
 	return refuse("invalid_request", http.StatusBadRequest, ReasonBadRequest, format, args...)
 }
 
-// invalidGrant says the same words whatever the reason: RFC 9700 §4.14.2, and rotation case 6.
+// invalidGrant says the same words whatever the reason: RFC 9700 §4.14.2, and docs/rotation.md, "What must hold", 6.
 func invalidGrant(reason Reason) *Error {
 	return refuse("invalid_grant", http.StatusBadRequest, reason, "The refresh token is invalid, expired or revoked.")
 }

@@ -132,7 +132,7 @@ func (s *Service) handlerFor(client *clients.Client, grantType string) (fosite.T
 	if !ok {
 		return nil, refuse("unsupported_grant_type", http.StatusBadRequest, ReasonBadRequest, "The server does not know this grant type.")
 	}
-	if !slices.Contains(client.GrantTypes, grantType) {
+	if !client.Allows(grantType) {
 		return nil, refuse("unauthorized_client", http.StatusBadRequest, ReasonBadRequest, "The client is not registered for the grant type %s.", grantType)
 	}
 	return handler, nil
@@ -259,14 +259,14 @@ func (x *exchange) newGrant(ctx context.Context) {
 		Scope: x.scope, Audience: x.audience,
 		UserEpoch: x.login.User.AuthEpoch, ClientEpoch: x.client.AuthEpoch,
 		AuthTime: x.now, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.absolute),
-		UserAgent: truncate(info.UserAgent, 256),
+		UserAgent: info.UserAgent,
 		Current:   newTokenID(),
 	}
 	if info.Address.IsValid() {
 		g.Address = info.Address.String()
 	}
 	x.grant, x.user = g, x.login.User
-	if !x.sliding && slices.Contains(x.client.GrantTypes, GrantRefreshToken) {
+	if !x.sliding && x.client.Allows(GrantRefreshToken) {
 		x.next = &refreshToken{
 			Grant: g.ID, ID: g.Current, client: tagOf(x.client.ID),
 			IssuedAt: x.now.Truncate(time.Second), ExpiresAt: x.policy.refreshExpiry(g, x.now),
@@ -292,7 +292,7 @@ func (x *exchange) response(minted *fosite.AccessResponse) *Response {
 	resp := &Response{
 		AccessToken: storage.Secret(minted.GetAccessToken()),
 		ExpiresIn:   int64(x.accessExpiry().Sub(x.now.Truncate(time.Second)) / time.Second),
-		Scope:       strings.Join(x.scope, " "),
+		Scope:       joinScope(x.scope),
 	}
 	if refresh, ok := minted.GetExtra("refresh_token").(string); ok {
 		resp.RefreshToken = storage.Secret(refresh)
@@ -329,11 +329,4 @@ func (x *exchange) translate(err error) error {
 		return &Error{Code: e.ErrorField, Status: http.StatusBadRequest, Reason: ReasonBadRequest, Description: e.HintField, cause: err}
 	}
 	return err
-}
-
-func truncate(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

@@ -15,7 +15,6 @@ const coalesce = 10 * time.Second
 type policy struct {
 	rotation clients.Rotation
 	overlap  time.Duration
-	coalesce time.Duration
 	onReuse  clients.OnReuse
 
 	accessTTL time.Duration
@@ -50,7 +49,7 @@ type SimpleJWT struct {
 
 func (s *Service) policyOf(c *clients.Client) *policy {
 	p := &policy{
-		rotation: clients.RotationStrict, coalesce: coalesce, onReuse: clients.OnReuseRevoke,
+		rotation: clients.RotationStrict, onReuse: clients.OnReuseRevoke,
 		accessTTL: s.lifetimes.AccessToken, absolute: s.lifetimes.RefreshToken, idle: s.lifetimes.RefreshTokenIdle,
 		format: clients.FormatJWT, alg: defaultAlg,
 	}

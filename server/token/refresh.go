@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"latchkey/clients"
@@ -121,7 +120,7 @@ func (x *exchange) move(ctx context.Context) error {
 			x.moved = true
 			x.s.audited(event)
 			x.s.metrics.Refreshes.WithLabelValues(string(x.policy.rotation), string(x.at)).Inc()
-			if st.next != nil && slices.Contains(x.client.GrantTypes, GrantRefreshToken) {
+			if st.next != nil && x.client.Allows(GrantRefreshToken) {
 				x.next = st.next(window)
 			}
 			return nil

@@ -52,19 +52,16 @@ type Response struct {
 	GrantID storage.ID
 }
 
-// RevokeRequest asks to end a token (RFC 7009 §2.1).
+// RevokeRequest asks to end a token (RFC 7009 §2.1). There is no token_type_hint in it: a token tells its type itself.
 type RevokeRequest struct {
 	Client Credentials
 	Token  storage.Secret
-	// TokenTypeHint is only a hint: RFC 7009 §2.1.
-	TokenTypeHint string
 }
 
 // IntrospectRequest asks about a token (RFC 7662 §2.1).
 type IntrospectRequest struct {
-	Client        Credentials
-	Token         storage.Secret
-	TokenTypeHint string
+	Client Credentials
+	Token  storage.Secret
 }
 
 // Introspection is the answer to an IntrospectRequest. When Active is false everything else is zero: RFC 7662 §2.2.
@@ -76,7 +73,6 @@ type Introspection struct {
 	TokenType string   `json:"token_type,omitempty"` // "Bearer", or "refresh_token" for a refresh token
 	Expires   int64    `json:"exp,omitempty"`
 	IssuedAt  int64    `json:"iat,omitempty"`
-	NotBefore int64    `json:"nbf,omitempty"`
 	Subject   string   `json:"sub,omitempty"`
 	Audience  []string `json:"aud,omitempty"`
 	Issuer    string   `json:"iss,omitempty"`

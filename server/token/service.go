@@ -60,9 +60,9 @@ type Service struct {
 
 // The grant types that the service serves.
 const (
-	GrantPassword          = "password"
-	GrantRefreshToken      = "refresh_token"
-	GrantClientCredentials = "client_credentials"
+	GrantPassword          = clients.GrantPassword
+	GrantRefreshToken      = clients.GrantRefreshToken
+	GrantClientCredentials = clients.GrantClientCredentials
 )
 
 // New makes a Service.

@@ -15,7 +15,8 @@ type Info struct {
 	// ID is the request id, as the response's X-Request-Id header has it.
 	ID string
 	// Address is the client's, as the trusted proxies tell it.
-	Address   netip.Addr
+	Address netip.Addr
+	// UserAgent is what the client calls itself: bounded, and text that every database takes.
 	UserAgent string
 	// Event is the one log event of the request, filled along the way.
 	Event *Event
