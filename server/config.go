@@ -41,7 +41,7 @@ type Config struct {
 
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
-	// Registration is off, token or open (RFC 7591).
+	// Registration is off, token or open (RFC 7591). No route reads it yet.
 	Registration string
 
 	SimpleJWT SimpleJWT

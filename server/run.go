@@ -30,7 +30,7 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Addr is the public address after Listen; AdminAddr the operator's, nil when there is none.
+// Addr is the public address after Listen.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // AdminAddr is the operator's address after Listen; nil when there is none.

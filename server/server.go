@@ -31,7 +31,6 @@ type Server struct {
 	registry *clients.Registry
 	users    *users.Service
 	tokens   *token.Service
-	codec    *legacyjwt.Codec
 	cleaned  *cleaning
 
 	router *route.Router
@@ -62,7 +61,6 @@ func New(cfg Config) (*Server, error) {
 		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Metrics: s.metrics,
 	})
-	s.codec = legacyjwt.New(s.legacyConfig())
 	s.tokens, err = token.New(token.Config{
 		Store: cfg.Store, Clients: s.registry, Users: s.users, Keys: s.keys, Root: cfg.Root, Metrics: s.metrics, Now: cfg.Now,
 		Issuer: cfg.Issuer,
@@ -76,7 +74,7 @@ func New(cfg Config) (*Server, error) {
 			SlidingTokenLifetime: cfg.SimpleJWT.SlidingTokenLifetime, SlidingTokenRefreshLifetime: cfg.SimpleJWT.SlidingTokenRefreshLifetime,
 			Claims: cfg.SimpleJWT.Claims, Adopt: cfg.SimpleJWT.SigningKey != "", Off: !cfg.SimpleJWT.Enabled,
 		},
-		Codec: s.codec,
+		Codec: legacyjwt.New(s.legacyConfig()),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
@@ -120,7 +118,6 @@ func (s *Server) legacyConfig() legacyjwt.Config {
 		Verify: s.keys.VerifyContext,
 		Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway,
 		UserIDClaim: c.UserIDClaim, UserIDInteger: c.UserIDInteger, Compat: legacyjwt.Compat(c.Compat),
-		AccessLifetime: c.AccessTokenLifetime, RefreshLifetime: c.RefreshTokenLifetime,
 	}
 	if legacy.Key == "" {
 		derived := s.cfg.Root.Derive("simplejwt signing key")
@@ -133,24 +130,26 @@ func (s *Server) legacyConfig() legacyjwt.Config {
 }
 
 // MaxTokenTTL is the longest life of a token that a server of this configuration signs with its own keys: a retired key
-// stays published that long.
-func MaxTokenTTL(cfg Config) time.Duration {
+// stays published that long. simplejwt is the built-in client, for what the operator has set for it; nil when it is not there.
+func MaxTokenTTL(cfg Config, simplejwt *clients.Client) time.Duration {
 	longest := max(clients.MaxAccessTokenTTL, cfg.AccessTokenTTL, cfg.SimpleJWT.AccessTokenLifetime, cfg.SimpleJWT.SlidingTokenLifetime)
-	if !strings.HasPrefix(cfg.SimpleJWT.Algorithm, "HS") {
-		longest = max(longest, cfg.SimpleJWT.RefreshTokenLifetime)
+	if strings.HasPrefix(cfg.SimpleJWT.Algorithm, "HS") {
+		return longest
+	}
+	// Refresh tokens of the simplejwt routes are signed too.
+	longest = max(longest, cfg.SimpleJWT.RefreshTokenLifetime)
+	if simplejwt != nil {
+		longest = max(longest, simplejwt.RefreshTokenIdleTTL.Std())
 	}
 	return longest
 }
 
-// maxTokenTTL takes into account what the operator has set for the built-in client, whose refresh tokens may be signed too.
+// maxTokenTTL does without the built-in client while the database is away: keys that retire are prolonged later, if need be.
 func (s *Server) maxTokenTTL() time.Duration {
-	longest := MaxTokenTTL(s.cfg)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if c, err := s.registry.Client(ctx, clients.SimpleJWTID); err == nil && !strings.HasPrefix(s.cfg.SimpleJWT.Algorithm, "HS") {
-		longest = max(longest, c.RefreshTokenIdleTTL.Std())
-	}
-	return longest
+	c, _ := s.registry.Client(ctx, clients.SimpleJWTID)
+	return MaxTokenTTL(s.cfg, c)
 }
 
 // Start reads the signing keys and makes what a first start needs. Run does it too; tests that only use Handler call it.

@@ -272,21 +272,24 @@ func TestBackgroundOutlivesAnOutage(t *testing.T) {
 
 func TestSigningKeysOutliveTheirTokens(t *testing.T) {
 	t.Parallel()
+	monthly := &clients.Client{Policy: clients.Policy{RefreshTokenIdleTTL: clients.Duration(30 * 24 * time.Hour)}}
 	for _, c := range []struct {
 		name   string
 		change func(*server.Config)
+		client *clients.Client
 		want   time.Duration
 	}{
-		{"what a client may be given at most", func(*server.Config) {}, clients.MaxAccessTokenTTL},
-		{"a longer default", func(c *server.Config) { c.AccessTokenTTL = 48 * time.Hour }, 48 * time.Hour},
+		{"what a client may be given at most", func(*server.Config) {}, nil, clients.MaxAccessTokenTTL},
+		{"a longer default", func(c *server.Config) { c.AccessTokenTTL = 48 * time.Hour }, nil, 48 * time.Hour},
 		{"refresh tokens signed with our keys", func(c *server.Config) {
 			c.SimpleJWT.Algorithm, c.SimpleJWT.RefreshTokenLifetime = "ES256", 7*24*time.Hour
-		}, 7 * 24 * time.Hour},
-		{"refresh tokens with a MAC", func(c *server.Config) { c.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour }, clients.MaxAccessTokenTTL},
+		}, nil, 7 * 24 * time.Hour},
+		{"refresh tokens with a MAC", func(c *server.Config) { c.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour }, monthly, clients.MaxAccessTokenTTL},
+		{"the built-in client's own", func(c *server.Config) { c.SimpleJWT.Algorithm = "ES256" }, monthly, 30 * 24 * time.Hour},
 	} {
 		cfg := config(t, servertest.NewOutage(nil))
 		c.change(&cfg)
-		if got := server.MaxTokenTTL(cfg); got != c.want {
+		if got := server.MaxTokenTTL(cfg, c.client); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -56,15 +56,11 @@ func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
 
 // longestTokenTTL is what a server of this configuration reckons with: a key stays in the key set that long.
 func (a *app) longestTokenTTL(ctx context.Context, registry *clients.Registry) (time.Duration, error) {
-	longest := server.MaxTokenTTL(a.settings.server)
 	builtIn, err := registry.Client(ctx, clients.SimpleJWTID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return longest, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, err
 	}
-	return max(longest, builtIn.RefreshTokenIdleTTL.Std()), nil
+	return server.MaxTokenTTL(a.settings.server, builtIn), nil
 }
 
 type keyListCmd struct {

@@ -56,10 +56,6 @@ type Config struct {
 	UserIDInteger bool
 	// Compat is Compat52 when it is empty.
 	Compat Compat
-
-	// AccessLifetime and RefreshLifetime are those of the deployment, for who asks the codec for them.
-	AccessLifetime  time.Duration
-	RefreshLifetime time.Duration
 }
 
 // Codec reads and writes tokens. It is safe for concurrent use.
@@ -92,10 +88,6 @@ func New(cfg Config) *Codec {
 	c.header = encodeHeader(cfg.Algorithm, "")
 	return c
 }
-
-// AccessLifetime and RefreshLifetime are those of the configuration.
-func (c *Codec) AccessLifetime() time.Duration  { return c.cfg.AccessLifetime }
-func (c *Codec) RefreshLifetime() time.Duration { return c.cfg.RefreshLifetime }
 
 // encodeHeader gives a first segment with its dot. PyJWT sorts the names.
 func encodeHeader(algorithm, kid string) string {
