@@ -89,7 +89,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	exited := -1
 	parser, err := kong.New(newCLI(),
 		kong.Name("latchkey"),
-		kong.Description("An OAuth 2.0 and OpenID Connect server that speaks djangorestframework-simplejwt as well."),
+		kong.Description("An OAuth 2.0 authorization server that speaks djangorestframework-simplejwt as well."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }), // --help
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}),

@@ -153,7 +153,7 @@ func options() []*option {
 		},
 		{
 			name: "login-throttle", preset: "on", value: "on|off", group: groupServer,
-			help: "Guessing protection for passwords and codes; off is for load tests.",
+			help: "Guessing protection for passwords; off is for load tests.",
 			set:  func(s *settings, v string) error { return setSwitch(&s.server.LoginThrottle, v) },
 		},
 		{
