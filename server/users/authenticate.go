@@ -151,5 +151,3 @@ func (s *Service) count(outcome string) {
 		s.cfg.Metrics.Logins.WithLabelValues(outcome).Inc()
 	}
 }
-
-func slogError(key string, err error) slog.Attr { return slog.String(key, err.Error()) }

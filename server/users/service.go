@@ -23,9 +23,6 @@ var DefaultArgon2 = password.DefaultArgon2
 // ParseArgon2 reads parameters such as "m=19456,t=2,p=1".
 func ParseArgon2(s string) (Argon2, error) { return password.ParseArgon2(s) }
 
-// IdentifyHash names the algorithm of a password hash; false for one that could never verify.
-func IdentifyHash(encoded string) (algorithm string, ok bool) { return password.Identify(encoded) }
-
 // ForeignHash reports whether a string has the shape of Django's hashes, with the name of a hasher that a project has made
 // itself or that is not known here.
 func ForeignHash(encoded string) bool {

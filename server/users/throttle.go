@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -93,7 +94,7 @@ func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownPla
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := s.cfg.Store.GiveBackAttempts(ctx, s.now(), buckets...); err != nil {
-		request.From(ctx).Event.Add(slogError("give_back_error", err))
+		request.From(ctx).Event.Add(slog.String("give_back_error", err.Error()))
 	}
 }
 

@@ -246,8 +246,8 @@ func TestRehash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if algorithm, _ := IdentifyHash(after.PasswordHash); algorithm != "argon2id" || after.AuthEpoch != u.AuthEpoch {
-		t.Errorf("after the login: %s, epoch %d, was %d", algorithm, after.AuthEpoch, u.AuthEpoch)
+	if cost, _ := password.CostOf(after.PasswordHash); cost.Algorithm != "argon2id" || after.AuthEpoch != u.AuthEpoch {
+		t.Errorf("after the login: %s, epoch %d, was %d", cost.Algorithm, after.AuthEpoch, u.AuthEpoch)
 	}
 	if err := b.try(home, "old", ""); err != nil {
 		t.Fatalf("with the new hash: %v", err)

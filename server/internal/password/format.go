@@ -22,14 +22,8 @@ type hashed struct {
 	salt, tag []byte
 }
 
-// Identify names the algorithm of a hash string. It is false for a string that could never verify: malformed, of an unknown
-// algorithm, above the limits. The mark of a user without a usable password ("!…") is known and is "unusable".
-func Identify(encoded string) (algorithm string, ok bool) {
-	h, err := parse(encoded)
-	return h.Algorithm, err == nil
-}
-
-// Check says in words what Identify says with false. The error never holds the string.
+// Check says why a hash string could never verify: malformed, of an unknown algorithm, above the limits. The mark of a user
+// without a usable password ("!…") is none of these. The error never holds the string.
 func Check(encoded string) error {
 	_, err := parse(encoded)
 	return err
