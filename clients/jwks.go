@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // maxJWKS bounds a client's own key set, in bytes.
@@ -22,7 +23,7 @@ func checkKeys(m *Metadata, _ *Policy) *MetadataError {
 		if err := checkWebURI(m.JWKSURI); err != nil {
 			return invalid("jwks_uri", "%q: %v", shorten(m.JWKSURI), err)
 		}
-		if m.JWKSURI[:len("https:")] != "https:" {
+		if !strings.HasPrefix(m.JWKSURI, "https:") {
 			return invalid("jwks_uri", "use https") // keys that anybody on the way may replace prove nothing
 		}
 	}

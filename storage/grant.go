@@ -34,7 +34,7 @@ type Grant struct {
 	Generation int64
 	// WindowAt is when Current was first presented in the present window; zero before that.
 	WindowAt time.Time
-	// Previous is the token that Current replaced, PreviousRetiredAt when. Zero times when there is none.
+	// Previous is the token that was retired last (see GrantAdvance), PreviousRetiredAt when; both zero when there is none.
 	Previous          TokenID
 	PreviousRetiredAt time.Time
 	LastUsedAt        time.Time
@@ -106,7 +106,8 @@ type Grants interface {
 	// before, or that is not there, is no error. audit is written if and only if this call ended it.
 	RevokeGrant(ctx context.Context, id ID, reason string, now time.Time, audit *AuditEvent) (bool, error)
 
-	// RevokeGrants ends up to limit of the grants that f selects and says how many it ended.
+	// RevokeGrants ends up to f.Limit of the grants that f selects and says how many it ended. audit is written if and
+	// only if it ended one.
 	RevokeGrants(ctx context.Context, f GrantFilter, reason string, now time.Time, audit *AuditEvent) (int, error)
 
 	// ListGrants gives up to f.Limit grants by ascending ID.

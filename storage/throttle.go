@@ -20,7 +20,8 @@ type Bucket struct {
 // Throttles keeps the state of buckets, for all replicas together.
 type Throttles interface {
 	// TakeAttempts takes one attempt from each bucket. It returns zero when each had one, else how long until
-	// the emptiest holds one again; then nothing is taken from the others, or, in a race, one attempt at most. Of any number of concurrent callers no more get zero than the bucket holds.
+	// the emptiest holds one again; then nothing is taken from the others, or, in a race, one attempt at most.
+	// Of any number of concurrent callers no more get zero than the bucket holds.
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...Bucket) (time.Duration, error)
 
 	// GiveBackAttempts returns one attempt to each bucket.

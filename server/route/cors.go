@@ -99,7 +99,7 @@ func containsFold(list, name string) bool {
 	return false
 }
 
-// isToken: letters, digits and hyphens, as header names are in practice.
+// isToken: letters, digits, hyphens and underscores, as the names of headers and of their parameters are in practice.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

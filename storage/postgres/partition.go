@@ -86,9 +86,9 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 }
 
 // createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF that locks no
-// refresh out of the table, but for the blink in which it has the default partition, which is empty unless clocks jump. Rows that it has
-// of the range are moved, since ATTACH would fail on them; when they are too many they stay, and so does everything
-// else. One statement is one transaction, behind a pooler too.
+// refresh out of the table, but for the blink in which it has the default partition, which is empty unless clocks jump.
+// Rows that it has of the range are moved, since ATTACH would fail on them; when they are too many they stay, and so does
+// everything else. One statement is one transaction, behind a pooler too.
 func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
 	replace := strings.NewReplacer("TABLE_NAME", p.table, "PARTITION_NAME", p.name, "OPTIONS", p.options, "LOCK_TIMEOUT", lockTimeout,
 		"LOWEST", storage.FirstID(p.from).String(), "ABOVE", storage.FirstID(p.to).String(), "MOST", strconv.Itoa(maxStray))

@@ -50,7 +50,7 @@ type Store struct {
 
 var _ storage.Store = (*Store)(nil)
 
-// Open prepares the connections and, when the database is there and has its schema, the partitions of this month.
+// Open prepares the connections and, when the database is there and has its schema, the partitions that are needed next.
 // A database that is away is no error: every method says storage.ErrUnavailable until it is back.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
