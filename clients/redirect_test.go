@@ -12,7 +12,7 @@ func redirecting(applicationType string, uris ...string) clients.Metadata {
 	return clients.Metadata{ApplicationType: applicationType, RedirectURIs: uris}
 }
 
-// Statements 3 and 4.
+// RFC 8252 §7.3, §8.3 and RFC 9700 §4.1.3: no scheme that a browser runs or reads, http inside the machine only, no wildcard.
 func TestRedirectURIsAtRegistration(t *testing.T) {
 	t.Parallel()
 	both := []string{"web", "native"}
@@ -75,7 +75,7 @@ func TestRedirectURIsAtRegistration(t *testing.T) {
 	}
 }
 
-// Statements 1 and 3.
+// RFC 9700 §2.1, RFC 8252 §7.3: the same bytes, but for the port of a loopback URI.
 func TestMatchRedirectURI(t *testing.T) {
 	t.Parallel()
 	cases := []struct {

@@ -280,7 +280,7 @@ func TestCheckSecret(t *testing.T) {
 	}
 }
 
-// Statements 34 and 73.
+// RFC 6749 §10.10: nobody guesses a secret, and who reads the database learns none.
 func TestSecretsAreLongDistinctAndNotStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

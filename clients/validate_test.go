@@ -73,7 +73,7 @@ func TestRefusedMetadata(t *testing.T) {
 		{"grant_types", func(m *clients.Metadata, _ *clients.Policy) { m.GrantTypes = []string{"implicit"} }},
 		{"grant_types", func(m *clients.Metadata, _ *clients.Policy) { m.GrantTypes = []string{"Password"} }},
 		{"grant_types", func(m *clients.Metadata, _ *clients.Policy) { m.GrantTypes = many }},
-		// Statement 29.
+		// RFC 6749 §4.4: client_credentials is for clients that authenticate.
 		{"grant_types", func(m *clients.Metadata, _ *clients.Policy) { m.TokenEndpointAuthMethod = "none" }},
 		{"response_types", func(m *clients.Metadata, _ *clients.Policy) { m.ResponseTypes = []string{"code"} }},
 		{"response_types", func(m *clients.Metadata, _ *clients.Policy) { m.ResponseTypes = []string{"token"} }},

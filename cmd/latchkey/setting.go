@@ -324,7 +324,7 @@ func setCookieName(into *string, text string) error {
 	return nil
 }
 
-// lines splits the text of a list option; see readList.
+// lines splits the text of a list option; see joined.
 func lines(text string) []string {
 	var found []string
 	for line := range strings.Lines(text) {

@@ -62,7 +62,7 @@ func verifyWithJOSE(t *testing.T, r *keys.Ring, s *keys.Signer) {
 	}
 }
 
-// Statement 28: the key decides the algorithm, never the token.
+// RFC 8725 §3.1: the key decides the algorithm, never the token.
 func TestAlgorithmOfTokenMustBeTheKeys(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

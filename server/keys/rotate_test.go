@@ -43,7 +43,7 @@ func (b *bundle) in(r *keys.Ring, kid string) bool {
 	return len(keySet(b.T, r).Key(kid)) == 1
 }
 
-// Statement 68.
+// Who has cached the key set for as long as it may be verifies every token through a rotation.
 func TestRotationPublishesBeforeUseAndKeepsUntilTheLastTokenEnded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -180,7 +180,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// Every advertised value works, and nothing else does: security statement 67.
+// RFC 8414 §2: every advertised value works, and nothing else does.
 func TestAdvertisedValuesWork(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -374,7 +374,7 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// Statements 28 and 33 of the security statements: what a token says of itself never steers how it is checked.
+// RFC 8725 §3.1, RFC 9068 §4: what a token says of itself never steers how it is checked.
 func TestForgedAccessTokensAreInactive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
@@ -407,7 +407,7 @@ func TestForgedAccessTokensAreInactive(t *testing.T) {
 	w.active(storage.Secret(good))
 }
 
-// Statement 71 of the security statements: two issuers may share a database and its secrets.
+// Two issuers may share a database and its secrets: the tokens of one are nothing to the other.
 func TestAccessTokensOfAnotherIssuerAreInactive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))

@@ -210,7 +210,7 @@ func (c *Codec) rightAudience(t *Token) bool {
 }
 
 // Check judges what Parse has left, in simplejwt's order: exp and jti are there, and the type is the wanted one:
-// "refresh", "access", or "" for any. The error is an *Invalid.
+// "refresh", "access", "sliding", or "" for any. The error is an *Invalid.
 //
 // simplejwt looks at its blacklist between the two.
 func (c *Codec) Check(t *Token, want string) error {
