@@ -110,7 +110,8 @@ func FuzzOpaqueAccessToken(f *testing.F) {
 		if (claims == nil) == (reason == ReasonNone) {
 			t.Fatal("neither claims nor a reason")
 		}
-		if claims != nil && raw != good {
+		// Each process of the fuzzer seals the seed anew, so that what it opens tells by its claims that it was written.
+		if claims != nil && claims.ClientID != "app" {
 			t.Fatal("a token that was never written was opened")
 		}
 	})
