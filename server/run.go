@@ -17,7 +17,7 @@ const maxHeader = 32 << 10
 func (s *Server) Listen() error {
 	var err error
 	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
-		return fmt.Errorf("public listener: %w", err)
+		return fmt.Errorf("public listener: %w. Stop what uses the address, or choose another with --listen (LATCHKEY_LISTEN)", err)
 	}
 	if s.cfg.AdminListen == "" {
 		return nil
@@ -25,7 +25,7 @@ func (s *Server) Listen() error {
 	if s.adminListener, err = net.Listen("tcp", s.cfg.AdminListen); err != nil {
 		s.listener.Close()
 		s.listener = nil
-		return fmt.Errorf("admin listener: %w", err)
+		return fmt.Errorf("admin listener: %w. Stop what uses the address, or choose another with --admin-listen (LATCHKEY_ADMIN_LISTEN)", err)
 	}
 	return nil
 }

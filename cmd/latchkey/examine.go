@@ -67,7 +67,11 @@ func (e *examination) database(ctx context.Context) {
 		err = store.Ping(ctx)
 	}
 	if err != nil {
-		e.wrong(check, oneLine(err), "Look whether it runs, and whether --database-url (LATCHKEY_DATABASE_URL) names it, with the right user and password.")
+		mend := "Look whether it runs, and whether --database-url (LATCHKEY_DATABASE_URL) names it, with the right user and password."
+		if !d.postgres() {
+			mend = "Look whether --database-url (LATCHKEY_DATABASE_URL) names the right file."
+		}
+		e.wrong(check, oneLine(err), mend)
 		return
 	}
 	if err := e.version(ctx, store); err != nil {

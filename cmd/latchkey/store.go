@@ -66,7 +66,7 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%v. Let this user read and write %s and its folder", err, d.path)
 	case errors.Is(err, storage.ErrUnavailable):
-		return nil, err
+		return nil, fmt.Errorf("%v. Look whether %s is a file that this user may read and write, as well as its folder, and whether the disk is full", err, d.path)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w. Name another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.path, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -85,7 +86,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		now = cfg.Now
 	}
 	// A row without a partition of its own goes to the default partition, so a failure here is no failure to open.
-	if _, err := s.createPartitions(ctx, now()); err != nil {
+	// A database that is away is no news here: whoever needs it next is told.
+	if _, err := s.createPartitions(ctx, now()); err != nil && !errors.Is(err, storage.ErrUnavailable) {
 		s.log.InfoContext(ctx, "partitions not prepared yet", "error", err)
 	}
 	return s, nil

@@ -77,6 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.writer = newWriter(s.writeDB, cfg.BusyTimeout)
 	if err := s.firstConnection(ctx, cfg.BusyTimeout); err != nil {
+		s.logger = slog.New(slog.DiscardHandler) // there is no log to copy, and the caller hears why
 		s.Close()
 		return nil, interpret("open database", err)
 	}
