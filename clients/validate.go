@@ -238,7 +238,7 @@ func checkURIs(m *Metadata, p *Policy) *MetadataError {
 		}
 	}
 	if len(m.RedirectURIs) == 0 && slices.Contains(m.GrantTypes, GrantAuthorizationCode) {
-		return invalid("redirect_uris", "the grant type %s needs one", GrantAuthorizationCode)
+		return invalid("redirect_uris", "the grant type %s, which is the default, needs one", GrantAuthorizationCode)
 	}
 	webs := [...]struct{ field, uri string }{
 		{"client_uri", m.ClientURI}, {"logo_uri", m.LogoURI}, {"policy_uri", m.PolicyURI}, {"tos_uri", m.TosURI},

@@ -192,7 +192,7 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, faults) {
 		if strings.HasPrefix(message, superfluous) && takesNoMore(err) {
 			message = "there is an argument too many" // without its text: it may be a password
 		}
-		return nil, faults{{"the command line", "is wrong: " + message, "See --help after the command."}}
+		return nil, faults{{"the command line", "is wrong: " + strings.TrimSuffix(message, "?"), "See --help after the command."}}
 	}
 }
 

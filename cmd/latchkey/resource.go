@@ -53,7 +53,7 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 	case errors.Is(err, storage.ErrExists):
 		return fmt.Errorf("there is a resource %q already. To change it, remove it and add it again", c.URI)
 	case errors.As(err, &wrong):
-		return usage("resource add: " + wrong.Error() + ".")
+		return faults{{"the " + wrong.Field, "can't be used: " + wrong.Description, "Nothing was changed."}}
 	case err != nil:
 		return err
 	}

@@ -167,9 +167,9 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	byName := c.User != "" || c.Client != ""
 	switch {
 	case !byName && !c.All && len(c.IDs) == 0:
-		return usage("session revoke: name the sessions: by id, with --user, with --client, or --all for every one.")
+		return usage("name the sessions: by id, with --user, with --client, or --all for every one.")
 	case len(c.IDs) > 0 && (byName || c.All), c.All && byName:
-		return usage("session revoke: ids, --user and --client, and --all exclude each other. Use one of them.")
+		return usage("ids, --user and --client, and --all exclude each other. Use one of them.")
 	}
 	ids, err := sessionIDs(c.IDs)
 	if err != nil {
@@ -213,7 +213,7 @@ func sessionIDs(texts []string) ([]storage.ID, error) {
 	for i, text := range texts {
 		id, err := storage.ParseID(text)
 		if err != nil {
-			return nil, usage(fmt.Sprintf("session revoke: %q is not the id of a session. `latchkey session list` shows them.", text))
+			return nil, usage(fmt.Sprintf("%q is not the id of a session. `latchkey session list` shows them.", text))
 		}
 		ids[i] = id
 	}

@@ -107,7 +107,7 @@ type userAddCmd struct {
 	userName
 	passwordFlags
 	Email    string       `help:"The user's email address." placeholder:"ADDRESS"`
-	ID       int64        `name:"id" help:"Keep the id of another system; the next free one otherwise." placeholder:"N"`
+	ID       *int64       `name:"id" help:"Keep the id of another system; the next free one otherwise." placeholder:"N"`
 	Inactive bool         `help:"Add the user disabled."`
 	Staff    bool         `help:"Mark the user as staff."`
 	JSON     bool         `help:"Print JSON, which this command always does."`
@@ -115,6 +115,12 @@ type userAddCmd struct {
 }
 
 func (c *userAddCmd) Run(ctx context.Context, a *app) error {
+	var id int64 // 0: the next free one
+	if c.ID != nil {
+		if id = *c.ID; id < 1 {
+			return faults{{"--id", "is not a positive number", "Give the id that the other system has, or leave it out for the next free one."}}
+		}
+	}
 	secret, hash, err := c.read(ctx, a)
 	if err != nil {
 		return err
@@ -130,13 +136,13 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	u, err := service.Add(ctx, users.NewUser{
-		ID: c.ID, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
+		ID: id, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
 	})
 	if errors.Is(err, storage.ErrExists) {
 		if _, found := service.Find(ctx, c.Name); found == nil {
 			return fmt.Errorf("there is a user %q already. Choose another name, or change the password with `latchkey user set-password`", c.Name)
 		}
-		return fmt.Errorf("there is a user with the id %d already. Choose another --id, or leave it out for the next free one", c.ID)
+		return fmt.Errorf("there is a user with the id %d already. Choose another --id, or leave it out for the next free one", id)
 	}
 	if err != nil {
 		return explainUser(err, c.Name)
