@@ -79,7 +79,7 @@ func (s *settings) agree(wanted []*option) (found faults) {
 	if takes("secret") && s.database.postgres() && s.given["secret"] == "" {
 		found = append(found, fault{
 			"--secret (LATCHKEY_SECRET)", "is needed with Postgres",
-			"Make one with `openssl rand -base64 48`, keep it, and give every server and command the same, best as LATCHKEY_SECRET_FILE.",
+			"Make one with `openssl rand -base64 32`, keep it, and give every server and command the same, best as LATCHKEY_SECRET_FILE.",
 		})
 	}
 	jwt := &s.server.SimpleJWT

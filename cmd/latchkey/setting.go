@@ -144,7 +144,7 @@ func setRootSecret(into *storage.Secret, text string) error {
 	if len(text) < keys.MinSecret {
 		return &unfit{
 			fmt.Sprintf("has %d bytes; at least %d are needed", len(text), keys.MinSecret),
-			"Make one with `openssl rand -base64 48`.",
+			"Make one with `openssl rand -base64 32`.",
 		}
 	}
 	*into = storage.Secret(text)
