@@ -9,6 +9,16 @@ import (
 	"latchkey/storage"
 )
 
+// readRequest reads what each endpoint that clients call begins with: the form, and who the client says it is.
+func readRequest(r *http.Request) (form, token.Credentials, error) {
+	f, err := readForm(r)
+	if err != nil {
+		return nil, token.Credentials{}, err
+	}
+	client, err := credentials(r, f)
+	return f, client, err
+}
+
 // credentials reads how the client says who it is: exactly one method (RFC 6749 §2.3). Credentials without a Method
 // mean that the request names no client.
 func credentials(r *http.Request, f form) (token.Credentials, error) {

@@ -8,11 +8,7 @@ import (
 
 // Introspect is the introspection endpoint (RFC 7662), for clients that authenticate.
 func (h *Handlers) Introspect(w http.ResponseWriter, r *http.Request) error {
-	f, err := readForm(r)
-	if err != nil {
-		return err
-	}
-	client, err := credentials(r, f)
+	f, client, err := readRequest(r)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,7 @@ import (
 // Revoke is the revocation endpoint (RFC 7009). Its 200 means that the token is dead or was never good; a database that
 // is away is an error, never a 200.
 func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
-	f, err := readForm(r)
-	if err != nil {
-		return err
-	}
-	client, err := credentials(r, f)
+	f, client, err := readRequest(r)
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,7 @@ type tokenResponse struct {
 
 // Token is the token endpoint (RFC 6749 §3.2).
 func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
-	f, err := readForm(r)
-	if err != nil {
-		return err
-	}
-	client, err := credentials(r, f)
+	f, client, err := readRequest(r)
 	if err != nil {
 		return err
 	}
