@@ -166,11 +166,12 @@ func TestAnExhaustedPoolIsUnavailable(t *testing.T) {
 	}
 }
 
-// Two transactions that lock each other out: Postgres ends one, which is tried once more.
+// Two transactions that lock each other out: Postgres ends one, which is tried once more. A backend looks for a deadlock
+// once per wait, so the store's must look late enough for the other to be waiting by then, however busy the machine.
 func TestADeadlockIsTriedOnceMore(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.URL(t)
-	s, conn := open(t, postgres.Config{URL: url}, "deadlock_timeout", "50ms"), connect(t, url)
+	s, conn := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}, "deadlock_timeout", "3s"), connect(t, url)
 	people(t, s)
 	execute(t, conn, `SET deadlock_timeout = '1h'`)
 	execute(t, conn, `BEGIN`)
