@@ -22,7 +22,28 @@ type Client struct {
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	// Origin says who brought it: the operator (so does an empty one, when it is stored), dynamic registration (RFC 7591), or
+	// a metadata document at its own URL. It never changes.
+	Origin ClientOrigin
+	// RegistrationMAC is of the registration access token that is good now (RFC 7592); zero = none.
+	RegistrationMAC Digest
+	// RegistrationKey is of the metadata and the place that they were registered from: the same once more is the same
+	// client. Zero = none; no two clients have the same.
+	RegistrationKey Digest
+	// ExpiresAt, when not zero, is when the client is removed unless a user has logged in to it by then.
+	ExpiresAt time.Time
 }
+
+// ClientOrigin is where a client comes from.
+type ClientOrigin string
+
+// The origins of clients.
+const (
+	OriginOperator     ClientOrigin = "operator"
+	OriginRegistration ClientOrigin = "registration"
+	OriginDocument     ClientOrigin = "document"
+)
 
 // Clients keeps the registered applications. Each change is seen by Watch.
 type Clients interface {
@@ -43,6 +64,14 @@ type Clients interface {
 	// RaiseClientEpoch ends every grant and client_credentials token of the client; an empty id means of every client.
 	// ErrNotFound for an id that is not there.
 	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *AuditEvent) error
+
+	// CreateRegisteredClient is CreateClient for open registration: it stores c, unless a client with c's RegistrationKey
+	// (which is not zero) is there, which is then returned in its place, or most clients with an ExpiresAt are there
+	// already: ErrLimit. Concurrent callers with the same key all get the same client.
+	//
+	// A client with an ExpiresAt loses it when a code of it is redeemed (RedeemAuthorizationCode), and is removed by
+	// Maintain once it is over.
+	CreateRegisteredClient(ctx context.Context, c *Client, most int, audit *AuditEvent) (*Client, error)
 
 	// RemoveClient removes it; grants that are left without their client are dead. ErrNotFound.
 	RemoveClient(ctx context.Context, id string, audit *AuditEvent) error

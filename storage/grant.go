@@ -20,8 +20,13 @@ type Grant struct {
 	// UserEpoch and ClientEpoch are those of the time of issue.
 	UserEpoch   int64
 	ClientEpoch int64
-	// AuthTime is when the user proved who they are.
-	AuthTime  time.Time
+	// SessionID is the browser session that it came from; zero for a password grant. It outlives that session's row.
+	SessionID ID
+	// AuthTime is when the user proved who they are, AMR how (RFC 8176); AMR is empty for a password grant.
+	AuthTime time.Time
+	AMR      []string
+	// Claims is the claims parameter (OpenID Connect Core §5.5) that the user agreed to, a JSON object, or empty.
+	Claims    string
 	CreatedAt time.Time
 	// ExpiresAt is the absolute end.
 	ExpiresAt time.Time
@@ -71,6 +76,8 @@ type GrantAdvance struct {
 type GrantFilter struct {
 	UserID   int64
 	ClientID string
+	// SessionID selects those that came from a browser session; UserID goes with it, since there is no index for it alone.
+	SessionID ID
 	// After is the ID to go on behind.
 	After ID
 	Limit int

@@ -14,6 +14,8 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrConflict: the row is not in the state that the statement demands; someone else was faster.
 	ErrConflict = errors.New("changed by someone else")
+	// ErrLimit: there are as many rows of this kind as there may be.
+	ErrLimit = errors.New("as many as there may be")
 	// ErrUnavailable: the database can't be reached, is shutting down, is read-only, or the statement was given up
 	// for want of a connection, a lock or time. Trying again later may succeed. Never a statement about the data.
 	ErrUnavailable = errors.New("database unavailable")
@@ -33,6 +35,13 @@ type Store interface {
 	SigningKeys
 	Resources
 	AuditEvents
+	BrowserSessions
+	AuthorizationCodes
+	Consents
+	PushedRequests
+	UsedJTIs
+	LogoutNotices
+	RegistrationTokens
 
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error
@@ -73,9 +82,13 @@ const (
 
 // Maintenance counts what one call of Maintain removed.
 type Maintenance struct {
-	Grants, RevokedTokens, Throttles int64
-	PartitionsCreated                []string
-	PartitionsDropped                []string
+	Grants, RevokedTokens, Throttles                  int64
+	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
+	PushedRequests, LogoutNotices, RegistrationTokens int64
+	// Clients are those that registered themselves and that nobody used.
+	Clients           int64
+	PartitionsCreated []string
+	PartitionsDropped []string
 	// More is true when a batch was full: there is more to remove now.
 	More bool
 }

@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// AuthorizationCode is one authorization code with what PKCE and OpenID Connect need to know of it: one row.
+type AuthorizationCode struct {
+	// Hash is of the code.
+	Hash     Digest
+	ClientID string
+	UserID   int64
+	// SessionID is the browser session that the user allowed it in.
+	SessionID ID
+	// UserEpoch and ClientEpoch are those of the time of issue.
+	UserEpoch   int64
+	ClientEpoch int64
+	// RedirectURI is where the code was sent.
+	RedirectURI string
+	// CodeChallenge is that of the method S256 (RFC 7636 §4.2).
+	CodeChallenge string
+	Scope         []string
+	Audience      []string
+	// Nonce is OpenID Connect's; empty = none.
+	Nonce    string
+	AuthTime time.Time
+	AMR      []string
+	// Claims is the claims parameter (OpenID Connect Core §5.5), a JSON object, or empty.
+	Claims    string
+	CreatedAt time.Time
+	// ValidUntil is the end of the code. The row stays until ExpiresAt, so that a second redemption is recognised.
+	ValidUntil time.Time
+	ExpiresAt  time.Time
+
+	// RedeemedAt is zero until the code is redeemed; then GrantID is the grant that came from it.
+	RedeemedAt time.Time
+	GrantID    ID
+}
+
+// LiveAuthorizationCode is a code with the user who allowed it, read at the same instant.
+type LiveAuthorizationCode struct {
+	AuthorizationCode
+	// User is nil when it was removed. Its PasswordHash is not read.
+	User *User
+}
+
+// AuthorizationCodes keeps the authorization codes.
+type AuthorizationCodes interface {
+	// CreateAuthorizationCode stores c and the audit events: one round trip. ErrExists: the hash is taken.
+	CreateAuthorizationCode(ctx context.Context, c *AuthorizationCode, audit ...*AuditEvent) error
+
+	// AuthorizationCode reads a code with its user, redeemed or past its end too, or ErrNotFound.
+	AuthorizationCode(ctx context.Context, hash Digest) (*LiveAuthorizationCode, error)
+
+	// RedeemAuthorizationCode stores g, makes it the grant of the code, and notes that the client is in use (see
+	// Clients.CreateRegisteredClient), in one act. Of any number of concurrent callers exactly one gets nil.
+	//
+	// It does nothing and returns ErrConflict unless, at the instant of the write (g.CreatedAt), the code is there, of
+	// g.ClientID and g.UserID, not redeemed and not past ValidUntil, its user is active with the code's epoch, its client is
+	// there, enabled and with the code's epoch, and its browser session has not been removed.
+	RedeemAuthorizationCode(ctx context.Context, hash Digest, g *Grant, audit ...*AuditEvent) error
+}

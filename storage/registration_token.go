@@ -1,0 +1,38 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// RegistrationToken is an initial access token (RFC 7591 §1.2).
+type RegistrationToken struct {
+	ID ID
+	// Hash is of the token.
+	Hash Digest
+	// Name is for the operator.
+	Name string
+	// Uses is how often it may still be used; negative = without limit.
+	Uses int
+	// Policy is what clients that are registered with it get, a JSON object, or empty.
+	Policy    json.RawMessage
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// RegistrationTokens keeps the initial access tokens.
+type RegistrationTokens interface {
+	// CreateRegistrationToken stores t. ErrExists: the hash is taken.
+	CreateRegistrationToken(ctx context.Context, t *RegistrationToken, audit *AuditEvent) error
+
+	// UseRegistrationToken takes one use. Of any number of concurrent callers no more get nil than there are uses.
+	// ErrNotFound: there is no such token, it has ended at now, or it is used up.
+	UseRegistrationToken(ctx context.Context, hash Digest, now time.Time) (*RegistrationToken, error)
+
+	// ListRegistrationTokens gives up to limit tokens by ascending ID, used up ones too.
+	ListRegistrationTokens(ctx context.Context, after ID, limit int) ([]*RegistrationToken, error)
+
+	// RemoveRegistrationToken removes one. ErrNotFound.
+	RemoveRegistrationToken(ctx context.Context, id ID, audit *AuditEvent) error
+}
