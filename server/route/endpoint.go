@@ -22,6 +22,7 @@ type class int
 const (
 	classAPI class = iota
 	classPublic
+	classPage
 )
 
 // endpoint is one route with everything that its class does around the handler.
@@ -37,8 +38,10 @@ type endpoint struct {
 	// credentialed are the origins whose pages may send cookies.
 	credentialed []string
 	unvaried     bool
-	maxBody      int64 // negative = none
-	duration     prometheus.Observer
+	// foreign lets pages of other sites send unsafe requests.
+	foreign  bool
+	maxBody  int64 // negative = none
+	duration prometheus.Observer
 }
 
 func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
@@ -81,6 +84,10 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		// RFC 9110 §15.5.6: a 405 must say what would be allowed.
 		w.Header().Set("Allow", strings.Join(e.methods, ", "))
 		err = &Error{Status: http.StatusMethodNotAllowed, Message: "Use " + strings.Join(e.methods, " or ") + "."}
+		e.refuse(w, r, err)
+		return
+	}
+	if err = e.checkOrigin(r); err != nil {
 		e.refuse(w, r, err)
 		return
 	}
@@ -133,14 +140,17 @@ func (e *endpoint) setHeaders(h http.Header, info *request.Info, origin string) 
 	h.Set("X-Request-Id", info.ID)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", contentSecurityPolicy)
 	if e.router.hsts {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	if e.class == classAPI {
+	switch e.class {
+	case classAPI:
 		// RFC 6749 §5.1 asks for both.
 		h.Set("Cache-Control", "no-store")
 		h.Set("Pragma", "no-cache")
+	case classPage:
+		setPageHeaders(h)
 	}
 	e.setCORS(h, origin)
 }

@@ -10,7 +10,7 @@ import (
 
 // Error is what the class itself refuses, for a Renderer to put into the words of its protocol.
 type Error struct {
-	// Status is the HTTP status: 400, 404, 405, 408, 413 or 500.
+	// Status is the HTTP status: 400, 403, 404, 405, 408, 413 or 500.
 	Status int
 	// Message is for the client's developer. It holds nothing that the client sent.
 	Message string

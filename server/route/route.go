@@ -41,6 +41,9 @@ type Config struct {
 	AllowOrigin func(ctx context.Context, origin string) bool
 	// MaxBody caps the request bodies in bytes; zero means DefaultMaxBody.
 	MaxBody int64
+	// Origin is the server's own, as browsers write it: its pages may send forms to the routes of [Router.Page] also where a
+	// proxy rewrites the Host header. Empty: only pages of the request's host may.
+	Origin string
 	// HSTS adds Strict-Transport-Security (RFC 6797): for an issuer that is reached by https only.
 	HSTS bool
 	// NotFound renders what no route matches; nil means a JSON object in the manner of OAuth.
@@ -56,6 +59,7 @@ type Router struct {
 	metrics     *metrics.Metrics
 	proxies     []netip.Prefix
 	allowOrigin func(ctx context.Context, origin string) bool
+	crossOrigin *http.CrossOriginProtection
 	maxBody     int64
 	hsts        bool
 	now         func() time.Time
@@ -68,6 +72,7 @@ func New(cfg Config) *Router {
 		logger:      cfg.Logger,
 		metrics:     cfg.Metrics,
 		allowOrigin: cfg.AllowOrigin,
+		crossOrigin: crossOriginProtection(cfg.Origin),
 		maxBody:     cfg.MaxBody,
 		hsts:        cfg.HSTS,
 		now:         cfg.Now,
@@ -102,6 +107,12 @@ func (rt *Router) API(path string, h Handler, render Renderer, opts ...Option) {
 // as their handler says. Errors are never cached.
 func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option) {
 	rt.mux.Handle(path, rt.endpoint(path, classPublic, h, render, opts))
+}
+
+// Page registers a route for browsers: cookies count, nothing is stored, no other site may frame it, and an unsafe request
+// that a page of another site made is refused with 403 (but see [Foreign]).
+func (rt *Router) Page(path string, h Handler, render Renderer, opts ...Option) {
+	rt.mux.Handle(path, rt.endpoint(path, classPage, h, render, opts))
 }
 
 // Template gives the path under which the request's route was registered, or Unmatched.

@@ -110,7 +110,7 @@ func TestAPIAnswersAreNeverStored(t *testing.T) {
 		"Pragma":                    "no-cache",
 		"X-Content-Type-Options":    "nosniff",
 		"Referrer-Policy":           "no-referrer",
-		"Content-Security-Policy":   "default-src 'none'; frame-ancestors 'none'",
+		"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		"Strict-Transport-Security": "",
 	} {
 		if got := w.Header().Get(name); got != want {

@@ -1,0 +1,45 @@
+package route
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// contentSecurityPolicy is that of every answer that says no other: it may load, run, frame and send nothing.
+const contentSecurityPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// setPageHeaders sets what pages carry besides what every answer does. What a page shows depends on the cookie and on
+// Accept-Language; no-store says enough, so there is no Vary.
+func setPageHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
+}
+
+// crossOriginProtection trusts the server's own origin besides that of the request's host.
+func crossOriginProtection(origin string) *http.CrossOriginProtection {
+	p := http.NewCrossOriginProtection()
+	if origin != "" {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			panic(fmt.Sprintf("route: own origin: %v", err))
+		}
+	}
+	return p
+}
+
+// Foreign lets pages of other sites send unsafe requests to a page's route: for the requests of protocols that applications
+// may send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Their handler must do nothing but show a page.
+func Foreign() Option { return func(e *endpoint) { e.foreign = true } }
+
+// checkOrigin refuses what a page of another site sends to a page of ours: RFC 9700 §4.7, cross-site request forgery.
+//
+// A browser says where a request comes from by Sec-Fetch-Site, older ones by Origin. A request with neither is no browser's,
+// and carries no cookie but those that its sender has anyway.
+func (e *endpoint) checkOrigin(r *http.Request) error {
+	if e.class != classPage || e.foreign {
+		return nil
+	}
+	if err := e.router.crossOrigin.Check(r); err != nil {
+		return &Error{Status: http.StatusForbidden, Message: "A page of another site sent this form.", cause: err}
+	}
+	return nil
+}
