@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,6 +23,10 @@ type Client struct {
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Origin says who brought the client; it is never empty.
+	Origin storage.ClientOrigin
+	// ExpiresAt, when not zero, is when the client is removed unless a user has logged in to it by then.
+	ExpiresAt time.Time
 
 	secretMAC storage.Digest
 	previous  *previousSecret // nil when there is none
@@ -53,6 +58,22 @@ type Metadata struct {
 	JWKS                    json.RawMessage `json:"jwks,omitempty"`
 	SoftwareID              string          `json:"software_id,omitempty"`
 	SoftwareVersion         string          `json:"software_version,omitempty"`
+
+	// TokenEndpointAuthSigningAlg is the one algorithm that the client signs its assertions with: ES256, EdDSA, RS256 or
+	// PS256; empty means any of these (OpenID Connect Registration §2).
+	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	// IDTokenSignedResponseAlg is RS256 (default), ES256 or EdDSA; empty only where no id_token is made.
+	IDTokenSignedResponseAlg string `json:"id_token_signed_response_alg,omitempty"`
+	// UserinfoSignedResponseAlg is empty for JSON, else as for the id_token.
+	UserinfoSignedResponseAlg string `json:"userinfo_signed_response_alg,omitempty"`
+	// DefaultMaxAge, in seconds, is the max_age of requests that have none; nil = no bound.
+	DefaultMaxAge   *int64 `json:"default_max_age,omitempty"`
+	RequireAuthTime bool   `json:"require_auth_time,omitempty"`
+	// RequirePushedAuthorizationRequests is RFC 9126 §6.
+	RequirePushedAuthorizationRequests bool `json:"require_pushed_authorization_requests,omitempty"`
+	// BackchannelLogoutURI and BackchannelLogoutSessionRequired are OpenID Connect Back-Channel Logout 1.0 §2.2.
+	BackchannelLogoutURI             string `json:"backchannel_logout_uri,omitempty"`
+	BackchannelLogoutSessionRequired bool   `json:"backchannel_logout_session_required,omitempty"`
 }
 
 // Policy are Latchkey's own settings of a client; only an operator sets them.
@@ -72,6 +93,8 @@ type Policy struct {
 	Resources     []string `json:"resources,omitempty"`
 	IntrospectAll bool     `json:"introspect_all,omitempty"`
 	FirstParty    bool     `json:"first_party,omitempty"`
+	// Verified says that the operator answers for a client that somebody else registered; see [Client.Verified].
+	Verified bool `json:"verified,omitempty"`
 }
 
 // Rotation is a refresh-token policy; see docs/rotation.md.
@@ -116,6 +139,25 @@ func (c *Client) Scopes() []string { return c.scopes }
 // Allows reports whether the client is registered for a grant type.
 func (c *Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
+// Verified reports whether an operator answers for the client: one that an operator added, or one that registered itself,
+// by RFC 7591 or a metadata document, and that an operator has set Policy.Verified of.
+func (c *Client) Verified() bool { return c.Origin == storage.OriginOperator || c.Policy.Verified }
+
+// Unverified is the opposite of Verified: consent is always asked, and nothing that the client says of itself is believed.
+func (c *Client) Unverified() bool { return !c.Verified() }
+
+// Fingerprint is of what a consent was given to: the redirect URIs. When it changes the consent is void.
+func (c *Client) Fingerprint() storage.Digest {
+	h := sha256.New()
+	for _, uri := range slices.Sorted(slices.Values(c.RedirectURIs)) {
+		h.Write([]byte(uri))
+		h.Write([]byte{0}) // no URI has one
+	}
+	var sum storage.Digest
+	h.Sum(sum[:0])
+	return sum
+}
+
 // HasSecret reports whether there is a secret that the client can present.
 func (c *Client) HasSecret() bool { return !c.secretMAC.IsZero() }
 
@@ -138,7 +180,11 @@ func fromRow(row *storage.Client) (*Client, error) {
 		ID: row.ID, Metadata: d.Metadata, Policy: d.Policy,
 		Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		Origin: row.Origin, ExpiresAt: row.ExpiresAt,
 		secretMAC: row.SecretMAC,
+	}
+	if c.Origin == "" {
+		c.Origin = storage.OriginOperator
 	}
 	if !row.PreviousSecretMAC.IsZero() {
 		c.previous = &previousSecret{row.PreviousSecretMAC, row.PreviousSecretExpiresAt}

@@ -47,6 +47,8 @@ const (
 	AuthBasic = "client_secret_basic"
 	AuthPost  = "client_secret_post"
 	AuthNone  = "none"
+	// AuthPrivateKeyJWT is an assertion signed with the client's own key (RFC 7523, OpenID Connect Core §9).
+	AuthPrivateKeyJWT = "private_key_jwt"
 )
 
 const responseTypeCode = "code"
