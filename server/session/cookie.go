@@ -1,0 +1,75 @@
+package session
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+
+	"latchkey/storage"
+)
+
+// prefix marks the values of cookies, so that whoever finds one knows what it is.
+const prefix = "lk_bs_"
+
+// encoding has one text for 32 bytes only.
+var encoding = base64.RawURLEncoding.Strict()
+
+// newValue draws the value of a cookie: 256 random bits.
+func newValue() storage.Secret {
+	var b [32]byte
+	rand.Read(b[:])
+	return storage.Secret(prefix + encoding.EncodeToString(b[:]))
+}
+
+// hash is what the database knows of a cookie's value.
+func (m *Manager) hash(value storage.Secret) storage.Digest {
+	mac := hmac.New(sha256.New, m.cfg.Key)
+	mac.Write([]byte(value.Reveal()))
+	return storage.Digest(mac.Sum(nil))
+}
+
+// presented gives the hash of the request's cookie. What can't be one of ours costs no query.
+func (m *Manager) presented(r *http.Request) (storage.Digest, bool) {
+	c, err := r.Cookie(CookieName)
+	if err != nil {
+		return storage.Digest{}, false
+	}
+	text, ok := strings.CutPrefix(c.Value, prefix)
+	if !ok || len(text) != encoding.EncodedLen(32) || strings.ContainsAny(text, "\r\n") { // the decoder would skip them
+		return storage.Digest{}, false
+	}
+	if _, err := encoding.DecodeString(text); err != nil {
+		return storage.Digest{}, false
+	}
+	return m.hash(storage.Secret(c.Value)), true
+}
+
+// give puts the cookie into the browser: until the session's end, or, when the user does not want to be remembered, until
+// the browser is closed.
+func give(w http.ResponseWriter, value storage.Secret, remember bool, ttl time.Duration) {
+	c := cookie(value.Reveal())
+	if remember {
+		c.MaxAge = int(ttl / time.Second)
+	}
+	http.SetCookie(w, c)
+}
+
+// take takes the cookie out of the browser.
+func take(w http.ResponseWriter) {
+	c := cookie("")
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+}
+
+// cookie has everything that its prefix demands. SameSite is Lax and not Strict: an application leads the browser here from
+// its own site, and the user is to be known then.
+func cookie(value string) *http.Cookie {
+	return &http.Cookie{
+		Name: CookieName, Value: value,
+		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}

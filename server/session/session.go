@@ -1,0 +1,111 @@
+package session
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/request"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// CookieName is that of the session cookie. Its prefix makes a browser refuse it unless it comes over TLS (or from this
+// machine), from this very host and for all of its paths, so that no other host of the domain can plant one
+// (RFC 6265bis §4.1.3.2).
+const CookieName = "__Host-latchkey_session"
+
+// The lengths of a session that is not configured otherwise.
+const (
+	DefaultTTL         = 24 * time.Hour
+	DefaultIdleTTL     = 8 * time.Hour
+	DefaultRememberTTL = 30 * 24 * time.Hour
+)
+
+// seenEvery is how often it is noted that a session was seen. It makes the idle end that much too early at most.
+const seenEvery = time.Minute
+
+// Store is the part of storage.Store that browser sessions need.
+type Store interface {
+	storage.BrowserSessions
+	storage.Grants
+	storage.LogoutNotices
+}
+
+// Config is what a Manager is made of.
+type Config struct {
+	Store Store
+	// Users words the audit event of a login and ends the sessions of a user.
+	Users *users.Service
+	// Clients knows which clients want to be told of a logout.
+	Clients *clients.Registry
+	// Key keys the MACs of the cookies, with at least 32 bytes, the same for all replicas.
+	Key []byte
+	// TTL is the absolute end, IdleTTL the idle one; RememberTTL is the absolute end of a session that has no idle one.
+	// Zero means the default.
+	TTL, IdleTTL, RememberTTL time.Duration
+	// Now tells the time; nil means the clock.
+	Now func() time.Time
+	// Metrics may be nil.
+	Metrics *metrics.Metrics
+}
+
+// Manager begins, finds and ends browser sessions.
+type Manager struct{ cfg Config }
+
+// New makes a Manager. It panics when the key is short: then a copy of the database could be used to sign in.
+func New(cfg Config) *Manager {
+	if len(cfg.Key) < 32 {
+		panic("session: the MACs of cookies need a key of 32 bytes")
+	}
+	cfg.TTL = orDefault(cfg.TTL, DefaultTTL)
+	cfg.IdleTTL = orDefault(cfg.IdleTTL, DefaultIdleTTL)
+	cfg.RememberTTL = orDefault(cfg.RememberTTL, DefaultRememberTTL)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Manager{cfg: cfg}
+}
+
+func orDefault(d, fallback time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return fallback
+}
+
+func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// RememberTTL is how long a session lasts whose user wants to be remembered.
+func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }
+
+// event is an audit event about a session; from names the request that it happened in.
+func (m *Manager) event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
+	now, from := m.now(), request.From(ctx)
+	e := &storage.AuditEvent{
+		ID: storage.NewID(now), At: now, Action: action, Actor: "user", UserID: userID, RequestID: from.ID, Outcome: "success",
+	}
+	if from.Address.IsValid() {
+		e.Address = from.Address.String()
+	}
+	return e
+}
+
+func (m *Manager) audited(events ...*storage.AuditEvent) {
+	if m.cfg.Metrics == nil {
+		return
+	}
+	for _, e := range events {
+		m.cfg.Metrics.Audit.WithLabelValues(e.Action).Inc()
+	}
+}
+
+// address is the client's, as it is kept with a session.
+func address(r *http.Request) string {
+	if a := request.From(r.Context()).Address; a.IsValid() {
+		return a.String()
+	}
+	return ""
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"latchkey/server/internal/request"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Start signs a user in in this browser, whose present session, if any, ends with it: a new cookie, and a session that keeps
+// its ID when it is the same user's. What the login changes is written in the same act.
+//
+// present is what Find gave. Nobody is signed in after an error, and the cookie is as it was.
+func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) (*storage.LiveBrowserSession, error) {
+	ctx := r.Context()
+	if present != nil && present.UserID != who.User.ID {
+		// The applications that the other user is signed in to must know that the browser has changed hands.
+		if err := m.end(ctx, &present.BrowserSession, "signed_in_as_another"); err != nil {
+			return nil, err
+		}
+		present = nil
+	}
+	value := newValue()
+	s := m.begin(r, value, who, remember, present)
+	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
+	replaces, _ := m.presented(r) // also of a session that has ended: its row is of no more use
+	err := m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
+	if present != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
+		// The same browser has signed in twice at the same time, and the other one was faster.
+		s.ID = storage.NewID(s.CreatedAt)
+		err = m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start browser session: %w", err)
+	}
+	m.audited(event)
+	give(w, value, remember, m.cfg.RememberTTL)
+	return &storage.LiveBrowserSession{BrowserSession: *s, User: who.User}, nil
+}
+
+// begin is the row of a session that begins now, by a password.
+func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) *storage.BrowserSession {
+	now := m.now()
+	s := &storage.BrowserSession{
+		ID: storage.NewID(now), Hash: m.hash(value),
+		UserID: who.User.ID, UserEpoch: who.User.AuthEpoch,
+		CreatedAt: now, AuthTime: now, AMR: []string{"pwd"}, // RFC 8176 §2
+		LastSeenAt: now, ExpiresAt: now.Add(m.cfg.TTL), Remember: remember,
+		Address: address(r), UserAgent: request.From(r.Context()).UserAgent,
+	}
+	if remember {
+		s.ExpiresAt = now.Add(m.cfg.RememberTTL)
+	}
+	if present != nil {
+		s.ID, s.CreatedAt = present.ID, present.CreatedAt
+	}
+	return s
+}
