@@ -35,20 +35,47 @@ type Config struct {
 	RefreshTokenTTL     time.Duration
 	RefreshTokenIdleTTL time.Duration
 
+	// BrowserSessionTTL is the absolute end of a browser's sign-in, BrowserSessionIdleTTL the end of one that nobody uses.
+	// A user who wants to be remembered gets BrowserSessionRememberTTL, without an idle end.
+	BrowserSessionTTL         time.Duration
+	BrowserSessionIdleTTL     time.Duration
+	BrowserSessionRememberTTL time.Duration
+	// PagesDir is a folder whose files replace those of the pages (see server/web); empty = none.
+	PagesDir string
+
+	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. What strangers name never
+	// reaches them.
+	OutboundAllow []netip.Prefix
+
 	LoginThrottle bool
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".
 	Argon2 string
 
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
-	// Registration is off, token or open (RFC 7591). No route reads it yet.
+	// Registration is off, token or open (RFC 7591).
 	Registration string
+	// RegistrationLimit is how many clients that registered themselves and that nobody has used there may be.
+	RegistrationLimit int
+	// ClientDocuments says whose metadata documents make a client.
+	ClientDocuments ClientDocuments
 
 	SimpleJWT SimpleJWT
 
 	// Timeouts are those of the sockets; zero ones get a default.
 	Timeouts Timeouts
 }
+
+// ClientDocuments is the policy for clients whose client_id is the URL of their metadata document. The zero value is off.
+type ClientDocuments struct {
+	// Open takes documents of every host.
+	Open bool
+	// Hosts are those whose documents are taken: host or host:port in lower case, as in the URL.
+	Hosts []string
+}
+
+// Off reports whether no document is taken.
+func (d ClientDocuments) Off() bool { return !d.Open && len(d.Hosts) == 0 }
 
 // Timeouts bound how long a client can hold a connection, and a shutdown the operator.
 type Timeouts struct {
@@ -71,7 +98,9 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // SimpleJWT configures the compatibility routes; the names are those of djangorestframework-simplejwt's settings.
 type SimpleJWT struct {
-	Enabled   bool
+	Enabled bool
+	// Sunset is announced as the time at which the routes go away (RFC 8594); zero = no such plan.
+	Sunset    time.Time
 	Algorithm string // HS256, HS384, HS512, RS256, …, ES256, EdDSA
 	// SigningKey is for HS*; empty means a key derived from the root secret. When it is set, refresh tokens that
 	// Django signed with it are accepted.

@@ -97,6 +97,13 @@ func (s *settings) agree(wanted []*option) (found faults) {
 			"Name it in one of the two.",
 		})
 	}
+	if s.given["browser-session-idle-ttl"] != "" && s.server.BrowserSessionIdleTTL > s.server.BrowserSessionTTL {
+		found = append(found, fault{
+			"--browser-session-idle-ttl (LATCHKEY_BROWSER_SESSION_IDLE_TTL)",
+			"is longer than --browser-session-ttl, so that it would never count",
+			"Make it shorter, or raise --browser-session-ttl (LATCHKEY_BROWSER_SESSION_TTL).",
+		})
+	}
 	jwt.UserIDInteger = s.userIDType == "integer" || (s.userIDType == "" && jwt.Compat == "5.2")
 	return found
 }

@@ -77,7 +77,9 @@ func TestDefaultsAreGood(t *testing.T) {
 	if c.Listen != "127.0.0.1:8000" || c.AdminListen != "127.0.0.1:8001" || c.Issuer != "http://localhost:8000" ||
 		s.database.path != "latchkey.db" || c.Registration != "token" || c.AccessTokenTTL != 15*time.Minute ||
 		c.RefreshTokenTTL != 30*24*time.Hour || c.RefreshTokenIdleTTL != 14*24*time.Hour || !c.LoginThrottle ||
-		c.Argon2 != "m=19456,t=2,p=1" || c.AnyResource {
+		c.Argon2 != "m=19456,t=2,p=1" || c.AnyResource ||
+		c.BrowserSessionTTL != 24*time.Hour || c.BrowserSessionIdleTTL != 8*time.Hour || c.BrowserSessionRememberTTL != 30*24*time.Hour ||
+		c.PagesDir != "" || c.OutboundAllow != nil || c.RegistrationLimit != 10000 || !c.ClientDocuments.Off() || !c.SimpleJWT.Sunset.IsZero() {
 		t.Errorf("defaults: %+v", c)
 	}
 	j := c.SimpleJWT
@@ -146,6 +148,33 @@ func TestValues(t *testing.T) {
 		{"secret-previous", "", true},
 		{"registration", "open", true},
 		{"registration", "Open", false},
+		{"registration-limit", "0", true},
+		{"registration-limit", "-1", false},
+		{"registration-limit", "many", false},
+		{"client-documents", "off", true},
+		{"client-documents", "open", true},
+		{"client-documents", "", false},
+		{"client-documents", "app.example.com,tools.example:8443", true},
+		{"client-documents", "open,app.example.com", false},
+		{"client-documents", "https://app.example.com", false},
+		{"client-documents", "App.example.com", false},
+		{"client-documents", "app.example.com/path", false},
+		{"client-documents", "*", false},
+		{"outbound-allow", "10.1.0.0/16,fd00::/8", true},
+		{"outbound-allow", "internal", false},
+		{"browser-session-ttl", "12h", true},
+		{"browser-session-ttl", "1h", true}, // shorter than the idle end's default, which never counts then
+		{"browser-session-idle-ttl", "25h", false},
+		{"browser-session-idle-ttl", "0s", false},
+		{"browser-session-remember-ttl", "90d", true},
+		{"pages-dir", ".", true},
+		{"pages-dir", "", true},
+		{"pages-dir", "no-such-folder", false},
+		{"pages-dir", "option.go", false},
+		{"simplejwt-sunset", "2027-01-31", true},
+		{"simplejwt-sunset", "2027-01-31T06:00:00+01:00", true},
+		{"simplejwt-sunset", "", true},
+		{"simplejwt-sunset", "soon", false},
 		{"trusted-proxies", "10.0.0.0/8, 2001:db8::/32,127.0.0.1", true},
 		{"trusted-proxies", "10.0.0.0/33", false},
 		{"trusted-proxies", "proxy.example.com", false},

@@ -111,9 +111,26 @@ func options() []*option {
 		},
 		{
 			name: "registration", preset: "token", value: "off|token|open", group: groupServer,
-			help: "Dynamic client registration (RFC 7591): off, token (an initial access token is needed) or open. " +
-				"Checked and kept; this release has no registration route yet.",
+			help: "Dynamic client registration (RFC 7591): off, token (an initial access token of " +
+				"`latchkey registration-token add` is needed) or open.",
 			set: func(s *settings, v string) error { return setChoice(&s.server.Registration, v, "off", "token", "open") },
+		},
+		{
+			name: "registration-limit", preset: "10000", value: "N", group: groupServer,
+			help: "How many clients that registered themselves and that no user has logged in to yet there may be.",
+			set:  func(s *settings, v string) error { return setCount(&s.server.RegistrationLimit, v) },
+		},
+		{
+			name: "client-documents", preset: "off", value: "off|open|HOST", group: groupServer, list: true,
+			help: "Clients that nobody registered, whose client_id is the URL of their metadata document: off, open, or the hosts " +
+				"whose documents are taken.",
+			set: func(s *settings, v string) error { return setClientDocuments(&s.server.ClientDocuments, v) },
+		},
+		{
+			name: "outbound-allow", value: "CIDR", group: groupServer, list: true, emptyable: true,
+			help: "Private networks that URLs of clients which the operator added may point to (jwks_uri, logo_uri, " +
+				"backchannel_logout_uri). URLs of other clients never reach them.",
+			set: func(s *settings, v string) error { return setPrefixes(&s.server.OutboundAllow, v) },
 		},
 		{
 			name: "trusted-proxies", value: "CIDR", group: groupServer, list: true, emptyable: true,
@@ -152,6 +169,26 @@ func options() []*option {
 			set:  func(s *settings, v string) error { return setLifetime(&s.server.RefreshTokenIdleTTL, v) },
 		},
 		{
+			name: "browser-session-ttl", preset: "24h", value: "DURATION", group: groupServer,
+			help: "How long a browser stays signed in at most.",
+			set:  func(s *settings, v string) error { return setLifetime(&s.server.BrowserSessionTTL, v) },
+		},
+		{
+			name: "browser-session-idle-ttl", preset: "8h", value: "DURATION", group: groupServer,
+			help: "End of a browser's sign-in that nobody uses.",
+			set:  func(s *settings, v string) error { return setLifetime(&s.server.BrowserSessionIdleTTL, v) },
+		},
+		{
+			name: "browser-session-remember-ttl", preset: "30d", value: "DURATION", group: groupServer,
+			help: "How long a browser stays signed in whose user wants to be remembered; there is no idle end then.",
+			set:  func(s *settings, v string) error { return setLifetime(&s.server.BrowserSessionRememberTTL, v) },
+		},
+		{
+			name: "pages-dir", value: "FOLDER", group: groupServer, emptyable: true,
+			help: "Folder of overrides for the pages: name, logo, colours and texts.",
+			set:  func(s *settings, v string) error { return setFolder(&s.server.PagesDir, v) },
+		},
+		{
 			name: "login-throttle", preset: "on", value: "on|off", group: groupServer,
 			help: "Guessing protection for passwords; off is for load tests.",
 			set:  func(s *settings, v string) error { return setSwitch(&s.server.LoginThrottle, v) },
@@ -177,6 +214,13 @@ func simpleJWTOptions() []*option {
 			name: "simplejwt", preset: "on", value: "on|off", group: groupSimpleJWT,
 			help: "The routes under /api/token/; off answers 404.",
 			set:  func(s *settings, v string) error { return setSwitch(&s.server.SimpleJWT.Enabled, v) },
+		},
+		{
+			name: "simplejwt-sunset", value: "TIME", group: groupSimpleJWT, emptyable: true,
+			presetText: "none",
+			help: "When these routes will go away, as 2027-01-31 or RFC 3339: announced in a Sunset header (RFC 8594). " +
+				"They go on to answer until --simplejwt is off.",
+			set: func(s *settings, v string) error { return setMoment(&s.server.SimpleJWT.Sunset, v) },
 		},
 		{
 			name: "simplejwt-algorithm", preset: "HS256", value: "ALG", group: groupSimpleJWT,

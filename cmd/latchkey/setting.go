@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -240,6 +241,68 @@ func setOptionalWait(into **time.Duration, text string) error {
 	}
 	*into = &d
 	return nil
+}
+
+// setCount takes numbers that something can be bounded by.
+func setCount(into *int, text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > 10_000_000 {
+		return &unfit{"is not a number from 0 to 10000000", "Write it in digits, like 10000."}
+	}
+	*into = n
+	return nil
+}
+
+// setMoment takes a date, which means its beginning, or a time.
+func setMoment(into *time.Time, text string) error {
+	*into = time.Time{}
+	if text == "" {
+		return nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			*into = t.UTC()
+			return nil
+		}
+	}
+	return &unfit{"is no date and no time", "Write it like 2027-01-31 or 2027-01-31T06:00:00Z."}
+}
+
+// setFolder wants one that is there: a page without its texts shows too late that it was misspelt.
+func setFolder(into *string, text string) error {
+	*into = ""
+	if text == "" {
+		return nil
+	}
+	info, err := os.Stat(text)
+	switch {
+	case err != nil:
+		return &unfit{"can't be read: " + err.Error(), "Name a folder that exists and that this user may read."}
+	case !info.IsDir():
+		return &unfit{"is no folder", "Name the folder that holds the files."}
+	}
+	*into = text
+	return nil
+}
+
+// setClientDocuments takes off or open, or hosts as they stand in a URL.
+func setClientDocuments(into *server.ClientDocuments, text string) error {
+	*into = server.ClientDocuments{}
+	hosts := lines(text)
+	if len(hosts) == 1 && (hosts[0] == "off" || hosts[0] == "open") {
+		into.Open = hosts[0] == "open"
+		return nil
+	}
+	var odd []string
+	for _, host := range hosts {
+		u, err := url.Parse("https://" + host)
+		if err != nil || u.Host != host || u.Hostname() == "" || strings.ToLower(host) != host || !strings.Contains(host, ".") {
+			odd = append(odd, host)
+			continue
+		}
+		into.Hosts = append(into.Hosts, host)
+	}
+	return oddOnes(odd, "is no host", "Write off, open, or hosts like app.example.com in lower case, separated by commas.")
 }
 
 func setPrefixes(into *[]netip.Prefix, text string) error {

@@ -163,9 +163,10 @@ func (s *Server) config() server.Config {
 		Store:  s.Store, Root: root, Now: s.Clock.Now,
 		Logger:         slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
+		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,
 		LoginThrottle: true,
 		Argon2:        "m=8,t=1,p=1",
-		Registration:  "token",
+		Registration:  "token", RegistrationLimit: 10_000,
 		SimpleJWT: server.SimpleJWT{
 			Enabled: true, Algorithm: "HS256", Compat: "5.2", UserIDInteger: true, UserIDClaim: "user_id",
 			AccessTokenLifetime: 5 * time.Minute, RefreshTokenLifetime: 24 * time.Hour,
