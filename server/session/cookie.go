@@ -26,26 +26,26 @@ func newValue() storage.Secret {
 }
 
 // hash is what the database knows of a cookie's value.
-func (m *Manager) hash(value storage.Secret) storage.Digest {
-	mac := hmac.New(sha256.New, m.cfg.Key)
+func hash(key []byte, value storage.Secret) storage.Digest {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(value.Reveal()))
 	return storage.Digest(mac.Sum(nil))
 }
 
-// presented gives the hash of the request's cookie. What can't be one of ours costs no query.
-func (m *Manager) presented(r *http.Request) (storage.Digest, bool) {
+// presented gives the value of the request's cookie, empty when it can't be one of ours.
+func presented(r *http.Request) storage.Secret {
 	c, err := r.Cookie(CookieName)
 	if err != nil {
-		return storage.Digest{}, false
+		return ""
 	}
 	text, ok := strings.CutPrefix(c.Value, prefix)
 	if !ok || len(text) != encoding.EncodedLen(32) || strings.ContainsAny(text, "\r\n") { // the decoder would skip them
-		return storage.Digest{}, false
+		return ""
 	}
 	if _, err := encoding.DecodeString(text); err != nil {
-		return storage.Digest{}, false
+		return ""
 	}
-	return m.hash(storage.Secret(c.Value)), true
+	return storage.Secret(c.Value)
 }
 
 // give puts the cookie into the browser: until the session's end, or, when the user does not want to be remembered, until

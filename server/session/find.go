@@ -13,28 +13,31 @@ import (
 )
 
 // Find gives the session of the request's browser, with its user and, when clientID is not empty, what the user has allowed
-// this client; nil when nobody is signed in. One round trip; none without a cookie of ours.
+// this client; nil when nobody is signed in. One round trip (and another one for each older key, when there is no such
+// session); none without what could be a cookie of ours.
 //
 // An error means that it is not known whether somebody is signed in: never take it for nobody.
 func (m *Manager) Find(r *http.Request, clientID string) (*storage.LiveBrowserSession, error) {
-	hash, ok := m.presented(r)
-	if !ok {
+	ctx, value := r.Context(), presented(r)
+	if value == "" {
 		return nil, nil
 	}
-	ctx := r.Context()
-	s, err := m.cfg.Store.BrowserSession(ctx, hash, clientID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
+	for _, key := range m.cfg.Keys {
+		s, err := m.cfg.Store.BrowserSession(ctx, hash(key, value), clientID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find browser session: %w", err)
+		}
+		now := m.now()
+		if !m.alive(s, now) {
+			return nil, nil
+		}
+		m.seen(ctx, s, now)
+		return s, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("find browser session: %w", err)
-	}
-	now := m.now()
-	if !m.alive(s, now) {
-		return nil, nil
-	}
-	m.seen(ctx, s, now)
-	return s, nil
+	return nil, nil
 }
 
 // alive judges a session.

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"latchkey/clients"
@@ -41,8 +42,9 @@ type Config struct {
 	Users *users.Service
 	// Clients knows which clients want to be told of a logout.
 	Clients *clients.Registry
-	// Key keys the MACs of the cookies, with at least 32 bytes, the same for all replicas.
-	Key []byte
+	// Keys key the MACs of the cookies: the first makes, all find. At least one, each of at least 32 bytes, the same for all
+	// replicas.
+	Keys [][]byte
 	// TTL is the absolute end, IdleTTL the idle one; RememberTTL is the absolute end of a session that has no idle one.
 	// Zero means the default.
 	TTL, IdleTTL, RememberTTL time.Duration
@@ -55,10 +57,10 @@ type Config struct {
 // Manager begins, finds and ends browser sessions.
 type Manager struct{ cfg Config }
 
-// New makes a Manager. It panics when the key is short: then a copy of the database could be used to sign in.
+// New makes a Manager. It panics without a key or when one is short: then who can write to the database could sign in.
 func New(cfg Config) *Manager {
-	if len(cfg.Key) < 32 {
-		panic("session: the MACs of cookies need a key of 32 bytes")
+	if len(cfg.Keys) == 0 || slices.ContainsFunc(cfg.Keys, func(key []byte) bool { return len(key) < 32 }) {
+		panic("session: the MACs of cookies need keys of 32 bytes")
 	}
 	cfg.TTL = orDefault(cfg.TTL, DefaultTTL)
 	cfg.IdleTTL = orDefault(cfg.IdleTTL, DefaultIdleTTL)
@@ -81,8 +83,8 @@ func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Truncate(time.Micro
 // RememberTTL is how long a session lasts whose user wants to be remembered.
 func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }
 
-// event is an audit event about a session; from names the request that it happened in.
-func (m *Manager) event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
+// Event is an audit event of what a user does in the browser. Who has written it calls Audited.
+func (m *Manager) Event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
 	now, from := m.now(), request.From(ctx)
 	e := &storage.AuditEvent{
 		ID: storage.NewID(now), At: now, Action: action, Actor: "user", UserID: userID, RequestID: from.ID, Outcome: "success",
@@ -93,7 +95,8 @@ func (m *Manager) event(ctx context.Context, action string, userID int64) *stora
 	return e
 }
 
-func (m *Manager) audited(events ...*storage.AuditEvent) {
+// Audited counts events that were written.
+func (m *Manager) Audited(events ...*storage.AuditEvent) {
 	if m.cfg.Metrics == nil {
 		return
 	}

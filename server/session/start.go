@@ -26,7 +26,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	value := newValue()
 	s := m.begin(r, value, who, remember, present)
 	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
-	replaces, _ := m.presented(r) // also of a session that has ended: its row is of no more use
+	replaces := m.replaced(r, present)
 	err := m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
 	if present != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
 		// The same browser has signed in twice at the same time, and the other one was faster.
@@ -36,16 +36,28 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	if err != nil {
 		return nil, fmt.Errorf("start browser session: %w", err)
 	}
-	m.audited(event)
+	m.Audited(event)
 	give(w, value, remember, m.cfg.RememberTTL)
 	return &storage.LiveBrowserSession{BrowserSession: *s, User: who.User}, nil
+}
+
+// replaced is the hash of the session that the new one replaces: the present one, or one that has ended, whose row is of no
+// more use. Of an old key's, which only Find knows, it is left to the cleaning.
+func (m *Manager) replaced(r *http.Request, present *storage.LiveBrowserSession) storage.Digest {
+	if present != nil {
+		return present.Hash
+	}
+	if value := presented(r); value != "" {
+		return hash(m.cfg.Keys[0], value)
+	}
+	return storage.Digest{}
 }
 
 // begin is the row of a session that begins now, by a password.
 func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) *storage.BrowserSession {
 	now := m.now()
 	s := &storage.BrowserSession{
-		ID: storage.NewID(now), Hash: m.hash(value),
+		ID: storage.NewID(now), Hash: hash(m.cfg.Keys[0], value),
 		UserID: who.User.ID, UserEpoch: who.User.AuthEpoch,
 		CreatedAt: now, AuthTime: now, AMR: []string{"pwd"}, // RFC 8176 §2
 		LastSeenAt: now, ExpiresAt: now.Add(m.cfg.TTL), Remember: remember,

@@ -49,6 +49,7 @@ const (
 	ProblemPasswordWeak    Problem = "password_weak"    // too short or commonly used
 	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that can't be kept
 	ProblemMismatch        Problem = "mismatch"         // the two new passwords differ
+	ProblemCookies         Problem = "cookies"          // the browser keeps no cookies
 )
 
 // ClientInfo is an application as pages show it.
