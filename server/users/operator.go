@@ -95,19 +95,26 @@ func checkHash(encoded string) error {
 // hash takes any password that a login can send: the routes refuse NULs and can't carry what is not UTF-8, so a password
 // like that would lock the user out.
 func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, error) {
-	switch p := secret.Reveal(); {
-	case p == "":
-		return "", &InputError{"password", "is empty"}
-	case len(p) > maxPassword:
-		return "", &InputError{"password", fmt.Sprintf("is longer than %d bytes", maxPassword)}
-	case !isText(p):
-		return "", &InputError{"password", "has a NUL or is not UTF-8"}
+	if err := checkPassword(secret); err != nil {
+		return "", err
 	}
 	encoded, err := s.cfg.Hasher.Hash(ctx, secret)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
 	return encoded, nil
+}
+
+func checkPassword(secret storage.Secret) error {
+	switch p := secret.Reveal(); {
+	case p == "":
+		return &InputError{"password", "is empty"}
+	case len(p) > maxPassword:
+		return &InputError{"password", fmt.Sprintf("is longer than %d bytes", maxPassword)}
+	case !isText(p):
+		return &InputError{"password", "has a NUL or is not UTF-8"}
+	}
+	return nil
 }
 
 // Find finds a user by name: as given, else normalised as Add does. storage.ErrNotFound.
