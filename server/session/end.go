@@ -37,7 +37,7 @@ func (m *Manager) EndOther(ctx context.Context, userID int64, id storage.ID) err
 
 // end ends a session of which the ID and the user are known.
 func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason string) error {
-	now := m.now()
+	now := m.Now()
 	notices, err := m.notices(ctx, s.UserID, s.ID, now)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 // TellEverywhere lets the clients of all sessions of a user be told that these end. It is for before the user's epoch is
 // raised, which ends them all: nobody could tell which they were afterwards.
 func (m *Manager) TellEverywhere(ctx context.Context, userID int64) error {
-	now := m.now()
+	now := m.Now()
 	sessions, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, sessionsMost)
 	if err != nil {
 		return fmt.Errorf("list browser sessions: %w", err)
@@ -81,13 +81,17 @@ func (m *Manager) TellEverywhere(ctx context.Context, userID int64) error {
 	return nil
 }
 
-// EndEverywhere ends every browser session and every grant of the user, those for offline access and of the password grant
-// too, and lets the clients be told.
-func (m *Manager) EndEverywhere(ctx context.Context, userID int64) error {
-	if err := m.TellEverywhere(ctx, userID); err != nil {
+// EndEverywhere ends every browser session and every grant of the session's user, those for offline access and of the
+// password grant too, and lets the clients be told. The cookie goes.
+func (m *Manager) EndEverywhere(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+	if err := m.TellEverywhere(r.Context(), s.UserID); err != nil {
 		return err
 	}
-	return m.cfg.Users.EndOwnSessions(ctx, userID)
+	if err := m.cfg.Users.EndOwnSessions(r.Context(), s.UserID); err != nil {
+		return err
+	}
+	take(w)
+	return nil
 }
 
 // notices are for the clients that hold something from the session and want to know of its end (OpenID Connect Back-Channel

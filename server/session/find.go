@@ -30,7 +30,7 @@ func (m *Manager) Find(r *http.Request, clientID string) (*storage.LiveBrowserSe
 		if err != nil {
 			return nil, fmt.Errorf("find browser session: %w", err)
 		}
-		now := m.now()
+		now := m.Now()
 		if !m.alive(s, now) {
 			return nil, nil
 		}
@@ -65,7 +65,7 @@ func (m *Manager) seen(ctx context.Context, s *storage.LiveBrowserSession, now t
 
 // List gives up to limit live sessions of a user, newest sign-in first.
 func (m *Manager) List(ctx context.Context, userID int64, limit int) ([]*storage.BrowserSession, error) {
-	now := m.now()
+	now := m.Now()
 	stored, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list browser sessions: %w", err)

@@ -78,14 +78,15 @@ func orDefault(d, fallback time.Duration) time.Duration {
 	return fallback
 }
 
-func (m *Manager) now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
+// Now is the time by which sessions are judged, in UTC and whole microseconds.
+func (m *Manager) Now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // RememberTTL is how long a session lasts whose user wants to be remembered.
 func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }
 
 // Event is an audit event of what a user does in the browser. Who has written it calls Audited.
 func (m *Manager) Event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
-	now, from := m.now(), request.From(ctx)
+	now, from := m.Now(), request.From(ctx)
 	e := &storage.AuditEvent{
 		ID: storage.NewID(now), At: now, Action: action, Actor: "user", UserID: userID, RequestID: from.ID, Outcome: "success",
 	}

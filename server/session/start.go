@@ -55,7 +55,7 @@ func (m *Manager) replaced(r *http.Request, present *storage.LiveBrowserSession)
 
 // begin is the row of a session that begins now, by a password.
 func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) *storage.BrowserSession {
-	now := m.now()
+	now := m.Now()
 	s := &storage.BrowserSession{
 		ID: storage.NewID(now), Hash: hash(m.cfg.Keys[0], value),
 		UserID: who.User.ID, UserEpoch: who.User.AuthEpoch,

@@ -1,0 +1,112 @@
+package account
+
+import (
+	"net/http"
+	"net/url"
+
+	"latchkey/clients"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/users"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// The addresses, below the issuer's path.
+const (
+	RootPath         = "/"
+	Path             = "/account"
+	PasswordPath     = Path + "/password"
+	EndSessionPath   = Path + "/sessions/end"
+	EndAllPath       = Path + "/sessions/end-all"
+	EndApplication   = Path + "/applications/end"
+	SignOutPath      = Path + "/sign-out"
+	SignedOutPath    = Path + "/signed-out"
+	loginPath        = "/login"
+	doneParameter    = "done"
+	returnParameter  = "return_to"
+	sessionParameter = "session"
+	clientParameter  = "client_id"
+)
+
+// Store is the part of storage.Store that the page needs.
+type Store interface {
+	storage.Consents
+	storage.Grants
+	storage.AuditEvents
+}
+
+// Config is what the handlers work with.
+type Config struct {
+	Store    Store
+	Sessions *session.Manager
+	Users    *users.Service
+	Clients  *clients.Registry
+	Pages    *web.Pages
+	// Logo gives the address of a client's logo on this server, or nothing; nil = there are none.
+	Logo func(*clients.Client) string
+	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
+	BasePath string
+}
+
+// Handlers are the routes.
+type Handlers struct{ Config }
+
+// New makes the handlers.
+func New(c Config) *Handlers {
+	if c.Logo == nil {
+		c.Logo = func(*clients.Client) string { return "" }
+	}
+	return &Handlers{c}
+}
+
+// Register mounts the routes.
+func (h *Handlers) Register(rt *route.Router) {
+	get := func(path string, handle route.Handler) {
+		rt.Page(path, handle, h.Pages.RenderError, route.Methods(http.MethodGet))
+	}
+	post := func(path string, act action) {
+		rt.Page(path, h.signedIn(act), h.Pages.RenderError, route.Methods(http.MethodPost))
+	}
+	get(RootPath, func(w http.ResponseWriter, _ *http.Request) error { return h.redirect(w, Path) })
+	get(Path, h.signedIn(h.show))
+	get(SignedOutPath, h.signedOut)
+	post(PasswordPath, h.changePassword)
+	post(EndSessionPath, h.endSession)
+	post(EndAllPath, h.endAll)
+	post(EndApplication, h.endApplication)
+	post(SignOutPath, h.signOut)
+}
+
+// action answers a request of the user of a browser session.
+type action func(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error
+
+// signedIn sends whoever is not signed in to the login, and from there to the account page.
+func (h *Handlers) signedIn(act action) route.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		present, err := h.Sessions.Find(r, "")
+		if err != nil {
+			return err
+		}
+		if present == nil {
+			return h.toLogin(w)
+		}
+		return act(w, r, present)
+	}
+}
+
+func (h *Handlers) toLogin(w http.ResponseWriter) error {
+	return h.redirect(w, loginPath+"?"+url.Values{returnParameter: {h.BasePath + Path}}.Encode())
+}
+
+// done leads back to the page, which then says what was done.
+func (h *Handlers) done(w http.ResponseWriter, n web.Notice) error {
+	return h.redirect(w, Path+"?"+url.Values{doneParameter: {string(n)}}.Encode())
+}
+
+// redirect leads to an address below the issuer's path. 303 makes the browser drop what it has posted: RFC 9700 §4.12.
+func (h *Handlers) redirect(w http.ResponseWriter, path string) error {
+	w.Header().Set("Location", h.BasePath+path)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,75 @@
+package account
+
+import (
+	"fmt"
+	"net/http"
+
+	"latchkey/clients"
+	"latchkey/server/route"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// endSession signs another browser of the user out, or this one.
+func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	id, err := storage.ParseID(form.Get(sessionParameter))
+	if err != nil {
+		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	}
+	if id == present.ID {
+		return h.signOut(w, r, present)
+	}
+	if err := h.Sessions.EndOther(r.Context(), present.UserID, id); err != nil {
+		return err
+	}
+	return h.done(w, web.NoticeSessionEnded)
+}
+
+// endAll signs the user out everywhere, here too, and takes every application's access.
+func (h *Handlers) endAll(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+	if err := h.Sessions.EndEverywhere(w, r, present); err != nil {
+		return err
+	}
+	return h.redirect(w, SignedOutPath)
+}
+
+// endApplication takes an application's access, and the permission to get it again without a question.
+func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	id := form.Get(clientParameter)
+	if !clients.ValidID(id) {
+		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	}
+	ctx := r.Context()
+	event := h.Sessions.Event(ctx, "consent_revoked", present.UserID)
+	event.ClientID = id
+	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{
+		UserID: present.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
+	}, event)
+	if err != nil {
+		return fmt.Errorf("take access from application: %w", err)
+	}
+	if ended {
+		h.Sessions.Audited(event)
+	}
+	return h.done(w, web.NoticeAppEnded)
+}
+
+// signOut signs the user out of this browser.
+func (h *Handlers) signOut(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+	if err := h.Sessions.End(w, r, present); err != nil {
+		return err
+	}
+	return h.redirect(w, SignedOutPath)
+}
+
+func (h *Handlers) signedOut(w http.ResponseWriter, r *http.Request) error {
+	return h.Pages.Render(w, r, http.StatusOK, web.LoggedOut{})
+}

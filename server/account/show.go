@@ -1,0 +1,169 @@
+package account
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// What the page shows at most.
+const (
+	maxSessions = 50
+	maxConsents = 200
+	maxGrants   = 1000
+	maxEvents   = 20
+)
+
+func (h *Handlers) show(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+	page, err := h.page(r.Context(), present)
+	if err != nil {
+		return err
+	}
+	page.Notice = notice(r.URL.Query().Get(doneParameter))
+	return h.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// notice knows the notices; what else an address says is not shown.
+func notice(done string) web.Notice {
+	switch n := web.Notice(done); n {
+	case web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded:
+		return n
+	}
+	return web.NoticeNone
+}
+
+// page collects what the user sees.
+func (h *Handlers) page(ctx context.Context, present *storage.LiveBrowserSession) (web.Account, error) {
+	// Passwords are the one way to sign in, so whoever is here has one.
+	p := web.Account{Username: present.User.Username, Email: present.User.Email, HasPassword: true}
+	var err error
+	if p.Sessions, err = h.sessions(ctx, present); err != nil {
+		return p, err
+	}
+	if p.Apps, err = h.applications(ctx, present.UserID); err != nil {
+		return p, err
+	}
+	p.Events, err = h.events(ctx, present.UserID)
+	return p, err
+}
+
+// sessions are the browsers, the present one first.
+func (h *Handlers) sessions(ctx context.Context, present *storage.LiveBrowserSession) ([]web.SessionInfo, error) {
+	list, err := h.Sessions.List(ctx, present.UserID, maxSessions)
+	if err != nil {
+		return nil, err
+	}
+	infos := []web.SessionInfo{sessionInfo(&present.BrowserSession, true)}
+	for _, s := range list {
+		if s.ID != present.ID {
+			infos = append(infos, sessionInfo(s, false))
+		}
+	}
+	return infos, nil
+}
+
+func sessionInfo(s *storage.BrowserSession, current bool) web.SessionInfo {
+	return web.SessionInfo{
+		ID: s.ID.String(), Current: current, UserAgent: s.UserAgent, Address: s.Address, Since: s.CreatedAt, LastSeen: s.LastSeenAt,
+	}
+}
+
+// applications are those that hold something of the user or may ask for it without a question, last used first.
+func (h *Handlers) applications(ctx context.Context, userID int64) ([]web.AppInfo, error) {
+	consents, err := h.Store.ListConsents(ctx, userID, maxConsents)
+	if err != nil {
+		return nil, fmt.Errorf("list consents: %w", err)
+	}
+	grants, err := h.Store.ListGrants(ctx, storage.GrantFilter{UserID: userID, LiveAt: h.Sessions.Now(), Limit: maxGrants})
+	if err != nil {
+		return nil, fmt.Errorf("list grants: %w", err)
+	}
+	apps := make(map[string]*web.AppInfo)
+	for _, c := range consents {
+		add(apps, c.ClientID, c.CreatedAt, c.Scope)
+	}
+	for _, g := range grants {
+		app := add(apps, g.ClientID, g.CreatedAt, g.Scope)
+		app.Sessions++
+		if g.LastUsedAt.After(app.LastUsed) {
+			app.LastUsed = g.LastUsedAt
+		}
+	}
+	list := make([]web.AppInfo, 0, len(apps))
+	for id, app := range apps {
+		if app.Client, err = h.client(ctx, id); err != nil {
+			return nil, err
+		}
+		list = append(list, *app)
+	}
+	slices.SortFunc(list, func(a, b web.AppInfo) int {
+		return cmp.Or(b.LastUsed.Compare(a.LastUsed), cmp.Compare(a.Client.ID, b.Client.ID))
+	})
+	return list, nil
+}
+
+// add adds what an application has been allowed since then.
+func add(apps map[string]*web.AppInfo, clientID string, since time.Time, scope []string) *web.AppInfo {
+	app := apps[clientID]
+	if app == nil {
+		app = &web.AppInfo{Since: since}
+		apps[clientID] = app
+	}
+	if since.Before(app.Since) {
+		app.Since = since
+	}
+	for _, name := range scope {
+		if !slices.ContainsFunc(app.Scope, func(s web.ScopeInfo) bool { return s.Name == name }) {
+			app.Scope = append(app.Scope, web.ScopeInfo{Name: name})
+		}
+	}
+	return app
+}
+
+// client describes an application; one that was removed has nothing but its ID.
+func (h *Handlers) client(ctx context.Context, id string) (web.ClientInfo, error) {
+	c, err := h.Clients.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return web.ClientInfo{ID: id}, nil
+	}
+	if err != nil {
+		return web.ClientInfo{}, fmt.Errorf("find application: %w", err)
+	}
+	return h.clientInfo(c), nil
+}
+
+func (h *Handlers) clientInfo(c *clients.Client) web.ClientInfo {
+	return web.ClientInfo{
+		ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
+		LogoURL: h.Logo(c), Unverified: c.Unverified(),
+	}
+}
+
+// events are the latest ones that are about the user.
+func (h *Handlers) events(ctx context.Context, userID int64) ([]web.EventInfo, error) {
+	list, err := h.Store.ListAudit(ctx, storage.AuditFilter{UserID: userID, Limit: maxEvents})
+	if err != nil {
+		return nil, fmt.Errorf("list audit events: %w", err)
+	}
+	infos := make([]web.EventInfo, len(list))
+	for i, e := range list {
+		infos[i] = web.EventInfo{At: e.At, Action: e.Action, Outcome: e.Outcome, Address: e.Address}
+		if e.ClientID == "" {
+			continue
+		}
+		c, err := h.client(ctx, e.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		infos[i].ClientName = cmp.Or(c.Name, c.ID)
+	}
+	return infos, nil
+}

@@ -1,0 +1,186 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"latchkey/clients"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/token"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// Path is the address, below the issuer's path.
+const Path = "/consent"
+
+// authorizePath is where the page leads on to, below the issuer's path.
+const authorizePath = "/oauth2/authorize?continue="
+
+// Store is the part of storage.Store that the page needs.
+type Store interface {
+	storage.Consents
+	storage.AuditEvents
+}
+
+// Config is what the handlers work with.
+type Config struct {
+	Store    Store
+	Tokens   *token.Service
+	Sessions *session.Manager
+	Clients  *clients.Registry
+	Pages    *web.Pages
+	// Logo gives the address of a client's logo on this server, or nothing; nil = there are none.
+	Logo func(*clients.Client) string
+	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
+	BasePath string
+}
+
+// Handlers are the routes.
+type Handlers struct{ Config }
+
+// New makes the handlers.
+func New(c Config) *Handlers {
+	if c.Logo == nil {
+		c.Logo = func(*clients.Client) string { return "" }
+	}
+	return &Handlers{c}
+}
+
+// Register mounts the routes.
+func (h *Handlers) Register(rt *route.Router) {
+	rt.Page(Path, h.consent, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+}
+
+func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		return h.post(w, r)
+	}
+	return h.get(w, r)
+}
+
+func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
+	ticket := r.URL.Query().Get("request")
+	a, present, err := h.open(r, ticket)
+	if err != nil {
+		return err
+	}
+	// Which client it is about is known only now, so the consent takes another round trip.
+	present, err = h.Sessions.Find(r, a.Client.ID)
+	if err != nil {
+		return err
+	}
+	if present == nil {
+		return errForeign()
+	}
+	page, err := h.page(r.Context(), a, present, ticket)
+	if err != nil {
+		return err
+	}
+	return h.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// open finds out what is asked, of whom. A form that was made for another browser session, or that comes without one, is
+// refused: else a page of ours that somebody else has opened could be put before the user, or the other way round.
+func (h *Handlers) open(r *http.Request, ticket string) (*token.Authorization, *storage.LiveBrowserSession, error) {
+	present, err := h.Sessions.Find(r, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	if present == nil {
+		return nil, nil, errForeign()
+	}
+	a, err := h.Tokens.ResumeTicket(r.Context(), ticket, present.ID)
+	if errors.Is(err, token.ErrTicket) {
+		return nil, nil, errForeign()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("resume authorization: %w", err)
+	}
+	return a, present, nil
+}
+
+func errForeign() error {
+	return &route.Error{
+		Status:  http.StatusForbidden,
+		Message: "This page belongs to a session that has ended. Go back to the application and start again.",
+	}
+}
+
+// page is what the user is asked.
+func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession, ticket string) (web.Consent, error) {
+	resources, err := h.resources(ctx, a.Resource)
+	if err != nil {
+		return web.Consent{}, err
+	}
+	p := web.Consent{
+		Action: h.BasePath + Path, Hidden: []web.Field{{Name: "request", Value: ticket}},
+		Username:     present.User.Username,
+		Client:       h.client(a.Client),
+		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: token.LoopbackOnly(a.Client),
+		Scope: scopes(a, present.Consent), Resources: resources,
+		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
+	}
+	if target := a.FormTarget(); target != "" {
+		p.FormTargets = []string{target}
+	}
+	return p, nil
+}
+
+func (h *Handlers) client(c *clients.Client) web.ClientInfo {
+	return web.ClientInfo{
+		ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
+		LogoURL: h.Logo(c), Unverified: c.Unverified(),
+	}
+}
+
+// redirectHost is what tells a person where the answer goes: a host, or the scheme of a native application.
+func redirectHost(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil: // not one that a client can register
+		return ""
+	case u.Scheme == "https" || u.Scheme == "http":
+		return u.Host
+	}
+	return u.Scheme
+}
+
+// scopes marks what the user has not allowed to this client before, as it is now.
+func scopes(a *token.Authorization, before *storage.Consent) []web.ScopeInfo {
+	allowed := make(map[string]bool)
+	if before != nil && before.Fingerprint == a.Client.Fingerprint() {
+		for _, scope := range before.Scope {
+			allowed[scope] = true
+		}
+	}
+	infos := make([]web.ScopeInfo, len(a.Scope))
+	for i, scope := range a.Scope {
+		infos[i] = web.ScopeInfo{Name: scope, New: !allowed[scope]}
+	}
+	return infos
+}
+
+// resources names the resources as the operator does.
+func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.ResourceInfo, error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	all, err := h.Clients.Resources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string)
+	for _, r := range all {
+		names[r.Identifier] = r.Name
+	}
+	infos := make([]web.ResourceInfo, len(asked))
+	for i, identifier := range asked {
+		infos[i] = web.ResourceInfo{Identifier: identifier, Name: names[identifier]}
+	}
+	return infos, nil
+}

@@ -1,0 +1,60 @@
+package consent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"latchkey/server/route"
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// post takes the decision, and sends the browser back to the authorization endpoint with it.
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	a, present, err := h.open(r, form.Get("request"))
+	if err != nil {
+		return err
+	}
+	var next string
+	switch form.Get("decision") {
+	case "allow":
+		err, next = h.allow(r.Context(), a, present), a.Allowed(present.ID)
+	case "deny":
+		err, next = h.deny(r.Context(), a, present), a.Denied(present.ID)
+	default:
+		err = &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", h.BasePath+authorizePath+next)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// allow keeps what the user has allowed. The code that is made of it needs the sealed decision besides: a consent that is
+// kept is not enough for a client that has to ask each time.
+func (h *Handlers) allow(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession) error {
+	event := h.Sessions.Event(ctx, "consent_granted", present.UserID)
+	event.ClientID = a.Client.ID
+	if err := h.Store.GrantConsent(ctx, a.ConsentOf(present.UserID), event); err != nil {
+		return fmt.Errorf("keep consent: %w", err)
+	}
+	h.Sessions.Audited(event)
+	return nil
+}
+
+func (h *Handlers) deny(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession) error {
+	event := h.Sessions.Event(ctx, "consent_denied", present.UserID)
+	event.ClientID, event.Outcome = a.Client.ID, "denied"
+	if err := h.Store.AppendAudit(ctx, event); err != nil {
+		return fmt.Errorf("audit consent: %w", err)
+	}
+	h.Sessions.Audited(event)
+	return nil
+}

@@ -1,0 +1,2 @@
+// Package login is the page that asks who the user is.
+package login

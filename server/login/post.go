@@ -1,0 +1,88 @@
+package login
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"latchkey/server/internal/request"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/users"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// post takes the form.
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	v, elsewhere, err := h.open(r, form.Get("return_to"))
+	switch {
+	case err != nil:
+		return err
+	case elsewhere:
+		return redirect(w, v.returnTo)
+	case form.Get("action") == "continue":
+		return h.selected(w, v)
+	}
+	who, err := h.Users.Authenticate(r.Context(), form.Get("username"), storage.Secret(form.Get("password")))
+	if err != nil {
+		return h.refused(w, r, v, form, err)
+	}
+	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.present); err != nil {
+		return err
+	}
+	if _, err := r.Cookie(session.CookieName); err != nil {
+		// Where the cookie is not kept the browser would be sent here again and again, without a word.
+		return redirect(w, h.checkCookies(v.returnTo))
+	}
+	return redirect(w, v.returnTo)
+}
+
+// selected goes on with the account that is signed in, if that is what is asked: prompt=select_account. Whether a password is
+// needed after all is for the authorization endpoint to say.
+func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
+	if v.asked == nil || v.present == nil {
+		return redirect(w, v.returnTo)
+	}
+	return redirect(w, h.BasePath+authorizePath+v.asked.Selected(v.present.ID))
+}
+
+// refused shows the form again. An unknown user and a wrong password look the same.
+func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
+	status, problem, wait := verdict(err)
+	if problem == web.ProblemNone {
+		return err
+	}
+	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
+	h.satisfied(v) // so that the page knows whether the present account may be chosen
+	page := h.page(v)
+	page.Username, page.Problem, page.RetryAfter = bounded(form.Get("username")), problem, wait
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
+	return h.Pages.Render(w, r, status, page)
+}
+
+// retryOverload is what a browser is told to wait when the server is busy.
+const retryOverload = time.Second
+
+// verdict words a failed check; ProblemNone for what is none of the user's.
+func verdict(err error) (status int, problem web.Problem, wait time.Duration) {
+	var throttled *users.ThrottledError
+	switch {
+	case errors.Is(err, users.ErrCredentials):
+		return http.StatusUnauthorized, web.ProblemCredentials, 0
+	case errors.As(err, &throttled):
+		return http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
+	case errors.Is(err, users.ErrOverload):
+		return http.StatusServiceUnavailable, web.ProblemOverload, retryOverload
+	}
+	return 0, web.ProblemNone, 0
+}
