@@ -31,6 +31,7 @@ type cli struct {
 	Resource    resourceCmd    `cmd:"" help:"The protected resources that tokens can be meant for (RFC 8707)."`
 	Session     sessionCmd     `cmd:"" help:"What clients hold for users, and ending it."`
 	Key         keyCmd         `cmd:"" help:"The keys that sign tokens."`
+	Audit       auditCmd       `cmd:"" help:"What happened: logins, changes, refusals."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
 	Django      djangoCmd      `cmd:"" help:"The move from Django."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready; for containers."`
@@ -46,7 +47,8 @@ func newCLI() *cli {
 	database := func() kong.Plugins { return flagsFor(groupDatabase, groupLog) }
 	c.Migrate.Up.Options, c.Migrate.Status.Options = database(), database()
 	c.Resource.Add.Options, c.Resource.List.Options, c.Resource.Remove.Options = database(), database(), database()
-	c.Session.List.Options, c.Session.Revoke.Options = database(), database()
+	c.Session.Revoke.Options, c.Audit.List.Options = database(), database()
+	c.Session.List.Options = flagsFor(groupDatabase, groupLifetimes, groupSimpleJWT, groupLog)
 	c.User.List.Options, c.User.Show.Options, c.User.Remove.Options = database(), database(), database()
 	c.User.Disable.Options, c.User.Enable.Options = database(), database()
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -86,11 +87,20 @@ type clientFlags struct {
 	GrantType               []string `aliases:"grant-types" group:"Metadata:" help:"password, refresh_token, client_credentials or authorization_code; repeatable." placeholder:"TYPE"`
 	ResponseType            []string `aliases:"response-types" group:"Metadata:" help:"code; repeatable." placeholder:"TYPE"`
 	Scope                   []string `sep:"none" group:"Metadata:" help:"Scopes that may be asked for, space separated." placeholder:"SCOPES"`
-	TokenEndpointAuthMethod *string  `group:"Metadata:" help:"client_secret_basic, client_secret_post, or none for a public client." placeholder:"METHOD"`
+	TokenEndpointAuthMethod *string  `group:"Metadata:" help:"client_secret_basic, client_secret_post, private_key_jwt, or none for a public client." placeholder:"METHOD"`
 	JWKSURI                 *string  `name:"jwks-uri" group:"Metadata:" help:"Where the client publishes its keys." placeholder:"URL"`
 	JWKS                    *string  `name:"jwks" group:"Metadata:" help:"The client's keys, as JSON." placeholder:"JSON"`
 	SoftwareID              *string  `name:"software-id" group:"Metadata:" help:"Identifies the software." placeholder:"TEXT"`
 	SoftwareVersion         *string  `group:"Metadata:" help:"Its version." placeholder:"TEXT"`
+
+	TokenEndpointAuthSigningAlg        *string `group:"Metadata:" help:"The one algorithm of private_key_jwt: ES256, EdDSA, RS256 or PS256." placeholder:"ALG"`
+	IDTokenSignedResponseAlg           *string `name:"id-token-signed-response-alg" group:"Metadata:" help:"How ID tokens are signed: RS256, ES256 or EdDSA." placeholder:"ALG"`
+	UserinfoSignedResponseAlg          *string `group:"Metadata:" help:"Sign the answer of the userinfo endpoint: RS256, ES256 or EdDSA." placeholder:"ALG"`
+	DefaultMaxAge                      *string `group:"Metadata:" help:"Seconds after which the user has to log in again, unless the request says." placeholder:"SECONDS"`
+	RequireAuthTime                    *bool   `negatable:"" group:"Metadata:" help:"ID tokens always say when the user logged in."`
+	RequirePushedAuthorizationRequests *bool   `negatable:"" group:"Metadata:" help:"Authorization requests must be pushed (RFC 9126)."`
+	BackchannelLogoutURI               *string `name:"backchannel-logout-uri" group:"Metadata:" help:"Told when the user signs out." placeholder:"URL"`
+	BackchannelLogoutSessionRequired   *bool   `negatable:"" group:"Metadata:" help:"It needs the session's sid to be told."`
 
 	Rotation            *string  `group:"Policy:" help:"How refresh tokens are rotated: strict, confirmed, reissue or off." placeholder:"POLICY"`
 	RotationOverlap     *string  `group:"Policy:" help:"How long a replaced refresh token still works." placeholder:"DURATION"`
@@ -103,12 +113,13 @@ type clientFlags struct {
 	Resource            []string `aliases:"resources" sep:"none" group:"Policy:" help:"Audience that the client may ask for and whose tokens it may introspect; repeatable." placeholder:"URI"`
 	IntrospectAll       *bool    `negatable:"" group:"Policy:" help:"A resource server of the operator's own: it may introspect every token."`
 	FirstParty          *bool    `negatable:"" group:"Policy:" help:"The operator's own application: no consent page."`
+	Verified            *bool    `negatable:"" group:"Policy:" help:"The operator answers for this client, which somebody else registered."`
 }
 
 // apply writes what was given into a registration. Every fault is reported at once.
 func (f *clientFlags) apply(reg *clients.Registration) error {
-	var found faults
 	f.applyMetadata(&reg.Metadata)
+	found := f.applyOpenID(&reg.Metadata)
 	setText(&reg.Rotation, f.Rotation)
 	setText(&reg.OnReuse, f.OnReuse)
 	setText(&reg.AccessTokenFormat, f.AccessTokenFormat)
@@ -116,6 +127,7 @@ func (f *clientFlags) apply(reg *clients.Registration) error {
 	setList(&reg.Resources, f.Resource)
 	setValue(&reg.IntrospectAll, f.IntrospectAll)
 	setValue(&reg.FirstParty, f.FirstParty)
+	setValue(&reg.Policy.Verified, f.Verified)
 	for _, d := range []struct {
 		flag string
 		into *clients.Duration
@@ -162,6 +174,30 @@ func (f *clientFlags) applyMetadata(m *clients.Metadata) {
 	}
 	setText(&m.SoftwareID, f.SoftwareID)
 	setText(&m.SoftwareVersion, f.SoftwareVersion)
+}
+
+// applyOpenID applies what OpenID Connect and pushed requests add to RFC 7591.
+func (f *clientFlags) applyOpenID(m *clients.Metadata) (found faults) {
+	setText(&m.TokenEndpointAuthSigningAlg, f.TokenEndpointAuthSigningAlg)
+	setText(&m.IDTokenSignedResponseAlg, f.IDTokenSignedResponseAlg)
+	setText(&m.UserinfoSignedResponseAlg, f.UserinfoSignedResponseAlg)
+	setText(&m.BackchannelLogoutURI, f.BackchannelLogoutURI)
+	setValue(&m.RequireAuthTime, f.RequireAuthTime)
+	setValue(&m.RequirePushedAuthorizationRequests, f.RequirePushedAuthorizationRequests)
+	setValue(&m.BackchannelLogoutSessionRequired, f.BackchannelLogoutSessionRequired)
+	if f.DefaultMaxAge == nil {
+		return nil
+	}
+	m.DefaultMaxAge = nil
+	if *f.DefaultMaxAge == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(*f.DefaultMaxAge, 10, 64)
+	if err != nil {
+		return faults{{fmt.Sprintf("--default-max-age: %q", *f.DefaultMaxAge), "is not a number of seconds", "Write it in digits, like 3600."}}
+	}
+	m.DefaultMaxAge = &seconds
+	return nil
 }
 
 func setText[T ~string](into *T, given *string) {
@@ -243,7 +279,7 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer store.Close()
-	headings := []string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "CREATED"}
+	headings := []string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"}
 	l := listing(a, c.JSON, "clients", headings, clientRow)
 	after := ""
 	for {
@@ -277,7 +313,11 @@ func clientRow(c shownClient) []string {
 	if c.Disabled {
 		state = "disabled"
 	}
-	return []string{c.ClientID, c.ClientName, kind, strings.Join(c.GrantTypes, " "), state, when(c.client.CreatedAt)}
+	origin := string(c.client.Origin)
+	if c.client.Unverified() {
+		origin += ", unverified"
+	}
+	return []string{c.ClientID, c.ClientName, kind, strings.Join(c.GrantTypes, " "), state, origin, when(c.client.CreatedAt)}
 }
 
 // showClient prints one client, with its secret when there is one to show.

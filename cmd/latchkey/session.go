@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/clients"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -25,33 +26,40 @@ type sessionFilter struct {
 
 // session is a grant as the commands print it.
 type session struct {
-	ID           string     `json:"id"`
-	ClientID     string     `json:"client_id"`
-	UserID       int64      `json:"user_id"`
-	Username     string     `json:"username"`
-	Scope        []string   `json:"scope"`
-	Audience     []string   `json:"audience"`
-	State        string     `json:"state"`
-	CreatedAt    time.Time  `json:"created_at"`
-	LastUsedAt   time.Time  `json:"last_used_at"`
-	ExpiresAt    time.Time  `json:"expires_at"`
-	Generation   int64      `json:"generation"`
-	Address      string     `json:"address"`
-	UserAgent    string     `json:"user_agent"`
-	RevokedAt    *time.Time `json:"revoked_at"`
-	RevokeReason string     `json:"revoke_reason,omitempty"`
+	ID         string    `json:"id"`
+	ClientID   string    `json:"client_id"`
+	UserID     int64     `json:"user_id"`
+	Username   string    `json:"username"`
+	Scope      []string  `json:"scope"`
+	Audience   []string  `json:"audience"`
+	State      string    `json:"state"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	// IdleExpiresAt is when it ends unless the client refreshes before.
+	IdleExpiresAt time.Time  `json:"idle_expires_at"`
+	Generation    int64      `json:"generation"`
+	Address       string     `json:"address"`
+	UserAgent     string     `json:"user_agent"`
+	RevokedAt     *time.Time `json:"revoked_at"`
+	RevokeReason  string     `json:"revoke_reason,omitempty"`
 }
 
-func describeSession(g *storage.LiveGrant, now time.Time) session {
+func describeSession(g *storage.LiveGrant, idle time.Duration, now time.Time) session {
 	s := session{
 		ID: g.ID.String(), ClientID: g.ClientID, UserID: g.UserID,
 		Scope: append([]string{}, g.Scope...), Audience: append([]string{}, g.Audience...), // [] for none, not null
-		State: sessionState(g, now), CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, ExpiresAt: g.ExpiresAt,
+		CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, ExpiresAt: g.ExpiresAt,
 		Generation: g.Generation, Address: g.Address, UserAgent: g.UserAgent, RevokeReason: g.RevokeReason,
 	}
 	if s.LastUsedAt.IsZero() {
 		s.LastUsedAt = s.CreatedAt
 	}
+	s.IdleExpiresAt = s.LastUsedAt.Add(idle)
+	if g.ExpiresAt.Before(s.IdleExpiresAt) {
+		s.IdleExpiresAt = g.ExpiresAt
+	}
+	s.State = sessionState(g, s.IdleExpiresAt, now)
 	if g.User != nil {
 		s.Username = g.User.Username
 	}
@@ -61,8 +69,14 @@ func describeSession(g *storage.LiveGrant, now time.Time) session {
 	return s
 }
 
+// stateLive and stateIdle are states of sessions; an idle one has ended for want of a refresh.
+const (
+	stateLive = "live"
+	stateIdle = "idle"
+)
+
 // sessionState says whether the session is live, and if not why.
-func sessionState(g *storage.LiveGrant, now time.Time) string {
+func sessionState(g *storage.LiveGrant, idleEnd, now time.Time) string {
 	switch {
 	case !g.RevokedAt.IsZero():
 		return "revoked"
@@ -80,8 +94,10 @@ func sessionState(g *storage.LiveGrant, now time.Time) string {
 		return "client disabled"
 	case g.ClientAuthEpoch != g.ClientEpoch:
 		return "ended for the client"
+	case now.After(idleEnd):
+		return stateIdle
 	}
-	return "live"
+	return stateLive
 }
 
 type sessionListCmd struct {
@@ -105,9 +121,10 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 	if !c.All {
 		filter.LiveAt = now
 	}
+	idle := idleTTLs{registry: a.registryOf(store, nil), settings: a.settings, known: map[string]time.Duration{}}
 	headings := []string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"}
 	l := listing(a, c.JSON, "sessions", headings, func(s session) []string {
-		return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.ExpiresAt), s.Address}
+		return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
 	})
 	filter.Limit = pageSize
 	for {
@@ -116,15 +133,53 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		for _, g := range page {
-			if err := l.add(describeSession(g, now)); err != nil {
+			filter.After = g.ID
+			ttl, err := idle.of(ctx, g.ClientID)
+			if err != nil {
 				return err
 			}
-			filter.After = g.ID
+			shown := describeSession(g, ttl, now)
+			if shown.State == stateIdle && !c.All {
+				continue // the database does not know the idle ends
+			}
+			if err := l.add(shown); err != nil {
+				return err
+			}
 		}
 		if len(page) < pageSize {
 			return l.end()
 		}
 	}
+}
+
+// idleTTLs finds out after how long without a refresh the sessions of a client end, as a server of this configuration has it.
+type idleTTLs struct {
+	registry *clients.Registry
+	settings *settings
+	known    map[string]time.Duration
+}
+
+func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
+	if ttl, ok := i.known[id]; ok {
+		return ttl, nil
+	}
+	ttl := i.settings.server.RefreshTokenIdleTTL
+	if id == clients.SimpleJWTID {
+		// Its refresh tokens live this long each; sliding ones, which share the client, have a lifetime of their own.
+		ttl = i.settings.server.SimpleJWT.RefreshTokenLifetime
+		if i.settings.server.SimpleJWT.Sliding {
+			ttl = max(ttl, i.settings.server.SimpleJWT.SlidingTokenRefreshLifetime)
+		}
+	}
+	c, err := i.registry.Client(ctx, id)
+	switch {
+	case err == nil && c.RefreshTokenIdleTTL != 0:
+		ttl = c.RefreshTokenIdleTTL.Std()
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
+		return 0, err
+	}
+	i.known[id] = ttl
+	return ttl, nil
 }
 
 // resolve turns names into a filter; an unknown name is an error rather than an empty list.
@@ -148,7 +203,7 @@ func (f *sessionFilter) resolve(ctx context.Context, service *users.Service, sto
 type sessionRevokeCmd struct {
 	sessionFilter
 	IDs     []string     `arg:"" optional:"" name:"id" help:"Sessions, by the ids that the list shows."`
-	All     bool         `help:"Every session of everyone; tokens of client_credentials end too."`
+	All     bool         `help:"Every session of everyone; browsers are signed out and tokens of client_credentials end too."`
 	JSON    bool         `help:"Print JSON."`
 	Options kong.Plugins `embed:""`
 }
@@ -261,7 +316,36 @@ func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *us
 	}
 	e := a.operatorEvent("client_sessions_ended")
 	e.ClientID = c.Client
-	return nil, store.RaiseClientEpoch(ctx, c.Client, e.At, e)
+	if err := store.RaiseClientEpoch(ctx, c.Client, e.At, e); err != nil || c.Client != "" {
+		return nil, err
+	}
+	return nil, a.signOutEverybody(ctx, store)
+}
+
+// signOutEverybody ends the browser sessions, which hang on their users: a browser that stayed signed in would get new
+// tokens at once.
+func (a *app) signOutEverybody(ctx context.Context, store storage.Store) error {
+	shown := a.progress("users signed out").onTerminal(a.stderr)
+	defer shown.done()
+	after, done := int64(0), 0
+	for {
+		page, err := store.ListUsers(ctx, after, pageSize)
+		if err != nil {
+			return err
+		}
+		for _, u := range page {
+			err := store.RaiseUserEpoch(ctx, u.ID, a.now(), nil) // the audit event of the whole is written
+			if err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return fmt.Errorf("sign out user %d: %w", u.ID, err)
+			}
+			after = u.ID
+			done++
+			shown.at(done)
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+	}
 }
 
 func (a *app) revokeRows(ctx context.Context, store storage.Store, filter storage.GrantFilter) (*int, error) {
