@@ -31,8 +31,9 @@ type exchange struct {
 	// sliding is set when the request is for a sliding token.
 	sliding bool
 
-	// login is set by the password grant.
+	// login is set by the password grant, code by the authorization_code grant.
 	login *users.Authenticated
+	code  *storage.AuthorizationCode
 	// grant is the session, made by the password grant or found by the refresh grant.
 	grant *storage.Grant
 	// user is the session's, as it was when the grant was read; its password hash may be missing.
@@ -45,6 +46,8 @@ type exchange struct {
 	next *refreshToken
 	// moved is true once the guarded write of a refresh has succeeded.
 	moved bool
+	// access is the access token, once it is written: the ID token names its hash.
+	access string
 	// scope and audience are what the access token carries.
 	scope    []string
 	audience []string
@@ -117,10 +120,14 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 	if err := handler.PopulateTokenEndpointResponse(ctx, access, minted); err != nil {
 		return nil, x.translate(err)
 	}
-	if x.login != nil {
-		if err := x.begin(ctx); err != nil {
-			return nil, err
-		}
+	switch {
+	case x.login != nil:
+		err = x.begin(ctx)
+	case x.code != nil:
+		err = x.redeem(ctx)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return x.response(minted), nil
 }
@@ -141,7 +148,7 @@ func (s *Service) handlerFor(client *clients.Client, grantType string) (fosite.T
 // accessRequest states the request in fosite's terms. The handlers are called directly: NewAccessRequest would parse a
 // form, which the simplejwt routes do not have, and authenticate the client its own way.
 func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, error) {
-	access := fosite.NewAccessRequest(&session{x})
+	access := fosite.NewAccessRequest(&session{x: x})
 	access.RequestedAt = x.now
 	access.GrantTypes = fosite.Arguments{x.req.GrantType}
 	access.Form = url.Values{}
@@ -153,6 +160,12 @@ func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, er
 			return nil, invalidRequest("The parameter refresh_token is missing.")
 		}
 		access.Form.Set("refresh_token", x.req.RefreshToken.Reveal())
+	case GrantAuthorizationCode:
+		if x.req.Code == "" {
+			return nil, invalidRequest("The parameter code is missing.")
+		}
+		access.Form.Set("code", x.req.Code.Reveal())
+		access.Form.Set("code_verifier", x.req.CodeVerifier.Reveal())
 	case GrantPassword:
 		access.Form.Set("username", x.req.Username)
 		access.Form.Set("password", x.req.Password.Reveal())
@@ -173,12 +186,22 @@ func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, er
 
 // decide settles, after fosite's checks and before anything is minted, what the tokens carry, and moves the chain.
 func (x *exchange) decide(ctx context.Context, access *fosite.AccessRequest) (err error) {
-	if x.req.GrantType != GrantRefreshToken {
+	switch x.req.GrantType {
+	case GrantAuthorizationCode:
+		// A scope parameter means nothing here: RFC 6749 §4.1.3 has none.
+		x.scope = access.GetRequestedScopes()
+		x.audience = access.GetRequestedAudience()
+		x.fromCode(ctx)
+		if x.audience, err = narrowAudience(x.audience, x.req.Resource); err != nil {
+			return err
+		}
+	default:
 		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
 		if x.login != nil {
-			x.newGrant(ctx)
+			x.makeGrant(ctx, x.login.User.ID, x.login.User.AuthEpoch)
+			x.user = x.login.User
 		}
-	} else {
+	case GrantRefreshToken:
 		if x.scope, err = narrowScope(access.GetGrantedScopes(), x.req.Scope); err != nil {
 			return err
 		}
@@ -251,13 +274,13 @@ func (s *Service) allowResources(ctx context.Context, client *clients.Client, as
 	return err
 }
 
-// newGrant makes the session that a login begins.
-func (x *exchange) newGrant(ctx context.Context) {
+// makeGrant makes the session that a login or a code begins.
+func (x *exchange) makeGrant(ctx context.Context, userID, userEpoch int64) {
 	info := request.From(ctx)
 	g := &storage.Grant{
-		ID: storage.NewID(x.now), ClientID: x.client.ID, UserID: x.login.User.ID,
+		ID: storage.NewID(x.now), ClientID: x.client.ID, UserID: userID,
 		Scope: x.scope, Audience: x.audience,
-		UserEpoch: x.login.User.AuthEpoch, ClientEpoch: x.client.AuthEpoch,
+		UserEpoch: userEpoch, ClientEpoch: x.client.AuthEpoch,
 		AuthTime: x.now, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.absolute),
 		UserAgent: info.UserAgent,
 		Current:   newTokenID(),
@@ -265,7 +288,7 @@ func (x *exchange) newGrant(ctx context.Context) {
 	if info.Address.IsValid() {
 		g.Address = info.Address.String()
 	}
-	x.grant, x.user = g, x.login.User
+	x.grant = g
 	if !x.sliding && x.client.Allows(GrantRefreshToken) {
 		x.next = &refreshToken{
 			Grant: g.ID, ID: g.Current, client: tagOf(x.client.ID),
@@ -296,6 +319,9 @@ func (x *exchange) response(minted *fosite.AccessResponse) *Response {
 	}
 	if refresh, ok := minted.GetExtra("refresh_token").(string); ok {
 		resp.RefreshToken = storage.Secret(refresh)
+	}
+	if idToken, ok := minted.GetExtra("id_token").(string); ok {
+		resp.IDToken = storage.Secret(idToken)
 	}
 	if x.next != nil {
 		resp.RefreshExpiresIn = int64(x.next.ExpiresAt.Sub(x.now.Truncate(time.Second)) / time.Second)

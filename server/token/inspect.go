@@ -153,25 +153,13 @@ func (s *Service) alive(ctx context.Context, t *inspected, now time.Time, answer
 }
 
 func (s *Service) grantAlive(ctx context.Context, t *inspected, now time.Time, answer *Introspection) (bool, error) {
-	live, err := s.store.Grant(ctx, t.grant)
-	if errors.Is(err, storage.ErrNotFound) {
-		if t.kind == "sliding" {
-			return s.foreignAlive(ctx, t, answer)
-		}
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("introspect: %w", err)
-	}
-	client, err := s.clients.Client(ctx, live.ClientID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("introspect: %w", err)
-	}
-	p := s.policyOf(client)
-	if ended(live, p, now) != ReasonNone {
+	live, client, reason, err := s.liveGrant(ctx, t.grant, now)
+	switch {
+	case err != nil:
+		return false, err
+	case reason == ReasonUnknownGrant && t.kind == "sliding":
+		return s.foreignAlive(ctx, t, answer)
+	case reason != ReasonNone:
 		return false, nil
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
@@ -180,10 +168,30 @@ func (s *Service) grantAlive(ctx context.Context, t *inspected, now time.Time, a
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
 	}
 	if t.refresh != nil {
+		p := s.policyOf(client)
 		at := locate(&live.Grant, t.refresh, p, now)
 		return !at.reuse() || p.rotation == clients.RotationReissue, nil
 	}
 	return true, nil
+}
+
+// liveGrant reads a session with its client, or says why it is dead.
+func (s *Service) liveGrant(ctx context.Context, id storage.ID, now time.Time) (*storage.LiveGrant, *clients.Client, Reason, error) {
+	live, err := s.store.Grant(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, ReasonUnknownGrant, nil
+	}
+	if err != nil {
+		return nil, nil, ReasonNone, fmt.Errorf("find the session: %w", err)
+	}
+	client, err := s.clients.Client(ctx, live.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, ReasonClientDisabled, nil
+	}
+	if err != nil {
+		return nil, nil, ReasonNone, fmt.Errorf("find the session's client: %w", err)
+	}
+	return live, client, ended(live, s.policyOf(client), now), nil
 }
 
 // foreignAlive judges an access token that Django signed, or a sliding token that was not refreshed here yet: it has no

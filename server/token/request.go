@@ -14,7 +14,7 @@ type Credentials struct {
 	Secret storage.Secret
 }
 
-// Request asks for tokens (RFC 6749 §4.3, §4.4, §6).
+// Request asks for tokens (RFC 6749 §4.1.3, §4.3, §4.4, §6).
 type Request struct {
 	Client    Credentials
 	GrantType string
@@ -24,6 +24,11 @@ type Request struct {
 	Password storage.Secret
 	// RefreshToken is for the refresh_token grant.
 	RefreshToken storage.Secret
+
+	// Code, CodeVerifier and RedirectURI are for the authorization_code grant; RedirectURI may be empty.
+	Code         storage.Secret
+	CodeVerifier storage.Secret
+	RedirectURI  string
 
 	// Scope is nil when the parameter is absent.
 	Scope *string
@@ -42,6 +47,7 @@ type Request struct {
 type Response struct {
 	AccessToken  storage.Secret
 	RefreshToken storage.Secret // empty when none is issued
+	IDToken      storage.Secret // empty when none is issued
 	// ExpiresIn is the access token's whole lifetime in seconds.
 	ExpiresIn int64
 	// RefreshExpiresIn is what is left of the refresh token's life in seconds; zero when none is issued.

@@ -3,10 +3,13 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"net/url"
 	"time"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/handler/pkce"
 
 	"latchkey/clients"
 	"latchkey/server/internal/legacyjwt"
@@ -54,8 +57,12 @@ type Service struct {
 	refresh  *refreshCodec
 	opaque   *opaqueCodec
 	chainKey []byte
+	// sealer is for what travels through browsers.
+	sealer *sealer
 
-	handlers map[string]fosite.TokenEndpointHandler
+	// authorizers are fosite's handlers of the authorization endpoint, handlers those of the token endpoint.
+	authorizers []fosite.AuthorizeEndpointHandler
+	handlers    map[string]fosite.TokenEndpointHandler
 }
 
 // The grant types that the service serves.
@@ -63,6 +70,7 @@ const (
 	GrantPassword          = clients.GrantPassword
 	GrantRefreshToken      = clients.GrantRefreshToken
 	GrantClientCredentials = clients.GrantClientCredentials
+	GrantAuthorizationCode = clients.GrantAuthorizationCode
 )
 
 // New makes a Service.
@@ -81,6 +89,9 @@ func New(c Config) (*Service, error) {
 	if s.opaque, err = newOpaqueCodec(c.Root.Derive("opaque access tokens")); err != nil {
 		return nil, err
 	}
+	if s.sealer, err = newSealer(c.Root.Derive("browser state")); err != nil {
+		return nil, err
+	}
 
 	// fosite's handlers are dispatched by grant type: asked one after another, those that do not match cost more than
 	// the one that does. Every strategy is set here, since fosite's getters assign defaults lazily, which is a data race.
@@ -91,17 +102,40 @@ func New(c Config) (*Service, error) {
 		RefreshTokenScopes:       []string{}, // whether a client gets refresh tokens is its registration's business
 		AccessTokenLifespan:      c.Lifetimes.AccessToken,
 		RefreshTokenLifespan:     c.Lifetimes.RefreshToken,
+		AuthorizeCodeLifespan:    codeTTL,
+		IDTokenLifespan:          idTokenTTL,
+		// RFC 9700 §2.1.1: for every client; plain is off by itself.
+		EnforcePKCE:            true,
+		OmitRedirectScopeParam: true,
+		// clients.Validate has settled which redirect URIs there are.
+		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true },
+		SanitationWhiteList:   []string{"code", "redirect_uri"},
 	}
 	st, tokens := fositeStore{s}, strategy{s}
 	issue := &oauth2.HandleHelper{AccessTokenStrategy: tokens, AccessTokenStorage: st, Config: cfg}
+	codes := &oauth2.AuthorizeExplicitGrantHandler{
+		AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, AuthorizeCodeStrategy: codeStrategy{s},
+		CoreStorage: st, TokenRevocationStorage: st, Config: cfg,
+	}
+	verifier := &pkce.Handler{AuthorizeCodeStrategy: codeStrategy{s}, Storage: st, Config: cfg}
+	idToken := &openid.IDTokenHandleHelper{IDTokenStrategy: idTokenStrategy{s}}
+	explicit := &openid.OpenIDConnectExplicitHandler{
+		OpenIDConnectRequestStorage: st, Config: cfg, IDTokenHandleHelper: idToken,
+		OpenIDConnectRequestValidator: openid.NewOpenIDConnectRequestValidator(nil, cfg), // no hint reaches it
+	}
+	s.authorizers = []fosite.AuthorizeEndpointHandler{codes, explicit, verifier}
 	s.handlers = map[string]fosite.TokenEndpointHandler{
 		//lint:ignore SA1019 OAuth 2.1 drops the password grant; serving the applications that have it is what Latchkey is for.
 		GrantPassword: &oauth2.ResourceOwnerPasswordCredentialsGrantHandler{
 			HandleHelper: issue, ResourceOwnerPasswordCredentialsGrantStorage: st, RefreshTokenStrategy: tokens, Config: cfg,
 		},
-		GrantRefreshToken: &oauth2.RefreshTokenGrantHandler{
-			AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, TokenRevocationStorage: st, Config: cfg,
+		GrantRefreshToken: &openIDGrant{
+			grant: &oauth2.RefreshTokenGrantHandler{
+				AccessTokenStrategy: tokens, RefreshTokenStrategy: tokens, TokenRevocationStorage: st, Config: cfg,
+			},
+			more: []fosite.TokenEndpointHandler{&openid.OpenIDConnectRefreshHandler{IDTokenHandleHelper: idToken, Config: cfg}},
 		},
+		GrantAuthorizationCode: &openIDGrant{grant: codes, more: []fosite.TokenEndpointHandler{verifier, explicit}},
 		GrantClientCredentials: &oauth2.ClientCredentialsGrantHandler{HandleHelper: issue, Config: cfg},
 	}
 	return s, nil
@@ -117,7 +151,7 @@ func newTokenID() (id storage.TokenID) {
 
 // GrantTypes are the grant types that the service serves, for the metadata document.
 func (s *Service) GrantTypes() []string {
-	return []string{GrantPassword, GrantRefreshToken, GrantClientCredentials}
+	return []string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials, GrantPassword}
 }
 
 type exchangeKey struct{}

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/token/jwt"
 )
 
 // session is what fosite carries along of a token. The truth is in the exchange: every time follows from its policy,
 // by the server's clock, so what fosite computes from its own clock is dropped.
 type session struct{ x *exchange }
 
-var _ fosite.Session = (*session)(nil)
+var _ openid.Session = (*session)(nil)
 
 func (*session) SetExpiresAt(fosite.TokenType, time.Time) {}
 
@@ -35,4 +37,12 @@ func (s *session) GetSubject() string {
 // SetSubject is called by fosite's password handler; the exchange knows already.
 func (*session) SetSubject(string) {}
 
-func (s *session) Clone() fosite.Session { return &session{s.x} }
+// IDTokenClaims are looked at for the subject only: see idTokenStrategy.
+func (s *session) IDTokenClaims() *jwt.IDTokenClaims {
+	return &jwt.IDTokenClaims{Subject: s.GetSubject()}
+}
+
+// IDTokenHeaders is not used.
+func (*session) IDTokenHeaders() *jwt.Headers { return &jwt.Headers{} }
+
+func (s *session) Clone() fosite.Session { return &session{x: s.x} }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
+	"github.com/ory/fosite/handler/openid"
+	"github.com/ory/fosite/handler/pkce"
 
 	"latchkey/server/users"
 )
@@ -17,6 +19,9 @@ import (
 type fositeStore struct{ s *Service }
 
 var (
+	_ oauth2.CoreStorage                                  = fositeStore{}
+	_ pkce.PKCERequestStorage                             = fositeStore{}
+	_ openid.OpenIDConnectRequestStorage                  = fositeStore{}
 	_ oauth2.TokenRevocationStorage                       = fositeStore{}
 	_ oauth2.ResourceOwnerPasswordCredentialsGrantStorage = fositeStore{}
 )
@@ -62,10 +67,10 @@ func (st fositeStore) GetRefreshTokenSession(ctx context.Context, signature stri
 	found.ID = x.grant.ID.String()
 	// What the operator took from the client since then is left out of the next tokens; fosite would refuse the refresh,
 	// and log the user out.
-	found.GrantedScope = intersect(x.grant.Scope, allowedScopes(x.client))
+	found.GrantedScope = x.stillAllowed(x.grant.Scope)
 	found.GrantedAudience = x.grant.Audience
-	found.Session = &session{x}
-	found.Client = fositeClient{Client: x.client, scopes: allowedScopes(x.client)}
+	found.Session = &session{x: x}
+	found.Client = fositeClient{Client: x.client, scopes: found.GrantedScope}
 	found.RequestedAt = x.grant.CreatedAt
 	if x.isReuse() {
 		x.refusal = x.refuseReuse()
@@ -74,19 +79,29 @@ func (st fositeStore) GetRefreshTokenSession(ctx context.Context, signature stri
 	return found, nil
 }
 
-func intersect(a, b []string) []string {
-	return slices.DeleteFunc(slices.Clone(a), func(v string) bool { return !slices.Contains(b, v) })
+// stillAllowed leaves out of a granted scope what the client may not have any more. A client that was registered without any
+// scope may have whatever its user agreed to.
+func (x *exchange) stillAllowed(granted []string) []string {
+	if len(x.client.Scopes()) == 0 {
+		return granted
+	}
+	allowed := allowedScopes(x.client)
+	return slices.DeleteFunc(slices.Clone(granted), func(scope string) bool { return !slices.Contains(allowed, scope) })
 }
 
 // DeleteRefreshTokenSession is the first thing that fosite does about reuse. An error here would keep it from the
 // revocation, so there is none to give.
 func (fositeStore) DeleteRefreshTokenSession(context.Context, string) error { return nil }
 
-// RevokeRefreshToken is called by fosite for a reused token, before the request is refused: the revocation is written
-// here and now, and survives the refusal.
+// RevokeRefreshToken is called by fosite for a reused token or code, before the request is refused: the revocation is
+// written here and now, and survives the refusal.
 func (fositeStore) RevokeRefreshToken(ctx context.Context, _ string) error {
 	x := exchangeOf(ctx)
-	if err := x.reused(ctx); err != nil {
+	verdict := x.reused
+	if x.code != nil {
+		verdict = x.codeReplayed
+	}
+	if err := verdict(ctx); err != nil {
 		x.refusal = err // an outage: the client may try again, the token stays as dead as it was
 		return err
 	}

@@ -114,7 +114,7 @@ func (x *exchange) writeAccess(ctx context.Context, subject string) (string, err
 	if x.policy.format == clients.FormatOpaque {
 		return x.s.opaque.seal(claims)
 	}
-	return x.s.signAccess(ctx, x.policy.alg, claims)
+	return x.s.sign(ctx, x.policy.alg, typAccess, claims)
 }
 
 // writeSliding writes the session's sliding token: its id is the grant's current one, for good.

@@ -1,0 +1,85 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/storage"
+)
+
+// pushedTTL is how long a pushed request waits for its browser.
+const pushedTTL = 90 * time.Second
+
+// PushRequest is a pushed authorization request (RFC 9126 §2.1): the parameters of an authorization request, from a client that
+// says who it is.
+type PushRequest struct {
+	Client Credentials
+	// Params are those of the form, credentials too: these are left out.
+	Params url.Values
+}
+
+// Pushed is the answer to a PushRequest (RFC 9126 §2.2).
+type Pushed struct {
+	RequestURI string
+	// ExpiresIn is in seconds.
+	ExpiresIn int64
+}
+
+// Push checks and keeps an authorization request. The error is an *Error or an outage.
+func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
+	client, err := s.authenticate(ctx, req.Client)
+	if err != nil {
+		return nil, err
+	}
+	params := url.Values{}
+	for name, values := range req.Params {
+		switch name {
+		case "client_secret", "client_assertion", "client_assertion_type": // never stored
+		default:
+			params[name] = values
+		}
+	}
+	if params.Get("request_uri") != "" {
+		return nil, invalidRequest("The parameter request_uri can't be pushed.") // RFC 9126 §2.1
+	}
+	params.Set("client_id", client.ID)
+	if _, err := s.check(ctx, client, params); err != nil {
+		return nil, err
+	}
+	reference := rand.Text() + rand.Text() // 260 bits
+	now := s.now()
+	err = s.store.CreatePushedRequest(ctx, &storage.PushedRequest{
+		Hash: sha256.Sum256([]byte(reference)), ClientID: client.ID, Parameters: params.Encode(),
+		CreatedAt: now, ExpiresAt: now.Add(pushedTTL),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep a pushed request: %w", err)
+	}
+	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
+}
+
+// takePushed uses up a pushed request. Nothing of the request that names it is merged in.
+func (s *Service) takePushed(ctx context.Context, client *clients.Client, params url.Values) (url.Values, error) {
+	reference := strings.TrimPrefix(params.Get("request_uri"), requestURIPrefix)
+	pushed, err := s.store.TakePushedRequest(ctx, sha256.Sum256([]byte(reference)), client.ID, s.now())
+	if errors.Is(err, storage.ErrNotFound) || len(params["request_uri"]) > 1 {
+		return nil, &AuthorizationError{Client: client, Err: refuse("invalid_request_uri", http.StatusBadRequest, ReasonBadRequest,
+			"The pushed request has expired, was used before, or is another client's.")}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take a pushed request: %w", err)
+	}
+	values, err := url.ParseQuery(pushed.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("take a pushed request: %w", err)
+	}
+	return values, nil
+}
