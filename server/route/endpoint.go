@@ -72,7 +72,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(request.With(r.Context(), info))
 	w := &writer{ResponseWriter: rw}
 	origin := e.allowedOrigin(r)
-	e.setHeaders(w.Header(), info, origin)
+	e.setHeaders(w.Header(), r, info, origin)
 
 	var err error
 	defer func() { e.finish(r, w, info, start, err) }()
@@ -106,7 +106,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if isPanic(err) {
 		clear(w.Header())
-		e.setHeaders(w.Header(), info, origin)
+		e.setHeaders(w.Header(), r, info, origin)
 	}
 	e.refuse(w, r, err)
 }
@@ -136,7 +136,7 @@ func (e *endpoint) refuse(w *writer, r *http.Request, err error) {
 }
 
 // setHeaders sets what every answer of the class carries.
-func (e *endpoint) setHeaders(h http.Header, info *request.Info, origin string) {
+func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info, origin string) {
 	h.Set("X-Request-Id", info.ID)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -150,7 +150,7 @@ func (e *endpoint) setHeaders(h http.Header, info *request.Info, origin string) 
 		h.Set("Cache-Control", "no-store")
 		h.Set("Pragma", "no-cache")
 	case classPage:
-		setPageHeaders(h)
+		setPageHeaders(h, r)
 	}
 	e.setCORS(h, origin)
 }
