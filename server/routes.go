@@ -6,10 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"latchkey/server/account"
+	"latchkey/server/consent"
 	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/login"
 	"latchkey/server/oauth"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
+	"latchkey/server/web"
 )
 
 // routes is every public route.
@@ -18,10 +22,19 @@ func (s *Server) routes() *route.Router {
 		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now,
 		TrustedProxies: s.cfg.TrustedProxies,
 		AllowOrigin:    s.allowOrigin,
+		Origin:         s.issuer.Scheme + "://" + s.issuer.Host,
 		HSTS:           s.issuer.Scheme == "https",
 	})
 
-	h := oauth.New(oauth.Config{Tokens: s.tokens, Keys: s.keys, Issuer: s.cfg.Issuer, Scopes: s.scopes})
+	h := oauth.New(oauth.Config{
+		Tokens: s.tokens, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
+		BasePath: s.issuer.Path, Issuer: s.cfg.Issuer, Scopes: s.scopes,
+	})
+	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.Foreign()}
+	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
+	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, authorize...)
+	rt.API(oauth.PushPath, h.Push, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
+	rt.API(oauth.UserInfoPath, h.UserInfo, oauth.RenderBearerError, route.Methods(http.MethodGet, http.MethodPost), route.CORS())
 	rt.API(oauth.TokenPath, h.Token, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.RevokePath, h.Revoke, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.IntrospectPath, h.Introspect, oauth.RenderError, route.Methods(http.MethodPost))
@@ -34,6 +47,16 @@ func (s *Server) routes() *route.Router {
 			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		}
 	}
+	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
+	login.New(login.Config{
+		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
+	}).Register(rt)
+	consent.New(consent.Config{
+		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Clients: s.registry, Pages: s.pages, BasePath: s.issuer.Path,
+	}).Register(rt)
+	account.New(account.Config{
+		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages, BasePath: s.issuer.Path,
+	}).Register(rt)
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,

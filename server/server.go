@@ -17,8 +17,10 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
 	"latchkey/server/route"
+	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/users"
+	"latchkey/server/web"
 	"latchkey/storage"
 )
 
@@ -31,6 +33,8 @@ type Server struct {
 	registry *clients.Registry
 	users    *users.Service
 	tokens   *token.Service
+	sessions *session.Manager
+	pages    *web.Pages
 	cleaned  *cleaning
 
 	router *route.Router
@@ -78,6 +82,15 @@ func New(cfg Config) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
+	}
+	s.sessions = session.New(session.Config{
+		Store: cfg.Store, Users: s.users, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
+		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
+		Now: cfg.Now, Metrics: s.metrics,
+	})
+	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})
+	if err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
 	}
 	s.cleaned = s.register()
 	s.router = s.routes()

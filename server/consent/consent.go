@@ -121,7 +121,7 @@ func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *st
 		Action: h.BasePath + Path, Hidden: []web.Field{{Name: "request", Value: ticket}},
 		Username:     present.User.Username,
 		Client:       h.client(a.Client),
-		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: token.LoopbackOnly(a.Client),
+		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),
 		Scope: scopes(a, present.Consent), Resources: resources,
 		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
 	}

@@ -18,16 +18,26 @@ import (
 // RenderError writes an error as RFC 6749 §5.2 has it. Of an error that is not meant for clients it shows nothing.
 func RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	e := protocolError(err)
+	if e.Status == http.StatusUnauthorized {
+		// RFC 6749 §5.2 asks for it when the client used the header, RFC 9110 §11.6.1 with every 401.
+		w.Header().Set("WWW-Authenticate", `Basic realm="latchkey"`)
+	}
+	renderJSON(w, r, e)
+}
+
+// noteReason puts why a request was refused into its log event.
+func noteReason(r *http.Request, e *token.Error) {
 	if e.Reason != token.ReasonNone {
 		request.From(r.Context()).Event.Add(slog.String("reason", string(e.Reason)))
 	}
+}
+
+// renderJSON writes an error as a JSON object.
+func renderJSON(w http.ResponseWriter, r *http.Request, e *token.Error) {
+	noteReason(r, e)
 	h := w.Header()
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
-	}
-	if e.Status == http.StatusUnauthorized {
-		// RFC 6749 §5.2 asks for it when the client used the header, RFC 9110 §11.6.1 with every 401.
-		h.Set("WWW-Authenticate", `Basic realm="latchkey"`)
 	}
 	body, err := json.Marshal(struct {
 		Error       string `json:"error"`
@@ -71,13 +81,16 @@ func describable(s string) string {
 }
 
 // writeJSON answers 200.
-func writeJSON(w http.ResponseWriter, v any) error {
+func writeJSON(w http.ResponseWriter, v any) error { return writeJSONStatus(w, http.StatusOK, v) }
+
+func writeJSONStatus(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
 }

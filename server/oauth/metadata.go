@@ -13,6 +13,10 @@ import (
 
 // The paths of the endpoints, behind the issuer.
 const (
+	AuthorizePath     = "/oauth2/authorize"
+	PushPath          = "/oauth2/par"
+	UserInfoPath      = "/oauth2/userinfo"
+	LogoutPath        = "/oauth2/logout"
 	TokenPath         = "/oauth2/token"
 	RevokePath        = "/oauth2/revoke"
 	IntrospectPath    = "/oauth2/introspect"

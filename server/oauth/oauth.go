@@ -3,14 +3,22 @@ package oauth
 import (
 	"context"
 
+	"latchkey/clients"
 	"latchkey/server/keys"
+	"latchkey/server/session"
 	"latchkey/server/token"
+	"latchkey/server/web"
 )
 
 // Config is what the handlers work with.
 type Config struct {
-	Tokens *token.Service
-	Keys   *keys.Ring
+	Tokens   *token.Service
+	Keys     *keys.Ring
+	Clients  *clients.Registry
+	Sessions *session.Manager
+	Pages    *web.Pages
+	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
+	BasePath string
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
 	// Scopes gives the scopes that the metadata documents name; nil names none.
@@ -20,10 +28,14 @@ type Config struct {
 // Handlers are the endpoints. Each method with the signature of a route.Handler is one of them; [RenderError] words
 // their errors.
 type Handlers struct {
-	tokens *token.Service
-	keys   *keys.Ring
-	issuer string
-	scopes func(ctx context.Context) ([]string, error)
+	tokens   *token.Service
+	keys     *keys.Ring
+	clients  *clients.Registry
+	sessions *session.Manager
+	pages    *web.Pages
+	basePath string
+	issuer   string
+	scopes   func(ctx context.Context) ([]string, error)
 }
 
 // New makes the handlers.
@@ -31,5 +43,8 @@ func New(c Config) *Handlers {
 	if c.Scopes == nil {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
-	return &Handlers{tokens: c.Tokens, keys: c.Keys, issuer: c.Issuer, scopes: c.Scopes}
+	return &Handlers{
+		tokens: c.Tokens, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
+		basePath: c.BasePath, issuer: c.Issuer, scopes: c.Scopes,
+	}
 }

@@ -13,6 +13,7 @@ type tokenResponse struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	Scope        string `json:"scope,omitempty"`
 	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
 }
 
 // Token is the token endpoint (RFC 6749 §3.2).
@@ -27,6 +28,9 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		Username:     f.get("username"),
 		Password:     f.secret("password"),
 		RefreshToken: f.secret("refresh_token"),
+		Code:         f.secret("code"),
+		CodeVerifier: f.secret("code_verifier"),
+		RedirectURI:  f.get("redirect_uri"),
 		Scope:        f.optional("scope"),
 		Resource:     f[repeatable],
 	})
@@ -39,5 +43,6 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		ExpiresIn:    resp.ExpiresIn,
 		Scope:        resp.Scope,
 		RefreshToken: resp.RefreshToken.Reveal(),
+		IDToken:      resp.IDToken.Reveal(),
 	})
 }

@@ -1,0 +1,201 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"latchkey/server/token"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// The pages that an authorization request goes through, and how an unfinished one comes back: below the issuer's path.
+const (
+	loginPath    = "/login"
+	consentPath  = "/consent"
+	continuation = "continue"
+)
+
+// Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
+// here as a continuation.
+func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
+	a, err := h.authorization(r)
+	if err != nil {
+		return h.refuseAuthorization(w, r, err)
+	}
+	session, err := h.sessions.Find(r, a.Client.ID)
+	if err != nil {
+		return err
+	}
+	step, err := h.tokens.Decide(a, session)
+	if err != nil {
+		return h.refuseAuthorization(w, r, err)
+	}
+	switch step {
+	case token.StepLogin:
+		back := h.basePath + AuthorizePath + "?" + continuation + "=" + a.Continuation()
+		return seeOther(w, h.basePath+loginPath+"?"+url.Values{"return_to": {back}}.Encode())
+	case token.StepConsent:
+		return seeOther(w, h.basePath+consentPath+"?"+url.Values{"request": {a.Ticket(session.ID)}}.Encode())
+	}
+	answer, err := h.tokens.Issue(r.Context(), a, session)
+	if err != nil {
+		return h.refuseAuthorization(w, r, err)
+	}
+	return h.answer(w, r, answer)
+}
+
+// authorization reads the request: the parameters of the query, or of the form (OpenID Connect Core §3.1.2.1), or a
+// continuation.
+func (h *Handlers) authorization(r *http.Request) (*token.Authorization, error) {
+	params, err := authorizationParams(r)
+	if err != nil {
+		return nil, err
+	}
+	if text := params.Get(continuation); text != "" && r.Method == http.MethodGet {
+		return h.tokens.Resume(r.Context(), text)
+	}
+	return h.tokens.Authorize(r.Context(), params)
+}
+
+// authorizationParams reads parameters without judging repeated ones: what they are answered with depends on which they are.
+func authorizationParams(r *http.Request) (url.Values, error) {
+	raw := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || kind != "application/x-www-form-urlencoded" {
+			return nil, invalidRequest("The body must be application/x-www-form-urlencoded.")
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, fmt.Errorf("read form: %w", err)
+		}
+		raw = string(body)
+	}
+	if strings.Count(raw, "&") >= maxParameters {
+		return nil, invalidRequest("There are too many parameters.")
+	}
+	params, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, invalidRequest("The parameters are malformed.")
+	}
+	for name, values := range params {
+		for _, value := range values {
+			if !isText(name) || !isText(value) {
+				return nil, invalidRequest("The parameters must be UTF-8, without NUL.")
+			}
+		}
+	}
+	return params, nil
+}
+
+// refuseAuthorization sends an error to the client, or shows a page when there is nobody to send it to: RFC 6749 §4.1.2.1.
+func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, err error) error {
+	var refused *token.AuthorizationError
+	if errors.As(err, &refused) && refused.Response != nil {
+		noteReason(r, refused.Err)
+		return h.answer(w, r, refused.Response)
+	}
+	return err
+}
+
+// answer sends the answer to the client by way of the browser.
+func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *token.AuthorizationResponse) error {
+	if answer.Mode == token.ModeFormPost {
+		page := web.FormPost{Action: answer.RedirectURI}
+		for name := range answer.Params {
+			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})
+		}
+		return h.pages.Render(w, r, http.StatusOK, page)
+	}
+	return seeOther(w, answer.Location())
+}
+
+// seeOther redirects by 303, which makes the browser drop what it has posted: RFC 9700 §4.12.
+func seeOther(w http.ResponseWriter, location string) error {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// Push is the endpoint for pushed authorization requests (RFC 9126 §2).
+func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
+	f, client, err := readRequest(r)
+	if err != nil {
+		return err
+	}
+	pushed, err := h.tokens.Push(r.Context(), &token.PushRequest{Client: client, Params: url.Values(f)})
+	if err != nil {
+		return err
+	}
+	return writeJSONStatus(w, http.StatusCreated, struct {
+		RequestURI string `json:"request_uri"`
+		ExpiresIn  int64  `json:"expires_in"`
+	}{pushed.RequestURI, pushed.ExpiresIn})
+}
+
+// UserInfo is the userinfo endpoint (OpenID Connect Core §5.3). The token comes in the header or, in a POST, in the form
+// (RFC 6750 §2.1, §2.2); never in the query, which ends up in logs.
+func (h *Handlers) UserInfo(w http.ResponseWriter, r *http.Request) error {
+	bearer, err := bearerToken(r)
+	if err != nil {
+		return err
+	}
+	info, err := h.tokens.UserInfo(r.Context(), bearer)
+	if err != nil {
+		return err
+	}
+	if info.JWT != "" {
+		w.Header().Set("Content-Type", "application/jwt")
+		_, err := io.WriteString(w, info.JWT.Reveal())
+		return err
+	}
+	return writeJSON(w, info.Claims)
+}
+
+func bearerToken(r *http.Request) (storage.Secret, error) {
+	headers := r.Header.Values("Authorization")
+	inForm := storage.Secret("")
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method == http.MethodPost && err == nil && kind == "application/x-www-form-urlencoded" {
+		f, err := readForm(r)
+		if err != nil {
+			return "", err
+		}
+		inForm = f.secret("access_token")
+	}
+	switch {
+	case len(headers) > 1 || len(headers) == 1 && inForm != "":
+		return "", invalidRequest("The access token must be sent once, in one way.")
+	case len(headers) == 0 && inForm != "":
+		return inForm, nil
+	case len(headers) == 0:
+		return "", errNoToken
+	}
+	scheme, text, ok := strings.Cut(headers[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || text == "" {
+		return "", errNoToken
+	}
+	return storage.Secret(strings.TrimSpace(text)), nil
+}
+
+// errNoToken: RFC 6750 §3.1 wants no error code where no token was sent.
+var errNoToken = errors.New("no access token")
+
+// RenderBearerError writes an error as RFC 6750 §3 has it.
+func RenderBearerError(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errNoToken) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	e := protocolError(err)
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey", error="`+e.Code+`", error_description="`+describable(e.Description)+`"`)
+	}
+	renderJSON(w, r, e)
+}

@@ -1,0 +1,152 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"latchkey/clients"
+	"latchkey/server/route"
+	"latchkey/server/token"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// logout is a request to sign out (OpenID Connect RP-Initiated Logout §2).
+type logout struct {
+	params url.Values
+	// client is whom the hint or the client_id names; nil = nobody.
+	client *clients.Client
+	// hint is nil when there is no valid one.
+	hint *token.IDTokenHint
+	// back is where the browser goes afterwards, if that is the client's; empty = nowhere.
+	back string
+}
+
+// Logout is the end session endpoint. With an ID token of the present session the user is signed out at once, otherwise asked:
+// else any page could sign people out.
+func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
+	params, err := authorizationParams(r)
+	if err != nil {
+		return err
+	}
+	session, err := h.sessions.Find(r, "")
+	if err != nil {
+		return err
+	}
+	confirmed := false
+	if ticket := params.Get("request"); ticket != "" && r.Method == http.MethodPost {
+		if session == nil {
+			return seeOther(w, h.basePath+LogoutPath) // signed out already
+		}
+		decision := params.Get("decision")
+		params, err = h.tokens.OpenLogoutTicket(ticket, session.ID)
+		if errors.Is(err, token.ErrTicket) {
+			return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
+		}
+		if err != nil {
+			return err
+		}
+		if decision != "logout" {
+			return seeOther(w, h.basePath+accountPath)
+		}
+		confirmed = true
+	}
+	l, err := h.logoutRequest(r, params)
+	if err != nil {
+		return err
+	}
+	if session != nil && !confirmed && !l.proves(session) {
+		return h.askLogout(w, r, session, l)
+	}
+	if session != nil {
+		if err := h.sessions.End(w, r, session); err != nil {
+			return err
+		}
+	}
+	if l.back != "" {
+		return seeOther(w, l.back)
+	}
+	return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Locales: params.Get("ui_locales")})
+}
+
+// accountPath is the account page.
+const accountPath = "/account"
+
+// logoutRequest reads what is asked for. A redirect URI that is not the client's is left out (§3): signing out goes before
+// going back.
+func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, error) {
+	for _, values := range params {
+		if len(values) > 1 {
+			return nil, invalidRequest("A parameter is repeated.")
+		}
+	}
+	l := &logout{params: params}
+	id := params.Get("client_id")
+	if raw := params.Get("id_token_hint"); raw != "" {
+		hint, err := h.tokens.IDTokenHint(r.Context(), storage.Secret(raw))
+		var refused *token.Error
+		switch {
+		case errors.As(err, &refused): // no better than none
+		case err != nil:
+			return nil, err
+		case id != "" && id != hint.ClientID:
+			return nil, invalidRequest("The client_id is not the one of the id_token_hint.") // §2
+		default:
+			l.hint, id = hint, hint.ClientID
+		}
+	}
+	if id == "" {
+		return l, nil
+	}
+	client, err := h.clients.Client(r.Context(), id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("logout: %w", err)
+	}
+	l.client = client
+	if uri := params.Get("post_logout_redirect_uri"); uri != "" && !client.Disabled && slices.Contains(client.PostLogoutRedirectURIs, uri) {
+		l.back = uri
+		if state := params.Get("state"); state != "" {
+			separator := "?"
+			if strings.Contains(uri, "?") {
+				separator = "&"
+			}
+			l.back += separator + url.Values{"state": {state}}.Encode()
+		}
+	}
+	return l, nil
+}
+
+// proves tells whether the request comes from a client of this very session.
+func (l *logout) proves(s *storage.LiveBrowserSession) bool {
+	return l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == strconv.FormatInt(s.UserID, 10)
+}
+
+func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, l *logout) error {
+	ticket, err := h.tokens.LogoutTicket(s.ID, l.params)
+	if err != nil {
+		return err
+	}
+	page := web.Logout{
+		Action: h.basePath + LogoutPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
+		Username: s.User.Username, Locales: l.params.Get("ui_locales"),
+	}
+	if l.client != nil {
+		page.ClientName = l.client.ClientName
+	}
+	if u, err := url.Parse(l.back); err == nil && l.back != "" {
+		target := u.Scheme + ":"
+		if u.Host != "" {
+			target += "//" + u.Host
+		}
+		page.FormTargets = []string{target}
+	}
+	return h.pages.Render(w, r, http.StatusOK, page)
+}
