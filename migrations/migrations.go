@@ -53,25 +53,34 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Applied, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := p.Up(ctx)
-	if err != nil && dialect == SQLite {
-		// SQLite has no lock that outlives a transaction. Who came second failed because the tables were
-		// there already, and looks again.
-		if behind, behindErr := Behind(ctx, db, dialect); behindErr == nil && !behind {
-			return nil, nil
+	var applied []Applied
+	for {
+		before := progress(ctx, db, dialect)
+		results, err := p.Up(ctx)
+		if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			applied = append(applied, Applied{Version: r.Source.Version, Name: path.Base(r.Source.Path), Duration: r.Duration})
+		}
+		if err == nil {
+			return applied, nil
+		}
+		// SQLite has no lock that outlives a transaction. Who comes second to a step fails because the tables are there
+		// already, and goes on from there.
+		if dialect != SQLite || progress(ctx, db, dialect) == before {
+			return applied, fmt.Errorf("apply migrations: %w", err)
 		}
 	}
-	if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
-		results = partial.Applied
+}
+
+// progress is how many migrations are applied; without a version table it is negative.
+func progress(ctx context.Context, db *sql.DB, dialect Dialect) int {
+	applied, err := versions(ctx, db, dialect)
+	if err != nil || applied == nil {
+		return -1
 	}
-	applied := make([]Applied, 0, len(results))
-	for _, r := range results {
-		applied = append(applied, Applied{Version: r.Source.Version, Name: path.Base(r.Source.Path), Duration: r.Duration})
-	}
-	if err != nil {
-		return applied, fmt.Errorf("apply migrations: %w", err)
-	}
-	return applied, nil
+	return len(applied)
 }
 
 // Status tells the state of each migration, by version. It writes nothing.
@@ -139,7 +148,7 @@ func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 }
 
 // versions reads what was applied and when. goose's own reading would make the version table when it is not there,
-// which a server that only looks must not do: the database may be a standby.
+// which a server that only looks must not do: the database may be a standby. Without it the answer is nil.
 func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.Time, error) {
 	exists := `SELECT to_regclass('` + versionTable + `') IS NOT NULL`
 	if dialect == SQLite {
@@ -150,7 +159,7 @@ func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.
 		return nil, fmt.Errorf("look for the schema: %w", err)
 	}
 	if !found {
-		return map[int64]time.Time{}, nil
+		return nil, nil
 	}
 	rows, err := db.QueryContext(ctx, `SELECT version_id, tstamp FROM `+versionTable+` WHERE is_applied AND version_id > 0`)
 	if err != nil {
