@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -9,13 +10,14 @@ import (
 )
 
 const clientColumns = `id, metadata, secret_mac, previous_secret_mac, previous_secret_expires_at, disabled, auth_epoch,
-	version, created_at, updated_at`
+	version, created_at, updated_at, origin, registration_mac, registration_key, expires_at`
 
 func scanClient(row scanner) (*storage.Client, error) {
 	var c storage.Client
 	var metadata string
 	err := row.Scan(&c.ID, &metadata, bytesTo(c.SecretMAC[:]), bytesTo(c.PreviousSecretMAC[:]),
-		timeTo(&c.PreviousSecretExpiresAt), &c.Disabled, &c.AuthEpoch, &c.Version, timeTo(&c.CreatedAt), timeTo(&c.UpdatedAt))
+		timeTo(&c.PreviousSecretExpiresAt), &c.Disabled, &c.AuthEpoch, &c.Version, timeTo(&c.CreatedAt), timeTo(&c.UpdatedAt),
+		&c.Origin, bytesTo(c.RegistrationMAC[:]), bytesTo(c.RegistrationKey[:]), timeTo(&c.ExpiresAt))
 	if err != nil {
 		return nil, err
 	}
@@ -25,27 +27,86 @@ func scanClient(row scanner) (*storage.Client, error) {
 
 // CreateClient implements [storage.Clients].
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
-	if !keyed(c.ID) {
+	if !keyed(c.ID, string(c.Origin)) {
 		return interpret("create client", errText)
 	}
-	epoch := c.CreatedAt.UnixMicro()
-	err := s.write(ctx, "create client", func(tx conn) error {
-		_, err := tx.exec(`
-			INSERT INTO clients (id, metadata, secret_mac, previous_secret_mac, previous_secret_expires_at, disabled,
-				auth_epoch, version, created_at, updated_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)`,
-			c.ID, string(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), micros(c.PreviousSecretExpiresAt),
-			c.Disabled, epoch, micros(c.CreatedAt), micros(c.UpdatedAt))
-		if err != nil {
-			return err
-		}
-		return tx.changed(storage.ChangeClient, audit)
-	})
+	stored := begun(c)
+	err := s.write(ctx, "create client", func(tx conn) error { return tx.createClient(stored, audit) })
 	if err != nil {
 		return err
 	}
-	c.AuthEpoch, c.Version = epoch, 1
+	c.AuthEpoch, c.Version, c.Origin = stored.AuthEpoch, stored.Version, stored.Origin
 	return nil
+}
+
+// begun is a new client as it is stored.
+func begun(c *storage.Client) *storage.Client {
+	stored := *c
+	stored.AuthEpoch, stored.Version, stored.Origin = c.CreatedAt.UnixMicro(), 1, cmp.Or(c.Origin, storage.OriginOperator)
+	return &stored
+}
+
+func (c conn) createClient(new *storage.Client, audit *storage.AuditEvent) error {
+	_, err := c.exec(`
+		INSERT INTO clients (`+clientColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		new.ID, string(new.Metadata), digest(new.SecretMAC), digest(new.PreviousSecretMAC), micros(new.PreviousSecretExpiresAt),
+		new.Disabled, new.AuthEpoch, new.Version, micros(new.CreatedAt), micros(new.UpdatedAt), string(new.Origin),
+		digest(new.RegistrationMAC), digest(new.RegistrationKey), micros(new.ExpiresAt))
+	if err != nil {
+		return err
+	}
+	return c.changed(storage.ChangeClient, audit)
+}
+
+const clientByRegistration = `SELECT ` + clientColumns + ` FROM clients WHERE registration_key = ?`
+
+// CreateRegisteredClient implements [storage.Clients].
+func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {
+	if !keyed(c.ID, string(c.Origin)) {
+		return nil, interpret("create registered client", errText)
+	}
+	if c.RegistrationKey.IsZero() {
+		return nil, interpret("create registered client", errKey)
+	}
+	var stored *storage.Client
+	err := s.write(ctx, "create registered client", func(tx conn) (err error) {
+		stored, err = one(tx, scanClient, clientByRegistration, c.RegistrationKey[:])
+		switch {
+		case isNoRow(err):
+			err = tx.createWithin(begun(c), most, audit)
+		case err == nil && !stored.ExpiresAt.IsZero() && c.ExpiresAt.After(stored.ExpiresAt):
+			err = tx.prolong(stored.ID, c.ExpiresAt)
+		}
+		if err != nil {
+			return err
+		}
+		stored, err = one(tx, scanClient, clientByRegistration, c.RegistrationKey[:])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stored, nil
+}
+
+func (c conn) prolong(client string, expiresAt time.Time) error {
+	if _, err := c.exec(`UPDATE clients SET expires_at = ? WHERE id = ?`, micros(expiresAt), client); err != nil {
+		return err
+	}
+	return c.changed(storage.ChangeClient, nil)
+}
+
+// createWithin creates a client unless most clients with an end are there.
+func (c conn) createWithin(new *storage.Client, most int, audit *storage.AuditEvent) error {
+	var there int
+	err := c.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(most, 0)}, &there)
+	if err != nil {
+		return err
+	}
+	if there >= most {
+		return storage.ErrLimit
+	}
+	return c.createClient(new, audit)
 }
 
 // Client implements [storage.Clients].
@@ -67,12 +128,14 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	err := s.write(ctx, "update client", func(tx conn) error {
 		err := tx.row(`
 			UPDATE clients SET metadata = ?, secret_mac = ?, previous_secret_mac = ?, previous_secret_expires_at = ?,
-				disabled = ?, auth_epoch = max(auth_epoch, ?), version = version + 1, updated_at = ?
+				disabled = ?, auth_epoch = max(auth_epoch, ?), version = version + 1, updated_at = ?,
+				registration_mac = ?, registration_key = ?, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE ? END
 			WHERE id = ? AND version = ?
 			RETURNING version, auth_epoch`,
 			[]any{
 				string(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), micros(c.PreviousSecretExpiresAt),
-				c.Disabled, c.AuthEpoch, micros(c.UpdatedAt), c.ID, c.Version,
+				c.Disabled, c.AuthEpoch, micros(c.UpdatedAt), digest(c.RegistrationMAC), digest(c.RegistrationKey), micros(c.ExpiresAt),
+				c.ID, c.Version,
 			}, &version, &epoch)
 		if isNoRow(err) {
 			return tx.conflict(`SELECT 1 FROM clients WHERE id = ?`, c.ID)

@@ -19,6 +19,8 @@ var (
 	errClosed = errors.New("store is closed")
 	// errText refuses a key that a row can't have.
 	errText = errors.New("text with a NUL or invalid UTF-8")
+	// errKey refuses a client that can't be found again as the same one.
+	errKey = errors.New("no registration key")
 	// errDiscard makes database/sql close a connection instead of keeping it.
 	errDiscard = driver.ErrBadConn
 )
@@ -28,7 +30,7 @@ func interpret(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{storage.ErrNotFound, storage.ErrExists, storage.ErrConflict, storage.ErrUnavailable} {
+	for _, known := range []error{storage.ErrNotFound, storage.ErrExists, storage.ErrConflict, storage.ErrLimit, storage.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
@@ -54,6 +56,8 @@ func sentinel(err error) error {
 		switch e.Code() {
 		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 			return storage.ErrExists
+		case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: // what it belongs to is gone
+			return storage.ErrNotFound
 		}
 		// The low byte is the primary code; the rest says more.
 		switch e.Code() & 0xff {

@@ -14,15 +14,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 		return interpret("create grant", errText)
 	}
 	return s.write(ctx, "create grant", func(c conn) error {
-		_, err := c.exec(`
-			INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at,
-				expires_at, address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at,
-				last_used_at, revoked_at, revoke_reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			g.ID[:], g.ClientID, g.UserID, plain(words(g.Scope)), plain(words(g.Audience)), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
-			micros(g.CreatedAt), micros(g.ExpiresAt), plain(g.Address), plain(g.UserAgent), g.Current[:], g.Generation, micros(g.WindowAt),
-			token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), plain(g.RevokeReason))
-		if err != nil {
+		if err := c.createGrant(g); err != nil {
 			return err
 		}
 		if err := c.login(login, g.CreatedAt); err != nil {
@@ -32,31 +24,40 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 	})
 }
 
+func (c conn) createGrant(g *storage.Grant) error {
+	_, err := c.exec(`
+		INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at,
+			expires_at, address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at,
+			last_used_at, revoked_at, revoke_reason, session_id, amr, claims)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.ID[:], g.ClientID, g.UserID, plain(words(g.Scope)), plain(words(g.Audience)), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
+		micros(g.CreatedAt), micros(g.ExpiresAt), plain(g.Address), plain(g.UserAgent), g.Current[:], g.Generation, micros(g.WindowAt),
+		token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), plain(g.RevokeReason),
+		id(g.SessionID), plain(words(g.AMR)), plain(g.Claims))
+	return err
+}
+
 const liveGrants = `
 	SELECT g.id, g.client_id, g.user_id, g.scope, g.audience, g.user_epoch, g.client_epoch, g.auth_time, g.created_at,
 		g.expires_at, g.address, g.user_agent, g.current_id, g.generation, g.window_at, g.previous_id,
-		g.previous_retired_at, g.last_used_at, g.revoked_at, g.revoke_reason,
-		u.id IS NOT NULL, coalesce(u.id, 0), coalesce(u.username, ''), coalesce(u.email, ''), coalesce(u.active, 0),
-		coalesce(u.staff, 0), coalesce(u.auth_epoch, 0), u.created_at, u.last_login,
+		g.previous_retired_at, g.last_used_at, g.revoked_at, g.revoke_reason, g.session_id, g.amr, g.claims,
+		` + joinedUser + `,
 		c.id IS NOT NULL, coalesce(c.disabled, 0), coalesce(c.auth_epoch, 0)
 	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
 
 func scanLiveGrant(row scanner) (*storage.LiveGrant, error) {
 	var g storage.LiveGrant
-	var u storage.User
-	var userExists bool
-	err := row.Scan(bytesTo(g.ID[:]), &g.ClientID, &g.UserID, wordsTo(&g.Scope), wordsTo(&g.Audience), &g.UserEpoch,
+	var u userDest
+	fields := append([]any{
+		bytesTo(g.ID[:]), &g.ClientID, &g.UserID, wordsTo(&g.Scope), wordsTo(&g.Audience), &g.UserEpoch,
 		&g.ClientEpoch, timeTo(&g.AuthTime), timeTo(&g.CreatedAt), timeTo(&g.ExpiresAt), &g.Address, &g.UserAgent,
 		bytesTo(g.Current[:]), &g.Generation, timeTo(&g.WindowAt), bytesTo(g.Previous[:]), timeTo(&g.PreviousRetiredAt),
-		timeTo(&g.LastUsedAt), timeTo(&g.RevokedAt), &g.RevokeReason,
-		&userExists, &u.ID, &u.Username, &u.Email, &u.Active, &u.Staff, &u.AuthEpoch, timeTo(&u.CreatedAt), timeTo(&u.LastLogin),
-		&g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)
-	if err != nil {
+		timeTo(&g.LastUsedAt), timeTo(&g.RevokedAt), &g.RevokeReason, bytesTo(g.SessionID[:]), wordsTo(&g.AMR), &g.Claims,
+	}, u.fields()...)
+	if err := row.Scan(append(fields, &g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)...); err != nil {
 		return nil, err
 	}
-	if userExists {
-		g.User = &u
-	}
+	g.User = u.user()
 	return &g, nil
 }
 
@@ -165,6 +166,9 @@ func selects(f storage.GrantFilter) (string, []any) {
 	}
 	if f.ClientID != "" {
 		where, args = append(where, `g.client_id = ?`), append(args, f.ClientID)
+	}
+	if !f.SessionID.IsZero() {
+		where, args = append(where, `g.session_id = ?`), append(args, f.SessionID[:])
 	}
 	if !f.LiveAt.IsZero() {
 		where, args = append(where, alive), append(args, f.LiveAt.UnixMicro())

@@ -18,10 +18,21 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.Grants, `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= ? LIMIT ?)`},
 		{&m.RevokedTokens, `DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Throttles, `DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= ? LIMIT ?)`},
+		{&m.BrowserSessions, `DELETE FROM browser_sessions WHERE hash IN (SELECT hash FROM browser_sessions WHERE expires_at <= ? LIMIT ?)`},
+		{&m.AuthorizationCodes, `DELETE FROM authorization_codes WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= ? LIMIT ?)`},
+		{&m.UsedJTIs, `
+			DELETE FROM used_jtis WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_jtis WHERE expires_at <= ? LIMIT ?)`},
+		{&m.PushedRequests, `DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= ? LIMIT ?)`},
+		{&m.LogoutNotices, `DELETE FROM logout_notices WHERE id IN (SELECT id FROM logout_notices WHERE expires_at <= ? LIMIT ?)`},
+		{&m.RegistrationTokens, `DELETE FROM registration_tokens WHERE id IN (SELECT id FROM registration_tokens WHERE expires_at <= ? LIMIT ?)`},
+		{&m.Clients, `DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at <= ? LIMIT ?)`},
 	} {
 		err := s.write(ctx, "remove what has ended", func(c conn) (err error) {
 			*part.removed, err = c.exec(part.query, now.UnixMicro(), max(batch, 1))
-			return err
+			if err != nil || part.removed != &m.Clients || m.Clients == 0 {
+				return err
+			}
+			return c.changed(storage.ChangeClient, nil)
 		})
 		if err != nil {
 			*part.removed = 0

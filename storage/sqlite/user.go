@@ -19,6 +19,30 @@ func scanUser(row scanner) (*storage.User, error) {
 	return &u, nil
 }
 
+// joinedUser are the columns of a user u who may not be there, without the hash.
+const joinedUser = `u.id IS NOT NULL, coalesce(u.id, 0), coalesce(u.username, ''), coalesce(u.email, ''), coalesce(u.active, 0),
+	coalesce(u.staff, 0), coalesce(u.auth_epoch, 0), u.created_at, u.last_login`
+
+// userDest reads joinedUser.
+type userDest struct {
+	exists bool
+	row    storage.User
+}
+
+func (d *userDest) fields() []any {
+	return []any{
+		&d.exists, &d.row.ID, &d.row.Username, &d.row.Email, &d.row.Active, &d.row.Staff, &d.row.AuthEpoch,
+		timeTo(&d.row.CreatedAt), timeTo(&d.row.LastLogin),
+	}
+}
+
+func (d *userDest) user() *storage.User {
+	if !d.exists {
+		return nil
+	}
+	return &d.row
+}
+
 // CreateUser implements [storage.Users].
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	if !keyed(u.Username) {
@@ -97,7 +121,11 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 // RemoveUser implements [storage.Users].
 func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
 	return s.write(ctx, "remove user", func(c conn) error {
-		return c.must(audit, `DELETE FROM users WHERE id = ?`, id)
+		if err := c.must(audit, `DELETE FROM users WHERE id = ?`, id); err != nil {
+			return err
+		}
+		_, err := c.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
+		return err
 	})
 }
 
