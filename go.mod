@@ -8,6 +8,7 @@ go 1.26.0
 replace github.com/ory/x => ./third_party/ory-x
 
 require (
+	code.dny.dev/ssrf v0.3.0
 	github.com/alecthomas/kong v1.17.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/go-jose/go-jose/v4 v4.1.8

@@ -1,0 +1,101 @@
+package safehttp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxURL bounds a URL, in bytes.
+const maxURL = 2048
+
+// parseURL reads a URL that may be fetched. Whether its address may be dialled shows when it is.
+func parseURL(raw string, allowHTTP bool) (*url.URL, error) {
+	if len(raw) > maxURL {
+		return nil, errors.New("the URL is too long")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("not a URL") // the parser's words would repeat it
+	}
+	switch {
+	case u.Scheme != "https" && (u.Scheme != "http" || !allowHTTP):
+		return nil, fmt.Errorf("the scheme %q", u.Scheme)
+	case u.User != nil:
+		return nil, errors.New("the URL has user information")
+	case strings.Contains(raw, "#"):
+		return nil, errors.New("the URL has a fragment")
+	}
+	if err := checkHost(u); err != nil {
+		return nil, err
+	}
+	return u, checkPort(u)
+}
+
+// checkHost lets through names and the usual notations of addresses. What else may stand for an address differs from one
+// resolver to the next: 127.1, 2130706433, 0x7f.1, 017700000001.
+func checkHost(u *url.URL) error {
+	host := u.Hostname()
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(host)
+		if err != nil || !addr.Is6() || addr.Is4In6() || addr.Zone() != "" {
+			return errors.New("the host is not a plain IPv6 address")
+		}
+		return nil
+	}
+	if host == "" || len(host) > 253 {
+		return errors.New("the URL has no usable host")
+	}
+	for _, c := range []byte(host) {
+		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return errors.New("the host has characters that names don't have") // an international name is written as xn--…
+		}
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is4() {
+		return nil
+	}
+	if endsInNumber(host) {
+		return errors.New("the host is an address in an unusual notation")
+	}
+	return nil
+}
+
+// endsInNumber is the question of the same name of the URL standard (WHATWG), section 3.5: what ends in a number is an address.
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(last, "0123456789") == ""
+}
+
+// blockedPorts are those from 1024 on that the Fetch standard blocks (section 2.9): what listens there speaks something else, and
+// could take a request for it.
+var blockedPorts = [...]uint16{
+	1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+}
+
+// checkPort keeps to ports where a web server may be: below 1024, other services are.
+func checkPort(u *url.URL) error {
+	if u.Port() == "" {
+		if strings.HasSuffix(u.Host, ":") {
+			return errors.New("the port is empty")
+		}
+		return nil
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case err != nil:
+		return errors.New("the port is not a number up to 65535")
+	case port == 443, port == 80 && u.Scheme == "http":
+		return nil
+	case port < 1024, slices.Contains(blockedPorts[:], uint16(port)):
+		return fmt.Errorf("the port %d", port)
+	}
+	return nil
+}
