@@ -47,6 +47,11 @@ type Server struct {
 	Backend Client
 	// SPA is a public client for the grants password and refresh_token, with a redirect URI at Origin.
 	SPA Client
+	// Web is a confidential client for authorization_code and refresh_token, Portal the same without a consent page, Native a
+	// public one on the user's device.
+	Web, Portal, Native Client
+	// Inspector is a resource server that may introspect every token.
+	Inspector Client
 	// SimpleJWT is the built-in client of the simplejwt routes.
 	SimpleJWT Client
 
@@ -58,6 +63,8 @@ type Server struct {
 type Client struct {
 	ID     string
 	Secret storage.Secret
+	// Redirect is the first redirect URI, if there is one.
+	Redirect string
 }
 
 type options struct {
@@ -117,6 +124,7 @@ func (s *Server) Replica(t testing.TB, opts ...Option) *Server {
 	shared := func(o *options) { o.store, o.clock, o.bare = s.Store, s.Clock, true }
 	other := New(t, append([]Option{shared}, opts...)...)
 	other.Backend, other.SPA, other.SimpleJWT = s.Backend, s.SPA, s.SimpleJWT
+	other.Web, other.Portal, other.Native, other.Inspector = s.Web, s.Portal, s.Native, s.Inspector
 	return other
 }
 
@@ -186,6 +194,22 @@ func (s *Server) addFixtures() {
 		ClientName: "Single-page application", GrantTypes: []string{"password", "refresh_token"}, Scope: "read write",
 		TokenEndpointAuthMethod: "none", RedirectURIs: []string{Origin + "/callback"},
 	}})
+	code := []string{"authorization_code", "refresh_token"}
+	s.Web = s.AddClient(clients.Registration{ID: "web", Metadata: clients.Metadata{
+		ClientName: "Web application", GrantTypes: code, Scope: "openid profile email read write",
+		RedirectURIs: []string{Callback}, PostLogoutRedirectURIs: []string{Origin + "/goodbye"},
+	}})
+	s.Portal = s.AddClient(clients.Registration{ID: "portal", Policy: clients.Policy{FirstParty: true}, Metadata: clients.Metadata{
+		ClientName: "Portal", GrantTypes: code, Scope: "openid profile email read write", TokenEndpointAuthMethod: "none",
+		RedirectURIs: []string{Callback}, PostLogoutRedirectURIs: []string{Origin + "/goodbye"},
+	}})
+	s.Native = s.AddClient(clients.Registration{ID: "native", Metadata: clients.Metadata{
+		ClientName: "Native application", GrantTypes: code, Scope: "openid read", TokenEndpointAuthMethod: "none",
+		ApplicationType: "native", RedirectURIs: []string{NativeCallback},
+	}})
+	s.Inspector = s.AddClient(clients.Registration{ID: "inspector", Policy: clients.Policy{IntrospectAll: true}, Metadata: clients.Metadata{
+		GrantTypes: []string{"client_credentials"},
+	}})
 	s.SimpleJWT = Client{ID: clients.SimpleJWTID}
 }
 
@@ -207,5 +231,9 @@ func (s *Server) AddClient(r clients.Registration) Client {
 	if err != nil {
 		s.t.Fatalf("add client: %v", err)
 	}
-	return Client{ID: c.ID, Secret: secret}
+	client := Client{ID: c.ID, Secret: secret}
+	if len(c.RedirectURIs) > 0 {
+		client.Redirect = c.RedirectURIs[0]
+	}
+	return client
 }
