@@ -29,6 +29,7 @@ func (s *Server) routes() *route.Router {
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
 		BasePath: s.issuer.Path, Issuer: s.cfg.Issuer, Scopes: s.scopes,
+		Registration: s.cfg.Registration, ClientDocuments: !s.cfg.ClientDocuments.Off(),
 	})
 	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.Foreign()}
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
@@ -39,6 +40,7 @@ func (s *Server) routes() *route.Router {
 	rt.API(oauth.RevokePath, h.Revoke, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.IntrospectPath, h.Introspect, oauth.RenderError, route.Methods(http.MethodPost))
 	rt.Public(oauth.JWKSPath, h.JWKS, oauth.RenderError, route.Methods(http.MethodGet))
+	rt.Public(oauth.ResourcesPath, h.ResourceMetadata, oauth.RenderError, route.Methods(http.MethodGet))
 	for _, path := range []string{oauth.OAuthMetadataPath, oauth.OpenIDConfigPath} {
 		rt.Public(path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		if s.issuer.Path != "" {

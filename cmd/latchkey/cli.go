@@ -46,7 +46,8 @@ func newCLI() *cli {
 
 	database := func() kong.Plugins { return flagsFor(groupDatabase, groupLog) }
 	c.Migrate.Up.Options, c.Migrate.Status.Options = database(), database()
-	c.Resource.Add.Options, c.Resource.List.Options, c.Resource.Remove.Options = database(), database(), database()
+	c.Resource.List.Options, c.Resource.Remove.Options = database(), database()
+	c.Resource.Add.Options = flagsFor(groupDatabase, groupIssuer, groupLog)
 	c.Session.Revoke.Options, c.Audit.List.Options = database(), database()
 	c.Session.List.Options = flagsFor(groupDatabase, groupLifetimes, groupSimpleJWT, groupLog)
 	c.User.List.Options, c.User.Show.Options, c.User.Remove.Options = database(), database(), database()

@@ -67,12 +67,13 @@ const (
 	groupHashing   = "passwords"
 	groupLifetimes = "lifetimes"
 	groupServer    = "server"
+	groupIssuer    = "issuer"
 	groupSimpleJWT = "simplejwt"
 )
 
 // allGroups is what a server takes.
 var allGroups = [...]string{
-	groupServer, groupDatabase, groupRoot, groupLifetimes, groupHashing, groupLog, groupSimpleJWT,
+	groupServer, groupIssuer, groupDatabase, groupRoot, groupLifetimes, groupHashing, groupLog, groupSimpleJWT,
 }
 
 // options is the whole configuration, in the order of the documentation.
@@ -89,7 +90,7 @@ func options() []*option {
 			set:  func(s *settings, v string) error { return setAddress(&s.server.AdminListen, v) },
 		},
 		{
-			name: "issuer", preset: "http://localhost:8000", value: "URL", group: groupServer,
+			name: "issuer", preset: "http://localhost:8000", value: "URL", group: groupIssuer,
 			help: "Issuer identifier: the URL that clients know this server by; https unless the host is loopback.",
 			set:  func(s *settings, v string) error { return setIssuer(&s.server.Issuer, v) },
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/server/oauth"
 	"latchkey/storage"
 )
 
@@ -57,7 +58,20 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	}
-	return a.printJSON(describeResource(added))
+	document := oauth.ResourceMetadataURL(a.settings.server.Issuer, added.Identifier)
+	return a.printJSON(addedResource{
+		resource: describeResource(added), Metadata: document,
+		WWWAuthenticate: fmt.Sprintf("Bearer resource_metadata=%q", document),
+	})
+}
+
+// addedResource is a new resource with what its server needs to send clients here (RFC 9728 §5.1).
+type addedResource struct {
+	resource
+	// Metadata is where its document is, for a server of this --issuer.
+	Metadata string `json:"resource_metadata"`
+	// WWWAuthenticate is the header to refuse requests without a good token with.
+	WWWAuthenticate string `json:"www_authenticate"`
 }
 
 type resourceListCmd struct {

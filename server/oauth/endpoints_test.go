@@ -2,7 +2,6 @@ package oauth_test
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -152,79 +151,6 @@ func TestKeySetCaching(t *testing.T) {
 	}
 	if a := s.Get("/oauth2/jwks", servertest.Header("If-None-Match", etag)).Expect(200); strings.Count(a.Body, `"kid"`) != 2 {
 		t.Errorf("after a rotation: %s", a.Body)
-	}
-}
-
-func TestMetadata(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://api.example/", Scopes: []string{"write", "read"}}); err != nil {
-		t.Fatal(err)
-	}
-	a := s.Get("/.well-known/oauth-authorization-server").Expect(200)
-	a.ExpectBody(`{
-		"issuer": "` + s.URL + `",
-		"token_endpoint": "` + s.URL + `/oauth2/token",
-		"jwks_uri": "` + s.URL + `/oauth2/jwks",
-		"scopes_supported": ["read", "write"],
-		"response_types_supported": [],
-		"grant_types_supported": ["password", "refresh_token", "client_credentials"],
-		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-		"revocation_endpoint": "` + s.URL + `/oauth2/revoke",
-		"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-		"introspection_endpoint": "` + s.URL + `/oauth2/introspect",
-		"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"]
-	}`)
-	if b := s.Get("/.well-known/openid-configuration").Expect(200); b.Body != a.Body {
-		t.Errorf("the OpenID configuration is %s", b.Body)
-	}
-}
-
-// RFC 8414 §2: every advertised value works, and nothing else does.
-func TestAdvertisedValuesWork(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	doc := s.Get("/.well-known/oauth-authorization-server").Expect(200)
-	list := func(name string) (values []string) {
-		for _, v := range doc.JSON()[name].([]any) {
-			values = append(values, v.(string))
-		}
-		return values
-	}
-	tokens := s.Login(s.Backend)
-	for _, grant := range list("grant_types_supported") {
-		s.Token(s.Backend, "grant_type", grant, "username", "alice", "password", servertest.Password, "refresh_token", tokens.Refresh).Expect(200)
-	}
-	for _, grant := range []string{"authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer"} {
-		if !slices.Contains(list("grant_types_supported"), grant) {
-			s.Token(s.Backend, "grant_type", grant).ExpectError(400, "unsupported_grant_type")
-		}
-	}
-	for _, endpoint := range []string{"token", "revocation", "introspection"} {
-		url := doc.String(endpoint + "_endpoint")
-		for _, method := range []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"} {
-			form := servertest.Form("grant_type", "password", "username", "alice", "password", servertest.Password, "token", "x")
-			var edits []servertest.Edit
-			switch method {
-			case "client_secret_basic":
-				edits = append(edits, s.Backend.Basic())
-			case "client_secret_post":
-				form.Set("client_id", s.Backend.ID)
-				form.Set("client_secret", s.Backend.Secret.Reveal())
-			case "none":
-				form.Set("client_id", s.SPA.ID)
-			case "private_key_jwt":
-				form.Set("client_id", s.Backend.ID)
-				form.Set("client_assertion", "x")
-			}
-			want := 401
-			if slices.Contains(list(endpoint+"_endpoint_auth_methods_supported"), method) {
-				want = 200
-			}
-			if a := s.PostForm(url, form, edits...); a.Status != want {
-				t.Errorf("%s with %s: %d %s", endpoint, method, a.Status, a.Body)
-			}
-		}
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server/token"
 )
 
@@ -15,12 +17,15 @@ import (
 const (
 	AuthorizePath     = "/oauth2/authorize"
 	PushPath          = "/oauth2/par"
-	UserInfoPath      = "/oauth2/userinfo"
-	LogoutPath        = "/oauth2/logout"
 	TokenPath         = "/oauth2/token"
 	RevokePath        = "/oauth2/revoke"
 	IntrospectPath    = "/oauth2/introspect"
+	RegisterPath      = "/oauth2/register"
+	RegisteredPath    = RegisterPath + "/{client_id}"
+	UserInfoPath      = "/oauth2/userinfo"
+	LogoutPath        = "/oauth2/logout"
 	JWKSPath          = "/oauth2/jwks"
+	ResourcesPath     = "/oauth2/resources"
 	OAuthMetadataPath = "/.well-known/oauth-authorization-server"
 	OpenIDConfigPath  = "/.well-known/openid-configuration"
 )
@@ -28,51 +33,130 @@ const (
 // metadataMaxAge is short, since clients read the documents once and operators change what they say.
 const metadataMaxAge = 5 * time.Minute
 
-// metadata is the document of RFC 8414 §2. It names what works, nothing else.
-//
-// OpenID Connect Discovery wants members of an OpenID provider too (authorization_endpoint, subject_types_supported,
-// id_token_signing_alg_values_supported). They are absent as long as no ID token is issued: an OpenID client is right
-// to refuse the document then. It is served under that name all the same, because resource servers commonly look there
-// and nowhere else for issuer and jwks_uri.
+// metadata is the document of RFC 8414 §2 and of OpenID Connect Discovery 1.0 §3 at once. It names what works, nothing else.
 type metadata struct {
-	Issuer        string   `json:"issuer"`
-	TokenEndpoint string   `json:"token_endpoint"`
-	JWKSURI       string   `json:"jwks_uri"`
-	Scopes        []string `json:"scopes_supported,omitempty"`
-	// ResponseTypes is required even where there is no authorization endpoint, so it is empty.
-	ResponseTypes            []string `json:"response_types_supported"`
-	GrantTypes               []string `json:"grant_types_supported"`
+	Issuer                    string `json:"issuer"`
+	AuthorizationEndpoint     string `json:"authorization_endpoint"`
+	PushedRequestEndpoint     string `json:"pushed_authorization_request_endpoint"`
+	TokenEndpoint             string `json:"token_endpoint"`
+	UserInfoEndpoint          string `json:"userinfo_endpoint"`
+	EndSessionEndpoint        string `json:"end_session_endpoint"`
+	RevocationEndpoint        string `json:"revocation_endpoint"`
+	IntrospectionEndpoint     string `json:"introspection_endpoint"`
+	RegistrationEndpoint      string `json:"registration_endpoint,omitempty"`
+	JWKSURI                   string `json:"jwks_uri"`
+	ClientIDMetadataDocuments bool   `json:"client_id_metadata_document_supported,omitempty"`
+
+	Scopes               []string `json:"scopes_supported"`
+	ResponseTypes        []string `json:"response_types_supported"`
+	ResponseModes        []string `json:"response_modes_supported"`
+	GrantTypes           []string `json:"grant_types_supported"`
+	CodeChallengeMethods []string `json:"code_challenge_methods_supported"`
+	// ResponseIssuer is RFC 9207 §3, RequirePushed RFC 9126 §5.
+	ResponseIssuer bool     `json:"authorization_response_iss_parameter_supported"`
+	RequirePushed  bool     `json:"require_pushed_authorization_requests"`
+	Prompts        []string `json:"prompt_values_supported"`
+	UILocales      []string `json:"ui_locales_supported,omitempty"`
+
 	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
-	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
+	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	SubjectTypes    []string `json:"subject_types_supported"`
+	IDTokenAlgs     []string `json:"id_token_signing_alg_values_supported"`
+	UserInfoAlgs    []string `json:"userinfo_signing_alg_values_supported"`
+	Claims          []string `json:"claims_supported"`
+	ClaimsParameter bool     `json:"claims_parameter_supported"`
+	// RequestParameter and RequestURIParameter are request objects (RFC 9101), by value and by reference. The second must be
+	// said to be absent (Discovery §3: true is its default); the request_uri of a pushed request is not meant by it.
+	RequestParameter         bool `json:"request_parameter_supported"`
+	RequestURIParameter      bool `json:"request_uri_parameter_supported"`
+	BackchannelLogout        bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession bool `json:"backchannel_logout_session_supported"`
 }
 
-// Metadata is the authorization server's metadata document (RFC 8414 §3), which is the OpenID configuration too.
+// Metadata is the authorization server's metadata document (RFC 8414 §3), which is the OpenID configuration too: clients look
+// for one and take what they find for the other.
 func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 	scopes, err := h.scopes(r.Context())
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
-	confidential := []string{token.AuthBasic, token.AuthPost}
-	all := append(confidential[:2:2], token.AuthNone)
-	body, err := json.Marshal(metadata{
-		Issuer:                   h.issuer,
-		TokenEndpoint:            h.issuer + TokenPath,
-		JWKSURI:                  h.issuer + JWKSPath,
-		Scopes:                   scopes,
-		ResponseTypes:            []string{},
-		GrantTypes:               h.tokens.GrantTypes(),
-		TokenAuthMethods:         all,
-		RevocationEndpoint:       h.issuer + RevokePath,
-		RevocationAuthMethods:    all,
-		IntrospectionEndpoint:    h.issuer + IntrospectPath,
-		IntrospectionAuthMethods: confidential,
-	})
+	body, err := json.Marshal(h.metadata(scopes))
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
+	return writeDocument(w, r, body)
+}
+
+// metadata is the document, given the scopes of the protected resources.
+func (h *Handlers) metadata(scopes []string) *metadata {
+	// Introspection is for those who can prove who they are.
+	confidential := []string{token.AuthBasic, token.AuthPost, clients.AuthPrivateKeyJWT}
+	all := append(confidential[:3:3], token.AuthNone)
+	algs := assertionAlgs()
+	m := &metadata{
+		Issuer:                    h.issuer,
+		AuthorizationEndpoint:     h.issuer + AuthorizePath,
+		PushedRequestEndpoint:     h.issuer + PushPath,
+		TokenEndpoint:             h.issuer + TokenPath,
+		UserInfoEndpoint:          h.issuer + UserInfoPath,
+		EndSessionEndpoint:        h.issuer + LogoutPath,
+		RevocationEndpoint:        h.issuer + RevokePath,
+		IntrospectionEndpoint:     h.issuer + IntrospectPath,
+		JWKSURI:                   h.issuer + JWKSPath,
+		ClientIDMetadataDocuments: h.clientDocuments,
+
+		Scopes:               withoutRepeats(append(token.OpenIDScopes(), scopes...)),
+		ResponseTypes:        []string{"code"},
+		ResponseModes:        []string{token.ModeQuery, token.ModeFormPost},
+		GrantTypes:           h.tokens.GrantTypes(),
+		CodeChallengeMethods: []string{"S256"},
+		ResponseIssuer:       true,
+		Prompts:              token.Prompts(),
+		UILocales:            h.locales,
+
+		TokenAuthMethods:         all,
+		TokenAuthAlgs:            algs,
+		RevocationAuthMethods:    all,
+		RevocationAuthAlgs:       algs,
+		IntrospectionAuthMethods: confidential,
+		IntrospectionAuthAlgs:    algs,
+
+		SubjectTypes:    []string{"public"},
+		IDTokenAlgs:     token.IDTokenAlgs(),
+		UserInfoAlgs:    token.IDTokenAlgs(),
+		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "amr", "sid"}, token.UserClaimNames()...),
+		ClaimsParameter: true,
+
+		BackchannelLogout:        true,
+		BackchannelLogoutSession: true,
+	}
+	if h.registration != RegistrationOff {
+		m.RegistrationEndpoint = h.issuer + RegisterPath
+	}
+	return m
+}
+
+// assertionAlgs are the algorithms of private_key_jwt.
+func assertionAlgs() []string { return []string{"ES256", "EdDSA", "RS256", "PS256"} }
+
+// withoutRepeats keeps the first of each.
+func withoutRepeats(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		if !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// writeDocument answers with a JSON document that is the same for everybody.
+func writeDocument(w http.ResponseWriter, r *http.Request, body []byte) error {
 	sum := sha256.Sum256(body)
 	return writeCacheable(w, r, cacheable{
 		contentType: "application/json", body: body,

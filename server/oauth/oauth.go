@@ -21,6 +21,12 @@ type Config struct {
 	BasePath string
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
+	// Registration is one of the Registration constants.
+	Registration string
+	// ClientDocuments: the metadata document at a client's own URL makes it a client.
+	ClientDocuments bool
+	// Locales are those of the pages.
+	Locales []string
 	// Scopes gives the scopes that the metadata documents name; nil names none.
 	Scopes func(ctx context.Context) ([]string, error)
 }
@@ -36,6 +42,10 @@ type Handlers struct {
 	basePath string
 	issuer   string
 	scopes   func(ctx context.Context) ([]string, error)
+
+	registration    string
+	clientDocuments bool
+	locales         []string
 }
 
 // New makes the handlers.
@@ -46,5 +56,6 @@ func New(c Config) *Handlers {
 	return &Handlers{
 		tokens: c.Tokens, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
 		basePath: c.BasePath, issuer: c.Issuer, scopes: c.Scopes,
+		registration: c.Registration, clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}
 }
