@@ -62,7 +62,7 @@ func (s *Server) routes() *route.Router {
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
-			Sliding: s.cfg.SimpleJWT.Sliding,
+			Sliding: s.cfg.SimpleJWT.Sliding, Sunset: s.cfg.SimpleJWT.Sunset,
 			Cookie: simplejwt.RefreshCookie{
 				Name: s.cfg.SimpleJWT.RefreshCookie, Own: s.issuer.Scheme + "://" + s.issuer.Host, Origins: s.cfg.CORSOrigins,
 			},

@@ -115,4 +115,3 @@ func TestResourceMetadata(t *testing.T) {
 	}
 	s.Get(path).Expect(404)
 }
-

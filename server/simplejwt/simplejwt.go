@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/server/internal/legacyjwt"
@@ -42,6 +43,8 @@ type Config struct {
 	Sliding bool
 	// Cookie keeps the refresh token out of the bodies.
 	Cookie RefreshCookie
+	// Sunset is announced as the time at which the routes go away; zero = nothing is announced.
+	Sunset time.Time
 }
 
 // Handlers are the routes.
@@ -52,13 +55,14 @@ type Handlers struct {
 	sliding         bool
 	bodies          *drf.Bodies
 	cookie          *cookie // nil: tokens travel in the bodies
+	sunset          time.Time
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
 	return &Handlers{
 		tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies(),
-		cookie: newCookie(c.Cookie),
+		cookie: newCookie(c.Cookie), sunset: c.Sunset,
 	}
 }
 
@@ -74,10 +78,24 @@ func (h *Handlers) Register(rt *route.Router) {
 		if inCookie := h.inCookie(path); inCookie != nil {
 			handle, options = inCookie, append(options, route.Credentials(h.cookie.origins...))
 		}
+		handle = h.announced(handle)
 		rt.API(path, handle, h.RenderError, options...)
 		rt.API(path[:len(path)-1], withoutSlash(handle), h.RenderError, options...)
 	}
 	rt.API("/api/{rest:.*}", notFound, h.RenderError)
+}
+
+// announced tells with every answer, a refusal too, when the routes go away (RFC 8594 §3): that the password grant ends is
+// nothing that a client may find out on the day.
+func (h *Handlers) announced(handle route.Handler) route.Handler {
+	if h.sunset.IsZero() {
+		return handle
+	}
+	date := h.sunset.UTC().Format(http.TimeFormat)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Sunset", date)
+		return handle(w, r)
+	}
 }
 
 // withoutSlash serves a POST to the address without its slash at the end. Django answers 301 there, whereupon most
