@@ -70,6 +70,12 @@ func (id ID) IsZero() bool { return id == ID{} }
 // MarshalText is String.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
 // ErrID is what ParseID says of anything that is no UUID in its canonical form.
 var ErrID = errors.New("not a UUID")
 
