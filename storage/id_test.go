@@ -130,3 +130,21 @@ func TestIDInJSON(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }
+
+func TestIDThroughJSON(t *testing.T) {
+	t.Parallel()
+	for _, id := range []storage.ID{storage.NewID(millisecond), {}} {
+		b, err := json.Marshal(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read storage.ID
+		if err := json.Unmarshal(b, &read); err != nil || read != id {
+			t.Errorf("%s is read as %v (%v)", b, read, err)
+		}
+	}
+	var id storage.ID
+	if err := json.Unmarshal([]byte(`"019B"`), &id); !errors.Is(err, storage.ErrID) {
+		t.Errorf("error %v", err)
+	}
+}
