@@ -76,12 +76,6 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// UnmarshalText is ParseID.
-func (id *ID) UnmarshalText(b []byte) (err error) {
-	*id, err = ParseID(string(b))
-	return err
-}
-
 // ErrID is what ParseID says of anything that is no UUID in its canonical form.
 var ErrID = errors.New("not a UUID")
 
