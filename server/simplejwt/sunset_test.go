@@ -22,7 +22,7 @@ func TestStatement30SimpleJWTRoutesAnnounceTheirEnd(t *testing.T) {
 		"refused":      s.PostJSON("/api/token/", map[string]string{"username": servertest.Username, "password": "wrong"}).Expect(401),
 		"refresh":      s.RefreshSimpleJWT(tokens.Refresh).Expect(200),
 		"verify":       s.PostJSON("/api/token/verify/", map[string]string{"token": tokens.Access}).Expect(200),
-		"blacklist":    s.PostJSON("/api/token/blacklist/", map[string]string{"token": tokens.Refresh}).Expect(200),
+		"blacklist":    s.PostJSON("/api/token/blacklist/", map[string]string{"refresh": tokens.Refresh}).Expect(200),
 		"wrong method": s.Get("/api/token/").Expect(405),
 	} {
 		if got := a.Header.Get("Sunset"); got != want {
