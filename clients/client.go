@@ -31,6 +31,7 @@ type Client struct {
 	secretMAC storage.Digest
 	previous  *previousSecret // nil when there is none
 	scopes    []string        // Metadata.Scope split
+	rotations uint64          // of the registration access token
 }
 
 // previousSecret is the secret before the present one. It is apart since few clients have one, and all are in memory.
@@ -133,6 +134,11 @@ const SimpleJWTID = "simplejwt"
 // Public reports whether the client has no credentials (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 
+// hasSecret reports whether the client authenticates with a secret that we gave it.
+func (m *Metadata) hasSecret() bool {
+	return m.TokenEndpointAuthMethod == AuthBasic || m.TokenEndpointAuthMethod == AuthPost
+}
+
 // Scopes are the scopes that the client may ask for. Never change the list.
 func (c *Client) Scopes() []string { return c.scopes }
 
@@ -165,9 +171,14 @@ func (c *Client) HasSecret() bool { return !c.secretMAC.IsZero() }
 type document struct {
 	Metadata
 	Policy
+	// Rotations counts the registration access tokens that the client has had before the present one.
+	Rotations uint64 `json:"registration_token_rotations,omitempty"`
 }
 
 func (d document) encode() (json.RawMessage, error) { return json.Marshal(d) }
+
+// document is what of a client is kept as JSON.
+func (c *Client) document() document { return document{c.Metadata, c.Policy, c.rotations} }
 
 // fromRow makes a client of its row. Members that this version does not know are left out.
 func fromRow(row *storage.Client) (*Client, error) {
@@ -175,13 +186,16 @@ func fromRow(row *storage.Client) (*Client, error) {
 	if err := json.Unmarshal(row.Metadata, &d); err != nil {
 		return nil, fmt.Errorf("metadata of client %q: %w", row.ID, err)
 	}
+	if d.IDTokenSignedResponseAlg == "" && slices.Contains(d.GrantTypes, GrantAuthorizationCode) {
+		d.IDTokenSignedResponseAlg = algRS256 // a release before this one stored none
+	}
 	d.intern()
 	c := &Client{
 		ID: row.ID, Metadata: d.Metadata, Policy: d.Policy,
 		Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 		Origin: row.Origin, ExpiresAt: row.ExpiresAt,
-		secretMAC: row.SecretMAC,
+		secretMAC: row.SecretMAC, rotations: d.Rotations,
 	}
 	if c.Origin == "" {
 		c.Origin = storage.OriginOperator
@@ -189,10 +203,15 @@ func fromRow(row *storage.Client) (*Client, error) {
 	if !row.PreviousSecretMAC.IsZero() {
 		c.previous = &previousSecret{row.PreviousSecretMAC, row.PreviousSecretExpiresAt}
 	}
-	if d.Scope != "" {
-		c.scopes = strings.Split(d.Scope, " ")
-	}
+	c.scopes = splitScope(d.Scope)
 	return c, nil
+}
+
+func splitScope(scope string) []string {
+	if scope == "" {
+		return nil
+	}
+	return strings.Split(scope, " ")
 }
 
 // intern makes the words that many clients have share their memory: a hundred thousand clients stay there.
@@ -209,6 +228,9 @@ func (d *document) intern() {
 	intern(&d.OnReuse)
 	intern(&d.AccessTokenFormat)
 	intern(&d.AccessTokenSigningAlg)
+	intern(&d.IDTokenSignedResponseAlg)
+	intern(&d.UserinfoSignedResponseAlg)
+	intern(&d.TokenEndpointAuthSigningAlg)
 }
 
 func intern[T ~string](word *T) { *word = unique.Make(*word).Value() }

@@ -22,8 +22,8 @@ type Registration struct {
 	Actor string
 }
 
-// ErrNoSecret: a public client has no secret to rotate.
-var ErrNoSecret = errors.New("a public client has no secret")
+// ErrNoSecret: a client that is public, or that authenticates with its own key, has no secret to rotate.
+var ErrNoSecret = errors.New("the client has no secret")
 
 // maxKeepOld bounds how long the previous secret of a client stays good.
 const maxKeepOld = 90 * 24 * time.Hour
@@ -44,12 +44,12 @@ func (r *Registry) Add(ctx context.Context, reg Registration) (*Client, storage.
 		return nil, "", invalid("client_id", "it must have 1 to %d printable ASCII characters", maxID)
 	}
 	now := r.now()
-	row := &storage.Client{ID: reg.ID, AuthEpoch: now.UnixMicro(), Version: 1, CreatedAt: now, UpdatedAt: now}
-	if row.Metadata, err = (document{metadata, policy}).encode(); err != nil {
+	row := &storage.Client{ID: reg.ID, AuthEpoch: now.UnixMicro(), Version: 1, CreatedAt: now, UpdatedAt: now, Origin: storage.OriginOperator}
+	if row.Metadata, err = (document{Metadata: metadata, Policy: policy}).encode(); err != nil {
 		return nil, "", fmt.Errorf("add client: %w", err)
 	}
 	var secret storage.Secret
-	if metadata.TokenEndpointAuthMethod != AuthNone {
+	if metadata.hasSecret() {
 		secret = newSecret()
 		row.SecretMAC = secretMAC(r.cfg.MACKeys[0], row.ID, secret)
 	}
@@ -63,11 +63,11 @@ func (r *Registry) Add(ctx context.Context, reg Registration) (*Client, storage.
 }
 
 // Update changes the metadata and the policy of a client: change gets the present ones and writes the new ones. It may be
-// called more than once. A client that becomes public loses its secrets, one that stops being public has none until
-// RotateSecret. A *MetadataError says what is wrong; storage.ErrNotFound.
+// called more than once. A client that becomes public, or takes to a key of its own, loses its secrets; one that is to have a
+// secret again has none until RotateSecret. A *MetadataError says what is wrong; storage.ErrNotFound.
 func (r *Registry) Update(ctx context.Context, id string, change func(*Registration) error) (*Client, error) {
 	return r.update(ctx, id, func(row *storage.Client, c *Client) (*storage.AuditEvent, error) {
-		before, err := (document{c.Metadata, c.Policy}).encode()
+		before, err := c.document().encode()
 		if err != nil {
 			return nil, err
 		}
@@ -87,14 +87,15 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*Registrat
 		if err != nil {
 			return nil, err
 		}
-		if row.Metadata, err = (document{metadata, policy}).encode(); err != nil {
+		if row.Metadata, err = (document{metadata, policy, c.rotations}).encode(); err != nil {
 			return nil, err
 		}
 		fields := difference(before, row.Metadata)
 		if len(fields) == 0 {
 			return nil, nil
 		}
-		if metadata.TokenEndpointAuthMethod == AuthNone {
+		row.RegistrationKey = storage.Digest{} // it is not any more what was registered
+		if !metadata.hasSecret() {
 			row.SecretMAC, row.PreviousSecretMAC, row.PreviousSecretExpiresAt = storage.Digest{}, storage.Digest{}, time.Time{}
 		}
 		return r.event("client_updated", reg.Actor, id, details{Fields: fields}), nil
@@ -109,9 +110,10 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 	}
 	secret := newSecret()
 	_, err := r.update(ctx, id, func(row *storage.Client, c *Client) (*storage.AuditEvent, error) {
-		if c.Public() {
+		if !c.hasSecret() {
 			return nil, ErrNoSecret
 		}
+		row.RegistrationKey = storage.Digest{} // who registers the same again can't be told this secret
 		row.PreviousSecretMAC, row.PreviousSecretExpiresAt = storage.Digest{}, time.Time{}
 		if keepOld > 0 && !row.SecretMAC.IsZero() {
 			row.PreviousSecretMAC, row.PreviousSecretExpiresAt = row.SecretMAC, r.now().Add(keepOld)
@@ -239,6 +241,7 @@ type details struct {
 	Fields   []string `json:"fields,omitempty"`
 	KeepOld  Duration `json:"keep_old,omitempty"`
 	Resource string   `json:"resource,omitempty"`
+	Token    string   `json:"registration_token,omitempty"`
 }
 
 func (r *Registry) event(action, actor, id string, d details) *storage.AuditEvent {
@@ -246,13 +249,17 @@ func (r *Registry) event(action, actor, id string, d details) *storage.AuditEven
 		actor = r.cfg.Actor
 	}
 	now := r.now()
-	e := &storage.AuditEvent{
-		ID: storage.NewID(now), At: now, Action: action, Actor: actor, ClientID: id, Outcome: "success",
+	return &storage.AuditEvent{
+		ID: storage.NewID(now), At: now, Action: action, Actor: actor, ClientID: id, Outcome: "success", Details: encodeDetails(d),
 	}
-	if raw, err := json.Marshal(d); err == nil && !bytes.Equal(raw, []byte("{}")) {
-		e.Details = raw
+}
+
+func encodeDetails(d details) json.RawMessage {
+	raw, err := json.Marshal(d)
+	if err != nil || bytes.Equal(raw, []byte("{}")) {
+		return nil
 	}
-	return e
+	return raw
 }
 
 // difference names the members in which two JSON objects of ours differ, sorted.

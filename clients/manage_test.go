@@ -87,7 +87,7 @@ func TestRegistrationResponse(t *testing.T) {
 		"client_id": "app", "client_secret": secret.Reveal(), "client_secret_expires_at": 0.0,
 		"client_id_issued_at": float64(b.clock.now().Unix()), "application_type": "web",
 		"redirect_uris": []any{"https://a.example/cb"}, "grant_types": []any{"authorization_code"},
-		"response_types": []any{"code"}, "token_endpoint_auth_method": "client_secret_basic",
+		"response_types": []any{"code"}, "token_endpoint_auth_method": "client_secret_basic", "id_token_signed_response_alg": "RS256",
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Error(diff)

@@ -11,6 +11,9 @@ type Registered struct {
 	ClientIDIssuedAt int64  `json:"client_id_issued_at"`
 	// ClientSecretExpiresAt comes with a secret: 0 means never.
 	ClientSecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+	// RegistrationAccessToken and RegistrationClientURI are RFC 7592 §3.
+	RegistrationAccessToken string `json:"registration_access_token,omitempty"`
+	RegistrationClientURI   string `json:"registration_client_uri,omitempty"`
 	Metadata
 	Policy
 	Disabled bool `json:"disabled,omitempty"`

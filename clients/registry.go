@@ -29,6 +29,7 @@ const (
 type Store interface {
 	storage.Clients
 	storage.Resources
+	storage.RegistrationTokens
 }
 
 // RegistryConfig says what a Registry works with.
@@ -39,6 +40,12 @@ type RegistryConfig struct {
 	Now     func() time.Time
 	// Size is how many clients are kept in memory; zero means DefaultSize.
 	Size int
+	// MaxUnused is how many clients that were registered openly may wait for their first user; zero means
+	// DefaultMaxUnused.
+	MaxUnused int
+	// Documents says whose metadata documents make a client; Fetcher gets them. Without a Fetcher none do.
+	Documents DocumentPolicy
+	Fetcher   Fetcher
 	// Actor is who makes changes through this registry, for the audit events; empty means "operator".
 	Actor string
 }
@@ -60,6 +67,8 @@ type Registry struct {
 	generation atomic.Uint64
 
 	hits, misses atomic.Uint64
+	selfKeys     [][]byte
+	documents    *documentCache
 	resources    atomic.Pointer[resourceList]
 	origins      originIndex
 }
@@ -69,6 +78,9 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 	if cfg.Size <= 0 {
 		cfg.Size = DefaultSize
 	}
+	if cfg.MaxUnused <= 0 {
+		cfg.MaxUnused = DefaultMaxUnused
+	}
 	if cfg.Actor == "" {
 		cfg.Actor = "operator"
 	}
@@ -77,6 +89,9 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 		cache:   newCache[*Client](cfg.Size),
 		missing: newCache[time.Time](missingSize),
 		loads:   make(chan struct{}, maxLoads),
+
+		selfKeys:  selfKeys(cfg.MACKeys),
+		documents: newDocumentCache(),
 	}
 	r.origins.table = newOriginTable()
 	r.origins.changedAll()

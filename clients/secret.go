@@ -12,8 +12,12 @@ import (
 	"latchkey/storage"
 )
 
-// secretPrefix begins every client secret, so that scanners of source code can tell one.
-const secretPrefix = "lk_cs_"
+// What secrets begin with, so that scanners of source code can tell one.
+const (
+	secretPrefix             = "lk_cs_"
+	registrationAccessPrefix = "lk_rat_"
+	initialAccessPrefix      = "lk_iat_"
+)
 
 // Lengths of base62 text: of 32 bytes, of 16 bytes, of a CRC-32.
 const (
@@ -22,14 +26,31 @@ const (
 	checksumDigits = 6
 )
 
-// newSecret draws a client secret: the prefix, 32 random bytes, and a checksum over those, which tells a secret from
-// what merely looks like one, without asking anybody.
-func newSecret() storage.Secret {
+// newSecret draws a client secret.
+func newSecret() storage.Secret { return drawSecret(secretPrefix) }
+
+func drawSecret(prefix string) storage.Secret {
 	var b [32]byte
 	rand.Read(b[:])
-	random := base62(b[:], secretDigits)
-	sum := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(random))))
-	return storage.Secret(secretPrefix + random + base62(sum.Bytes(), checksumDigits))
+	return writeSecret(prefix, b[:])
+}
+
+// writeSecret writes a secret of 32 bytes: the prefix, the bytes, and a checksum over those, which tells a secret from
+// what merely looks like one, without asking anybody.
+func writeSecret(prefix string, b []byte) storage.Secret {
+	text := base62(b, secretDigits)
+	return storage.Secret(prefix + text + checksum(text))
+}
+
+func checksum(text string) string {
+	sum := new(big.Int).SetUint64(uint64(crc32.ChecksumIEEE([]byte(text))))
+	return base62(sum.Bytes(), checksumDigits)
+}
+
+// isSecret reports whether text has the form of a secret with that prefix.
+func isSecret(prefix string, secret storage.Secret) bool {
+	text, ok := strings.CutPrefix(secret.Reveal(), prefix)
+	return ok && len(text) == secretDigits+checksumDigits && text[secretDigits:] == checksum(text[:secretDigits])
 }
 
 // newID draws a client_id.
@@ -73,5 +94,5 @@ func (r *Registry) CheckSecret(c *Client, secret storage.Secret) bool {
 		good |= subtle.ConstantTimeCompare(mac[:], c.secretMAC[:])
 		good |= subtle.ConstantTimeCompare(mac[:], previous[:])
 	}
-	return good == 1 && known && !c.Public()
+	return good == 1 && known && c.hasSecret()
 }

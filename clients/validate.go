@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,12 @@ type MetadataError struct {
 	Description string
 }
 
-func (e *MetadataError) Error() string { return e.Field + ": " + e.Description }
+func (e *MetadataError) Error() string {
+	if e.Field == "" {
+		return e.Description
+	}
+	return e.Field + ": " + e.Description
+}
 
 // The codes of RFC 7591 §3.2.2.
 const (
@@ -49,6 +55,8 @@ const (
 	AuthNone  = "none"
 	// AuthPrivateKeyJWT is an assertion signed with the client's own key (RFC 7523, OpenID Connect Core §9).
 	AuthPrivateKeyJWT = "private_key_jwt"
+
+	authSecretJWT = "client_secret_jwt"
 )
 
 const responseTypeCode = "code"
@@ -62,22 +70,36 @@ const (
 )
 
 // Validate checks metadata and policy and fills in what RFC 7591 §2 says of absent members. What comes out goes through
-// again unchanged; what goes in is never changed. The error is a *MetadataError.
+// again unchanged; what goes in is never changed. The error is a *MetadataError, or several in one, the first of which
+// errors.As finds.
 func Validate(m Metadata, p Policy) (Metadata, Policy, error) {
 	steps := [...]func(*Metadata, *Policy) *MetadataError{
-		checkTexts, checkGrants, checkAuthentication, checkScope, checkURIs, checkKeys, checkPolicy, checkLifetimes,
+		checkTexts, checkGrants, checkKeys, checkAuthentication, checkScope, checkURIs, checkOpenID, checkLogout, checkPolicy,
+		checkLifetimes,
 	}
+	var faults []error
 	for _, step := range steps {
 		if err := step(&m, &p); err != nil {
-			return Metadata{}, Policy{}, err
+			faults = append(faults, err)
 		}
 	}
-	return m, p, nil
+	switch len(faults) {
+	case 0:
+		return m, p, nil
+	case 1:
+		return Metadata{}, Policy{}, faults[0]
+	}
+	return Metadata{}, Policy{}, errors.Join(faults...)
 }
 
-// ValidID reports whether text can be a client_id (RFC 6749 §A.1) of a length that we keep.
+// ValidID reports whether text can be a client_id (RFC 6749 §A.1) of a length that we keep. The URL of a metadata document
+// may be longer than others.
 func ValidID(id string) bool {
-	if id == "" || len(id) > maxID {
+	most := maxID
+	if isDocumentID(id) {
+		most = maxURI
+	}
+	if id == "" || len(id) > most {
 		return false
 	}
 	for _, c := range []byte(id) {
@@ -135,7 +157,7 @@ func checkGrants(m *Metadata, _ *Policy) *MetadataError {
 		switch grant {
 		case GrantPassword, GrantRefreshToken, GrantClientCredentials, GrantAuthorizationCode:
 		default:
-			return invalid("grant_types", "%q is not one of %s, %s, %s, %s", grant,
+			return invalid("grant_types", "%q is not one of %s, %s, %s, %s", shorten(grant),
 				GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials, GrantPassword)
 		}
 	}
@@ -161,20 +183,28 @@ func checkAuthentication(m *Metadata, p *Policy) *MetadataError {
 	case "":
 		m.TokenEndpointAuthMethod = AuthBasic // RFC 7591 §2
 	case AuthBasic, AuthPost, AuthNone:
+	case AuthPrivateKeyJWT:
+		if m.JWKSURI == "" && len(m.JWKS) == 0 {
+			return invalid("token_endpoint_auth_method", "%s needs the client's public keys: jwks_uri or jwks", AuthPrivateKeyJWT)
+		}
+	case authSecretJWT:
+		// Its MAC needs the secret itself, and only a MAC of the secret is kept.
+		return invalid("token_endpoint_auth_method", "%s is not supported, since no client secret is stored here: use %s",
+			authSecretJWT, AuthPrivateKeyJWT)
 	default:
-		return invalid("token_endpoint_auth_method", "%q is not one of %s, %s, %s",
-			m.TokenEndpointAuthMethod, AuthBasic, AuthPost, AuthNone)
+		return invalid("token_endpoint_auth_method", "%q is not one of %s, %s, %s, %s",
+			shorten(m.TokenEndpointAuthMethod), AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthNone)
 	}
 	if m.TokenEndpointAuthMethod != AuthNone {
 		return nil
 	}
 	if slices.Contains(m.GrantTypes, GrantClientCredentials) {
 		// RFC 6749 §4.4: confidential clients only.
-		return invalid("grant_types", "%s needs a client with a secret: token_endpoint_auth_method must not be %s",
+		return invalid("grant_types", "%s needs a client that authenticates: token_endpoint_auth_method must not be %s",
 			GrantClientCredentials, AuthNone)
 	}
 	if p.IntrospectAll {
-		return invalid("introspect_all", "it needs a client with a secret: token_endpoint_auth_method must not be %s", AuthNone)
+		return invalid("introspect_all", "it needs a client that authenticates: token_endpoint_auth_method must not be %s", AuthNone)
 	}
 	return nil
 }
@@ -190,7 +220,7 @@ func checkScope(m *Metadata, _ *Policy) *MetadataError {
 			continue
 		}
 		if !validScope(token) {
-			return invalid("scope", "%q is not a scope", token)
+			return invalid("scope", "%q is not a scope", shorten(token))
 		}
 		scopes = append(scopes, token)
 	}
@@ -217,7 +247,7 @@ func checkURIs(m *Metadata, p *Policy) *MetadataError {
 		m.ApplicationType = applicationWeb
 	case applicationWeb, applicationNative:
 	default:
-		return invalid("application_type", "%q is not one of %s, %s", m.ApplicationType, applicationWeb, applicationNative)
+		return invalid("application_type", "%q is not one of %s, %s", shorten(m.ApplicationType), applicationWeb, applicationNative)
 	}
 	redirect := func(uri string) error { return checkRedirectURI(uri, m.ApplicationType) }
 	lists := [...]struct {

@@ -26,6 +26,7 @@ func TestDefaultsOfRFC7591(t *testing.T) {
 	want := clients.Metadata{
 		ApplicationType: "web", RedirectURIs: []string{"https://a.example/cb"}, GrantTypes: []string{"authorization_code"},
 		ResponseTypes: []string{"code"}, TokenEndpointAuthMethod: "client_secret_basic",
+		IDTokenSignedResponseAlg: "RS256", // OpenID Connect Registration §2
 	}
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Error(diff)
