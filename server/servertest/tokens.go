@@ -1,6 +1,12 @@
 package servertest
 
-import "net/http"
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
 
 // Tokens is an answer of the token endpoint, or of /api/token/.
 type Tokens struct{ Access, Refresh string }
@@ -58,4 +64,22 @@ func (s *Server) PostAs(c Client, path string, parameters ...string) *Answer {
 		return s.PostForm(path, form)
 	}
 	return s.PostForm(path, form, c.Basic())
+}
+
+// Claims gives the claims of a JWT, unverified. The test ends when it is none.
+func Claims(t testing.TB, raw string) map[string]any {
+	t.Helper()
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		t.Fatalf("%q is no JWT", raw)
+	}
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatalf("%q is no JWT: %v", raw, err)
+	}
+	claims := map[string]any{}
+	if err := json.Unmarshal(body, &claims); err != nil {
+		t.Fatalf("%q is no JWT: %v", raw, err)
+	}
+	return claims
 }
