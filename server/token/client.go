@@ -17,6 +17,8 @@ const (
 	AuthBasic = clients.AuthBasic
 	AuthPost  = clients.AuthPost
 	AuthNone  = clients.AuthNone
+	// AuthPrivateKeyJWT is an assertion that the client signs: RFC 7523 §2.2.
+	AuthPrivateKeyJWT = clients.AuthPrivateKeyJWT
 )
 
 // errClient says the same words for an unknown client, a wrong secret and a disabled client.
@@ -33,20 +35,35 @@ var noClient = &clients.Client{}
 // A client that has a secret may send it either way: RFC 6749 §2.3.1 wants Basic supported for all of them, and
 // libraries try both.
 func (s *Service) authenticate(ctx context.Context, cred Credentials) (*clients.Client, error) {
+	return s.authenticateBy(ctx, cred, s.clients.Client)
+}
+
+// authenticateBy is authenticate with another way to find a client.
+func (s *Service) authenticateBy(
+	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
+) (*clients.Client, error) {
 	if cred.Method == "" || cred.ID == "" {
 		return nil, refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "The request names no client.")
 	}
-	client, err := s.clients.Client(ctx, cred.ID)
+	client, err := find(ctx, cred.ID)
+	var invalid *clients.MetadataError
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		client = noClient
+	case errors.As(err, &invalid):
+		return nil, refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "%s", invalid.Description)
 	case err != nil:
 		return nil, err
 	}
 	var ok bool
 	switch cred.Method {
 	case AuthBasic, AuthPost:
-		ok = s.clients.CheckSecret(client, cred.Secret) && !client.Public()
+		ok = s.clients.CheckSecret(client, cred.Secret) && !client.Public() && client.TokenEndpointAuthMethod != AuthPrivateKeyJWT
+	case AuthPrivateKeyJWT:
+		if err := s.checkAssertion(ctx, client, cred); err != nil {
+			return nil, err
+		}
+		ok = true
 	case AuthNone:
 		ok = client.Public()
 	}

@@ -8,10 +8,12 @@ import (
 
 // Credentials are how a client says who it is, as the route read them.
 type Credentials struct {
-	// Method is client_secret_basic, client_secret_post or none; empty when the request named no client at all.
+	// Method is client_secret_basic, client_secret_post, private_key_jwt or none; empty when the request named no client at all.
 	Method string
 	ID     string
 	Secret storage.Secret
+	// Assertion is for private_key_jwt.
+	Assertion storage.Secret
 }
 
 // Request asks for tokens (RFC 6749 §4.1.3, §4.3, §4.4, §6).

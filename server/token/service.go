@@ -38,6 +38,9 @@ type Config struct {
 	SimpleJWT SimpleJWT
 	// Codec writes and reads tokens as simplejwt does.
 	Codec *legacyjwt.Codec
+
+	// ClientKeys finds the keys of private_key_jwt; nil: no client can authenticate so.
+	ClientKeys ClientKeys
 }
 
 // Service is the one token service behind every route.
@@ -53,6 +56,8 @@ type Service struct {
 	anyRes    bool
 	simplejwt SimpleJWT
 	codec     *legacyjwt.Codec
+	// clientKeys may be nil.
+	clientKeys ClientKeys
 
 	refresh  *refreshCodec
 	opaque   *opaqueCodec
@@ -78,7 +83,8 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		store: c.Store, clients: c.Clients, users: c.Users, keys: c.Keys, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, lifetimes: c.Lifetimes, anyRes: c.AnyResource, simplejwt: c.SimpleJWT, codec: c.Codec,
-		refresh: &refreshCodec{keys: c.Root.Derive("refresh tokens")},
+		clientKeys: c.ClientKeys,
+		refresh:    &refreshCodec{keys: c.Root.Derive("refresh tokens")},
 		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
 		chainKey: c.Root.Derive("refresh chain")[0],
 	}
