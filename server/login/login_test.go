@@ -166,6 +166,7 @@ func TestSelectAccount(t *testing.T) {
 	s := servertest.New(t)
 	b := s.Browser()
 	signIn(b, servertest.Password)
+	s.Clock.Advance(time.Minute)
 	before := b.Cookie(session.CookieName)
 	ask := func() *servertest.Page { return b.Authorize(s.Portal, "prompt", "select_account") }
 	page := ask()
@@ -197,6 +198,7 @@ func TestAnotherAccountCanBeChosen(t *testing.T) {
 	s.AddUser(users.NewUser{ID: 2, Username: "bob", Active: true}, servertest.Password)
 	b := s.Browser()
 	signIn(b, servertest.Password)
+	s.Clock.Advance(time.Minute)
 	before := b.Cookie(session.CookieName)
 	form := b.Authorize(s.Portal, "prompt", "select_account").Form("/login")
 	answer := b.Post("/login", "username", "bob", "password", servertest.Password, "return_to", form.Fields.Get("return_to"))
@@ -286,7 +288,9 @@ func TestLoginIsAudited(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	b := s.Browser()
+	s.Clock.Advance(time.Second) // events of one millisecond have no order
 	signIn(b, wrong)
+	s.Clock.Advance(time.Second)
 	signIn(b, servertest.Password)
 	list, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{UserID: servertest.UserID, Limit: 2})
 	if err != nil || len(list) != 2 || list[0].Action != "login_succeeded" || list[1].Action != "login_failed" {

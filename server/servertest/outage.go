@@ -119,3 +119,55 @@ func (o *Outage) ListResources(ctx context.Context) ([]*storage.Resource, error)
 func (o *Outage) AppendAudit(ctx context.Context, events ...*storage.AuditEvent) error {
 	return try(o, func() error { return o.Store.AppendAudit(ctx, events...) })
 }
+
+func (o *Outage) CreateBrowserSession(ctx context.Context, b *storage.BrowserSession, replaces storage.Digest, l *storage.Login, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.CreateBrowserSession(ctx, b, replaces, l, audit...) })
+}
+
+func (o *Outage) BrowserSession(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveBrowserSession, error) {
+	return try1(o, func() (*storage.LiveBrowserSession, error) { return o.Store.BrowserSession(ctx, hash, clientID) })
+}
+
+func (o *Outage) TouchBrowserSession(ctx context.Context, hash storage.Digest, now time.Time) error {
+	return try(o, func() error { return o.Store.TouchBrowserSession(ctx, hash, now) })
+}
+
+func (o *Outage) EndBrowserSession(ctx context.Context, e storage.BrowserSessionEnd, audit *storage.AuditEvent) (bool, error) {
+	return try1(o, func() (bool, error) { return o.Store.EndBrowserSession(ctx, e, audit) })
+}
+
+func (o *Outage) CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.CreateAuthorizationCode(ctx, c, audit...) })
+}
+
+func (o *Outage) AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error) {
+	return try1(o, func() (*storage.LiveAuthorizationCode, error) { return o.Store.AuthorizationCode(ctx, hash) })
+}
+
+func (o *Outage) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest, g *storage.Grant, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.RedeemAuthorizationCode(ctx, hash, g, audit...) })
+}
+
+func (o *Outage) GrantConsent(ctx context.Context, c *storage.Consent, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.GrantConsent(ctx, c, audit) })
+}
+
+func (o *Outage) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error) {
+	return try1(o, func() (bool, error) { return o.Store.RevokeConsent(ctx, e, audit) })
+}
+
+func (o *Outage) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
+	return try1(o, func() ([]*storage.LiveGrant, error) { return o.Store.ListGrants(ctx, f) })
+}
+
+func (o *Outage) CreatePushedRequest(ctx context.Context, p *storage.PushedRequest) error {
+	return try(o, func() error { return o.Store.CreatePushedRequest(ctx, p) })
+}
+
+func (o *Outage) TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error) {
+	return try1(o, func() (*storage.PushedRequest, error) { return o.Store.TakePushedRequest(ctx, hash, clientID, now) })
+}
+
+func (o *Outage) UseJTI(ctx context.Context, clientID string, jti storage.Digest, expiresAt time.Time) error {
+	return try(o, func() error { return o.Store.UseJTI(ctx, clientID, jti, expiresAt) })
+}
