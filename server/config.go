@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/storage"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	AnyResource bool
 	// Registration is off, token or open (RFC 7591).
 	Registration string
+	// Outbound, when not nil, changes how URLs that others supply are fetched. It is for tests, whose servers are on loopback.
+	Outbound func(*safehttp.Config)
 	// RegistrationLimit is how many clients that registered themselves and that nobody has used there may be.
 	RegistrationLimit int
 	// ClientDocuments says whose metadata documents make a client.

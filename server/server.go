@@ -15,6 +15,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -34,6 +35,7 @@ type Server struct {
 	users    *users.Service
 	tokens   *token.Service
 	sessions *session.Manager
+	outbound *safehttp.Client
 	pages    *web.Pages
 	cleaned  *cleaning
 
@@ -57,8 +59,10 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("argon2: %w", err)
 	}
+	s.outbound = outbound(&cfg)
 	s.registry = clients.NewRegistry(clients.RegistryConfig{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
+		MaxUnused: cfg.RegistrationLimit, Documents: clients.DocumentPolicy(cfg.ClientDocuments), Fetcher: documents{s.outbound},
 	})
 	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
 	s.users = users.New(users.Config{

@@ -126,7 +126,7 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 	case len(params["client_id"]) > 1:
 		return nil, &AuthorizationError{Err: invalidRequest("The parameter client_id is repeated.")}
 	}
-	client, err := s.clients.Client(ctx, id)
+	client, err := s.clients.ForAuthorize(ctx, id)
 	var invalid *clients.MetadataError
 	switch {
 	case errors.Is(err, storage.ErrNotFound):

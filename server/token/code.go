@@ -67,10 +67,14 @@ func issuingOf(ctx context.Context) *issuing { return ctx.Value(issuingKey{}).(*
 // Issue gives the client a code for what the user of the session was asked about: see [Service.Decide]. One round trip; one
 // more when the metadata document of the client has changed since it was stored.
 func (s *Service) Issue(ctx context.Context, a *Authorization, session *storage.LiveBrowserSession) (*AuthorizationResponse, error) {
+	client, err := s.clients.KeepDocument(ctx, a.Client)
+	if err != nil {
+		return nil, fmt.Errorf("authorize: %w", err)
+	}
 	i := &issuing{a: a, session: session, now: s.now()}
 	i.row = &storage.AuthorizationCode{
-		ClientID: a.Client.ID, UserID: session.UserID, SessionID: session.ID,
-		UserEpoch: session.UserEpoch, ClientEpoch: a.Client.AuthEpoch,
+		ClientID: client.ID, UserID: session.UserID, SessionID: session.ID,
+		UserEpoch: session.UserEpoch, ClientEpoch: client.AuthEpoch,
 		RedirectURI: a.RedirectURI, AuthTime: session.AuthTime, AMR: session.AMR, Claims: a.claims.kept(),
 		CreatedAt: i.now, ValidUntil: i.now.Add(codeTTL), ExpiresAt: i.now.Add(codeTTL + codeKept),
 	}

@@ -35,7 +35,7 @@ type Pushed struct {
 
 // Push checks and keeps an authorization request. The error is an *Error or an outage.
 func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
-	client, err := s.authenticate(ctx, req.Client)
+	client, err := s.authenticateBy(ctx, req.Client, s.clients.ForAuthorize)
 	if err != nil {
 		return nil, err
 	}
