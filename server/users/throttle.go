@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -44,7 +43,7 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 		return a
 	}
 	a.Stranger = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
-	if place, ok := placeOf(request.From(ctx).Address); ok {
+	if place, ok := request.From(ctx).Place(); ok {
 		a.Known = s.mac("known place", username, place)
 		a.Always = []storage.Bucket{
 			{Key: s.mac("account and address", username, place), Burst: pairBurst, Interval: pairInterval},
@@ -52,19 +51,6 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 		}
 	}
 	return a
-}
-
-// placeOf is the network that one customer of a provider has: the address itself for IPv4, its /64 for IPv6.
-func placeOf(a netip.Addr) (string, bool) {
-	if !a.IsValid() {
-		return "", false
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return a.String(), true
-	}
-	prefix, err := a.Prefix(64)
-	return prefix.String(), err == nil
 }
 
 // mac is HMAC-SHA-256 over the kind and the parts, each behind its length.

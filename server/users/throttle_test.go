@@ -14,6 +14,7 @@ import (
 
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/password"
+	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
 
@@ -275,11 +276,11 @@ func TestPlaces(t *testing.T) {
 		"fe80::1%eth0":               "fe80::/64",
 		"2001:db8:1:2:ffff:ffff::ff": "2001:db8:1:2::/64",
 	} {
-		if got, ok := placeOf(netip.MustParseAddr(address)); !ok || got != want {
+		if got, ok := (&request.Info{Address: netip.MustParseAddr(address)}).Place(); !ok || got != want {
 			t.Errorf("%s is at %q, want %q", address, got, want)
 		}
 	}
-	if got, ok := placeOf(netip.Addr{}); ok {
+	if got, ok := new(request.Info).Place(); ok {
 		t.Errorf("no address is at %q", got)
 	}
 }

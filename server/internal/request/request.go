@@ -22,6 +22,20 @@ type Info struct {
 	Event *Event
 }
 
+// Place is the network that one customer of a provider has: the address itself for IPv4, its /64 for IPv6. It is what limits
+// count by; empty and false when the address is not known.
+func (i *Info) Place() (string, bool) {
+	if !i.Address.IsValid() {
+		return "", false
+	}
+	a := i.Address.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String(), true
+	}
+	prefix, err := a.Prefix(64)
+	return prefix.String(), err == nil
+}
+
 type key struct{}
 
 // With gives a context that belongs to the request.
