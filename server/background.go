@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -26,6 +27,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	reload := make(chan struct{}, 1)
 	wg.Go(func() { s.watch(ctx, reload) })
 	wg.Go(func() { s.reloadKeys(ctx, reload) })
+	wg.Go(func() { s.prepareKeys(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
 	return wg.Wait
@@ -68,6 +70,19 @@ func (s *Server) reloadKeys(ctx context.Context, reload <-chan struct{}) {
 			s.cfg.Logger.WarnContext(ctx, "the signing keys could not be read", slog.Any("error", err))
 			pause(ctx, retryAfter)
 		}
+	}
+}
+
+// prepareKeys makes the key of ID tokens ahead of the first one, so that clients find it in the JWKS. A start need not wait for
+// it: an RSA key takes up to a second.
+func (s *Server) prepareKeys(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := s.keys.Ensure(ctx, token.DefaultIDTokenAlg)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.cfg.Logger.WarnContext(ctx, "the key of ID tokens could not be made", slog.Any("error", err))
+		pause(ctx, retryAfter)
 	}
 }
 
