@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unique"
 
 	"latchkey/storage"
 )
@@ -34,7 +33,7 @@ type Client struct {
 	rotations uint64          // of the registration access token
 }
 
-// previousSecret is the secret before the present one. It is apart since few clients have one, and all are in memory.
+// previousSecret is the secret before the present one; few clients have one.
 type previousSecret struct {
 	mac       storage.Digest
 	expiresAt time.Time
@@ -189,7 +188,6 @@ func fromRow(row *storage.Client) (*Client, error) {
 	if d.IDTokenSignedResponseAlg == "" && slices.Contains(d.GrantTypes, GrantAuthorizationCode) {
 		d.IDTokenSignedResponseAlg = algRS256 // a release before this one stored none
 	}
-	d.intern()
 	c := &Client{
 		ID: row.ID, Metadata: d.Metadata, Policy: d.Policy,
 		Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
@@ -213,24 +211,3 @@ func splitScope(scope string) []string {
 	}
 	return strings.Split(scope, " ")
 }
-
-// intern makes the words that many clients have share their memory: a hundred thousand clients stay there.
-func (d *document) intern() {
-	for _, list := range [...][]string{d.GrantTypes, d.ResponseTypes, d.Resources} {
-		for i := range list {
-			intern(&list[i])
-		}
-	}
-	intern(&d.TokenEndpointAuthMethod)
-	intern(&d.ApplicationType)
-	intern(&d.Scope)
-	intern(&d.Rotation)
-	intern(&d.OnReuse)
-	intern(&d.AccessTokenFormat)
-	intern(&d.AccessTokenSigningAlg)
-	intern(&d.IDTokenSignedResponseAlg)
-	intern(&d.UserinfoSignedResponseAlg)
-	intern(&d.TokenEndpointAuthSigningAlg)
-}
-
-func intern[T ~string](word *T) { *word = unique.Make(*word).Value() }

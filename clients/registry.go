@@ -17,6 +17,9 @@ import (
 // DefaultSize is how many clients a Registry keeps in memory.
 const DefaultSize = 100_000
 
+// hotSize is how many of them lie ready for use; the others are packed.
+const hotSize = 4096
+
 // Bounds of what strangers can cause with names of clients that are not there.
 const (
 	missingSize = 4096            // names remembered as unknown
@@ -53,8 +56,10 @@ type RegistryConfig struct {
 // Registry finds and changes clients and protected resources. It keeps what it has read until it is told of a change;
 // see [Registry.Changed].
 type Registry struct {
-	cfg   RegistryConfig
-	cache *lru.Cache[string, *Client]
+	cfg RegistryConfig
+	// cache has every client that is in memory, hot those of them that were asked for lately.
+	cache *lru.Cache[string, packed]
+	hot   *lru.Cache[string, *Client]
 	// missing holds the names that were not there, until when that is believed. It is apart from cache, so that
 	// made-up names push out no client.
 	missing *lru.Cache[string, time.Time]
@@ -86,7 +91,8 @@ func NewRegistry(cfg RegistryConfig) *Registry {
 	}
 	r := &Registry{
 		cfg:     cfg,
-		cache:   newCache[*Client](cfg.Size),
+		cache:   newCache[packed](cfg.Size),
+		hot:     newCache[*Client](min(cfg.Size, hotSize)),
 		missing: newCache[time.Time](missingSize),
 		loads:   make(chan struct{}, maxLoads),
 
@@ -120,8 +126,15 @@ func (r *Registry) Stats() CacheStats {
 // Client finds a client. storage.ErrNotFound: there is none of that name. storage.ErrUnavailable: it is not in memory
 // and the database is away. What is in memory is good while the database is away.
 func (r *Registry) Client(ctx context.Context, id string) (*Client, error) {
-	if c, ok := r.cache.Get(id); ok {
+	if c, ok := r.hot.Get(id); ok {
 		r.hits.Add(1)
+		return c, nil
+	}
+	generation := r.generation.Load()
+	if p, ok := r.cache.Get(id); ok {
+		r.hits.Add(1)
+		c := p.unpack()
+		r.keep(generation, func() { r.hot.Add(c.ID, c) })
 		return c, nil
 	}
 	r.misses.Add(1)
@@ -129,7 +142,6 @@ func (r *Registry) Client(ctx context.Context, id string) (*Client, error) {
 		return nil, errUnknown(id)
 	}
 	// The generation is part of the flight's name: who comes after a change must not get what was read before it.
-	generation := r.generation.Load()
 	flight := strconv.FormatUint(generation, 36) + " " + id
 	loaded := r.flights.DoChan(flight, func() (any, error) {
 		// The read serves everybody who asks, so it does not end with the request that happens to be the first.
@@ -164,7 +176,8 @@ func (r *Registry) load(ctx context.Context, id string, generation uint64) (*Cli
 	c, err := r.read(ctx, id)
 	switch {
 	case err == nil:
-		r.keep(generation, func() { r.cache.Add(id, c) })
+		p := c.pack()
+		r.keep(generation, func() { r.cache.Add(p.id(), p); r.hot.Add(c.ID, c) })
 	case isNotFound(err):
 		until := r.cfg.Now().Add(missingTTL)
 		r.keep(generation, func() { r.missing.Add(id, until) })
@@ -209,10 +222,12 @@ func (r *Registry) Changed(change storage.Change) {
 	switch {
 	case clients && change.ID != "":
 		r.cache.Remove(change.ID)
+		r.hot.Remove(change.ID)
 		r.missing.Remove(change.ID)
 		r.origins.changed(change.ID)
 	case clients:
 		r.cache.Purge()
+		r.hot.Purge()
 		r.missing.Purge()
 		r.origins.changedAll()
 	}
