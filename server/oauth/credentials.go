@@ -22,10 +22,15 @@ func readRequest(r *http.Request) (form, token.Credentials, error) {
 // credentials reads how the client says who it is: exactly one method (RFC 6749 §2.3). Credentials without a Method
 // mean that the request names no client.
 func credentials(r *http.Request, f form) (token.Credentials, error) {
+	headers := r.Header.Values("Authorization")
 	if f.has("client_assertion") || f.has("client_assertion_type") {
-		return token.Credentials{}, invalidClient("Client assertions are not supported.")
+		// RFC 6749 §2.3: a client must not use more than one method in a request.
+		if len(headers) > 0 || f.has("client_secret") {
+			return token.Credentials{}, invalidRequest("The client is authenticated in two ways at once.")
+		}
+		return assertedCredentials(f)
 	}
-	switch headers := r.Header.Values("Authorization"); len(headers) {
+	switch len(headers) {
 	case 0:
 		return postedCredentials(f)
 	case 1:
@@ -33,6 +38,26 @@ func credentials(r *http.Request, f form) (token.Credentials, error) {
 	default:
 		return token.Credentials{}, invalidRequest("There is more than one Authorization header.")
 	}
+}
+
+// assertedCredentials are those of the method private_key_jwt (RFC 7521 §4.2).
+func assertedCredentials(f form) (token.Credentials, error) {
+	assertion := f.secret("client_assertion")
+	switch {
+	case assertion == "":
+		return token.Credentials{}, invalidRequest("The parameter client_assertion is missing.")
+	case f.get("client_assertion_type") != token.AssertionType:
+		return token.Credentials{}, invalidRequest("The client_assertion_type must be " + token.AssertionType + ".")
+	}
+	// The assertion names the client. A client_id beside it must name the same one, which shows when the assertion is checked.
+	id := f.get("client_id")
+	if id == "" {
+		var err error
+		if id, err = token.AssertionClient(assertion); err != nil {
+			return token.Credentials{}, err
+		}
+	}
+	return token.Credentials{Method: token.AuthPrivateKeyJWT, ID: id, Assertion: assertion}, nil
 }
 
 // headerCredentials are those of the method client_secret_basic.

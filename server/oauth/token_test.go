@@ -195,7 +195,7 @@ func TestClientAuthentication(t *testing.T) {
 		{"Basic names another client", []string{"client_id", "spa"}, basic("backend:" + secret), 400, "invalid_request"},
 		{"two methods", []string{"client_id", "backend", "client_secret", secret}, basic("backend:" + secret), 400, "invalid_request"},
 		{"two methods, the second without an id", []string{"client_secret", secret}, basic("backend:" + secret), 400, "invalid_request"},
-		{"an assertion", []string{"client_id", "backend", "client_assertion", "x"}, none, 401, "invalid_client"},
+		{"an assertion without its type", []string{"client_id", "backend", "client_assertion", "x"}, none, 400, "invalid_request"},
 		{"a secret without an id", []string{"client_secret", secret}, none, 400, "invalid_request"},
 		{"nothing", nil, none, 401, "invalid_client"},
 		{"wrong secret", nil, basic("backend:wrong"), 401, "invalid_client"},

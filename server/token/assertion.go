@@ -58,12 +58,16 @@ type ClientKeys interface {
 func AssertionAlgs() []string { return []string{"ES256", "EdDSA", "RS256", "PS256"} }
 
 // AssertionClient gives the client that an assertion speaks of. Nothing of it has been verified: it is where to look for the keys.
-func AssertionClient(raw storage.Secret) (id string, ok bool) {
+// The error is an *Error.
+func AssertionClient(raw storage.Secret) (id string, err error) {
 	a, err := parseAssertion(raw.Reveal())
-	if err != nil || a.subject == "" || a.issuer != a.subject {
-		return "", false
+	switch {
+	case err != nil:
+		return "", err
+	case a.subject == "" || a.issuer != a.subject:
+		return "", badAssertion("iss and sub must be the client_id.")
 	}
-	return a.subject, true
+	return a.subject, nil
 }
 
 // checkAssertion checks that the client signed the assertion for us, now, and uses it up (RFC 7523 §3). The error is an *Error, or
