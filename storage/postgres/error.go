@@ -18,6 +18,9 @@ import (
 // errText: Postgres keeps neither NUL nor invalid UTF-8 in text, so a row cannot have such a key.
 var errText = errors.New("text with a NUL, with invalid UTF-8 or too long")
 
+// errKey refuses a client that can't be found again as the same one.
+var errKey = errors.New("no registration key")
+
 // translate is the one place where errors of the driver become those of package storage.
 func translate(what string, err error) error {
 	if err == nil {
@@ -25,12 +28,15 @@ func translate(what string, err error) error {
 	}
 	var pg *pgconn.PgError
 	switch {
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrExists):
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrExists),
+		errors.Is(err, storage.ErrLimit):
 		return fmt.Errorf("%s: %w", what, err)
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
 	case errors.As(err, &pg) && pg.Code == "23505": // unique_violation
 		return fmt.Errorf("%s: %w", what, storage.ErrExists)
+	case errors.As(err, &pg) && pg.Code == "23503": // foreign_key_violation: what it belongs to is gone
+		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
 	case unavailable(err, pg):
 		return fmt.Errorf("%s: %w: %w", what, storage.ErrUnavailable, err)
 	}

@@ -13,18 +13,33 @@ import (
 	"latchkey/storage"
 )
 
-// liveGrants reads grants with the state of their users and clients. OFFSET 0 keeps Postgres from weighing orders and kinds of
-// joins, of which one is right: measured, planning and reading took two thirds of the time of a plain LEFT JOIN.
-const liveGrants = `
+// grantColumns, grantValues and grantArgs are what a new grant is made of.
+const (
+	grantColumns = `id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at, expires_at, address, user_agent,
+		current_id, generation, window_at, previous_id, previous_retired_at, last_used_at, revoked_at, revoke_reason,
+		session_id, amr, claims`
+	grantValues = `$1::uuid, $2::text, $3::bigint, $4::text, $5::text, $6::bigint, $7::bigint, $8::timestamptz, $9::timestamptz,
+		$10::timestamptz, $11::text, $12::text, coalesce($13::uuid, '00000000-0000-0000-0000-000000000000'), $14::bigint,
+		$15::timestamptz, $16::uuid, $17::timestamptz, $18::timestamptz, $19::timestamptz, $20::text,
+		$21::uuid, $22::text, $23::text`
+)
+
+func grantArgs(g *storage.Grant) []any {
+	return []any{
+		uuid(g.ID), g.ClientID, g.UserID, plain(strings.Join(g.Scope, " ")), plain(strings.Join(g.Audience, " ")),
+		g.UserEpoch, g.ClientEpoch, at(g.AuthTime), at(g.CreatedAt), at(g.ExpiresAt), plain(g.Address), plain(g.UserAgent),
+		uuid(g.Current), g.Generation, at(g.WindowAt), uuid(g.Previous), at(g.PreviousRetiredAt), at(g.LastUsedAt),
+		at(g.RevokedAt), plain(g.RevokeReason), uuid(g.SessionID), plain(strings.Join(g.AMR, " ")), plain(g.Claims),
+	}
+}
+
+// liveGrants reads grants with the state of their users and clients; see joinUser.
+var liveGrants = `
 	SELECT g.id, g.client_id, g.user_id, g.scope, g.audience, g.user_epoch, g.client_epoch, g.auth_time, g.created_at,
 		g.expires_at, g.address, g.user_agent, g.current_id, g.generation, g.window_at, g.previous_id, g.previous_retired_at,
-		g.last_used_at, g.revoked_at, g.revoke_reason,
-		u.id, u.username, u.email, coalesce(u.active, false), coalesce(u.staff, false), u.auth_epoch, u.created_at, u.last_login,
+		g.last_used_at, g.revoked_at, g.revoke_reason, g.session_id, g.amr, g.claims, ` + joinedUser + `,
 		c.id IS NOT NULL, coalesce(c.disabled, false), coalesce(c.auth_epoch, 0)
-	FROM grants g
-	LEFT JOIN LATERAL (
-		SELECT id, username, email, active, staff, auth_epoch, created_at, last_login FROM users WHERE id = g.user_id OFFSET 0
-	) AS u ON true
+	FROM grants g ` + joinUser("g.user_id") + `
 	LEFT JOIN LATERAL (SELECT id, disabled, auth_epoch FROM clients WHERE id = g.client_id OFFSET 0) AS c ON true`
 
 // live is the condition that the grant g, its user and its client are alive at the time $3. As subqueries, these take half
@@ -34,30 +49,27 @@ const live = `
 	AND (SELECT auth_epoch FROM users WHERE id = g.user_id AND active) = g.user_epoch
 	AND (SELECT auth_epoch FROM clients WHERE id = g.client_id AND NOT disabled) = g.client_epoch`
 
-// selected is the condition of a GrantFilter: $1 is the limit, $2 After, $3 LiveAt, $4 UserID, $5 ClientID; NULL selects
-// all. Postgres plans each of these statements with its values, so that what is NULL costs nothing.
+// selected is the condition of a GrantFilter: $1 is the limit, $2 After, $3 LiveAt, $4 UserID, $5 ClientID, $6 SessionID; NULL
+// selects all. Postgres plans each of these statements with its values, so that what is NULL costs nothing.
 const selected = `
 	($2::uuid IS NULL OR g.id > $2) AND ($3::timestamptz IS NULL OR (` + live + `))
-	AND ($4::bigint IS NULL OR g.user_id = $4) AND ($5::text IS NULL OR g.client_id = $5)`
+	AND ($4::bigint IS NULL OR g.user_id = $4) AND ($5::text IS NULL OR g.client_id = $5)
+	AND ($6::uuid IS NULL OR g.session_id = $6)`
 
 func scanLiveGrant(row pgx.CollectableRow) (*storage.LiveGrant, error) {
 	var g storage.LiveGrant
-	var u storage.User
-	var scope, audience string
-	err := row.Scan((*zeronull.UUID)(&g.ID), &g.ClientID, &g.UserID, &scope, &audience, &g.UserEpoch, &g.ClientEpoch,
+	var u userDest
+	fields := append([]any{
+		(*zeronull.UUID)(&g.ID), &g.ClientID, &g.UserID, (*wordsTo)(&g.Scope), (*wordsTo)(&g.Audience), &g.UserEpoch, &g.ClientEpoch,
 		(*instant)(&g.AuthTime), (*instant)(&g.CreatedAt), (*instant)(&g.ExpiresAt), &g.Address, &g.UserAgent,
 		(*zeronull.UUID)(&g.Current), &g.Generation, (*instant)(&g.WindowAt), (*zeronull.UUID)(&g.Previous),
 		(*instant)(&g.PreviousRetiredAt), (*instant)(&g.LastUsedAt), (*instant)(&g.RevokedAt), &g.RevokeReason,
-		(*zeronull.Int8)(&u.ID), (*zeronull.Text)(&u.Username), (*zeronull.Text)(&u.Email), &u.Active, &u.Staff,
-		(*zeronull.Int8)(&u.AuthEpoch), (*instant)(&u.CreatedAt), (*instant)(&u.LastLogin),
-		&g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)
-	if err != nil {
+		(*zeronull.UUID)(&g.SessionID), (*wordsTo)(&g.AMR), &g.Claims,
+	}, u.fields()...)
+	if err := row.Scan(append(fields, &g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)...); err != nil {
 		return nil, err
 	}
-	g.Scope, g.Audience = words(scope), words(audience)
-	if u.ID != 0 {
-		g.User = &u
-	}
+	g.User = u.user()
 	return &g, nil
 }
 
@@ -72,16 +84,7 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 	}
 	return s.do(ctx, "create grant", func(ctx context.Context) error {
 		b := &pgx.Batch{}
-		b.Queue(`
-			INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at, expires_at,
-				address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at, last_used_at, revoked_at,
-				revoke_reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce($13::uuid, '00000000-0000-0000-0000-000000000000'),
-				$14, $15, $16, $17, $18, $19, $20)`,
-			uuid(g.ID), g.ClientID, g.UserID, plain(strings.Join(g.Scope, " ")), plain(strings.Join(g.Audience, " ")),
-			g.UserEpoch, g.ClientEpoch, at(g.AuthTime), at(g.CreatedAt), at(g.ExpiresAt), plain(g.Address), plain(g.UserAgent),
-			uuid(g.Current), g.Generation, at(g.WindowAt), uuid(g.Previous), at(g.PreviousRetiredAt), at(g.LastUsedAt),
-			at(g.RevokedAt), plain(g.RevokeReason))
+		b.Queue(`INSERT INTO grants (`+grantColumns+`) VALUES (`+grantValues+`)`, grantArgs(g)...)
 		if login != nil {
 			finishLogin(b, login)
 		}
@@ -193,9 +196,9 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 			WHERE g.revoked_at IS NULL AND ` + selected + `
 			ORDER BY g.id LIMIT $1 FOR UPDATE OF g
 		), changed AS (
-			UPDATE grants SET revoked_at = $6, revoke_reason = $7 FROM target
+			UPDATE grants SET revoked_at = $7, revoke_reason = $8 FROM target
 			WHERE grants.id = target.id AND grants.revoked_at IS NULL RETURNING grants.id
-		), log AS (` + strings.Replace(insertAudit, "$1", "$8", 1) + ` WHERE EXISTS (SELECT FROM changed))
+		), log AS (` + strings.Replace(insertAudit, "$1", "$9", 1) + ` WHERE EXISTS (SELECT FROM changed))
 		SELECT count(*) FROM changed`
 	err = s.do(ctx, "revoke grants", func(ctx context.Context) error {
 		n, err := s.count(ctx, statement, append(filterArgs(f), at(now), plain(reason), encoded)...)
@@ -222,5 +225,5 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) (list []*
 }
 
 func filterArgs(f storage.GrantFilter) []any {
-	return []any{limited(f.Limit), uuid(f.After), at(f.LiveAt), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID)}
+	return []any{limited(f.Limit), uuid(f.After), at(f.LiveAt), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID), uuid(f.SessionID)}
 }

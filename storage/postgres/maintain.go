@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -41,6 +42,28 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		WITH gone AS (DELETE FROM throttles WHERE key IN (
 			SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING key)
 		SELECT count(*) FROM gone`)
+	for _, kind := range []struct {
+		removed    *int64
+		table, key string
+	}{
+		{&m.BrowserSessions, "browser_sessions", "hash"},
+		{&m.AuthorizationCodes, "authorization_codes", "hash"},
+		{&m.UsedJTIs, "used_jtis", "client_id, jti"},
+		{&m.PushedRequests, "pushed_requests", "hash"},
+		{&m.LogoutNotices, "logout_notices", "id"},
+		{&m.RegistrationTokens, "registration_tokens", "id"},
+	} {
+		remove(kind.removed, "remove "+kind.table, strings.NewReplacer("TABLE", kind.table, "KEY", kind.key).Replace(`
+			WITH gone AS (DELETE FROM TABLE WHERE (KEY) IN (
+				SELECT KEY FROM TABLE WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING expires_at)
+			SELECT count(*) FROM gone`))
+	}
+	// Servers keep clients, so they are told; any may have gone.
+	remove(&m.Clients, "remove clients", `
+		WITH changed AS (DELETE FROM clients WHERE id IN (
+			SELECT id FROM clients WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id),
+		`+strings.Replace(tellClient, "$2::text", "''", 1)+`
+		SELECT count(*) FROM changed`)
 
 	created, err := s.createPartitions(ctx, now)
 	m.PartitionsCreated, errs = created, append(errs, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
 )
@@ -17,6 +18,34 @@ func userFields(u *storage.User) []any {
 		&u.ID, &u.Username, &u.Email, &u.PasswordHash, &u.Active, &u.Staff, &u.AuthEpoch,
 		(*instant)(&u.CreatedAt), (*instant)(&u.LastLogin),
 	}
+}
+
+// joinedUser are the columns of a user u who may not be there, without the hash.
+const joinedUser = `u.id, u.username, u.email, coalesce(u.active, false), coalesce(u.staff, false), u.auth_epoch, u.created_at, u.last_login`
+
+// joinUser joins the user whose ID is in a column. OFFSET 0 keeps Postgres from weighing orders and kinds of joins, of which one
+// is right: measured, planning and reading took two thirds of the time of a plain LEFT JOIN.
+func joinUser(column string) string {
+	return `LEFT JOIN LATERAL (
+		SELECT id, username, email, active, staff, auth_epoch, created_at, last_login FROM users WHERE id = ` + column + ` OFFSET 0
+	) AS u ON true`
+}
+
+// userDest reads joinedUser.
+type userDest storage.User
+
+func (u *userDest) fields() []any {
+	return []any{
+		(*zeronull.Int8)(&u.ID), (*zeronull.Text)(&u.Username), (*zeronull.Text)(&u.Email), &u.Active, &u.Staff,
+		(*zeronull.Int8)(&u.AuthEpoch), (*instant)(&u.CreatedAt), (*instant)(&u.LastLogin),
+	}
+}
+
+func (u *userDest) user() *storage.User {
+	if u.ID == 0 {
+		return nil
+	}
+	return (*storage.User)(u)
 }
 
 // CreateUser implements storage.Users.
@@ -133,7 +162,7 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 		SELECT count(*) FROM changed`, encoded, id, now.UnixMicro())
 }
 
-// RemoveUser implements storage.Users.
+// RemoveUser implements storage.Users. Consents go by their foreign key.
 func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
 	encoded, err := events(audit)
 	if err != nil {
@@ -141,6 +170,7 @@ func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEv
 	}
 	return s.one(ctx, "remove user", `
 		WITH changed AS (DELETE FROM users WHERE id = $2 RETURNING id),
+		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id),
 		log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
 		SELECT count(*) FROM changed`, encoded, id)
 }

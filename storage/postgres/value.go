@@ -17,12 +17,15 @@ import (
 // keyed tells whether text parameters that name rows are such that a row can have them.
 func keyed(keys ...string) bool {
 	for _, key := range keys {
-		if len(key) > 4096 || !utf8.ValidString(key) || strings.IndexByte(key, 0) >= 0 {
+		if len(key) > 4096 || !clean(key) {
 			return false
 		}
 	}
 	return true
 }
+
+// clean tells whether Postgres can keep a text as it is.
+func clean(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // plain makes descriptive text (an address, a user agent) storable: it must never fail the write it comes with.
 func plain(s string) string {
@@ -127,6 +130,15 @@ func words(s string) []string {
 		return nil
 	}
 	return strings.Split(s, " ")
+}
+
+// wordsTo scans what strings.Join(…, " ") made.
+type wordsTo []string
+
+// ScanText implements pgtype.TextScanner.
+func (w *wordsTo) ScanText(v pgtype.Text) error {
+	*w = words(v.String)
+	return nil
 }
 
 // limited makes a LIMIT of a limit whose zero means none.
