@@ -14,19 +14,19 @@ import (
 
 // The addresses, below the issuer's path.
 const (
-	RootPath         = "/"
-	Path             = "/account"
-	PasswordPath     = Path + "/password"
-	EndSessionPath   = Path + "/sessions/end"
-	EndAllPath       = Path + "/sessions/end-all"
-	EndApplication   = Path + "/applications/end"
-	SignOutPath      = Path + "/sign-out"
-	SignedOutPath    = Path + "/signed-out"
-	loginPath        = "/login"
-	doneParameter    = "done"
-	returnParameter  = "return_to"
-	sessionParameter = "session"
-	clientParameter  = "client_id"
+	RootPath           = "/"
+	Path               = "/account"
+	PasswordPath       = Path + "/password"
+	EndSessionPath     = Path + "/sessions/end"
+	EndAllPath         = Path + "/sessions/end-all"
+	EndApplicationPath = Path + "/applications/end"
+	SignOutPath        = Path + "/sign-out"
+	SignedOutPath      = Path + "/signed-out"
+	loginPath          = "/login"
+	doneParameter      = "done"
+	returnParameter    = "return_to"
+	sessionParameter   = "session"
+	clientParameter    = "client_id"
 )
 
 // Store is the part of storage.Store that the page needs.
@@ -74,7 +74,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	post(PasswordPath, h.changePassword)
 	post(EndSessionPath, h.endSession)
 	post(EndAllPath, h.endAll)
-	post(EndApplication, h.endApplication)
+	post(EndApplicationPath, h.endApplication)
 	post(SignOutPath, h.signOut)
 }
 
