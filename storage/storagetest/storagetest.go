@@ -52,6 +52,14 @@ func Run(t *testing.T, o Opener) {
 		{"SigningKeys", signingKeys()},
 		{"Resources", resources()},
 		{"AuditEvents", auditEvents()},
+		{"BrowserSessions", browserSessions()},
+		{"AuthorizationCodes", authorizationCodes()},
+		{"Consents", consents()},
+		{"PushedRequests", pushedRequests()},
+		{"UsedJTIs", usedJTIs()},
+		{"LogoutNotices", logoutNotices()},
+		{"RegistrationTokens", registrationTokens()},
+		{"ClientRegistrations", clientRegistrations()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},
 		{"Text", texts()},
@@ -79,7 +87,7 @@ type bundle struct {
 	opener Opener
 	ctx    context.Context
 	now    time.Time
-	drawn  byte
+	drawn  int
 }
 
 func setup(t *testing.T, o Opener) *bundle {
@@ -126,7 +134,7 @@ func sameJSON(x, y json.RawMessage) bool {
 // digest draws a digest that no other call gives.
 func (b *bundle) digest() storage.Digest {
 	b.drawn++
-	return storage.Digest{b.drawn, 31: 0xff}
+	return storage.Digest{byte(b.drawn), byte(b.drawn >> 8), 31: 0xff}
 }
 
 // user makes a user.

@@ -1,0 +1,112 @@
+package storagetest
+
+import (
+	"slices"
+	"time"
+
+	"latchkey/storage"
+)
+
+// notice makes a notice that is due.
+func (b *bundle) notice(client string) *storage.LogoutNotice {
+	now := kept(b.now)
+	return &storage.LogoutNotice{
+		ID: storage.NewID(now), ClientID: client, UserID: 7, SessionID: storage.NewID(now), CreatedAt: now, NextAttemptAt: now,
+		ExpiresAt: now.Add(24 * time.Hour),
+	}
+}
+
+// claim claims notices for a minute.
+func (b *bundle) claim(at time.Time, limit int) []storage.ID {
+	b.Helper()
+	list, err := b.ClaimLogoutNotices(b.ctx, at, time.Minute, limit)
+	b.ok(err)
+	var ids []storage.ID
+	for _, n := range list {
+		ids = append(ids, n.ID)
+	}
+	return ids
+}
+
+func logoutNotices() cases {
+	return cases{
+		"a claimed notice comes back with its lease": func(b *bundle) {
+			n := b.notice("app")
+			b.ok(b.CreateLogoutNotices(b.ctx))
+			b.ok(b.CreateLogoutNotices(b.ctx, n))
+			got, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 10)
+			b.ok(err)
+			n.Attempts, n.NextAttemptAt = 1, kept(b.now.Add(time.Minute))
+			b.same(got, []*storage.LogoutNotice{n})
+			got, err = b.ClaimLogoutNotices(b.ctx, n.NextAttemptAt.Add(-time.Microsecond), time.Minute, 10)
+			b.ok(err)
+			b.same(got, []*storage.LogoutNotice{})
+			got, err = b.ClaimLogoutNotices(b.ctx, n.NextAttemptAt, time.Minute, 10)
+			b.ok(err)
+			n.Attempts, n.NextAttemptAt = 2, n.NextAttemptAt.Add(time.Minute)
+			b.same(got, []*storage.LogoutNotice{n})
+		},
+		"those are claimed that are due and not past their end, the oldest first": func(b *bundle) {
+			var want []storage.ID
+			for _, due := range []time.Duration{3, 1, 2, -1} {
+				n := b.notice("app")
+				n.NextAttemptAt = n.NextAttemptAt.Add(-due * time.Minute)
+				b.ok(b.CreateLogoutNotices(b.ctx, n))
+				want = append(want, n.ID)
+			}
+			over := b.notice("app")
+			over.ExpiresAt = kept(b.now)
+			b.ok(b.CreateLogoutNotices(b.ctx, over))
+			b.same(b.claim(b.now, 2), []storage.ID{want[0], want[2]})
+			b.same(b.claim(b.now, 0), []storage.ID(nil))
+			b.same(b.claim(b.now, 10), []storage.ID{want[1]})
+		},
+		"parallel callers share the notices": func(b *bundle) {
+			var all []*storage.LogoutNotice
+			var want []storage.ID
+			for range 40 {
+				n := b.notice("app")
+				all, want = append(all, n), append(want, n.ID)
+			}
+			b.ok(b.CreateLogoutNotices(b.ctx, all...))
+			shares := make([][]storage.ID, 8)
+			for _, err := range atOnce(len(shares), func(i int) error {
+				for range 20 {
+					list, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 3)
+					if err != nil {
+						return err
+					}
+					for _, n := range list {
+						shares[i] = append(shares[i], n.ID)
+					}
+				}
+				return nil
+			}) {
+				b.ok(err)
+			}
+			got := slices.Concat(shares...)
+			less := func(x, y storage.ID) int { return slices.Compare(x[:], y[:]) }
+			slices.SortFunc(got, less)
+			slices.SortFunc(want, less)
+			b.same(got, want)
+		},
+		"a notice can be put off and be done with": func(b *bundle) {
+			n, done := b.notice("app"), b.notice("app")
+			b.ok(b.CreateLogoutNotices(b.ctx, n, done))
+			b.claim(b.now, 10)
+			later := b.now.Add(time.Hour)
+			b.ok(b.RetryLogoutNotice(b.ctx, n.ID, later))
+			b.ok(b.FinishLogoutNotice(b.ctx, done.ID))
+			b.same(b.claim(later.Add(-time.Second), 10), []storage.ID(nil))
+			b.same(b.claim(later, 10), []storage.ID{n.ID})
+			b.ok(b.FinishLogoutNotice(b.ctx, done.ID))
+			b.ok(b.RetryLogoutNotice(b.ctx, done.ID, later))
+		},
+		"one that is there already refuses them all": func(b *bundle) {
+			n, other := b.notice("app"), b.notice("app")
+			b.ok(b.CreateLogoutNotices(b.ctx, n))
+			b.is(b.CreateLogoutNotices(b.ctx, other, n), storage.ErrExists)
+			b.same(b.claim(b.now, 10), []storage.ID{n.ID})
+		},
+	}
+}
