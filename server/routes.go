@@ -29,7 +29,8 @@ func (s *Server) routes() *route.Router {
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
 		BasePath: s.issuer.Path, Issuer: s.cfg.Issuer, Scopes: s.scopes,
-		Registration: s.cfg.Registration, ClientDocuments: !s.cfg.ClientDocuments.Off(),
+		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
+		ClientDocuments: !s.cfg.ClientDocuments.Off(),
 	})
 	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.Foreign()}
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
@@ -39,6 +40,15 @@ func (s *Server) routes() *route.Router {
 	rt.API(oauth.TokenPath, h.Token, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.RevokePath, h.Revoke, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.IntrospectPath, h.Introspect, oauth.RenderError, route.Methods(http.MethodPost))
+	if s.cfg.Registration != oauth.RegistrationOff {
+		// Pages that register themselves have no registered origin yet. Where everybody may register, they may too.
+		cors := route.CORS
+		if s.cfg.Registration == oauth.RegistrationOpen {
+			cors = route.CORSStrangers
+		}
+		rt.API(oauth.RegisterPath, h.Register, oauth.RenderRegistrationError, route.Methods(http.MethodPost), cors())
+		rt.API(oauth.RegisteredPath, h.Registered, oauth.RenderRegistrationError, cors(http.MethodGet, http.MethodPut, http.MethodDelete))
+	}
 	rt.Public(oauth.JWKSPath, h.JWKS, oauth.RenderError, route.Methods(http.MethodGet))
 	rt.Public(oauth.ResourcesPath, h.ResourceMetadata, oauth.RenderError, route.Methods(http.MethodGet))
 	for _, path := range []string{oauth.OAuthMetadataPath, oauth.OpenIDConfigPath} {

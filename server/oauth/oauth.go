@@ -2,12 +2,14 @@ package oauth
 
 import (
 	"context"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/web"
+	"latchkey/storage"
 )
 
 // Config is what the handlers work with.
@@ -21,8 +23,12 @@ type Config struct {
 	BasePath string
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
-	// Registration is one of the Registration constants.
-	Registration string
+	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit what strangers
+	// register.
+	Registration    string
+	RegistrationKey []byte
+	Throttles       storage.Throttles
+	Now             func() time.Time
 	// ClientDocuments: the metadata document at a client's own URL makes it a client.
 	ClientDocuments bool
 	// Locales are those of the pages.
@@ -44,6 +50,9 @@ type Handlers struct {
 	scopes   func(ctx context.Context) ([]string, error)
 
 	registration    string
+	registrationKey []byte
+	throttles       storage.Throttles
+	now             func() time.Time
 	clientDocuments bool
 	locales         []string
 }
@@ -56,6 +65,7 @@ func New(c Config) *Handlers {
 	return &Handlers{
 		tokens: c.Tokens, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
 		basePath: c.BasePath, issuer: c.Issuer, scopes: c.Scopes,
-		registration: c.Registration, clientDocuments: c.ClientDocuments, locales: c.Locales,
+		registration: c.Registration, registrationKey: c.RegistrationKey, throttles: c.Throttles, now: c.Now,
+		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}
 }

@@ -1,8 +1,230 @@
 package oauth
 
-// The modes of dynamic client registration.
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/request"
+	"latchkey/server/route"
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// The modes of dynamic client registration (RFC 7591).
 const (
 	RegistrationOff   = "off"
-	RegistrationToken = "token"
+	RegistrationToken = "token" // with an initial access token
 	RegistrationOpen  = "open"
 )
+
+// What strangers can register: from one place, and from all places together. Rows are bounded besides.
+const (
+	registerPlaceBurst    = 20
+	registerPlaceInterval = 3 * time.Minute
+	registerAllBurst      = 600
+	registerAllInterval   = 6 * time.Second
+	// registerFull is how long to wait when as many clients as may be wait for their first user: they go by the day.
+	registerFull = time.Hour
+)
+
+// Register is the client registration endpoint (RFC 7591 §3).
+func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
+	initial, err := registrationBearer(r)
+	switch {
+	case errors.Is(err, errNoToken) && h.registration == RegistrationOpen:
+		err = h.throttleRegistration(r.Context())
+	case errors.Is(err, errNoToken):
+		return errNoInitialToken
+	}
+	if err != nil {
+		return err
+	}
+	metadata, err := readMetadata(r)
+	if err != nil {
+		return err
+	}
+	made, err := h.clients.Register(r.Context(), clients.RegisterRequest{
+		Metadata: metadata, InitialToken: initial, Open: h.registration == RegistrationOpen,
+		Place: h.place(r.Context(), "registered from"), Caller: caller(r.Context()),
+	})
+	if err != nil {
+		return registrationError(err)
+	}
+	return h.writeRegistered(w, http.StatusCreated, made)
+}
+
+// Registered is the client configuration endpoint (RFC 7592 §2): the client reads, replaces or removes what it registered.
+func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
+	access, err := registrationBearer(r)
+	if err != nil {
+		return err
+	}
+	ctx, id := r.Context(), route.Var(r, "client_id")
+	var found *clients.SelfRegistered
+	switch r.Method {
+	case http.MethodDelete:
+		if err := h.clients.RemoveRegistered(ctx, id, access, caller(ctx)); err != nil {
+			return registrationError(err)
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case http.MethodPut:
+		metadata, err := readMetadata(r)
+		if err != nil {
+			return err
+		}
+		found, err = h.clients.ReplaceRegistered(ctx, id, access, metadata, caller(ctx))
+		if err != nil {
+			return registrationError(err)
+		}
+	default:
+		// HEAD would use the token up and show nobody the next.
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", "GET, PUT, DELETE")
+			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
+		}
+		if found, err = h.clients.ReadRegistered(ctx, id, access, caller(ctx)); err != nil {
+			return registrationError(err)
+		}
+	}
+	return h.writeRegistered(w, http.StatusOK, found)
+}
+
+// writeRegistered answers with the client information response (RFC 7591 §3.2.1).
+func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *clients.SelfRegistered) error {
+	return writeJSONStatus(w, status, c.Response(h.issuer+RegisterPath+"/"+url.PathEscape(c.Client.ID)))
+}
+
+// registrationBearer reads an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
+// metadata. errNoToken: none was sent.
+func registrationBearer(r *http.Request) (storage.Secret, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", errNoToken
+	}
+	scheme, text, _ := strings.Cut(headers[0], " ")
+	text = strings.TrimSpace(text)
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || text == "" {
+		return "", invalidToken("The Authorization header must be one Bearer token.")
+	}
+	return storage.Secret(text), nil
+}
+
+// readMetadata reads the body. What it holds is judged by package clients.
+func readMetadata(r *http.Request) ([]byte, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, invalidMetadata("invalid_client_metadata", "The body must be a JSON object, with Content-Type: application/json.")
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
+	return body, nil
+}
+
+// throttleRegistration takes one attempt of the caller's place and one of everybody's.
+func (h *Handlers) throttleRegistration(ctx context.Context) error {
+	wait, err := h.throttles.TakeAttempts(ctx, h.now().UTC(),
+		storage.Bucket{Key: h.place(ctx, "registration"), Burst: registerPlaceBurst, Interval: registerPlaceInterval},
+		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: registerAllBurst, Interval: registerAllInterval},
+	)
+	if err != nil {
+		return fmt.Errorf("registration limit: %w", err)
+	}
+	if wait > 0 {
+		return tooManyRegistrations("Too many clients were registered just now. Wait as long as Retry-After says.", wait)
+	}
+	return nil
+}
+
+// place is the MAC of the block of addresses that the request comes from. Requests whose address is not known share one.
+func (h *Handlers) place(ctx context.Context, kind string) storage.Digest {
+	place, _ := request.From(ctx).Place()
+	return h.registrationMAC(kind, place)
+}
+
+func (h *Handlers) registrationMAC(parts ...string) (mac storage.Digest) {
+	m := hmac.New(sha256.New, h.registrationKey)
+	for _, part := range parts { // neither kinds nor addresses have a NUL
+		m.Write([]byte(part))
+		m.Write([]byte{0})
+	}
+	m.Sum(mac[:0])
+	return mac
+}
+
+func caller(ctx context.Context) clients.Caller {
+	info := request.From(ctx)
+	return clients.Caller{Address: info.Address.String(), RequestID: info.ID}
+}
+
+// registrationError gives the refusals of package clients the words of RFC 7591 §3.2.2 and RFC 7592 §2.
+func registrationError(err error) error {
+	if faults := clients.Faults(err); len(faults) > 0 {
+		sentences := make([]string, len(faults))
+		for i, fault := range faults {
+			sentences[i] = fault.Error()
+		}
+		return invalidMetadata(faults[0].Code, strings.Join(sentences, "; "))
+	}
+	switch {
+	case errors.Is(err, clients.ErrInitialToken):
+		return invalidToken("The initial access token is unknown, has ended or is used up. Ask the operator of this server for another.")
+	case errors.Is(err, clients.ErrRegistrationToken):
+		return invalidToken("This is not the registration access token of this client. Each is good once: the answer to it has the next.")
+	case errors.Is(err, storage.ErrLimit):
+		return tooManyRegistrations("Too many registered clients wait for their first user. Try again later.", registerFull)
+	case errors.Is(err, storage.ErrConflict):
+		return &token.Error{
+			Code: "temporarily_unavailable", Description: "The client is being changed by another request. Try again.",
+			Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Reason: token.ReasonOverload,
+		}
+	}
+	return err
+}
+
+func invalidMetadata(code, description string) *token.Error {
+	return &token.Error{Code: code, Description: description, Status: http.StatusBadRequest, Reason: token.ReasonBadRequest}
+}
+
+// invalidToken is RFC 6750 §3.1's.
+func invalidToken(description string) *token.Error {
+	return &token.Error{
+		Code: "invalid_token", Description: description, Status: http.StatusUnauthorized, Reason: token.ReasonClient,
+	}
+}
+
+func tooManyRegistrations(description string, wait time.Duration) *token.Error {
+	return &token.Error{
+		Code: "temporarily_unavailable", Description: description, Status: http.StatusTooManyRequests, RetryAfter: wait,
+		Reason: token.ReasonThrottled,
+	}
+}
+
+// errNoInitialToken: this server wants an initial access token, and none was sent.
+var errNoInitialToken = fmt.Errorf("registration: %w", errNoToken)
+
+// RenderRegistrationError writes an error as RFC 7591 §3.2.2 has it; a refused token as RFC 6750 §3 does.
+func RenderRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
+	if !errors.Is(err, errNoToken) {
+		RenderBearerError(w, r, err)
+		return
+	}
+	// RFC 6750 §3.1: no error code in the header where no token was sent. The body tells the developer what to do.
+	e := invalidToken("The registration access token of the client is needed: Authorization: Bearer …")
+	if errors.Is(err, errNoInitialToken) {
+		e = invalidToken("An initial access token is needed: ask the operator of this server for one, and send it as Authorization: Bearer TOKEN.")
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey"`)
+	renderJSON(w, r, e)
+}

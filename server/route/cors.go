@@ -9,9 +9,10 @@ import (
 type corsMode int
 
 const (
-	corsNone    corsMode = iota
-	corsAllowed          // the origins that Config.AllowOrigin knows
-	corsPublic           // every origin
+	corsNone      corsMode = iota
+	corsAllowed            // the origins that Config.AllowOrigin knows
+	corsStrangers          // every origin that is one, by its name
+	corsPublic             // every origin, and none
 )
 
 const (
@@ -34,18 +35,26 @@ func (e *endpoint) allowedOrigin(r *http.Request) string {
 	case corsPublic:
 		return "*"
 	case corsAllowed:
-		// "null" is the origin of every sandboxed frame and local file: whoever allows it allows anybody.
 		origins := r.Header.Values("Origin")
-		if len(origins) == 1 && origins[0] != "" && origins[0] != "null" && e.router.allowOrigin(r.Context(), origins[0]) {
+		if isOrigin(origins) && e.router.allowOrigin(r.Context(), origins[0]) {
+			return origins[0]
+		}
+	case corsStrangers:
+		if origins := r.Header.Values("Origin"); isOrigin(origins) {
 			return origins[0]
 		}
 	}
 	return ""
 }
 
+// isOrigin: "null" is the origin of every sandboxed frame and local file, and names nobody.
+func isOrigin(header []string) bool {
+	return len(header) == 1 && header[0] != "" && header[0] != "null"
+}
+
 // setCORS sets what an answer of a route with CORS carries.
 func (e *endpoint) setCORS(h http.Header, origin string) {
-	if e.cors == corsAllowed && !e.unvaried {
+	if (e.cors == corsAllowed || e.cors == corsStrangers) && !e.unvaried {
 		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
 	}
 	if origin != "" {

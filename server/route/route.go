@@ -153,6 +153,15 @@ func CORS(methods ...string) Option {
 	}
 }
 
+// CORSStrangers is CORS for every origin but "null": for a route that exists for those whom nobody knows yet. It gives their
+// pages no more than any program has, since the browser sends no credentials.
+func CORSStrangers(methods ...string) Option {
+	return func(e *endpoint) {
+		e.cors = corsStrangers
+		e.corsMethods = strings.Join(methods, ", ")
+	}
+}
+
 // Credentials lets pages of the named origins, where [CORS] allows these, have the browser send its cookies along and read
 // the answer. It is for a handler that takes a cookie, and that refuses it from everyone else by itself: a browser sends
 // requests whose answer a page may not read all the same.
