@@ -428,7 +428,13 @@ func TestAccountWhileTheDatabaseIsAway(t *testing.T) {
 // Statement 40: after the answer to a password change nothing that is made later lives, whatever was under way.
 func TestStatement40PasswordChangeAgainstCodesAndRefreshes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		passwordChangeAgainstCodes(t, servertest.New(t, servertest.Store(open(t))))
+	})
+}
+
+func passwordChangeAgainstCodes(t *testing.T, s *servertest.Server) {
+	t.Helper()
 	password := servertest.Password
 	for round := range 20 {
 		s.Clock.Advance(time.Hour) // the throttle

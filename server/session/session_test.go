@@ -34,8 +34,13 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
+	return setupOn(t, servertest.SQLite)
+}
+
+func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
+	t.Helper()
 	b := &bundle{clock: servertest.NewClock(servertest.Epoch), t: t}
-	b.store = &counting{Store: servertest.SQLite(t)}
+	b.store = &counting{Store: open(t)}
 	b.users = users.New(users.Config{
 		Store: b.store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,
 	})
@@ -155,7 +160,13 @@ func TestStatement48SessionCookie(t *testing.T) {
 
 func TestStatement13CookieIsNewAtEverySignIn(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		cookieIsNewAtEverySignIn(t, setupOn(t, open))
+	})
+}
+
+func cookieIsNewAtEverySignIn(t *testing.T, b *bundle) {
+	t.Helper()
 	planted, attackers := b.login("bob", "", false)
 	first, c1 := b.login("alice", attackers.Value, false) // in a browser that the attacker has prepared
 	if c1.Value == attackers.Value || first.ID == planted.ID {
@@ -309,7 +320,13 @@ func TestSessionsOutliveTheKey(t *testing.T) {
 // Two tabs that sign in at once must not end the one and refuse the other.
 func TestParallelSignInsOfOneBrowser(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		parallelSignInsOfOneBrowser(t, setupOn(t, open))
+	})
+}
+
+func parallelSignInsOfOneBrowser(t *testing.T, b *bundle) {
+	t.Helper()
 	_, c := b.login("alice", "", false)
 	present := b.find(c.Value)
 	var wg sync.WaitGroup
@@ -394,7 +411,13 @@ func (b *bundle) notices() []*storage.LogoutNotice {
 
 func TestStatement45SignOutEndsWhatTheSessionGave(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		signOutEndsWhatTheSessionGave(t, setupOn(t, open))
+	})
+}
+
+func signOutEndsWhatTheSessionGave(t *testing.T, b *bundle) {
+	t.Helper()
 	b.addClients()
 	s, c := b.login("alice", "", false)
 	other, c2 := b.login("alice", "", false)
@@ -446,7 +469,13 @@ func TestAnotherUserInTheSameBrowserIsASignOut(t *testing.T) {
 
 func TestStatement47EndEverywhere(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		endEverywhere(t, setupOn(t, open))
+	})
+}
+
+func endEverywhere(t *testing.T, b *bundle) {
+	t.Helper()
 	b.addClients()
 	s, c := b.login("alice", "", false)
 	other, c2 := b.login("alice", "", true)
