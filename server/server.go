@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/safehttp"
@@ -71,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.tokens, err = token.New(token.Config{
 		Store: cfg.Store, Clients: s.registry, Users: s.users, Keys: s.keys, Root: cfg.Root, Metrics: s.metrics, Now: cfg.Now,
-		Issuer: cfg.Issuer,
+		Issuer: cfg.Issuer, ClientKeys: jwks.New(jwks.Config{HTTP: s.outbound, Now: cfg.Now}),
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
