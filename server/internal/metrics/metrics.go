@@ -26,6 +26,8 @@ type Metrics struct {
 	PasswordWait prometheus.Histogram
 	// Audit counts the audit events of logins and tokens that were written, by action.
 	Audit *prometheus.CounterVec
+	// BackchannelLogouts counts what became of attempts to tell a client of a logout, by outcome (see server/backchannel).
+	BackchannelLogouts *prometheus.CounterVec
 }
 
 // New makes the instruments.
@@ -58,9 +60,13 @@ func New() *Metrics {
 		Audit: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_audit_events_total", Help: "Security facts by name.",
 		}, []string{"action"}),
+		BackchannelLogouts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_backchannel_logout_total", Help: "Attempts to tell a client of a logout, by outcome.",
+		}, []string{"outcome"}),
 	}
 	m.Registry.MustRegister(
 		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit,
+		m.BackchannelLogouts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

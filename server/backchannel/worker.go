@@ -1,0 +1,233 @@
+package backchannel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/safehttp"
+	"latchkey/storage"
+)
+
+const (
+	batch = 10
+	// lease is longer than a delivery may take, its waiting for a slot and the database included.
+	lease     = 30 * time.Second
+	perHost   = 4
+	atOnce    = 16
+	pollEvery = 2 * time.Second // notices of other processes
+	// sendTimeout bounds a delivery whatever its Sender does.
+	sendTimeout = 15 * time.Second
+	// refusedFor is how long a client may refuse a notice before it is given up.
+	refusedFor = 15 * time.Minute
+)
+
+// The outcomes of an attempt, in the metrics.
+const (
+	outcomeDelivered = "delivered"
+	outcomeRetried   = "retried"   // to be sent again
+	outcomeRefused   = "refused"   // given up: the client refuses it
+	outcomeExpired   = "expired"   // given up: the notice's end comes before the next attempt
+	outcomeNeedless  = "needless"  // the client is gone, disabled, or has no URI any more
+	outcomePostponed = "postponed" // not tried: its host does not answer, or has enough to do
+)
+
+// Tokens writes logout tokens. A *token.Service is one.
+type Tokens interface {
+	LogoutToken(ctx context.Context, c *clients.Client, userID int64, session storage.ID) (storage.Secret, error)
+}
+
+// Clients finds clients. A *clients.Registry is one.
+type Clients interface {
+	Client(ctx context.Context, id string) (*clients.Client, error)
+}
+
+// Sender posts forms. A *safehttp.Client is one.
+type Sender interface {
+	PostForm(ctx context.Context, url string, form url.Values, o safehttp.Options) (status int, err error)
+}
+
+// Config is what a Worker is made of.
+type Config struct {
+	Store   storage.LogoutNotices
+	Clients Clients
+	Tokens  Tokens
+	HTTP    Sender
+	Now     func() time.Time
+	Logger  *slog.Logger
+	Metrics *metrics.Metrics
+}
+
+// Worker sends notices. Any number of them may work on one database.
+type Worker struct {
+	cfg   Config
+	wake  chan struct{}
+	slots chan struct{}
+	hosts hosts
+	wg    sync.WaitGroup
+}
+
+// New makes a Worker.
+func New(cfg Config) *Worker {
+	return &Worker{
+		cfg: cfg, wake: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
+		hosts: hosts{known: map[string]*host{}},
+	}
+}
+
+// Wake says that there may be notices now. It never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends notices until ctx ends, and what it has begun to its end.
+func (w *Worker) Run(ctx context.Context) {
+	defer w.wg.Wait()
+	for ctx.Err() == nil {
+		n, err := w.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.cfg.Logger.WarnContext(ctx, "the outbox of back-channel logouts could not be read", slog.Any("error", err))
+		}
+		if n > 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-w.wake:
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Flush sends what is due now and waits until it is done, for tests and for who has no Run.
+func (w *Worker) Flush(ctx context.Context) error {
+	defer w.wg.Wait()
+	for {
+		if n, err := w.round(ctx); n == 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// round claims as many notices as there are hands free, one at least, and starts to send them.
+func (w *Worker) round(ctx context.Context) (int, error) {
+	free := 0
+	select {
+	case w.slots <- struct{}{}:
+		free++
+	case <-ctx.Done():
+		return 0, nil
+	}
+	for more := true; more && free < batch; {
+		select {
+		case w.slots <- struct{}{}:
+			free++
+		default:
+			more = false
+		}
+	}
+	claimed, err := w.cfg.Store.ClaimLogoutNotices(ctx, w.now(), lease, free)
+	for range free - len(claimed) {
+		<-w.slots
+	}
+	if err != nil {
+		return 0, fmt.Errorf("claim logout notices: %w", err)
+	}
+	for _, n := range claimed {
+		w.wg.Go(func() {
+			defer func() { <-w.slots }()
+			// What was begun is ended, so that a restart sends nothing twice.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+			defer cancel()
+			if err := w.send(ctx, n); err != nil {
+				// The lease ends by itself, and the notice is claimed again.
+				w.cfg.Logger.WarnContext(ctx, "a back-channel logout could not be sent",
+					slog.String("client_id", n.ClientID), slog.Any("error", err))
+			}
+		})
+	}
+	return len(claimed), nil
+}
+
+// send tries once to deliver a notice.
+func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
+	client, err := w.cfg.Clients.Client(ctx, n.ClientID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return w.finish(ctx, n, outcomeNeedless)
+	case err != nil:
+		return err
+	}
+	to, err := url.Parse(client.BackchannelLogoutURI)
+	if err != nil || to.Host == "" || client.Disabled {
+		return w.finish(ctx, n, outcomeNeedless)
+	}
+	host, wait := w.hosts.enter(ctx, to.Host, w.now())
+	if wait > 0 {
+		return w.retry(ctx, n, wait, outcomePostponed)
+	}
+	// A new token each time: they live for two minutes.
+	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.UserID, n.SessionID)
+	if err != nil {
+		w.hosts.leave(host)
+		return fmt.Errorf("write logout token: %w", err)
+	}
+	operators := client.Origin == storage.OriginOperator
+	status, err := w.cfg.HTTP.PostForm(ctx, client.BackchannelLogoutURI, url.Values{"logout_token": {token.Reveal()}},
+		safehttp.Options{Trusted: operators, AllowHTTP: operators})
+	if err != nil {
+		wait := w.hosts.failed(host, w.now())
+		return w.retry(ctx, n, wait, outcomeRetried)
+	}
+	w.hosts.answered(host)
+	switch {
+	case status >= 200 && status < 300:
+		return w.finish(ctx, n, outcomeDelivered)
+	case status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests && w.now().Sub(n.CreatedAt) >= refusedFor:
+		return w.finish(ctx, n, outcomeRefused, slog.Int("status", status))
+	}
+	return w.retry(ctx, n, backoff(n.Attempts), outcomeRetried)
+}
+
+// retry has the notice sent again, unless its end comes before.
+func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string) error {
+	at := w.now().Add(wait)
+	if !at.Before(n.ExpiresAt) {
+		return w.finish(ctx, n, outcomeExpired)
+	}
+	w.count(outcome)
+	if err := w.cfg.Store.RetryLogoutNotice(ctx, n.ID, at); err != nil {
+		return fmt.Errorf("retry logout notice: %w", err)
+	}
+	return nil
+}
+
+// finish removes a notice. What was given up is for the operator to know: the client still has a session that the user ended.
+func (w *Worker) finish(ctx context.Context, n *storage.LogoutNotice, outcome string, more ...slog.Attr) error {
+	if err := w.cfg.Store.FinishLogoutNotice(ctx, n.ID); err != nil {
+		return fmt.Errorf("finish logout notice: %w", err)
+	}
+	w.count(outcome)
+	if outcome == outcomeRefused || outcome == outcomeExpired {
+		w.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "a back-channel logout was given up", append(more,
+			slog.String("client_id", n.ClientID), slog.Int64("user_id", n.UserID), slog.String("session_id", n.SessionID.String()),
+			slog.String("outcome", outcome), slog.Int("attempts", n.Attempts))...)
+	}
+	return nil
+}
+
+func (w *Worker) count(outcome string) {
+	w.cfg.Metrics.BackchannelLogouts.WithLabelValues(outcome).Inc()
+}
+
+func (w *Worker) now() time.Time { return w.cfg.Now().UTC() }
