@@ -7,6 +7,10 @@ import "time"
 type View interface {
 	// page names the template, without its suffix.
 	page() string
+	// cleaned gives a copy whose texts can be shown.
+	cleaned() View
+	// asks is what the answer depends on besides.
+	asks() demands
 }
 
 // Field is a hidden field of a form.
@@ -31,7 +35,8 @@ type Login struct {
 	RememberTTL time.Duration
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
-	// FormTargets are the origins (or schemes, as "com.example.app:") that the redirects after the form lead to, for form-action.
+	// FormTargets are the origins (or schemes, as "com.example.app:") that the redirects after the form lead to. Where there are
+	// any, form-action is left out of the Content-Security-Policy: see policy.
 	FormTargets []string
 }
 
@@ -107,8 +112,9 @@ type Error struct {
 	// Description is for the developer.
 	Description string
 	ClientName  string
-	// RequestID names the log entry.
+	// RequestID names the log entry; empty: that of the request.
 	RequestID string
+	Locales   string
 }
 
 // Logout asks whether to sign out (OpenID Connect RP-Initiated Logout §2). The form has a button named decision with the
@@ -131,8 +137,9 @@ type LoggedOut struct {
 // FormPost sends the answer of an authorization request by a form (OAuth 2.0 Form Post Response Mode): with a button, and a
 // script of ours that presses it.
 type FormPost struct {
-	Action string
-	Fields []Field
+	Action  string
+	Fields  []Field
+	Locales string
 }
 
 // Account is the page where users see and end what they have allowed.
@@ -143,11 +150,12 @@ type Account struct {
 	HasPassword bool
 	// Notice is what was just done: one of the Notice constants, or empty.
 	Notice Notice
-	// Problem is about the form of the password.
-	Problem  Problem
-	Sessions []SessionInfo
-	Apps     []AppInfo
-	Events   []EventInfo
+	// Problem is about the form of the password. RetryAfter goes with ProblemThrottled.
+	Problem    Problem
+	RetryAfter time.Duration
+	Sessions   []SessionInfo
+	Apps       []AppInfo
+	Events     []EventInfo
 }
 
 // Notice is what was just done on the account page.
@@ -197,3 +205,21 @@ func (Logout) page() string    { return "logout" }
 func (LoggedOut) page() string { return "logged_out" }
 func (FormPost) page() string  { return "form_post" }
 func (Account) page() string   { return "account" }
+
+// demands are what an answer depends on besides its words.
+type demands struct {
+	locales string
+	// away: the form leads to another site in the end.
+	away bool
+	// script: the page has one.
+	script bool
+}
+
+func (v Login) asks() demands { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+
+func (v Consent) asks() demands   { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+func (v Error) asks() demands     { return demands{locales: v.Locales} }
+func (v Logout) asks() demands    { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+func (v LoggedOut) asks() demands { return demands{locales: v.Locales} }
+func (v FormPost) asks() demands  { return demands{locales: v.Locales, away: true, script: true} }
+func (v Account) asks() demands   { return demands{} }

@@ -1,0 +1,179 @@
+package web
+
+import (
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// How much of a text is shown, in characters.
+const (
+	maxName        = 80
+	maxIdentifier  = 160
+	maxHost        = 253 // RFC 1035 §2.3.4
+	maxDescription = 500
+	maxUsername    = 255
+)
+
+// clean gives a stranger's text as it can stand among ours: on one line, without what can't be seen or would turn around or
+// pile up what stands beside it, and at most max characters long.
+func clean(s string, max int) string {
+	words, _ := visible(s, max)
+	return words
+}
+
+// cleanHost shortens at the front: who owns a host stands at its end.
+func cleanHost(s string) string {
+	if n := utf8.RuneCountInString(s); n > maxHost {
+		return "…" + clean(string([]rune(s)[n-maxHost:]), maxHost)
+	}
+	return clean(s, maxHost)
+}
+
+// visible is clean, and tells whether all of s could be shown as it is.
+func visible(s string, max int) (shown string, whole bool) {
+	var b strings.Builder
+	length, marks, space := 0, 0, false
+	for _, c := range s {
+		switch {
+		case ' ' < c && c < 0x7f:
+			marks = 0
+		case unicode.IsSpace(c), unicode.IsControl(c):
+			space = true
+			continue
+		case unseen(c):
+			continue
+		case unicode.In(c, unicode.Mn, unicode.Me):
+			if marks++; marks > 2 { // no script needs more on one letter, and a pile of them covers the lines above
+				continue
+			}
+		default:
+			marks = 0
+		}
+		if space && length > 0 {
+			b.WriteByte(' ')
+			length++
+		}
+		space = false
+		if length >= max {
+			return strings.TrimRight(b.String(), " ") + "…", false
+		}
+		b.WriteRune(c)
+		length++
+	}
+	return b.String(), b.String() == s
+}
+
+// unseen: characters without a shape of their own: bidirectional controls, zero-width ones, tags, fillers, and what has no
+// meaning outside one program.
+func unseen(c rune) bool {
+	switch c {
+	case '\u034f', '\u115f', '\u1160', '\u17b4', '\u17b5', '\u2800', '\u3164', '\uffa0', utf8.RuneError:
+		return true
+	}
+	return unicode.In(c, unicode.Cf, unicode.Co, unicode.Cs, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// webLink gives the link when it leads to a web page, or nothing.
+func webLink(s string) string {
+	const most = 2048
+	u, err := url.Parse(s)
+	if err != nil || len(s) > most || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	return u.String()
+}
+
+// Each view's cleaned copy is what templates see, so that no template can forget it. What forms send back stays as it is.
+
+func (v Login) cleaned() View {
+	v.ClientName, v.Account = clean(v.ClientName, maxName), clean(v.Account, maxUsername)
+	if _, whole := visible(v.Username, maxUsername); !whole {
+		v.Username = "" // a name that can't be shown is none to sign in with unseen
+	}
+	return v
+}
+
+func (c ClientInfo) cleaned() ClientInfo {
+	c.Name = clean(c.Name, maxName)
+	c.URI, c.PolicyURI, c.TosURI = webLink(c.URI), webLink(c.PolicyURI), webLink(c.TosURI)
+	if c.Unverified {
+		// Nobody knows where they lead, and from this page they would look as if we did.
+		c.URI, c.PolicyURI, c.TosURI = "", "", ""
+	}
+	return c
+}
+
+// Title is what the client is called: its name, or its id.
+func (c ClientInfo) Title() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return clean(c.ID, maxName)
+}
+
+// Initial stands in for a logo.
+func (c ClientInfo) Initial() string {
+	for _, r := range c.Title() {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	return "?"
+}
+
+func cleanScopes(scopes []ScopeInfo) []ScopeInfo {
+	list := make([]ScopeInfo, len(scopes))
+	for i, s := range scopes {
+		list[i] = ScopeInfo{Name: clean(s.Name, maxName), New: s.New}
+	}
+	return list
+}
+
+func (v Consent) cleaned() View {
+	v.Username, v.Client, v.RedirectHost = clean(v.Username, maxUsername), v.Client.cleaned(), cleanHost(v.RedirectHost)
+	v.Scope = cleanScopes(v.Scope)
+	list := make([]ResourceInfo, len(v.Resources))
+	for i, r := range v.Resources {
+		list[i] = ResourceInfo{Identifier: clean(r.Identifier, maxIdentifier), Name: clean(r.Name, maxName)}
+	}
+	v.Resources = list
+	return v
+}
+
+func (v Error) cleaned() View {
+	v.Code, v.ClientName = clean(v.Code, maxName), clean(v.ClientName, maxName)
+	v.Description, v.RequestID = clean(v.Description, maxDescription), clean(v.RequestID, maxIdentifier)
+	return v
+}
+
+func (v Logout) cleaned() View {
+	v.Username, v.ClientName = clean(v.Username, maxUsername), clean(v.ClientName, maxName)
+	return v
+}
+
+func (v LoggedOut) cleaned() View { return v }
+
+func (v FormPost) cleaned() View { return v }
+
+func (v Account) cleaned() View {
+	v.Username, v.Email = clean(v.Username, maxUsername), clean(v.Email, maxUsername)
+	sessions := make([]SessionInfo, len(v.Sessions))
+	for i, s := range v.Sessions {
+		s.UserAgent, s.Address = clean(s.UserAgent, maxUsername), clean(s.Address, maxName)
+		sessions[i] = s
+	}
+	apps := make([]AppInfo, len(v.Apps))
+	for i, a := range v.Apps {
+		a.Client, a.Scope = a.Client.cleaned(), cleanScopes(a.Scope)
+		apps[i] = a
+	}
+	events := make([]EventInfo, len(v.Events))
+	for i, e := range v.Events {
+		e.Action, e.ClientName, e.Address = clean(e.Action, maxName), clean(e.ClientName, maxName), clean(e.Address, maxName)
+		events[i] = e
+	}
+	v.Sessions, v.Apps, v.Events = sessions, apps, events
+	return v
+}

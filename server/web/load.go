@@ -1,0 +1,362 @@
+package web
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+//go:embed templates/*.html static/* texts/*.json
+var shipped embed.FS
+
+// samples are one view of each page with everything on it: what New tries templates with.
+func samples(now time.Time) []View {
+	client := ClientInfo{ID: "app", Name: "App", URI: "https://app.example", PolicyURI: "https://app.example/p", TosURI: "https://app.example/t", LogoURL: "/logo"}
+	bare := ClientInfo{ID: "app", Unverified: true}
+	scopes := []ScopeInfo{{Name: "openid"}, {Name: "a:b", New: true}}
+	fields := []Field{{Name: "a", Value: "b"}}
+	return []View{
+		Login{Hidden: fields, Username: "u", Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
+		Login{},
+		Consent{
+			Hidden: fields, Username: "u", Client: client, RedirectHost: "app.example", LocalOnly: true, Scope: scopes,
+			Resources: []ResourceInfo{{Identifier: "https://api.example", Name: "API"}}, Lifetime: time.Hour, Offline: true,
+		},
+		Consent{Client: bare},
+		Error{Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1"},
+		Error{Status: 500},
+		Logout{Hidden: fields, Username: "u", ClientName: "App"},
+		Logout{},
+		LoggedOut{},
+		FormPost{Action: "https://app.example/", Fields: fields},
+		Account{
+			Username: "u", Email: "u@example", HasPassword: true, Notice: NoticePasswordChanged, Problem: ProblemMismatch,
+			Sessions: []SessionInfo{{Current: true, UserAgent: "x", Address: "::1", Since: now, LastSeen: now}, {ID: "1", Since: now}},
+			Apps:     []AppInfo{{Client: client, Scope: scopes, Since: now, LastUsed: now, Sessions: 2}, {Client: bare, Since: now}},
+			Events:   []EventInfo{{At: now, Action: "signed_in", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},
+		},
+		Account{},
+	}
+}
+
+// New reads the templates, texts and files, the shipped ones and the operator's. Its error names every fault of the operator's.
+func New(cfg Config) (*Pages, error) {
+	p := &Pages{base: cfg.BasePath, now: cfg.Now, templates: make(map[string]*template.Template), files: make(map[string]*file)}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	l := &loader{pages: p, templates: make(map[string]string), locales: make(map[string]*locale)}
+	if err := l.load(shipped); err != nil {
+		return nil, err
+	}
+	l.english = maps.Clone(l.locales["en"].messages)
+	if cfg.Dir != "" {
+		// A root, so that no link in the folder leads out of it: what it holds is served to everybody.
+		root, err := os.OpenRoot(cfg.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("pages: %w", err)
+		}
+		defer root.Close()
+		l.operators(root.FS())
+	}
+	l.finish()
+	if len(l.faults) > 0 {
+		return nil, fmt.Errorf("pages: the folder %s has %d faults:\n%w", cfg.Dir, len(l.faults), errors.Join(l.faults...))
+	}
+	return p, nil
+}
+
+// loader gathers what pages are made of.
+type loader struct {
+	pages     *Pages
+	templates map[string]string  // by file name
+	locales   map[string]*locale // by language
+	english   map[string]message // the shipped texts: which there are, and their placeholders
+	style     string
+	faults    []error
+}
+
+func (l *loader) fault(file, format string, args ...any) {
+	l.faults = append(l.faults, fmt.Errorf(file+": "+format, args...))
+}
+
+// load reads the shipped files, which tests have checked.
+func (l *loader) load(from fs.FS) error {
+	l.pages.brand, _ = readBrand(nil)
+	return fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(from, name)
+		if err != nil {
+			return err
+		}
+		base := path.Base(name)
+		switch path.Dir(name) {
+		case "templates":
+			l.templates[base] = string(data)
+		case "texts":
+			return l.texts(strings.TrimSuffix(base, ".json"), data)
+		case "static":
+			l.static(base, data)
+			if strings.HasSuffix(base, ".js") {
+				l.add(base, "text/javascript; charset=utf-8", data)
+			}
+		}
+		return nil
+	})
+}
+
+// operators reads the folder of overrides.
+func (l *loader) operators(from fs.FS) {
+	const most = 1 << 20
+	err := fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(path.Base(name), ".") && name != "." { // an editor's, a version control's
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.IsDir() {
+			return nil
+		}
+		data, err := readFile(from, name, most)
+		if err != nil {
+			l.fault(name, "%w", err)
+			return nil
+		}
+		l.override(name, data)
+		return nil
+	})
+	if err != nil {
+		l.faults = append(l.faults, err)
+	}
+}
+
+func readFile(from fs.FS, name string, most int64) ([]byte, error) {
+	f, err := from.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = errors.New("more than 1 MiB")
+	}
+	return data, err
+}
+
+// override takes one file of the operator's.
+func (l *loader) override(name string, data []byte) {
+	dir, base := path.Dir(name), path.Base(name)
+	lang, isTexts := strings.CutPrefix(base, "texts.")
+	switch {
+	case name == "brand.json":
+		brand, err := readBrand(data)
+		if err != nil {
+			l.fault(name, "%w", err)
+		}
+		l.pages.brand = brand
+	case dir == "." && isTexts && strings.HasSuffix(lang, ".json"):
+		if err := l.texts(strings.TrimSuffix(lang, ".json"), data); err != nil {
+			l.fault(name, "%w", err)
+		}
+	case dir == "templates" && l.templates[base] != "":
+		l.templates[base] = string(data)
+	case dir == "templates":
+		l.fault(name, "no page has this name; there are %s", strings.Join(slices.Sorted(maps.Keys(l.templates)), ", "))
+	case dir == "static":
+		l.static(base, data)
+	default:
+		l.fault(name, "not a file of this folder; there may be brand.json, texts.LANGUAGE.json, templates/*.html and static/*")
+	}
+}
+
+// static adds a file; the stylesheet waits for the brand's colours.
+func (l *loader) static(name string, data []byte) {
+	kind, known := kinds[strings.ToLower(path.Ext(name))]
+	switch {
+	case name == "style.css":
+		l.style = string(data)
+	case known:
+		l.pages.fonts = l.pages.fonts || kind == kinds[".woff2"]
+		l.add(name, kind, data)
+	case l.english != nil:
+		l.fault("static/"+name, "files of this kind are not served; there may be %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+	}
+}
+
+func (l *loader) add(name, kind string, data []byte) {
+	f := newFile(name, kind, data)
+	if before := l.pages.files[name]; before != nil {
+		delete(l.pages.files, before.url)
+	}
+	l.pages.files[name], l.pages.files[f.url] = f, f
+}
+
+// texts reads a language's texts, over those that are there already.
+func (l *loader) texts(lang string, data []byte) error {
+	tag, err := language.Parse(lang)
+	if err != nil {
+		return fmt.Errorf("%q is not a language tag (BCP 47)", lang)
+	}
+	var entries map[string]json.RawMessage
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return err
+	}
+	loc := l.locales[tag.String()]
+	if loc == nil {
+		loc = &locale{tag: tag, messages: make(map[string]message), scopes: make(map[string]ScopeWords)}
+		l.locales[tag.String()] = loc
+	}
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(entries)) {
+		if err := l.entry(loc, key, entries[key]); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", key, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// entry takes one text.
+func (l *loader) entry(loc *locale, key string, raw json.RawMessage) error {
+	if scope, ok := strings.CutPrefix(key, "scope."); ok {
+		var words ScopeWords
+		if err := json.Unmarshal(raw, &words); err != nil || words.Title == "" {
+			return errors.New(`not {"title": …, "description": …}`)
+		}
+		loc.scopes[scope] = words
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil || s == "" {
+		return errors.New("not a text")
+	}
+	m := parseMessage(s)
+	if l.english != nil {
+		model, ok := l.model(key)
+		if !ok {
+			return errors.New("no page has such a text")
+		}
+		for _, name := range m.names() {
+			if !slices.Contains(model.names(), name) {
+				return fmt.Errorf("there is no {%s} to fill in here", name)
+			}
+		}
+	}
+	loc.messages[key] = m
+	return nil
+}
+
+// model is the shipped text of a key; languages have different plural forms, and events may come that no release knows.
+func (l *loader) model(key string) (message, bool) {
+	if m, ok := l.english[key]; ok {
+		return m, true
+	}
+	if strings.HasPrefix(key, "event.") {
+		return nil, true
+	}
+	dot := strings.LastIndexByte(key, '.')
+	if dot < 0 || !slices.Contains(slices.Collect(maps.Values(forms)), key[dot:]) {
+		return nil, false
+	}
+	m, ok := l.english[key[:dot]+".other"]
+	return m, ok
+}
+
+// finish puts everything together and tries every page in every language.
+func (l *loader) finish() {
+	p := l.pages
+	l.add("style.css", kinds[".css"], []byte(l.style+p.brand.styles()))
+	if p.brand.Logo != "" && p.files[p.brand.Logo] == nil {
+		l.fault("brand.json", "logo: there is no file static/%s", p.brand.Logo)
+		p.brand.Logo = ""
+	}
+	l.languages()
+	if l.parse() {
+		l.try()
+	}
+}
+
+// languages orders the languages, the default first, and completes each by the English texts.
+func (l *loader) languages() {
+	p := l.pages
+	first, ok := l.locales[p.brand.Language]
+	if !ok {
+		l.fault("brand.json", "language: there are no texts in %q", p.brand.Language)
+		first = l.locales["en"]
+	}
+	p.locales = []*locale{first}
+	for _, lang := range slices.Sorted(maps.Keys(l.locales)) {
+		if loc := l.locales[lang]; loc != first {
+			p.locales = append(p.locales, loc)
+		}
+	}
+	english := l.locales["en"]
+	tags := make([]language.Tag, len(p.locales))
+	for i, loc := range p.locales {
+		tags[i] = loc.tag
+		complete(loc.messages, english.messages)
+		complete(loc.scopes, english.scopes)
+	}
+	p.matcher = language.NewMatcher(tags)
+}
+
+func complete[V any](some, all map[string]V) {
+	for key, v := range all {
+		if _, ok := some[key]; !ok {
+			some[key] = v
+		}
+	}
+}
+
+// parse parses each page together with the layout and the parts.
+func (l *loader) parse() bool {
+	before := len(l.faults)
+	for name, text := range l.templates {
+		if name == "layout.html" || name == "parts.html" {
+			continue
+		}
+		t := template.New(name)
+		var err error
+		for _, text := range []string{l.templates["layout.html"], l.templates["parts.html"], text} {
+			if t, err = t.Parse(text); err != nil {
+				l.fault("templates/"+name, "%w", err)
+				break
+			}
+		}
+		l.pages.templates[strings.TrimSuffix(name, ".html")] = t
+	}
+	return len(l.faults) == before
+}
+
+// try renders what could be seen, so that a template's mistake is seen by the operator and not by users.
+func (l *loader) try() {
+	tried := make(map[string]bool)
+	for _, v := range samples(l.pages.now()) {
+		for _, loc := range l.pages.locales {
+			if tried[v.page()] {
+				continue // one fault a page is enough to look at it
+			}
+			if _, err := l.pages.execute(v, loc); err != nil {
+				l.fault("templates/"+v.page()+".html", "%w", err)
+				tried[v.page()] = true
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+)
+
+// message is a text with {placeholders}.
+type message []segment
+
+// segment is a piece of text, or the name of a placeholder.
+type segment struct{ text, name string }
+
+// parseMessage reads "Signed in {time}". A brace that closes nothing is text.
+func parseMessage(s string) (m message) {
+	for s != "" {
+		open := strings.IndexByte(s, '{')
+		length := strings.IndexByte(s[max(open, 0):], '}')
+		if open < 0 || length < 0 {
+			return append(m, segment{text: s})
+		}
+		if open > 0 {
+			m = append(m, segment{text: s[:open]})
+		}
+		m = append(m, segment{name: s[open+1 : open+length]})
+		s = s[open+length+1:]
+	}
+	return m
+}
+
+// names are the placeholders.
+func (m message) names() (names []string) {
+	for _, s := range m {
+		if s.name != "" {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// format fills in the placeholders.
+func (m message) format(args map[string]string) string {
+	if len(m) == 1 && m[0].name == "" {
+		return m[0].text
+	}
+	var b strings.Builder
+	for _, s := range m {
+		b.WriteString(s.text)
+		if s.name != "" {
+			b.WriteString(args[s.name])
+		}
+	}
+	return b.String()
+}
+
+// ScopeWords say what a scope allows.
+type ScopeWords struct {
+	Title       string `json:"title"`
+	Description string `json:"description"`
+}
+
+// locale is one language's words.
+type locale struct {
+	tag      language.Tag
+	messages map[string]message
+	scopes   map[string]ScopeWords
+}
+
+// direction is that of the language's script, for the attribute dir.
+func (l *locale) direction() string {
+	script, _ := l.tag.Script()
+	switch script.String() {
+	case "Arab", "Hebr", "Thaa", "Syrc", "Nkoo", "Adlm", "Rohg":
+		return "rtl"
+	}
+	return "ltr"
+}
+
+func (l *locale) text(key string, args map[string]string) string { return l.messages[key].format(args) }
+
+// forms are the ends of the keys that depend on a number (CLDR's plural categories).
+var forms = map[plural.Form]string{
+	plural.Zero: ".zero", plural.One: ".one", plural.Two: ".two", plural.Few: ".few", plural.Many: ".many", plural.Other: ".other",
+}
+
+// count gives the text of a key that depends on a number.
+func (l *locale) count(key string, n int) string {
+	m, ok := l.messages[key+forms[plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)]]
+	if !ok {
+		m = l.messages[key+".other"]
+	}
+	return m.format(map[string]string{"n": strconv.Itoa(n)})
+}
+
+// span gives a duration in its largest unit, rounded up: nobody should come back too early.
+func (l *locale) span(d time.Duration) string {
+	up := func(unit time.Duration) int { return int((d + unit - 1) / unit) }
+	switch {
+	case d >= 48*time.Hour || d == 24*time.Hour:
+		return l.count("duration.days", up(24*time.Hour))
+	case d >= 2*time.Hour || d == time.Hour:
+		return l.count("duration.hours", up(time.Hour))
+	case d >= 2*time.Minute || d == time.Minute:
+		return l.count("duration.minutes", up(time.Minute))
+	}
+	return l.count("duration.seconds", max(1, up(time.Second)))
+}
+
+func (l *locale) date(t time.Time) string {
+	return l.text("date", map[string]string{
+		"day": strconv.Itoa(t.Day()), "month": l.text("month."+strconv.Itoa(int(t.Month())), nil), "year": strconv.Itoa(t.Year()),
+	})
+}
+
+// Moment is a point in time in words. The user's time zone is not known, so what is near is told by its distance.
+type Moment struct {
+	Machine string // for the attribute datetime
+	Full    string
+	Short   string
+}
+
+func (l *locale) moment(t time.Time, short string) *Moment {
+	t = t.UTC()
+	return &Moment{
+		Machine: t.Format(time.RFC3339), Short: short,
+		Full: l.text("date_time", map[string]string{"date": l.date(t), "time": t.Format("15:04")}),
+	}
+}
+
+// day tells the date.
+func (l *locale) day(t time.Time) *Moment { return l.moment(t, l.date(t.UTC())) }
+
+// ago tells the distance, or the date when that is more than a week away.
+func (l *locale) ago(t, now time.Time) *Moment {
+	var short string
+	switch d := now.Sub(t); {
+	case d < time.Minute: // also when another machine's clock is ahead
+		short = l.text("ago.now", nil)
+	case d < time.Hour:
+		short = l.count("ago.minutes", int(d/time.Minute))
+	case d < 24*time.Hour:
+		short = l.count("ago.hours", int(d/time.Hour))
+	case d < 7*24*time.Hour:
+		short = l.count("ago.days", int(d/(24*time.Hour)))
+	default:
+		short = l.text("date_on", map[string]string{"date": l.date(t.UTC())})
+	}
+	return l.moment(t, short)
+}
+
+// localeFor gives the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags between spaces), else the
+// one of Accept-Language, else the default.
+func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
+	for _, wanted := range []string{strings.Join(strings.Fields(uiLocales), ","), r.Header.Get("Accept-Language")} {
+		const most = 200 // far more than a browser sends; matching costs time for each
+		if wanted == "" || len(wanted) > most {
+			continue
+		}
+		tags, _, err := language.ParseAcceptLanguage(wanted)
+		if err != nil || len(tags) == 0 {
+			continue
+		}
+		if _, i, confidence := p.matcher.Match(tags...); confidence != language.No {
+			return p.locales[i]
+		}
+	}
+	return p.locales[0]
+}

@@ -1,0 +1,62 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+
+	"latchkey/server/route"
+)
+
+// file is one of those that browsers load beside a page.
+type file struct {
+	data []byte
+	kind string // the media type
+	url  string // the name with a piece of the content's hash
+	etag string
+}
+
+// kinds are the media types of the files that may be served. Scripts are not among them: no page would run an operator's.
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
+	".webp": "image/webp", ".gif": "image/gif", ".ico": "image/x-icon", ".woff2": "font/woff2",
+}
+
+func newFile(name, kind string, data []byte) *file {
+	sum := sha256.Sum256(data)
+	hash := hex.EncodeToString(sum[:6])
+	suffix := path.Ext(name)
+	return &file{data: data, kind: kind, url: strings.TrimSuffix(name, suffix) + "." + hash + suffix, etag: `"` + hash + `"`}
+}
+
+// Static is a route.Handler for [StaticPath]: the stylesheet, the script and the operator's files. Under the name that pages use,
+// which changes with the content, an answer holds for ever; under its plain name, as an operator's stylesheet may use it, for
+// five minutes.
+func (p *Pages) Static(w http.ResponseWriter, r *http.Request) error {
+	name := route.Var(r, "file")
+	f, ok := p.files[name]
+	if !ok {
+		return &route.Error{Status: http.StatusNotFound, Message: "There is no such file."}
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.kind)
+	h.Set("ETag", f.etag)
+	h.Set("Cache-Control", "public, max-age=300")
+	if name == f.url {
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	if f.kind == kinds[".svg"] {
+		// An image by itself is a document: it may have its own styles, but run and load nothing.
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
+	}
+	if r.Header.Get("If-None-Match") == f.etag {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Length", strconv.Itoa(len(f.data)))
+	_, err := w.Write(f.data)
+	return err
+}
