@@ -2,14 +2,10 @@ package token
 
 import (
 	"context"
-	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"strings"
-
-	"golang.org/x/crypto/chacha20poly1305"
 
 	"latchkey/storage"
 )
@@ -77,56 +73,37 @@ func (s *Service) readAccess(ctx context.Context, raw string) (*accessClaims, Re
 // sees nothing of them, and nothing is stored.
 const (
 	opaquePrefix  = "lk_at_"
-	opaqueVersion = 1
+	opaqueVersion = "\x01"
 )
 
-type opaqueCodec struct{ aeads []cipher.AEAD }
-
-func newOpaqueCodec(keys [][]byte) (*opaqueCodec, error) {
-	c := new(opaqueCodec)
-	for _, key := range keys {
-		// XChaCha20 for its long nonce: random ones of 96 bits must not be drawn more often than 2^32 times.
-		aead, err := chacha20poly1305.NewX(key)
-		if err != nil {
-			return nil, err
-		}
-		c.aeads = append(c.aeads, aead)
-	}
-	return c, nil
-}
-
-func (c *opaqueCodec) seal(claims *accessClaims) (string, error) {
+// sealAccess writes an opaque access token.
+func (s *Service) sealAccess(claims *accessClaims) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	b := make([]byte, 1+chacha20poly1305.NonceSizeX, 1+chacha20poly1305.NonceSizeX+len(payload)+chacha20poly1305.Overhead)
-	b[0] = opaqueVersion
-	rand.Read(b[1:])
-	b = c.aeads[0].Seal(b, b[1:], payload, b[:1])
+	b := s.opaque.seal([]byte(opaqueVersion), opaqueVersion, payload)
 	return opaquePrefix + base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-func (c *opaqueCodec) open(raw string) (*accessClaims, Reason) {
+// openAccess gives the claims of an opaque access token, or the reason why it is none.
+func (s *Service) openAccess(raw string) (*accessClaims, Reason) {
 	text, ok := strings.CutPrefix(raw, opaquePrefix)
 	if !ok || len(raw) > maxToken {
 		return nil, ReasonMalformed
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) <= 1+chacha20poly1305.NonceSizeX || b[0] != opaqueVersion {
+	sealed, ok := strings.CutPrefix(string(b), opaqueVersion)
+	if err != nil || !ok {
 		return nil, ReasonMalformed
 	}
-	nonce, sealed := b[1:1+chacha20poly1305.NonceSizeX], b[1+chacha20poly1305.NonceSizeX:]
-	for _, aead := range c.aeads {
-		payload, err := aead.Open(nil, nonce, sealed, b[:1])
-		if err != nil {
-			continue
-		}
-		claims := new(accessClaims)
-		if json.Unmarshal(payload, claims) != nil {
-			return nil, ReasonMalformed
-		}
-		return claims, ReasonNone
+	payload, err := s.opaque.open([]byte(sealed), opaqueVersion)
+	if err != nil {
+		return nil, ReasonBadSignature
 	}
-	return nil, ReasonBadSignature
+	claims := new(accessClaims)
+	if json.Unmarshal(payload, claims) != nil || claims.Issuer != s.issuer {
+		return nil, ReasonMalformed // of another issuer on the same database, as readAccess has it
+	}
+	return claims, ReasonNone
 }

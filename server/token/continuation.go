@@ -77,7 +77,7 @@ func (a *Authorization) decided(session storage.ID, decision string) mark {
 }
 
 func (a *Authorization) seal(purpose string, m mark) string {
-	text, err := a.s.sealer.seal(purpose, continuation{Params: a.params, StartedAt: a.startedAt.UnixMicro(), Mark: m})
+	text, err := a.s.sealer.sealJSON(purpose, continuation{Params: a.params, StartedAt: a.startedAt.UnixMicro(), Mark: m})
 	if err != nil {
 		panic(err) // text, numbers and an ID
 	}
@@ -110,7 +110,7 @@ func (s *Service) ResumeTicket(ctx context.Context, ticket string, session stora
 
 func (s *Service) resume(ctx context.Context, purpose, text string) (*Authorization, error) {
 	var c continuation
-	if err := s.sealer.open(purpose, text, &c); err != nil {
+	if err := s.sealer.openJSON(purpose, text, &c); err != nil {
 		return nil, errStale()
 	}
 	started := time.UnixMicro(c.StartedAt).UTC()
@@ -144,7 +144,7 @@ type logoutTicket struct {
 
 // LogoutTicket seals the parameters of a logout request for the form that asks the user of this browser session.
 func (s *Service) LogoutTicket(session storage.ID, params url.Values) (string, error) {
-	text, err := s.sealer.seal(sealLogout, logoutTicket{Session: session, At: s.now().UnixMicro(), Params: params})
+	text, err := s.sealer.sealJSON(sealLogout, logoutTicket{Session: session, At: s.now().UnixMicro(), Params: params})
 	if err != nil {
 		return "", fmt.Errorf("ask for a logout: %w", err)
 	}
@@ -154,7 +154,7 @@ func (s *Service) LogoutTicket(session storage.ID, params url.Values) (string, e
 // OpenLogoutTicket gives the parameters back. ErrTicket: it is another session's, too old, or none.
 func (s *Service) OpenLogoutTicket(text string, session storage.ID) (url.Values, error) {
 	var t logoutTicket
-	if err := s.sealer.open(sealLogout, text, &t); err != nil || t.Session != session {
+	if err := s.sealer.openJSON(sealLogout, text, &t); err != nil || t.Session != session {
 		return nil, ErrTicket
 	}
 	if age := s.now().Sub(time.UnixMicro(t.At)); age > continuationTTL || age < -time.Minute {

@@ -95,18 +95,19 @@ func FuzzRefreshToken(f *testing.F) {
 }
 
 func FuzzOpaqueAccessToken(f *testing.F) {
-	c, err := newOpaqueCodec(testKeys(1))
+	sealing, err := newSealer(testKeys(1))
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := c.seal(&accessClaims{Issuer: "http://localhost:8000", ClientID: "app", Audience: audience{"a", "b"}})
+	s := &Service{opaque: sealing, issuer: "http://localhost:8000"}
+	good, err := s.sealAccess(&accessClaims{Issuer: "http://localhost:8000", ClientID: "app", Audience: audience{"a", "b"}})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
 	f.Add(opaquePrefix)
 	f.Fuzz(func(t *testing.T, raw string) {
-		claims, reason := c.open(raw)
+		claims, reason := s.openAccess(raw)
 		if (claims == nil) == (reason == ReasonNone) {
 			t.Fatal("neither claims nor a reason")
 		}

@@ -60,10 +60,9 @@ type Service struct {
 	clientKeys ClientKeys
 
 	refresh  *refreshCodec
-	opaque   *opaqueCodec
 	chainKey []byte
-	// sealer is for what travels through browsers.
-	sealer *sealer
+	// sealer is for what travels through browsers, opaque for access tokens.
+	sealer, opaque *sealer
 
 	// authorizers are fosite's handlers of the authorization endpoint, handlers those of the token endpoint.
 	authorizers []fosite.AuthorizeEndpointHandler
@@ -92,7 +91,7 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.opaque, err = newOpaqueCodec(c.Root.Derive("opaque access tokens")); err != nil {
+	if s.opaque, err = newSealer(c.Root.Derive("opaque access tokens")); err != nil {
 		return nil, err
 	}
 	if s.sealer, err = newSealer(c.Root.Derive("browser state")); err != nil {

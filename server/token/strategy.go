@@ -112,7 +112,7 @@ func (x *exchange) writeAccess(ctx context.Context, subject string) (string, err
 		claims.ClientEpoch = x.client.AuthEpoch
 	}
 	if x.policy.format == clients.FormatOpaque {
-		return x.s.opaque.seal(claims)
+		return x.s.sealAccess(claims)
 	}
 	return x.s.sign(ctx, x.policy.alg, typAccess, claims)
 }
