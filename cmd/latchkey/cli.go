@@ -23,19 +23,20 @@ const (
 
 // cli is every command. kong reads its names, flags and help from here.
 type cli struct {
-	Serve       serveCmd       `cmd:"" help:"Run the server."`
-	Demo        demoCmd        `cmd:"" help:"Try it: a server with a demo user in .latchkey-demo/. Not for production."`
-	Migrate     migrateCmd     `cmd:"" help:"Bring the database's schema up to date."`
-	User        userCmd        `cmd:"" help:"The people who can log in."`
-	Client      clientCmd      `cmd:"" help:"The applications that may ask for tokens."`
-	Resource    resourceCmd    `cmd:"" help:"The protected resources that tokens can be meant for (RFC 8707)."`
-	Session     sessionCmd     `cmd:"" help:"What clients hold for users, and ending it."`
-	Key         keyCmd         `cmd:"" help:"The keys that sign tokens."`
-	Audit       auditCmd       `cmd:"" help:"What happened: logins, changes, refusals."`
-	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
-	Django      djangoCmd      `cmd:"" help:"The move from Django."`
-	Healthcheck healthcheckCmd `cmd:"" help:"Ask the running server whether it is ready; for containers."`
-	Version     versionCmd     `cmd:"" help:"Print the version, the commit and the Go version."`
+	Serve             serveCmd             `cmd:"" help:"Run the server."`
+	Demo              demoCmd              `cmd:"" help:"Try it: a server with a demo user in .latchkey-demo/. Not for production."`
+	Migrate           migrateCmd           `cmd:"" help:"Bring the database's schema up to date."`
+	User              userCmd              `cmd:"" help:"The people who can log in."`
+	Client            clientCmd            `cmd:"" help:"The applications that may ask for tokens."`
+	RegistrationToken registrationTokenCmd `cmd:"" help:"The tokens with which developers register applications themselves."`
+	Resource          resourceCmd          `cmd:"" help:"The protected resources that tokens can be meant for (RFC 8707)."`
+	Session           sessionCmd           `cmd:"" help:"What clients hold for users, and ending it."`
+	Key               keyCmd               `cmd:"" help:"The keys that sign tokens."`
+	Audit             auditCmd             `cmd:"" help:"What happened: logins, changes, refusals."`
+	Doctor            doctorCmd            `cmd:"" help:"Look for what is wrong with the configuration, the database and the server."`
+	Django            djangoCmd            `cmd:"" help:"The move from Django."`
+	Healthcheck       healthcheckCmd       `cmd:"" help:"Ask the running server whether it is ready; for containers."`
+	Version           versionCmd           `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 
 // newCLI gives each command the options that it takes.
@@ -62,6 +63,7 @@ func newCLI() *cli {
 	c.Client.Add.Options, c.Client.List.Options, c.Client.Show.Options = root(), root(), root()
 	c.Client.Update.Options, c.Client.RotateSecret.Options, c.Client.Remove.Options = root(), root(), root()
 	c.Client.Disable.Options, c.Client.Enable.Options = root(), root()
+	c.RegistrationToken.Add.Options, c.RegistrationToken.List.Options, c.RegistrationToken.Remove.Options = root(), root(), root()
 
 	keys := func() kong.Plugins {
 		return flagsFor(groupDatabase, groupRoot, groupLifetimes, groupSimpleJWT, groupLog)

@@ -51,23 +51,27 @@ func (a *app) registry(ctx context.Context) (*clients.Registry, *opened, error) 
 
 // explainClient says what an operator can do about it.
 func explainClient(err error, id string) error {
-	var metadata *clients.MetadataError
+	if wrong := clients.Faults(err); len(wrong) > 0 {
+		var found faults
+		for _, w := range wrong {
+			found = append(found, fault{flagOf(w.Field), "can't be used: " + w.Description, "Nothing was changed."})
+		}
+		return found
+	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("there is no client %q. `latchkey client list` shows them", id)
 	case errors.Is(err, storage.ErrConflict):
 		return fmt.Errorf("client %q is being changed by someone else. Try again", id)
 	case errors.Is(err, clients.ErrNoSecret):
-		return fmt.Errorf("client %q is public (token_endpoint_auth_method none) and has no secret", id)
-	case errors.As(err, &metadata):
-		return faults{{flagOf(metadata.Field), "can't be used: " + metadata.Description, "Nothing was changed."}}
+		return fmt.Errorf("client %q has no secret: it is public, or authenticates with a key of its own (token_endpoint_auth_method)", id)
 	}
 	return err
 }
 
 // flagOf is the flag that sets a metadata field: lists have the name of one member.
 func flagOf(field string) string {
-	if field != "jwks" {
+	if field != "jwks" && field != "uses" {
 		field = strings.TrimSuffix(field, "s")
 	}
 	return "--" + strings.ReplaceAll(field, "_", "-")
@@ -102,6 +106,11 @@ type clientFlags struct {
 	BackchannelLogoutURI               *string `name:"backchannel-logout-uri" group:"Metadata:" help:"Told when the user signs out." placeholder:"URL"`
 	BackchannelLogoutSessionRequired   *bool   `negatable:"" group:"Metadata:" help:"It needs the session's sid to be told."`
 
+	policyFlags
+}
+
+// policyFlags are Latchkey's own policies. What was not given is nil.
+type policyFlags struct {
 	Rotation            *string  `group:"Policy:" help:"How refresh tokens are rotated: strict, confirmed, reissue or off." placeholder:"POLICY"`
 	RotationOverlap     *string  `group:"Policy:" help:"How long a replaced refresh token still works." placeholder:"DURATION"`
 	OnReuse             *string  `group:"Policy:" help:"What a retired refresh token does: revoke ends its session, reject only refuses it." placeholder:"VERDICT"`
@@ -119,37 +128,41 @@ type clientFlags struct {
 // apply writes what was given into a registration. Every fault is reported at once.
 func (f *clientFlags) apply(reg *clients.Registration) error {
 	f.applyMetadata(&reg.Metadata)
-	found := f.applyOpenID(&reg.Metadata)
-	setText(&reg.Rotation, f.Rotation)
-	setText(&reg.OnReuse, f.OnReuse)
-	setText(&reg.AccessTokenFormat, f.AccessTokenFormat)
-	setText(&reg.AccessTokenSigningAlg, f.SigningAlg)
-	setList(&reg.Resources, f.Resource)
-	setValue(&reg.IntrospectAll, f.IntrospectAll)
-	setValue(&reg.FirstParty, f.FirstParty)
-	setValue(&reg.Policy.Verified, f.Verified)
+	found := append(f.applyOpenID(&reg.Metadata), f.policyFlags.apply(&reg.Policy)...)
+	if len(found) > 0 {
+		return found
+	}
+	return nil
+}
+
+func (f *policyFlags) apply(p *clients.Policy) (found faults) {
+	setText(&p.Rotation, f.Rotation)
+	setText(&p.OnReuse, f.OnReuse)
+	setText(&p.AccessTokenFormat, f.AccessTokenFormat)
+	setText(&p.AccessTokenSigningAlg, f.SigningAlg)
+	setList(&p.Resources, f.Resource)
+	setValue(&p.IntrospectAll, f.IntrospectAll)
+	setValue(&p.FirstParty, f.FirstParty)
+	setValue(&p.Verified, f.Verified)
 	for _, d := range []struct {
 		flag string
 		into *clients.Duration
 		text *string
 	}{
-		{"--access-token-ttl", &reg.AccessTokenTTL, f.AccessTokenTTL},
-		{"--refresh-token-ttl", &reg.RefreshTokenTTL, f.RefreshTokenTTL},
-		{"--refresh-token-idle-ttl", &reg.RefreshTokenIdleTTL, f.RefreshTokenIdleTTL},
+		{"--access-token-ttl", &p.AccessTokenTTL, f.AccessTokenTTL},
+		{"--refresh-token-ttl", &p.RefreshTokenTTL, f.RefreshTokenTTL},
+		{"--refresh-token-idle-ttl", &p.RefreshTokenIdleTTL, f.RefreshTokenIdleTTL},
 	} {
 		found = append(found, setDuration(d.into, d.flag, d.text)...)
 	}
 	if f.RotationOverlap != nil {
 		var overlap clients.Duration
 		found = append(found, setDuration(&overlap, "--rotation-overlap", f.RotationOverlap)...)
-		if reg.RotationOverlap = &overlap; *f.RotationOverlap == "" {
-			reg.RotationOverlap = nil
+		if p.RotationOverlap = &overlap; *f.RotationOverlap == "" {
+			p.RotationOverlap = nil
 		}
 	}
-	if len(found) > 0 {
-		return found
-	}
-	return nil
+	return found
 }
 
 func (f *clientFlags) applyMetadata(m *clients.Metadata) {

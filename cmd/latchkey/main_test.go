@@ -117,14 +117,20 @@ func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the server at port %s is not ready", args[0])
 }
 
-// http STATUS METHOD URL [NAME=VALUE… | JSON] sends a request with a form or a JSON body and wants that status; the
-// body of the answer goes to standard output.
+// http STATUS METHOD URL ['@NAME: VALUE'…] [NAME=VALUE… | JSON] sends a request with headers and a form or a JSON body and
+// wants that status; the body of the answer goes to standard output.
 func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: http STATUS METHOD URL [BODY…]")
 	}
-	body, kind := "", ""
-	if rest := args[3:]; len(rest) > 0 && strings.HasPrefix(rest[0], "{") {
+	body, kind, rest := "", "", args[3:]
+	headers := http.Header{}
+	for len(rest) > 0 && strings.HasPrefix(rest[0], "@") {
+		name, value, _ := strings.Cut(rest[0][1:], ": ")
+		headers.Set(name, value)
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && strings.HasPrefix(rest[0], "{") {
 		body, kind = rest[0], "application/json"
 	} else if len(rest) > 0 {
 		form := url.Values{}
@@ -138,6 +144,7 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, args[1], args[2], strings.NewReader(body))
 	ts.Check(err)
+	req.Header = headers
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}

@@ -246,8 +246,8 @@ func setOptionalWait(into **time.Duration, text string) error {
 // setCount takes numbers that something can be bounded by.
 func setCount(into *int, text string) error {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > 10_000_000 {
-		return &unfit{"is not a number from 0 to 10000000", "Write it in digits, like 10000."}
+	if err != nil || n < 1 || n > 10_000_000 {
+		return &unfit{"is not a number from 1 to 10000000", "Write it in digits, like 10000."}
 	}
 	*into = n
 	return nil
