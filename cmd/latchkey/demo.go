@@ -23,6 +23,7 @@ const (
 	demoUser     = "demo"
 	demoPassword = "demo-password"
 	demoClient   = "demo-client"
+	demoApp      = "demo-app"
 )
 
 type demoCmd struct {
@@ -81,6 +82,9 @@ func (a *app) demoSettings() error {
 	if !given("registration") {
 		s.server.Registration = "open"
 	}
+	if !given("client-documents") {
+		s.server.ClientDocuments = server.ClientDocuments{Open: true}
+	}
 	if !given("resource-policy") {
 		s.server.AnyResource = true
 	}
@@ -94,7 +98,7 @@ func (a *app) demoSettings() error {
 	return nil
 }
 
-// prepareDemo makes the user and the client unless they are there.
+// prepareDemo makes the user and the clients unless they are there.
 func prepareDemo(ctx context.Context, s *server.Server) error {
 	_, err := s.Users().Find(ctx, demoUser)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -103,19 +107,39 @@ func prepareDemo(ctx context.Context, s *server.Server) error {
 	if err != nil {
 		return fmt.Errorf("demo user: %w", err)
 	}
-	_, _, err = s.Clients().Add(ctx, clients.Registration{
-		ID: demoClient,
-		Metadata: clients.Metadata{
-			ClientName:              "Demo",
-			GrantTypes:              []string{clients.GrantPassword, clients.GrantRefreshToken},
-			TokenEndpointAuthMethod: clients.AuthNone,
-		},
-		Policy: clients.Policy{FirstParty: true},
-	})
-	if err != nil && !errors.Is(err, storage.ErrExists) {
-		return fmt.Errorf("demo client: %w", err)
+	for _, reg := range demoClients() {
+		if _, _, err := s.Clients().Add(ctx, reg); err != nil && !errors.Is(err, storage.ErrExists) {
+			return fmt.Errorf("client %s: %w", reg.ID, err)
+		}
 	}
 	return nil
+}
+
+// demoClients are one that takes passwords, and one that sends the user to the pages: a program on this machine, at any
+// port (RFC 8252 §7.3).
+func demoClients() []clients.Registration {
+	return []clients.Registration{
+		{
+			ID: demoClient,
+			Metadata: clients.Metadata{
+				ClientName:              "Demo",
+				GrantTypes:              []string{clients.GrantPassword, clients.GrantRefreshToken},
+				TokenEndpointAuthMethod: clients.AuthNone,
+			},
+			Policy: clients.Policy{FirstParty: true},
+		},
+		{
+			ID: demoApp,
+			Metadata: clients.Metadata{
+				ClientName:              "Demo app",
+				ApplicationType:         "native",
+				GrantTypes:              []string{clients.GrantAuthorizationCode, clients.GrantRefreshToken},
+				TokenEndpointAuthMethod: clients.AuthNone,
+				RedirectURIs:            []string{"http://localhost/callback", "http://127.0.0.1/callback"},
+				PostLogoutRedirectURIs:  []string{"http://localhost/", "http://127.0.0.1/"},
+			},
+		},
+	}
 }
 
 func addDemoUser(ctx context.Context, service *users.Service) error {
@@ -149,6 +173,14 @@ curl -s ISSUER/api/token/refresh/ -H 'Content-Type: application/json' -d "{\"ref
   Get tokens, as OAuth 2.0 has it:
 
 curl -s ISSUER/oauth2/token -d grant_type=password -d client_id=demo-client -d username=demo -d password=demo-password
+
+  Sign in with a browser, and see what has access:
+
+ISSUER/account
+
+  For a standard library (OpenID Connect, code + PKCE): issuer ISSUER, client_id demo-app, no secret,
+  redirect URI http://localhost:ANY_PORT/callback or http://127.0.0.1:ANY_PORT/callback. Other clients may register
+  themselves, at ISSUER/oauth2/register or by the URL of their metadata document.
 
   Stop with Ctrl-C.
 
