@@ -73,6 +73,34 @@ func acts(s *postgres.Store) []act {
 		SetLastLogin: noon, OldHash: "hash", NewHash: "hash2",
 	}
 	key := &storage.SigningKey{KID: "k", Algorithm: "ES256", Sequence: 1, Sealed: []byte{1}, Public: json.RawMessage(`{"kty":"EC"}`), CreatedAt: noon, ActivatesAt: noon}
+	browser := &storage.BrowserSession{
+		ID: storage.NewID(noon), Hash: storage.Digest{11}, UserID: 7, UserEpoch: noon.UnixMicro(), CreatedAt: noon, AuthTime: noon, AMR: []string{"pwd"},
+		LastSeenAt: noon, ExpiresAt: noon.Add(time.Hour), UserAgent: "a\x00b\xff",
+	}
+	again := *browser
+	again.Hash = storage.Digest{12}
+	code := &storage.AuthorizationCode{
+		Hash: storage.Digest{13}, ClientID: "c", UserID: 7, SessionID: browser.ID, UserEpoch: noon.UnixMicro(), ClientEpoch: noon.UnixMicro(),
+		RedirectURI: "https://c/cb", Scope: []string{"openid"}, Nonce: "a\x00b\xff", Claims: `{"a":null}`,
+		AuthTime: noon, CreatedAt: noon, ValidUntil: noon.Add(time.Minute), ExpiresAt: noon.Add(time.Hour),
+	}
+	redeemed := *grant
+	redeemed.ID, redeemed.SessionID, redeemed.AMR, redeemed.Claims = storage.NewID(noon), browser.ID, browser.AMR, code.Claims
+	consent := &storage.Consent{UserID: 7, ClientID: "c", Scope: []string{"openid", "email"}, Fingerprint: storage.Digest{14}, CreatedAt: noon, UpdatedAt: noon}
+	pushed := &storage.PushedRequest{Hash: storage.Digest{15}, ClientID: "c", Parameters: "a=b", CreatedAt: noon, ExpiresAt: noon.Add(time.Minute)}
+	notice := func() *storage.LogoutNotice {
+		return &storage.LogoutNotice{
+			ID: storage.NewID(noon), ClientID: "c", UserID: 7, SessionID: browser.ID, CreatedAt: noon, NextAttemptAt: noon, ExpiresAt: noon.Add(time.Hour),
+		}
+	}
+	first := notice()
+	initial := &storage.RegistrationToken{
+		ID: storage.NewID(noon), Hash: storage.Digest{16}, Uses: 1, Policy: json.RawMessage(`{"a":"\u0000"}`), CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
+	}
+	registered := &storage.Client{
+		ID: "r", Metadata: json.RawMessage(`{}`), CreatedAt: noon, UpdatedAt: noon, Origin: storage.OriginRegistration,
+		RegistrationKey: storage.Digest{17}, ExpiresAt: noon.Add(time.Hour),
+	}
 	return []act{
 		{"Ping", s.Ping},
 		{"CreateUser", func(ctx context.Context) error { return s.CreateUser(ctx, user) }},
@@ -114,6 +142,58 @@ func acts(s *postgres.Store) []act {
 		}},
 		{"RevokeGrants", func(ctx context.Context) error {
 			_, err := s.RevokeGrants(ctx, storage.GrantFilter{UserID: 7}, "logout", noon, event("revoked"))
+			return err
+		}},
+		{"CreateBrowserSession", func(ctx context.Context) error {
+			return s.CreateBrowserSession(ctx, browser, storage.Digest{}, login, event("login"))
+		}},
+		{"CreateBrowserSession in place of another", func(ctx context.Context) error {
+			return s.CreateBrowserSession(ctx, &again, browser.Hash, login, event("login"))
+		}},
+		{"GrantConsent", func(ctx context.Context) error { return s.GrantConsent(ctx, consent, event("consent")) }},
+		{"GrantConsent again", func(ctx context.Context) error { return s.GrantConsent(ctx, consent, event("consent")) }},
+		{"BrowserSession", func(ctx context.Context) error { _, err := s.BrowserSession(ctx, again.Hash, "c"); return err }},
+		{"TouchBrowserSession", func(ctx context.Context) error { return s.TouchBrowserSession(ctx, again.Hash, noon.Add(time.Second)) }},
+		{"ListBrowserSessions", func(ctx context.Context) error { _, err := s.ListBrowserSessions(ctx, 7, noon, 3); return err }},
+		{"CreateAuthorizationCode", func(ctx context.Context) error { return s.CreateAuthorizationCode(ctx, code, event("code")) }},
+		{"AuthorizationCode", func(ctx context.Context) error { _, err := s.AuthorizationCode(ctx, code.Hash); return err }},
+		{"RedeemAuthorizationCode", func(ctx context.Context) error {
+			return s.RedeemAuthorizationCode(ctx, code.Hash, &redeemed, event("code"), event("token_issued"))
+		}},
+		{"ListGrants of a session", func(ctx context.Context) error {
+			_, err := s.ListGrants(ctx, storage.GrantFilter{UserID: 7, SessionID: browser.ID})
+			return err
+		}},
+		{"ListConsents", func(ctx context.Context) error { _, err := s.ListConsents(ctx, 7, 3); return err }},
+		{"RevokeConsent", func(ctx context.Context) error {
+			_, err := s.RevokeConsent(ctx, storage.ConsentEnd{UserID: 7, ClientID: "c", Reason: "account", Now: noon}, event("consent"))
+			return err
+		}},
+		{"EndBrowserSession", func(ctx context.Context) error {
+			e := storage.BrowserSessionEnd{ID: browser.ID, UserID: 7, Reason: "logout", Now: noon, Notices: []*storage.LogoutNotice{notice()}}
+			_, err := s.EndBrowserSession(ctx, e, event("logout"))
+			return err
+		}},
+		{"CreateLogoutNotices", func(ctx context.Context) error { return s.CreateLogoutNotices(ctx, first, notice()) }},
+		{"ClaimLogoutNotices", func(ctx context.Context) error { _, err := s.ClaimLogoutNotices(ctx, noon, time.Minute, 5); return err }},
+		{"RetryLogoutNotice", func(ctx context.Context) error { return s.RetryLogoutNotice(ctx, first.ID, noon) }},
+		{"FinishLogoutNotice", func(ctx context.Context) error { return s.FinishLogoutNotice(ctx, first.ID) }},
+		{"CreatePushedRequest", func(ctx context.Context) error { return s.CreatePushedRequest(ctx, pushed) }},
+		{"TakePushedRequest", func(ctx context.Context) error {
+			_, err := s.TakePushedRequest(ctx, pushed.Hash, "c", noon)
+			return err
+		}},
+		{"UseJTI", func(ctx context.Context) error { return s.UseJTI(ctx, "c", storage.Digest{18}, noon) }},
+		{"CreateRegistrationToken", func(ctx context.Context) error { return s.CreateRegistrationToken(ctx, initial, event("token")) }},
+		{"UseRegistrationToken", func(ctx context.Context) error { _, err := s.UseRegistrationToken(ctx, initial.Hash, noon); return err }},
+		{"ListRegistrationTokens", func(ctx context.Context) error { _, err := s.ListRegistrationTokens(ctx, storage.ID{}, 3); return err }},
+		{"RemoveRegistrationToken", func(ctx context.Context) error { return s.RemoveRegistrationToken(ctx, initial.ID, event("token")) }},
+		{"CreateRegisteredClient", func(ctx context.Context) error {
+			_, err := s.CreateRegisteredClient(ctx, registered, 1, event("client_registered"))
+			return err
+		}},
+		{"CreateRegisteredClient again", func(ctx context.Context) error {
+			_, err := s.CreateRegisteredClient(ctx, registered, 1, event("client_registered"))
 			return err
 		}},
 		{"TakeAttempts", func(ctx context.Context) error { _, err := s.TakeAttempts(ctx, noon, other, bucket); return err }},

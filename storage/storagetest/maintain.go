@@ -80,6 +80,46 @@ func maintain() cases {
 			b.ok(err)
 			b.state("jti", "", &storage.TokenState{Revoked: true})
 		},
+		"what has ended of sessions, codes and registrations is removed in batches": func(b *bundle) {
+			soon := kept(b.now.Add(time.Minute))
+			u, c := b.user("ada"), b.client("app")
+			browser := b.browser(u)
+			for i := range 7 {
+				s, a, p := b.newBrowser(u), b.codeOf(u, c, browser).AuthorizationCode, &storage.PushedRequest{ClientID: "app", CreatedAt: b.now}
+				n, t, r := b.notice("app"), &storage.RegistrationToken{ID: storage.NewID(b.now), CreatedAt: b.now}, b.registration(fmt.Sprint("r ", i), b.digest())
+				a.Hash, p.Hash, t.Hash = b.digest(), b.digest(), b.digest()
+				s.ExpiresAt, a.ExpiresAt, p.ExpiresAt, n.ExpiresAt, t.ExpiresAt, r.ExpiresAt = soon, soon, soon, soon, soon, soon
+				b.ok(b.CreateBrowserSession(b.ctx, s, storage.Digest{}, nil))
+				b.ok(b.CreateAuthorizationCode(b.ctx, a))
+				b.ok(b.CreatePushedRequest(b.ctx, p))
+				b.ok(b.CreateLogoutNotices(b.ctx, n))
+				b.ok(b.CreateRegistrationToken(b.ctx, t, nil))
+				b.ok(second(b.CreateRegisteredClient(b.ctx, r, 10, nil)))
+				b.ok(b.UseJTI(b.ctx, "app", b.digest(), soon))
+			}
+			kinds := func(m storage.Maintenance) []int64 {
+				return []int64{
+					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs,
+				}
+			}
+			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
+			b.ok(err)
+			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0})
+			for _, want := range []int64{3, 3, 1, 0} {
+				m, err := b.Maintain(b.ctx, soon, 3)
+				b.ok(err)
+				b.same(kinds(m), []int64{want, want, want, want, want, want, want})
+				if m.More != (want == 3) {
+					b.Errorf("after %d of each there is more: %v", want, m.More)
+				}
+			}
+			b.signedIn(browser.Hash)
+			list, err := b.ListClients(b.ctx, "", 10)
+			b.ok(err)
+			if len(list) != 1 {
+				b.Errorf("%d clients are left", len(list))
+			}
+		},
 		// A refresh token of another system becomes a grant at its first use, whose ID follows from the token.
 		// If the row of the revoked grant went first, the token would make a new one.
 		"a revoked grant is kept until its end": func(b *bundle) {

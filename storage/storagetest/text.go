@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"latchkey/storage"
@@ -49,6 +50,22 @@ func texts() cases {
 					if !errors.Is(err, storage.ErrNotFound) {
 						b.Errorf("%s, %s: %v", what, name, err)
 					}
+				}
+				for what, err := range map[string]error{
+					"browser session": second(b.BrowserSession(b.ctx, b.digest(), s)),
+					"pushed request":  second(b.TakePushedRequest(b.ctx, b.digest(), s, b.now)),
+					"consent":         b.GrantConsent(b.ctx, &storage.Consent{UserID: 1, ClientID: s, CreatedAt: b.now, UpdatedAt: b.now}, nil),
+				} {
+					if !errors.Is(err, storage.ErrNotFound) {
+						b.Errorf("%s, %s: %v", what, name, err)
+					}
+				}
+				g := newGrant(storage.NewID(b.now), &storage.User{ID: 1}, &storage.Client{ID: s}, b.now)
+				b.is(b.RedeemAuthorizationCode(b.ctx, b.digest(), g), storage.ErrConflict)
+				revoked, err := b.RevokeConsent(b.ctx, storage.ConsentEnd{UserID: 1, ClientID: s, Now: b.now}, nil)
+				b.ok(err)
+				if revoked {
+					b.Errorf("%s: a consent was revoked", name)
 				}
 				check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: s, Now: b.now})
 				b.ok(err)
@@ -119,6 +136,7 @@ func texts() cases {
 				for what, err := range map[string]error{
 					"user":     b.CreateUser(b.ctx, &storage.User{Username: s, CreatedAt: b.now}),
 					"client":   b.CreateClient(b.ctx, newClient(s, b.now), nil),
+					"register": second(b.CreateRegisteredClient(b.ctx, b.registration(s, b.digest()), 10, nil)),
 					"resource": b.CreateResource(b.ctx, &storage.Resource{Identifier: s, CreatedAt: b.now}, nil),
 				} {
 					// Not unavailable: trying again does not help.
@@ -137,11 +155,24 @@ func texts() cases {
 			u, c := b.user("ada"), b.client("app")
 			for name, s := range oddText() {
 				g := newGrant(storage.NewID(b.now), u, c, b.now)
-				g.Address, g.UserAgent = s, s
+				g.Address, g.UserAgent, g.Claims = s, s, s
+				browser, notice := b.newBrowser(u), b.notice(s)
+				browser.Address, browser.UserAgent, notice.ID = s, s, browser.ID
+				b.ok(b.CreateBrowserSession(b.ctx, browser, storage.Digest{}, nil))
+				signedIn := b.signedIn(browser.Hash)
+				_, err := b.EndBrowserSession(b.ctx, b.ending(browser, notice), nil)
+				b.ok(err)
+				told, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 1)
+				b.ok(err)
+				a := b.code()
+				a.Hash, a.Nonce, a.Claims, a.CodeChallenge = b.digest(), s, s, s
+				b.ok(b.CreateAuthorizationCode(b.ctx, a.AuthorizationCode))
+				code, err := b.AuthorizationCode(b.ctx, a.Hash)
+				b.ok(err)
 				e := b.event("login")
 				e.Address, e.RequestID, e.ClientID, e.Reason, e.GrantID = s, s, s, s, g.ID
 				b.ok(b.CreateGrant(b.ctx, g, nil, e))
-				_, err := b.RevokeGrant(b.ctx, g.ID, s, b.now, nil)
+				_, err = b.RevokeGrant(b.ctx, g.ID, s, b.now, nil)
 				b.ok(err)
 				live := b.live(g.ID)
 				events, err := b.ListAudit(b.ctx, storage.AuditFilter{GrantID: g.ID})
@@ -150,7 +181,10 @@ func texts() cases {
 					b.Fatalf("%s: %d events", name, len(events))
 				}
 				got := events[0]
-				for _, text := range []string{live.Address, live.UserAgent, live.RevokeReason, got.Address, got.RequestID, got.ClientID, got.Reason} {
+				for _, text := range []string{
+					signedIn.Address, signedIn.UserAgent, told[0].ClientID, code.Nonce, code.Claims, code.CodeChallenge, live.Claims,
+					live.Address, live.UserAgent, live.RevokeReason, got.Address, got.RequestID, got.ClientID, got.Reason,
+				} {
 					if storable(s) && text != s || !utf8.ValidString(text) || strings.ContainsRune(text, 0) ||
 						!strings.HasPrefix(text, "a") || !strings.HasSuffix(text, "b") {
 						b.Errorf("%s: came back as %.100q", name, text)

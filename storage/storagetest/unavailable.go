@@ -131,6 +131,53 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return second(b.RevokeGrants(ctx, storage.GrantFilter{}, "x", b.now, e()))
 		},
 		"ListGrants": func(ctx context.Context) error { return second(b.ListGrants(ctx, storage.GrantFilter{})) },
+		"CreateBrowserSession": func(ctx context.Context) error {
+			s := b.newBrowser(&storage.User{ID: g.UserID})
+			return b.CreateBrowserSession(ctx, s, b.digest(), &storage.Login{UserID: g.UserID, SetLastLogin: b.now}, e())
+		},
+		"BrowserSession":      func(ctx context.Context) error { return second(b.BrowserSession(ctx, b.digest(), "app")) },
+		"TouchBrowserSession": func(ctx context.Context) error { return b.TouchBrowserSession(ctx, b.digest(), b.now) },
+		"ListBrowserSessions": func(ctx context.Context) error { return second(b.ListBrowserSessions(ctx, g.UserID, b.now, 1)) },
+		"EndBrowserSession": func(ctx context.Context) error {
+			return second(b.EndBrowserSession(ctx, storage.BrowserSessionEnd{ID: storage.NewID(b.now), UserID: g.UserID, Now: b.now}, e()))
+		},
+		"CreateAuthorizationCode": func(ctx context.Context) error {
+			return b.CreateAuthorizationCode(ctx, &storage.AuthorizationCode{
+				Hash: b.digest(), ClientID: g.ClientID, UserID: g.UserID, AuthTime: b.now, CreatedAt: b.now, ValidUntil: b.now, ExpiresAt: b.now,
+			}, e())
+		},
+		"AuthorizationCode": func(ctx context.Context) error { return second(b.AuthorizationCode(ctx, b.digest())) },
+		"RedeemAuthorizationCode": func(ctx context.Context) error {
+			h := *g
+			h.ID = storage.NewID(b.now)
+			return b.RedeemAuthorizationCode(ctx, b.digest(), &h, e())
+		},
+		"GrantConsent": func(ctx context.Context) error {
+			k := &storage.Consent{UserID: g.UserID, ClientID: g.ClientID, CreatedAt: b.now, UpdatedAt: b.now}
+			return b.GrantConsent(ctx, k, e())
+		},
+		"ListConsents": func(ctx context.Context) error { return second(b.ListConsents(ctx, g.UserID, 1)) },
+		"RevokeConsent": func(ctx context.Context) error {
+			return second(b.RevokeConsent(ctx, storage.ConsentEnd{UserID: g.UserID, ClientID: g.ClientID, Now: b.now}, e()))
+		},
+		"CreatePushedRequest": func(ctx context.Context) error {
+			return b.CreatePushedRequest(ctx, &storage.PushedRequest{Hash: b.digest(), ClientID: "app", CreatedAt: b.now, ExpiresAt: b.now})
+		},
+		"TakePushedRequest":   func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
+		"UseJTI":              func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
+		"CreateLogoutNotices": func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
+		"ClaimLogoutNotices":  func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
+		"RetryLogoutNotice":   func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
+		"FinishLogoutNotice":  func(ctx context.Context) error { return b.FinishLogoutNotice(ctx, storage.NewID(b.now)) },
+		"CreateRegistrationToken": func(ctx context.Context) error {
+			return b.CreateRegistrationToken(ctx, &storage.RegistrationToken{ID: storage.NewID(b.now), Hash: b.digest(), CreatedAt: b.now}, e())
+		},
+		"UseRegistrationToken":    func(ctx context.Context) error { return second(b.UseRegistrationToken(ctx, b.digest(), b.now)) },
+		"ListRegistrationTokens":  func(ctx context.Context) error { return second(b.ListRegistrationTokens(ctx, storage.ID{}, 1)) },
+		"RemoveRegistrationToken": func(ctx context.Context) error { return b.RemoveRegistrationToken(ctx, storage.NewID(b.now), e()) },
+		"CreateRegisteredClient": func(ctx context.Context) error {
+			return second(b.CreateRegisteredClient(ctx, b.registration("late", b.digest()), 10, e()))
+		},
 		"TakeAttempts": func(ctx context.Context) error {
 			return second(b.TakeAttempts(ctx, b.now, storage.Bucket{Burst: 1, Interval: 1e9}))
 		},
