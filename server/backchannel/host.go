@@ -55,6 +55,10 @@ func (h *hosts) enter(ctx context.Context, name string, now time.Time) (*host, t
 	defer patience.Stop()
 	select {
 	case to.turns <- struct{}{}:
+		if wait := h.downFor(to, now); wait > 0 { // meanwhile
+			h.leave(to)
+			return nil, wait + rand.N(firstWait)
+		}
 		return to, 0
 	case <-patience.C:
 	case <-ctx.Done():
@@ -85,6 +89,12 @@ func (h *hosts) find(name string, now time.Time) (*host, time.Duration) {
 	}
 	to.active++
 	return to, 0
+}
+
+func (h *hosts) downFor(to *host, now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return to.until.Sub(now)
 }
 
 // forget drops the hosts that have nothing under way and need not be waited for.
