@@ -33,6 +33,18 @@ func (s *Server) register() *cleaning {
 	return c
 }
 
+// count counts what one call of Maintain removed.
+func (c *cleaning) count(m storage.Maintenance) {
+	for kind, n := range map[string]int64{
+		"grants": m.Grants, "revoked_tokens": m.RevokedTokens, "throttles": m.Throttles,
+		"browser_sessions": m.BrowserSessions, "authorization_codes": m.AuthorizationCodes, "used_jtis": m.UsedJTIs,
+		"pushed_requests": m.PushedRequests, "logout_notices": m.LogoutNotices, "registration_tokens": m.RegistrationTokens,
+		"clients": m.Clients,
+	} {
+		c.removed.WithLabelValues(kind).Add(float64(n))
+	}
+}
+
 // stateCollector reads the state of the connections and of the client cache when it is asked.
 type stateCollector struct {
 	pool  func() storage.PoolStats

@@ -171,3 +171,51 @@ func (o *Outage) TakePushedRequest(ctx context.Context, hash storage.Digest, cli
 func (o *Outage) UseJTI(ctx context.Context, clientID string, jti storage.Digest, expiresAt time.Time) error {
 	return try(o, func() error { return o.Store.UseJTI(ctx, clientID, jti, expiresAt) })
 }
+
+func (o *Outage) ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error) {
+	return try1(o, func() ([]*storage.BrowserSession, error) { return o.Store.ListBrowserSessions(ctx, userID, now, limit) })
+}
+
+func (o *Outage) ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error) {
+	return try1(o, func() ([]*storage.Consent, error) { return o.Store.ListConsents(ctx, userID, limit) })
+}
+
+func (o *Outage) CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error {
+	return try(o, func() error { return o.Store.CreateLogoutNotices(ctx, notices...) })
+}
+
+func (o *Outage) ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.LogoutNotice, error) {
+	return try1(o, func() ([]*storage.LogoutNotice, error) { return o.Store.ClaimLogoutNotices(ctx, now, lease, limit) })
+}
+
+func (o *Outage) RetryLogoutNotice(ctx context.Context, id storage.ID, at time.Time) error {
+	return try(o, func() error { return o.Store.RetryLogoutNotice(ctx, id, at) })
+}
+
+func (o *Outage) FinishLogoutNotice(ctx context.Context, id storage.ID) error {
+	return try(o, func() error { return o.Store.FinishLogoutNotice(ctx, id) })
+}
+
+func (o *Outage) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
+	return try1(o, func() (*storage.RegistrationToken, error) { return o.Store.UseRegistrationToken(ctx, hash, now) })
+}
+
+func (o *Outage) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {
+	return try1(o, func() (*storage.Client, error) { return o.Store.CreateRegisteredClient(ctx, c, most, audit) })
+}
+
+func (o *Outage) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason string, now time.Time, audit *storage.AuditEvent) (int, error) {
+	return try1(o, func() (int, error) { return o.Store.RevokeGrants(ctx, f, reason, now, audit) })
+}
+
+func (o *Outage) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.CreateClient(ctx, c, audit) })
+}
+
+func (o *Outage) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.UpdateClient(ctx, c, audit) })
+}
+
+func (o *Outage) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.RemoveClient(ctx, id, audit) })
+}
