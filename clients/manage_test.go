@@ -361,3 +361,42 @@ func TestList(t *testing.T) {
 		t.Error(err, diff)
 	}
 }
+
+// A client that authenticates with its own key gets no secret, and has none left when it takes to one.
+func TestClientsWithKeysHaveNoSecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	m := clients.Metadata{
+		RedirectURIs: []string{"https://a.example/cb"}, TokenEndpointAuthMethod: clients.AuthPrivateKeyJWT, JWKSURI: "https://a.example/jwks",
+	}
+	c, secret := b.add("keys", m)
+	if secret != "" || c.HasSecret() || c.Public() {
+		t.Error("a secret was made")
+	}
+	if _, err := b.RotateSecret(t.Context(), "keys", 0); !errors.Is(err, clients.ErrNoSecret) {
+		t.Errorf("rotate: %v", err)
+	}
+	_, secret = b.add("web", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})
+	c, err := b.Update(t.Context(), "web", func(reg *clients.Registration) error { reg.Metadata = m; return nil })
+	if err != nil || c.HasSecret() || b.CheckSecret(c, secret) {
+		t.Errorf("the secret of before is good: %v", err)
+	}
+}
+
+func TestVerified(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[storage.ClientOrigin]bool{storage.OriginOperator: true, storage.OriginRegistration: false, storage.OriginDocument: false, "": false} {
+		c := &clients.Client{Origin: origin}
+		if c.Verified() != want || c.Unverified() == want {
+			t.Errorf("%q: %v", origin, c.Verified())
+		}
+		c.Policy.Verified = true
+		if !c.Verified() {
+			t.Errorf("%q is not verified by an operator", origin)
+		}
+	}
+	b := setup(t)
+	if c, _ := b.add("web", service()); !c.Verified() {
+		t.Error("an operator's client is not verified")
+	}
+}

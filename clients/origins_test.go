@@ -80,6 +80,35 @@ func TestOriginsFollowChanges(t *testing.T) {
 	}
 }
 
+// Clients that registered themselves and clients of documents count too, once they are known here.
+func TestOriginsOfClientsThatDescribeThemselves(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, r := b.documents(openly(), map[string]string{agent: agentDocument("")})
+	if r.Origins(t.Context(), "https://agent.example") || r.Origins(t.Context(), "https://site.example") {
+		t.Fatal("known at first")
+	}
+	c, err := r.ForAuthorize(t.Context(), agent)
+	if err != nil || r.Origins(t.Context(), "https://agent.example") {
+		t.Errorf("a document that nobody has allowed: %v", err)
+	}
+	if _, err := r.KeepDocument(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	made, err := r.Register(t.Context(), clients.RegisterRequest{Metadata: []byte(confidential), Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, origin := range []string{"https://agent.example", "http://127.0.0.1:4000", "https://site.example"} {
+		if !r.Origins(t.Context(), origin) {
+			t.Errorf("%s is not known", origin)
+		}
+	}
+	if err := r.RemoveRegistered(t.Context(), made.Client.ID, made.AccessToken, clients.Caller{}); err != nil || r.Origins(t.Context(), "https://site.example") {
+		t.Errorf("removed: %v", err)
+	}
+}
+
 // A change that arrives while all clients are read: who asks after it must see it.
 func TestChangeWhileOriginsAreRead(t *testing.T) {
 	t.Parallel()

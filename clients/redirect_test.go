@@ -75,6 +75,61 @@ func TestRedirectURIsAtRegistration(t *testing.T) {
 	}
 }
 
+func TestStatement1RedirectURIsAreComparedByteByByte(t *testing.T) {
+	t.Parallel()
+	c := &clients.Client{Metadata: redirecting("web", "https://a/cb")}
+	for _, uri := range []string{
+		"https://a/cb/", "https://a/cb?x", "https://a/CB", "https://a:443/cb", "https://a/%63b", "https://a@evil/cb", "https://a/cb/../x", "https://a\\cb",
+		"https://a\\@evil/cb", "https://a/cb#", "https://a/cb%00", "https://a/cb\t", " https://a/cb", "//a/cb", "https:a/cb",
+	} {
+		if c.MatchRedirectURI(uri) {
+			t.Errorf("%q matches", uri)
+		}
+	}
+	if !c.MatchRedirectURI("https://a/cb") {
+		t.Error("it does not match itself")
+	}
+}
+
+func TestStatement3OnlyThePortOfALoopbackURIIsFree(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
+		for _, registered := range []string{"http://" + host + "/cb", "http://" + host + ":8000/cb"} {
+			for _, applicationType := range []string{"native", "web"} {
+				m, _, err := clients.Validate(redirecting(applicationType, registered), clients.Policy{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &clients.Client{Metadata: m}
+				for _, uri := range []string{"http://" + host + "/cb", "http://" + host + ":1/cb", "http://" + host + ":65535/cb"} {
+					if !c.MatchRedirectURI(uri) {
+						t.Errorf("%s does not match %s", uri, registered)
+					}
+				}
+				for _, uri := range []string{
+					"https://" + host + ":1/cb", "http://" + host + ":1/", "http://" + host + ":1/cb/", "http://" + host + ":1/cb?x", "http://" + host + ":1/CB",
+					"http://" + host + ".evil.example:1/cb", "http://" + host + "@evil.example/cb", "http://127.0.0.2:1/cb", "http://evil.example:1/cb",
+				} {
+					if c.MatchRedirectURI(uri) {
+						t.Errorf("%s matches %s", uri, registered)
+					}
+				}
+			}
+		}
+	}
+	for _, uri := range []string{"http://a.example/cb", "http://127.0.0.2/cb", "http://192.168.0.1/cb", "http://localhost.example/cb"} {
+		for _, applicationType := range []string{"native", "web"} {
+			if _, _, err := clients.Validate(redirecting(applicationType, uri), clients.Policy{}); err == nil {
+				t.Errorf("%s is registered", uri)
+			}
+		}
+	}
+	// Claimed https URLs have no free port (RFC 8252 §7.2).
+	if (&clients.Client{Metadata: redirecting("native", "https://localhost/cb")}).MatchRedirectURI("https://localhost:1/cb") {
+		t.Error("the port of https is free")
+	}
+}
+
 // RFC 9700 §2.1, RFC 8252 §7.3: the same bytes, but for the port of a loopback URI.
 func TestMatchRedirectURI(t *testing.T) {
 	t.Parallel()

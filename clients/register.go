@@ -68,7 +68,7 @@ const DefaultMaxUnused = 10_000
 // many clients wait for their first user.
 //
 // Who has no token gets a client that is removed unless a user logs in to it within seven days. Until that login the same
-// metadata from the same place give the same client, with the same secret and token; see docs/decisions/0007.
+// metadata from the same place give the same client, with the same secret and token: docs/decisions/0007.
 func (r *Registry) Register(ctx context.Context, req RegisterRequest) (*SelfRegistered, error) {
 	if req.InitialToken == "" && !req.Open || req.InitialToken != "" && !isSecret(initialAccessPrefix, req.InitialToken) {
 		return nil, ErrInitialToken
@@ -139,7 +139,8 @@ func (r *Registry) registerOpenly(ctx context.Context, metadata Metadata, req Re
 		if err != nil {
 			return nil, err
 		}
-		row.RegistrationKey, row.ExpiresAt = key, r.now().Add(unusedTTL)
+		// Whole hours, so that who registers the same again and again makes one write an hour.
+		row.RegistrationKey, row.ExpiresAt = key, r.now().Add(unusedTTL).Truncate(time.Hour)
 		event := r.registeredEvent("client_registered", row.ID, metadata.ClientName, req.Caller)
 		kept, err := r.cfg.Store.CreateRegisteredClient(ctx, row, r.cfg.MaxUnused, event)
 		if err != nil {
@@ -157,27 +158,16 @@ func (r *Registry) registerOpenly(ctx context.Context, metadata Metadata, req Re
 	return nil, fmt.Errorf("register client: %w", storage.ErrConflict)
 }
 
-// again gives a client once more to who registers the same. Nothing: it is in use, and so never given away again.
+// again gives a client once more to who registers the same. Nothing: it is in use, and so is never given away again.
 func (r *Registry) again(ctx context.Context, row *storage.Client) (*SelfRegistered, error) {
-	inUse := row.ExpiresAt.IsZero()
-	if left := row.ExpiresAt.Sub(r.now()); inUse || left < unusedTTL/2 {
-		row.UpdatedAt = r.now()
-		if inUse {
-			row.RegistrationKey = storage.Digest{}
-		} else {
-			row.ExpiresAt = r.now().Add(unusedTTL)
-		}
+	if row.ExpiresAt.IsZero() {
+		row.RegistrationKey, row.UpdatedAt = storage.Digest{}, r.now()
 		err := r.cfg.Store.UpdateClient(ctx, row, nil)
-		if errors.Is(err, storage.ErrConflict) || isNotFound(err) {
-			return nil, nil // someone was faster
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, storage.ErrConflict) && !isNotFound(err) { // then someone else was faster
 			return nil, fmt.Errorf("register client: %w", err)
 		}
 		r.changed(row.ID)
-		if inUse {
-			return nil, nil
-		}
+		return nil, nil
 	}
 	c, err := fromRow(row)
 	if err != nil {
@@ -217,6 +207,7 @@ func (r *Registry) ReplaceRegistered(
 			return nil, fault
 		}
 		replaced := c.document()
+		replaced.Rotations++ // as it will be: what changes is the rest
 		before, err := replaced.encode()
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package clients_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,21 @@ func TestRefusedMetadata(t *testing.T) {
 		{"response_types", func(m *clients.Metadata, _ *clients.Policy) { m.ResponseTypes = []string{"code", "id_token"} }},
 		{"token_endpoint_auth_method", func(m *clients.Metadata, _ *clients.Policy) { m.TokenEndpointAuthMethod = "private_key_jwt" }},
 		{"token_endpoint_auth_method", func(m *clients.Metadata, _ *clients.Policy) { m.TokenEndpointAuthMethod = "tls_client_auth" }},
+		{"token_endpoint_auth_method", func(m *clients.Metadata, _ *clients.Policy) {
+			m.TokenEndpointAuthMethod, m.JWKSURI = "client_secret_jwt", "https://a.example/jwks"
+		}},
+		{"token_endpoint_auth_signing_alg", func(m *clients.Metadata, _ *clients.Policy) { m.TokenEndpointAuthSigningAlg = "HS256" }},
+		{"id_token_signed_response_alg", func(m *clients.Metadata, _ *clients.Policy) { m.IDTokenSignedResponseAlg = "none" }},
+		{"id_token_signed_response_alg", func(m *clients.Metadata, _ *clients.Policy) { m.IDTokenSignedResponseAlg = "PS256" }},
+		{"userinfo_signed_response_alg", func(m *clients.Metadata, _ *clients.Policy) { m.UserinfoSignedResponseAlg = "HS256" }},
+		{"default_max_age", func(m *clients.Metadata, _ *clients.Policy) { m.DefaultMaxAge = new(int64); *m.DefaultMaxAge = -1 }},
+		{"default_max_age", func(m *clients.Metadata, _ *clients.Policy) { m.DefaultMaxAge = new(int64); *m.DefaultMaxAge = 1 << 40 }},
+		{"backchannel_logout_uri", func(m *clients.Metadata, _ *clients.Policy) { m.BackchannelLogoutURI = "ftp://a.example/" }},
+		{"backchannel_logout_uri", func(m *clients.Metadata, _ *clients.Policy) { m.BackchannelLogoutURI = "https://a.example/#x" }},
+		{"backchannel_logout_uri", func(m *clients.Metadata, _ *clients.Policy) {
+			m.GrantTypes, m.TokenEndpointAuthMethod, m.BackchannelLogoutURI = []string{"password"}, "none", "http://a.example/"
+		}},
+		{"backchannel_logout_session_required", func(m *clients.Metadata, _ *clients.Policy) { m.BackchannelLogoutSessionRequired = true }},
 		{"application_type", func(m *clients.Metadata, _ *clients.Policy) { m.ApplicationType = "desktop" }},
 		{"scope", func(m *clients.Metadata, _ *clients.Policy) { m.Scope = `read "write"` }},
 		{"scope", func(m *clients.Metadata, _ *clients.Policy) { m.Scope = `re\ad` }},
@@ -176,10 +192,53 @@ func TestAcceptedMetadata(t *testing.T) {
 	}
 }
 
+// What OpenID Connect, pushed requests and logout have metadata for.
+func TestAcceptedMetadataOfOpenID(t *testing.T) {
+	t.Parallel()
+	age := int64(0)
+	m := clients.Metadata{
+		RedirectURIs: []string{"https://a.example/cb"}, TokenEndpointAuthMethod: clients.AuthPrivateKeyJWT, TokenEndpointAuthSigningAlg: "PS256",
+		JWKS: json.RawMessage(`{"keys":[{"kty":"OKP"}]}`), IDTokenSignedResponseAlg: "EdDSA", UserinfoSignedResponseAlg: "ES256", DefaultMaxAge: &age,
+		RequireAuthTime: true, RequirePushedAuthorizationRequests: true, BackchannelLogoutURI: "http://intern.example/logout",
+		BackchannelLogoutSessionRequired: true,
+	}
+	out, _, err := clients.Validate(m, clients.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	age = 5
+	if *out.DefaultMaxAge != 0 {
+		t.Error("default_max_age is the caller's own")
+	}
+	m.ApplicationType, m.GrantTypes, m.ResponseTypes, *m.DefaultMaxAge = "web", []string{"authorization_code"}, []string{"code"}, 0
+	if diff := cmp.Diff(m, out); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEveryFaultIsNamed(t *testing.T) {
+	t.Parallel()
+	_, _, err := clients.Validate(clients.Metadata{
+		ClientName: "\x00", GrantTypes: []string{"x"}, IDTokenSignedResponseAlg: "none", ApplicationType: "desktop",
+	}, clients.Policy{Rotation: "x", AccessTokenTTL: -1})
+	var fields []string
+	for _, fault := range clients.Faults(fmt.Errorf("add: %w", err)) {
+		fields = append(fields, fault.Field)
+	}
+	want := []string{"client_name", "grant_types", "application_type", "id_token_signed_response_alg", "rotation", "access_token_ttl"}
+	if diff := cmp.Diff(want, fields); diff != "" {
+		t.Error(diff)
+	}
+	if clients.Faults(nil) != nil || clients.Faults(errors.New("x")) != nil {
+		t.Error("faults of nothing")
+	}
+}
+
 func TestClientIDSyntax(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]bool{
 		"web": true, "s6BhdRkqt3": true, "https://app.example/client.json": true, "a b:c%": true, strings.Repeat("a", 255): true,
+		"https://a.example/" + strings.Repeat("a", 2030): true, "https://a.example/" + strings.Repeat("a", 2031): false,
 		"": false, strings.Repeat("a", 256): false, "a\nb": false, "a\x00": false, "ä": false, "a\x7f": false, "\xff": false,
 	} {
 		if got := clients.ValidID(id); got != want {
