@@ -30,6 +30,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.prepareKeys(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
+	wg.Go(func() { s.logouts.Run(ctx) })
 	return wg.Wait
 }
 
@@ -107,9 +108,10 @@ func (s *Server) maintainOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.cleaned.removed.WithLabelValues("grants").Add(float64(m.Grants))
-		s.cleaned.removed.WithLabelValues("revoked_tokens").Add(float64(m.RevokedTokens))
-		s.cleaned.removed.WithLabelValues("throttles").Add(float64(m.Throttles))
+		s.cleaned.count(m)
+		if m.Clients > 0 {
+			s.cfg.Logger.InfoContext(ctx, "clients removed that registered themselves and were not used", slog.Int64("clients", m.Clients))
+		}
 		if len(m.PartitionsCreated)+len(m.PartitionsDropped) > 0 {
 			s.cfg.Logger.InfoContext(ctx, "partitions changed",
 				slog.Any("created", m.PartitionsCreated), slog.Any("dropped", m.PartitionsDropped))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/backchannel"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
@@ -37,6 +38,7 @@ type Server struct {
 	tokens   *token.Service
 	sessions *session.Manager
 	outbound *safehttp.Client
+	logouts  *backchannel.Worker
 	pages    *web.Pages
 	cleaned  *cleaning
 
@@ -88,10 +90,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
 	}
+	s.logouts = backchannel.New(backchannel.Config{
+		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: s.outbound, Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
+	})
 	s.sessions = session.New(session.Config{
 		Store: cfg.Store, Users: s.users, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
 		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
-		Now: cfg.Now, Metrics: s.metrics,
+		Now: cfg.Now, Metrics: s.metrics, Noticed: s.logouts.Wake,
 	})
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})
 	if err != nil {

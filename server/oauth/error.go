@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
@@ -37,7 +36,7 @@ func renderJSON(w http.ResponseWriter, r *http.Request, e *token.Error) {
 	noteReason(r, e)
 	h := w.Header()
 	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds()))
 	}
 	body, err := json.Marshal(struct {
 		Error       string `json:"error"`

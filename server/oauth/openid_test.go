@@ -251,7 +251,9 @@ func TestStatement46LogoutAsks(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	const goodbye = servertest.Origin + "/goodbye"
-	signedIn := func(b *servertest.Browser) bool { return b.Get("/account").Status == 200 && !b.Get("/account").Has("/login") }
+	signedIn := func(b *servertest.Browser) bool {
+		return b.Get("/account").Status == 200 && !b.Get("/account").Has("/login")
+	}
 
 	b := s.Browser()
 	got := s.Redeem(s.Web, b.Code(s.Web)).Expect(200)

@@ -52,6 +52,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 	}
 	if ended {
 		m.Audited(event)
+		m.cfg.Noticed()
 	}
 	return nil
 }
@@ -78,6 +79,7 @@ func (m *Manager) TellEverywhere(ctx context.Context, userID int64) error {
 	if err := m.cfg.Store.CreateLogoutNotices(ctx, all...); err != nil {
 		return fmt.Errorf("note logouts: %w", err)
 	}
+	m.cfg.Noticed()
 	return nil
 }
 

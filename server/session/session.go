@@ -52,6 +52,8 @@ type Config struct {
 	Now func() time.Time
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
+	// Noticed, when not nil, is called after notices of logouts were stored, so that they need not wait to be found.
+	Noticed func()
 }
 
 // Manager begins, finds and ends browser sessions.
@@ -67,6 +69,9 @@ func New(cfg Config) *Manager {
 	cfg.RememberTTL = orDefault(cfg.RememberTTL, DefaultRememberTTL)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Noticed == nil {
+		cfg.Noticed = func() {}
 	}
 	return &Manager{cfg: cfg}
 }

@@ -74,6 +74,18 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// HTTPStatus, ErrorCode, ErrorDescription and RetryAfterSeconds are for those who render errors without knowing of tokens.
+func (e *Error) HTTPStatus() int { return e.Status }
+
+// ErrorCode is Code.
+func (e *Error) ErrorCode() string { return e.Code }
+
+// ErrorDescription is Description.
+func (e *Error) ErrorDescription() string { return e.Description }
+
+// RetryAfterSeconds is RetryAfter in whole seconds, rounded up; zero = none.
+func (e *Error) RetryAfterSeconds() int { return int((e.RetryAfter + time.Second - 1) / time.Second) }
+
 // retryAfterOutage is what a client is told to wait when the database is away.
 const retryAfterOutage = 2 * time.Second
 
