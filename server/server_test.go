@@ -239,12 +239,18 @@ func TestBackgroundRemovesWhatHasEnded(t *testing.T) {
 	if count() != 1 {
 		t.Fatal("the session is not there")
 	}
+	pushed := &storage.PushedRequest{Hash: storage.Digest{1}, ClientID: "c", CreatedAt: s.Clock.Now(), ExpiresAt: s.Clock.Now()}
+	if err := s.Store.CreatePushedRequest(t.Context(), pushed); err != nil {
+		t.Fatal(err)
+	}
 	s.Clock.Advance(90 * 24 * time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	wait := s.Background(ctx)
 	servertest.Eventually(t, "the ended session is removed", func() bool { return count() == 0 })
 	servertest.Eventually(t, "the metrics count it", func() bool {
-		return strings.Contains(s.Get(s.Admin+"/metrics").Body, `latchkey_maintenance_removed_total{kind="grants"} 1`)
+		metrics := s.Get(s.Admin + "/metrics").Body
+		return strings.Contains(metrics, `latchkey_maintenance_removed_total{kind="grants"} 1`) &&
+			strings.Contains(metrics, `latchkey_maintenance_removed_total{kind="pushed_requests"} 1`)
 	})
 	cancel()
 	wait()
