@@ -52,7 +52,7 @@ type BrowserSessionEnd struct {
 type BrowserSessions interface {
 	// CreateBrowserSession stores b, what the sign-in changes and the audit events, and removes the session whose hash is
 	// replaces, when that is not zero, all in one act. b may have the ID of the one it replaces, and no other's.
-	// login may be nil.
+	// login may be nil. ErrExists: the hash or the ID is another session's; then nothing was written.
 	CreateBrowserSession(ctx context.Context, b *BrowserSession, replaces Digest, login *Login, audit ...*AuditEvent) error
 
 	// BrowserSession reads a session by the hash of its cookie, with its user and, when clientID is not empty, what the user
@@ -70,6 +70,6 @@ type BrowserSessions interface {
 	// does not have offline_access, and stores the notices, in one act. It tells whether this call ended it; one that is
 	// not there is no error. audit is written if and only if this call ended it.
 	// Of a code of this session that is redeemed at the same time: either its grant is revoked here, or the redemption
-	// gets ErrConflict.
+	// gets ErrConflict. Codes that are still out are dead, even if a session with this ID is created again.
 	EndBrowserSession(ctx context.Context, e BrowserSessionEnd, audit *AuditEvent) (bool, error)
 }

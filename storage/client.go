@@ -57,8 +57,8 @@ type Clients interface {
 	ListClients(ctx context.Context, after string, limit int) ([]*Client, error)
 
 	// UpdateClient replaces the row if it still has c.Version, and raises the version in c and in the row.
-	// ErrConflict: it has another version. ErrNotFound.
-	// The epoch becomes the greater of c.AuthEpoch and the stored one.
+	// ErrConflict: it has another version. ErrNotFound. ErrExists: another client has c's RegistrationKey.
+	// The epoch becomes the greater of c.AuthEpoch and the stored one. A client that has no ExpiresAt gets none.
 	UpdateClient(ctx context.Context, c *Client, audit *AuditEvent) error
 
 	// RaiseClientEpoch ends every grant and client_credentials token of the client; an empty id means of every client.
@@ -66,13 +66,13 @@ type Clients interface {
 	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *AuditEvent) error
 
 	// CreateRegisteredClient is CreateClient for open registration: it stores c, unless a client with c's RegistrationKey
-	// (which is not zero) is there, which is then returned in its place, or most clients with an ExpiresAt are there
-	// already: ErrLimit. Concurrent callers with the same key all get the same client.
+	// (which is not zero) is there, which is then returned in its place, its ExpiresAt put off to c's, or most clients with an
+	// ExpiresAt are there already: ErrLimit. Concurrent callers with the same key all get the same client.
 	//
 	// A client with an ExpiresAt loses it when a code of it is redeemed (RedeemAuthorizationCode), and is removed by
 	// Maintain once it is over.
 	CreateRegisteredClient(ctx context.Context, c *Client, most int, audit *AuditEvent) (*Client, error)
 
-	// RemoveClient removes it; grants that are left without their client are dead. ErrNotFound.
+	// RemoveClient removes it and what users have allowed it; grants that are left without their client are dead. ErrNotFound.
 	RemoveClient(ctx context.Context, id string, audit *AuditEvent) error
 }

@@ -30,6 +30,7 @@ type ConsentEnd struct {
 type Consents interface {
 	// GrantConsent adds c's scope and audience to what the user has allowed the client, or replaces it when its fingerprint
 	// is another one. CreatedAt of the first stays. Concurrent callers lose nothing of each other.
+	// ErrNotFound: the user or the client is not there. A consent goes with either.
 	GrantConsent(ctx context.Context, c *Consent, audit *AuditEvent) error
 
 	// ListConsents gives up to limit consents of a user by ascending client ID.

@@ -18,6 +18,7 @@ type RegistrationToken struct {
 	// Policy is what clients that are registered with it get, a JSON object, or empty.
 	Policy    json.RawMessage
 	CreatedAt time.Time
+	// ExpiresAt is the end; zero = none.
 	ExpiresAt time.Time
 }
 

@@ -46,7 +46,7 @@ type Users interface {
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent) error
 
-	// RemoveUser removes the user; grants that are left without their user are dead. ErrNotFound.
+	// RemoveUser removes the user, their browser sessions and consents; grants that are left without their user are dead. ErrNotFound.
 	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
 
 	// BeginLogin takes, before a password is checked, one attempt from each bucket that applies, and reads the user:

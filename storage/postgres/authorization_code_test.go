@@ -10,6 +10,7 @@ import (
 
 	"latchkey/storage"
 	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
 )
 
 // allowed makes the user 7, the client c, which goes at the end of the day, a browser session and a code; and the grant that
@@ -39,7 +40,10 @@ func allowed(t *testing.T, s *postgres.Store) (*storage.BrowserSession, *storage
 // waiting returns when so many statements of this test wait for a lock.
 func waiting(t *testing.T, look *pgx.Conn, n int) {
 	t.Helper()
-	for query[int](t, look, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != n {
+	for deadline := time.Now().Add(20 * time.Second); query[int](t, look, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != n; {
+		if time.Now().After(deadline) {
+			t.Fatalf("there are never %d that wait", n)
+		}
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -51,8 +55,8 @@ func TestARedemptionWaitsForTheEndOfItsSession(t *testing.T) {
 	for outcome, want := range map[string]error{"COMMIT": storage.ErrConflict, "ROLLBACK": nil} {
 		t.Run(outcome, func(t *testing.T) {
 			t.Parallel()
-			s, url, conn := setup(t, noon)
-			look := connect(t, url)
+			url := postgrestest.URL(t)
+			s, conn, look := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}), connect(t, url), connect(t, url)
 			session, code, grant := allowed(t, s)
 			execute(t, conn, `BEGIN`)
 			execute(t, conn, `DELETE FROM browser_sessions WHERE hash = $1`, session.Hash[:])
@@ -87,8 +91,8 @@ func TestWhoEndsACodeWaitsForItsRedemption(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, url, conn := setup(t, noon)
-			look := connect(t, url)
+			url := postgrestest.URL(t)
+			s, conn, look := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}), connect(t, url), connect(t, url)
 			session, code, grant := allowed(t, s)
 			// The redemption's last lock is the client's row, which has an end to clear.
 			execute(t, conn, `UPDATE clients SET expires_at = now()`)
