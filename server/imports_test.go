@@ -31,6 +31,7 @@ func TestImports(t *testing.T) {
 		"latchkey/server/users":            {"latchkey/storage", "latchkey/server/internal/"},
 		"latchkey/server/token":            {"latchkey/storage", "latchkey/clients", "latchkey/server/keys", "latchkey/server/users", "latchkey/server/internal/"},
 		"latchkey/server/route":            {"latchkey/server/internal/"},
+		"latchkey/server/web":              {"latchkey/storage", "latchkey/server/route", "latchkey/server/internal/"},
 		"latchkey/server/session":          {"latchkey/storage", "latchkey/clients", "latchkey/server/users", "latchkey/server/internal/"},
 		"latchkey/server/login":            {"latchkey/storage", "latchkey/clients", "latchkey/server/users", "latchkey/server/token", "latchkey/server/session", "latchkey/server/web", "latchkey/server/route", "latchkey/server/internal/"},
 		"latchkey/server/consent":          {"latchkey/storage", "latchkey/clients", "latchkey/server/users", "latchkey/server/token", "latchkey/server/session", "latchkey/server/web", "latchkey/server/route", "latchkey/server/internal/"},

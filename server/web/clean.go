@@ -13,7 +13,9 @@ const (
 	maxIdentifier  = 160
 	maxHost        = 253 // RFC 1035 §2.3.4
 	maxDescription = 500
-	maxUsername    = 255
+	maxUsername    = 150 // Django's
+	maxAgent       = 256 // as server/route keeps it
+	maxTyped       = 255
 )
 
 // clean gives a stranger's text as it can stand among ours: on one line, without what can't be seen or would turn around or
@@ -89,7 +91,7 @@ func webLink(s string) string {
 
 func (v Login) cleaned() View {
 	v.ClientName, v.Account = clean(v.ClientName, maxName), clean(v.Account, maxUsername)
-	if _, whole := visible(v.Username, maxUsername); !whole {
+	if _, whole := visible(v.Username, maxTyped); !whole {
 		v.Username = "" // a name that can't be shown is none to sign in with unseen
 	}
 	return v
@@ -161,7 +163,7 @@ func (v Account) cleaned() View {
 	v.Username, v.Email = clean(v.Username, maxUsername), clean(v.Email, maxUsername)
 	sessions := make([]SessionInfo, len(v.Sessions))
 	for i, s := range v.Sessions {
-		s.UserAgent, s.Address = clean(s.UserAgent, maxUsername), clean(s.Address, maxName)
+		s.UserAgent, s.Address = clean(s.UserAgent, maxAgent), clean(s.Address, maxName)
 		sessions[i] = s
 	}
 	apps := make([]AppInfo, len(v.Apps))

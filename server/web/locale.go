@@ -153,6 +153,15 @@ func (l *locale) ago(t, now time.Time) *Moment {
 	return l.moment(t, short)
 }
 
+// Locales are the languages of the pages, the one for who asks for none of them first.
+func (p *Pages) Locales() []string {
+	tags := make([]string, len(p.locales))
+	for i, loc := range p.locales {
+		tags[i] = loc.tag.String()
+	}
+	return tags
+}
+
 // localeFor gives the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags between spaces), else the
 // one of Accept-Language, else the default.
 func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
