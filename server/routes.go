@@ -10,6 +10,7 @@ import (
 	"latchkey/server/consent"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/login"
+	"latchkey/server/logo"
 	"latchkey/server/oauth"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
@@ -30,7 +31,7 @@ func (s *Server) routes() *route.Router {
 		Tokens: s.tokens, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
 		BasePath: s.issuer.Path, Issuer: s.cfg.Issuer, Scopes: s.scopes,
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
-		ClientDocuments: !s.cfg.ClientDocuments.Off(),
+		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
 	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.Foreign()}
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
@@ -60,14 +61,18 @@ func (s *Server) routes() *route.Router {
 		}
 	}
 	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
+	logos := logo.New(logo.Config{Clients: s.registry, HTTP: s.outbound, Now: s.cfg.Now, BasePath: s.issuer.Path})
+	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
 	login.New(login.Config{
 		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
 	}).Register(rt)
 	consent.New(consent.Config{
-		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Clients: s.registry, Pages: s.pages, BasePath: s.issuer.Path,
+		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Clients: s.registry, Pages: s.pages, Logo: logos.URL,
+		BasePath: s.issuer.Path,
 	}).Register(rt)
 	account.New(account.Config{
-		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages, BasePath: s.issuer.Path,
+		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages, Logo: logos.URL,
+		BasePath: s.issuer.Path,
 	}).Register(rt)
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
