@@ -93,6 +93,8 @@ const scopeOffline = "offline_access"
 type fositeClient struct {
 	*clients.Client
 	scopes []string
+	// refresh is the exchange of a refresh, whose scopes are those of the grant that it finds; nil for what is not one.
+	refresh *exchange
 }
 
 func allowedScopes(c *clients.Client) []string {
@@ -108,6 +110,12 @@ func (c fositeClient) GetHashedSecret() []byte            { return nil }
 func (c fositeClient) GetRedirectURIs() []string          { return c.RedirectURIs }
 func (c fositeClient) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
 func (c fositeClient) GetResponseTypes() fosite.Arguments { return c.ResponseTypes }
-func (c fositeClient) GetScopes() fosite.Arguments        { return c.scopes }
 func (c fositeClient) IsPublic() bool                     { return c.Public() }
 func (c fositeClient) GetAudience() fosite.Arguments      { return c.Policy.Resources }
+
+func (c fositeClient) GetScopes() fosite.Arguments {
+	if c.refresh != nil && c.refresh.grant != nil {
+		return c.refresh.stillAllowed(c.refresh.grant.Scope)
+	}
+	return c.scopes
+}

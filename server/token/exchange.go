@@ -152,7 +152,11 @@ func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, er
 	access.RequestedAt = x.now
 	access.GrantTypes = fosite.Arguments{x.req.GrantType}
 	access.Form = url.Values{}
-	access.Client = fositeClient{Client: x.client, scopes: allowedScopes(x.client)}
+	asking := fositeClient{Client: x.client, scopes: allowedScopes(x.client)}
+	if x.req.GrantType == GrantRefreshToken {
+		asking.refresh = x
+	}
+	access.Client = asking
 
 	switch x.req.GrantType {
 	case GrantRefreshToken:
