@@ -97,7 +97,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 	// Introspection is for those who can prove who they are.
 	confidential := []string{token.AuthBasic, token.AuthPost, clients.AuthPrivateKeyJWT}
 	all := append(confidential[:3:3], token.AuthNone)
-	algs := assertionAlgs()
+	algs := token.AssertionAlgs()
 	m := &metadata{
 		Issuer:                    h.issuer,
 		AuthorizationEndpoint:     h.issuer + AuthorizePath,
@@ -140,9 +140,6 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 	}
 	return m
 }
-
-// assertionAlgs are the algorithms of private_key_jwt.
-func assertionAlgs() []string { return []string{"ES256", "EdDSA", "RS256", "PS256"} }
 
 // withoutRepeats keeps the first of each.
 func withoutRepeats(list []string) []string {

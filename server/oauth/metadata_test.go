@@ -35,6 +35,7 @@ func TestMetadata(t *testing.T) {
 		"authorization_response_iss_parameter_supported": true,
 		"require_pushed_authorization_requests": false,
 		"prompt_values_supported": ["none", "login", "consent", "select_account"],
+		"ui_locales_supported": ["en", "de"],
 		"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
 		"token_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "RS256", "PS256"],
 		"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
