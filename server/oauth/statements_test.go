@@ -1,0 +1,398 @@
+package oauth_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/servertest"
+	"latchkey/storage"
+)
+
+func TestStatement23TheTokenEndpointTakesPostedForms(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	code := s.Browser().Code(s.Portal)
+	form := servertest.Form("grant_type", "authorization_code", "code", code, "client_id", "portal", "code_verifier", servertest.Verifier)
+	if a := s.Get("/oauth2/token?" + form.Encode()).Expect(405); a.Header.Get("Allow") != "POST" {
+		t.Errorf("Allow: %q", a.Header.Get("Allow"))
+	}
+	s.PostForm("/oauth2/token?"+form.Encode(), servertest.Form()).ExpectError(400, "invalid_request")
+	s.PostForm("/oauth2/token?code_verifier=x&client_secret=x", servertest.Form("grant_type", "authorization_code", "code", code, "client_id", "portal")).
+		ExpectError(400, "invalid_grant")
+	for _, kind := range []string{"", "application/json", "text/plain", "multipart/form-data; boundary=x"} {
+		s.Do("POST", "/oauth2/token", form.Encode(), servertest.Header("Content-Type", kind)).ExpectError(400, "invalid_request")
+	}
+	s.PostForm("/oauth2/token", form).Expect(200)
+}
+
+func TestStatement24NothingIsStored(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	got := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200)
+	access := got.String("access_token")
+	for name, a := range map[string]*servertest.Answer{
+		"token":          got,
+		"token, refused": s.Redeem(s.Web, "x"),
+		"introspect":     s.Introspect(s.Inspector, access),
+		"revoke":         s.Revoke(s.Portal, "x"),
+		"userinfo":       s.Get("/oauth2/userinfo", bearer(access)),
+		"no userinfo":    s.Get("/oauth2/userinfo"),
+		"register":       s.PostJSON("/oauth2/register", map[string]any{"redirect_uris": []string{"https://x.example/cb"}, "token_endpoint_auth_method": "none"}),
+		"par":            s.PostAs(s.Web, "/oauth2/par"),
+		"simplejwt":      s.PostJSON("/api/token/", map[string]string{"username": servertest.Username, "password": servertest.Password}),
+		"a page":         s.Get("/login"),
+		"an error page":  s.Get("/oauth2/authorize"),
+		"not there":      s.Get("/nothing"),
+	} {
+		if a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %q", name, a.Status, a.Header.Get("Cache-Control"))
+		}
+	}
+}
+
+func TestStatement25OneClientAuthentication(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	odd := s.AddClient(clients.Registration{ID: "a:b c%", Metadata: clients.Metadata{GrantTypes: []string{"client_credentials"}}})
+	cc := func(edit servertest.Edit, pairs ...string) *servertest.Answer {
+		return s.PostForm("/oauth2/token", servertest.Form(append(pairs, "grant_type", "client_credentials")...), edit)
+	}
+	raw := func(text string) servertest.Edit { return servertest.Header("Authorization", "Basic "+text) }
+	none := func(*http.Request) {}
+	cc(odd.Basic()).Expect(200) // every character, by its encoding: RFC 6749 §2.3.1
+	cc(none, "client_id", odd.ID, "client_secret", odd.Secret.Reveal()).Expect(200)
+	cc(odd.Basic(), "client_secret", odd.Secret.Reveal()).ExpectError(400, "invalid_request")
+	cc(odd.Basic(), "client_id", "backend").ExpectError(400, "invalid_request")
+	cc(odd.Basic(), "client_assertion", "x", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer").ExpectError(400, "invalid_request")
+	unencoded := base64.StdEncoding.EncodeToString([]byte(odd.ID + ":" + odd.Secret.Reveal()))
+	cc(raw(unencoded)).ExpectError(401, "invalid_client")
+	good := base64.StdEncoding.EncodeToString([]byte("backend:" + s.Backend.Secret.Reveal()))
+	cc(raw(good)).Expect(200)
+	for _, text := range []string{strings.TrimRight(good, "=") + "====", good + "\t=", strings.ToUpper(good), "=" + good, good[:len(good)-1]} {
+		if a := cc(raw(text)); a.Status != 401 {
+			t.Errorf("%q: %d", text, a.Status)
+		}
+	}
+}
+
+func TestStatement26AWrongSecretLooksLikeNoClient(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	ask := func(id string) *servertest.Answer {
+		return s.PostForm("/oauth2/token", servertest.Form("grant_type", "client_credentials"), servertest.Client{ID: id, Secret: "lk_cs_wrong"}.Basic())
+	}
+	if err := s.Clients().SetDisabled(t.Context(), "inspector", true); err != nil {
+		t.Fatal(err)
+	}
+	wrong := ask("backend")
+	for _, id := range []string{"backend", "nobody", "inspector", "portal", "simplejwt"} {
+		a := ask(id).ExpectError(401, "invalid_client")
+		if a.Body != wrong.Body || a.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %s %v", id, a.Body, a.Header)
+		}
+	}
+	if os.Getenv("LATCHKEY_TEST_LONG") == "" {
+		return // the time is compared by make test-long: beside other tests it would only measure these
+	}
+	var times [2][]float64
+	for range 10_000 {
+		for i, id := range []string{"backend", "nobody"} {
+			begin := time.Now()
+			ask(id)
+			times[i] = append(times[i], float64(time.Since(begin)))
+		}
+	}
+	if score := welch(times[0], times[1]); math.Abs(score) > 4.5 {
+		t.Errorf("the times differ: t = %.1f", score)
+	}
+}
+
+// welch is the t statistic of Welch's test over the faster nine tenths of each: what is beyond is the machine's doing.
+func welch(a, b []float64) float64 {
+	mean := func(x []float64) (m, v float64) {
+		slices.Sort(x)
+		x = x[:len(x)*9/10]
+		for _, y := range x {
+			m += y
+		}
+		m /= float64(len(x))
+		for _, y := range x {
+			v += (y - m) * (y - m)
+		}
+		return m, v / float64(len(x)-1) / float64(len(x))
+	}
+	ma, va := mean(a)
+	mb, vb := mean(b)
+	return (ma - mb) / math.Sqrt(va+vb)
+}
+
+func TestStatement31ScopesNeverWiden(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := s.Browser()
+	b.SignIn()
+	refusal(t, s, b.Authorize(s.Portal, "scope", "openid nonsense"), "invalid_scope")
+	refusal(t, s, b.Authorize(s.Portal, "scope", "admin"), "invalid_scope")
+	if got := s.Redeem(s.Portal, b.Code(s.Portal, "scope", "")).Expect(200).String("scope"); got != "openid profile email read write" {
+		t.Errorf("the default is %q", got) // docs/decisions/0005
+	}
+	got := s.Redeem(s.Portal, b.Code(s.Portal, "scope", "read")).Expect(200)
+	refresh := func(scope string) *servertest.Answer {
+		return s.Token(s.Portal, "grant_type", "refresh_token", "refresh_token", got.String("refresh_token"), "scope", scope)
+	}
+	refresh("read write").ExpectError(400, "invalid_scope")
+	refresh("openid").ExpectError(400, "invalid_scope")
+	if scope := refresh("read").Expect(200).String("scope"); scope != "read" {
+		t.Errorf("refreshed to %q", scope)
+	}
+}
+
+func TestStatement34CodesAreRandom(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := s.Browser()
+	b.SignIn()
+	seen, previous, rising := map[string]bool{}, "", 0
+	const n = 300
+	for range n {
+		code := b.Authorize(s.Portal).Response(servertest.Callback).Get("code")
+		text, ok := strings.CutPrefix(code, "lk_ac_")
+		raw, err := base64.RawURLEncoding.DecodeString(text)
+		if !ok || err != nil || len(raw) != 36 || seen[code] {
+			t.Fatalf("%q: %v", code, err)
+		}
+		if sum := crc32.ChecksumIEEE(raw[:32]); fmt.Sprintf("%x", raw[32:]) != fmt.Sprintf("%08x", sum) {
+			t.Errorf("%q: the checksum is wrong", code)
+		}
+		seen[code] = true
+		if code > previous {
+			rising++
+		}
+		previous = code
+	}
+	if rising < n/3 || rising > 2*n/3 {
+		t.Errorf("%d of %d codes are above the one before", rising, n)
+	}
+}
+
+func TestStatement35ErrorsShowNothing(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	hostile := []string{
+		"", "'", `"`, "\\", "%00", "\x00", "\xff\xfe", "' OR 1=1 --", "../../etc/passwd", "{{.}}", "<script>", strings.Repeat("a", 5000), "-1", "\r\nX: y",
+	}
+	b := s.Browser()
+	for _, text := range hostile {
+		for _, name := range []string{"client_id", "redirect_uri", "scope", "prompt", "max_age", "claims", "id_token_hint", "resource", "response_mode", "request_uri", "code_challenge", "nonce", "continue"} {
+			page := b.Authorize(s.Web, name, text)
+			if page.Status >= 500 {
+				t.Errorf("%s=%.20q: %d", name, text, page.Status)
+			}
+			shows(t, page.Body+page.Left)
+		}
+		for _, path := range []string{"/login?return_to=", "/consent?request=", "/oauth2/logout?id_token_hint=", "/logo?client_id=", "/account?done=", "/static/"} {
+			a := s.Get(path + servertest.Form("x", text).Encode()[2:])
+			if a.Status >= 500 {
+				t.Errorf("%s %.20q: %d", path, text, a.Status)
+			}
+			shows(t, a.Body)
+		}
+		for _, name := range []string{"code", "code_verifier", "redirect_uri", "client_assertion", "refresh_token", "resource", "token"} {
+			for _, path := range []string{"/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/par"} {
+				a := s.PostAs(s.Web, path, "grant_type", "authorization_code", name, text)
+				if a.Status >= 500 {
+					t.Errorf("%s %s=%.20q: %d", path, name, text, a.Status)
+				}
+				shows(t, a.Body)
+			}
+		}
+	}
+}
+
+func shows(t *testing.T, text string) {
+	t.Helper()
+	for _, word := range []string{"sqlite", "SQLSTATE", "goroutine", ".go:", "panic", "pgx", "/root/", "no such table", "<script>a"} {
+		if strings.Contains(text, word) {
+			t.Errorf("an answer shows %q: %.200s", word, text)
+		}
+	}
+}
+
+func TestStatement36LargeRequests(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	many := strings.Repeat("a=b&", 1000)
+	big := "x=" + strings.Repeat("x", 65<<10)
+	for _, path := range []string{"/oauth2/authorize", "/oauth2/par", "/oauth2/token", "/oauth2/userinfo", "/oauth2/logout", "/login", "/consent"} {
+		form := servertest.Header("Content-Type", "application/x-www-form-urlencoded")
+		if a := s.Do("POST", path, big, form); a.Status != 413 {
+			t.Errorf("%s, large: %d", path, a.Status)
+		}
+		if a := s.Do("POST", path, many, form); a.Status != 400 {
+			t.Errorf("%s, many parameters: %d", path, a.Status)
+		}
+	}
+	if a := s.Get("/oauth2/authorize?" + many); a.Status != 400 {
+		t.Errorf("many parameters in the query: %d", a.Status)
+	}
+	deep := strings.Repeat(`{"a":`, 20_000)
+	if page := s.Browser().Authorize(s.Portal, "claims", deep[:7000]); page.Response(servertest.Callback).Get("error") != "invalid_request" {
+		t.Errorf("deep claims: %s", page.Left)
+	}
+	if page := s.Browser().Authorize(s.Portal, "state", strings.Repeat("s", 9000)); page.Response(servertest.Callback).Get("error") != "invalid_request" {
+		t.Errorf("a long state: %s", page.Left)
+	}
+}
+
+func TestStatement41TokensOfOtherClients(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	got := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200)
+	s.Refresh(s.Portal, got.String("refresh_token")).ExpectError(400, "invalid_grant")
+	s.Refresh(servertest.Client{ID: "web", Secret: s.Backend.Secret}, got.String("refresh_token")).ExpectError(401, "invalid_client")
+	s.Refresh(servertest.Client{ID: "web"}, got.String("refresh_token")).ExpectError(401, "invalid_client")
+	s.Refresh(s.Web, got.String("refresh_token")).Expect(200)
+	events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "refresh_token_of_other_client", Limit: 10})
+	if err != nil || len(events) != 1 || events[0].ClientID != "portal" {
+		t.Errorf("events: %v %v", events, err)
+	}
+}
+
+func TestStatement42EndsHold(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	token := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+	for day := 1; day < 30; day++ {
+		s.Clock.Advance(24 * time.Hour)
+		token = s.Refresh(s.Web, token).Expect(200).String("refresh_token")
+	}
+	s.Clock.Advance(24 * time.Hour)
+	s.Refresh(s.Web, token).ExpectError(400, "invalid_grant") // the absolute end, however often it was used
+	idle := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+	s.Clock.Advance(14*24*time.Hour + time.Second)
+	s.Refresh(s.Web, idle).ExpectError(400, "invalid_grant")
+}
+
+func TestStatement43WhatEndsAUserEndsTheirTokens(t *testing.T) {
+	t.Parallel()
+	forEachServer(t, func(t *testing.T, s *servertest.Server) {
+		ends := map[string]func() error{
+			"password": func() error { return s.Users().SetPassword(t.Context(), servertest.UserID, servertest.Password) },
+			"disable": func() error {
+				if err := s.Users().Disable(t.Context(), servertest.UserID); err != nil {
+					return err
+				}
+				return s.Users().Enable(t.Context(), servertest.UserID)
+			},
+			"everywhere": func() error { return s.Users().EndSessions(t.Context(), servertest.UserID) },
+		}
+		for name, end := range ends {
+			b := s.Browser()
+			got := s.Redeem(s.Portal, b.Code(s.Portal, "scope", "openid offline_access")).Expect(200)
+			waiting := b.Code(s.Portal)
+			if err := end(); err != nil {
+				t.Fatal(err)
+			}
+			s.Refresh(s.Portal, got.String("refresh_token")).ExpectError(400, "invalid_grant")
+			if a := s.Introspect(s.Inspector, got.String("access_token")); a.JSON()["active"] != false {
+				t.Errorf("%s: the access token lives", name)
+			}
+			s.Get("/oauth2/userinfo", bearer(got.String("access_token"))).ExpectError(401, "invalid_token")
+			s.Redeem(s.Portal, waiting).ExpectError(400, "invalid_grant")
+			if page := b.Get("/account"); !page.Has("/login") {
+				t.Errorf("%s: still signed in", name)
+			}
+		}
+	})
+}
+
+func TestStatement44Revocation(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	got := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200)
+	s.Revoke(s.Web, "unknown").Expect(200)
+	s.Revoke(s.Web, got.String("id_token")).Expect(200) // no token that could be revoked
+	s.Revoke(s.Portal, got.String("refresh_token")).ExpectError(400, "invalid_grant")
+	s.Get("/oauth2/userinfo", bearer(got.String("access_token"))).Expect(200)
+	s.Revoke(s.Web, got.String("refresh_token")).Expect(200)
+	s.Get("/oauth2/userinfo", bearer(got.String("access_token"))).ExpectError(401, "invalid_token")
+	s.Refresh(s.Web, got.String("refresh_token")).ExpectError(400, "invalid_grant")
+}
+
+func TestStatement49IntrospectionSaysNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	api := s.AddClient(clients.Registration{ID: "api", Policy: clients.Policy{Resources: []string{"https://api.example"}}, Metadata: clients.Metadata{
+		GrantTypes: []string{"client_credentials"},
+	}})
+	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://api.example"}); err != nil {
+		t.Fatal(err)
+	}
+	b := s.Browser()
+	forAPI := s.Redeem(s.Web, b.Code(s.Web, "resource", "https://api.example")).Expect(200)
+	other := s.Redeem(s.Web, b.Code(s.Web)).Expect(200)
+	if a := s.Introspect(api, forAPI.String("access_token")); a.JSON()["active"] != true || a.String("sub") != "1" {
+		t.Errorf("the API's own: %s", a.Body)
+	}
+	inactive := `{"active":false}`
+	s.Clock.Advance(time.Second)
+	for name, token := range map[string]string{
+		"other audience": other.String("access_token"), "unknown": "x", "of nobody": "lk_rt_x", "an ID token": other.String("id_token"),
+	} {
+		if a := s.Introspect(api, token).Expect(200); strings.TrimSpace(a.Body) != inactive {
+			t.Errorf("%s: %s", name, a.Body)
+		}
+	}
+	s.Clock.Advance(16 * time.Minute)
+	if a := s.Introspect(api, forAPI.String("access_token")).Expect(200); strings.TrimSpace(a.Body) != inactive {
+		t.Errorf("expired: %s", a.Body)
+	}
+	s.PostForm("/oauth2/introspect", servertest.Form("token", "x")).ExpectError(401, "invalid_client")
+	s.Introspect(s.Portal, "x").ExpectError(401, "invalid_client")
+}
+
+// Statement 37 for codes: the tokens that came of one refresh like any.
+func TestStatement37ParallelRefreshes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	token := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	for range 20 {
+		wg.Go(func() {
+			a := s.Refresh(s.Web, token)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[a.Status]++
+		})
+	}
+	wg.Wait()
+	if statuses[200] != 1 || statuses[400] != 19 { // strict, which is the default
+		t.Errorf("%v", statuses)
+	}
+}
+
+func TestStatement39AnOldTokenEndsTheSession(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	first := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+	second := s.Refresh(s.Web, first).Expect(200).String("refresh_token")
+	third := s.Refresh(s.Web, second).Expect(200).String("refresh_token")
+	s.Refresh(s.Web, first).ExpectError(400, "invalid_grant")
+	s.Refresh(s.Web, third).ExpectError(400, "invalid_grant")
+	events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "refresh_token_reused", Limit: 10})
+	if err != nil || len(events) != 1 {
+		t.Errorf("events: %v %v", events, err)
+	}
+}
