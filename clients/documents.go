@@ -212,12 +212,15 @@ func (r *Registry) KeepDocument(ctx context.Context, c *Client) (*Client, error)
 	if err != nil {
 		return nil, err
 	}
-	if kept != nil && sameMetadata(kept, c) {
+	if kept != nil && r.isKept(kept, c) {
 		return kept, nil
 	}
 	return r.update(ctx, c.ID, func(row *storage.Client, present *Client) (*storage.AuditEvent, error) {
-		if present.Origin != storage.OriginDocument || sameMetadata(present, c) {
+		if present.Origin != storage.OriginDocument || r.isKept(present, c) {
 			return nil, nil
+		}
+		if !row.ExpiresAt.IsZero() {
+			row.ExpiresAt = r.now().Add(unusedTTL)
 		}
 		before := row.Metadata
 		d := present.document()
@@ -249,8 +252,10 @@ func (r *Registry) addDocument(ctx context.Context, c *Client) (*Client, error) 
 	return fromRow(row)
 }
 
-func sameMetadata(a, b *Client) bool {
-	x, err := (document{Metadata: a.Metadata}).encode()
-	y, err2 := (document{Metadata: b.Metadata}).encode()
-	return err == nil && err2 == nil && bytes.Equal(x, y)
+// isKept reports whether the row says what the document says, and is not about to be removed.
+func (r *Registry) isKept(row, c *Client) bool {
+	x, err := (document{Metadata: row.Metadata}).encode()
+	y, err2 := (document{Metadata: c.Metadata}).encode()
+	stays := row.ExpiresAt.IsZero() || row.ExpiresAt.Sub(r.now()) > unusedTTL/2
+	return stays && err == nil && err2 == nil && bytes.Equal(x, y)
 }

@@ -68,7 +68,7 @@ const DefaultMaxUnused = 10_000
 // many clients wait for their first user.
 //
 // Who has no token gets a client that is removed unless a user logs in to it within seven days. Until that login the same
-// metadata from the same place give the same client, with the same secret and token: docs/decisions/0007.
+// metadata from the same place give the same client, with the same secret and token: docs/decisions/0009.
 func (r *Registry) Register(ctx context.Context, req RegisterRequest) (*SelfRegistered, error) {
 	if req.InitialToken == "" && !req.Open || req.InitialToken != "" && !isSecret(initialAccessPrefix, req.InitialToken) {
 		return nil, ErrInitialToken

@@ -104,6 +104,7 @@ func TestRegister(t *testing.T) {
 func TestRegisteredGrants(t *testing.T) {
 	t.Parallel()
 	const redirect = `"redirect_uris":["https://a.example/cb"]`
+	b := setup(t)
 	for body, want := range map[string]struct{ grants, responses, method string }{
 		`{` + redirect + `}`: {"authorization_code", "code", "client_secret_basic"},
 		`{` + redirect + `,"grant_types":["authorization_code","refresh_token","password"]}`:                                                                                    {"authorization_code refresh_token", "code", "client_secret_basic"},
@@ -118,7 +119,6 @@ func TestRegisteredGrants(t *testing.T) {
 		`{"redirect_uris":["http://localhost:1/"],"token_endpoint_auth_methods_supported":["client_secret_basic"],"token_endpoint_auth_method":"none"}`:                         {"authorization_code", "code", "none"},
 		`{"redirect_uris":["com.example.app:/cb"],"token_endpoint_auth_method":null,"grant_types":["authorization_code","authorization_code"]}`:                                 {"authorization_code", "code", "client_secret_basic"},
 	} {
-		b := setup(t)
 		c := b.register(body, 1).Client
 		if got := strings.Join(c.GrantTypes, " "); got != want.grants {
 			t.Errorf("%s: grant types %s", body, got)
@@ -171,11 +171,11 @@ func TestRefusedRegistrations(t *testing.T) {
 
 func TestStatement4RedirectURIsRefusedFromEverywhere(t *testing.T) {
 	t.Parallel()
+	b := setup(t)
 	for _, uri := range []string{
 		"javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://a.example/*", "https://*.a.example/cb", "https://a.example/cb#x",
 		"http://a.example/cb", "vbscript:x", "myapp:/cb",
 	} {
-		b := setup(t)
 		body := fmt.Sprintf(`{"client_id":"https://a.example/client","application_type":"native","redirect_uris":["https://a.example/ok",%q]}`, uri)
 		var wrong *clients.MetadataError
 		if _, err := b.tryRegister(body, 1); !errors.As(err, &wrong) || wrong.Code != "invalid_redirect_uri" {
