@@ -386,6 +386,28 @@ func TestStatement47EndEverything(t *testing.T) {
 	}
 }
 
+func TestApplicationsWithoutAccessAreNotListed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := signedIn(s)
+	held := tokens(s, b, s.Portal)
+	lists := func() bool {
+		for _, form := range b.Get("/account").Forms() {
+			if form.Fields.Get("client_id") == s.Portal.ID {
+				return true
+			}
+		}
+		return false
+	}
+	if !lists() {
+		t.Error("the application is not listed")
+	}
+	s.Revoke(s.Portal, held.Refresh).Expect(http.StatusOK)
+	if lists() {
+		t.Error("an application that has given its access back is listed")
+	}
+}
+
 func TestAccountShowsWhatHappened(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -425,49 +447,75 @@ func TestAccountWhileTheDatabaseIsAway(t *testing.T) {
 	}
 }
 
-// Statement 40: after the answer to a password change nothing that is made later lives, whatever was under way.
-func TestStatement40PasswordChangeAgainstCodesAndRefreshes(t *testing.T) {
+// After the answer to whatever ends something nothing that is made later lives, whatever was under way.
+func TestStatement40EndsAgainstCodesAndRefreshes(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
-		passwordChangeAgainstCodes(t, servertest.New(t, servertest.Store(open(t))))
-	})
+	for name, end := range map[string]func(here *servertest.Browser, other storage.ID, password, next string) *servertest.Page{
+		"password change": func(here *servertest.Browser, _ storage.ID, password, next string) *servertest.Page {
+			return here.Post(account.PasswordPath, "current_password", password, "new_password", next, "new_password_again", next)
+		},
+		"session ended": func(here *servertest.Browser, other storage.ID, _, _ string) *servertest.Page {
+			return here.Post(account.EndSessionPath, "session", other.String())
+		},
+		"application ended": func(here *servertest.Browser, _ storage.ID, _, _ string) *servertest.Page {
+			return here.Post(account.EndApplicationPath, "client_id", "portal")
+		},
+		"everything ended": func(here *servertest.Browser, _ storage.ID, _, _ string) *servertest.Page {
+			return here.Post(account.EndAllPath)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+				s := servertest.New(t, servertest.Store(open(t)))
+				password := servertest.Password
+				for round := range 10 {
+					next := fmt.Sprintf("new password number %d", round)
+					endAgainstCodes(t, s, password, func(here *servertest.Browser, other storage.ID) {
+						if page := end(here, other, password, next); page.Hops == nil || page.Status != http.StatusOK {
+							t.Errorf("round %d: the browser is at %s (%d)", round, page.URL, page.Status)
+						}
+					})
+					if name == "password change" {
+						password = next
+					}
+				}
+			})
+		})
+	}
 }
 
-func passwordChangeAgainstCodes(t *testing.T, s *servertest.Server) {
+// endAgainstCodes lets an application of another browser redeem codes and refresh while something ends.
+func endAgainstCodes(t *testing.T, s *servertest.Server, password string, end func(here *servertest.Browser, other storage.ID)) {
 	t.Helper()
-	password := servertest.Password
-	for round := range 20 {
-		s.Clock.Advance(time.Hour) // the throttle
-		other, here := s.Browser(), s.Browser()
-		other.SignInAs(servertest.Username, password)
-		here.SignInAs(servertest.Username, password)
-		held := tokens(s, other, s.Portal)
-		codes := []string{other.Code(s.Portal), other.Code(s.Portal), other.Code(s.Portal)}
-		form := here.Get("/account").Form("/account/password")
+	s.Clock.Advance(time.Hour) // the throttle
+	here, other := s.Browser(), s.Browser()
+	other.UserAgent = fmt.Sprint("other ", s.Clock.Now())
+	here.SignInAs(servertest.Username, password)
+	other.SignInAs(servertest.Username, password)
+	held := tokens(s, other, s.Portal)
+	codes := []string{other.Code(s.Portal), other.Code(s.Portal), other.Code(s.Portal)}
+	id := sessionOf(t, s, servertest.UserID, other.UserAgent)
 
-		var mu sync.Mutex
-		var got []string
-		keep := func(a *servertest.Answer) {
-			if a.Status == http.StatusOK {
-				mu.Lock()
-				defer mu.Unlock()
-				got = append(got, a.String("access_token"))
-			}
+	var mu sync.Mutex
+	minted := []string{held.Access}
+	keep := func(a *servertest.Answer) {
+		if a.Status == http.StatusOK {
+			mu.Lock()
+			defer mu.Unlock()
+			minted = append(minted, a.String("access_token"))
 		}
-		var wg sync.WaitGroup
-		for _, code := range codes {
-			wg.Go(func() { keep(s.Redeem(s.Portal, code)) })
+	}
+	var wg sync.WaitGroup
+	for _, code := range codes {
+		wg.Go(func() { keep(s.Redeem(s.Portal, code)) })
+	}
+	wg.Go(func() { keep(s.Refresh(s.Portal, held.Refresh)) })
+	end(here, id)
+	wg.Wait()
+	for _, access := range minted {
+		if active(s, access) {
+			t.Error("a token outlives the end")
 		}
-		wg.Go(func() { keep(s.Refresh(s.Portal, held.Refresh)) })
-		next := fmt.Sprintf("new password number %d", round)
-		page := form.Set("current_password", password, "new_password", next, "new_password_again", next).Submit()
-		page.Expect(http.StatusOK)
-		wg.Wait()
-		for _, access := range append(got, held.Access) {
-			if active(s, access) {
-				t.Errorf("round %d: a token outlives the password", round)
-			}
-		}
-		password = next
 	}
 }

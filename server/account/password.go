@@ -84,7 +84,7 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, present *storag
 	if err != nil {
 		return err
 	}
-	page.Problem = problem
+	page.Problem, page.RetryAfter = problem, wait
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -190,6 +191,41 @@ func TestStatement14ConsentIsAlwaysAskedForClientsThatAnybodyCanBe(t *testing.T)
 	page := b.Authorize(s.Native, "redirect_uri", callback, "prompt", "none")
 	if got := page.Response(callback).Get("error"); got != "consent_required" {
 		t.Errorf("prompt=none gives %q", got)
+	}
+}
+
+func TestStatement14ConsentIsAlwaysAskedForClientsThatRegisteredThemselves(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.Registration = "open" }))
+	made := s.PostJSON("/oauth2/register", map[string]any{
+		"client_name": "Bank \u202eknab\u200b <img src=x>" + strings.Repeat("!", 150), "redirect_uris": []string{"https://app.stranger.example/cb"},
+		"token_endpoint_auth_method": "none", "grant_types": []string{"authorization_code", "refresh_token"}, "scope": "openid",
+	}).Expect(http.StatusCreated)
+	c := servertest.Client{ID: made.String("client_id"), Redirect: "https://app.stranger.example/cb"}
+	b, page := asked(s, c, "scope", "openid")
+	verified, err := s.Clients().Client(t.Context(), s.Web.ID)
+	if err != nil || verified.Unverified() {
+		t.Fatalf("the operator's client counts as a stranger's (%v)", err)
+	}
+	for range 2 {
+		if !page.Has("/consent") {
+			t.Fatalf("not asked: %s", page.Left)
+		}
+		for _, part := range []string{"app.stranger.example", "unverified"} {
+			if !strings.Contains(strings.ToLower(page.Body), part) {
+				t.Errorf("%q is not on the page: %s", part, page.Body)
+			}
+		}
+		if strings.ContainsAny(page.Body, "\u202e\u200b") || strings.Contains(page.Body, "<img src=x>") {
+			t.Error("the name changes the page")
+		}
+		if page.Form("/consent").Press("decision", "allow").Response(c.Redirect).Get("code") == "" {
+			t.Error("no code")
+		}
+		page = b.Authorize(c, "scope", "openid")
+	}
+	if page := b.Authorize(s.Web); strings.Contains(strings.ToLower(page.Body), "unverified") {
+		t.Error("the operator's client is called unverified")
 	}
 }
 

@@ -304,3 +304,37 @@ func TestLoginIsAudited(t *testing.T) {
 		t.Error("a secret is in the log")
 	}
 }
+
+// Statement 15: the answer to prompt=login is a new login, in the session that clients know by its sid.
+func TestStatement15LoginAgainKeepsTheSession(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := s.Browser()
+	signIn(b, servertest.Password)
+	before := b.Cookie(session.CookieName)
+	only := func() *storage.BrowserSession {
+		t.Helper()
+		list, err := s.Store.ListBrowserSessions(t.Context(), servertest.UserID, s.Clock.Now(), 10)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d sessions (%v)", len(list), err)
+		}
+		return list[0]
+	}
+	first := only()
+	for _, ask := range [][]string{{"prompt", "login"}, {"max_age", "0"}} {
+		s.Clock.Advance(time.Minute)
+		page := b.Authorize(s.Portal, ask...)
+		answer := page.Form("/login").Set("username", servertest.Username, "password", servertest.Password).Submit()
+		if answer.Response(servertest.Callback).Get("code") == "" {
+			t.Fatalf("%v: no code", ask)
+		}
+		now := only()
+		if now.ID != first.ID || !now.AuthTime.Equal(s.Clock.Now()) {
+			t.Errorf("%v: the session is %v of %s, it was %v", ask, now.ID, now.AuthTime, first.ID)
+		}
+		if b.Cookie(session.CookieName) == before {
+			t.Errorf("%v: the cookie is the old one", ask)
+		}
+		before = b.Cookie(session.CookieName)
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 func TestStatement52PasswordsThatUsersMayChoose(t *testing.T) {
@@ -38,5 +39,33 @@ func TestStatement52PasswordsThatUsersMayChoose(t *testing.T) {
 		if err := users.CheckOwnPassword(alice, storage.Secret(odd)); err != nil {
 			t.Errorf("%q: %v", odd, err)
 		}
+	}
+}
+
+func TestChangeOwnPassword(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.SQLite(t)
+	s := users.New(users.Config{Store: store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}})
+	old := storage.Secret("the present password")
+	u, err := s.Add(t.Context(), users.NewUser{Username: "alice", Password: &old, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangeOwnPassword(t.Context(), u, "password123"); !errors.Is(err, users.ErrWeakPassword) {
+		t.Errorf("a common password: %v", err)
+	}
+	if err := s.ChangeOwnPassword(t.Context(), u, "another password"); err != nil {
+		t.Fatal(err)
+	}
+	who, err := s.Authenticate(t.Context(), "alice", "another password")
+	if err != nil || who.User.AuthEpoch <= u.AuthEpoch {
+		t.Errorf("the sessions go on, or the password is not the new one: %v", err)
+	}
+	if _, err := s.Authenticate(t.Context(), "alice", old); !errors.Is(err, users.ErrCredentials) {
+		t.Errorf("the old password: %v", err)
+	}
+	list, err := store.ListAudit(t.Context(), storage.AuditFilter{UserID: u.ID, Action: "password_changed", Limit: 10})
+	if err != nil || len(list) != 1 || list[0].Actor != "user" {
+		t.Errorf("the events are %+v (%v)", list, err)
 	}
 }
