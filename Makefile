@@ -1,7 +1,7 @@
 # make          the binary
 # make test     every test, with the race detector, on SQLite and on a real Postgres
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
-# make test-browser  the refresh token's cookie in a real browser
+# make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
 
@@ -42,12 +42,17 @@ test-long: compiler
 test-django:
 	LATCHKEY_TEST_DJANGO=require $(GO) test -count=1 -timeout 30m -v ./server/simplejwt/djangotest/...
 
-# Installs Debian's chromium, as root, when there is no browser, and fails when it can't.
-test-browser:
-	@command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi; }
+# Installs Debian's chromium and Node, as root, where they are missing, and fails when it can't. Screenshots of every page are left
+# in build/screenshots.
+test-browser: build
+	@missing=; \
+	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || missing=chromium; \
+	command -v node >/dev/null 2>&1 || missing="$$missing nodejs"; command -v npm >/dev/null 2>&1 || missing="$$missing npm"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	LATCHKEY_TEST_BROWSER=require $(GO) test -count=1 -timeout 5m -v ./server/simplejwt/browsertest
+	cd browsertest && npm ci --silent && rm -rf ../build/screenshots && node --test --test-reporter=spec *.test.js
+	@echo "screenshots: $$(ls build/screenshots | wc -l) in build/screenshots"
 
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:

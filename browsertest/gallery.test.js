@@ -1,0 +1,141 @@
+// Every page in every state: axe-core, light and dark, phone and desktop, 320 px wide, and a picture for people to look at.
+import { test } from "node:test";
+import { Application } from "./harness/application.js";
+import { inspect } from "./harness/inspect.js";
+import { Person, submit } from "./harness/people.js";
+import { alice } from "./harness/latchkey.js";
+import { setup } from "./harness/setup.js";
+
+const world = setup("--resource-policy", "registered");
+
+test("login", async (t) => {
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  const person = await Person.open(t, world.browser);
+  const { page } = person;
+  await page.goto(world.latchkey.url("/login"));
+  await inspect(page, "login");
+  await page.goto(app.authorizeURL());
+  await inspect(page, "login-for-application");
+  await person.signIn({ username: alice.username, password: "wrong" });
+  await inspect(page, "login-refused");
+  await person.signIn();
+  await page.goto(app.authorizeURL({ prompt: "select_account" }));
+  await inspect(page, "login-select-account");
+});
+
+test("login when there were too many attempts", async (t) => {
+  const person = await Person.open(t, world.browser);
+  await person.page.goto(world.latchkey.url("/login"));
+  for (let i = 0; i < 30 && (await person.page.locator("[role=alert]").innerText().catch(() => "")).search(/again in|minute|second/i) < 0; i++) {
+    await person.signIn({ username: "attacked", password: `guess ${i}` });
+  }
+  await inspect(person.page, "login-throttled");
+});
+
+test("consent", async (t) => {
+  const person = await signedIn(t);
+  const small = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  await person.page.goto(small.authorizeURL({ scope: "openid profile" }));
+  await inspect(person.page, "consent");
+  await person.decide("allow");
+  await small.answer();
+  await person.page.goto(small.authorizeURL({ scope: "openid profile email offline_access" }));
+  await inspect(person.page, "consent-more");
+
+  await world.latchkey.run(["resource", "add", "--name", "Orders", "--scope", "orders:read", "https://orders.example/"]);
+  const native = await Application.start(t, world.latchkey, {
+    name: "A Command Line Tool With Quite a Long Name",
+    flags: {
+      "token-endpoint-auth-method": "none", "application-type": "native", "client-uri": "https://tool.example/", "policy-uri": "https://tool.example/privacy",
+      "tos-uri": "https://tool.example/terms", scope: "openid profile email offline_access orders:read",
+      resource: ["https://orders.example/", "https://stock.example/v1/warehouses"],
+    },
+  });
+  const resources = ["https://orders.example/", "https://stock.example/v1/warehouses"].map((r) => `&resource=${encodeURIComponent(r)}`).join("");
+  await person.page.goto(native.authorizeURL({ scope: "openid profile email offline_access orders:read" }) + resources);
+  await inspect(person.page, "consent-everything");
+});
+
+test("account", async (t) => {
+  const person = await signedIn(t);
+  const { page } = person;
+  const phone = await Person.open(t, world.browser, { userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1" });
+  await phone.page.goto(world.latchkey.url("/account"));
+  await phone.signIn();
+  for (const name of ["Photo Prints", "Team Calendar"]) {
+    const app = await Application.start(t, world.latchkey, { name, flags: { "client-uri": "https://app.example/" } });
+    await page.goto(app.authorizeURL());
+    await person.decide("allow");
+    await app.exchange((await app.answer()).code);
+  }
+  await page.goto(world.latchkey.url("/account"));
+  await inspect(page, "account");
+  await changePassword(page, "wrong", alice.password);
+  await inspect(page, "account-password-refused");
+  await changePassword(page, alice.password, alice.password);
+  await inspect(page, "account-password-changed");
+});
+
+test("account of someone new", async (t) => {
+  const someone = { username: "someone.with.a.rather.long.name@department.example.com", password: "canary-of-someone" };
+  await world.latchkey.addUser(someone);
+  const person = await signedIn(t, {}, someone);
+  await inspect(person.page, "account-new");
+});
+
+test("logout", async (t) => {
+  const person = await signedIn(t);
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  await person.page.goto(world.latchkey.url(`/oauth2/logout?client_id=${app.id}`));
+  await inspect(person.page, "logout");
+  await submit(person.page, person.page.locator("button[name=decision][value=logout]"));
+  await inspect(person.page, "logged-out");
+});
+
+test("errors", async (t) => {
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  const { page } = await Person.open(t, world.browser);
+  await page.goto(app.authorizeURL({ client_id: "nobody" }));
+  await inspect(page, "error-client");
+  await page.goto(app.authorizeURL({ redirect_uri: "https://evil.example/" }));
+  await inspect(page, "error-redirect");
+  await page.goto(world.latchkey.url("/consent?request=nonsense"));
+  await inspect(page, "error-forbidden");
+});
+
+test("form_post where scripts are off", async (t) => {
+  const app = await Application.start(t, world.latchkey, { flags: { "first-party": true } });
+  // The page's own script is kept away: with JavaScript off axe-core could not run either.
+  const person = await Person.open(t, world.browser, { tolerate: /ERR_FAILED|ERR_BLOCKED/ });
+  await person.context.route("**/static/*.js", (route) => route.abort());
+  await person.page.goto(app.authorizeURL({ response_mode: "form_post" }));
+  await person.signIn();
+  await inspect(person.page, "form-post");
+});
+
+test("German", async (t) => {
+  const app = await Application.start(t, world.latchkey, { name: "Fotodrucke" });
+  const person = await Person.open(t, world.browser, { locale: "de-DE" });
+  await person.page.goto(app.authorizeURL({ scope: "openid profile email offline_access" }));
+  await inspect(person.page, "german-login");
+  await person.signIn();
+  await inspect(person.page, "german-consent");
+  await person.page.goto(world.latchkey.url("/account"));
+  await inspect(person.page, "german-account");
+});
+
+async function signedIn(t, options, who) {
+  const person = await Person.open(t, world.browser, options);
+  await person.page.goto(world.latchkey.url("/account"));
+  await person.signIn(who);
+  return person;
+}
+
+async function changePassword(page, current, next) {
+  const closed = page.locator("details:not([open]):has(input[name=current_password]) > summary");
+  if (await closed.count()) await closed.click();
+  await page.fill("input[name=current_password]", current);
+  await page.fill("input[name=new_password]", next);
+  await page.fill("input[name=new_password_again]", next);
+  await submit(page, page.locator("form:has(input[name=current_password]) button"));
+}
