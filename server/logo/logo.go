@@ -146,7 +146,7 @@ func (p *Proxy) logo(ctx context.Context, at place) (logo, error) {
 		// The answer serves everybody who asks, so it does not end with the request that happens to be the first.
 		l := p.fetch(context.WithoutCancel(ctx), at)
 		if l.kind == "" && before.kind != "" {
-			before.until, l = l.until, before // the old one is better than none
+			l.kind, l.body = before.kind, before.body // the old one is better than none
 		}
 		p.keep(at, l)
 		return l, nil
