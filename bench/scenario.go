@@ -20,6 +20,7 @@ type world struct {
 	machine client // client_credentials
 	app     client // password, refresh_token: confidential, strict rotation, the default
 	api     client // introspects
+	site    client // authorization_code, without a consent page
 	users   []string
 }
 
@@ -32,6 +33,10 @@ func newWorld(ctx context.Context, s *server, users int) (w *world, err error) {
 		return nil, err
 	}
 	if w.api, err = s.addClient(ctx, "--grant-type", "client_credentials", "--introspect-all"); err != nil {
+		return nil, err
+	}
+	w.site, err = s.addClient(ctx, "--grant-type", "authorization_code,refresh_token", "--redirect-uri", callback, "--scope", "openid read", "--first-party")
+	if err != nil {
 		return nil, err
 	}
 	for i := range users {
@@ -49,6 +54,7 @@ type visitor struct {
 	*world
 	name            string
 	access, refresh string
+	cookie, scope   string
 }
 
 // scenario is one kind of request.
@@ -63,6 +69,8 @@ func scenarios() []scenario {
 		{"client_credentials", nil, (*visitor).clientCredentials},
 		{"introspect", (*visitor).password, (*visitor).introspect},
 		{"refresh", (*visitor).password, (*visitor).refreshed},
+		{"code", (*visitor).signIn, (*visitor).plainCode},
+		{"code-openid", (*visitor).signIn, (*visitor).openIDCode},
 		{"simplejwt-refresh", (*visitor).obtain, (*visitor).simplejwtRefresh},
 		{"password", nil, (*visitor).password},
 		{"simplejwt-obtain", nil, (*visitor).obtain},
@@ -73,6 +81,7 @@ func scenarios() []scenario {
 type answer struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
+	IDToken      string `json:"id_token"`
 	Access       string `json:"access"`
 	Refresh      string `json:"refresh"`
 	Active       bool   `json:"active"`
