@@ -188,6 +188,11 @@ func fromRow(row *storage.Client) (*Client, error) {
 	if d.IDTokenSignedResponseAlg == "" && slices.Contains(d.GrantTypes, GrantAuthorizationCode) {
 		d.IDTokenSignedResponseAlg = algRS256 // a release before this one stored none
 	}
+	if len(d.JWKS) > 0 {
+		if set, err := publicKeySet(d.JWKS); err == nil {
+			d.JWKS = set // Postgres orders the members anew
+		}
+	}
 	c := &Client{
 		ID: row.ID, Metadata: d.Metadata, Policy: d.Policy,
 		Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,

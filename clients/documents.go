@@ -222,10 +222,12 @@ func (r *Registry) KeepDocument(ctx context.Context, c *Client) (*Client, error)
 		if !row.ExpiresAt.IsZero() {
 			row.ExpiresAt = r.now().Add(unusedTTL)
 		}
-		before := row.Metadata
 		d := present.document()
+		before, err := d.encode()
+		if err != nil {
+			return nil, err
+		}
 		d.Metadata = c.Metadata
-		var err error
 		if row.Metadata, err = d.encode(); err != nil {
 			return nil, err
 		}

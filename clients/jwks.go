@@ -39,8 +39,9 @@ func checkKeys(m *Metadata, _ *Policy) *MetadataError {
 	return nil
 }
 
-// publicKeySet checks the form of a key set (RFC 7517 §5) and writes it compactly. Whether we can use a key shows when
-// it is used: a client may have keys for others too.
+// publicKeySet checks the form of a key set (RFC 7517 §5) and writes it in one way, whatever a database made of it: members
+// in order, no broken text, no number that is out of reach. Whether we can use a key shows when it is used: a client may
+// have keys for others too.
 func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) > maxJWKS {
 		return nil, errors.New("longer than 16 KiB")
@@ -49,7 +50,7 @@ func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 		return nil, errors.New("NUL is not allowed") // no database keeps it in a JSON text
 	}
 	var set struct {
-		Keys []map[string]json.RawMessage `json:"keys"`
+		Keys []map[string]any `json:"keys"`
 	}
 	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil {
 		return nil, errors.New("not a JWK set: an object with an array named keys is needed")

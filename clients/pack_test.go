@@ -1,8 +1,13 @@
 package clients
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +44,66 @@ func TestPackedClientIsWhole(t *testing.T) {
 			t.Errorf("the test does not fill %s", v.Type().Field(i).Name)
 		}
 	}
+}
+
+// Postgres writes JSON in its own way; what comes back is what went in.
+func TestMetadataComeBackAsTheyWentIn(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{
+		`{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","use":"sig","x5c":["a","b"],"ext":{"b":1,"a":[{"d":1,"c":2}]}}]}`,
+		`{"keys":[{"kty":"\ud800","n":1e300,"exp":1700000000}]}`,
+	} {
+		m, p, err := Validate(Metadata{RedirectURIs: []string{"https://a.example/cb"}, JWKS: json.RawMessage(keys)}, Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := (document{Metadata: m, Policy: p}).encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(raw), `\ud800`) {
+			t.Errorf("%s: no database keeps half a character", raw)
+		}
+		c, err := fromRow(&storage.Client{Metadata: asPostgres(t, raw)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m, c.Metadata); diff != "" {
+			t.Error(diff)
+		}
+	}
+	var wrong *MetadataError
+	if _, _, err := Validate(Metadata{RedirectURIs: []string{"https://a.example/cb"}, JWKS: json.RawMessage(`{"keys":[{"kty":"EC","n":1e999999}]}`)}, Policy{}); !errors.As(err, &wrong) {
+		t.Errorf("a number that no database keeps: %v", err)
+	}
+}
+
+// asPostgres writes a JSON object with its members the other way round, and spaces.
+func asPostgres(t *testing.T, raw json.RawMessage) json.RawMessage {
+	t.Helper()
+	if raw[0] == '[' {
+		var list []json.RawMessage
+		if err := json.Unmarshal(raw, &list); err != nil {
+			t.Fatal(err)
+		}
+		var parts []string
+		for _, v := range list {
+			parts = append(parts, string(asPostgres(t, v)))
+		}
+		return json.RawMessage("[" + strings.Join(parts, ", ") + "]")
+	}
+	if raw[0] != '{' {
+		return raw
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		t.Fatal(err)
+	}
+	var parts []string
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(members))) {
+		parts = append(parts, fmt.Sprintf("%q: %s", name, asPostgres(t, members[name])))
+	}
+	return json.RawMessage("{" + strings.Join(parts, ", ") + "}")
 }
 
 // fill gives every member of a struct a value of its own.
