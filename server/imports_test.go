@@ -18,6 +18,7 @@ func TestImports(t *testing.T) {
 	only := map[string][]string{ // library → the packages that may import it
 		"github.com/ory/fosite":  {"latchkey/server/token"},
 		"github.com/gorilla/mux": {"latchkey/server/route"},
+		"code.dny.dev/ssrf":      {"latchkey/server/internal/safehttp"},
 		"github.com/jackc/pgx":   {"latchkey/storage/postgres", "latchkey/storage/postgres/postgrestest", "latchkey/storage/postgres/postgrestest/cluster", "latchkey/bench", "latchkey/cmd/latchkey"},
 		"modernc.org/sqlite":     {"latchkey/storage/sqlite"},
 		"github.com/pressly":     {"latchkey/migrations"},
@@ -37,11 +38,15 @@ func TestImports(t *testing.T) {
 		"latchkey/server/consent":          {"latchkey/storage", "latchkey/clients", "latchkey/server/users", "latchkey/server/token", "latchkey/server/session", "latchkey/server/web", "latchkey/server/route", "latchkey/server/internal/"},
 		"latchkey/server/account":          {"latchkey/storage", "latchkey/clients", "latchkey/server/users", "latchkey/server/token", "latchkey/server/session", "latchkey/server/web", "latchkey/server/route", "latchkey/server/internal/"},
 		"latchkey/server/oauth":            {"latchkey/storage", "latchkey/clients", "latchkey/server/keys", "latchkey/server/users", "latchkey/server/token", "latchkey/server/session", "latchkey/server/web", "latchkey/server/route", "latchkey/server/internal/"},
+		"latchkey/server/backchannel":      {"latchkey/storage", "latchkey/clients", "latchkey/server/internal/"},
+		"latchkey/server/logo":             {"latchkey/storage", "latchkey/clients", "latchkey/server/route", "latchkey/server/internal/"},
 		"latchkey/server/simplejwt":        {"latchkey/storage", "latchkey/clients", "latchkey/server/keys", "latchkey/server/token", "latchkey/server/route", "latchkey/server/internal/", "latchkey/server/simplejwt/"},
 		"latchkey/storage/postgres":        {"latchkey/storage", "latchkey/migrations"},
 		"latchkey/storage/sqlite":          {"latchkey/storage", "latchkey/migrations"},
 		"latchkey/server/internal/request": {},
 		"latchkey/server/internal/metrics": {},
+		"latchkey/server/internal/safehttp": {},
+		"latchkey/server/internal/jwks":     {"latchkey/storage", "latchkey/clients", "latchkey/server/internal/"},
 	}
 	for _, p := range packages {
 		for _, imported := range p.Imports {

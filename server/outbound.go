@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 
 	"latchkey/clients"
 	"latchkey/server/internal/safehttp"
@@ -14,14 +16,31 @@ import (
 func outbound(cfg *Config) *safehttp.Client {
 	o := safehttp.Config{Allow: cfg.OutboundAllow, Logger: cfg.Logger}
 	for _, listen := range []string{cfg.Listen, cfg.AdminListen} {
-		if a, err := netip.ParseAddrPort(listen); err == nil {
-			o.Own = append(o.Own, a)
+		if own, ok := listenAddress(listen); ok {
+			o.Own = append(o.Own, own)
 		}
 	}
 	if cfg.Outbound != nil {
 		cfg.Outbound(&o)
 	}
 	return safehttp.New(o)
+}
+
+// listenAddress reads host:port. A name, or nothing before the colon, stands for all addresses of the machine.
+func listenAddress(listen string) (netip.AddrPort, bool) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		addr = netip.IPv6Unspecified()
+	}
+	return netip.AddrPortFrom(addr, uint16(number)), true
 }
 
 // documents gets client metadata documents for the registry.
