@@ -43,16 +43,18 @@ func (m message) names() (names []string) {
 	return names
 }
 
-// format fills in the placeholders.
-func (m message) format(args map[string]string) string {
+// format fills in the placeholders; args are their names and values.
+func (m message) format(args ...string) string {
 	if len(m) == 1 && m[0].name == "" {
 		return m[0].text
 	}
 	var b strings.Builder
 	for _, s := range m {
 		b.WriteString(s.text)
-		if s.name != "" {
-			b.WriteString(args[s.name])
+		for i := 0; s.name != "" && i+1 < len(args); i += 2 {
+			if args[i] == s.name {
+				b.WriteString(args[i+1])
+			}
 		}
 	}
 	return b.String()
@@ -81,7 +83,7 @@ func (l *locale) direction() string {
 	return "ltr"
 }
 
-func (l *locale) text(key string, args map[string]string) string { return l.messages[key].format(args) }
+func (l *locale) text(key string, args ...string) string { return l.messages[key].format(args...) }
 
 // forms are the ends of the keys that depend on a number (CLDR's plural categories).
 var forms = map[plural.Form]string{
@@ -94,7 +96,7 @@ func (l *locale) count(key string, n int) string {
 	if !ok {
 		m = l.messages[key+".other"]
 	}
-	return m.format(map[string]string{"n": strconv.Itoa(n)})
+	return m.format("n", strconv.Itoa(n))
 }
 
 // span gives a duration in its largest unit, rounded up: nobody should come back too early.
@@ -112,9 +114,7 @@ func (l *locale) span(d time.Duration) string {
 }
 
 func (l *locale) date(t time.Time) string {
-	return l.text("date", map[string]string{
-		"day": strconv.Itoa(t.Day()), "month": l.text("month."+strconv.Itoa(int(t.Month())), nil), "year": strconv.Itoa(t.Year()),
-	})
+	return l.text("date", "day", strconv.Itoa(t.Day()), "month", l.text("month."+strconv.Itoa(int(t.Month()))), "year", strconv.Itoa(t.Year()))
 }
 
 // Moment is a point in time in words. The user's time zone is not known, so what is near is told by its distance.
@@ -128,7 +128,7 @@ func (l *locale) moment(t time.Time, short string) *Moment {
 	t = t.UTC()
 	return &Moment{
 		Machine: t.Format(time.RFC3339), Short: short,
-		Full: l.text("date_time", map[string]string{"date": l.date(t), "time": t.Format("15:04")}),
+		Full: l.text("date_time", "date", l.date(t), "time", t.Format("15:04")),
 	}
 }
 
@@ -140,7 +140,7 @@ func (l *locale) ago(t, now time.Time) *Moment {
 	var short string
 	switch d := now.Sub(t); {
 	case d < time.Minute: // also when another machine's clock is ahead
-		short = l.text("ago.now", nil)
+		short = l.text("ago.now")
 	case d < time.Hour:
 		short = l.count("ago.minutes", int(d/time.Minute))
 	case d < 24*time.Hour:
@@ -148,7 +148,7 @@ func (l *locale) ago(t, now time.Time) *Moment {
 	case d < 7*24*time.Hour:
 		short = l.count("ago.days", int(d/(24*time.Hour)))
 	default:
-		short = l.text("date_on", map[string]string{"date": l.date(t.UTC())})
+		short = l.text("date_on", "date", l.date(t.UTC()))
 	}
 	return l.moment(t, short)
 }

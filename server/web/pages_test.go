@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -503,13 +504,24 @@ func BenchmarkRender(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.Header.Set("Accept-Language", "de-AT,de;q=0.9,en;q=0.8")
+			before := cpu(b)
 			for b.Loop() {
 				if err := p.Render(discard{http.Header{}}, r, 200, v); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
 		})
 	}
+}
+
+// cpu is what the process has used of the processor, which other work on the machine does not change.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 type discard struct{ h http.Header }

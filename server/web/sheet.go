@@ -40,20 +40,20 @@ func (s *sheet) T(key string, args ...any) (string, error) {
 	if _, ok := s.locale.messages[key]; !ok {
 		return "", fmt.Errorf("there is no text %q", key)
 	}
-	values := make(map[string]string, len(args)/2)
-	for i := 0; i+1 < len(args); i += 2 {
-		values[fmt.Sprint(args[i])] = fmt.Sprint(args[i+1])
+	values := make([]string, len(args))
+	for i, a := range args {
+		values[i] = fmt.Sprint(a)
 	}
-	return s.locale.text(key, values), nil
+	return s.locale.text(key, values...), nil
 }
 
 // N gives a text that depends on a number.
 func (s *sheet) N(key string, n int) string { return s.locale.count(key, n) }
 
-// Part is a piece of a text: ours, somebody else's, or a time.
+// Part is a piece of a text: ours, then what is filled in behind it: somebody else's words, or a time.
 type Part struct {
 	Text    string
-	Foreign bool
+	Foreign string
 	Moment  *Moment
 }
 
@@ -64,21 +64,30 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 		return nil, fmt.Errorf("there is no text %q", key)
 	}
 	parts := make([]Part, 0, len(m))
+	var next Part
 	for _, seg := range m {
 		if seg.name == "" {
-			parts = append(parts, Part{Text: seg.text})
+			next.Text = seg.text
 			continue
 		}
 		for i := 0; i+1 < len(args); i += 2 {
 			if args[i] != seg.name {
 				continue
 			}
-			if t, ok := args[i+1].(*Moment); ok {
-				parts = append(parts, Part{Moment: t})
-			} else {
-				parts = append(parts, Part{Text: fmt.Sprint(args[i+1]), Foreign: true})
+			switch v := args[i+1].(type) {
+			case *Moment:
+				next.Moment = v
+			case string:
+				next.Foreign = v
+			default:
+				next.Foreign = fmt.Sprint(v)
 			}
 		}
+		parts = append(parts, next)
+		next = Part{}
+	}
+	if next != (Part{}) {
+		parts = append(parts, next)
 	}
 	return parts, nil
 }
@@ -97,16 +106,16 @@ func (s *sheet) Problem(p Problem, wait time.Duration) string {
 		return ""
 	}
 	if p == ProblemThrottled && wait > 0 {
-		return s.locale.text("problem.throttled_wait", map[string]string{"time": s.locale.span(wait)})
+		return s.locale.text("problem.throttled_wait", "time", s.locale.span(wait))
 	}
 	if m, ok := s.locale.messages["problem."+string(p)]; ok {
-		return m.format(nil)
+		return m.format()
 	}
-	return s.locale.text("problem.other", nil)
+	return s.locale.text("problem.other")
 }
 
 // Notice gives the words for what was done, or nothing.
-func (s *sheet) Notice(n Notice) string { return s.locale.text("notice."+string(n), nil) }
+func (s *sheet) Notice(n Notice) string { return s.locale.text("notice." + string(n)) }
 
 // NewPassword: the problem is about the new password.
 func (s *sheet) NewPassword() bool {
@@ -153,13 +162,13 @@ func (s *sheet) Agent(userAgentHeader string) string {
 	browser, system := userAgent(userAgentHeader)
 	switch {
 	case browser != "" && system != "":
-		return s.locale.text("agent.both", map[string]string{"browser": browser, "system": system})
+		return s.locale.text("agent.both", "browser", browser, "system", system)
 	case browser != "":
 		return browser
 	case system != "":
 		return system
 	}
-	return s.locale.text("agent.unknown", nil)
+	return s.locale.text("agent.unknown")
 }
 
 // Kind is the kind of an error: request, refused, not_found, expired, busy or server.
