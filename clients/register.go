@@ -78,14 +78,15 @@ func (r *Registry) Register(ctx context.Context, req RegisterRequest) (*SelfRegi
 		return nil, fault
 	}
 	// What is wrong with the metadata alone is said before a token is used up for it.
-	metadata, policy, err := d.settle(Policy{})
+	metadata, _, err := d.settle(Policy{})
 	if err != nil {
 		return nil, err
 	}
 	if req.InitialToken == "" {
 		return r.registerOpenly(ctx, metadata, req)
 	}
-	if policy, err = r.useInitialToken(ctx, req.InitialToken); err != nil {
+	policy, err := r.useInitialToken(ctx, req.InitialToken)
+	if err != nil {
 		return nil, err
 	}
 	if metadata, policy, err = Validate(metadata, policy); err != nil {
