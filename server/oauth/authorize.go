@@ -97,11 +97,22 @@ func authorizationParams(r *http.Request) (url.Values, error) {
 // refuseAuthorization sends an error to the client, or shows a page when there is nobody to send it to: RFC 6749 §4.1.2.1.
 func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, err error) error {
 	var refused *token.AuthorizationError
-	if errors.As(err, &refused) && refused.Response != nil {
-		noteReason(r, refused.Err)
-		return h.answer(w, r, refused.Response)
+	if !errors.As(err, &refused) || refused.Response == nil {
+		return err
 	}
-	return err
+	if refused.Client.Unverified() && !refused.Silent {
+		// RFC 9700 §4.11.2: anybody can register a client, so a link to us that is wrong on purpose must not lead people who
+		// are not signed in to anybody's site.
+		session, findErr := h.sessions.Find(r, "")
+		if findErr != nil {
+			return findErr
+		}
+		if session == nil {
+			return err
+		}
+	}
+	noteReason(r, refused.Err)
+	return h.answer(w, r, refused.Response)
 }
 
 // answer sends the answer to the client by way of the browser.

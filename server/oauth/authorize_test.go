@@ -526,3 +526,42 @@ func TestStatement32Resources(t *testing.T) {
 		t.Errorf("refreshed to %v", aud)
 	}
 }
+
+// RFC 9700 §4.11.2: whoever registers a client must not get a link on our address that leads people to a site of theirs.
+func TestStatement16ErrorsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	made := s.PostJSON("/oauth2/register", map[string]any{
+		"redirect_uris": []string{"https://evil.example/"}, "token_endpoint_auth_method": "none", "client_name": "Evil",
+	}).Expect(201)
+	evil := servertest.Client{ID: made.String("client_id"), Redirect: "https://evil.example/"}
+	b := s.Browser()
+	if page := b.Authorize(evil, "response_type", "token"); page.Left != "" || page.Status != 400 || !strings.Contains(page.Body, "unsupported_response_type") {
+		t.Errorf("led to %q (%d)", page.Left, page.Status)
+	}
+	b.SignIn()
+	if e := b.Authorize(evil, "response_type", "token").Response("https://evil.example/").Get("error"); e != "unsupported_response_type" {
+		t.Errorf("signed in, and the client was told %q", e)
+	}
+}
+
+func TestStatement17PublicClientsPushWithinLimits(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	push := func(c servertest.Client) *servertest.Answer {
+		var all []string
+		for name, values := range c.AuthorizeParams() {
+			all = append(all, name, values[0])
+		}
+		return s.PostAs(c, "/oauth2/par", all...)
+	}
+	for range 60 {
+		push(s.Portal).Expect(201)
+	}
+	if a := push(s.Portal).Expect(429); a.Header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After: %q", a.Header.Get("Retry-After"))
+	}
+	push(s.Web).Expect(201) // who says who it is is not counted
+	s.Clock.Advance(time.Second)
+	push(s.Portal).Expect(201)
+}

@@ -78,6 +78,8 @@ type AuthorizationError struct {
 	Response *AuthorizationResponse
 	// Client is nil when it is unknown.
 	Client *clients.Client
+	// Silent: the request was not to show any page (prompt=none).
+	Silent bool
 }
 
 func (e *AuthorizationError) Error() string { return e.Err.Error() }
@@ -184,7 +186,7 @@ func (a *Authorization) checkRedirect() *Error {
 // refuse makes an error that goes to the client.
 func (a *Authorization) refuse(code, format string, args ...any) error {
 	e := refuse(code, http.StatusBadRequest, ReasonBadRequest, format, args...)
-	return &AuthorizationError{Err: e, Client: a.Client, Response: a.respond(url.Values{
+	return &AuthorizationError{Err: e, Client: a.Client, Silent: a.params.Get("prompt") == promptNone, Response: a.respond(url.Values{
 		"error": {code}, "error_description": {e.Description},
 	})}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
 
@@ -50,6 +51,11 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 	if params.Get("request_uri") != "" {
 		return nil, invalidRequest("The parameter request_uri can't be pushed.") // RFC 9126 §2.1
 	}
+	if client.Public() {
+		if err := s.limitPushes(ctx); err != nil {
+			return nil, err
+		}
+	}
 	params.Set("client_id", client.ID)
 	if _, err := s.check(ctx, client, params); err != nil {
 		return nil, err
@@ -64,6 +70,32 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		return nil, fmt.Errorf("keep a pushed request: %w", err)
 	}
 	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
+}
+
+// What a place may push for clients that anybody can say to be: each request is a row until its end.
+const (
+	pushBurst    = 60
+	pushInterval = time.Second
+)
+
+func (s *Service) limitPushes(ctx context.Context) error {
+	place, ok := request.From(ctx).Place()
+	if !ok {
+		return nil // no route's request: nothing is known to count by
+	}
+	wait, err := s.store.TakeAttempts(ctx, s.now(), storage.Bucket{
+		Key: storage.Digest(mac(s.pushKey, []byte(place))), Burst: pushBurst, Interval: pushInterval,
+	})
+	if err != nil {
+		return fmt.Errorf("limit pushed requests: %w", err)
+	}
+	if wait > 0 {
+		return &Error{
+			Code: "temporarily_unavailable", Description: "Too many requests were pushed from this place. Try again later.",
+			Status: http.StatusTooManyRequests, RetryAfter: wait, Reason: ReasonThrottled,
+		}
+	}
+	return nil
 }
 
 // takePushed uses up a pushed request. Nothing of the request that names it is merged in.

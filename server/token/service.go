@@ -61,6 +61,7 @@ type Service struct {
 
 	refresh  *refreshCodec
 	chainKey []byte
+	pushKey  []byte
 	// sealer is for what travels through browsers, opaque for access tokens.
 	sealer, opaque *sealer
 
@@ -86,6 +87,7 @@ func New(c Config) (*Service, error) {
 		refresh:    &refreshCodec{keys: c.Root.Derive("refresh tokens")},
 		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
 		chainKey: c.Root.Derive("refresh chain")[0],
+		pushKey:  c.Root.Derive("pushed requests")[0],
 	}
 	err := knownClaims(c.SimpleJWT.Claims)
 	if err != nil {
