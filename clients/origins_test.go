@@ -227,10 +227,10 @@ func (m many) ListClients(_ context.Context, after string, limit int) ([]*storag
 	return rows, nil
 }
 
-// A hundred thousand clients are in memory with their origins, in at most 100 MB. It measures the heap of a third of them,
+// A hundred thousand clients are in memory with their origins, in at most 100 MB. It measures the heap of half of them,
 // and so runs before the parallel tests.
 func TestMemoryOfClients(t *testing.T) { //nolint:paralleltest // see above
-	const n, most = 30_000, 100_000_000 / 100_000
+	const n, most = 50_000, 100_000_000 / 100_000
 	perClient, perOrigin := memoryOfClients(t, n)
 	t.Logf("%.0f bytes a client, %.0f bytes for its origins", perClient, perOrigin)
 	if perClient+perOrigin > most {
