@@ -307,20 +307,14 @@ func (b *bundle) raceRedemption(rounds int, scope []string, end func(*code) erro
 		switch {
 		case errs[1] == nil:
 			redeemed++
-			b.dead(g)
+			b.is(second(b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)), storage.ErrConflict)
 		default:
 			b.is(errs[1], storage.ErrConflict)
 		}
 		b.selected(storage.GrantFilter{UserID: a.UserID, LiveAt: b.now})
-		b.refusedAgain(a)
+		b.is(b.RedeemAuthorizationCode(b.ctx, a.Hash, a.grant(b.now)), storage.ErrConflict)
 	}
 	b.Logf("%d of %d were redeemed first", redeemed, rounds)
-}
-
-// refusedAgain stops the case unless a code can't be redeemed.
-func (b *bundle) refusedAgain(a *code) {
-	b.Helper()
-	b.is(b.RedeemAuthorizationCode(b.ctx, a.Hash, a.grant(b.now)), storage.ErrConflict)
 }
 
 // raceSurvivors is raceRedemption for codes with offline access: the grant of one that was redeemed in time is alive.
