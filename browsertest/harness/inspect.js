@@ -47,7 +47,8 @@ export async function assertFits(page, name) {
   assert.deepEqual(outside, [], `${name} at ${narrow.width} px`);
 }
 
-async function violations(page) {
+/** What axe-core has to say of the page that is shown. */
+export async function violations(page) {
   await page.evaluate(axe);
   const found = await page.evaluate((tags) => window.axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] }), wcag);
   return found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 200)} (${n.failureSummary.replaceAll(/\s+/g, " ")})`));
