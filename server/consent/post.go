@@ -40,6 +40,10 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 // allow keeps what the user has allowed. The code that is made of it needs the sealed decision besides: a consent that is
 // kept is not enough for a client that has to ask each time.
 func (h *Handlers) allow(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession) error {
+	// A client that is known by its metadata document alone becomes a row now: a consent needs one.
+	if _, err := h.Clients.KeepDocument(ctx, a.Client); err != nil {
+		return fmt.Errorf("keep consent: %w", err)
+	}
 	event := h.Sessions.Event(ctx, "consent_granted", present.UserID)
 	event.ClientID = a.Client.ID
 	if err := h.Store.GrantConsent(ctx, a.ConsentOf(present.UserID), event); err != nil {

@@ -179,6 +179,13 @@ func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, er
 		if x.req.Scope != nil {
 			scopes = strings.Fields(*x.req.Scope)
 		}
+		if x.req.GrantType == GrantClientCredentials && x.client.Unverified() {
+			// Anybody can register a client, with any scope. Where no user is asked, that must open nothing.
+			if x.req.Scope != nil && len(scopes) > 0 || len(x.req.Resource) > 0 {
+				return nil, refuse("invalid_scope", http.StatusBadRequest, ReasonBadRequest, "The operator has not verified the client: without a user it gets neither scopes nor resources.")
+			}
+			scopes = nil
+		}
 		access.SetRequestedScopes(scopes)
 		if err := x.s.allowResources(ctx, x.client, x.req.Resource); err != nil {
 			return nil, err
