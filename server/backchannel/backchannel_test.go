@@ -464,7 +464,7 @@ func TestADeadHostHoldsUpNobody(t *testing.T) {
 	if len(p.tokens()) != 10 {
 		t.Errorf("%d of 10 were told", len(p.tokens()))
 	}
-	if n := len(dead.tokens()); n == 0 || n > 12 {
+	if n := len(dead.tokens()); n == 0 || n > 4 {
 		t.Errorf("the dead host was asked %d times for %d notices", n, notices)
 	}
 	// It comes back.
