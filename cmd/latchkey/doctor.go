@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"latchkey/server/web"
 )
 
 type doctorCmd struct {
@@ -104,9 +106,23 @@ func (e *examination) configuration() {
 		e.wrong("files", w.problem, w.mend)
 	}
 	e.addresses()
+	e.pages()
 	if len(e.findings) == before {
 		e.fine(check, "no faults, issuer %s", s.server.Issuer)
 	}
+}
+
+// pages reads the operator's overrides, as the server does when it starts.
+func (e *examination) pages() {
+	dir := e.app.settings.server.PagesDir
+	if dir == "" {
+		return
+	}
+	if _, err := web.New(web.Config{Dir: dir, Now: e.app.now}); err != nil {
+		e.wrong("pages", oneLine(err), "Mend the file (docs/branding.md), or leave out --pages-dir (LATCHKEY_PAGES_DIR).")
+		return
+	}
+	e.fine("pages", "overrides of %s", dir)
 }
 
 // addresses compares the issuer with where the server listens. The server itself speaks http: https means a proxy.

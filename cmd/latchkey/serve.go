@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -92,6 +93,16 @@ func (s *settings) weaknesses() (found []weakness) {
 			"simplejwt-refresh-token-lifetime", "refresh tokens of the simplejwt routes end with their session, before their own lifetime",
 			"Raise --refresh-token-ttl (LATCHKEY_REFRESH_TOKEN_TTL) to at least the same.",
 		})
+	}
+	// Of all link-local addresses one is in use: that of the service from which machines in clouds get their credentials.
+	cloud := netip.MustParsePrefix("169.254.0.0/16")
+	for _, p := range s.server.OutboundAllow {
+		if p.Overlaps(cloud) || p.Bits() == 0 {
+			found = append(found, weakness{
+				"outbound-allow", "URLs of clients may point to link-local addresses, the cloud's credentials among them: " + p.String(),
+				"Name the networks that the clients are in, and no more.",
+			})
+		}
 	}
 	return found
 }
