@@ -5,11 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 )
@@ -92,4 +94,62 @@ func TestGuard(t *testing.T) {
 	if status, _, _ := ask("Bearer " + stale); status != 200 {
 		t.Errorf("a token that has not: %d", status)
 	}
+}
+
+// An agent that knows the URL of a server, and nothing else, gets in; also where the issuer has a path.
+func TestAgentThatKnowsOnlyTheURL(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"", "/auth"} {
+		s := servertest.New(t, servertest.Configure(func(c *server.Config) {
+			c.Registration = "open"
+			c.Issuer += path
+		}))
+		s.Clock.Advance(time.Since(servertest.Epoch))
+		const resource = "https://tools.example/mcp"
+		if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: resource, Scopes: []string{"tools:read"}}); err != nil {
+			t.Fatal(err)
+		}
+		g := &guard{issuer: s.URL + path, resource: resource}
+		tools := httptest.NewServer(g.protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, caller(r).Subject)
+		}), "tools:read"))
+		defer tools.Close()
+
+		header := s.Get(tools.URL).Expect(401).Header.Get("WWW-Authenticate")
+		_, rest, _ := strings.Cut(header, `resource_metadata="`)
+		document, _, _ := strings.Cut(rest, `"`)
+		protected := s.Get(document).Expect(200).JSON()
+		if protected["resource"] != resource {
+			t.Fatalf("the document is for %v", protected["resource"])
+		}
+		issuer, err := url.Parse(protected["authorization_servers"].([]any)[0].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// RFC 8414 §3.1: the well-known part goes before the issuer's path.
+		found := s.Get(issuer.Scheme + "://" + issuer.Host + "/.well-known/oauth-authorization-server" + issuer.Path).Expect(200)
+		registered := s.PostJSON(found.String("registration_endpoint"), map[string]any{
+			"client_name": "Agent", "redirect_uris": []string{"http://localhost:4711/oauth/callback"}, "token_endpoint_auth_method": "none",
+			"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"},
+		}).Expect(201)
+		s.Do("GET", registered.String("registration_client_uri"), "", servertest.Header("Authorization", "Bearer "+registered.String("registration_access_token"))).Expect(200)
+		agent := servertest.Client{ID: registered.String("client_id"), Redirect: "http://localhost:4712/oauth/callback"}
+		page := s.Browser().Follow(found.String("authorization_endpoint") + "?" + agent.AuthorizeParams("scope", "tools:read", "resource", resource).Encode())
+		code := through(page, path).Response(agent.Redirect).Get("code")
+		form := servertest.Form("grant_type", "authorization_code", "client_id", agent.ID, "code", code, "code_verifier", servertest.Verifier,
+			"redirect_uri", agent.Redirect, "resource", resource)
+		tokens := s.PostForm(found.String("token_endpoint"), form).Expect(200)
+		ask := func(token string) { s.Get(tools.URL, servertest.Header("Authorization", "Bearer "+token)).Expect(200) }
+		ask(tokens.String("access_token"))
+		again := s.PostForm(found.String("token_endpoint"), servertest.Form("grant_type", "refresh_token", "client_id", agent.ID,
+			"refresh_token", tokens.String("refresh_token"), "resource", resource)).Expect(200)
+		ask(again.String("access_token"))
+		s.PostForm(found.String("revocation_endpoint"), servertest.Form("client_id", agent.ID, "token", again.String("refresh_token"))).Expect(200)
+	}
+}
+
+// through signs in and allows.
+func through(p *servertest.Page, path string) *servertest.Page {
+	p = p.Form(path+"/login").Set("username", servertest.Username, "password", servertest.Password).Submit()
+	return p.Form(path+"/consent").Press("decision", "allow")
 }
