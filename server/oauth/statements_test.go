@@ -221,7 +221,7 @@ func TestStatement35ErrorsShowNothing(t *testing.T) {
 
 func shows(t *testing.T, text string) {
 	t.Helper()
-	for _, word := range []string{"sqlite", "SQLSTATE", "goroutine", ".go:", "panic", "pgx", "/root/", "no such table", "<script>a"} {
+	for _, word := range []string{"sqlite", "SQLSTATE", "goroutine ", ".go:", "panic:", "pgconn", "/root/", "no such table", "<script>a"} {
 		if strings.Contains(text, word) {
 			t.Errorf("an answer shows %q: %.200s", word, text)
 		}

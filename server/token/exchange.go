@@ -200,17 +200,10 @@ func (x *exchange) decide(ctx context.Context, access *fosite.AccessRequest) (er
 	switch x.req.GrantType {
 	case GrantAuthorizationCode:
 		// A scope parameter means nothing here: RFC 6749 §4.1.3 has none.
-		x.scope = access.GetRequestedScopes()
-		x.audience = access.GetRequestedAudience()
+		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
 		x.fromCode(ctx)
 		if x.audience, err = narrowAudience(x.audience, x.req.Resource); err != nil {
 			return err
-		}
-	default:
-		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
-		if x.login != nil {
-			x.makeGrant(ctx, x.login.User.ID, x.login.User.AuthEpoch)
-			x.user = x.login.User
 		}
 	case GrantRefreshToken:
 		if x.scope, err = narrowScope(access.GetGrantedScopes(), x.req.Scope); err != nil {
@@ -221,6 +214,12 @@ func (x *exchange) decide(ctx context.Context, access *fosite.AccessRequest) (er
 		}
 		if err = x.move(ctx); err != nil {
 			return err
+		}
+	default:
+		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
+		if x.login != nil {
+			x.makeGrant(ctx, x.login.User.ID, x.login.User.AuthEpoch)
+			x.user = x.login.User
 		}
 	}
 	access.GrantedScope, access.GrantedAudience = x.scope, x.audience
