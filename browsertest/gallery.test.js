@@ -8,7 +8,7 @@ import { alice } from "./harness/latchkey.js";
 import { setup } from "./harness/setup.js";
 import { startWebsite } from "./harness/website.js";
 
-const world = setup("--resource-policy", "registered");
+const world = setup("--registration", "open");
 
 // What is looked for is found where it is.
 test("a page that is wrong", async (t) => {
@@ -80,6 +80,19 @@ test("consent", async (t) => {
   const resources = ["https://orders.example/", "https://stock.example/v1/warehouses"].map((r) => `&resource=${encodeURIComponent(r)}`).join("");
   await person.page.goto(native.authorizeURL({ scope: "openid profile email offline_access orders:read" }) + resources);
   await inspect(person.page, "consent-everything");
+});
+
+test("consent for an application that registered itself", async (t) => {
+  const person = await signedIn(t);
+  const app = await Application.start(t, world.latchkey);
+  const answer = await fetch(world.latchkey.url("/oauth2/register"), {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ client_name: "Your Bank", redirect_uris: ["https://not-your-bank.example/callback"], scope: "openid profile email" }),
+  });
+  assert.equal(answer.status, 201);
+  app.id = (await answer.json()).client_id;
+  await person.page.goto(app.authorizeURL({ redirect_uri: "https://not-your-bank.example/callback" }));
+  await inspect(person.page, "consent-unverified");
 });
 
 test("account", async (t) => {
