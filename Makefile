@@ -2,6 +2,7 @@
 # make test     every test, with the race detector, on SQLite and on a real Postgres
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
+# make test-clients  standard client libraries of Go, Node and Python against the binary
 # make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
 
@@ -19,7 +20,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build test test-long test-django test-browser bench check fmt vet static vuln fuzz compiler clean
+.PHONY: build test test-long test-django test-browser test-clients bench check fmt vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -53,6 +54,10 @@ test-browser: build
 	LATCHKEY_TEST_BROWSER=require $(GO) test -count=1 -timeout 5m -v ./server/simplejwt/browsertest
 	cd browsertest && npm ci --silent && rm -rf ../build/screenshots && node --test --test-reporter=spec *.test.js
 	@echo "screenshots: $$(ls build/screenshots | wc -l) in build/screenshots"
+
+# Needs Node and npm; installs the libraries of clienttest/node/package-lock.json, and Debian's of Python as root. Nothing is skipped.
+test-clients:
+	cd clienttest && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m -v ./...
 
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:

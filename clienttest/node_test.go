@@ -1,0 +1,84 @@
+package clienttest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// nodeTests are the files of node/ and the servers that they run against.
+var nodeTests = []struct {
+	name, file string
+	server     func(*testing.T) *latchkey
+}{
+	{"openid-client", "openid-client.test.js", func(t *testing.T) *latchkey { return serve(t) }},
+	{"oauth4webapi", "oauth4webapi.test.js", func(t *testing.T) *latchkey { return serve(t, "--registration=open") }},
+	{"oidc-client-ts", "oidc-client-ts.test.js", func(t *testing.T) *latchkey { return serve(t) }},
+	{"mcp", "mcp.test.js", func(t *testing.T) *latchkey { return demo(t) }},
+	{"mcp with a path in the issuer", "mcp.test.js", demoAtPath},
+}
+
+func TestNode(t *testing.T) {
+	t.Parallel()
+	if err := installPackages(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("node/*.test.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range nodeTests {
+		files = slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == test.file })
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.server(t).test(t, "node", "node", "--test", "--test-reporter=spec", test.file)
+		})
+	}
+	if len(files) > 0 {
+		t.Errorf("nobody runs %q", files)
+	}
+}
+
+// test runs a test in another language, in a folder beside this file.
+func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = folder
+	cmd.Env = append(l.environment(),
+		"CLIENTTEST_BINARY="+l.binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	t.Logf("%s", out)
+}
+
+// installPackages installs what node/package-lock.json names, and nothing when that was done before.
+var installPackages = sync.OnceValue(func() error {
+	lock, err := os.ReadFile("node/package-lock.json")
+	if err != nil {
+		return err
+	}
+	// npm's `omit-lockfile-registry-resolved` keeps the addresses of somebody's registry out of it.
+	if bytes.Contains(lock, []byte(`"resolved"`)) {
+		return errors.New(`node/package-lock.json has "resolved" addresses: npm config set omit-lockfile-registry-resolved true, and make it anew`)
+	}
+	sum := sha256.Sum256(lock)
+	mark, want := "node/node_modules/.latchkey-lock", []byte(hex.EncodeToString(sum[:]))
+	if done, err := os.ReadFile(mark); err == nil && slices.Equal(done, want) {
+		return nil
+	}
+	cmd := exec.Command("npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = "node"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return errors.New("npm ci: " + err.Error() + ": " + string(out))
+	}
+	return os.WriteFile(mark, want, 0o600)
+})
