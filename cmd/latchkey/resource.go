@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -57,6 +58,10 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 		return faults{{"the " + wrong.Field, "can't be used: " + wrong.Description, "Nothing was changed."}}
 	case err != nil:
 		return err
+	}
+	// RFC 8707 compares as text, and the URL class of browsers and Node writes a slash where there is no path.
+	if u, err := url.Parse(added.Identifier); err == nil && u.Path == "" && u.RawQuery == "" && strings.HasPrefix(u.Scheme, "http") {
+		fmt.Fprintf(a.stderr, "latchkey: many clients write this resource %s/, with a slash, which is another one. Add that one in its place if they use it.\n", added.Identifier)
 	}
 	document := oauth.ResourceMetadataURL(a.settings.server.Issuer, added.Identifier)
 	return a.printJSON(addedResource{
