@@ -554,7 +554,7 @@ func TestPublishedDocuments(t *testing.T) {
 		},
 		"keys, and no method": {
 			"https://keys.example/client",
-			`{"client_id":"https://keys.example/client","redirect_uris":["https://keys.example/cb"],"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AA"}]}}`,
+			`{"client_id":"https://keys.example/client","redirect_uris":["https://keys.example/cb"],"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}`,
 			"https://keys.example/cb", "authorization_code", "private_key_jwt", "",
 		},
 		"the least": {

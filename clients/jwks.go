@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // maxJWKS bounds a client's own key set, in bytes.
@@ -39,6 +42,30 @@ func checkKeys(m *Metadata, _ *Policy) *MetadataError {
 	return nil
 }
 
+// readable tells why a key of a kind that assertions are signed with is broken: an EC coordinate that is a byte short (RFC 7518
+// §6.2.1.2), say, which some libraries write now and then. Whoever registers it had better learn so than be refused later.
+func readable(key map[string]any) error {
+	curve, _ := key["crv"].(string)
+	switch key["kty"] {
+	case "RSA":
+	case "EC":
+		if curve != "P-256" {
+			return nil
+		}
+	case "OKP":
+		if curve != "Ed25519" {
+			return nil
+		}
+	default:
+		return nil
+	}
+	raw, err := json.Marshal(key)
+	if err != nil {
+		return err
+	}
+	return new(jose.JSONWebKey).UnmarshalJSON(raw)
+}
+
 // publicKeySet checks the form of a key set (RFC 7517 §5) and writes it in one way, whatever a database made of it: members
 // in order, no broken text, no number that is out of reach. Whether we can use a key shows when it is used: a client may
 // have keys for others too.
@@ -55,7 +82,7 @@ func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil {
 		return nil, errors.New("not a JWK set: an object with an array named keys is needed")
 	}
-	for _, key := range set.Keys {
+	for i, key := range set.Keys {
 		if _, ok := key["kty"]; !ok {
 			return nil, errors.New("a key has no kty")
 		}
@@ -64,6 +91,9 @@ func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 			if slices.Contains([]string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}, member) {
 				return nil, errors.New("a key is not a public one: it has the member " + member)
 			}
+		}
+		if err := readable(key); err != nil {
+			return nil, fmt.Errorf("key %d can't be used: %v", i+1, err)
 		}
 	}
 	return json.Marshal(set)

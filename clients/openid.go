@@ -12,6 +12,8 @@ const (
 	algES256 = "ES256"
 	algEdDSA = "EdDSA"
 	algPS256 = "PS256"
+	// algEd25519 is EdDSA by its newer name: RFC 9864.
+	algEd25519 = "Ed25519"
 )
 
 // maxDefaultMaxAge bounds default_max_age, in seconds: no browser session is older.
@@ -28,7 +30,7 @@ func checkOpenID(m *Metadata, _ *Policy) *MetadataError {
 	}{
 		{"id_token_signed_response_alg", m.IDTokenSignedResponseAlg, []string{algRS256, algES256, algEdDSA}},
 		{"userinfo_signed_response_alg", m.UserinfoSignedResponseAlg, []string{algRS256, algES256, algEdDSA}},
-		{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg, []string{algES256, algEdDSA, algRS256, algPS256}},
+		{"token_endpoint_auth_signing_alg", m.TokenEndpointAuthSigningAlg, []string{algES256, algEdDSA, algEd25519, algRS256, algPS256}},
 	}
 	for _, a := range algorithms {
 		if a.alg != "" && !slices.Contains(a.known, a.alg) {

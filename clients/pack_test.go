@@ -50,7 +50,7 @@ func TestPackedClientIsWhole(t *testing.T) {
 func TestMetadataComeBackAsTheyWentIn(t *testing.T) {
 	t.Parallel()
 	for _, keys := range []string{
-		`{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","use":"sig","x5c":["a","b"],"ext":{"b":1,"a":[{"d":1,"c":2}]}}]}`,
+		`{"keys":[{"kty":"EC","crv":"P-384","x":"a","y":"b","use":"sig","x5c":["a","b"],"ext":{"b":1,"a":[{"d":1,"c":2}]}}]}`,
 		`{"keys":[{"kty":"\ud800","n":1e300,"exp":1700000000}]}`,
 	} {
 		m, p, err := Validate(Metadata{RedirectURIs: []string{"https://a.example/cb"}, JWKS: json.RawMessage(keys)}, Policy{})

@@ -173,6 +173,9 @@ func (r *Registry) load(ctx context.Context, id string, generation uint64) (*Cli
 	case <-ctx.Done():
 		return nil, fmt.Errorf("read client: %w: %w", storage.ErrUnavailable, ctx.Err())
 	}
+	if p, ok := r.cache.Get(id); ok { // a flight has landed since this one's caller looked
+		return p.unpack(), nil
+	}
 	c, err := r.read(ctx, id)
 	switch {
 	case err == nil:

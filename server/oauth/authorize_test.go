@@ -503,6 +503,13 @@ func TestStatement29GrantsOfOthers(t *testing.T) {
 func TestStatement32Resources(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
+	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://bare.example"}); err != nil {
+		t.Fatal(err)
+	}
+	slashed := s.Redeem(s.Portal, s.Browser().Code(s.Portal, "resource", "https://bare.example/"), "resource", "https://bare.example/").Expect(200)
+	if aud := servertest.Claims(t, slashed.String("access_token"))["aud"]; aud != "https://bare.example" {
+		t.Errorf("aud is %v, not the registered spelling", aud)
+	}
 	for _, uri := range []string{"https://a.example", "https://b.example"} {
 		if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: uri}); err != nil {
 			t.Fatal(err)

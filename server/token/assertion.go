@@ -54,8 +54,17 @@ type ClientKeys interface {
 	Keys(ctx context.Context, c *clients.Client, kid string) ([]jose.JSONWebKey, error)
 }
 
-// AssertionAlgs are the algorithms that client assertions may be signed with.
-func AssertionAlgs() []string { return []string{"ES256", "EdDSA", "RS256", "PS256"} }
+// AssertionAlgs are the algorithms that client assertions may be signed with. RFC 9864 renames EdDSA with this curve to Ed25519, and
+// libraries have begun to write that.
+func AssertionAlgs() []string { return []string{"ES256", "EdDSA", "Ed25519", "RS256", "PS256"} }
+
+// sameAlg is what an algorithm is called here.
+func sameAlg(alg string) string {
+	if alg == "Ed25519" {
+		return "EdDSA"
+	}
+	return alg
+}
 
 // AssertionClient gives the client that an assertion speaks of. Nothing of it has been verified: it is where to look for the keys.
 // The error is an *Error.
@@ -87,7 +96,7 @@ func (s *Service) checkAssertion(ctx context.Context, client *clients.Client, cr
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != AuthPrivateKeyJWT || s.clientKeys == nil {
 		return errClient()
 	}
-	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && alg != a.alg {
+	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && sameAlg(alg) != sameAlg(a.alg) {
 		return refuseClient(ReasonAssertion)
 	}
 	keys, err := s.clientKeys.Keys(ctx, client, a.kid)
@@ -122,6 +131,7 @@ func badAssertion(format string, args ...any) *Error {
 // assertion is what a client assertion says.
 type assertion struct {
 	signed                 *jose.JSONWebSignature
+	input, signature       []byte // what was signed, and how
 	alg, kid               string
 	issuer, subject, jti   string
 	audience               json.RawMessage
@@ -152,7 +162,10 @@ func parseAssertion(raw string) (*assertion, error) {
 	if err != nil {
 		return nil, badAssertion("it is not a JWT in the compact form.")
 	}
-	a.signed = signed
+	a.signed, a.input = signed, []byte(raw[:len(parts[0])+1+len(parts[1])])
+	if a.signature, err = base64.RawURLEncoding.Strict().DecodeString(parts[2]); err != nil {
+		return nil, badAssertion("it is not a JWT in the compact form.")
+	}
 	return a, nil
 }
 
@@ -281,8 +294,11 @@ func (a *assertion) check(clientID, issuer string, now time.Time) error {
 // signedWith reports whether the assertion was signed with a key, which must be for this algorithm: the key decides, not the header
 // (RFC 8725 §3.1).
 func (a *assertion) signedWith(key jose.JSONWebKey) bool {
-	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != a.alg || !fitsAlg(key.Key, a.alg) {
+	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && sameAlg(key.Algorithm) != sameAlg(a.alg) || !fitsAlg(key.Key, a.alg) {
 		return false
+	}
+	if edwards, ok := key.Key.(ed25519.PublicKey); ok { // go-jose knows one of its two names only
+		return ed25519.Verify(edwards, a.input, a.signature)
 	}
 	_, err := a.signed.Verify(key.Key)
 	return err == nil
@@ -293,7 +309,7 @@ func fitsAlg(key any, alg string) bool {
 	case *ecdsa.PublicKey:
 		return alg == "ES256" && key.Curve == elliptic.P256()
 	case ed25519.PublicKey:
-		return alg == "EdDSA"
+		return sameAlg(alg) == "EdDSA"
 	case *rsa.PublicKey:
 		bits := key.N.BitLen()
 		return (alg == "RS256" || alg == "PS256") && bits >= minAssertionRSA && bits <= maxAssertionRSA

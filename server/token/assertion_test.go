@@ -102,7 +102,7 @@ func (s *signers) sign(alg, input string) []byte {
 		if err = e; err == nil {
 			sig = append(r.FillBytes(make([]byte, 32)), v.FillBytes(make([]byte, 32))...)
 		}
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		sig = ed25519.Sign(s.ed, []byte(input))
 	case "RS256":
 		sig, err = rsa.SignPKCS1v15(nil, s.rs, crypto.SHA256, sum[:])
@@ -173,7 +173,7 @@ func (s *signers) refusedFor(what string, err error, reason token.Reason) {
 func TestPrivateKeyJWT(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
-	for alg, kid := range map[string]string{"ES256": "es", "EdDSA": "ed", "RS256": "rs", "PS256": "rs"} {
+	for alg, kid := range map[string]string{"ES256": "es", "EdDSA": "ed", "Ed25519": "ed", "RS256": "rs", "PS256": "rs"} {
 		for _, header := range []string{
 			fmt.Sprintf(`{"alg":%q}`, alg), fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":"JWT"}`, alg, kid),
 			fmt.Sprintf(`{"typ":"client-authentication+jwt","kid":%q,"alg":%q,"x5t":"hint"}`, kid, alg),
@@ -300,6 +300,7 @@ func TestMethodOfTheClient(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), func(m *clients.Metadata) { m.TokenEndpointAuthSigningAlg = "EdDSA" })
 	s.accepted("its algorithm", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))))
+	s.accepted("its algorithm by its other name", s.ask("signer", s.compact("Ed25519", `{"alg":"Ed25519"}`, s.claims("signer", map[string]any{"jti": "other"}))))
 	s.refusedFor("another algorithm", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))), token.ReasonAssertion)
 	s.refusedFor("a client with a secret", s.ask("strict", s.compact("ES256", `{"alg":"ES256"}`, s.claims("strict", nil))), token.ReasonClient)
 	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), token.ReasonClient)

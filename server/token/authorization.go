@@ -301,8 +301,9 @@ func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client
 }
 
 func (a *Authorization) checkResource(ctx context.Context) error {
-	a.Resource = slices.Compact(slices.Sorted(slices.Values(a.params["resource"])))
-	err := a.s.allowResources(ctx, a.Client, a.Resource)
+	asked := slices.Compact(slices.Sorted(slices.Values(a.params["resource"])))
+	var err error
+	a.Resource, err = a.s.allowResources(ctx, a.Client, asked)
 	var refused *Error
 	if errors.As(err, &refused) {
 		return a.refuse(refused.Code, "%s", refused.Description)

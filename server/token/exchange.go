@@ -187,10 +187,11 @@ func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, er
 			scopes = nil
 		}
 		access.SetRequestedScopes(scopes)
-		if err := x.s.allowResources(ctx, x.client, x.req.Resource); err != nil {
+		resources, err := x.s.allowResources(ctx, x.client, x.req.Resource)
+		if err != nil {
 			return nil, err
 		}
-		access.SetRequestedAudience(x.req.Resource)
+		access.SetRequestedAudience(resources)
 	}
 	return access, nil
 }
@@ -240,48 +241,66 @@ func narrowScope(granted []string, asked *string) ([]string, error) {
 	return scopes, nil
 }
 
-// narrowAudience gives the audience of the next access token: RFC 8707 §2.2, a subset of what was granted.
+// narrowAudience gives the audience of the next access token: RFC 8707 §2.2, a subset of what was granted, spelt as it was
+// granted.
 func narrowAudience(granted, asked []string) ([]string, error) {
 	if len(asked) == 0 {
 		return granted, nil
 	}
-	for _, resource := range asked {
-		if !slices.Contains(granted, resource) {
+	narrowed := make([]string, len(asked))
+	for i, resource := range asked {
+		at := slices.IndexFunc(granted, func(g string) bool { return sameResource(g, resource) })
+		if at < 0 {
 			return nil, invalidTarget()
 		}
+		narrowed[i] = granted[at]
 	}
-	return asked, nil
+	return narrowed, nil
+}
+
+// sameResource tells whether two identifiers mean the same: an empty path is a slash (RFC 3986 §6.2.3), and clients that parse
+// URLs write the slash.
+func sameResource(a, b string) bool {
+	if a == b {
+		return true
+	}
+	bare, slashed := a, b
+	if len(a) > len(b) {
+		bare, slashed = b, a
+	}
+	_, authority, ok := strings.Cut(bare, "://")
+	return ok && bare+"/" == slashed && !strings.ContainsAny(authority, "/?")
 }
 
 func invalidTarget() *Error {
 	return refuse("invalid_target", http.StatusBadRequest, ReasonBadRequest, "The client may not ask for this resource.")
 }
 
-// allowResources checks the resource parameters (RFC 8707 §2) of a request that makes a new grant.
-func (s *Service) allowResources(ctx context.Context, client *clients.Client, asked []string) error {
+// allowResources checks the resource parameters (RFC 8707 §2) of a request that makes a new grant, and gives them as they are
+// registered.
+func (s *Service) allowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
 	if len(asked) == 0 {
-		return nil
+		return nil, nil
 	}
 	allowed := client.Policy.Resources
 	if len(allowed) == 0 {
 		if s.anyRes {
 			for _, resource := range asked {
 				if !clients.ValidResource(resource) {
-					return invalidTarget()
+					return nil, invalidTarget()
 				}
 			}
-			return nil
+			return asked, nil
 		}
 		registered, err := s.clients.Resources(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, r := range registered {
 			allowed = append(allowed, r.Identifier)
 		}
 	}
-	_, err := narrowAudience(allowed, asked)
-	return err
+	return narrowAudience(allowed, asked)
 }
 
 // makeGrant makes the session that a login or a code begins.
