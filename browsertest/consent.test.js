@@ -28,6 +28,15 @@ test("allow, and the application gets what was asked for", async (t) => {
   assert.equal(next.status, 200);
 });
 
+test("the keyboard alone", async (t) => {
+  const app = await Application.start(t, world.latchkey);
+  const { page } = await arrive(t, app);
+  const focus = () => page.evaluate(() => document.activeElement.value ?? "");
+  for (let i = 0; i < 20 && (await focus()) !== "allow"; i++) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await app.exchange((await app.answer()).code);
+});
+
 test("deny, and the application is told", async (t) => {
   const app = await Application.start(t, world.latchkey);
   const person = await arrive(t, app);

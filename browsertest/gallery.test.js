@@ -8,7 +8,7 @@ import { alice } from "./harness/latchkey.js";
 import { setup } from "./harness/setup.js";
 import { startWebsite } from "./harness/website.js";
 
-const world = setup("--registration", "open");
+const world = setup({ flags: ["--registration", "open", "--outbound-allow", "127.0.0.0/8"] });
 
 // What is looked for is found where it is.
 test("a page that is wrong", async (t) => {
@@ -80,6 +80,34 @@ test("consent", async (t) => {
   const resources = ["https://orders.example/", "https://stock.example/v1/warehouses"].map((r) => `&resource=${encodeURIComponent(r)}`).join("");
   await person.page.goto(native.authorizeURL({ scope: "openid profile email offline_access orders:read" }) + resources);
   await inspect(person.page, "consent-everything");
+});
+
+test("consent for an application with a logo", async (t) => {
+  const person = await signedIn(t);
+  const site = await startWebsite(t, { host: "127.0.0.1" });
+  site.pages["/"] = `<!doctype html><link rel="icon" href="data:,"><body style="margin: 0; height: 64px; background: conic-gradient(gold, tomato, rebeccapurple, gold)">`;
+  await person.page.goto(site.origin);
+  site.pages["/logo.png"] = await person.page.screenshot({ clip: { x: 0, y: 0, width: 64, height: 64 } });
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints", flags: { "logo-uri": `${site.origin}/logo.png` } });
+  const asked = [];
+  person.page.on("request", (request) => asked.push(new URL(request.url()).origin));
+  await person.page.goto(app.authorizeURL());
+  assert.equal(await person.page.locator("main img").evaluate((img) => img.complete && img.naturalWidth), 64, "the logo is not shown");
+  assert.deepEqual([...new Set(asked)], [world.latchkey.issuer], "the browser asked somebody else");
+  await inspect(person.page, "consent-logo");
+});
+
+test("a page is under 30 KB with everything", async (t) => {
+  const person = await signedIn(t);
+  const app = await Application.start(t, world.latchkey);
+  for (const at of [app.authorizeURL(), world.latchkey.url("/account"), world.latchkey.url("/oauth2/logout"), app.authorizeURL({ client_id: "nobody" })]) {
+    const fresh = await Person.open(t, world.browser, { storageState: await person.context.storageState() });
+    const sizes = [];
+    fresh.page.on("response", (answer) => answer.status() < 300 || answer.status() >= 400 ? sizes.push(answer.body().then((body) => body.length)) : 0);
+    await fresh.page.goto(at);
+    const total = (await Promise.all(sizes)).reduce((a, b) => a + b, 0);
+    assert.ok(sizes.length > 1 && total < 30 << 10, `${at}: ${total} bytes in ${sizes.length} answers`);
+  }
 });
 
 test("consent for an application that registered itself", async (t) => {

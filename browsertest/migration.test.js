@@ -7,7 +7,7 @@ import { alice } from "./harness/latchkey.js";
 import { setup } from "./harness/setup.js";
 import { startWebsite } from "./harness/website.js";
 
-const world = setup("--simplejwt-access-token-lifetime", "5m");
+const world = setup();
 const folder = fileURLToPath(new URL("../docs/examples/spa", import.meta.url));
 
 test("the old login goes on, the new one comes beside it, and each refreshes", async (t) => {

@@ -18,12 +18,12 @@ export class Latchkey {
   #environment;
   #log = "";
 
-  /** Starts a server with these flags, and waits until it answers. */
-  static async start(...flags) {
+  /** Starts a server with these flags, and waits until it answers. The path is that of its issuer. */
+  static async start({ flags = [], path = "" } = {}) {
     const server = new Latchkey();
     server.#folder = await mkdtemp(join(tmpdir(), "latchkey-"));
     const port = await freePort();
-    server.issuer = `http://localhost:${port}`;
+    server.issuer = `http://localhost:${port}${path}`;
     const others = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
     server.#environment = {
       ...Object.fromEntries(others),

@@ -3,11 +3,11 @@ import { after, before } from "node:test";
 import { Latchkey } from "./latchkey.js";
 import { startBrowser } from "./people.js";
 
-/** Gives an object that has latchkey and browser once the tests run. */
-export function setup(...flags) {
+/** Gives an object that has latchkey and browser once the tests run. The options are those of Latchkey.start. */
+export function setup(options) {
   const world = {};
   before(async () => {
-    [world.latchkey, world.browser] = await Promise.all([Latchkey.start(...flags), startBrowser()]);
+    [world.latchkey, world.browser] = await Promise.all([Latchkey.start(options), startBrowser()]);
   });
   after(async () => {
     await world.browser?.close();
