@@ -162,6 +162,22 @@ func (p *Pages) Locales() []string {
 	return tags
 }
 
+// languages are the tags of an Accept-Language header (RFC 9110 §12.5.4), best first. Those that nobody knows are left out: they
+// must not take the others with them.
+func languages(header string) []language.Tag {
+	tags, _, err := language.ParseAcceptLanguage(header)
+	if err == nil {
+		return tags
+	}
+	tags = nil
+	for one := range strings.SplitSeq(header, ",") {
+		if known, _, err := language.ParseAcceptLanguage(one); err == nil {
+			tags = append(tags, known...)
+		}
+	}
+	return tags
+}
+
 // localeFor gives the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags between spaces), else the
 // one of Accept-Language, else the default.
 func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
@@ -170,8 +186,8 @@ func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
 		if wanted == "" || len(wanted) > most {
 			continue
 		}
-		tags, _, err := language.ParseAcceptLanguage(wanted)
-		if err != nil || len(tags) == 0 {
+		tags := languages(wanted)
+		if len(tags) == 0 {
 			continue
 		}
 		if _, i, confidence := p.matcher.Match(tags...); confidence != language.No {

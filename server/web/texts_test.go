@@ -103,6 +103,8 @@ func TestLanguageOfAPage(t *testing.T) {
 		{"de", "en", "de"},
 		{"en", "de", "en"},
 		{"fr-CA de en", "en", "de"},
+		{"xx de en", "en", "de"},
+		{"", "!!, de", "de"},
 		{"fr", "de", "de"},
 		{"not a tag!", "de", "de"},
 		{strings.Repeat("de ", 10_000), "en", "en"},
