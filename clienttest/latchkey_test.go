@@ -38,6 +38,9 @@ var built struct {
 func binary(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
+		if built.path = os.Getenv("CLIENTTEST_BINARY"); built.path != "" {
+			return
+		}
 		if built.folder, built.err = os.MkdirTemp("", "latchkey-clienttest-"); built.err != nil {
 			return
 		}
@@ -65,6 +68,8 @@ const (
 type latchkey struct {
 	binary, folder, database string
 	issuer, listen           string
+	// more is environment for one test.
+	more []string
 }
 
 // serve runs `latchkey serve` until the test ends.
@@ -194,11 +199,11 @@ func (l *latchkey) log() string {
 
 // environment is that of the server, of its commands, and of the tests in other languages.
 func (l *latchkey) environment() []string {
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + l.folder, "TZ=UTC", "LC_ALL=C.UTF-8",
 		"LATCHKEY_LISTEN=" + l.listen, "LATCHKEY_ADMIN_LISTEN=", "LATCHKEY_ISSUER=" + l.issuer,
 		"LATCHKEY_DATABASE_URL=sqlite:" + l.database, "LATCHKEY_LOG_FORMAT=json", "LATCHKEY_ARGON2=m=64,t=1,p=1",
-	}
+	}, l.more...)
 }
 
 func (l *latchkey) command(name string, args ...string) *exec.Cmd {
