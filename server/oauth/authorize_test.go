@@ -552,6 +552,31 @@ func TestStatement16ErrorsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
 	}
 }
 
+func TestStatement16LogoutsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	const callback, goodbye = "https://evil.example/", "https://evil.example/bye"
+	made := s.PostJSON("/oauth2/register", map[string]any{
+		"redirect_uris": []string{callback}, "post_logout_redirect_uris": []string{goodbye}, "token_endpoint_auth_method": "none",
+	}).Expect(201)
+	evil := servertest.Client{ID: made.String("client_id"), Redirect: callback}
+	logout := "/oauth2/logout?" + servertest.Form("client_id", evil.ID, "post_logout_redirect_uri", goodbye).Encode()
+	if page := s.Browser().Follow(logout); page.Left != "" || page.Status != 200 {
+		t.Errorf("led to %q (%d)", page.Left, page.Status)
+	}
+	b := s.Browser()
+	page := b.SignIn()
+	page = b.Authorize(evil, "scope", "openid").Form("/consent").Press("decision", "allow")
+	hint := s.Redeem(evil, page.Response(callback).Get("code")).Expect(200).String("id_token")
+	logout += "&" + servertest.Form("id_token_hint", hint).Encode()
+	if page := s.Browser().Follow(logout); page.Left != "" {
+		t.Errorf("an ID token of somebody else's leads to %q", page.Left)
+	}
+	if page := b.Follow(logout); page.Left != goodbye {
+		t.Errorf("who used the client is led to %q", page.Left)
+	}
+}
+
 func TestStatement17PublicClientsPushWithinLimits(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -68,6 +68,10 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	if session == nil && l.client != nil && l.client.Unverified() {
+		// RFC 9700 §4.11.2, and §3 here: nobody is there to lead back, and a link to us must not lead to just anybody's site.
+		l.back = ""
+	}
 	if l.back != "" {
 		return seeOther(w, l.back)
 	}
