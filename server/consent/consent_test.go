@@ -85,6 +85,22 @@ func event(t *testing.T, s *servertest.Server, action string) *storage.AuditEven
 	return nil
 }
 
+// The address with the decision is good for a while, and must not bring back what the user has taken from the application.
+func TestConsentThatWasTakenBackIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b, page := asked(s, s.Web)
+	answer := page.Form("/consent").Press("decision", "allow")
+	allowed := answer.URL
+	if answer.Response(servertest.Callback).Get("code") == "" || !strings.Contains(allowed, "/oauth2/authorize?continue=") {
+		t.Fatalf("no code, from %s", allowed)
+	}
+	b.Post("/account/applications/end", "client_id", s.Web.ID)
+	if page := b.Follow(allowed); !page.Has("/consent") {
+		t.Errorf("led to %q", page.Left)
+	}
+}
+
 func TestConsentIsDenied(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

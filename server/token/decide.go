@@ -77,7 +77,8 @@ func (a *Authorization) chosen(session *storage.LiveBrowserSession) bool {
 func (a *Authorization) needsConsent(session *storage.LiveBrowserSession) bool {
 	switch {
 	case a.marked(decisionAllow, session.ID):
-		return false
+		// What was allowed is kept before the decision travels. When it is gone the user has taken it back since.
+		return !covers(session.Consent, a)
 	case a.prompts(promptConsent):
 		return true
 	case a.Client.FirstParty:
