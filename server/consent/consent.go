@@ -65,12 +65,12 @@ func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	ticket := r.URL.Query().Get("request")
-	a, present, err := h.open(r, ticket)
+	a, _, err := h.open(r, ticket)
 	if err != nil {
 		return err
 	}
 	// Which client it is about is known only now, so the consent takes another round trip.
-	present, err = h.Sessions.Find(r, a.Client.ID)
+	present, err := h.Sessions.Find(r, a.Client.ID)
 	if err != nil {
 		return err
 	}

@@ -565,8 +565,8 @@ func TestStatement16LogoutsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
 		t.Errorf("led to %q (%d)", page.Left, page.Status)
 	}
 	b := s.Browser()
-	page := b.SignIn()
-	page = b.Authorize(evil, "scope", "openid").Form("/consent").Press("decision", "allow")
+	b.SignIn()
+	page := b.Authorize(evil, "scope", "openid").Form("/consent").Press("decision", "allow")
 	hint := s.Redeem(evil, page.Response(callback).Get("code")).Expect(200).String("id_token")
 	logout += "&" + servertest.Form("id_token_hint", hint).Encode()
 	if page := s.Browser().Follow(logout); page.Left != "" {

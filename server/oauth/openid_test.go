@@ -29,14 +29,10 @@ func verified(t *testing.T, s *servertest.Server, raw, alg string) map[string]an
 		t.Fatalf("not signed with %s: %v", alg, err)
 	}
 	claims := map[string]any{}
-	for _, key := range keys.Key(parsed.Headers[0].KeyID) {
-		if err := parsed.Claims(key.Key, &claims); err != nil {
-			t.Fatal(err)
-		}
-		return claims
+	if err := parsed.Claims(keys, &claims); err != nil { // go-jose takes the key that the header names
+		t.Fatal(err)
 	}
-	t.Fatalf("no key %q is published", parsed.Headers[0].KeyID)
-	return nil
+	return claims
 }
 
 func TestIDToken(t *testing.T) {
