@@ -99,7 +99,7 @@ export async function execute(program, args, env, input = "") {
   const child = spawn(program, args, { env, stdio: "pipe" });
   const texts = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (texts[name] += text));
-  child.stdin.end(input);
+  child.stdin.on("error", () => {}).end(input); // it may end without reading
   const [code] = await once(child, "close");
   return { code, ...texts };
 }
