@@ -248,3 +248,10 @@ func (l *latchkey) addClient(t *testing.T, flags ...string) (c registered) {
 
 // callback is a redirect URI at which nothing listens: the driver never goes there.
 const callback = "http://127.0.0.1/callback"
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -2,6 +2,7 @@ package clienttest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -49,7 +50,10 @@ func TestNode(t *testing.T) {
 // test runs a test in another language, in a folder beside this file.
 func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = patience / 10
 	cmd.Dir = folder
 	cmd.Env = append(l.environment(),
 		"CLIENTTEST_BINARY="+l.binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
@@ -64,6 +68,10 @@ func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
 func needPackages(t *testing.T) {
 	t.Helper()
 	need(t, programs("node", "npm"), "nodejs", "npm")
+	// What the libraries are made for: Node's own Web Cryptography, for one thing.
+	if out, err := exec.Command("node", "-p", "parseInt(process.versions.node) >= 20 || process.version").Output(); err != nil || string(out) != "true\n" {
+		t.Fatalf("Node 20 or later is needed, this is %s%v", out, err)
+	}
 	if err := installPackages(); err != nil {
 		t.Fatal(err)
 	}

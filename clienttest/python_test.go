@@ -9,9 +9,11 @@ import (
 // python is Debian's own, which the packages are for: the first one in PATH may be another.
 const python = "/usr/bin/python3"
 
+var pythonPackages = []string{"python3-authlib", "python3-requests-oauthlib"}
+
 func TestPython(t *testing.T) {
 	t.Parallel()
-	need(t, libraries, "python3-authlib", "python3-requests-oauthlib")
+	need(t, libraries, pythonPackages...)
 	for _, module := range []string{"test_authlib", "test_requests_oauthlib"} {
 		t.Run(module, func(t *testing.T) {
 			t.Parallel()
