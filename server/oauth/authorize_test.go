@@ -597,3 +597,18 @@ func TestStatement17PublicClientsPushWithinLimits(t *testing.T) {
 	s.Clock.Advance(time.Second)
 	push(s.Portal).Expect(201)
 }
+
+func TestStatement17ClientsThatRegisteredThemselvesPushWithinLimits(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	made := s.PostJSON("/oauth2/register", map[string]any{"redirect_uris": []string{servertest.Callback}}).Expect(201)
+	c := servertest.Client{ID: made.String("client_id"), Secret: storage.Secret(made.String("client_secret")), Redirect: servertest.Callback}
+	var all []string
+	for name, values := range c.AuthorizeParams("scope", "openid") {
+		all = append(all, name, values[0])
+	}
+	for range 60 {
+		s.PostAs(c, "/oauth2/par", all...).Expect(201)
+	}
+	s.PostAs(c, "/oauth2/par", all...).Expect(429)
+}

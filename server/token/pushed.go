@@ -51,7 +51,8 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 	if params.Get("request_uri") != "" {
 		return nil, invalidRequest("The parameter request_uri can't be pushed.") // RFC 9126 §2.1
 	}
-	if client.Public() {
+	// Where anybody can register a client, having its secret says nothing.
+	if client.Public() || client.Unverified() {
 		if err := s.limitPushes(ctx); err != nil {
 			return nil, err
 		}
@@ -72,7 +73,7 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
 }
 
-// What a place may push for clients that anybody can say to be: each request is a row until its end.
+// What a place may push for clients that anybody can be: each request is a row until its end.
 const (
 	pushBurst    = 60
 	pushInterval = time.Second
