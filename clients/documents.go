@@ -36,11 +36,11 @@ func (p DocumentPolicy) allows(host string) bool { return p.Open || slices.Conta
 const (
 	documentCacheSize = 1000        // documents, and failures, that are remembered
 	negativeTTL       = time.Minute // how long a failure is
-	maxFetches        = 8           // at the same time
+	maxFetches        = 8           // at the same time, in each lane
 	fetchTimeout      = 10 * time.Second
 	fetchWait         = 2 * time.Second // for one of those
 	// fetchBurst documents are fetched at once, then one every fetchPause. Documents of clients that a user has allowed
-	// have their own measure: made-up URLs never stand in their way.
+	// have their own lane: made-up URLs never stand in their way.
 	fetchBurst = 60
 	fetchPause = 500 * time.Millisecond
 )
@@ -53,11 +53,9 @@ var ErrBusy = fmt.Errorf("too many metadata documents at once: %w", storage.ErrU
 type documentCache struct {
 	known   *lru.Cache[string, fetched]
 	flights singleflight.Group
-	fetches chan struct{}
 
-	mu sync.Mutex
-	// strangers and kept measure how often we ask others.
-	strangers, kept measure
+	// strangers and kept bound how often we ask others, and how many at a time.
+	strangers, kept lane
 }
 
 // fetched is what a document said, or why it makes no client.
@@ -69,7 +67,17 @@ type fetched struct {
 }
 
 func newDocumentCache() *documentCache {
-	return &documentCache{known: newCache[fetched](documentCacheSize), fetches: make(chan struct{}, maxFetches)}
+	x := &documentCache{known: newCache[fetched](documentCacheSize)}
+	x.strangers.fetches, x.kept.fetches = make(chan struct{}, maxFetches), make(chan struct{}, maxFetches)
+	return x
+}
+
+// lane is the way out for documents of one kind.
+type lane struct {
+	fetches chan struct{}
+
+	mu      sync.Mutex
+	measure measure
 }
 
 // measure is a bucket that holds fetchBurst and gets one each fetchPause.
@@ -159,14 +167,15 @@ func (r *Registry) fetch(ctx context.Context, id string, kept bool) (fetched, er
 	if f, ok := r.documents.known.Get(id); ok && !r.cfg.Now().Before(f.from) && r.cfg.Now().Before(f.until) {
 		return f, nil // the flight before this one has just landed
 	}
-	if !r.documents.take(r.cfg.Now(), kept) {
+	way := r.documents.lane(kept)
+	if !way.take(r.cfg.Now()) {
 		return fetched{}, ErrBusy
 	}
 	wait := time.NewTimer(fetchWait)
 	defer wait.Stop()
 	select {
-	case r.documents.fetches <- struct{}{}:
-		defer func() { <-r.documents.fetches }()
+	case way.fetches <- struct{}{}:
+		defer func() { <-way.fetches }()
 	case <-wait.C:
 		return fetched{}, ErrBusy
 	}
@@ -184,13 +193,17 @@ func (r *Registry) fetch(ctx context.Context, id string, kept bool) (fetched, er
 	return f, nil
 }
 
-func (x *documentCache) take(now time.Time, kept bool) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+func (x *documentCache) lane(kept bool) *lane {
 	if kept {
-		return x.kept.take(now)
+		return &x.kept
 	}
-	return x.strangers.take(now)
+	return &x.strangers
+}
+
+func (l *lane) take(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.measure.take(now)
 }
 
 // KeepDocument stores what ForAuthorize found at a document, once a user has allowed the client: the token endpoint knows

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -511,6 +512,43 @@ func TestStatement65TenThousandURLs(t *testing.T) {
 			_, _ = r.ForAuthorize(t.Context(), fmt.Sprintf("https://late.example/%d", i))
 		}
 	}
+}
+
+// A host that is slow, or an address that is refused, which takes as long, holds up nobody whom a user has allowed.
+func TestStatement65SlowHostsHoldUpNobodyWhoIsKnown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	w, r := b.documents(openly(), map[string]string{agent: agentDocument("")})
+	c, err := r.ForAuthorize(t.Context(), agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.KeepDocument(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	b.clock.advance(48 * time.Hour)
+	hold := make(chan struct{})
+	w.mu.Lock()
+	w.hold, w.most = hold, 0
+	w.mu.Unlock()
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() { _, _ = r.ForAuthorize(t.Context(), fmt.Sprintf("https://slow.example/%d", i)) })
+	}
+	for busy := false; !busy; {
+		w.mu.Lock()
+		busy = w.now == 8
+		w.mu.Unlock()
+		runtime.Gosched()
+	}
+	w.mu.Lock()
+	w.hold = nil // those that come now are answered
+	w.mu.Unlock()
+	if _, err := r.ForAuthorize(t.Context(), agent); err != nil {
+		t.Errorf("a known client: %v", err)
+	}
+	close(hold)
+	wg.Wait()
 }
 
 // The documents that common clients publish, in shape.
