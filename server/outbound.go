@@ -12,7 +12,8 @@ import (
 	"latchkey/server/internal/safehttp"
 )
 
-// outbound makes the one client for URLs that others supply.
+// outbound makes a client for URLs that others supply. Documents, keys, logos and notices have one each: who keeps us waiting for a
+// logo, as anybody can, must not hold up the others.
 func outbound(cfg *Config) *safehttp.Client {
 	o := safehttp.Config{Allow: cfg.OutboundAllow, Logger: cfg.Logger}
 	for _, listen := range []string{cfg.Listen, cfg.AdminListen} {

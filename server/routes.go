@@ -61,7 +61,7 @@ func (s *Server) routes() *route.Router {
 		}
 	}
 	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
-	logos := logo.New(logo.Config{Clients: s.registry, HTTP: s.outbound, Now: s.cfg.Now, BasePath: s.issuer.Path})
+	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
 	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
 	login.New(login.Config{
 		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,

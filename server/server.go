@@ -17,7 +17,6 @@ import (
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
-	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -37,7 +36,6 @@ type Server struct {
 	users    *users.Service
 	tokens   *token.Service
 	sessions *session.Manager
-	outbound *safehttp.Client
 	logouts  *backchannel.Worker
 	pages    *web.Pages
 	cleaned  *cleaning
@@ -62,10 +60,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("argon2: %w", err)
 	}
-	s.outbound = outbound(&cfg)
 	s.registry = clients.NewRegistry(clients.RegistryConfig{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
-		MaxUnused: cfg.RegistrationLimit, Documents: clients.DocumentPolicy(cfg.ClientDocuments), Fetcher: documents{s.outbound},
+		MaxUnused: cfg.RegistrationLimit, Documents: clients.DocumentPolicy(cfg.ClientDocuments), Fetcher: documents{outbound(&cfg)},
 	})
 	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
 	s.users = users.New(users.Config{
@@ -74,7 +71,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.tokens, err = token.New(token.Config{
 		Store: cfg.Store, Clients: s.registry, Users: s.users, Keys: s.keys, Root: cfg.Root, Metrics: s.metrics, Now: cfg.Now,
-		Issuer: cfg.Issuer, ClientKeys: jwks.New(jwks.Config{HTTP: s.outbound, Now: cfg.Now}),
+		Issuer: cfg.Issuer, ClientKeys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}),
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
@@ -91,7 +88,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("token service: %w", err)
 	}
 	s.logouts = backchannel.New(backchannel.Config{
-		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: s.outbound, Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
+		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
 	})
 	s.sessions = session.New(session.Config{
 		Store: cfg.Store, Users: s.users, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),

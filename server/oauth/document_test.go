@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -116,6 +117,35 @@ func TestStatement65AClientByItsDocument(t *testing.T) {
 			t.Errorf("disabled: %d", page.Status)
 		}
 	})
+}
+
+// A logo that does not come, which anybody can register, holds up no document.
+func TestStatement65SlowLogosHoldUpNoDocument(t *testing.T) {
+	t.Parallel()
+	p := publish(t)
+	slow, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	s := servertest.New(t, accepting(p), servertest.Configure(func(c *server.Config) {
+		c.Registration = "open"
+		trusting := c.Outbound
+		c.Outbound = func(o *safehttp.Config) {
+			trusting(o)
+			o.MaxConcurrent = 1
+		}
+	}))
+	made := s.PostJSON("/oauth2/register", app("logo_uri", "https://"+slow.Addr().String()+"/logo.png")).Expect(201)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Get("/logo?client_id=" + made.String("client_id")).Expect(404) })
+	held, err := slow.Accept() // the one place for logos is taken
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Get(servertest.Client{ID: p.id(), Redirect: servertest.NativeCallback}.AuthorizePath("scope", "openid")).Expect(303)
+	held.Close()
+	wg.Wait()
 }
 
 // A cold document costs one fetch, however many wait for it.
