@@ -1,16 +1,9 @@
 package clienttest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -21,7 +14,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // The website of the agent's maker. Latchkey fetches no document from an address that is private or its own machine's, so that
@@ -83,7 +75,7 @@ func serveMaker(t *testing.T, folder string) (fetched *atomic.Int64) {
 	mux.HandleFunc("GET /of-another.json", func(w http.ResponseWriter, _ *http.Request) {
 		writeDocument(w, "https://"+makerHost+"/client.json")
 	})
-	listener := tls.NewListener(listenElsewhere(t), &tls.Config{Certificates: []tls.Certificate{certificate(t, folder)}})
+	listener := tls.NewListener(listenElsewhere(t), &tls.Config{Certificates: []tls.Certificate{certificate(t, folder, makerHost)}})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
@@ -156,24 +148,4 @@ func writeDocument(w http.ResponseWriter, id string) {
 		"response_types":             []string{"code"},
 		"token_endpoint_auth_method": "none",
 	})
-}
-
-// certificate is the website's, by an authority that is written to ca.pem.
-func certificate(t *testing.T, folder string) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: makerHost}, DNSNames: []string{makerHost},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(folder, "ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -27,7 +27,7 @@ func TestGoOIDC(t *testing.T) {
 				ClientID: client.ID, ClientSecret: client.Secret, Endpoint: provider.Endpoint(), RedirectURL: callback,
 				Scopes: []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess},
 			}
-			token := openIDLogin(t, config)
+			token := openIDLogin(t, newBrowser(), config)
 			// One algorithm only: a token that is signed with another key is refused.
 			verifier := provider.VerifierContext(t.Context(), &oidc.Config{ClientID: client.ID, SupportedSigningAlgs: []string{alg}})
 			first := verifyIDToken(t, verifier, token)
@@ -45,11 +45,11 @@ func TestGoOIDC(t *testing.T) {
 	}
 }
 
-func openIDLogin(t *testing.T, config *oauth2.Config) *oauth2.Token {
+func openIDLogin(t *testing.T, person *browser, config *oauth2.Config) *oauth2.Token {
 	t.Helper()
 	verifier := oauth2.GenerateVerifier()
 	address := config.AuthCodeURL("the state", oidc.Nonce("the nonce"), oauth2.S256ChallengeOption(verifier))
-	answer, _ := newBrowser().visit(t, address, callback)
+	answer, _ := person.visit(t, address, callback)
 	token, err := config.Exchange(t.Context(), answer.Query().Get("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
 		t.Fatalf("%v, after %s", err, answer)

@@ -76,9 +76,14 @@ type latchkey struct {
 func serve(t *testing.T, flags ...string) *latchkey {
 	t.Helper()
 	l := newLatchkey(t, "latchkey.db")
-	l.run(t, password+"\n", "user", "add", "--email", email, "--password-stdin", username)
+	l.addUser(t)
 	l.start(t, append([]string{"serve"}, flags...)...)
 	return l
+}
+
+func (l *latchkey) addUser(t *testing.T) {
+	t.Helper()
+	l.run(t, password+"\n", "user", "add", "--email", email, "--password-stdin", username)
 }
 
 // demo runs `latchkey demo` until the test ends; it has the same user by itself.

@@ -1,7 +1,6 @@
 package clienttest
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -9,10 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -119,27 +115,16 @@ func TestZitadelEndSession(t *testing.T) {
 func TestZitadelAssertion(t *testing.T) {
 	t.Parallel()
 	l := serve(t)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: public, KeyID: "one", Algorithm: "EdDSA", Use: "sig"}}})
+	key := newKey(t, "one")
+	keys, err := json.Marshal(publicKeys(key))
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := l.addClient(t, "--token-endpoint-auth-method=private_key_jwt", "--jwks="+string(keys))
 	party := newParty(t, l, client, callback)
-	assertion := func() string { return sign(t, private, client.ID, l.issuer) }
-
-	verifier := oauth2.GenerateVerifier()
-	answer, _ := newBrowser().visit(t, rp.AuthURL("state", party, rp.WithCodeChallenge(oidc.NewSHACodeChallenge(verifier))), callback)
-	tokens, err := rp.CodeExchange[*oidc.IDTokenClaims](t.Context(), answer.Query().Get("code"), party,
-		rp.WithCodeVerifier(verifier), rp.WithClientAssertionJWT(assertion()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tokens := logInWithKey(t, l, party, key)
 	for range 3 {
-		tokens, err = rp.RefreshTokens[*oidc.IDTokenClaims](t.Context(), party, tokens.RefreshToken, assertion(), oidc.ClientAssertionTypeJWTAssertion)
+		tokens, err = rp.RefreshTokens[*oidc.IDTokenClaims](t.Context(), party, tokens.RefreshToken, key.assertion(t, client.ID, l.issuer), oidc.ClientAssertionTypeJWTAssertion)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,22 +133,6 @@ func TestZitadelAssertion(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "invalid_client") {
 		t.Errorf("without an assertion: %v", err)
 	}
-}
-
-func sign(t *testing.T, key ed25519.PrivateKey, client, issuer string) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: key, KeyID: "one"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	signed, err := jwt.Signed(signer).Claims(map[string]any{
-		"iss": client, "sub": client, "aud": issuer, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
-	}).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
 }
 
 func newParty(t *testing.T, l *latchkey, client registered, redirectURI string) rp.RelyingParty {

@@ -131,18 +131,23 @@ test("who has signed in is not asked again, and who denies is believed", async (
   await assert.rejects(logIn(config, { person: new Browser(), parameters: { prompt: "none" } }), { error: "login_required" });
 });
 
-test("a mix-up is found out by iss", async () => {
-  const added = await addClient();
-  const config = await client.discovery(new URL(issuer), added.client_id, added.client_secret, undefined, options);
-  const honest = new Browser();
-  const person = { visit: async (...way) => {
-    const answer = await honest.visit(...way);
-    assert.equal(answer.searchParams.get("iss"), issuer);
-    answer.searchParams.set("iss", "https://other.example");
-    return answer;
-  } };
-  await assert.rejects(logIn(config, { person }), { code: "OAUTH_INVALID_RESPONSE" });
-});
+for (const [what, change] of Object.entries({
+  "of somebody else": (parameters) => parameters.set("iss", "https://other.example"),
+  "without an issuer": (parameters) => parameters.delete("iss"), // the metadata says that it is always there
+})) {
+  test(`an answer ${what} is found out (RFC 9207)`, async () => {
+    const added = await addClient();
+    const config = await client.discovery(new URL(issuer), added.client_id, added.client_secret, undefined, options);
+    const honest = new Browser();
+    const person = { visit: async (...way) => {
+      const answer = await honest.visit(...way);
+      assert.equal(answer.searchParams.get("iss"), issuer);
+      change(answer.searchParams);
+      return answer;
+    } };
+    await assert.rejects(logIn(config, { person }), { code: "OAUTH_INVALID_RESPONSE" });
+  });
+}
 
 test("an access token for a resource", async () => {
   const resource = "https://api.example.com/orders";
