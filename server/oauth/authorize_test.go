@@ -79,7 +79,7 @@ func TestStatement1RedirectURIsAreComparedExactly(t *testing.T) {
 		"https://app.example.evil.example/callback", "https://evil.example", "javascript:alert(1)",
 	} {
 		page := b.Authorize(s.Web, "redirect_uri", uri)
-		if page.Status != 400 || page.Left != "" || len(page.Hops) > 0 || !strings.Contains(page.Body, "invalid_request") {
+		if page.Status != 400 || page.Left != "" || len(page.Hops) > 0 || !strings.Contains(page.Body, "invalid_request") || !strings.Contains(page.Body, "Web application") {
 			t.Errorf("%q: %d %v %s", uri, page.Status, page.Hops, page.Left)
 		}
 	}

@@ -84,6 +84,14 @@ type AuthorizationError struct {
 
 func (e *AuthorizationError) Error() string { return e.Err.Error() }
 
+// ClientName is what the client calls itself; empty when it is unknown.
+func (e *AuthorizationError) ClientName() string {
+	if e.Client == nil {
+		return ""
+	}
+	return e.Client.ClientName
+}
+
 // Unwrap makes AsError find the error.
 func (e *AuthorizationError) Unwrap() error { return e.Err }
 

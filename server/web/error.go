@@ -55,6 +55,10 @@ func explain(err error) (v Error, retryAfter int) {
 	case errors.As(err, &said):
 		v = Error{Status: said.HTTPStatus(), Code: said.ErrorCode(), Description: said.ErrorDescription()}
 		retryAfter = said.RetryAfterSeconds()
+		var of interface{ ClientName() string }
+		if errors.As(err, &of) {
+			v.ClientName = of.ClientName()
+		}
 	case errors.Is(err, storage.ErrUnavailable):
 		v = Error{
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
