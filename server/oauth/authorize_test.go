@@ -546,6 +546,12 @@ func TestStatement16ErrorsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
 	if page := b.Authorize(evil, "response_type", "token"); page.Left != "" || page.Status != 400 || !strings.Contains(page.Body, "unsupported_response_type") {
 		t.Errorf("led to %q (%d)", page.Left, page.Status)
 	}
+	if page := b.Authorize(evil, "response_type", "token", "prompt", "none"); page.Left != "" {
+		t.Errorf("prompt=none led to %q", page.Left)
+	}
+	if e := b.Authorize(evil, "scope", "openid", "prompt", "none").Response("https://evil.example/").Get("error"); e != "login_required" {
+		t.Errorf("a request that is right was answered %q", e) // OpenID Connect Core §3.1.2.6
+	}
 	b.SignIn()
 	if e := b.Authorize(evil, "response_type", "token").Response("https://evil.example/").Get("error"); e != "unsupported_response_type" {
 		t.Errorf("signed in, and the client was told %q", e)

@@ -78,7 +78,7 @@ type AuthorizationError struct {
 	Response *AuthorizationResponse
 	// Client is nil when it is unknown.
 	Client *clients.Client
-	// Silent: the request was not to show any page (prompt=none).
+	// Silent: the request is right, but was not to show any page (prompt=none), and needs one.
 	Silent bool
 }
 
@@ -184,7 +184,8 @@ func (a *Authorization) checkRedirect() *Error {
 		}
 		a.RedirectURI = a.Client.RedirectURIs[0]
 	case !a.Client.MatchRedirectURI(uris[0]):
-		return invalidRequest("The redirect_uri is not one that the client registered. They are compared character by character.")
+		return invalidRequest("The redirect_uri is not one that the client registered. They are compared character by character: " +
+			"https is not http, localhost is not 127.0.0.1, and a slash at the end counts.")
 	default:
 		a.RedirectURI = uris[0]
 	}
@@ -194,7 +195,7 @@ func (a *Authorization) checkRedirect() *Error {
 // refuse makes an error that goes to the client.
 func (a *Authorization) refuse(code, format string, args ...any) error {
 	e := refuse(code, http.StatusBadRequest, ReasonBadRequest, format, args...)
-	return &AuthorizationError{Err: e, Client: a.Client, Silent: a.params.Get("prompt") == promptNone, Response: a.respond(url.Values{
+	return &AuthorizationError{Err: e, Client: a.Client, Silent: code == "login_required" || code == "consent_required", Response: a.respond(url.Values{
 		"error": {code}, "error_description": {e.Description},
 	})}
 }
@@ -245,7 +246,7 @@ func (a *Authorization) checkResponse(context.Context) error {
 		return a.refuse("invalid_request", "The parameter response_type is missing.")
 	case kind != "code":
 		// RFC 9700 §2.1.2: no tokens in answers of this endpoint.
-		return a.refuse("unsupported_response_type", "The response_type must be code.")
+		return a.refuse("unsupported_response_type", "The response_type must be code; tokens come from the token endpoint.")
 	case !a.Client.Allows(GrantAuthorizationCode):
 		return a.refuse("unauthorized_client", "The client is not registered for the grant type authorization_code.")
 	}
@@ -257,14 +258,14 @@ func (a *Authorization) checkChallenge(context.Context) error {
 	a.challenge = a.params.Get("code_challenge")
 	switch {
 	case a.challenge == "":
-		return a.refuse("invalid_request", "The parameter code_challenge is missing: PKCE (RFC 7636) is needed.")
+		return a.refuse("invalid_request", "The parameter code_challenge is missing: PKCE (RFC 7636) is needed of every client, with code_challenge_method=S256.")
 	case a.params.Get("code_challenge_method") != "S256":
 		// Leaving it out means plain: RFC 7636 §4.3.
-		return a.refuse("invalid_request", "The code_challenge_method must be S256.")
+		return a.refuse("invalid_request", "The code_challenge_method must be S256; a request without it means plain.")
 	}
 	// RFC 7636 §4.2: 32 bytes in base64url without padding.
 	if sum, err := base64.RawURLEncoding.Strict().DecodeString(a.challenge); err != nil || len(sum) != 32 {
-		return a.refuse("invalid_request", "The code_challenge is not that of the method S256.")
+		return a.refuse("invalid_request", "The code_challenge must be the SHA-256 hash of the code_verifier, in base64url without padding: 43 characters.")
 	}
 	return nil
 }
@@ -280,7 +281,7 @@ func (a *Authorization) checkScope(ctx context.Context) error {
 	}
 	for _, scope := range asked {
 		if !slices.Contains(allowed, scope) {
-			return a.refuse("invalid_scope", "The client may not ask for one of these scopes.")
+			return a.refuse("invalid_scope", "%s", scopeRefused(scope))
 		}
 		if !slices.Contains(a.Scope, scope) {
 			a.Scope = append(a.Scope, scope)
@@ -288,6 +289,16 @@ func (a *Authorization) checkScope(ctx context.Context) error {
 	}
 	a.nonce = a.params.Get("nonce")
 	return nil
+}
+
+// scopeRefused names the scope, which is often one of many that a library asks for by itself. What no scope can be (RFC 6749
+// §3.3), which an error_description can't hold either, is not repeated.
+func scopeRefused(scope string) string {
+	odd := strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
+	if odd || len(scope) > 100 {
+		return "The client may not ask for one of these scopes."
+	}
+	return "The client may not ask for the scope " + scope + "."
 }
 
 // authorizableScopes are those that a client may ask a user for. A client that was registered without any may ask for

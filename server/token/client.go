@@ -23,7 +23,8 @@ const (
 
 // errClient says the same words for an unknown client, a wrong secret and a disabled client.
 func errClient() *Error {
-	return refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "Client authentication failed.")
+	return refuse("invalid_client", http.StatusUnauthorized, ReasonClient, "Client authentication failed: "+
+		"the client_id is unknown or disabled, or its secret or assertion is missing or wrong.")
 }
 
 // noClient stands in for one that is not there, so that a secret is checked in any case.

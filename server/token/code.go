@@ -149,7 +149,8 @@ func (codeStrategy) ValidateAuthorizeCode(ctx context.Context, _ fosite.Requeste
 
 // invalidCode says the same words whatever the reason.
 func invalidCode(reason Reason) *Error {
-	return refuse("invalid_grant", http.StatusBadRequest, reason, "The authorization code is invalid, expired or was used before, or the request does not match the one that it was issued for.")
+	return refuse("invalid_grant", http.StatusBadRequest, reason, "The authorization code is invalid, expired or was used before, "+
+		"or it was issued to another client or for another redirect_uri.")
 }
 
 // findCode reads the code of the request and judges what fosite does not know.

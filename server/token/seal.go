@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -61,7 +62,7 @@ func (s *sealer) sealJSON(purpose string, v any) (string, error) {
 
 func (s *sealer) openJSON(purpose, text string, v any) error {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "\r\n") { // the decoder would skip them
 		return errUnsealed
 	}
 	plain, err := s.open(b, purpose)
