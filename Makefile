@@ -57,7 +57,7 @@ test-browser: build
 
 # Needs Node and npm; installs the libraries of clienttest/node/package-lock.json, and Debian's of Python as root. Nothing is skipped.
 test-clients:
-	cd clienttest && $(GO) vet ./... && $(GO) test -count=1 -timeout 10m -v ./...
+	cd clienttest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 10m -v ./...
 
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:

@@ -38,6 +38,7 @@ var built struct {
 func binary(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
+		// Given by a test that runs itself once more (TestClientDocument), or by hand, to try another one.
 		if built.path = os.Getenv("CLIENTTEST_BINARY"); built.path != "" {
 			return
 		}
