@@ -65,7 +65,10 @@ export class Agent {
   };
   person = new Browser();
 
-  constructor({ clientMetadataUrl } = {}) { this.clientMetadataUrl = clientMetadataUrl; }
+  constructor({ clientMetadataUrl, clientMetadata } = {}) {
+    this.clientMetadataUrl = clientMetadataUrl;
+    Object.assign(this.clientMetadata, clientMetadata);
+  }
 
   clientInformation() { return this.information; }
   saveClientInformation(information) { this.information = information; }

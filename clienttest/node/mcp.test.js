@@ -31,6 +31,29 @@ test("an agent that knows only the MCP server's URL gets in", async (t) => {
   assert.equal(agent.kept, undefined, "the agent has forgotten what does not work any more");
 });
 
+const agents = {
+  "says nothing of how it authenticates": { token_endpoint_auth_method: undefined },
+  "wants a secret": { token_endpoint_auth_method: "client_secret_post" },
+  "tells of itself, and asks for all there is": {
+    client_uri: "https://agent.example.com", software_id: "agent", software_version: "1.2", scope: "openid profile offline_access",
+  },
+  "lists grant types that it can't have": {
+    grant_types: ["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+  },
+};
+
+for (const [what, clientMetadata] of Object.entries(agents)) {
+  test(`an agent that ${what}`, async (t) => {
+    const agent = new Agent({ clientMetadata });
+    const client = await agent.connect(await startServer(t));
+    t.after(() => client.close());
+    assert.equal("client_secret" in agent.information, "token_endpoint_auth_method" in clientMetadata);
+    const who = await whoami(client);
+    agent.kept = { ...agent.kept, access_token: "has expired" };
+    assert.deepEqual(await whoami(client), who);
+  });
+}
+
 test("Latchkey describes the MCP server (RFC 9728)", async (t) => {
   const url = await startServer(t, {
     scopes: ["greet"],

@@ -163,11 +163,14 @@ test("logout", async () => {
   const config = await client.discovery(new URL(issuer), added.client_id, added.client_secret, undefined, options);
   const person = new Browser();
   const tokens = await logIn(config, { person });
+  const whileSignedIn = await logIn(config, { person, parameters: { scope: "openid" } });
   const address = client.buildEndSessionUrl(config, {
     id_token_hint: tokens.id_token, post_logout_redirect_uri: "http://127.0.0.1/goodbye", state: "bye",
   });
   assert.equal((await person.visit(address, "http://127.0.0.1/goodbye")).href, "http://127.0.0.1/goodbye?state=bye");
   await assert.rejects(logIn(config, { person, parameters: { prompt: "none" } }), { error: "login_required" });
+  await assert.rejects(client.refreshTokenGrant(config, whileSignedIn.refresh_token), { error: "invalid_grant" });
+  await refresh(config, tokens); // which has offline_access
 });
 
 test("dynamic registration with an initial access token", async () => {
