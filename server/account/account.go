@@ -15,14 +15,13 @@ import (
 // The addresses, below the issuer's path.
 const (
 	RootPath           = "/"
-	Path               = "/account"
+	Path               = route.AccountPath
 	PasswordPath       = Path + "/password"
 	EndSessionPath     = Path + "/sessions/end"
 	EndAllPath         = Path + "/sessions/end-all"
 	EndApplicationPath = Path + "/applications/end"
 	SignOutPath        = Path + "/sign-out"
 	SignedOutPath      = Path + "/signed-out"
-	loginPath          = "/login"
 	doneParameter      = "done"
 	returnParameter    = "return_to"
 	sessionParameter   = "session"
@@ -96,7 +95,7 @@ func (h *Handlers) signedIn(act action) route.Handler {
 }
 
 func (h *Handlers) toLogin(w http.ResponseWriter) error {
-	return h.redirect(w, loginPath+"?"+url.Values{returnParameter: {h.BasePath + Path}}.Encode())
+	return h.redirect(w, route.LoginPath+"?"+url.Values{returnParameter: {h.BasePath + Path}}.Encode())
 }
 
 // done leads back to the page, which then says what was done.
@@ -104,9 +103,7 @@ func (h *Handlers) done(w http.ResponseWriter, n web.Notice) error {
 	return h.redirect(w, Path+"?"+url.Values{doneParameter: {string(n)}}.Encode())
 }
 
-// redirect leads to an address below the issuer's path. 303 makes the browser drop what it has posted: RFC 9700 §4.12.
+// redirect leads to an address below the issuer's path.
 func (h *Handlers) redirect(w http.ResponseWriter, path string) error {
-	w.Header().Set("Location", h.BasePath+path)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return route.SeeOther(w, h.BasePath+path)
 }

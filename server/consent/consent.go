@@ -15,12 +15,6 @@ import (
 	"latchkey/storage"
 )
 
-// Path is the address, below the issuer's path.
-const Path = "/consent"
-
-// authorizePath is where the page leads on to, below the issuer's path.
-const authorizePath = "/oauth2/authorize?continue="
-
 // Store is the part of storage.Store that the page needs.
 type Store interface {
 	storage.Consents
@@ -53,7 +47,7 @@ func New(c Config) *Handlers {
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	rt.Page(Path, h.consent, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	rt.Page(route.ConsentPath, h.consent, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 }
 
 func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
@@ -118,7 +112,7 @@ func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *st
 		return web.Consent{}, err
 	}
 	p := web.Consent{
-		Action: h.BasePath + Path, Hidden: []web.Field{{Name: "request", Value: ticket}},
+		Action: h.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
 		Username:     present.User.Username,
 		Client:       h.client(a.Client),
 		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),

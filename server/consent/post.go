@@ -32,9 +32,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", h.BasePath+authorizePath+next)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return route.SeeOther(w, h.BasePath+route.ContinuePath+next)
 }
 
 // allow keeps what the user has allowed. The code that is made of it needs the sealed decision besides: a consent that is

@@ -14,9 +14,6 @@ import (
 	"latchkey/storage"
 )
 
-// Path is the address, below the issuer's path.
-const Path = "/login"
-
 // Config is what the handlers work with.
 type Config struct {
 	Tokens   *token.Service
@@ -35,7 +32,7 @@ func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	rt.Page(Path, h.login, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	rt.Page(route.LoginPath, h.login, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 }
 
 func (h *Handlers) login(w http.ResponseWriter, r *http.Request) error {
@@ -92,7 +89,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if elsewhere || h.satisfied(v) {
-		return redirect(w, v.returnTo)
+		return route.SeeOther(w, v.returnTo)
 	}
 	page := h.page(v)
 	if query.Get("signed_in") != "" && v.present == nil {
@@ -104,7 +101,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 // page is the form for a visit, with nothing typed.
 func (h *Handlers) page(v *visit) web.Login {
 	p := web.Login{
-		Action: h.BasePath + Path, Hidden: []web.Field{{Name: "return_to", Value: v.returnTo}},
+		Action: h.BasePath + route.LoginPath, Hidden: []web.Field{{Name: "return_to", Value: v.returnTo}},
 		RememberTTL: h.Sessions.RememberTTL(),
 	}
 	if v.asked == nil {
@@ -132,14 +129,7 @@ func bounded(username string) string {
 	return username
 }
 
-func redirect(w http.ResponseWriter, location string) error {
-	w.Header().Set("Location", location)
-	// 303 makes the browser drop the body that it has posted, the password: RFC 9700 §4.12.
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
-}
-
 // checkCookies is the address at which a browser that brought no cookie shows whether it keeps ours.
 func (h *Handlers) checkCookies(returnTo string) string {
-	return h.BasePath + Path + "?" + url.Values{"return_to": {returnTo}, "signed_in": {"1"}}.Encode()
+	return h.BasePath + route.LoginPath + "?" + url.Values{"return_to": {returnTo}, "signed_in": {"1"}}.Encode()
 }

@@ -27,7 +27,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case elsewhere:
-		return redirect(w, v.returnTo)
+		return route.SeeOther(w, v.returnTo)
 	case form.Get("action") == "continue":
 		return h.selected(w, v)
 	}
@@ -40,18 +40,18 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	}
 	if _, err := r.Cookie(session.CookieName); err != nil {
 		// Where the cookie is not kept the browser would be sent here again and again, without a word.
-		return redirect(w, h.checkCookies(v.returnTo))
+		return route.SeeOther(w, h.checkCookies(v.returnTo))
 	}
-	return redirect(w, v.returnTo)
+	return route.SeeOther(w, v.returnTo)
 }
 
 // selected goes on with the account that is signed in, if that is what is asked: prompt=select_account. Whether a password is
 // needed after all is for the authorization endpoint to say.
 func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
 	if v.asked == nil || v.present == nil {
-		return redirect(w, v.returnTo)
+		return route.SeeOther(w, v.returnTo)
 	}
-	return redirect(w, h.BasePath+authorizePath+v.asked.Selected(v.present.ID))
+	return route.SeeOther(w, h.BasePath+route.ContinuePath+v.asked.Selected(v.present.ID))
 }
 
 // refused shows the form again. An unknown user and a wrong password look the same.

@@ -15,13 +15,6 @@ import (
 	"latchkey/storage"
 )
 
-// The pages that an authorization request goes through, and how an unfinished one comes back: below the issuer's path.
-const (
-	loginPath    = "/login"
-	consentPath  = "/consent"
-	continuation = "continue"
-)
-
 // Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
 // here as a continuation.
 func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
@@ -43,10 +36,10 @@ func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch step {
 	case token.StepLogin:
-		back := h.basePath + AuthorizePath + "?" + continuation + "=" + a.Continuation()
-		return seeOther(w, h.basePath+loginPath+"?"+url.Values{"return_to": {back}}.Encode())
+		back := h.basePath + route.ContinuePath + a.Continuation()
+		return route.SeeOther(w, h.basePath+route.LoginPath+"?"+url.Values{"return_to": {back}}.Encode())
 	case token.StepConsent:
-		return seeOther(w, h.basePath+consentPath+"?"+url.Values{"request": {a.Ticket(session.ID)}}.Encode())
+		return route.SeeOther(w, h.basePath+route.ConsentPath+"?"+url.Values{"request": {a.Ticket(session.ID)}}.Encode())
 	}
 	answer, err := h.tokens.Issue(r.Context(), a, session)
 	if err != nil {
@@ -62,7 +55,7 @@ func (h *Handlers) authorization(r *http.Request) (*token.Authorization, error) 
 	if err != nil {
 		return nil, err
 	}
-	if text := params.Get(continuation); text != "" && r.Method == http.MethodGet {
+	if text := params.Get(route.Continue); text != "" && r.Method == http.MethodGet {
 		return h.tokens.Resume(r.Context(), text)
 	}
 	return h.tokens.Authorize(r.Context(), params)
@@ -129,14 +122,7 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *token.
 		}
 		return h.pages.Render(w, r, http.StatusOK, page)
 	}
-	return seeOther(w, answer.Location())
-}
-
-// seeOther redirects by 303, which makes the browser drop what it has posted: RFC 9700 §4.12.
-func seeOther(w http.ResponseWriter, location string) error {
-	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return route.SeeOther(w, answer.Location())
 }
 
 // Push is the endpoint for pushed authorization requests (RFC 9126 §2).

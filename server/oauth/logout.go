@@ -41,7 +41,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	confirmed := false
 	if ticket := params.Get("request"); ticket != "" && r.Method == http.MethodPost {
 		if session == nil {
-			return seeOther(w, h.basePath+LogoutPath) // signed out already
+			return route.SeeOther(w, h.basePath+LogoutPath) // signed out already
 		}
 		decision := params.Get("decision")
 		params, err = h.tokens.OpenLogoutTicket(ticket, session.ID)
@@ -52,7 +52,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if decision != "logout" {
-			return seeOther(w, h.basePath+accountPath)
+			return route.SeeOther(w, h.basePath+route.AccountPath)
 		}
 		confirmed = true
 	}
@@ -73,13 +73,10 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 		l.back = ""
 	}
 	if l.back != "" {
-		return seeOther(w, l.back)
+		return route.SeeOther(w, l.back)
 	}
 	return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Locales: params.Get("ui_locales")})
 }
-
-// accountPath is the account page.
-const accountPath = "/account"
 
 // logoutRequest reads what is asked for. A redirect URI that is not the client's is left out (§3): signing out goes before
 // going back.

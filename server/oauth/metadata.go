@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/route"
 	"latchkey/server/token"
 )
 
 // The paths of the endpoints, behind the issuer.
 const (
-	AuthorizePath     = "/oauth2/authorize"
+	AuthorizePath     = route.AuthorizePath
 	PushPath          = "/oauth2/par"
 	TokenPath         = "/oauth2/token"
 	RevokePath        = "/oauth2/revoke"
@@ -23,7 +24,7 @@ const (
 	RegisterPath      = "/oauth2/register"
 	RegisteredPath    = RegisterPath + "/{client_id}"
 	UserInfoPath      = "/oauth2/userinfo"
-	LogoutPath        = "/oauth2/logout"
+	LogoutPath        = route.LogoutPath
 	JWKSPath          = "/oauth2/jwks"
 	ResourcesPath     = "/oauth2/resources"
 	OAuthMetadataPath = "/.well-known/oauth-authorization-server"
