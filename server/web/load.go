@@ -45,7 +45,7 @@ func samples(now time.Time) []View {
 			Username: "u", Email: "u@example", HasPassword: true, Notice: NoticePasswordChanged, Problem: ProblemMismatch,
 			Sessions: []SessionInfo{{Current: true, UserAgent: "x", Address: "::1", Since: now, LastSeen: now}, {ID: "1", Since: now}},
 			Apps:     []AppInfo{{Client: client, Scope: scopes, Since: now, LastUsed: now, Sessions: 2}, {Client: bare, Since: now}},
-			Events:   []EventInfo{{At: now, Action: "signed_in", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},
+			Events:   []EventInfo{{At: now, Action: "login_succeeded", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},
 		},
 		Account{},
 	}

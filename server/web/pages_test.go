@@ -489,7 +489,7 @@ func account() web.Account {
 		at := now.Add(-time.Duration(i) * 29 * time.Hour)
 		v.Sessions = append(v.Sessions, web.SessionInfo{ID: "0193c2d5-7b1e-7cc0-9d3a-1f0f0d0c0b0a", UserAgent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36 Edg/130.0", Address: "192.0.2.1", Since: at, LastSeen: at})
 		v.Apps = append(v.Apps, web.AppInfo{Client: web.ClientInfo{ID: "notes", Name: "Notes for Teams"}, Scope: []web.ScopeInfo{{Name: "openid"}, {Name: "email"}}, Since: at, LastUsed: at, Sessions: i})
-		v.Events = append(v.Events, web.EventInfo{At: at, Action: "signed_in", ClientName: "Notes", Address: "192.0.2.1"}, web.EventInfo{At: at, Action: "signed_out"})
+		v.Events = append(v.Events, web.EventInfo{At: at, Action: "login_succeeded", ClientName: "Notes", Address: "192.0.2.1"}, web.EventInfo{At: at, Action: "browser_session_ended"})
 	}
 	return v
 }
