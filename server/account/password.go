@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"latchkey/server/internal/request"
@@ -85,8 +84,5 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, present *storag
 		return err
 	}
 	page.Problem, page.RetryAfter = problem, wait
-	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	}
 	return h.Pages.Render(w, r, status, page)
 }

@@ -111,18 +111,14 @@ func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *st
 	if err != nil {
 		return web.Consent{}, err
 	}
-	p := web.Consent{
+	return web.Consent{
 		Action: h.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
 		Username:     present.User.Username,
 		Client:       h.client(a.Client),
 		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),
 		Scope: scopes(a, present.Consent), Resources: resources,
 		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
-	}
-	if target := a.FormTarget(); target != "" {
-		p.FormTargets = []string{target}
-	}
-	return p, nil
+	}, nil
 }
 
 func (h *Handlers) client(c *clients.Client) web.ClientInfo {

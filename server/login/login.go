@@ -111,9 +111,7 @@ func (h *Handlers) page(v *visit) web.Login {
 	if p.ClientName == "" {
 		p.ClientName = v.asked.Client.ID
 	}
-	if target := v.asked.FormTarget(); target != "" {
-		p.FormTargets = []string{target}
-	}
+	p.Away = true
 	if v.asked.SelectAccount && v.present != nil {
 		p.Account = v.present.User.Username
 	}

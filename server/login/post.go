@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"latchkey/server/internal/request"
@@ -64,9 +63,6 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 	h.satisfied(v) // so that the page knows whether the present account may be chosen
 	page := h.page(v)
 	page.Username, page.Problem, page.RetryAfter = bounded(form.Get("username")), problem, wait
-	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	}
 	return h.Pages.Render(w, r, status, page)
 }
 

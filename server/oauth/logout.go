@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"latchkey/clients"
 	"latchkey/server/route"
@@ -115,11 +114,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	if uri := params.Get("post_logout_redirect_uri"); uri != "" && !client.Disabled && slices.Contains(client.PostLogoutRedirectURIs, uri) {
 		l.back = uri
 		if state := params.Get("state"); state != "" {
-			separator := "?"
-			if strings.Contains(uri, "?") {
-				separator = "&"
-			}
-			l.back += separator + url.Values{"state": {state}}.Encode()
+			l.back = (&token.AuthorizationResponse{RedirectURI: uri, Params: url.Values{"state": {state}}}).Location()
 		}
 	}
 	return l, nil
@@ -137,17 +132,10 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 	}
 	page := web.Logout{
 		Action: h.basePath + LogoutPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
-		Username: s.User.Username, Locales: l.params.Get("ui_locales"),
+		Username: s.User.Username, Locales: l.params.Get("ui_locales"), Away: l.back != "",
 	}
 	if l.client != nil {
 		page.ClientName = l.client.ClientName
-	}
-	if u, err := url.Parse(l.back); err == nil && l.back != "" {
-		target := u.Scheme + ":"
-		if u.Host != "" {
-			target += "//" + u.Host
-		}
-		page.FormTargets = []string{target}
 	}
 	return h.pages.Render(w, r, http.StatusOK, page)
 }

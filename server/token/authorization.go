@@ -406,16 +406,3 @@ func (a *Authorization) Lifetime() time.Duration {
 	}
 	return p.absolute
 }
-
-// FormTarget is what a Content-Security-Policy must let forms lead to, since the redirects after a form post count too:
-// the origin of the redirect URI, or its scheme.
-func (a *Authorization) FormTarget() string {
-	u, err := url.Parse(a.RedirectURI)
-	switch {
-	case err != nil:
-		return ""
-	case u.Scheme == "http" || u.Scheme == "https":
-		return u.Scheme + "://" + u.Host
-	}
-	return u.Scheme + ":"
-}

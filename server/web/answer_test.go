@@ -41,8 +41,9 @@ func TestStatement11PagesLoadOurFilesOnlyAndNoInlineScript(t *testing.T) {
 		want string
 	}{
 		{web.Login{}, base + "; form-action 'self'" + end},
-		{web.Login{FormTargets: []string{"https://app.example"}}, base + end},
-		{web.Consent{FormTargets: []string{"com.example.app:"}}, base + end},
+		{web.Login{Away: true}, base + end},
+		{web.Consent{}, base + end},
+		{web.Logout{Away: true}, base + end},
 		{web.Logout{}, base + "; form-action 'self'" + end},
 		{web.Error{Status: 400}, base + "; form-action 'self'" + end},
 		{web.Account{}, base + "; form-action 'self'" + end},

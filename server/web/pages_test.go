@@ -94,7 +94,7 @@ func filled(s string) []web.View {
 	views := []any{
 		&web.Login{
 			Hidden: make([]web.Field, 1), Problem: web.ProblemThrottled, RetryAfter: time.Minute, RememberTTL: time.Hour,
-			FormTargets: make([]string, 1),
+			Away: true,
 		},
 		&web.Consent{Hidden: make([]web.Field, 1), LocalOnly: true, Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), Lifetime: time.Hour},
 		&web.Consent{Client: web.ClientInfo{Unverified: true}, Scope: make([]web.ScopeInfo, 1)},

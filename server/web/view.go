@@ -23,7 +23,8 @@ type Login struct {
 	Hidden []Field
 	// Username is filled in: what was typed before, or the login_hint.
 	Username string
-	// Problem is one of the Problem constants, or empty. RetryAfter goes with ProblemThrottled.
+	// Problem is one of the Problem constants, or empty. RetryAfter goes with ProblemThrottled and ProblemOverload, and into the
+	// header of that name.
 	Problem    Problem
 	RetryAfter time.Duration
 	// ClientName is the application that asked for the login, empty for the account page.
@@ -35,9 +36,9 @@ type Login struct {
 	RememberTTL time.Duration
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
-	// FormTargets are the origins (or schemes, as "com.example.app:") that the redirects after the form lead to. Where there are
-	// any, form-action is left out of the Content-Security-Policy: see policy.
-	FormTargets []string
+	// Away: the redirects after the form lead to an application. Then form-action is left out of the Content-Security-Policy: see
+	// policy.
+	Away bool
 }
 
 // Problem is why a form is shown again.
@@ -87,8 +88,6 @@ type Consent struct {
 	Lifetime time.Duration
 	Offline  bool
 	Locales  string
-	// FormTargets is as in Login.
-	FormTargets []string
 }
 
 // ScopeInfo is one scope; its words are the pages' own, the operator's, or its name.
@@ -125,8 +124,8 @@ type Logout struct {
 	Username   string
 	ClientName string
 	Locales    string
-	// FormTargets is as in Login.
-	FormTargets []string
+	// Away is as in Login.
+	Away bool
 }
 
 // LoggedOut says that the user is signed out.
@@ -150,7 +149,7 @@ type Account struct {
 	HasPassword bool
 	// Notice is what was just done: one of the Notice constants, or empty.
 	Notice Notice
-	// Problem is about the form of the password. RetryAfter goes with ProblemThrottled.
+	// Problem is about the form of the password. RetryAfter is as in Login.
 	Problem    Problem
 	RetryAfter time.Duration
 	Sessions   []SessionInfo
@@ -213,13 +212,17 @@ type demands struct {
 	away bool
 	// script: the page has one.
 	script bool
+	// retryAfter goes into Retry-After when it is not zero.
+	retryAfter time.Duration
 }
 
-func (v Login) asks() demands { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+func (v Login) asks() demands {
+	return demands{locales: v.Locales, away: v.Away, retryAfter: v.RetryAfter}
+}
 
-func (v Consent) asks() demands   { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+func (v Consent) asks() demands   { return demands{locales: v.Locales, away: true} }
 func (v Error) asks() demands     { return demands{locales: v.Locales} }
-func (v Logout) asks() demands    { return demands{locales: v.Locales, away: len(v.FormTargets) > 0} }
+func (v Logout) asks() demands    { return demands{locales: v.Locales, away: v.Away} }
 func (v LoggedOut) asks() demands { return demands{locales: v.Locales} }
 func (v FormPost) asks() demands  { return demands{locales: v.Locales, away: true, script: true} }
-func (v Account) asks() demands   { return demands{} }
+func (v Account) asks() demands   { return demands{retryAfter: v.RetryAfter} }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, v Vie
 	h.Set("Content-Language", l.tag.String())
 	h.Set("Content-Security-Policy", p.policy(asked))
 	h.Set("Cache-Control", "no-store")
+	if wait := asked.retryAfter; wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second))) // rounded up: nobody should come back too early
+	}
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
