@@ -94,14 +94,9 @@ for (const alg of ["ES256", "Ed25519", "RS256", "PS256"]) {
 /** A client that authenticates with a new key. */
 async function withKey(alg, flags) {
   const { publicKey, privateKey } = await crypto.subtle.generateKey(algorithms[alg], true, ["sign", "verify"]);
-  // The name of RFC 8037, which RFC 9864 replaces by the one of the curve.
-  const name = alg === "Ed25519" ? "EdDSA" : alg;
-  const key = { ...(await crypto.subtle.exportKey("jwk", publicKey)), kid: "one", use: "sig", alg: name };
+  const key = { ...(await crypto.subtle.exportKey("jwk", publicKey)), kid: "one", use: "sig", alg };
   const added = await addClient({ "token-endpoint-auth-method": "private_key_jwt", jwks: JSON.stringify({ keys: [key] }), ...flags });
-  const assertion = client.PrivateKeyJwt({ key: privateKey, kid: "one" }, {
-    // Of an Ed25519 key the library says Ed25519 (RFC 9864) where Latchkey's metadata says EdDSA.
-    [client.modifyAssertion]: (header) => { header.alg = name; },
-  });
+  const assertion = client.PrivateKeyJwt({ key: privateKey, kid: "one" });
   return { config: await client.discovery(new URL(issuer), added.client_id, undefined, assertion, options) };
 }
 
