@@ -112,7 +112,7 @@ func (h *Handlers) page(v *visit) web.Login {
 		p.ClientName = v.asked.Client.ID
 	}
 	p.Away = true
-	if v.asked.SelectAccount && v.present != nil {
+	if v.asked.MayKeepAccount(v.present) {
 		p.Account = v.present.User.Username
 	}
 	return p

@@ -173,6 +173,11 @@ func TestSelectAccount(t *testing.T) {
 	if !page.Has("/login") || !strings.Contains(page.Body, servertest.Username) {
 		t.Fatalf("the account is not asked for: %s", page.URL)
 	}
+	// A wrong password does not take the choice away.
+	page = b.Post("/login", "username", "bob", "password", "wrong", "return_to", page.Form("/login").Fields.Get("return_to"))
+	if page.Status != http.StatusUnauthorized || !strings.Contains(page.Body, `value="continue"`) {
+		t.Errorf("after a wrong password: %d %s", page.Status, page.Body)
+	}
 	if page.Form("/login").Press("action", "continue").Response(servertest.Callback).Get("code") == "" {
 		t.Error("no code for the account that was chosen")
 	}

@@ -60,7 +60,6 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 		return err
 	}
 	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
-	h.satisfied(v) // so that the page knows whether the present account may be chosen
 	page := h.page(v)
 	page.Username, page.Problem, page.RetryAfter = bounded(form.Get("username")), problem, wait
 	return h.Pages.Render(w, r, status, page)

@@ -334,6 +334,10 @@ func TestStatement17PushedRequests(t *testing.T) {
 		if page := b.Follow(by(s.Portal, uri)); page.Status != 400 || page.Left != "" {
 			t.Errorf("another client's: %d %s", page.Status, page.Left)
 		}
+		// So does a request that is wrong by itself.
+		if page := b.Follow(by(s.Web, uri, "request_uri", uri)); page.Status != 400 || page.Left != "" {
+			t.Errorf("named twice: %d %s", page.Status, page.Left)
+		}
 		// Nothing of the query is merged in.
 		page := b.Follow(by(s.Web, uri, "scope", "openid read write", "state", "other", "code_challenge", "x", "redirect_uri", "https://evil.example")).Through()
 		answer := page.Response(servertest.Callback)

@@ -27,8 +27,6 @@ type Authorization struct {
 	// LoginHint, UILocales and ACRValues are OpenID Connect's (Core §3.1.2.1).
 	LoginHint string
 	UILocales string
-	// SelectAccount: the user is to choose the account, and may keep the present one.
-	SelectAccount bool
 
 	s         *Service
 	state     string

@@ -27,13 +27,13 @@ func (s *Service) Decide(a *Authorization, session *storage.LiveBrowserSession) 
 	if session != nil && a.marked(decisionDeny, session.ID) {
 		return 0, a.refuse("access_denied", "The user did not allow it.")
 	}
-	login, err := a.needsLogin(session)
+	need, err := a.needsLogin(session)
 	switch {
 	case err != nil:
 		return 0, err
-	case login && a.prompts(promptNone):
+	case need != loginNotNeeded && a.prompts(promptNone):
 		return 0, a.refuse("login_required", "The user must sign in.")
-	case login:
+	case need != loginNotNeeded:
 		return StepLogin, nil
 	case !a.needsConsent(session):
 		return StepIssue, nil
@@ -43,30 +43,45 @@ func (s *Service) Decide(a *Authorization, session *storage.LiveBrowserSession) 
 	return StepConsent, nil
 }
 
+// loginNeed is why somebody has to sign in.
+type loginNeed int
+
+const (
+	loginNotNeeded loginNeed = iota
+	// loginChoice: the user is to choose the account, and may keep the present one (prompt=select_account).
+	loginChoice
+	loginNeeded
+)
+
 // needsLogin: OpenID Connect Core §3.1.2.3. A login counts as new when it is later than the request.
-func (a *Authorization) needsLogin(session *storage.LiveBrowserSession) (bool, error) {
+func (a *Authorization) needsLogin(session *storage.LiveBrowserSession) (loginNeed, error) {
 	if session == nil {
-		return true, nil
+		return loginNeeded, nil
 	}
 	fresh := !session.AuthTime.Before(a.startedAt)
 	switch {
 	case a.subject != "" && a.subject != strconv.FormatInt(session.UserID, 10):
 		if fresh {
 			// Asked for one user, signed in as another: asking again would go round in circles.
-			return false, a.refuse("login_required", "Another user is signed in than the one asked for.")
+			return loginNotNeeded, a.refuse("login_required", "Another user is signed in than the one asked for.")
 		}
-		return true, nil
+		return loginNeeded, nil
 	case fresh:
-		return false, nil
+		return loginNotNeeded, nil
 	case a.prompts(promptLogin):
-		return true, nil
+		return loginNeeded, nil
 	case a.maxAge >= 0 && a.startedAt.Sub(session.AuthTime) > a.maxAge:
-		return true, nil
+		return loginNeeded, nil
 	case a.prompts(promptSelectAccount) && !a.chosen(session):
-		a.SelectAccount = true
-		return true, nil
+		return loginChoice, nil
 	}
-	return false, nil
+	return loginNotNeeded, nil
+}
+
+// MayKeepAccount tells whether the user need only say that the account of the session is the right one.
+func (a *Authorization) MayKeepAccount(session *storage.LiveBrowserSession) bool {
+	need, err := a.needsLogin(session)
+	return err == nil && need == loginChoice
 }
 
 // chosen: the user has said that this account is the right one, or has gone on to the consent page with it.

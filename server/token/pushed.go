@@ -101,9 +101,12 @@ func (s *Service) limitPushes(ctx context.Context) error {
 
 // takePushed uses up a pushed request. Nothing of the request that names it is merged in.
 func (s *Service) takePushed(ctx context.Context, client *clients.Client, params url.Values) (url.Values, error) {
+	if len(params["request_uri"]) > 1 {
+		return nil, &AuthorizationError{Client: client, Err: invalidRequest("The parameter request_uri is repeated.")}
+	}
 	reference := strings.TrimPrefix(params.Get("request_uri"), requestURIPrefix)
 	pushed, err := s.store.TakePushedRequest(ctx, sha256.Sum256([]byte(reference)), client.ID, s.now())
-	if errors.Is(err, storage.ErrNotFound) || len(params["request_uri"]) > 1 {
+	if errors.Is(err, storage.ErrNotFound) {
 		return nil, &AuthorizationError{Client: client, Err: refuse("invalid_request_uri", http.StatusBadRequest, ReasonBadRequest,
 			"The pushed request has expired, was used before, or is another client's.")}
 	}

@@ -19,7 +19,7 @@ const (
 // OpenIDScopes are the scopes that mean the same at every server.
 func OpenIDScopes() []string { return []string{scopeOpenID, scopeProfile, scopeEmail, scopeOffline} }
 
-// userClaim names are those of OpenID Connect Core §5.1 that Latchkey can tell of a user, by the scope that asks for them.
+// claimsOfScope are the claims of OpenID Connect Core §5.1 that Latchkey can tell of a user, by the scope that asks for them.
 var claimsOfScope = map[string][]string{
 	scopeProfile: {"name", "preferred_username"},
 	scopeEmail:   {"email", "email_verified"},
