@@ -2,9 +2,6 @@ package oauth
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +9,6 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/web"
-	"latchkey/storage"
 )
 
 // Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
@@ -65,15 +61,10 @@ func (h *Handlers) authorization(r *http.Request) (*token.Authorization, error) 
 func authorizationParams(r *http.Request) (url.Values, error) {
 	raw := r.URL.RawQuery
 	if r.Method == http.MethodPost {
-		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if err != nil || kind != "application/x-www-form-urlencoded" {
-			return nil, invalidRequest("The body must be application/x-www-form-urlencoded.")
+		var err error
+		if raw, err = readBody(r); err != nil {
+			return nil, err
 		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, fmt.Errorf("read form: %w", err)
-		}
-		raw = string(body)
 	}
 	if strings.Count(raw, "&") >= maxParameters {
 		return nil, invalidRequest("There are too many parameters.")
@@ -123,81 +114,4 @@ func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *token.
 		return h.pages.Render(w, r, http.StatusOK, page)
 	}
 	return route.SeeOther(w, answer.Location())
-}
-
-// Push is the endpoint for pushed authorization requests (RFC 9126 §2).
-func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
-	f, client, err := readRequest(r)
-	if err != nil {
-		return err
-	}
-	pushed, err := h.tokens.Push(r.Context(), &token.PushRequest{Client: client, Params: url.Values(f)})
-	if err != nil {
-		return err
-	}
-	return writeJSONStatus(w, http.StatusCreated, struct {
-		RequestURI string `json:"request_uri"`
-		ExpiresIn  int64  `json:"expires_in"`
-	}{pushed.RequestURI, pushed.ExpiresIn})
-}
-
-// UserInfo is the userinfo endpoint (OpenID Connect Core §5.3). The token comes in the header or, in a POST, in the form
-// (RFC 6750 §2.1, §2.2); never in the query, which ends up in logs.
-func (h *Handlers) UserInfo(w http.ResponseWriter, r *http.Request) error {
-	bearer, err := bearerToken(r)
-	if err != nil {
-		return err
-	}
-	info, err := h.tokens.UserInfo(r.Context(), bearer)
-	if err != nil {
-		return err
-	}
-	if info.JWT != "" {
-		w.Header().Set("Content-Type", "application/jwt")
-		_, err := io.WriteString(w, info.JWT.Reveal())
-		return err
-	}
-	return writeJSON(w, info.Claims)
-}
-
-func bearerToken(r *http.Request) (storage.Secret, error) {
-	headers := r.Header.Values("Authorization")
-	inForm := storage.Secret("")
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method == http.MethodPost && err == nil && kind == "application/x-www-form-urlencoded" {
-		f, err := readForm(r)
-		if err != nil {
-			return "", err
-		}
-		inForm = f.secret("access_token")
-	}
-	switch {
-	case len(headers) > 1 || len(headers) == 1 && inForm != "":
-		return "", invalidRequest("The access token must be sent once, in one way.")
-	case len(headers) == 0 && inForm != "":
-		return inForm, nil
-	case len(headers) == 0:
-		return "", errNoToken
-	}
-	scheme, text, ok := strings.Cut(headers[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || text == "" {
-		return "", errNoToken
-	}
-	return storage.Secret(strings.TrimSpace(text)), nil
-}
-
-// errNoToken: RFC 6750 §3.1 wants no error code where no token was sent.
-var errNoToken = errors.New("no access token")
-
-// RenderBearerError writes an error as RFC 6750 §3 has it.
-func RenderBearerError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errNoToken) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey"`)
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	e := protocolError(err)
-	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey", error="`+e.Code+`", error_description="`+describable(e.Description)+`"`)
-	}
-	renderJSON(w, r, e)
 }

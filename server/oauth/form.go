@@ -39,20 +39,33 @@ func (f form) optional(name string) *string {
 	return &v
 }
 
-// readForm reads the parameters from the body. Those in the query do not count: RFC 6749 §2.3.1 forbids credentials
-// there, and queries end up in logs.
-func readForm(r *http.Request) (form, error) {
-	// A charset parameter is let through whatever it says: libraries send ISO-8859-1 with what is plain ASCII in fact,
-	// and anything else fails as UTF-8 below.
+// isForm tells whether the body is a form. A charset parameter is let through whatever it says: libraries send ISO-8859-1 with
+// what is plain ASCII in fact, and anything else fails as UTF-8 later.
+func isForm(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && err != mime.ErrInvalidMediaParameter || kind != "application/x-www-form-urlencoded" {
-		return nil, invalidRequest("The body must be application/x-www-form-urlencoded.")
+	return (err == nil || err == mime.ErrInvalidMediaParameter) && kind == "application/x-www-form-urlencoded"
+}
+
+// readBody reads a body that must be a form.
+func readBody(r *http.Request) (string, error) {
+	if !isForm(r) {
+		return "", invalidRequest("The body must be application/x-www-form-urlencoded.")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read form: %w", err)
+		return "", fmt.Errorf("read form: %w", err)
 	}
-	return parseForm(string(body))
+	return string(body), nil
+}
+
+// readForm reads the parameters from the body. Those in the query do not count: RFC 6749 §2.3.1 forbids credentials
+// there, and queries end up in logs.
+func readForm(r *http.Request) (form, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return parseForm(body)
 }
 
 // repeatable are the parameters that a request may hold more than once: RFC 8707 §2.

@@ -37,44 +37,56 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	confirmed := false
-	if ticket := params.Get("request"); ticket != "" && r.Method == http.MethodPost {
-		if session == nil {
-			return route.SeeOther(w, h.basePath+LogoutPath) // signed out already
-		}
-		decision := params.Get("decision")
-		params, err = h.tokens.OpenLogoutTicket(ticket, session.ID)
-		if errors.Is(err, token.ErrTicket) {
-			return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
-		}
-		if err != nil {
-			return err
-		}
-		if decision != "logout" {
-			return route.SeeOther(w, h.basePath+route.AccountPath)
-		}
-		confirmed = true
+	if r.Method == http.MethodPost && params.Get("request") != "" {
+		return h.decideLogout(w, r, session, params)
 	}
 	l, err := h.logoutRequest(r, params)
 	if err != nil {
 		return err
 	}
-	if session != nil && !confirmed && !l.proves(session) {
+	if session != nil && !l.proves(session) {
 		return h.askLogout(w, r, session, l)
 	}
-	if session != nil {
+	return h.logout(w, r, session, l)
+}
+
+// decideLogout takes the form of askLogout.
+func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
+	if session == nil {
+		return route.SeeOther(w, h.basePath+LogoutPath) // signed out already
+	}
+	params, err := h.tokens.OpenLogoutTicket(form.Get("request"), session.ID)
+	if errors.Is(err, token.ErrTicket) {
+		return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
+	}
+	if err != nil {
+		return err
+	}
+	if form.Get("decision") != "logout" {
+		return route.SeeOther(w, h.basePath+route.AccountPath)
+	}
+	l, err := h.logoutRequest(r, params)
+	if err != nil {
+		return err
+	}
+	return h.logout(w, r, session, l)
+}
+
+// logout signs out whoever is signed in, and leads back.
+func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, l *logout) error {
+	switch {
+	case session != nil:
 		if err := h.sessions.End(w, r, session); err != nil {
 			return err
 		}
-	}
-	if session == nil && l.client != nil && l.client.Unverified() {
+	case l.client != nil && l.client.Unverified():
 		// RFC 9700 §4.11.2, and §3 here: nobody is there to lead back, and a link to us must not lead to just anybody's site.
 		l.back = ""
 	}
 	if l.back != "" {
 		return route.SeeOther(w, l.back)
 	}
-	return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Locales: params.Get("ui_locales")})
+	return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Locales: l.params.Get("ui_locales")})
 }
 
 // logoutRequest reads what is asked for. A redirect URI that is not the client's is left out (§3): signing out goes before

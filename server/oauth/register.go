@@ -106,18 +106,13 @@ func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *clients
 }
 
 // registrationBearer reads an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
-// metadata. errNoToken: none was sent.
+// metadata. errNoToken: there is no such header. Who sends a token in another way must hear of it, and not be taken for nobody.
 func registrationBearer(r *http.Request) (storage.Secret, error) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) == 0 {
-		return "", errNoToken
-	}
-	scheme, text, _ := strings.Cut(headers[0], " ")
-	text = strings.TrimSpace(text)
-	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || text == "" {
+	access, err := bearerHeader(r)
+	if errors.Is(err, errNoToken) && len(r.Header.Values("Authorization")) > 0 {
 		return "", invalidToken("The Authorization header must be one Bearer token.")
 	}
-	return storage.Secret(text), nil
+	return access, err
 }
 
 // readMetadata reads the body. What it holds is judged by package clients.

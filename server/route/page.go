@@ -38,7 +38,8 @@ func crossOriginProtection(origin string) *http.CrossOriginProtection {
 }
 
 // Foreign lets pages of other sites send unsafe requests to a page's route: for the requests of protocols that applications
-// may send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Their handler must do nothing but show a page.
+// may send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Their handler must do no more for a POST
+// than for a link, unless it brings what only a page of ours can have: a ticket of the browser session.
 func Foreign() Option { return func(e *endpoint) { e.foreign = true } }
 
 // checkOrigin refuses what a page of another site sends to a page of ours: RFC 9700 §4.7, cross-site request forgery.

@@ -1,0 +1,24 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+
+	"latchkey/server/token"
+)
+
+// Push is the endpoint for pushed authorization requests (RFC 9126 §2).
+func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
+	f, client, err := readRequest(r)
+	if err != nil {
+		return err
+	}
+	pushed, err := h.tokens.Push(r.Context(), &token.PushRequest{Client: client, Params: url.Values(f)})
+	if err != nil {
+		return err
+	}
+	return writeJSONStatus(w, http.StatusCreated, struct {
+		RequestURI string `json:"request_uri"`
+		ExpiresIn  int64  `json:"expires_in"`
+	}{pushed.RequestURI, pushed.ExpiresIn})
+}
