@@ -1,9 +1,7 @@
 package clients
 
 import (
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -92,44 +90,8 @@ func (d *described) settleKeys() *MetadataError {
 // keyless reports whether a method needs no key that both sides know.
 func keyless(method string) bool { return method == AuthNone || method == AuthPrivateKeyJWT }
 
-// Bounds of how long a document is believed without asking again.
+// MinFresh and MaxFresh bound how long a document is believed without asking again.
 const (
-	minFresh = 5 * time.Minute
-	maxFresh = 24 * time.Hour
+	MinFresh = 5 * time.Minute
+	MaxFresh = 24 * time.Hour
 )
-
-// freshFor reads how long a response may be kept (RFC 9111 §4.2.1, §5.2.2), within our bounds.
-func freshFor(header http.Header) time.Duration {
-	fresh, told := maxAge(header)
-	if !told {
-		date, err := http.ParseTime(header.Get("Date"))
-		expires, err2 := http.ParseTime(header.Get("Expires"))
-		if err == nil && err2 == nil {
-			fresh = expires.Sub(date)
-		}
-	}
-	if age, err := strconv.Atoi(header.Get("Age")); err == nil && age > 0 {
-		fresh -= time.Duration(min(age, int(maxFresh/time.Second))) * time.Second
-	}
-	return min(max(fresh, minFresh), maxFresh)
-}
-
-// maxAge reads Cache-Control. Told: it says something about the age, so that Expires does not count (RFC 9111 §5.3).
-func maxAge(header http.Header) (age time.Duration, told bool) {
-	for _, line := range header.Values("Cache-Control") {
-		for directive := range strings.SplitSeq(line, ",") {
-			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-			switch strings.ToLower(name) {
-			case "no-store", "no-cache":
-				return 0, true
-			case "max-age":
-				seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
-				if err != nil {
-					return 0, true
-				}
-				age, told = time.Duration(seconds)*time.Second, true
-			}
-		}
-	}
-	return age, told
-}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -19,16 +18,20 @@ import (
 // Fetcher gets a metadata document. It gives what was served with status 200 as JSON, without following a redirect, and
 // reads no more than MaxDocument bytes. No error tells why it failed.
 type Fetcher interface {
-	Get(ctx context.Context, url string) (body []byte, header http.Header, err error)
+	// Get says besides how long the document may be used without asking again (RFC 9111 §4.2); zero when it does not say.
+	Get(ctx context.Context, url string) (body []byte, fresh time.Duration, err error)
 }
 
-// DocumentPolicy says whose metadata documents make a client. The zero value: nobody's.
+// DocumentPolicy says whose metadata documents, at the URL that is their client_id, make a client. The zero value: nobody's.
 type DocumentPolicy struct {
 	// Open: those of every host.
 	Open bool
 	// Hosts are those whose documents do: host or host:port in lower case, as in the URL.
 	Hosts []string
 }
+
+// Off reports whether no document is taken.
+func (p DocumentPolicy) Off() bool { return !p.Open && len(p.Hosts) == 0 }
 
 func (p DocumentPolicy) allows(host string) bool { return p.Open || slices.Contains(p.Hosts, host) }
 
@@ -107,7 +110,7 @@ func (r *Registry) ForAuthorize(ctx context.Context, id string) (*Client, error)
 	switch {
 	case !isDocumentID(id), err != nil && !isNotFound(err), row != nil && row.Origin != storage.OriginDocument:
 		return row, err // an operator may add a client by that name: the draft's §7.2
-	case r.cfg.Fetcher == nil || !r.cfg.Documents.Open && len(r.cfg.Documents.Hosts) == 0:
+	case r.cfg.Fetcher == nil || r.cfg.Documents.Off():
 		return nil, errUnknown(id)
 	case row != nil && row.Disabled:
 		return row, nil
@@ -179,7 +182,7 @@ func (r *Registry) fetch(ctx context.Context, id string, kept bool) (fetched, er
 	case <-wait.C:
 		return fetched{}, ErrBusy
 	}
-	body, header, err := r.cfg.Fetcher.Get(ctx, id)
+	body, fresh, err := r.cfg.Fetcher.Get(ctx, id)
 	now := r.cfg.Now()
 	f := fetched{from: now, until: now.Add(negativeTTL)}
 	if err != nil {
@@ -187,7 +190,7 @@ func (r *Registry) fetch(ctx context.Context, id string, kept bool) (fetched, er
 		f.err = refuseDocument("the metadata document can't be fetched: it must be there, with status 200, as application/json, "+
 			"without a redirect, at most %d bytes and within 5 seconds, on a public address", MaxDocument)
 	} else if f.metadata, f.err = readDocument(id, body); f.err == nil {
-		f.until = now.Add(freshFor(header))
+		f.until = now.Add(min(max(fresh, MinFresh), MaxFresh))
 	}
 	r.documents.known.Add(id, f)
 	return f, nil

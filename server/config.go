@@ -61,24 +61,13 @@ type Config struct {
 	// RegistrationLimit is how many clients that registered themselves and that nobody has used there may be.
 	RegistrationLimit int
 	// ClientDocuments says whose metadata documents make a client.
-	ClientDocuments ClientDocuments
+	ClientDocuments clients.DocumentPolicy
 
 	SimpleJWT SimpleJWT
 
 	// Timeouts are those of the sockets; zero ones get a default.
 	Timeouts Timeouts
 }
-
-// ClientDocuments is the policy for clients whose client_id is the URL of their metadata document. The zero value is off.
-type ClientDocuments struct {
-	// Open takes documents of every host.
-	Open bool
-	// Hosts are those whose documents are taken: host or host:port in lower case, as in the URL.
-	Hosts []string
-}
-
-// Off reports whether no document is taken.
-func (d ClientDocuments) Off() bool { return !d.Open && len(d.Hosts) == 0 }
 
 // Timeouts bound how long a client can hold a connection, and a shutdown the operator.
 type Timeouts struct {

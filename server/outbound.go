@@ -2,11 +2,10 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/server/internal/safehttp"
@@ -48,15 +47,12 @@ func listenAddress(listen string) (netip.AddrPort, bool) {
 type documents struct{ http *safehttp.Client }
 
 // Get implements [clients.Fetcher].
-func (d documents) Get(ctx context.Context, url string) ([]byte, http.Header, error) {
+func (d documents) Get(ctx context.Context, url string) ([]byte, time.Duration, error) {
 	resp, err := d.http.Get(ctx, url, safehttp.Options{
 		ContentTypes: []string{"application/json", "+json"}, MaxBytes: clients.MaxDocument,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, err
 	}
-	if resp.Status != http.StatusOK {
-		return nil, nil, fmt.Errorf("status %d: %w", resp.Status, safehttp.ErrFetch)
-	}
-	return resp.Body, resp.Header, nil
+	return resp.Body, resp.Fresh(0, 0, clients.MaxFresh), nil
 }

@@ -83,7 +83,7 @@ func (a *app) demoSettings() error {
 		s.server.Registration = "open"
 	}
 	if !given("client-documents") {
-		s.server.ClientDocuments = server.ClientDocuments{Open: true}
+		s.server.ClientDocuments = clients.DocumentPolicy{Open: true}
 	}
 	if !given("resource-policy") {
 		s.server.AnyResource = true

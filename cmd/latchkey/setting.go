@@ -286,8 +286,8 @@ func setFolder(into *string, text string) error {
 }
 
 // setClientDocuments takes off or open, or hosts as they stand in a URL.
-func setClientDocuments(into *server.ClientDocuments, text string) error {
-	*into = server.ClientDocuments{}
+func setClientDocuments(into *clients.DocumentPolicy, text string) error {
+	*into = clients.DocumentPolicy{}
 	hosts := lines(text)
 	if len(hosts) == 1 && (hosts[0] == "off" || hosts[0] == "open") {
 		into.Open = hosts[0] == "open"

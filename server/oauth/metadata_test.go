@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"testing"
 
+	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -62,13 +63,13 @@ func TestMetadataFollowsTheConfiguration(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		registration string
-		documents    server.ClientDocuments
+		documents    clients.DocumentPolicy
 		endpoint     bool
 		byURL        bool
 	}{
-		{"off", server.ClientDocuments{}, false, false},
-		{"token", server.ClientDocuments{Hosts: []string{"tools.example"}}, true, true},
-		{"open", server.ClientDocuments{Open: true}, true, true},
+		{"off", clients.DocumentPolicy{}, false, false},
+		{"token", clients.DocumentPolicy{Hosts: []string{"tools.example"}}, true, true},
+		{"open", clients.DocumentPolicy{Open: true}, true, true},
 	} {
 		s := servertest.New(t, servertest.Bare(), servertest.Configure(func(cfg *server.Config) {
 			cfg.Registration, cfg.ClientDocuments = c.registration, c.documents
