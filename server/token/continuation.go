@@ -87,10 +87,11 @@ func (a *Authorization) seal(purpose string, m mark) string {
 // ErrTicket: a form was sent from another browser session than the one it was made for.
 var ErrTicket = errors.New("the form belongs to another browser session")
 
-// errStale says that a request took too long, or that its address was cut off.
+// errStale says that a request took too long, or that its address was cut off. No client gets it: its code is for the error page,
+// which tells the user then that nobody made a mistake.
 func errStale() *AuthorizationError {
-	return &AuthorizationError{Err: refuse("invalid_request", http.StatusBadRequest, ReasonBadRequest,
-		"This request has expired. Go back to the application and start again.")}
+	return &AuthorizationError{Err: refuse("expired", http.StatusBadRequest, ReasonExpired,
+		"This request has expired, or its address was cut off. It is good for an hour.")}
 }
 
 // Resume is Authorize for a continuation.

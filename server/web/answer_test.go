@@ -120,11 +120,14 @@ func TestStatic(t *testing.T) {
 	}
 }
 
-type refused struct{}
+type refused struct {
+	status int
+	code   string
+}
 
-func (refused) Error() string            { return "slow_down: the cause with a secret" }
-func (refused) HTTPStatus() int          { return 429 }
-func (refused) ErrorCode() string        { return "slow_down" }
+func (r refused) Error() string          { return r.code + ": the cause with a secret" }
+func (r refused) HTTPStatus() int        { return r.status }
+func (r refused) ErrorCode() string      { return r.code }
 func (refused) ErrorDescription() string { return "Too many requests." }
 func (refused) RetryAfterSeconds() int   { return 7 }
 
@@ -140,7 +143,10 @@ func TestRenderErrorShowsWhatIsMeantForClients(t *testing.T) {
 		{&route.Error{Status: 404, Message: "There is nothing at this address."}, 404, "", "not_found", "There is nothing here"},
 		{&route.Error{Status: 403, Message: "A page of another site sent this form."}, 403, "", "invalid_request", "This was refused"},
 		{&route.Error{Status: 500, Message: "The server failed."}, 500, "", "server_error", "Something went wrong"},
-		{fmt.Errorf("authorize: %w", refused{}), 429, "7", "slow_down", "Please try again in a moment"},
+		{refused{400, "expired"}, 400, "7", "expired", "This took too long"},
+		{refused{400, "invalid_request_uri"}, 400, "7", "invalid_request_uri", "This took too long"},
+		{refused{400, "invalid_scope"}, 400, "7", "invalid_scope", "This request can’t be handled"},
+		{fmt.Errorf("authorize: %w", refused{429, "slow_down"}), 429, "7", "slow_down", "Please try again in a moment"},
 		{fmt.Errorf("read secret row: %w", storage.ErrUnavailable), 503, "2", "temporarily_unavailable", "Please try again in a moment"},
 		{errors.New("pq: secret"), 500, "", "server_error", "Something went wrong"},
 	} {

@@ -81,7 +81,7 @@ func kind(status int, code string) string {
 		return "not_found"
 	case status == http.StatusForbidden:
 		return "refused"
-	case status == http.StatusGone, status == http.StatusRequestTimeout, code == "expired":
+	case status == http.StatusRequestTimeout, code == "expired", code == "invalid_request_uri": // RFC 9126 §2.2: used, or too old
 		return "expired"
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
 		return "busy"
