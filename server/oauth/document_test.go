@@ -27,6 +27,7 @@ type publisher struct {
 	document map[string]any
 	hits     atomic.Int32
 	down     atomic.Bool
+	caching  string
 }
 
 func (p *publisher) id() string { return p.URL + "/client.json" }
@@ -48,6 +49,7 @@ func publish(t *testing.T) *publisher {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", p.caching)
 		json.NewEncoder(w).Encode(p.document)
 	}))
 	t.Cleanup(p.Close)
@@ -69,6 +71,24 @@ func accepting(p *publisher) servertest.Option {
 			o.Roots = p.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 		}
 	})
+}
+
+func TestADocumentIsAskedForAgainWhenItsHostSaysSo(t *testing.T) {
+	t.Parallel()
+	p := publish(t)
+	p.caching = "max-age=3600"
+	s := servertest.New(t, accepting(p))
+	agent := servertest.Client{ID: p.id(), Redirect: "https://app.example/callback"}
+	for _, c := range []struct {
+		after time.Duration
+		hits  int64
+	}{{0, 1}, {59 * time.Minute, 1}, {time.Minute, 2}} {
+		s.Clock.Advance(c.after)
+		s.Browser().Authorize(agent)
+		if got := int64(p.hits.Load()); got != c.hits {
+			t.Errorf("after another %s: asked %d times, want %d", c.after, got, c.hits)
+		}
+	}
 }
 
 // An application that nobody has registered: its client_id is where its metadata are.
