@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"latchkey/clients"
 	"latchkey/server/account"
 	"latchkey/server/consent"
 	"latchkey/server/internal/legacyjwt"
@@ -60,20 +61,7 @@ func (s *Server) routes() *route.Router {
 			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		}
 	}
-	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
-	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
-	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
-	login.New(login.Config{
-		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
-	}).Register(rt)
-	consent.New(consent.Config{
-		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Clients: s.registry, Pages: s.pages, Logo: logos.URL,
-		BasePath: s.issuer.Path,
-	}).Register(rt)
-	account.New(account.Config{
-		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages, Logo: logos.URL,
-		BasePath: s.issuer.Path,
-	}).Register(rt)
+	s.pageRoutes(rt)
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
@@ -84,6 +72,30 @@ func (s *Server) routes() *route.Router {
 		}).Register(rt)
 	}
 	return rt
+}
+
+// pageRoutes are those of the pages, with what they show.
+func (s *Server) pageRoutes(rt *route.Router) {
+	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
+	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
+	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
+	describe := func(c *clients.Client) web.ClientInfo {
+		return web.ClientInfo{
+			ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
+			LogoURL: logos.URL(c), Unverified: c.Unverified(),
+		}
+	}
+	login.New(login.Config{
+		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
+	}).Register(rt)
+	consent.New(consent.Config{
+		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages,
+		Describe: describe, BasePath: s.issuer.Path,
+	}).Register(rt)
+	account.New(account.Config{
+		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages,
+		Describe: describe, BasePath: s.issuer.Path,
+	}).Register(rt)
 }
 
 // cutPath serves what lies under the issuer's path, whether or not a proxy has cut it off already.

@@ -93,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 	s.sessions = session.New(session.Config{
 		Store: cfg.Store, Users: s.users, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
 		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
-		Now: cfg.Now, Metrics: s.metrics, Noticed: s.logouts.Wake,
+		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})
 	if err != nil {

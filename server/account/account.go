@@ -42,8 +42,8 @@ type Config struct {
 	Users    *users.Service
 	Clients  *clients.Registry
 	Pages    *web.Pages
-	// Logo gives the address of a client's logo on this server, or nothing; nil = there are none.
-	Logo func(*clients.Client) string
+	// Describe gives a client as the page shows it.
+	Describe func(*clients.Client) web.ClientInfo
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
 	BasePath string
 }
@@ -52,12 +52,7 @@ type Config struct {
 type Handlers struct{ Config }
 
 // New makes the handlers.
-func New(c Config) *Handlers {
-	if c.Logo == nil {
-		c.Logo = func(*clients.Client) string { return "" }
-	}
-	return &Handlers{c}
-}
+func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {

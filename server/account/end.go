@@ -48,7 +48,7 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 	}
 	ctx := r.Context()
-	event := h.Sessions.Event(ctx, "consent_revoked", present.UserID)
+	event := h.Users.Event(ctx, "consent_revoked", present.UserID)
 	event.ClientID = id
 	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{
 		UserID: present.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
@@ -57,7 +57,7 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 		return fmt.Errorf("take access from application: %w", err)
 	}
 	if ended {
-		h.Sessions.Audited(event)
+		h.Users.Audited(event)
 	}
 	return h.done(w, web.NoticeAppEnded)
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"latchkey/clients"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
@@ -137,14 +136,7 @@ func (h *Handlers) client(ctx context.Context, id string) (web.ClientInfo, error
 	if err != nil {
 		return web.ClientInfo{}, fmt.Errorf("find application: %w", err)
 	}
-	return h.clientInfo(c), nil
-}
-
-func (h *Handlers) clientInfo(c *clients.Client) web.ClientInfo {
-	return web.ClientInfo{
-		ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
-		LogoURL: h.Logo(c), Unverified: c.Unverified(),
-	}
+	return h.Describe(c), nil
 }
 
 // events are the latest ones that are about the user.

@@ -11,6 +11,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/token"
+	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
@@ -26,10 +27,12 @@ type Config struct {
 	Store    Store
 	Tokens   *token.Service
 	Sessions *session.Manager
-	Clients  *clients.Registry
-	Pages    *web.Pages
-	// Logo gives the address of a client's logo on this server, or nothing; nil = there are none.
-	Logo func(*clients.Client) string
+	// Users words the audit events.
+	Users   *users.Service
+	Clients *clients.Registry
+	Pages   *web.Pages
+	// Describe gives a client as the pages show it.
+	Describe func(*clients.Client) web.ClientInfo
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
 	BasePath string
 }
@@ -38,12 +41,7 @@ type Config struct {
 type Handlers struct{ Config }
 
 // New makes the handlers.
-func New(c Config) *Handlers {
-	if c.Logo == nil {
-		c.Logo = func(*clients.Client) string { return "" }
-	}
-	return &Handlers{c}
-}
+func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
@@ -114,18 +112,11 @@ func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *st
 	return web.Consent{
 		Action: h.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
 		Username:     present.User.Username,
-		Client:       h.client(a.Client),
+		Client:       h.Describe(a.Client),
 		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),
 		Scope: scopes(a, present.Consent), Resources: resources,
 		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
 	}, nil
-}
-
-func (h *Handlers) client(c *clients.Client) web.ClientInfo {
-	return web.ClientInfo{
-		ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
-		LogoURL: h.Logo(c), Unverified: c.Unverified(),
-	}
 }
 
 // redirectHost is what tells a person where the answer goes: a host, or the scheme of a native application.

@@ -42,21 +42,21 @@ func (h *Handlers) allow(ctx context.Context, a *token.Authorization, present *s
 	if _, err := h.Clients.KeepDocument(ctx, a.Client); err != nil {
 		return fmt.Errorf("keep consent: %w", err)
 	}
-	event := h.Sessions.Event(ctx, "consent_granted", present.UserID)
+	event := h.Users.Event(ctx, "consent_granted", present.UserID)
 	event.ClientID = a.Client.ID
 	if err := h.Store.GrantConsent(ctx, a.ConsentOf(present.UserID), event); err != nil {
 		return fmt.Errorf("keep consent: %w", err)
 	}
-	h.Sessions.Audited(event)
+	h.Users.Audited(event)
 	return nil
 }
 
 func (h *Handlers) deny(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession) error {
-	event := h.Sessions.Event(ctx, "consent_denied", present.UserID)
+	event := h.Users.Event(ctx, "consent_denied", present.UserID)
 	event.ClientID, event.Outcome = a.Client.ID, "denied"
 	if err := h.Store.AppendAudit(ctx, event); err != nil {
 		return fmt.Errorf("audit consent: %w", err)
 	}
-	h.Sessions.Audited(event)
+	h.Users.Audited(event)
 	return nil
 }

@@ -42,7 +42,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 	if err != nil {
 		return err
 	}
-	event := m.Event(ctx, "browser_session_ended", s.UserID)
+	event := m.cfg.Users.Event(ctx, "browser_session_ended", s.UserID)
 	event.Reason = reason
 	ended, err := m.cfg.Store.EndBrowserSession(ctx, storage.BrowserSessionEnd{
 		ID: s.ID, UserID: s.UserID, Reason: reason, Now: now, Notices: notices,
@@ -51,7 +51,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 		return fmt.Errorf("end browser session: %w", err)
 	}
 	if ended {
-		m.Audited(event)
+		m.cfg.Users.Audited(event)
 		m.cfg.Noticed()
 	}
 	return nil

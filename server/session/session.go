@@ -1,13 +1,11 @@
 package session
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"time"
 
 	"latchkey/clients"
-	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -38,7 +36,7 @@ type Store interface {
 // Config is what a Manager is made of.
 type Config struct {
 	Store Store
-	// Users words the audit event of a login and ends the sessions of a user.
+	// Users words the audit events and ends the sessions of a user.
 	Users *users.Service
 	// Clients knows which clients want to be told of a logout.
 	Clients *clients.Registry
@@ -50,8 +48,6 @@ type Config struct {
 	TTL, IdleTTL, RememberTTL time.Duration
 	// Now tells the time; nil means the clock.
 	Now func() time.Time
-	// Metrics may be nil.
-	Metrics *metrics.Metrics
 	// Noticed, when not nil, is called after notices of logouts were stored, so that they need not wait to be found.
 	Noticed func()
 }
@@ -88,28 +84,6 @@ func (m *Manager) Now() time.Time { return m.cfg.Now().UTC().Truncate(time.Micro
 
 // RememberTTL is how long a session lasts whose user wants to be remembered.
 func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }
-
-// Event is an audit event of what a user does in the browser. Who has written it calls Audited.
-func (m *Manager) Event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
-	now, from := m.Now(), request.From(ctx)
-	e := &storage.AuditEvent{
-		ID: storage.NewID(now), At: now, Action: action, Actor: "user", UserID: userID, RequestID: from.ID, Outcome: "success",
-	}
-	if from.Address.IsValid() {
-		e.Address = from.Address.String()
-	}
-	return e
-}
-
-// Audited counts events that were written.
-func (m *Manager) Audited(events ...*storage.AuditEvent) {
-	if m.cfg.Metrics == nil {
-		return
-	}
-	for _, e := range events {
-		m.cfg.Metrics.Audit.WithLabelValues(e.Action).Inc()
-	}
-}
 
 // address is the client's, as it is kept with a session.
 func address(r *http.Request) string {

@@ -36,7 +36,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	if err != nil {
 		return nil, fmt.Errorf("start browser session: %w", err)
 	}
-	m.Audited(event)
+	m.cfg.Users.Audited(event)
 	give(w, value, remember, m.cfg.RememberTTL)
 	return &storage.LiveBrowserSession{BrowserSession: *s, User: who.User}, nil
 }

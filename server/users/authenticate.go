@@ -142,7 +142,7 @@ func (s *Service) auditFailure(ctx context.Context, userID int64, outcome, reaso
 	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
 		return fmt.Errorf("audit failed login: %w", err)
 	}
-	s.audited(e)
+	s.Audited(e)
 	return nil
 }
 

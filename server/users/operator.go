@@ -56,7 +56,7 @@ func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
 		return nil, fmt.Errorf("user %d was added, but not audited: %w", u.ID, err)
 	}
-	s.audited(e)
+	s.Audited(e)
 	return u, nil
 }
 
@@ -196,6 +196,6 @@ func (s *Service) act(e *storage.AuditEvent, what string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	s.audited(e)
+	s.Audited(e)
 	return nil
 }

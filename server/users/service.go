@@ -115,6 +115,11 @@ func (s *Service) LoginEvent(ctx context.Context, u *storage.User, clientID stri
 	return e
 }
 
+// Event is an audit event of what a user does. Who has written it calls Audited.
+func (s *Service) Event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
+	return s.event(ctx, action, "user", userID)
+}
+
 func (s *Service) event(ctx context.Context, action, actor string, userID int64) *storage.AuditEvent {
 	now, from := s.now(), request.From(ctx)
 	e := &storage.AuditEvent{
@@ -126,8 +131,8 @@ func (s *Service) event(ctx context.Context, action, actor string, userID int64)
 	return e
 }
 
-// audited counts events that were written.
-func (s *Service) audited(events ...*storage.AuditEvent) {
+// Audited counts events that were written.
+func (s *Service) Audited(events ...*storage.AuditEvent) {
 	if s.cfg.Metrics == nil {
 		return
 	}
