@@ -3,7 +3,7 @@
 // This program signs a user in with a browser and calls the userinfo endpoint: code + PKCE with golang.org/x/oauth2, discovery and
 // ID tokens with go-oidc.
 //
-//	go mod init login; go get github.com/coreos/go-oidc/v3 golang.org/x/oauth2
+//	go mod init login; go get github.com/coreos/go-oidc/v3/oidc golang.org/x/oauth2
 //	ISSUER=http://localhost:8000 CLIENT_ID=demo-app go run main.go
 package main
 
