@@ -172,10 +172,7 @@ func (d *described) onDevice() bool {
 	return loopbackOnly(d.RedirectURIs)
 }
 
-// LoopbackOnly reports whether every redirect URI is on a loopback host: any program on the user's device can take the
-// client's name then.
-func (c *Client) LoopbackOnly() bool { return loopbackOnly(c.RedirectURIs) }
-
+// loopbackOnly reports whether every URI is on a loopback host.
 func loopbackOnly(uris []string) bool {
 	for _, uri := range uris {
 		if _, _, ok := cutLoopback(uri); !ok {

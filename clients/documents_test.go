@@ -601,18 +601,6 @@ func TestPublishedDocuments(t *testing.T) {
 	}
 }
 
-func TestLoopbackOnly(t *testing.T) {
-	t.Parallel()
-	for uris, want := range map[string]bool{
-		"http://127.0.0.1/cb": true, "http://localhost:1/cb http://[::1]/": true, "http://localhost/ https://a.example/cb": false, "com.example:/cb": false, "": false,
-	} {
-		c := &clients.Client{Metadata: redirecting("native", strings.Fields(uris)...)}
-		if c.LoopbackOnly() != want {
-			t.Errorf("%q: %v", uris, !want)
-		}
-	}
-}
-
 // Whatever a stranger sends: no panic, and what passes is what a client that describes itself may have.
 func FuzzDescribed(f *testing.F) {
 	f.Add([]byte(public))

@@ -100,6 +100,23 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// Who names no application type is on the user's device when no redirect URI leads anywhere else.
+func TestApplicationTypeOfWhoNamesNone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for uris, want := range map[string]string{
+		`"http://127.0.0.1/cb"`:                         "native",
+		`"http://localhost:1/cb","http://[::1]/"`:       "native",
+		`"com.example.app:/cb","https://a.example/cb"`:  "native",
+		`"http://localhost/","https://a.example/cb"`:    "web",
+		`"https://a.example/cb","https://b.example/cb"`: "web",
+	} {
+		if m := b.shown(b.register(`{"redirect_uris":[`+uris+`],"token_endpoint_auth_method":"none"}`, 1)); m["application_type"] != want {
+			t.Errorf("%s: %v, want %s", uris, m["application_type"], want)
+		}
+	}
+}
+
 // RFC 7591 §2: what can't be had is dropped, and the response shows what was granted.
 func TestRegisteredGrants(t *testing.T) {
 	t.Parallel()

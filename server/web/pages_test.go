@@ -395,7 +395,7 @@ func TestEveryFieldHasALabelAndEveryProblemIsSaid(t *testing.T) {
 		}
 	}
 	for _, problem := range []web.Problem{
-		web.ProblemCredentials, web.ProblemThrottled, web.ProblemOverload, web.ProblemExpired, web.ProblemPassword,
+		web.ProblemCredentials, web.ProblemThrottled, web.ProblemOverload, web.ProblemPassword,
 		web.ProblemPasswordWeak, web.ProblemPasswordInvalid, web.ProblemMismatch, web.ProblemCookies, "unheard_of",
 	} {
 		for _, v := range []web.View{web.Login{Problem: problem}, web.Account{HasPassword: true, Problem: problem}} {

@@ -50,7 +50,6 @@ const (
 	ProblemCredentials     Problem = "credentials"      // wrong username or password
 	ProblemThrottled       Problem = "throttled"        // too many attempts
 	ProblemOverload        Problem = "overload"         // the server is busy
-	ProblemExpired         Problem = "expired"          // the request that the page belongs to is too old
 	ProblemPassword        Problem = "password"         // the present password is wrong
 	ProblemPasswordWeak    Problem = "password_weak"    // too short or commonly used
 	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that can't be kept
