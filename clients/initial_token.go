@@ -45,7 +45,7 @@ func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storag
 	if err != nil {
 		return nil, "", fmt.Errorf("add registration token: %w", err)
 	}
-	now, secret := r.now(), drawSecret(initialAccessPrefix)
+	now, secret := r.now(), NewSecret(initialAccessPrefix)
 	row := &storage.RegistrationToken{
 		ID: storage.NewID(now), Hash: initialTokenHash(secret), Name: t.Name, Uses: t.Uses, Policy: policy, CreatedAt: now, ExpiresAt: now.Add(t.TTL),
 	}

@@ -50,7 +50,7 @@ func (r *Registry) Add(ctx context.Context, reg Registration) (*Client, storage.
 	}
 	var secret storage.Secret
 	if metadata.hasSecret() {
-		secret = newSecret()
+		secret = NewSecret(secretPrefix)
 		row.SecretMAC = secretMAC(r.cfg.MACKeys[0], row.ID, secret)
 	}
 	event := r.event("client_created", reg.Actor, row.ID, details{Name: metadata.ClientName})
@@ -108,7 +108,7 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 	if keepOld < 0 || keepOld > maxKeepOld {
 		return "", fmt.Errorf("the old secret can be kept for 0s to %s", Duration(maxKeepOld))
 	}
-	secret := newSecret()
+	secret := NewSecret(secretPrefix)
 	_, err := r.update(ctx, id, func(row *storage.Client, c *Client) (*storage.AuditEvent, error) {
 		if !c.hasSecret() {
 			return nil, ErrNoSecret

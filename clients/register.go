@@ -70,7 +70,7 @@ const DefaultMaxUnused = 10_000
 // Who has no token gets a client that is removed unless a user logs in to it within seven days. Until that login the same
 // metadata from the same place give the same client, with the same secret and token: docs/decisions/0009.
 func (r *Registry) Register(ctx context.Context, req RegisterRequest) (*SelfRegistered, error) {
-	if req.InitialToken == "" && !req.Open || req.InitialToken != "" && !isSecret(initialAccessPrefix, req.InitialToken) {
+	if req.InitialToken == "" && !req.Open || req.InitialToken != "" && !IsSecret(initialAccessPrefix, req.InitialToken) {
 		return nil, ErrInitialToken
 	}
 	d, fault := readDescribed(req.Metadata)
@@ -221,7 +221,7 @@ func (r *Registry) ReplaceRegistered(
 		case !replaced.hasSecret():
 			row.SecretMAC, row.PreviousSecretMAC, row.PreviousSecretExpiresAt = storage.Digest{}, storage.Digest{}, time.Time{}
 		case !c.HasSecret():
-			out.Secret = newSecret()
+			out.Secret = NewSecret(secretPrefix)
 			row.SecretMAC = secretMAC(r.cfg.MACKeys[0], id, out.Secret)
 		}
 		if err := r.rotateToken(row, c, replaced); err != nil {
@@ -315,7 +315,7 @@ func (r *Registry) registered(ctx context.Context, id string, token storage.Secr
 // disabled can't help itself.
 func (r *Registry) mayManage(row *storage.Client, token storage.Secret) bool {
 	good := r.isMAC(row.RegistrationMAC, row.ID, token)
-	return good && isSecret(registrationAccessPrefix, token) && row.Origin == storage.OriginRegistration && !row.Disabled
+	return good && IsSecret(registrationAccessPrefix, token) && row.Origin == storage.OriginRegistration && !row.Disabled
 }
 
 // isMAC reports whether mac is of a secret, in the same time whether or not.

@@ -26,10 +26,8 @@ const (
 	checksumDigits = 6
 )
 
-// newSecret draws a client secret.
-func newSecret() storage.Secret { return drawSecret(secretPrefix) }
-
-func drawSecret(prefix string) storage.Secret {
+// NewSecret draws a secret of 256 random bits. All that the server draws look alike, clients' and others'.
+func NewSecret(prefix string) storage.Secret {
 	var b [32]byte
 	rand.Read(b[:])
 	return writeSecret(prefix, b[:])
@@ -47,8 +45,8 @@ func checksum(text string) string {
 	return base62(sum.Bytes(), checksumDigits)
 }
 
-// isSecret reports whether text has the form of a secret with that prefix.
-func isSecret(prefix string, secret storage.Secret) bool {
+// IsSecret reports whether text has the form of a secret with that prefix: what has not, nobody need look for.
+func IsSecret(prefix string, secret storage.Secret) bool {
 	text, ok := strings.CutPrefix(secret.Reveal(), prefix)
 	return ok && len(text) == secretDigits+checksumDigits && text[secretDigits:] == checksum(text[:secretDigits])
 }

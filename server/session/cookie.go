@@ -2,28 +2,16 @@ package session
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
-	"strings"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/storage"
 )
 
 // prefix marks the values of cookies, so that whoever finds one knows what it is.
 const prefix = "lk_bs_"
-
-// encoding has one text for 32 bytes only.
-var encoding = base64.RawURLEncoding.Strict()
-
-// newValue draws the value of a cookie: 256 random bits.
-func newValue() storage.Secret {
-	var b [32]byte
-	rand.Read(b[:])
-	return storage.Secret(prefix + encoding.EncodeToString(b[:]))
-}
 
 // hash is what the database knows of a cookie's value.
 func hash(key []byte, value storage.Secret) storage.Digest {
@@ -38,14 +26,10 @@ func presented(r *http.Request) storage.Secret {
 	if err != nil {
 		return ""
 	}
-	text, ok := strings.CutPrefix(c.Value, prefix)
-	if !ok || len(text) != encoding.EncodedLen(32) || strings.ContainsAny(text, "\r\n") { // the decoder would skip them
-		return ""
+	if value := storage.Secret(c.Value); clients.IsSecret(prefix, value) {
+		return value
 	}
-	if _, err := encoding.DecodeString(text); err != nil {
-		return ""
-	}
-	return storage.Secret(c.Value)
+	return ""
 }
 
 // give puts the cookie into the browser: until the session's end, or, when the user does not want to be remembered, until

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"latchkey/clients"
 	"latchkey/server/internal/request"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -23,7 +24,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 		}
 		present = nil
 	}
-	value := newValue()
+	value := clients.NewSecret(prefix)
 	s := m.begin(r, value, who, remember, present)
 	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
 	replaces := m.replaced(r, present)

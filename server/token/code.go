@@ -2,22 +2,18 @@ package token
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/handler/oauth2"
 
+	"latchkey/clients"
 	"latchkey/storage"
 )
 
@@ -30,26 +26,8 @@ const (
 	codePrefix = "lk_ac_"
 )
 
-// newCode draws a code: the prefix, then base64url of 32 random bytes and their CRC-32.
-func newCode() storage.Secret {
-	var b [36]byte
-	rand.Read(b[:32])
-	binary.BigEndian.PutUint32(b[32:], crc32.ChecksumIEEE(b[:32]))
-	return storage.Secret(codePrefix + base64.RawURLEncoding.EncodeToString(b[:]))
-}
-
-// hashCode is what is stored of a code. It is false for what can't be one, which the database need not be asked about.
-func hashCode(raw string) (storage.Digest, bool) {
-	text, ok := strings.CutPrefix(raw, codePrefix)
-	if !ok {
-		return storage.Digest{}, false
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != 36 || binary.BigEndian.Uint32(b[32:]) != crc32.ChecksumIEEE(b[:32]) {
-		return storage.Digest{}, false
-	}
-	return sha256.Sum256([]byte(raw)), true
-}
+// hashCode is what is stored of a code. It needs no key: nobody guesses 256 random bits.
+func hashCode(code storage.Secret) storage.Digest { return sha256.Sum256([]byte(code.Reveal())) }
 
 // issuing is the unit of work of one authorization: fosite's handlers fill in the code's row, which is written once.
 type issuing struct {
@@ -129,8 +107,8 @@ var _ oauth2.AuthorizeCodeStrategy = codeStrategy{}
 
 func (codeStrategy) GenerateAuthorizeCode(ctx context.Context, _ fosite.Requester) (string, string, error) {
 	i := issuingOf(ctx)
-	i.code = newCode()
-	i.row.Hash, _ = hashCode(i.code.Reveal())
+	i.code = clients.NewSecret(codePrefix)
+	i.row.Hash = hashCode(i.code)
 	return i.code.Reveal(), "", nil
 }
 
@@ -155,11 +133,10 @@ func invalidCode(reason Reason) *Error {
 
 // findCode reads the code of the request and judges what fosite does not know.
 func (x *exchange) findCode(ctx context.Context) error {
-	hash, ok := hashCode(x.req.Code.Reveal())
-	if !ok {
+	if !clients.IsSecret(codePrefix, x.req.Code) {
 		return invalidCode(ReasonMalformed)
 	}
-	code, err := x.s.store.AuthorizationCode(ctx, hash)
+	code, err := x.s.store.AuthorizationCode(ctx, hashCode(x.req.Code))
 	if errors.Is(err, storage.ErrNotFound) {
 		return invalidCode(ReasonUnknownGrant)
 	}
