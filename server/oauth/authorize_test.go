@@ -92,10 +92,14 @@ func TestStatement2UnknownClientsNeverRedirect(t *testing.T) {
 	if err := s.Clients().SetDisabled(t.Context(), s.Native.ID, true); err != nil {
 		t.Fatal(err)
 	}
+	disabled := b.Authorize(s.Native)
+	if !strings.Contains(disabled.Body, "disabled the client") {
+		t.Errorf("the client's developer is not told why: %s", disabled.Body)
+	}
 	for name, page := range map[string]*servertest.Page{
 		"unknown":  b.Authorize(servertest.Client{ID: "nobody", Redirect: servertest.Callback}),
 		"none":     b.Authorize(s.Web, "client_id", ""),
-		"disabled": b.Authorize(s.Native),
+		"disabled": disabled,
 		"built-in": b.Authorize(servertest.Client{ID: clients.SimpleJWTID, Redirect: servertest.Callback}),
 		"twice":    b.Follow(s.Web.AuthorizePath() + "&client_id=" + s.Portal.ID),
 		"redirect": b.Follow(s.Web.AuthorizePath() + "&redirect_uri=" + url.QueryEscape(servertest.Callback)),
@@ -136,6 +140,21 @@ func refusal(t *testing.T, s *servertest.Server, page *servertest.Page, code str
 	}
 	if answer.Get("state") != servertest.State || answer.Get("iss") != s.URL {
 		t.Errorf("state or iss are missing: %v", answer) // statements 8 and 9
+	}
+}
+
+func TestARefusedScopeIsNamedUnlessItIsNone(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := s.Browser()
+	for scope, want := range map[string]string{
+		"openid invoices:write": "The client may not ask for the scope invoices:write.",
+		"openid call\"us\"now":  "The client may not ask for one of these scopes.", // RFC 6749 §4.1.2.1: no quotes in a description
+		"openid näh":            "The client may not ask for one of these scopes.",
+	} {
+		if got := b.Authorize(s.Portal, "scope", scope).Response(servertest.Callback).Get("error_description"); got != want {
+			t.Errorf("%s: %q", scope, got)
+		}
 	}
 }
 

@@ -143,7 +143,10 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 		return nil, &AuthorizationError{Err: refuse("invalid_client", http.StatusBadRequest, ReasonClient, "%s", invalid.Description)}
 	case err != nil:
 		return nil, fmt.Errorf("authorize: %w", err)
-	case client.Disabled || client.ID == clients.SimpleJWTID:
+	case client.Disabled:
+		return nil, &AuthorizationError{Client: client, Err: refuse("unauthorized_client", http.StatusBadRequest, ReasonClientDisabled,
+			"The operator of this server has disabled the client.")}
+	case client.ID == clients.SimpleJWTID:
 		return nil, &AuthorizationError{Client: client, Err: refuse("unauthorized_client", http.StatusBadRequest, ReasonClient, "The client may not ask for authorization.")}
 	}
 	return client, nil
