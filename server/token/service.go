@@ -99,16 +99,20 @@ func New(c Config) (*Service, error) {
 	if s.sealer, err = newSealer(c.Root.Derive("browser state")); err != nil {
 		return nil, err
 	}
+	s.compose()
+	return s, nil
+}
 
-	// fosite's handlers are dispatched by grant type: asked one after another, those that do not match cost more than
-	// the one that does. Every strategy is set here, since fosite's getters assign defaults lazily, which is a data race.
+// compose makes fosite's handlers. They are dispatched by grant type: asked one after another, those that do not match cost more
+// than the one that does. Every strategy is set here, since fosite's getters assign defaults lazily, which is a data race.
+func (s *Service) compose() {
 	cfg := &fosite.Config{
 		ScopeStrategy: fosite.ExactScopeStrategy,
 		// Resources are checked in the pipeline, by rules that fosite does not know: allowResources, narrowAudience.
 		AudienceMatchingStrategy: func(_, _ []string) error { return nil },
 		RefreshTokenScopes:       []string{}, // whether a client gets refresh tokens is its registration's business
-		AccessTokenLifespan:      c.Lifetimes.AccessToken,
-		RefreshTokenLifespan:     c.Lifetimes.RefreshToken,
+		AccessTokenLifespan:      s.lifetimes.AccessToken,
+		RefreshTokenLifespan:     s.lifetimes.RefreshToken,
 		AuthorizeCodeLifespan:    codeTTL,
 		IDTokenLifespan:          idTokenTTL,
 		// RFC 9700 §2.1.1: for every client; plain is off by itself.
@@ -145,7 +149,6 @@ func New(c Config) (*Service, error) {
 		GrantAuthorizationCode: &openIDGrant{grant: codes, more: []fosite.TokenEndpointHandler{verifier, explicit}},
 		GrantClientCredentials: &oauth2.ClientCredentialsGrantHandler{HandleHelper: issue, Config: cfg},
 	}
-	return s, nil
 }
 
 // now is the present time as the database can keep it.
