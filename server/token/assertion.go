@@ -280,15 +280,20 @@ func (a *assertion) check(clientID, issuer string, now time.Time) error {
 	case a.expires.IsZero():
 		return badAssertion("exp must be there.")
 	case !a.expires.After(now):
-		return badAssertion("it has expired.")
+		return badAssertion("it has expired; %s.", clock(now))
 	case a.expires.Sub(now) > maxAssertionTTL:
-		return badAssertion("exp must be at most %d seconds ahead.", int(maxAssertionTTL.Seconds()))
+		return badAssertion("exp must be at most %d seconds ahead; %s.", int(maxAssertionTTL.Seconds()), clock(now))
 	case a.begins.After(now.Add(assertionLeeway)) || a.since.After(now.Add(assertionLeeway)):
-		return badAssertion("iat or nbf is in the future.")
+		return badAssertion("iat or nbf is in the future; %s.", clock(now))
 	case !a.since.IsZero() && a.since.After(a.expires):
 		return badAssertion("iat is after exp.")
 	}
 	return nil
+}
+
+// clock tells a client whose clock is wrong what time it is.
+func clock(now time.Time) string {
+	return "the server's clock says " + strconv.FormatInt(now.Unix(), 10) + ", " + now.UTC().Format(time.RFC3339)
 }
 
 // signedWith reports whether the assertion was signed with a key, which must be for this algorithm: the key decides, not the header

@@ -208,6 +208,20 @@ func TestStatement27Claims(t *testing.T) {
 	}
 }
 
+func TestAClientWithAWrongClockIsToldTheTime(t *testing.T) {
+	t.Parallel()
+	s := newSigners(t, sqlitetest.SQLite(t), nil)
+	now := s.clock.now().Unix()
+	for name, changes := range map[string]map[string]any{
+		"slow": {"iat": now - 3600, "exp": now - 3540}, "fast": {"iat": now + 3600, "exp": now + 3660}, "a little fast": {"iat": now + 60},
+	} {
+		err := s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes)))
+		if e := token.AsError(err); !strings.Contains(e.Description, fmt.Sprintf("the server's clock says %d, ", now)) {
+			t.Errorf("%s: %q", name, e.Description)
+		}
+	}
+}
+
 func TestStatement28Headers(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
