@@ -167,6 +167,7 @@ func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 		}
 		tables[dialect] = columns(t, db, dialect)
 	}
+	delete(tables[migrations.SQLite], "client_origins") // Postgres has an index instead
 	if diff := cmp.Diff(tables[migrations.Postgres], tables[migrations.SQLite]); diff != "" {
 		t.Errorf("- Postgres, + SQLite\n%s", diff)
 	}

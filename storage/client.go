@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Client is a registered application. What its metadata mean is the business of package clients.
+// Client is a registered application. Package clients defines what its metadata mean.
 type Client struct {
 	ID string
 	// Metadata is a JSON object: the metadata of RFC 7591 and Latchkey's own policies.
 	Metadata json.RawMessage
-	// SecretMAC and PreviousSecretMAC are the MACs of the secrets that are good now; zero = none.
+	// SecretMAC and PreviousSecretMAC are the MACs of the valid secrets; zero = none.
 	SecretMAC               Digest
 	PreviousSecretMAC       Digest
 	PreviousSecretExpiresAt time.Time
@@ -23,12 +23,12 @@ type Client struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
-	// Origin says who brought it: the operator (so does an empty one, when it is stored), dynamic registration (RFC 7591), or
-	// a metadata document at its own URL. It never changes.
+	// Origin is how the client was registered: by the operator (an empty one is stored as that), by dynamic registration (RFC
+	// 7591), or by a metadata document at its own URL. It never changes.
 	Origin ClientOrigin
-	// RegistrationMAC is of the registration access token that is good now (RFC 7592); zero = none.
+	// RegistrationMAC is the MAC of the valid registration access token (RFC 7592); zero = none.
 	RegistrationMAC Digest
-	// RegistrationKey is of the metadata and the place that they were registered from: the same once more is the same
+	// RegistrationKey is a MAC of the metadata and the network that they were registered from: the same again is the same
 	// client. Zero = none; no two clients have the same.
 	RegistrationKey Digest
 	// ExpiresAt, when not zero, is when the client is removed unless a user has logged in to it by then.
@@ -45,16 +45,20 @@ const (
 	OriginDocument     ClientOrigin = "document"
 )
 
-// Clients keeps the registered applications. Each change is seen by Watch.
+// Clients stores the registered applications. Watch reports each change.
 type Clients interface {
 	// CreateClient stores c, its AuthEpoch set from CreatedAt, its Version 1. ErrExists: the ID is taken.
 	CreateClient(ctx context.Context, c *Client, audit *AuditEvent) error
 
-	// Client finds one, or ErrNotFound.
+	// Client returns a client, or ErrNotFound.
 	Client(ctx context.Context, id string) (*Client, error)
 
-	// ListClients gives up to limit clients with an ID above after, by ascending ID (byte order).
+	// ListClients returns up to limit clients with an ID above after, by ascending ID (byte order).
 	ListClients(ctx context.Context, after string, limit int) ([]*Client, error)
+
+	// ClientHasOrigin reports whether an enabled client has a redirect URI with that origin: https://host or https://host:port in
+	// lower case, without the default port, or http://host:* for the loopback hosts 127.0.0.1, [::1] and localhost.
+	ClientHasOrigin(ctx context.Context, origin string) (bool, error)
 
 	// UpdateClient replaces the row if it still has c.Version, and raises the version in c and in the row.
 	// ErrConflict: it has another version. ErrNotFound. ErrExists: another client has c's RegistrationKey.
@@ -62,17 +66,17 @@ type Clients interface {
 	UpdateClient(ctx context.Context, c *Client, audit *AuditEvent) error
 
 	// RaiseClientEpoch ends every grant and client_credentials token of the client; an empty id means of every client.
-	// ErrNotFound for an id that is not there.
+	// ErrNotFound for an unknown id.
 	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *AuditEvent) error
 
-	// CreateRegisteredClient is CreateClient for open registration: it stores c, unless a client with c's RegistrationKey
-	// (which is not zero) is there, which is then returned in its place, its ExpiresAt put off to c's, or most clients with an
-	// ExpiresAt are there already: ErrLimit. Concurrent callers with the same key all get the same client.
+	// CreateRegisteredClient is CreateClient for open registration. If there is a client with c's RegistrationKey (which is not
+	// zero), it returns that one, its ExpiresAt extended to c's. ErrLimit: limit clients with an ExpiresAt exist already.
+	// Concurrent callers with the same key all get the same client.
 	//
-	// A client with an ExpiresAt loses it when a code of it is redeemed (RedeemAuthorizationCode), and is removed by
-	// Maintain once it is over.
-	CreateRegisteredClient(ctx context.Context, c *Client, most int, audit *AuditEvent) (*Client, error)
+	// A client with an ExpiresAt loses it when a code of it is redeemed (RedeemAuthorizationCode), and Maintain removes it
+	// once it has expired.
+	CreateRegisteredClient(ctx context.Context, c *Client, limit int, audit *AuditEvent) (*Client, error)
 
-	// RemoveClient removes it and what users have allowed it; grants that are left without their client are dead. ErrNotFound.
+	// RemoveClient removes it and the consents of users; grants whose client is removed are dead. ErrNotFound.
 	RemoveClient(ctx context.Context, id string, audit *AuditEvent) error
 }

@@ -72,6 +72,10 @@ func (o *Outage) ListClients(ctx context.Context, after string, limit int) ([]*s
 	return try1(o, func() ([]*storage.Client, error) { return o.Store.ListClients(ctx, after, limit) })
 }
 
+func (o *Outage) ClientHasOrigin(ctx context.Context, origin string) (bool, error) {
+	return try1(o, func() (bool, error) { return o.Store.ClientHasOrigin(ctx, origin) })
+}
+
 func (o *Outage) CreateGrant(ctx context.Context, g *storage.Grant, l *storage.Login, audit ...*storage.AuditEvent) error {
 	return try(o, func() error { return o.Store.CreateGrant(ctx, g, l, audit...) })
 }

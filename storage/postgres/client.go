@@ -76,9 +76,9 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 
 // CreateRegisteredClient implements storage.Clients.
 //
-// Neither a limit nor a key that may or may not be there can be seen to by rows alone: one registration at a time, each of
-// which sees those before it. It is rare, and the lock is a matter of a millisecond.
-func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {
+// Row locks can enforce neither the limit nor a key that may be absent, so registrations run one at a time, and each sees those
+// before it. They are rare, and the lock is held for about a millisecond.
+func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, limit int, audit *storage.AuditEvent) (*storage.Client, error) {
 	if c.RegistrationKey.IsZero() {
 		return nil, fmt.Errorf("create registered client: %w", errKey)
 	}
@@ -101,7 +101,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, m
 					AND (SELECT count(*) FROM (SELECT FROM clients WHERE expires_at IS NOT NULL LIMIT $15) AS counted) < $15
 				RETURNING id
 			), `+tellClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
-			SELECT count(*) FROM changed`, append(args, int64(max(most, 0)))...)
+			SELECT count(*) FROM changed`, append(args, int64(max(limit, 0)))...)
 		b.Queue(`SELECT `+clientColumns+` FROM clients WHERE registration_key = $1`, digest(c.RegistrationKey)).
 			QueryRow(func(row pgx.Row) error { return row.Scan(clientFields(&stored)...) })
 		err := s.batch(ctx, b)
@@ -150,6 +150,18 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) (list 
 	return list, err
 }
 
+// ClientHasOrigin implements storage.Clients.
+func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (known bool, err error) {
+	if !keyed(origin) {
+		return false, nil
+	}
+	err = s.do(ctx, "read client origin", func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `
+			SELECT EXISTS (SELECT FROM clients WHERE client_origins(metadata) @> ARRAY[$1::text] AND NOT disabled)`, origin).Scan(&known)
+	})
+	return known, err
+}
+
 // UpdateClient implements storage.Clients.
 func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
 	if !keyed(c.ID) {
@@ -164,7 +176,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 		return err
 	}
 	return s.do(ctx, "update client", func(ctx context.Context) error {
-		var version, epoch *int64 // NULL: the client is there, in another version
+		var version, epoch *int64 // NULL: the client exists in another version
 		err := s.pool.QueryRow(ctx, `
 			WITH changed AS (
 				UPDATE clients SET metadata = $3::jsonb, secret_mac = $4, previous_secret_mac = $5, previous_secret_expires_at = $6,

@@ -39,7 +39,7 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 	return nil
 }
 
-// begun is a new client as it is stored.
+// begun returns a new client as it is stored.
 func begun(c *storage.Client) *storage.Client {
 	stored := *c
 	stored.AuthEpoch, stored.Version, stored.Origin = c.CreatedAt.UnixMicro(), 1, cmp.Or(c.Origin, storage.OriginOperator)
@@ -61,7 +61,7 @@ func (c conn) createClient(new *storage.Client, audit *storage.AuditEvent) error
 const clientByRegistration = `SELECT ` + clientColumns + ` FROM clients WHERE registration_key = ?`
 
 // CreateRegisteredClient implements [storage.Clients].
-func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {
+func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, limit int, audit *storage.AuditEvent) (*storage.Client, error) {
 	if !keyed(c.ID, string(c.Origin)) {
 		return nil, interpret("create registered client", errText)
 	}
@@ -73,7 +73,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, m
 		stored, err = one(tx, scanClient, clientByRegistration, c.RegistrationKey[:])
 		switch {
 		case isNoRow(err):
-			err = tx.createWithin(begun(c), most, audit)
+			err = tx.createWithin(begun(c), limit, audit)
 		case err == nil && !stored.ExpiresAt.IsZero() && c.ExpiresAt.After(stored.ExpiresAt):
 			err = tx.prolong(stored.ID, c.ExpiresAt)
 		}
@@ -96,14 +96,14 @@ func (c conn) prolong(client string, expiresAt time.Time) error {
 	return c.changed(storage.ChangeClient, nil)
 }
 
-// createWithin creates a client unless most clients with an end are there.
-func (c conn) createWithin(new *storage.Client, most int, audit *storage.AuditEvent) error {
-	var there int
-	err := c.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(most, 0)}, &there)
+// createWithin creates a client unless limit clients with an ExpiresAt exist.
+func (c conn) createWithin(new *storage.Client, limit int, audit *storage.AuditEvent) error {
+	var waiting int
+	err := c.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(limit, 0)}, &waiting)
 	if err != nil {
 		return err
 	}
-	if there >= most {
+	if waiting >= limit {
 		return storage.ErrLimit
 	}
 	return c.createClient(new, audit)
@@ -120,6 +120,14 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*st
 	list, err := all(s.reader(ctx), scanClient,
 		`SELECT `+clientColumns+` FROM clients WHERE id > ? ORDER BY id LIMIT ?`, after, max(limit, 0))
 	return list, interpret("list clients", err)
+}
+
+// ClientHasOrigin implements [storage.Clients].
+func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (known bool, err error) {
+	err = s.reader(ctx).row(`
+		SELECT EXISTS (SELECT 1 FROM client_origins JOIN clients ON clients.id = client_id WHERE client_origins.origin = ? AND NOT disabled)`,
+		[]any{origin}, &known)
+	return known, interpret("read client origin", err)
 }
 
 // UpdateClient implements [storage.Clients].
@@ -152,7 +160,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	return nil
 }
 
-// conflict tells why a guarded statement wrote nothing: the row is another one by now, or is not there.
+// conflict returns why a guarded statement wrote nothing: the row has changed, or does not exist.
 func (c conn) conflict(query string, key any) error {
 	var found int
 	if err := c.row(query, []any{key}, &found); err != nil {

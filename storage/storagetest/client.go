@@ -126,6 +126,29 @@ func clients() cases {
 			b.epochs(map[string]int64{"one": later.UnixMicro(), "two": later.UnixMicro()})
 			b.audited("raised", 1)
 		},
+		"the origins of the redirect URIs of enabled clients are known": func(b *bundle) {
+			c := newClient("web", b.now)
+			c.Metadata = json.RawMessage(`{"redirect_uris":["https://Spa.Example/cb","https://spa.example?x","https://port.example:8443",
+				"https://default.example:443/cb","https://[2001:db8::1]/cb","http://127.0.0.1/cb","http://[::1]:1/cb","com.example.app:/cb"]}`)
+			b.ok(b.CreateClient(b.ctx, c, nil))
+			b.client("none")
+			b.origins(map[string]bool{
+				"https://spa.example": true, "https://port.example:8443": true, "https://default.example": true, "https://[2001:db8::1]": true,
+				"http://127.0.0.1:*": true, "http://[::1]:*": true, "http://localhost:*": false, "https://spa": false, "https://spa.example.evil": false,
+				"https://port.example": false, "https://spa.example:443": false, "http://spa.example": false, "com.example.app:": false, "": false,
+			})
+			c.Metadata = json.RawMessage(`{"redirect_uris":["https://new.example/cb"]}`)
+			b.ok(b.UpdateClient(b.ctx, c, nil))
+			b.origins(map[string]bool{"https://spa.example": false, "https://new.example": true})
+			other := newClient("other", b.now)
+			other.Metadata = c.Metadata
+			b.ok(b.CreateClient(b.ctx, other, nil))
+			c.Disabled = true
+			b.ok(b.UpdateClient(b.ctx, c, nil))
+			b.origins(map[string]bool{"https://new.example": true})
+			b.ok(b.RemoveClient(b.ctx, "other", nil))
+			b.origins(map[string]bool{"https://new.example": false})
+		},
 		"clients are listed page by page in byte order": func(b *bundle) {
 			for _, id := range []string{"b", "a", "Z", "ä", "aa", "a-", "_"} {
 				b.client(id)
@@ -168,6 +191,18 @@ func (b *bundle) epochs(want map[string]int64) {
 		c, err := b.Client(b.ctx, id)
 		b.ok(err)
 		got[id] = c.AuthEpoch
+	}
+	b.same(got, want)
+}
+
+// origins stops the case unless just these origins are known.
+func (b *bundle) origins(want map[string]bool) {
+	b.Helper()
+	got := map[string]bool{}
+	for origin := range want {
+		known, err := b.ClientHasOrigin(b.ctx, origin)
+		b.ok(err)
+		got[origin] = known
 	}
 	b.same(got, want)
 }
