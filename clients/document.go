@@ -3,70 +3,77 @@ package clients
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // MaxDocument bounds a client ID metadata document, in bytes (draft-ietf-oauth-client-id-metadata-document §8.7).
 const MaxDocument = 5 << 10
 
-// documentScheme begins a client_id that is the URL of the client's metadata document.
-const documentScheme = "https://"
+const codeInvalidClient = "invalid_client"
 
-func isDocumentID(id string) bool { return strings.HasPrefix(id, documentScheme) }
+// IsDocumentID reports whether a client_id is the URL of the client's metadata document.
+func IsDocumentID(id string) bool { return strings.HasPrefix(id, "https://") }
 
-// checkDocumentID holds a client_id to the draft's §3. A query is only advised against there. It gives the host, with its
-// port if there is one.
-func checkDocumentID(id string) (host string, fault *MetadataError) {
+// DocumentHost checks a client_id that is the URL of a metadata document (§3 of the draft, which only advises against a
+// query) and returns its host, with its port if there is one. The error is a *MetadataError.
+func DocumentHost(id string) (host string, err error) {
 	u, err := parseURI(id)
 	if err == nil {
 		err = checkAuthority(u)
 	}
 	switch {
 	case err != nil:
-		return "", refuseDocument("the client_id is not the URL of a metadata document: %v", err)
+		return "", InvalidDocument("the client_id is not the URL of a metadata document: %v", err)
 	case u.Path == "":
-		return "", refuseDocument("the client_id is not the URL of a metadata document: it has no path")
+		return "", InvalidDocument("the client_id is not the URL of a metadata document: it has no path")
 	case hasDotSegment(u.EscapedPath()):
-		return "", refuseDocument("the client_id is not the URL of a metadata document: dot segments (. and ..) are not allowed in the path")
+		return "", InvalidDocument("the client_id is not the URL of a metadata document: dot segments (. and ..) are not allowed in the path")
 	}
 	return strings.ToLower(u.Host), nil
 }
 
-// refuseDocument says to a developer why the document makes no client.
-func refuseDocument(format string, args ...any) *MetadataError {
-	fault := invalid("client_id", format, args...)
-	fault.Code = "invalid_client"
+// InvalidDocument returns the error of a metadata document that makes no client, for its developer.
+func InvalidDocument(format string, args ...any) *MetadataError {
+	fault := Invalid("client_id", format, args...)
+	fault.Code = codeInvalidClient
 	return fault
 }
 
-// readDocument makes the metadata of a client of the document at its client_id.
-func readDocument(id string, body []byte) (Metadata, error) {
+// ParseDocument returns the metadata of the client whose metadata document was found at the URL id. The error is a
+// *MetadataError.
+func ParseDocument(id string, body []byte) (Metadata, error) {
 	if len(body) > MaxDocument {
-		return Metadata{}, refuseDocument("the metadata document is longer than %d bytes", MaxDocument)
+		return Metadata{}, InvalidDocument("the metadata document is longer than %d bytes", MaxDocument)
 	}
-	d, fault := readDescribed(body)
-	if fault != nil {
-		return Metadata{}, refuseDocument("the metadata document can't be used: %v", fault)
-	}
-	// §4: the same text, so that nobody's document speaks for another client.
-	if own, ok := d.text("client_id"); !ok || own != id {
-		return Metadata{}, refuseDocument("the metadata document is not of this client: its client_id must be the URL that it is at, character by character")
-	}
-	if fault := d.settleKeys(); fault != nil {
-		return Metadata{}, refuseDocument("the metadata document can't be used: %v", fault)
-	}
-	metadata, _, err := d.settle(Policy{})
+	metadata, err := parseDocument(id, body)
 	if err != nil {
-		return Metadata{}, refuseDocument("the metadata document can't be used: %v", Faults(err)[0])
+		if fault := Faults(err)[0]; fault.Code != codeInvalidClient {
+			return Metadata{}, InvalidDocument("the metadata document can't be used: %v", fault)
+		}
 	}
-	return metadata, nil
+	return metadata, err
 }
 
-// settleKeys finds the authentication method of a client with which no secret can be shared (§4.1).
-func (d *described) settleKeys() *MetadataError {
+func parseDocument(id string, body []byte) (Metadata, error) {
+	d, err := ParseDescription(body)
+	if err != nil {
+		return Metadata{}, err
+	}
+	// §4: the same text, so that no document speaks for another client.
+	if own, ok := d.Member("client_id"); !ok || own != id {
+		return Metadata{}, InvalidDocument("the metadata document is not of this client: its client_id must be the document's own URL, character by character")
+	}
+	if err := d.settleKeys(); err != nil {
+		return Metadata{}, err
+	}
+	metadata, _, err := d.Validate(Policy{})
+	return metadata, err
+}
+
+// settleKeys sets the authentication method of a client with which no secret can be shared (§4.1).
+func (d *Description) settleKeys() error {
 	for _, member := range [...]string{"client_secret", "client_secret_expires_at"} {
-		if _, ok := d.members[member]; ok {
-			return invalid(member, "it does not belong into a public document")
+		if d.Has(member) {
+			return Invalid(member, "it must not be in a public document")
 		}
 	}
 	if d.TokenEndpointAuthMethod == "" && len(d.methods) == 0 {
@@ -77,21 +84,15 @@ func (d *described) settleKeys() *MetadataError {
 		}
 	}
 	if d.TokenEndpointAuthMethod != "" && !keyless(d.TokenEndpointAuthMethod) {
-		return invalid("token_endpoint_auth_method", "%q is not one of %s, %s: no secret can be shared with a client that a document describes",
-			shorten(d.TokenEndpointAuthMethod), AuthNone, AuthPrivateKeyJWT)
+		return Invalid("token_endpoint_auth_method", "%.200q is not one of %s, %s: no secret can be shared with a client that a document describes",
+			d.TokenEndpointAuthMethod, AuthNone, AuthPrivateKeyJWT)
 	}
 	d.methods = slices.DeleteFunc(d.methods, func(method string) bool { return !keyless(method) })
 	if d.TokenEndpointAuthMethod == "" && len(d.methods) == 0 {
-		return invalid("token_endpoint_auth_methods_supported", "none of these can be used with a document: use %s or %s", AuthNone, AuthPrivateKeyJWT)
+		return Invalid("token_endpoint_auth_methods_supported", "none of these can be used with a document: use %s or %s", AuthNone, AuthPrivateKeyJWT)
 	}
 	return nil
 }
 
-// keyless reports whether a method needs no key that both sides know.
+// keyless reports whether a method needs no shared secret.
 func keyless(method string) bool { return method == AuthNone || method == AuthPrivateKeyJWT }
-
-// MinFresh and MaxFresh bound how long a document is believed without asking again.
-const (
-	MinFresh = 5 * time.Minute
-	MaxFresh = 24 * time.Hour
-)

@@ -14,36 +14,26 @@ import (
 // maxJWKS bounds a client's own key set, in bytes.
 const maxJWKS = 16 << 10
 
-// checkKeys holds jwks_uri and jwks to RFC 7591 §2: one of the two, and public keys only.
-func checkKeys(m *Metadata, _ *Policy) *MetadataError {
-	if bytes.Equal(bytes.TrimSpace(m.JWKS), []byte("null")) {
-		m.JWKS = nil
-	}
-	if m.JWKSURI != "" && len(m.JWKS) > 0 {
-		return invalid("jwks", "jwks and jwks_uri exclude each other")
-	}
-	if m.JWKSURI != "" {
-		if err := checkWebURI(m.JWKSURI); err != nil {
-			return invalid("jwks_uri", "%q: %v", shorten(m.JWKSURI), err)
-		}
-		if !strings.HasPrefix(m.JWKSURI, "https:") {
-			return invalid("jwks_uri", "use https") // keys that anybody on the way may replace prove nothing
-		}
-	}
-	if len(m.JWKS) == 0 {
-		m.JWKS = nil
+// checkKeys checks jwks_uri and jwks (RFC 7591 §2): one of the two, and public keys only.
+func checkKeys(r *Registration) *MetadataError {
+	switch {
+	case r.JWKSURI != "" && r.JWKS != nil:
+		return Invalid("jwks", "jwks and jwks_uri exclude each other")
+	case strings.HasPrefix(r.JWKSURI, "http:"):
+		return Invalid("jwks_uri", "use https") // keys that an attacker on the way can replace prove nothing
+	case r.JWKS == nil:
 		return nil
 	}
-	set, err := publicKeySet(m.JWKS)
+	set, err := publicKeySet(r.JWKS)
 	if err != nil {
-		return invalid("jwks", "%v", err)
+		return Invalid("jwks", "%v", err)
 	}
-	m.JWKS = set
+	r.JWKS = set
 	return nil
 }
 
-// readable tells why a key of a kind that assertions are signed with is broken: an EC coordinate that is a byte short (RFC 7518
-// §6.2.1.2), say, which some libraries write now and then. Whoever registers it had better learn so than be refused later.
+// readable returns why a key of a kind that assertions are signed with can't be used: an EC coordinate that is a byte short
+// (RFC 7518 §6.2.1.2), for example, which some libraries write occasionally. Developers learn of it at registration.
 func readable(key map[string]any) error {
 	curve, _ := key["crv"].(string)
 	switch key["kty"] {
@@ -66,21 +56,21 @@ func readable(key map[string]any) error {
 	return new(jose.JSONWebKey).UnmarshalJSON(raw)
 }
 
-// publicKeySet checks the form of a key set (RFC 7517 §5) and writes it in one way, whatever a database made of it: members
-// in order, no broken text, no number that is out of reach. Whether we can use a key shows when it is used: a client may
-// have keys for others too.
+// publicKeySet checks the form of a key set (RFC 7517 §5) and returns its canonical form, whatever a database made of it:
+// members in order, no broken text, no number that is out of range. Keys of other kinds pass: a client may have keys for
+// other servers too.
 func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) > maxJWKS {
-		return nil, errors.New("longer than 16 KiB")
+		return nil, errors.New("it is longer than 16 KiB")
 	}
 	if bytes.Contains(raw, []byte(`\u0000`)) {
-		return nil, errors.New("NUL is not allowed") // no database keeps it in a JSON text
+		return nil, errors.New("NUL is not allowed") // no database stores it in JSON
 	}
 	var set struct {
 		Keys []map[string]any `json:"keys"`
 	}
 	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil {
-		return nil, errors.New("not a JWK set: an object with an array named keys is needed")
+		return nil, errors.New("it is not a JWK set, an object with an array named keys")
 	}
 	for i, key := range set.Keys {
 		if _, ok := key["kty"]; !ok {

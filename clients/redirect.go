@@ -12,13 +12,7 @@ import (
 // maxURI bounds every URI that a client registers, in bytes.
 const maxURI = 2048
 
-// application_type (OpenID Connect Dynamic Client Registration 1.0 §2).
-const (
-	applicationWeb    = "web"
-	applicationNative = "native"
-)
-
-// MatchRedirectURI reports whether uri is one that the client registered: the same bytes (RFC 9700 §2.1), except that
+// MatchRedirectURI reports whether the client registered uri: the same bytes (RFC 9700 §2.1), except that
 // the port of an http URI on a loopback host is free (RFC 8252 §7.3).
 func (c *Client) MatchRedirectURI(uri string) bool {
 	if slices.Contains(c.RedirectURIs, uri) {
@@ -36,8 +30,8 @@ func (c *Client) MatchRedirectURI(uri string) bool {
 	return false
 }
 
-// cutLoopback splits an http URI on a loopback host into that host and what follows its port. It works on the text, so
-// that nothing is equal only because a parser made it so.
+// cutLoopback splits an http URI on a loopback host into that host and what follows its port. It works on the text, so that
+// a parser's normalisation makes no two URIs equal.
 func cutLoopback(uri string) (host, rest string, ok bool) {
 	after, ok := strings.CutPrefix(uri, "http://")
 	if !ok {
@@ -58,7 +52,7 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 			}
 			rest = port[end:]
 		}
-		// Anything else behind the host belongs to the authority: localhost.example.com, localhost@example.com.
+		// Anything else after the host belongs to the authority: localhost.example.com, localhost@example.com.
 		if rest != "" && !strings.ContainsAny(rest[:1], "/?") {
 			return "", "", false
 		}
@@ -72,7 +66,7 @@ func validPort(s string) bool {
 	return err == nil && n > 0 && s[0] != '0'
 }
 
-// checkRedirectURI says what is wrong with a redirect URI of a client of the given application type.
+// checkRedirectURI checks a redirect URI of a client of the given application type.
 func checkRedirectURI(uri, applicationType string) error {
 	u, err := parseURI(uri)
 	if err != nil {
@@ -97,8 +91,8 @@ func checkRedirectURI(uri, applicationType string) error {
 	return checkPrivateScheme(u, applicationType)
 }
 
-// checkPrivateScheme holds a private-use scheme to RFC 8252 §7.1: a domain name in reverse, so with a dot. That also
-// keeps out what a browser would execute or read: javascript, data, file, vbscript, blob, about.
+// checkPrivateScheme checks a private-use scheme (RFC 8252 §7.1): a domain name in reverse, so with a dot. That also refuses
+// what a browser would execute or read: javascript, data, file, vbscript, blob, about.
 func checkPrivateScheme(u *url.URL, applicationType string) error {
 	labels := strings.Split(u.Scheme, ".")
 	switch {
@@ -112,7 +106,7 @@ func checkPrivateScheme(u *url.URL, applicationType string) error {
 	return nil
 }
 
-// checkAuthority holds http and https URIs to a plain host with an optional port.
+// checkAuthority checks that an http or https URI has a plain host with an optional port.
 func checkAuthority(u *url.URL) error {
 	host := u.Hostname()
 	plain := strings.Trim(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_") == ""
@@ -128,8 +122,8 @@ func checkAuthority(u *url.URL) error {
 	return nil
 }
 
-// parseURI reads an absolute URI (RFC 3986 §4.3) without user information. Only what the RFC calls a URI passes: browsers
-// and servers read backslashes, spaces, controls and letters beyond ASCII differently.
+// parseURI parses an absolute URI (RFC 3986 §4.3) without user information. Other characters than those of the RFC are
+// refused: browsers and servers read backslashes, spaces, controls and letters beyond ASCII differently.
 func parseURI(s string) (*url.URL, error) {
 	if s == "" || len(s) > maxURI {
 		return nil, fmt.Errorf("it must have 1 to %d characters", maxURI)
@@ -162,7 +156,7 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// hasDotSegment finds . and .. in their encoded forms too: a browser removes both before it sends the code.
+// hasDotSegment reports whether a path has a segment . or .., encoded or not: browsers remove both before they send the code.
 func hasDotSegment(path string) bool {
 	for segment := range strings.SplitSeq(path, "/") {
 		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
@@ -173,7 +167,7 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// checkWebURI holds a URI that people follow or that we may fetch to http and https.
+// checkWebURI checks a URI that people follow or that the server may fetch: http or https.
 func checkWebURI(uri string) error {
 	u, err := parseURI(uri)
 	if err != nil {
@@ -185,7 +179,7 @@ func checkWebURI(uri string) error {
 	return checkAuthority(u)
 }
 
-// checkResource holds a resource identifier to RFC 8707 §2: an absolute URI without a fragment.
+// checkResource checks a resource identifier (RFC 8707 §2): an absolute URI without a fragment.
 func checkResource(uri string) error {
 	u, err := parseURI(uri)
 	if err != nil {
@@ -195,4 +189,14 @@ func checkResource(uri string) error {
 		return checkAuthority(u)
 	}
 	return nil
+}
+
+// OriginKey returns the key under which the database looks up the origin of a browser, as browsers write it (RFC 6454 §6.2);
+// ok is false for an origin that no client can have. Loopback origins have the same key whatever their port.
+func OriginKey(origin string) (key string, ok bool) {
+	if strings.HasPrefix(origin, "https://") {
+		return origin, len(origin) <= maxURI
+	}
+	host, rest, ok := cutLoopback(origin)
+	return "http://" + host + ":*", ok && rest == ""
 }

@@ -225,7 +225,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	for _, fault := range clients.Faults(fmt.Errorf("add: %w", err)) {
 		fields = append(fields, fault.Field)
 	}
-	want := []string{"client_name", "grant_types", "application_type", "id_token_signed_response_alg", "rotation", "access_token_ttl"}
+	want := []string{"client_name", "application_type", "grant_types", "id_token_signed_response_alg", "rotation", "access_token_ttl"}
 	if diff := cmp.Diff(want, fields); diff != "" {
 		t.Error(diff)
 	}

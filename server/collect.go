@@ -3,7 +3,7 @@ package server
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -48,12 +48,12 @@ func (c *cleaning) count(m storage.Maintenance) {
 // stateCollector reads the state of the connections and of the client cache when it is asked.
 type stateCollector struct {
 	pool  func() storage.PoolStats
-	cache func() clients.CacheStats
+	cache func() registry.CacheStats
 
 	connections, waits, waitTime, hits, misses, size *prometheus.Desc
 }
 
-func newStateCollector(pool func() storage.PoolStats, cache func() clients.CacheStats) *stateCollector {
+func newStateCollector(pool func() storage.PoolStats, cache func() registry.CacheStats) *stateCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}

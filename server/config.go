@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/storage"
@@ -61,7 +62,7 @@ type Config struct {
 	// RegistrationLimit is how many clients that registered themselves and that nobody has used there may be.
 	RegistrationLimit int
 	// ClientDocuments says whose metadata documents make a client.
-	ClientDocuments clients.DocumentPolicy
+	ClientDocuments document.Policy
 
 	SimpleJWT SimpleJWT
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server/internal/safehttp"
 )
 
@@ -46,7 +47,7 @@ func listenAddress(listen string) (netip.AddrPort, bool) {
 // documents gets client metadata documents for the registry.
 type documents struct{ http *safehttp.Client }
 
-// Get implements [clients.Fetcher].
+// Get implements [document.Fetcher].
 func (d documents) Get(ctx context.Context, url string) ([]byte, time.Duration, error) {
 	resp, err := d.http.Get(ctx, url, safehttp.Options{
 		ContentTypes: []string{"application/json", "+json"}, MaxBytes: clients.MaxDocument,
@@ -54,5 +55,5 @@ func (d documents) Get(ctx context.Context, url string) ([]byte, time.Duration, 
 	if err != nil {
 		return nil, 0, err
 	}
-	return resp.Body, resp.Fresh(0, 0, clients.MaxFresh), nil
+	return resp.Body, resp.Fresh(0, 0, document.MaxFresh), nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/backchannel"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/legacyjwt"
@@ -32,7 +33,7 @@ type Server struct {
 	issuer   *url.URL
 	metrics  *metrics.Metrics
 	keys     *keys.Ring
-	registry *clients.Registry
+	registry *registry.Registry
 	users    *users.Service
 	tokens   *token.Service
 	sessions *session.Manager
@@ -60,7 +61,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("argon2: %w", err)
 	}
-	s.registry = clients.NewRegistry(clients.RegistryConfig{
+	s.registry = registry.New(registry.Config{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
 		MaxUnused: cfg.RegistrationLimit, Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
 	})
@@ -207,7 +208,7 @@ func (s *Server) Handler() http.Handler { return cutPath(s.issuer.Path, s.router
 func (s *Server) AdminHandler() http.Handler { return s.admin }
 
 // Clients is the registry of clients and resources; what is changed through it holds here at once.
-func (s *Server) Clients() *clients.Registry { return s.registry }
+func (s *Server) Clients() *registry.Registry { return s.registry }
 
 // Users adds, changes and authenticates users.
 func (s *Server) Users() *users.Service { return s.users }

@@ -1,4 +1,4 @@
-package clients_test
+package registry_test
 
 import (
 	"context"
@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
+	"latchkey/clients/fetch"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -68,9 +71,9 @@ func (w *web) count(url string) int {
 }
 
 // documents makes a registry that fetches.
-func (b *bundle) documents(policy clients.DocumentPolicy, bodies map[string]string) (*web, *clients.Registry) {
+func (b *bundle) documents(policy document.Policy, bodies map[string]string) (*web, *registry.Registry) {
 	w := &web{bodies: bodies, fetches: map[string]int{}}
-	return w, clients.NewRegistry(clients.RegistryConfig{
+	return w, registry.New(registry.Config{
 		Store: b.store, Now: b.clock.now, MACKeys: [][]byte{[]byte(strings.Repeat("a", 32))}, Documents: policy, Fetcher: w,
 	})
 }
@@ -81,7 +84,7 @@ func agentDocument(members string) string {
 	return `{"client_id":"` + agent + `","redirect_uris":["http://127.0.0.1/cb","https://agent.example/cb"]` + members + `}`
 }
 
-func openly() clients.DocumentPolicy { return clients.DocumentPolicy{Open: true} }
+func openly() document.Policy { return document.Policy{Open: true} }
 
 func TestDocumentMakesAClient(t *testing.T) {
 	t.Parallel()
@@ -179,11 +182,11 @@ func TestDocumentPolicy(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	for name, c := range map[string]struct {
-		policy clients.DocumentPolicy
+		policy document.Policy
 		good   bool
 	}{
-		"off": {}, "open": {openly(), true}, "its host": {clients.DocumentPolicy{Hosts: []string{"other.example", "agent.example"}}, true},
-		"other hosts": {clients.DocumentPolicy{Hosts: []string{"example", "oauth.agent.example", "agent.example:8443"}}, false},
+		"off": {}, "open": {openly(), true}, "its host": {document.Policy{Hosts: []string{"other.example", "agent.example"}}, true},
+		"other hosts": {document.Policy{Hosts: []string{"example", "oauth.agent.example", "agent.example:8443"}}, false},
 	} {
 		w, r := b.documents(c.policy, map[string]string{agent: agentDocument("")})
 		_, err := r.ForAuthorize(t.Context(), agent)
@@ -377,7 +380,7 @@ func TestOperatorRulesDocumentClients(t *testing.T) {
 		t.Error("not disabled for the token endpoint")
 	}
 	// It is not one of the clients that can manage themselves.
-	if _, err := r.ReadRegistered(t.Context(), agent, "lk_rat_x", clients.Caller{}); !errors.Is(err, clients.ErrRegistrationToken) {
+	if _, err := r.ReadRegistration(t.Context(), agent, "lk_rat_x", registry.Caller{}); !errors.Is(err, registry.ErrRegistrationToken) {
 		t.Error(err)
 	}
 }
@@ -471,7 +474,7 @@ func TestStatement65TenThousandURLs(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				_, err := r.ForAuthorize(t.Context(), fmt.Sprintf("https://host%d.example/%d", k, i))
-				if errors.Is(err, clients.ErrBusy) {
+				if errors.Is(err, fetch.ErrBusy) {
 					mu.Lock()
 					busy++
 					mu.Unlock()
@@ -483,7 +486,7 @@ func TestStatement65TenThousandURLs(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(w.fetches) > 100 || w.most > 8 || busy < 9900 || !errors.Is(clients.ErrBusy, storage.ErrUnavailable) {
+	if len(w.fetches) > 100 || w.most > 8 || busy < 9900 || !errors.Is(fetch.ErrBusy, storage.ErrUnavailable) {
 		t.Errorf("%d fetches, %d at a time, %d refused", len(w.fetches), w.most, busy)
 	}
 	// Who is known already is served, from memory and anew.
@@ -611,9 +614,9 @@ func FuzzDescribed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s := &room{byKey: map[storage.Digest]*storage.Client{}}
 		w := &web{bodies: map[string]string{agent: string(body)}, fetches: map[string]int{}}
-		r := clients.NewRegistry(clients.RegistryConfig{Store: absent{s}, Now: time.Now, MACKeys: key, Documents: openly(), Fetcher: w})
+		r := registry.New(registry.Config{Store: absent{s}, Now: time.Now, MACKeys: key, Documents: openly(), Fetcher: w})
 		var wrong *clients.MetadataError
-		made, err := r.Register(t.Context(), clients.RegisterRequest{Metadata: body, Open: true})
+		made, err := r.Register(t.Context(), registry.RegistrationRequest{Metadata: body, Open: true})
 		switch {
 		case err == nil:
 			check(t, made.Client, clients.AuthBasic, clients.AuthPost)

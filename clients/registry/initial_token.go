@@ -1,4 +1,4 @@
-package clients
+package registry
 
 import (
 	"context"
@@ -7,47 +7,45 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/storage"
 )
 
 // InitialToken is an initial access token (RFC 7591 §1.2) that an operator gives to a developer.
 type InitialToken struct {
 	Name string
-	// Uses is how many clients may be registered with it; negative = without limit.
+	// Uses is how many clients may be registered with it; negative means without limit.
 	Uses int
-	// TTL is how long it is good.
+	// TTL is how long it is valid.
 	TTL time.Duration
-	// Policy is what the clients get. It is the only way for one that registers itself to have a policy.
-	Policy Policy
+	// Policy is that of the clients. A client that registers itself can't get a policy in any other way.
+	Policy clients.Policy
 }
 
 // maxInitialTTL bounds the life of an initial access token.
 const maxInitialTTL = 10 * 365 * 24 * time.Hour
 
-// AddInitialToken makes an initial access token and gives it, which is shown nowhere else and never again. A
-// *MetadataError says what is wrong.
+// AddInitialToken creates an initial access token and returns it; it is not shown again. A *clients.MetadataError says what is
+// wrong.
 func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storage.RegistrationToken, storage.Secret, error) {
-	for _, check := range [...]func(*Metadata, *Policy) *MetadataError{checkPolicy, checkLifetimes} {
-		if err := check(&Metadata{}, &t.Policy); err != nil {
-			return nil, "", err
-		}
-	}
-	if err := checkText(t.Name); err != nil {
-		return nil, "", invalid("name", "%v", err)
+	name := clients.Metadata{SoftwareID: t.Name, GrantTypes: []string{clients.GrantClientCredentials}}
+	_, policy, err := clients.Validate(name, t.Policy)
+	if err != nil {
+		return nil, "", err
 	}
 	switch {
 	case t.Uses == 0:
-		return nil, "", invalid("uses", "it must be at least 1; a negative number means without limit")
+		return nil, "", clients.Invalid("uses", "it must be at least 1; a negative number means without limit")
 	case t.TTL <= 0 || t.TTL > maxInitialTTL:
-		return nil, "", invalid("ttl", "%s is not from 1s to %s", Duration(t.TTL), Duration(maxInitialTTL))
+		return nil, "", clients.Invalid("ttl", "%s is not from 1s to %s", clients.Duration(t.TTL), clients.Duration(maxInitialTTL))
 	}
-	policy, err := json.Marshal(t.Policy)
+	encoded, err := json.Marshal(policy)
 	if err != nil {
 		return nil, "", fmt.Errorf("add registration token: %w", err)
 	}
-	now, secret := r.now(), NewSecret(initialAccessPrefix)
+	now, secret := r.now(), clients.NewSecret(initialTokenPrefix)
 	row := &storage.RegistrationToken{
-		ID: storage.NewID(now), Hash: initialTokenHash(secret), Name: t.Name, Uses: t.Uses, Policy: policy, CreatedAt: now, ExpiresAt: now.Add(t.TTL),
+		ID: storage.NewID(now), Hash: initialTokenHash(secret), Name: t.Name, Uses: t.Uses, Policy: encoded, CreatedAt: now, ExpiresAt: now.Add(t.TTL),
 	}
 	event := r.event("registration_token_added", "", "", details{Token: row.ID.String()})
 	if err := r.cfg.Store.CreateRegistrationToken(ctx, row, event); err != nil {
@@ -56,8 +54,8 @@ func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storag
 	return row, secret, nil
 }
 
-// useInitialToken takes one use of a token and gives the policy of what is registered with it.
-func (r *Registry) useInitialToken(ctx context.Context, secret storage.Secret) (policy Policy, err error) {
+// useInitialToken uses a token once and returns the policy of the client to be registered with it.
+func (r *Registry) useInitialToken(ctx context.Context, secret storage.Secret) (policy clients.Policy, err error) {
 	row, err := r.cfg.Store.UseRegistrationToken(ctx, initialTokenHash(secret), r.now())
 	if isNotFound(err) {
 		return policy, ErrInitialToken
@@ -74,7 +72,7 @@ func (r *Registry) useInitialToken(ctx context.Context, secret storage.Secret) (
 	return policy, err
 }
 
-// InitialTokens gives up to limit tokens by ascending ID, used up ones too.
+// InitialTokens returns up to limit tokens by ascending ID, including used up ones.
 func (r *Registry) InitialTokens(ctx context.Context, after storage.ID, limit int) ([]*storage.RegistrationToken, error) {
 	list, err := r.cfg.Store.ListRegistrationTokens(ctx, after, limit)
 	if err != nil {
@@ -83,7 +81,7 @@ func (r *Registry) InitialTokens(ctx context.Context, after storage.ID, limit in
 	return list, nil
 }
 
-// RemoveInitialToken makes a token good for nothing; the clients that it made stay. storage.ErrNotFound.
+// RemoveInitialToken invalidates a token; the clients that were registered with it stay. storage.ErrNotFound.
 func (r *Registry) RemoveInitialToken(ctx context.Context, id storage.ID) error {
 	event := r.event("registration_token_removed", "", "", details{Token: id.String()})
 	if err := r.cfg.Store.RemoveRegistrationToken(ctx, id, event); err != nil {
@@ -92,7 +90,7 @@ func (r *Registry) RemoveInitialToken(ctx context.Context, id storage.ID) error 
 	return nil
 }
 
-// initialTokenHash is what is kept of a token. It needs no key: nobody guesses 256 random bits.
+// initialTokenHash returns what is stored of a token. It needs no key: 256 random bits can't be guessed.
 func initialTokenHash(secret storage.Secret) storage.Digest {
 	return sha256.Sum256([]byte(secret.Reveal()))
 }

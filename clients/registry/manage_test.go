@@ -1,4 +1,4 @@
-package clients_test
+package registry_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -73,7 +74,7 @@ func TestRegistrationResponse(t *testing.T) {
 	var shown map[string]any
 	render := func(c *clients.Client, secret storage.Secret) {
 		t.Helper()
-		raw, err := json.Marshal(c.Registration(secret))
+		raw, err := json.Marshal(c.Response(secret))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +221,7 @@ func TestRotateSecret(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	b.add("spa", clients.Metadata{GrantTypes: []string{"password"}, TokenEndpointAuthMethod: "none"})
-	if _, err := b.RotateSecret(t.Context(), "spa", 0); !errors.Is(err, clients.ErrNoSecret) {
+	if _, err := b.RotateSecret(t.Context(), "spa", 0); !errors.Is(err, registry.ErrNoSecret) {
 		t.Errorf("public: %v", err)
 	}
 }
@@ -373,7 +374,7 @@ func TestClientsWithKeysHaveNoSecret(t *testing.T) {
 	if secret != "" || c.HasSecret() || c.Public() {
 		t.Error("a secret was made")
 	}
-	if _, err := b.RotateSecret(t.Context(), "keys", 0); !errors.Is(err, clients.ErrNoSecret) {
+	if _, err := b.RotateSecret(t.Context(), "keys", 0); !errors.Is(err, registry.ErrNoSecret) {
 		t.Errorf("rotate: %v", err)
 	}
 	_, secret = b.add("web", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})

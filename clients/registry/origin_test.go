@@ -1,8 +1,7 @@
-package clients_test
+package registry_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -10,7 +9,9 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 func TestOriginsOfRedirectURIs(t *testing.T) {
@@ -48,7 +49,7 @@ func TestOriginsFollowChanges(t *testing.T) {
 		check := func(step string, want map[string]bool) {
 			t.Helper()
 			other.Changed(change)
-			for _, r := range []*clients.Registry{b.Registry, other} {
+			for _, r := range []*registry.Registry{b.Registry, other} {
 				for origin, want := range want {
 					if got := r.Origins(t.Context(), origin); got != want {
 						t.Errorf("%s, %s: %s is %v", name, step, origin, got)
@@ -95,7 +96,7 @@ func TestOriginsOfClientsThatDescribeThemselves(t *testing.T) {
 	if _, err := r.KeepDocument(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	made, err := r.Register(t.Context(), clients.RegisterRequest{Metadata: []byte(confidential), Open: true})
+	made, err := r.Register(t.Context(), registry.RegistrationRequest{Metadata: []byte(confidential), Open: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,21 +105,21 @@ func TestOriginsOfClientsThatDescribeThemselves(t *testing.T) {
 			t.Errorf("%s is not known", origin)
 		}
 	}
-	if err := r.RemoveRegistered(t.Context(), made.Client.ID, made.AccessToken, clients.Caller{}); err != nil || r.Origins(t.Context(), "https://site.example") {
+	if err := r.RemoveRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{}); err != nil || r.Origins(t.Context(), "https://site.example") {
 		t.Errorf("removed: %v", err)
 	}
 }
 
-// A change that arrives while all clients are read: who asks after it must see it.
-func TestChangeWhileOriginsAreRead(t *testing.T) {
+// A change that arrives while an origin is looked up: later callers see it.
+func TestChangeWhileAnOriginIsLookedUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := b.registry("a")
 	b.add("web", clients.Metadata{RedirectURIs: []string{"https://old.example/cb"}})
 	reached, release := make(chan struct{}), make(chan struct{})
 	hold := func() { close(reached); <-release }
-	b.store.afterList.Store(&hold)
-	early, late := make(chan bool, 1), make(chan bool, 1)
+	b.store.afterOrigin.Store(&hold)
+	early := make(chan bool, 1)
 	go func() { early <- other.Origins(t.Context(), "https://new.example") }()
 	<-reached
 	_, err := b.Update(t.Context(), "web", func(reg *clients.Registration) error {
@@ -129,30 +130,26 @@ func TestChangeWhileOriginsAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Changed(changed("web"))
-	go func() { late <- other.Origins(t.Context(), "https://new.example") }()
-	time.Sleep(20 * time.Millisecond) // nothing tells that the caller waits for the read
-	close(release)
-	<-early
-	if !<-late || other.Origins(t.Context(), "https://old.example") {
+	if !other.Origins(t.Context(), "https://new.example") {
 		t.Error("the change is not seen")
+	}
+	close(release)
+	if <-early || !other.Origins(t.Context(), "https://new.example") {
+		t.Error("what was read before the change is kept")
 	}
 }
 
-func TestOriginsAreAnsweredFromMemory(t *testing.T) {
+func TestOriginsAreLookedUpOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.add("web", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})
-	b.Origins(t.Context(), "https://a.example")
-	lists, reads := b.store.lists.Load(), b.store.reads.Load()
-	for i := range 100 {
-		b.Origins(t.Context(), fmt.Sprintf("https://%d.example", i))
+	for range 10 {
+		if !b.Origins(t.Context(), "https://a.example") || b.Origins(t.Context(), "https://b.example") || b.Origins(t.Context(), "null") {
+			t.Fatal("the origins are wrong")
+		}
 	}
-	if b.store.lists.Load() != lists || b.store.reads.Load() != reads {
-		t.Error("strangers' origins reach the database")
-	}
-	b.add("more", clients.Metadata{RedirectURIs: []string{"https://b.example/cb"}})
-	if !b.Origins(t.Context(), "https://b.example") || b.store.lists.Load() != lists || b.store.reads.Load() != reads+1 {
-		t.Error("one changed client must cost one read")
+	if n := b.store.origins.Load(); n != 2 {
+		t.Errorf("%d look-ups, want 2", n)
 	}
 }
 
@@ -163,26 +160,15 @@ func TestOriginsWhileTheDatabaseIsAway(t *testing.T) {
 	cold := b.registry("a")
 	b.Origins(t.Context(), "https://a.example")
 	b.store.away.Store(true)
-	b.Changed(changed("web"))
-	lists, reads := b.store.lists.Load(), b.store.reads.Load()
-	for range 10 {
-		if !b.Origins(t.Context(), "https://a.example") {
-			t.Fatal("what is known was forgotten")
-		}
-		if cold.Origins(t.Context(), "https://a.example") {
-			t.Fatal("nothing is known yet")
-		}
+	if !b.Origins(t.Context(), "https://a.example") {
+		t.Error("an origin in memory was forgotten")
 	}
-	if n := b.store.lists.Load() + b.store.reads.Load() - lists - reads; n != 2 {
-		t.Errorf("%d reads within a second, want one of each registry", n)
-	}
-	if err := b.SetDisabled(t.Context(), "web", true); !errors.Is(err, storage.ErrUnavailable) {
-		t.Fatal(err)
+	if cold.Origins(t.Context(), "https://a.example") {
+		t.Error("an origin that nobody looked up is known")
 	}
 	b.store.away.Store(false)
-	b.clock.advance(time.Second)
-	if !cold.Origins(t.Context(), "https://a.example") || !b.Origins(t.Context(), "https://a.example") {
-		t.Error("the database is back")
+	if !cold.Origins(t.Context(), "https://a.example") {
+		t.Error("the failure is remembered")
 	}
 }
 
@@ -214,57 +200,41 @@ func (m many) Client(_ context.Context, id string) (*storage.Client, error) {
 	return m.row(i), nil
 }
 
-func (m many) ListClients(_ context.Context, after string, limit int) ([]*storage.Client, error) {
-	first := 0
-	if after != "" {
-		fmt.Sscanf(after, "client-%d", &first)
-		first++
-	}
-	var rows []*storage.Client
-	for i := first; i < m.n && len(rows) < limit; i++ {
-		rows = append(rows, m.row(i))
-	}
-	return rows, nil
+func (m many) ClientHasOrigin(_ context.Context, origin string) (bool, error) {
+	return origin == "https://app-999.example.com", nil
 }
 
-// A hundred thousand clients are in memory with their origins, in at most 100 MB. It measures the heap of half of them,
-// and so runs before the parallel tests.
+// The clients in memory take at most 50 MB, however many there are. It measures the heap, and so runs before the parallel tests.
 func TestMemoryOfClients(t *testing.T) { //nolint:paralleltest // see above
-	const n, most = 50_000, 100_000_000 / 100_000
-	perClient, perOrigin := memoryOfClients(t, n)
-	t.Logf("%.0f bytes a client, %.0f bytes for its origins", perClient, perOrigin)
-	if perClient+perOrigin > most {
-		t.Errorf("%.0f bytes a client, want at most %d", perClient+perOrigin, most)
+	const n, limit = 2 * registry.DefaultSize, 50_000_000
+	bytes := memoryOfClients(t, n)
+	t.Logf("%d clients of %d in memory: %d bytes", registry.DefaultSize, n, bytes)
+	if bytes > limit {
+		t.Errorf("%d bytes, want at most %d", bytes, limit)
 	}
 }
 
-// 100,000 clients in memory: 57 MB, and 19 MB for the index of origins.
 func BenchmarkMemoryOfClients(b *testing.B) {
 	for b.Loop() {
-		perClient, perOrigin := memoryOfClients(b, 100_000)
-		b.ReportMetric(perClient, "B/client")
-		b.ReportMetric(perOrigin, "B/origin")
+		b.ReportMetric(float64(memoryOfClients(b, 100_000)), "B")
 	}
 }
 
-func memoryOfClients(tb testing.TB, n int) (perClient, perOrigin float64) {
+// memoryOfClients returns what a registry takes after n clients were looked up.
+func memoryOfClients(tb testing.TB, n int) int64 {
 	tb.Helper()
-	r := clients.NewRegistry(clients.RegistryConfig{Store: many{n: n}, Now: time.Now, MACKeys: [][]byte{make([]byte, 32)}})
+	r := registry.New(registry.Config{Store: many{n: n}, Now: time.Now, MACKeys: [][]byte{make([]byte, 32)}})
 	before := heap()
-	if err := r.LoadOrigins(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
-	origins := heap()
 	for i := range n {
 		if _, err := r.Client(tb.Context(), fmt.Sprintf("client-%014d", i)); err != nil {
 			tb.Fatal(err)
 		}
 	}
 	all := heap()
-	if r.Stats().Size != n || !r.Origins(tb.Context(), fmt.Sprintf("https://app-%d.example.com", n-1)) {
-		tb.Fatal("not all are there")
+	if r.Stats().Size != min(n, registry.DefaultSize) {
+		tb.Fatalf("%d are in memory", r.Stats().Size)
 	}
-	return float64(all-origins) / float64(n), float64(origins-before) / float64(n)
+	return all - before
 }
 
 func heap() int64 {
@@ -275,7 +245,7 @@ func heap() int64 {
 }
 
 func BenchmarkClient(b *testing.B) {
-	r := clients.NewRegistry(clients.RegistryConfig{Store: many{n: 1}, Now: time.Now, MACKeys: [][]byte{make([]byte, 32)}})
+	r := registry.New(registry.Config{Store: many{n: 1}, Now: time.Now, MACKeys: [][]byte{make([]byte, 32)}})
 	b.ReportAllocs()
 	for b.Loop() {
 		c, err := r.Client(b.Context(), "client-00000000000000")
@@ -285,17 +255,10 @@ func BenchmarkClient(b *testing.B) {
 	}
 }
 
-// A client that was not asked for lately is unpacked: two microseconds.
+// A client that is not in memory is read from the database, here SQLite.
 func BenchmarkColdClient(b *testing.B) {
-	const n = 20_000
-	r := clients.NewRegistry(clients.RegistryConfig{Store: many{n: n}, Now: time.Now, MACKeys: [][]byte{make([]byte, 32)}})
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("client-%014d", i)
-		if _, err := r.Client(b.Context(), ids[i]); err != nil {
-			b.Fatal(err)
-		}
-	}
+	const n = 1000
+	r, ids := filled(b, n)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if _, err := r.Client(b.Context(), ids[i%n]); err != nil {
@@ -304,8 +267,36 @@ func BenchmarkColdClient(b *testing.B) {
 	}
 }
 
+// filled returns a registry with one client in memory over a database of n clients.
+func filled(b *testing.B, n int) (*registry.Registry, []string) {
+	b.Helper()
+	db := sqlitetest.SQLite(b)
+	ids := make([]string, n)
+	for i := range ids {
+		row := many{}.row(i)
+		row.RegistrationKey, ids[i] = storage.Digest{}, row.ID
+		if err := db.CreateClient(b.Context(), row, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return registry.New(registry.Config{Store: db, Now: time.Now, Size: 1, MACKeys: [][]byte{make([]byte, 32)}}), ids
+}
+
+// An origin that is not in memory is looked up in the database, here SQLite.
+func BenchmarkColdOrigin(b *testing.B) {
+	const n = 1000
+	r, _ := filled(b, n)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		r.Changed(changedAll())
+		if !r.Origins(b.Context(), fmt.Sprintf("https://app-%d.example.com", i%n)) {
+			b.Fatal("unknown")
+		}
+	}
+}
+
 func BenchmarkOrigins(b *testing.B) {
-	r := clients.NewRegistry(clients.RegistryConfig{Store: many{n: 1000}, Now: time.Now})
+	r := registry.New(registry.Config{Store: many{n: 1000}, Now: time.Now})
 	b.ReportAllocs()
 	for b.Loop() {
 		if !r.Origins(b.Context(), "https://app-999.example.com") {

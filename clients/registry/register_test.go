@@ -1,4 +1,4 @@
-package clients_test
+package registry_test
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -23,18 +25,18 @@ const public = `{"client_name":"Agent","redirect_uris":["http://127.0.0.1/cb"],"
 
 const confidential = `{"client_name":"Site","redirect_uris":["https://site.example/cb"]}`
 
-// register registers openly, from a place.
-func (b *bundle) register(body string, place byte) *clients.SelfRegistered {
+// register registers openly, from a network.
+func (b *bundle) register(body string, network byte) *registry.Registered {
 	b.Helper()
-	made, err := b.tryRegister(body, place)
+	made, err := b.tryRegister(body, network)
 	if err != nil {
 		b.Fatalf("register %s: %v", body, err)
 	}
 	return made
 }
 
-func (b *bundle) tryRegister(body string, place byte) (*clients.SelfRegistered, error) {
-	return b.Register(b.Context(), clients.RegisterRequest{Metadata: []byte(body), Open: true, Place: storage.Digest{place}})
+func (b *bundle) tryRegister(body string, network byte) (*registry.Registered, error) {
+	return b.Register(b.Context(), registry.RegistrationRequest{Metadata: []byte(body), Open: true, Network: storage.Digest{network}})
 }
 
 // used is what the first redemption of a code does to a client.
@@ -52,7 +54,7 @@ func (b *bundle) used(id string) {
 }
 
 // shown is the response as JSON.
-func (b *bundle) shown(c *clients.SelfRegistered) map[string]any {
+func (b *bundle) shown(c *registry.Registered) map[string]any {
 	b.Helper()
 	raw, err := json.Marshal(c.Response("https://as.example/oauth2/register/" + c.Client.ID))
 	if err != nil {
@@ -202,7 +204,7 @@ func TestStatement4RedirectURIsRefusedFromEverywhere(t *testing.T) {
 		if !errors.As(err, &wrong) || wrong.Code != "invalid_redirect_uri" {
 			t.Errorf("%s is added by an operator: %v", uri, err)
 		}
-		_, r := b.documents(clients.DocumentPolicy{Open: true}, map[string]string{"https://a.example/client": body})
+		_, r := b.documents(document.Policy{Open: true}, map[string]string{"https://a.example/client": body})
 		if _, err := r.ForAuthorize(t.Context(), "https://a.example/client"); !errors.As(err, &wrong) || !strings.Contains(wrong.Description, "redirect_uris") {
 			t.Errorf("%s is in a document: %v", uri, err)
 		}
@@ -218,11 +220,11 @@ func TestStatement30NobodyRegistersForPasswords(t *testing.T) {
 		t.Error("registered for passwords")
 	}
 	body = strings.Replace(body, "{", `{"client_id":"`+made.Client.ID+`",`, 1)
-	replaced, err := b.ReplaceRegistered(t.Context(), made.Client.ID, made.AccessToken, []byte(body), clients.Caller{})
+	replaced, err := b.ReplaceRegistration(t.Context(), made.Client.ID, made.AccessToken, []byte(body), registry.Caller{})
 	if err != nil || replaced.Client.Allows(clients.GrantPassword) {
 		t.Errorf("replaced: %v", err)
 	}
-	_, r := b.documents(clients.DocumentPolicy{Open: true}, map[string]string{
+	_, r := b.documents(document.Policy{Open: true}, map[string]string{
 		"https://a.example/c": strings.Replace(body, made.Client.ID, "https://a.example/c", 1),
 	})
 	if c, err := r.ForAuthorize(t.Context(), "https://a.example/c"); err != nil || c.Allows(clients.GrantPassword) {
@@ -233,17 +235,17 @@ func TestStatement30NobodyRegistersForPasswords(t *testing.T) {
 func TestStatement61InitialTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	register := func(token storage.Secret, body string) (*clients.SelfRegistered, error) {
-		return b.Register(t.Context(), clients.RegisterRequest{Metadata: []byte(body), InitialToken: token})
+	register := func(token storage.Secret, body string) (*registry.Registered, error) {
+		return b.Register(t.Context(), registry.RegistrationRequest{Metadata: []byte(body), InitialToken: token})
 	}
-	row, token, err := b.AddInitialToken(t.Context(), clients.InitialToken{
+	row, token, err := b.AddInitialToken(t.Context(), registry.InitialToken{
 		Name: "shop", Uses: 1, TTL: time.Hour, Policy: clients.Policy{FirstParty: true, Verified: true, Rotation: clients.RotationStrict},
 	})
 	if err != nil || !strings.HasPrefix(token.Reveal(), "lk_iat_") {
 		t.Fatal(err)
 	}
 	for _, bad := range []storage.Secret{"", "x", token + "x", storage.Secret("lk_cs_" + strings.TrimPrefix(token.Reveal(), "lk_iat_"))} {
-		if _, err := register(bad, public); !errors.Is(err, clients.ErrInitialToken) {
+		if _, err := register(bad, public); !errors.Is(err, registry.ErrInitialToken) {
 			t.Errorf("%d characters: %v", len(bad), err)
 		}
 	}
@@ -254,14 +256,14 @@ func TestStatement61InitialTokens(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	var made atomic.Int64
-	var one atomic.Pointer[clients.SelfRegistered]
+	var one atomic.Pointer[registry.Registered]
 	for range 20 {
 		wg.Go(func() {
 			switch c, err := register(token, public); {
 			case err == nil:
 				made.Add(1)
 				one.Store(c)
-			case !errors.Is(err, clients.ErrInitialToken):
+			case !errors.Is(err, registry.ErrInitialToken):
 				t.Error(err)
 			}
 		})
@@ -277,7 +279,7 @@ func TestStatement61InitialTokens(t *testing.T) {
 	if m := b.shown(one.Load()); m["first_party"] != nil || m["verified"] != nil {
 		t.Errorf("policies are shown: %v", m)
 	}
-	_, late, err := b.AddInitialToken(t.Context(), clients.InitialToken{Uses: -1, TTL: time.Hour})
+	_, late, err := b.AddInitialToken(t.Context(), registry.InitialToken{Uses: -1, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func TestStatement61InitialTokens(t *testing.T) {
 		}
 	}
 	b.clock.advance(time.Hour)
-	if _, err := register(late, public); !errors.Is(err, clients.ErrInitialToken) {
+	if _, err := register(late, public); !errors.Is(err, registry.ErrInitialToken) {
 		t.Errorf("an ended token: %v", err)
 	}
 	if list, err := b.List(t.Context(), "", 100); err != nil || len(list) != 4 {
@@ -296,7 +298,7 @@ func TestStatement61InitialTokens(t *testing.T) {
 	if err := b.RemoveInitialToken(t.Context(), row.ID); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range []clients.InitialToken{
+	for _, bad := range []registry.InitialToken{
 		{TTL: time.Hour}, {Uses: 1}, {Uses: 1, TTL: -1}, {Uses: 1, TTL: time.Hour, Name: "\x00"}, {Uses: 1, TTL: time.Hour, Policy: clients.Policy{Rotation: "x"}},
 	} {
 		if _, _, err := b.AddInitialToken(t.Context(), bad); !errors.As(err, &wrong) {
@@ -356,7 +358,7 @@ func TestOpenRegistrationIsIdempotent(t *testing.T) {
 		if moved, err := b.registry("b", "a").Client(t.Context(), first.Client.ID); err != nil || !b.registry("b", "a").CheckSecret(moved, first.Secret) == first.Client.HasSecret() {
 			t.Error("the secret after the root secret was replaced")
 		}
-		for name, other := range map[string]*clients.SelfRegistered{
+		for name, other := range map[string]*registry.Registered{
 			"another place": b.register(body, 2), "other metadata": b.register(strings.Replace(body, "/cb", "/cb2", 1), 1),
 		} {
 			if other.Client.ID == first.Client.ID || other.AccessToken == first.AccessToken {
@@ -364,7 +366,7 @@ func TestOpenRegistrationIsIdempotent(t *testing.T) {
 			}
 		}
 		// The first caller is not locked out by the second, nor the second by the first.
-		read, err := b.ReadRegistered(t.Context(), first.Client.ID, first.AccessToken, clients.Caller{})
+		read, err := b.ReadRegistration(t.Context(), first.Client.ID, first.AccessToken, registry.Caller{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,18 +395,18 @@ func TestOpenRegistrationIsIdempotent(t *testing.T) {
 // What an operator or the client itself made of it is nobody else's.
 func TestChangedClientIsNotGivenAgain(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*bundle, *clients.SelfRegistered) error{
-		"operator": func(b *bundle, c *clients.SelfRegistered) error {
+	for name, change := range map[string]func(*bundle, *registry.Registered) error{
+		"operator": func(b *bundle, c *registry.Registered) error {
 			_, err := b.Update(b.Context(), c.Client.ID, func(reg *clients.Registration) error { reg.Policy.Verified = true; return nil })
 			return err
 		},
-		"secret": func(b *bundle, c *clients.SelfRegistered) error {
+		"secret": func(b *bundle, c *registry.Registered) error {
 			_, err := b.RotateSecret(b.Context(), c.Client.ID, 0)
 			return err
 		},
-		"client": func(b *bundle, c *clients.SelfRegistered) error {
+		"client": func(b *bundle, c *registry.Registered) error {
 			body := strings.Replace(confidential, "{", `{"client_id":"`+c.Client.ID+`","tos_uri":"https://site.example/tos",`, 1)
-			_, err := b.ReplaceRegistered(b.Context(), c.Client.ID, c.AccessToken, []byte(body), clients.Caller{})
+			_, err := b.ReplaceRegistration(b.Context(), c.Client.ID, c.AccessToken, []byte(body), registry.Caller{})
 			return err
 		},
 	} {
@@ -445,20 +447,20 @@ func TestParallelOpenRegistrationsAreOne(t *testing.T) {
 func TestStatement61RegistrationAccessTokenRotates(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ctx, who := t.Context(), clients.Caller{Address: "192.0.2.1", RequestID: "r"}
+	ctx, who := t.Context(), registry.Caller{Address: "192.0.2.1", RequestID: "r"}
 	made, other := b.register(confidential, 1), b.register(public, 1)
 	id := made.Client.ID
 	b.add("operators", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})
 	body := []byte(`{"client_id":"` + id + `","redirect_uris":["https://site.example/new"],"client_secret":"` + made.Secret.Reveal() + `"}`)
 	foreign := func(id string, token storage.Secret) {
 		t.Helper()
-		if _, err := b.ReadRegistered(ctx, id, token, who); !errors.Is(err, clients.ErrRegistrationToken) {
+		if _, err := b.ReadRegistration(ctx, id, token, who); !errors.Is(err, registry.ErrRegistrationToken) {
 			t.Errorf("read: %v", err)
 		}
-		if _, err := b.ReplaceRegistered(ctx, id, token, body, who); !errors.Is(err, clients.ErrRegistrationToken) {
+		if _, err := b.ReplaceRegistration(ctx, id, token, body, who); !errors.Is(err, registry.ErrRegistrationToken) {
 			t.Errorf("replace: %v", err)
 		}
-		if err := b.RemoveRegistered(ctx, id, token, who); !errors.Is(err, clients.ErrRegistrationToken) {
+		if err := b.RemoveRegistration(ctx, id, token, who); !errors.Is(err, registry.ErrRegistrationToken) {
 			t.Errorf("remove: %v", err)
 		}
 	}
@@ -469,12 +471,12 @@ func TestStatement61RegistrationAccessTokenRotates(t *testing.T) {
 	foreign("operators", made.AccessToken)
 	foreign(other.Client.ID, made.AccessToken)
 
-	read, err := b.ReadRegistered(ctx, id, made.AccessToken, who)
+	read, err := b.ReadRegistration(ctx, id, made.AccessToken, who)
 	if err != nil || read.AccessToken == made.AccessToken || read.Secret != "" || read.Client.ID != id {
 		t.Fatalf("%+v, %v", read, err)
 	}
 	foreign(id, made.AccessToken) // it was used
-	replaced, err := b.ReplaceRegistered(ctx, id, read.AccessToken, body, who)
+	replaced, err := b.ReplaceRegistration(ctx, id, read.AccessToken, body, who)
 	if err != nil || replaced.Client.RedirectURIs[0] != "https://site.example/new" || replaced.Client.ClientName != "" {
 		t.Fatalf("%+v, %v", replaced, err)
 	}
@@ -489,7 +491,7 @@ func TestStatement61RegistrationAccessTokenRotates(t *testing.T) {
 	if err := b.SetDisabled(ctx, id, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.RemoveRegistered(ctx, id, replaced.AccessToken, who); err != nil {
+	if err := b.RemoveRegistration(ctx, id, replaced.AccessToken, who); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Client(ctx, id); !errors.Is(err, storage.ErrNotFound) {
@@ -511,7 +513,7 @@ func TestStatement61RegistrationAccessTokenRotates(t *testing.T) {
 }
 
 // RFC 7592 §2.2.
-func TestReplaceRegistered(t *testing.T) {
+func TestReplaceRegistration(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ctx := t.Context()
@@ -526,14 +528,14 @@ func TestReplaceRegistered(t *testing.T) {
 		`{"client_id":"ID"}`: "redirect_uris",
 		`{`:                  "",
 	} {
-		_, err := b.ReplaceRegistered(ctx, id, token, []byte(strings.ReplaceAll(body, "ID", id)), clients.Caller{})
+		_, err := b.ReplaceRegistration(ctx, id, token, []byte(strings.ReplaceAll(body, "ID", id)), registry.Caller{})
 		if !errors.As(err, &wrong) || wrong.Field != field {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
-	replace := func(body string) *clients.SelfRegistered {
+	replace := func(body string) *registry.Registered {
 		t.Helper()
-		out, err := b.ReplaceRegistered(ctx, id, token, []byte(strings.ReplaceAll(body, "ID", id)), clients.Caller{})
+		out, err := b.ReplaceRegistration(ctx, id, token, []byte(strings.ReplaceAll(body, "ID", id)), registry.Caller{})
 		if err != nil {
 			t.Fatal(err) // the refusals before have left the token good
 		}
@@ -564,11 +566,11 @@ func TestStatement61RegistrationAccessTokenIsUsedOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			_, err := b.ReadRegistered(t.Context(), made.Client.ID, made.AccessToken, clients.Caller{})
+			_, err := b.ReadRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{})
 			switch {
 			case err == nil:
 				passed.Add(1)
-			case !errors.Is(err, clients.ErrRegistrationToken) && !errors.Is(err, storage.ErrConflict):
+			case !errors.Is(err, registry.ErrRegistrationToken) && !errors.Is(err, storage.ErrConflict):
 				t.Error(err)
 			}
 		})
@@ -584,7 +586,7 @@ func TestStatement73RegistrationSecretsAreNotStored(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	made := b.register(confidential, 1)
-	_, initial, err := b.AddInitialToken(t.Context(), clients.InitialToken{Uses: 1, TTL: time.Hour})
+	_, initial, err := b.AddInitialToken(t.Context(), registry.InitialToken{Uses: 1, TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -604,13 +606,13 @@ func TestStatement73RegistrationSecretsAreNotStored(t *testing.T) {
 	}
 	for _, digest := range []storage.Digest{row.SecretMAC, row.RegistrationMAC, row.RegistrationKey} {
 		for _, text := range []string{string(digest[:]), fmt.Sprintf("%x", digest[:])} {
-			if _, err := b.ReadRegistered(t.Context(), row.ID, storage.Secret(text), clients.Caller{}); !errors.Is(err, clients.ErrRegistrationToken) {
+			if _, err := b.ReadRegistration(t.Context(), row.ID, storage.Secret(text), registry.Caller{}); !errors.Is(err, registry.ErrRegistrationToken) {
 				t.Error("what is stored is good as a token")
 			}
 		}
 	}
 	// Another root secret makes other secrets.
-	other, err := b.registry("x").Register(t.Context(), clients.RegisterRequest{Metadata: []byte(confidential), Open: true, Place: storage.Digest{1}})
+	other, err := b.registry("x").Register(t.Context(), registry.RegistrationRequest{Metadata: []byte(confidential), Open: true, Network: storage.Digest{1}})
 	if err != nil || other.Client.ID == made.Client.ID {
 		t.Errorf("another root secret: %v", err)
 	}
@@ -640,12 +642,12 @@ func TestStatement62RegistrationsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most, tries = 1000, 20_000
 	s := &room{byKey: map[storage.Digest]*storage.Client{}}
-	r := clients.NewRegistry(clients.RegistryConfig{Store: s, Now: newClock().now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: most})
+	r := registry.New(registry.Config{Store: s, Now: newClock().now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: most})
 	var refused int
 	for i := range tries {
-		_, err := r.Register(t.Context(), clients.RegisterRequest{
+		_, err := r.Register(t.Context(), registry.RegistrationRequest{
 			Metadata: fmt.Appendf(nil, `{"client_name":"%d","redirect_uris":["https://a.example/cb"],"token_endpoint_auth_method":"none"}`, i),
-			Open:     true, Place: storage.Digest{byte(i), byte(i >> 8)},
+			Open:     true, Network: storage.Digest{byte(i), byte(i >> 8)},
 		})
 		if errors.Is(err, storage.ErrLimit) {
 			refused++
@@ -658,13 +660,13 @@ func TestStatement62RegistrationsAreBounded(t *testing.T) {
 	}
 
 	b := setup(t)
-	bounded := clients.NewRegistry(clients.RegistryConfig{Store: b.store, Now: b.clock.now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: 3})
-	register := func(i int) (*clients.SelfRegistered, error) {
-		return bounded.Register(t.Context(), clients.RegisterRequest{
+	bounded := registry.New(registry.Config{Store: b.store, Now: b.clock.now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: 3})
+	register := func(i int) (*registry.Registered, error) {
+		return bounded.Register(t.Context(), registry.RegistrationRequest{
 			Metadata: fmt.Appendf(nil, `{"client_name":"%d","redirect_uris":["https://a.example/cb"]}`, i), Open: true,
 		})
 	}
-	var first *clients.SelfRegistered
+	var first *registry.Registered
 	for i := range 10 {
 		c, err := register(i)
 		if (err == nil) != (i < 3) || err != nil && !errors.Is(err, storage.ErrLimit) {
@@ -702,10 +704,10 @@ func TestDatabaseAwayIsNoRefusalOfRegistration(t *testing.T) {
 	b := setup(t)
 	made := b.register(public, 1)
 	b.store.away.Store(true)
-	if _, err := b.ReadRegistered(t.Context(), made.Client.ID, made.AccessToken, clients.Caller{}); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, clients.ErrRegistrationToken) {
+	if _, err := b.ReadRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{}); !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, registry.ErrRegistrationToken) {
 		t.Error(err)
 	}
-	if err := b.RemoveRegistered(t.Context(), made.Client.ID, made.AccessToken, clients.Caller{}); !errors.Is(err, storage.ErrUnavailable) {
+	if err := b.RemoveRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{}); !errors.Is(err, storage.ErrUnavailable) {
 		t.Error(err)
 	}
 }

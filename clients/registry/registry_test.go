@@ -1,4 +1,4 @@
-package clients_test
+package registry_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -39,7 +40,7 @@ func TestClientsStayInMemory(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	small := clients.NewRegistry(clients.RegistryConfig{Store: b.store, Now: b.clock.now, Size: 3})
+	small := registry.New(registry.Config{Store: b.store, Now: b.clock.now, Size: 3})
 	for i := range 10 {
 		id := fmt.Sprint("c", i)
 		b.add(id, service())
@@ -309,7 +310,7 @@ func TestResources(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	other := b.registry("a")
-	names := func(r *clients.Registry) (names []string) {
+	names := func(r *registry.Registry) (names []string) {
 		list, err := r.Resources(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package clients_test
+package registry_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
@@ -30,10 +31,10 @@ type store struct {
 	storage.Store
 	away        atomic.Bool
 	reads       atomic.Int64
-	lists       atomic.Int64
+	origins     atomic.Int64
 	resources   atomic.Int64
 	afterClient atomic.Pointer[func()] // runs between reading a client and returning it
-	afterList   atomic.Pointer[func()] // runs between listing clients and returning them
+	afterOrigin atomic.Pointer[func()] // runs between looking up an origin and returning the result
 	beforeWrite atomic.Pointer[func()] // runs before a client is updated
 }
 
@@ -59,16 +60,16 @@ func (s *store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	return s.Store.UpdateClient(ctx, c, audit)
 }
 
-func (s *store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
-	s.lists.Add(1)
+func (s *store) ClientHasOrigin(ctx context.Context, origin string) (bool, error) {
+	s.origins.Add(1)
 	if s.away.Load() {
-		return nil, storage.ErrUnavailable
+		return false, storage.ErrUnavailable
 	}
-	list, err := s.Store.ListClients(ctx, after, limit)
-	if hook := s.afterList.Swap(nil); hook != nil {
+	known, err := s.Store.ClientHasOrigin(ctx, origin)
+	if hook := s.afterOrigin.Swap(nil); hook != nil {
 		(*hook)()
 	}
-	return list, err
+	return known, err
 }
 
 func (s *store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
@@ -83,7 +84,7 @@ type bundle struct {
 	*testing.T
 	clock *clock
 	store *store
-	*clients.Registry
+	*registry.Registry
 }
 
 func setup(t *testing.T) *bundle {
@@ -94,12 +95,12 @@ func setup(t *testing.T) *bundle {
 }
 
 // registry makes another one on the same database, as another process would, with the MAC keys of these root secrets.
-func (b *bundle) registry(keys ...string) *clients.Registry {
-	cfg := clients.RegistryConfig{Store: b.store, Now: b.clock.now}
+func (b *bundle) registry(keys ...string) *registry.Registry {
+	cfg := registry.Config{Store: b.store, Now: b.clock.now}
 	for _, key := range keys {
 		cfg.MACKeys = append(cfg.MACKeys, []byte(strings.Repeat(key, 32)))
 	}
-	return clients.NewRegistry(cfg)
+	return registry.New(cfg)
 }
 
 // add registers a client.
@@ -113,7 +114,7 @@ func (b *bundle) add(id string, m clients.Metadata) (*clients.Client, storage.Se
 }
 
 // find reads a client through a registry.
-func (b *bundle) find(r *clients.Registry, id string) *clients.Client {
+func (b *bundle) find(r *registry.Registry, id string) *clients.Client {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second) // a test that hangs says nothing
 	defer cancel()
@@ -143,3 +144,12 @@ func changed(id string) storage.Change {
 }
 
 func changedAll() storage.Change { return storage.Change{Kind: storage.ChangeAll} }
+
+// service is valid metadata.
+func service() clients.Metadata {
+	return clients.Metadata{GrantTypes: []string{"client_credentials"}}
+}
+
+func redirecting(applicationType string, uris ...string) clients.Metadata {
+	return clients.Metadata{ApplicationType: applicationType, RedirectURIs: uris}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/keys"
 	"latchkey/storage"
 )
@@ -28,16 +29,16 @@ type clientCmd struct {
 }
 
 // registryOf makes the registry over the database. Without a root it can list and not make secrets.
-func (a *app) registryOf(store storage.Store, root *keys.Root) *clients.Registry {
-	cfg := clients.RegistryConfig{Store: store, Now: a.now, Size: 1}
+func (a *app) registryOf(store storage.Store, root *keys.Root) *registry.Registry {
+	cfg := registry.Config{Store: store, Now: a.now, Size: 1}
 	if root != nil {
 		cfg.MACKeys = root.Derive("client secrets")
 	}
-	return clients.NewRegistry(cfg)
+	return registry.New(cfg)
 }
 
 // registry opens the database and the registry over it.
-func (a *app) registry(ctx context.Context) (*clients.Registry, *opened, error) {
+func (a *app) registry(ctx context.Context) (*registry.Registry, *opened, error) {
 	root, err := a.root()
 	if err != nil {
 		return nil, nil, err
@@ -63,7 +64,7 @@ func explainClient(err error, id string) error {
 		return fmt.Errorf("there is no client %q. `latchkey client list` shows them", id)
 	case errors.Is(err, storage.ErrConflict):
 		return fmt.Errorf("client %q is being changed by someone else. Try again", id)
-	case errors.Is(err, clients.ErrNoSecret):
+	case errors.Is(err, registry.ErrNoSecret):
 		return fmt.Errorf("client %q has no secret: it is public, or authenticates with a key of its own (token_endpoint_auth_method)", id)
 	}
 	return err
@@ -278,7 +279,7 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explainClient(err, c.ClientID)
 	}
-	return a.printJSON(client.Registration(secret))
+	return a.printJSON(client.Response(secret))
 }
 
 type clientListCmd struct {
@@ -301,7 +302,7 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		for _, client := range page {
-			if err := l.add(shownClient{client.Registration(""), client}); err != nil {
+			if err := l.add(shownClient{client.Response(""), client}); err != nil {
 				return err
 			}
 			after = client.ID
@@ -314,7 +315,7 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 
 // shownClient is the registration response of a client together with the client.
 type shownClient struct {
-	clients.Registered
+	clients.RegistrationResponse
 	client *clients.Client
 }
 
@@ -335,7 +336,7 @@ func clientRow(c shownClient) []string {
 
 // showClient prints one client, with its secret when there is one to show.
 func (a *app) showClient(client *clients.Client, secret storage.Secret, asJSON bool) error {
-	shown := client.Registration(secret)
+	shown := client.Response(secret)
 	if asJSON {
 		return a.printJSON(shown)
 	}
@@ -379,7 +380,7 @@ type clientID struct {
 }
 
 // withClient opens the registry, does something to the client, and shows what came of it.
-func (a *app) withClient(ctx context.Context, id string, act func(*clients.Registry) error, show func(*clients.Client) error) error {
+func (a *app) withClient(ctx context.Context, id string, act func(*registry.Registry) error, show func(*clients.Client) error) error {
 	registry, store, err := a.registry(ctx)
 	if err != nil {
 		return err
@@ -409,7 +410,7 @@ type clientShowCmd struct {
 }
 
 func (c *clientShowCmd) Run(ctx context.Context, a *app) error {
-	nothing := func(*clients.Registry) error { return nil }
+	nothing := func(*registry.Registry) error { return nil }
 	return a.withClient(ctx, c.ID, nothing, func(client *clients.Client) error { return a.showClient(client, "", c.JSON) })
 }
 
@@ -421,7 +422,7 @@ type clientUpdateCmd struct {
 }
 
 func (c *clientUpdateCmd) Run(ctx context.Context, a *app) error {
-	update := func(r *clients.Registry) error {
+	update := func(r *registry.Registry) error {
 		_, err := r.Update(ctx, c.ID, func(reg *clients.Registration) error { return c.apply(reg) })
 		return err
 	}
@@ -441,7 +442,7 @@ func (c *clientRotateSecretCmd) Run(ctx context.Context, a *app) error {
 		return wrong
 	}
 	var secret storage.Secret
-	rotate := func(r *clients.Registry) (err error) {
+	rotate := func(r *registry.Registry) (err error) {
 		secret, err = r.RotateSecret(ctx, c.ID, keep.Std())
 		return err
 	}
@@ -455,9 +456,9 @@ type clientDisableCmd struct {
 }
 
 func (c *clientDisableCmd) Run(ctx context.Context, a *app) error {
-	disable := func(r *clients.Registry) error { return r.SetDisabled(ctx, c.ID, true) }
+	disable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, true) }
 	return a.withClient(ctx, c.ID, disable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Registration(""), "client %s is disabled; its sessions have ended", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "client %s is disabled; its sessions have ended", client.ID)
 	})
 }
 
@@ -468,9 +469,9 @@ type clientEnableCmd struct {
 }
 
 func (c *clientEnableCmd) Run(ctx context.Context, a *app) error {
-	enable := func(r *clients.Registry) error { return r.SetDisabled(ctx, c.ID, false) }
+	enable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, false) }
 	return a.withClient(ctx, c.ID, enable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Registration(""), "client %s is enabled", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "client %s is enabled", client.ID)
 	})
 }
 
@@ -481,8 +482,8 @@ type clientRemoveCmd struct {
 }
 
 func (c *clientRemoveCmd) Run(ctx context.Context, a *app) error {
-	remove := func(r *clients.Registry) error { return r.Remove(ctx, c.ID) }
+	remove := func(r *registry.Registry) error { return r.Remove(ctx, c.ID) }
 	return a.withClient(ctx, c.ID, remove, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Registration(""), "client %s is removed; its sessions have ended", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "client %s is removed; its sessions have ended", client.ID)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -83,7 +84,7 @@ func (a *app) demoSettings() error {
 		s.server.Registration = "open"
 	}
 	if !given("client-documents") {
-		s.server.ClientDocuments = clients.DocumentPolicy{Open: true}
+		s.server.ClientDocuments = document.Policy{Open: true}
 	}
 	if !given("resource-policy") {
 		s.server.AnyResource = true

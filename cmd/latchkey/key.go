@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/storage"
@@ -55,7 +56,7 @@ func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
 }
 
 // longestTokenTTL is what a server of this configuration reckons with: a key stays in the key set that long.
-func (a *app) longestTokenTTL(ctx context.Context, registry *clients.Registry) (time.Duration, error) {
+func (a *app) longestTokenTTL(ctx context.Context, registry *registry.Registry) (time.Duration, error) {
 	builtIn, err := registry.Client(ctx, clients.SimpleJWTID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, err

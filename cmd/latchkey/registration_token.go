@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/storage"
 )
 
@@ -70,7 +71,7 @@ func (c *registrationTokenAddCmd) Help() string {
 }
 
 func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
-	token := clients.InitialToken{Name: c.Name, Uses: -1}
+	token := registry.InitialToken{Name: c.Name, Uses: -1}
 	var ttl clients.Duration
 	found := setDuration(&ttl, "--ttl", &c.TTL)
 	token.TTL = ttl.Std()

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -154,7 +155,7 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 
 // idleTTLs finds out after how long without a refresh the sessions of a client end, as a server of this configuration has it.
 type idleTTLs struct {
-	registry *clients.Registry
+	registry *registry.Registry
 	settings *settings
 	known    map[string]time.Duration
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/token"
@@ -286,8 +287,8 @@ func setFolder(into *string, text string) error {
 }
 
 // setClientDocuments takes off or open, or hosts as they stand in a URL.
-func setClientDocuments(into *clients.DocumentPolicy, text string) error {
-	*into = clients.DocumentPolicy{}
+func setClientDocuments(into *document.Policy, text string) error {
+	*into = document.Policy{}
 	hosts := lines(text)
 	if len(hosts) == 1 && (hosts[0] == "off" || hosts[0] == "open") {
 		into.Open = hosts[0] == "open"

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -40,7 +41,7 @@ type Config struct {
 	Store    Store
 	Sessions *session.Manager
 	Users    *users.Service
-	Clients  *clients.Registry
+	Clients  *registry.Registry
 	Pages    *web.Pages
 	// Describe gives a client as the page shows it.
 	Describe func(*clients.Client) web.ClientInfo

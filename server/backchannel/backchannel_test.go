@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/backchannel"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/safehttp"
@@ -78,7 +79,7 @@ func (p *party) tokens() (tokens []string) {
 type bundle struct {
 	t        *testing.T
 	store    storage.Store
-	registry *clients.Registry
+	registry *registry.Registry
 	tokens   *token.Service
 	outbound safehttp.Config
 	metrics  *metrics.Metrics
@@ -113,7 +114,7 @@ func setup(t *testing.T, p *party) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.registry = clients.NewRegistry(clients.RegistryConfig{Store: b.store, MACKeys: root.Derive("client secrets"), Now: b.clock})
+	b.registry = registry.New(registry.Config{Store: b.store, MACKeys: root.Derive("client secrets"), Now: b.clock})
 	b.tokens, err = token.New(token.Config{
 		Store: b.store, Clients: b.registry, Users: users.New(users.Config{Store: b.store, Now: b.clock}), Root: root, Metrics: b.metrics, Now: b.clock,
 		Keys:   keys.NewRing(keys.RingConfig{Store: b.store, Root: root, Now: b.clock, MaxTokenTTL: func() time.Duration { return time.Hour }}),

@@ -44,7 +44,7 @@ type Tokens interface {
 	LogoutToken(ctx context.Context, c *clients.Client, userID int64, session storage.ID) (storage.Secret, error)
 }
 
-// Clients finds clients. A *clients.Registry is one.
+// Clients finds clients. A *registry.Registry is one.
 type Clients interface {
 	Client(ctx context.Context, id string) (*clients.Client, error)
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -29,7 +30,7 @@ type Config struct {
 	Sessions *session.Manager
 	// Users words the audit events.
 	Users   *users.Service
-	Clients *clients.Registry
+	Clients *registry.Registry
 	Pages   *web.Pages
 	// Describe gives a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo

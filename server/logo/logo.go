@@ -37,7 +37,7 @@ type Fetcher interface {
 	Get(ctx context.Context, url string, o safehttp.Options) (*safehttp.Response, error)
 }
 
-// Clients finds registered clients. A *clients.Registry is one.
+// Clients finds registered clients. A *registry.Registry is one.
 type Clients interface {
 	Client(ctx context.Context, id string) (*clients.Client, error)
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/servertest"
@@ -65,7 +65,7 @@ func publish(t *testing.T) *publisher {
 
 func accepting(p *publisher) servertest.Option {
 	return servertest.Configure(func(c *server.Config) {
-		c.ClientDocuments = clients.DocumentPolicy{Open: true}
+		c.ClientDocuments = document.Policy{Open: true}
 		c.Outbound = func(o *safehttp.Config) {
 			o.TestAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 			o.Roots = p.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs

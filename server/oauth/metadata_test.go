@@ -3,7 +3,7 @@ package oauth_test
 import (
 	"testing"
 
-	"latchkey/clients"
+	"latchkey/clients/document"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -63,13 +63,13 @@ func TestMetadataFollowsTheConfiguration(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		registration string
-		documents    clients.DocumentPolicy
+		documents    document.Policy
 		endpoint     bool
 		byURL        bool
 	}{
-		{"off", clients.DocumentPolicy{}, false, false},
-		{"token", clients.DocumentPolicy{Hosts: []string{"tools.example"}}, true, true},
-		{"open", clients.DocumentPolicy{Open: true}, true, true},
+		{"off", document.Policy{}, false, false},
+		{"token", document.Policy{Hosts: []string{"tools.example"}}, true, true},
+		{"open", document.Policy{Open: true}, true, true},
 	} {
 		s := servertest.New(t, servertest.Bare(), servertest.Configure(func(cfg *server.Config) {
 			cfg.Registration, cfg.ClientDocuments = c.registration, c.documents

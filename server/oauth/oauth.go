@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Tokens   *token.Service
 	Keys     *keys.Ring
-	Clients  *clients.Registry
+	Clients  *registry.Registry
 	Sessions *session.Manager
 	Pages    *web.Pages
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
@@ -42,7 +42,7 @@ type Config struct {
 type Handlers struct {
 	tokens   *token.Service
 	keys     *keys.Ring
-	clients  *clients.Registry
+	clients  *registry.Registry
 	sessions *session.Manager
 	pages    *web.Pages
 	basePath string

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/token"
@@ -53,9 +54,9 @@ func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	made, err := h.clients.Register(r.Context(), clients.RegisterRequest{
+	made, err := h.clients.Register(r.Context(), registry.RegistrationRequest{
 		Metadata: metadata, InitialToken: initial, Open: h.registration == RegistrationOpen,
-		Place: h.place(r.Context(), "registered from"), Caller: caller(r.Context()),
+		Network: h.place(r.Context(), "registered from"), Caller: caller(r.Context()),
 	})
 	if err != nil {
 		return registrationError(err)
@@ -70,10 +71,10 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, id := r.Context(), route.Var(r, "client_id")
-	var found *clients.SelfRegistered
+	var found *registry.Registered
 	switch r.Method {
 	case http.MethodDelete:
-		if err := h.clients.RemoveRegistered(ctx, id, access, caller(ctx)); err != nil {
+		if err := h.clients.RemoveRegistration(ctx, id, access, caller(ctx)); err != nil {
 			return registrationError(err)
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -83,7 +84,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		found, err = h.clients.ReplaceRegistered(ctx, id, access, metadata, caller(ctx))
+		found, err = h.clients.ReplaceRegistration(ctx, id, access, metadata, caller(ctx))
 		if err != nil {
 			return registrationError(err)
 		}
@@ -93,7 +94,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", "GET, PUT, DELETE")
 			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
 		}
-		if found, err = h.clients.ReadRegistered(ctx, id, access, caller(ctx)); err != nil {
+		if found, err = h.clients.ReadRegistration(ctx, id, access, caller(ctx)); err != nil {
 			return registrationError(err)
 		}
 	}
@@ -101,7 +102,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 }
 
 // writeRegistered answers with the client information response (RFC 7591 §3.2.1).
-func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *clients.SelfRegistered) error {
+func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registry.Registered) error {
 	return writeJSONStatus(w, status, c.Response(h.issuer+RegisterPath+"/"+url.PathEscape(c.Client.ID)))
 }
 
@@ -158,9 +159,9 @@ func (h *Handlers) registrationMAC(parts ...string) (mac storage.Digest) {
 	return mac
 }
 
-func caller(ctx context.Context) clients.Caller {
+func caller(ctx context.Context) registry.Caller {
 	info := request.From(ctx)
-	return clients.Caller{Address: info.Address.String(), RequestID: info.ID}
+	return registry.Caller{Address: info.Address.String(), RequestID: info.ID}
 }
 
 // registrationError gives the refusals of package clients the words of RFC 7591 §3.2.2 and RFC 7592 §2.
@@ -173,9 +174,9 @@ func registrationError(err error) error {
 		return invalidMetadata(faults[0].Code, strings.Join(sentences, "; "))
 	}
 	switch {
-	case errors.Is(err, clients.ErrInitialToken):
+	case errors.Is(err, registry.ErrInitialToken):
 		return invalidToken("The initial access token is unknown, has ended or is used up. Ask the operator of this server for another.")
-	case errors.Is(err, clients.ErrRegistrationToken):
+	case errors.Is(err, registry.ErrRegistrationToken):
 		return invalidToken("This is not the registration access token of this client. Each is good once: the answer to it has the next.")
 	case errors.Is(err, storage.ErrLimit):
 		return tooManyRegistrations("Too many registered clients wait for their first user. Try again later.", registerFull)

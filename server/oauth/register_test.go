@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -42,7 +43,7 @@ func app(pairs ...any) map[string]any {
 // from tells where a request comes from, as a proxy would.
 func from(address string) servertest.Edit { return servertest.Header("X-Forwarded-For", address) }
 
-func initialToken(t *testing.T, s *servertest.Server, token clients.InitialToken) string {
+func initialToken(t *testing.T, s *servertest.Server, token registry.InitialToken) string {
 	t.Helper()
 	_, secret, err := s.Clients().AddInitialToken(t.Context(), token)
 	if err != nil {
@@ -69,7 +70,7 @@ func TestStatement61RegistrationModes(t *testing.T) {
 		if got := a.Header.Get("WWW-Authenticate"); got != `Bearer realm="latchkey"` {
 			t.Errorf("without a token: WWW-Authenticate is %q", got)
 		}
-		token := initialToken(t, s, clients.InitialToken{Uses: 1, TTL: time.Hour})
+		token := initialToken(t, s, registry.InitialToken{Uses: 1, TTL: time.Hour})
 		for name, bad := range map[string]string{
 			"made up": "lk_iat_" + strings.Repeat("0", 49), "nothing like one": "x", "a registration token of nobody": "lk_rat_" + strings.Repeat("0", 49),
 		} {
@@ -87,13 +88,13 @@ func TestStatement61RegistrationModes(t *testing.T) {
 		}
 		s.PostJSON(registerPath, app(), bearer(token)).ExpectError(401, "invalid_token")
 
-		ends := initialToken(t, s, clients.InitialToken{Uses: -1, TTL: time.Hour})
+		ends := initialToken(t, s, registry.InitialToken{Uses: -1, TTL: time.Hour})
 		s.PostJSON(registerPath, app(), bearer(ends)).Expect(201)
 		s.Clock.Advance(time.Hour)
 		s.PostJSON(registerPath, app(), bearer(ends)).ExpectError(401, "invalid_token")
 
 		// One use, twenty at once.
-		once := initialToken(t, s, clients.InitialToken{Uses: 1, TTL: time.Hour})
+		once := initialToken(t, s, registry.InitialToken{Uses: 1, TTL: time.Hour})
 		var made atomic.Int32
 		var wg sync.WaitGroup
 		for range 20 {
@@ -119,7 +120,7 @@ func TestStatement61RegistrationModes(t *testing.T) {
 func TestStatement61PolicyComesFromTheToken(t *testing.T) {
 	t.Parallel()
 	s := registering(t, "token")
-	token := initialToken(t, s, clients.InitialToken{Uses: -1, TTL: time.Hour, Policy: clients.Policy{
+	token := initialToken(t, s, registry.InitialToken{Uses: -1, TTL: time.Hour, Policy: clients.Policy{
 		FirstParty: true, AccessTokenTTL: clients.Duration(time.Minute), Resources: []string{"https://api.example"},
 	}})
 	a := s.PostJSON(registerPath, app("first_party", true, "introspect_all", true, "verified", true, "access_token_ttl", "9h"), bearer(token)).Expect(201)
@@ -264,7 +265,7 @@ func TestStatement62OpenRegistrationIsBounded(t *testing.T) {
 		}
 		// The operator's clients go on, and so does who has a token.
 		s.Login(s.SPA)
-		s.PostJSON(registerPath, app(), bearer(initialToken(t, s, clients.InitialToken{Uses: 1, TTL: time.Hour}))).Expect(201)
+		s.PostJSON(registerPath, app(), bearer(initialToken(t, s, registry.InitialToken{Uses: 1, TTL: time.Hour}))).Expect(201)
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/internal/request"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -39,7 +39,7 @@ type Config struct {
 	// Users words the audit events and ends the sessions of a user.
 	Users *users.Service
 	// Clients knows which clients want to be told of a logout.
-	Clients *clients.Registry
+	Clients *registry.Registry
 	// Keys key the MACs of the cookies: the first makes, all find. At least one, each of at least 32 bytes, the same for all
 	// replicas.
 	Keys [][]byte

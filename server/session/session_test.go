@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/internal/request"
 	"latchkey/server/servertest"
 	"latchkey/server/session"
@@ -27,7 +28,7 @@ type bundle struct {
 	*session.Manager
 	store *counting
 	users *users.Service
-	reg   *clients.Registry
+	reg   *registry.Registry
 	clock *servertest.Clock
 	t     *testing.T
 }
@@ -44,7 +45,7 @@ func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 	b.users = users.New(users.Config{
 		Store: b.store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,
 	})
-	b.reg = clients.NewRegistry(clients.RegistryConfig{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
+	b.reg = registry.New(registry.Config{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
 	b.Manager = b.manager(key('a'))
 	b.add(1, "alice")
 	b.add(2, "bob")

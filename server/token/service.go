@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite/handler/pkce"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
@@ -22,7 +23,7 @@ import (
 // Config is what a Service is made of.
 type Config struct {
 	Store   storage.Store
-	Clients *clients.Registry
+	Clients *registry.Registry
 	Users   *users.Service
 	Keys    *keys.Ring
 	Root    *keys.Root
@@ -46,7 +47,7 @@ type Config struct {
 // Service is the one token service behind every route.
 type Service struct {
 	store     storage.Store
-	clients   *clients.Registry
+	clients   *registry.Registry
 	users     *users.Service
 	keys      *keys.Ring
 	metrics   *metrics.Metrics

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
@@ -63,7 +64,7 @@ type world struct {
 	t       testing.TB
 	store   storage.Store
 	clock   *clock
-	clients *clients.Registry
+	clients *registry.Registry
 	users   *users.Service
 	codec   *legacyjwt.Codec
 	svc     *token.Service
@@ -113,7 +114,7 @@ func (w *world) build() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.clients = clients.NewRegistry(clients.RegistryConfig{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.now})
+	w.clients = registry.New(registry.Config{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.now})
 	ring := keys.NewRing(keys.RingConfig{
 		Store: w.store, Root: root, Now: w.clock.now, MaxTokenTTL: func() time.Duration { return time.Hour },
 		RotateEvery: 1000 * 24 * time.Hour,

@@ -1,0 +1,274 @@
+package clients
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Field is a field of Metadata or Policy, as its tags describe it:
+//
+//	json         its name
+//	enum         the values that it may have, or the members of its list
+//	check        the name of the check of its text, or of the members of its list: see textChecks
+//	max          the longest duration
+//	placeholder  what its value is called in the command's help; help describes it there and in the documentation
+type Field struct {
+	// Name is the name of the JSON member.
+	Name string
+	// Policy reports whether it is a field of Policy, which only an operator sets.
+	Policy bool
+	// Type is how the value is written on the command line.
+	Type FieldType
+	// Values are those that the field may have, if they are few.
+	Values            []string
+	Placeholder, Help string
+
+	index int // in Metadata or Policy
+	check textCheck
+	max   Duration
+}
+
+// FieldType is the type of a field.
+type FieldType string
+
+// The types of fields, as error messages name them.
+const (
+	Text     FieldType = "a string"
+	List     FieldType = "an array of strings"
+	Boolean  FieldType = "true or false"
+	Seconds  FieldType = "a number of seconds"
+	Interval FieldType = "a duration like 90s, 15m, 12h or 30d"
+	Object   FieldType = "an object"
+)
+
+// Fields is the table of all fields. Never change it.
+var Fields = slices.Concat(fieldsOf(reflect.TypeFor[Metadata](), false), fieldsOf(reflect.TypeFor[Policy](), true))
+
+func fieldsOf(t reflect.Type, policy bool) []Field {
+	list := make([]Field, t.NumField())
+	for i := range list {
+		tag := t.Field(i).Tag
+		f := Field{Policy: policy, Type: typeOf(t.Field(i).Type), Placeholder: tag.Get("placeholder"), Help: tag.Get("help"), index: i}
+		f.Name, _, _ = strings.Cut(tag.Get("json"), ",")
+		f.check = textChecks[tag.Get("check")]
+		if values, ok := tag.Lookup("enum"); ok {
+			f.Values = strings.Split(values, ",")
+			f.check = f.checkValue
+		}
+		f.max, _ = ParseDuration(tag.Get("max"))
+		list[i] = f
+	}
+	return list
+}
+
+func typeOf(t reflect.Type) FieldType {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[json.RawMessage]():
+		return Object
+	case t == reflect.TypeFor[Duration]():
+		return Interval
+	case t.Kind() == reflect.Int64:
+		return Seconds
+	case t.Kind() == reflect.Slice:
+		return List
+	case t.Kind() == reflect.Bool:
+		return Boolean
+	}
+	return Text
+}
+
+// of returns the field of a registration, addressable.
+func (f *Field) of(r *Registration) reflect.Value {
+	if f.Policy {
+		return reflect.ValueOf(&r.Policy).Elem().Field(f.index)
+	}
+	return reflect.ValueOf(&r.Metadata).Elem().Field(f.index)
+}
+
+// read sets the field to a JSON value. null is the same as an absent member (RFC 7592 §2.2).
+func (f *Field) read(r *Registration, value json.RawMessage) *MetadataError {
+	if len(value) == 0 || string(value) == "null" {
+		return nil
+	}
+	if json.Unmarshal(value, f.of(r).Addr().Interface()) != nil {
+		return Invalid(f.Name, "it must be %s", f.Type)
+	}
+	return nil
+}
+
+// Flag returns the name of the command's flag for the field: one of it names one member of a list.
+func (f *Field) Flag() string {
+	name := f.Name
+	if f.Type == List {
+		name = strings.TrimSuffix(name, "s")
+	}
+	return strings.ReplaceAll(name, "_", "-")
+}
+
+// Set sets the field to what was given on the command line: one value, but for lists. An empty value resets the field.
+func (f *Field) Set(r *Registration, given ...string) error {
+	into, text := f.of(r), strings.Join(given, " ") // several values of --scope are one scope
+	into.SetZero()
+	if text == "" {
+		return nil
+	}
+	switch f.Type {
+	case List:
+		into.Set(reflect.ValueOf(slices.DeleteFunc(slices.Clone(given), func(s string) bool { return s == "" })))
+	case Object:
+		into.SetBytes([]byte(text))
+	case Text:
+		into.SetString(text)
+	default:
+		n, err := f.number(text)
+		if err != nil {
+			return err
+		}
+		if into.Kind() == reflect.Pointer {
+			into.Set(reflect.New(into.Type().Elem()))
+			into = into.Elem()
+		}
+		if f.Type == Boolean {
+			into.SetBool(n != 0)
+		} else {
+			into.SetInt(n)
+		}
+	}
+	return nil
+}
+
+// number reads what is not text.
+func (f *Field) number(text string) (n int64, err error) {
+	var duration Duration
+	var yes bool
+	switch f.Type {
+	case Interval:
+		duration, err = ParseDuration(text)
+		n = int64(duration)
+	case Seconds:
+		n, err = strconv.ParseInt(text, 10, 64)
+	default:
+		if yes, err = strconv.ParseBool(text); yes {
+			n = 1
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("it must be %s", f.Type)
+	}
+	return n, nil
+}
+
+// validate checks the field by itself. Lists and what is behind a pointer are replaced by a copy.
+func (f *Field) validate(r *Registration) error {
+	v := f.of(r)
+	optional := v.Kind() == reflect.Pointer
+	if optional && !v.IsNil() {
+		own := reflect.New(v.Type().Elem())
+		own.Elem().Set(v.Elem())
+		v.Set(own)
+		v = own.Elem()
+	}
+	if v.IsZero() {
+		return nil
+	}
+	switch f.Type {
+	case List:
+		list, err := cleanList(v.Interface().([]string))
+		v.Set(reflect.ValueOf(list))
+		for i := 0; err == nil && i < len(list); i++ {
+			err = f.check(list[i], &r.Metadata)
+		}
+		return err
+	case Text:
+		return f.check(v.String(), &r.Metadata)
+	case Seconds:
+		if longest := int64(f.max.Std() / time.Second); v.Int() < 0 || v.Int() > longest {
+			return fmt.Errorf("it must be a number of seconds from 0 to %d", longest)
+		}
+	case Interval:
+		return f.checkDuration(Duration(v.Int()), optional)
+	}
+	return nil
+}
+
+// checkDuration checks a duration. One that is optional may be zero, others are whole seconds: tokens have no finer times.
+func (f *Field) checkDuration(d Duration, optional bool) error {
+	switch {
+	case optional && (d < 0 || d > f.max):
+		return fmt.Errorf("%s is not from 0s to %s", d, f.max)
+	case !optional && (d.Std() < time.Second || d > f.max || d.Std()%time.Second != 0):
+		return fmt.Errorf("%s is not a number of seconds from 1s to %s", d, f.max)
+	}
+	return nil
+}
+
+// checkValue checks that a text is one of the few that are allowed.
+func (f Field) checkValue(text string, _ *Metadata) error {
+	if !slices.Contains(f.Values, text) {
+		return fmt.Errorf("%.200q is not one of %s", text, strings.Join(f.Values, ", "))
+	}
+	return nil
+}
+
+// cleanList bounds a list and returns a copy without empty and repeated members, in order; nil when none is left.
+func cleanList(list []string) (kept []string, err error) {
+	const longest = 100
+	if len(list) > longest {
+		return nil, fmt.Errorf("it has more than %d members", longest)
+	}
+	for _, s := range list {
+		if s != "" && !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept, nil
+}
+
+// A textCheck returns what is wrong with a text, given the client's other metadata.
+type textCheck func(text string, m *Metadata) error
+
+// textChecks are the checks that tags name.
+var textChecks = map[string]textCheck{
+	"text": func(text string, _ *Metadata) error { return checkText(text) },
+	"redirect_uri": func(uri string, m *Metadata) error {
+		return inURI(uri, checkRedirectURI(uri, m.ApplicationType))
+	},
+	"web_uri":  func(uri string, _ *Metadata) error { return inURI(uri, checkWebURI(uri)) },
+	"resource": func(uri string, _ *Metadata) error { return inURI(uri, checkResource(uri)) },
+	"scope": func(scope string, m *Metadata) (err error) {
+		m.Scope, err = cleanScope(scope)
+		return err
+	},
+}
+
+// inURI names the URI that an error is about.
+func inURI(uri string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%.200q: %w", uri, err)
+}
+
+// cleanScope checks a scope (RFC 6749 §3.3) and returns it with each token once and one space between two.
+func cleanScope(scope string) (string, error) {
+	const longest = 4096
+	if len(scope) > longest {
+		return "", fmt.Errorf("it is longer than %d bytes", longest)
+	}
+	tokens, err := cleanList(strings.Split(scope, " "))
+	for _, token := range tokens {
+		if !validScope(token) {
+			err = errors.Join(err, fmt.Errorf("%.200q is not a scope", token))
+		}
+	}
+	return strings.Join(tokens, " "), err
+}

@@ -1,0 +1,54 @@
+package clients
+
+import (
+	"encoding/json"
+
+	"latchkey/storage"
+)
+
+// Registration is what a client is registered with. Its JSON is what the database stores.
+type Registration struct {
+	// ID is the client_id; empty means that one is to be generated.
+	ID string `json:"-"`
+	Metadata
+	Policy
+	// TokenRotations counts the registration access tokens that the client had before the current one.
+	TokenRotations uint64 `json:"registration_token_rotations,omitempty"`
+	// Actor is who registers, for the audit event; empty means the registry's.
+	Actor string `json:"-"`
+}
+
+// Encode returns the JSON of a registration that [Validate] returned or that was stored.
+func (r *Registration) Encode() json.RawMessage {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // only for a JWKS that is not JSON, which Validate refuses
+	}
+	return raw
+}
+
+// RegistrationResponse is the client information response (RFC 7591 §3.2.1, RFC 7592 §3), ready for encoding/json.
+type RegistrationResponse struct {
+	ClientID         string `json:"client_id"`
+	ClientSecret     string `json:"client_secret,omitempty"`
+	ClientIDIssuedAt int64  `json:"client_id_issued_at"`
+	// ClientSecretExpiresAt is present with a secret: 0 means never.
+	ClientSecretExpiresAt   *int64 `json:"client_secret_expires_at,omitempty"`
+	RegistrationAccessToken string `json:"registration_access_token,omitempty"`
+	RegistrationClientURI   string `json:"registration_client_uri,omitempty"`
+	Metadata
+	Policy
+	Disabled bool `json:"disabled,omitempty"`
+}
+
+// Response returns the client as an operator sees it. secret is empty when there is none to show.
+func (c *Client) Response(secret storage.Secret) RegistrationResponse {
+	shown := RegistrationResponse{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), ClientIDIssuedAt: c.CreatedAt.Unix(),
+		Metadata: c.Metadata, Policy: c.Policy, Disabled: c.Disabled,
+	}
+	if secret != "" {
+		shown.ClientSecretExpiresAt = new(int64)
+	}
+	return shown
+}
