@@ -3,7 +3,8 @@
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make test-clients  standard client libraries of Go, Node and Python against the binary
-# make check    what CI runs: formatting, vet, staticcheck, govulncheck, tests
+# make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
+# make measure  sizes, widths and arrows of the code, in a table
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build test test-long test-django test-browser test-clients bench check fmt vet static vuln fuzz compiler clean
+.PHONY: build test test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -63,10 +64,17 @@ test-clients:
 bench:
 	$(GO) run ./storage/postgres/postgrestest/cluster -durable -- $(GO) run ./bench $(BENCHFLAGS)
 
-check: fmt vet static vuln test
+check: fmt language vet static vuln test
 
 fmt:
 	@out=$$(git ls-files '*.go' | xargs $(GO) run $(GOFUMPT) -l); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+
+# Comments, messages and documents in plain English: see scripts/measure/idiom.go.
+language:
+	@$(GO) run ./scripts/measure -language
+
+measure:
+	@$(GO) run ./scripts/measure
 
 vet:
 	$(GO) vet ./...
