@@ -238,7 +238,7 @@ type textCheck func(text string, m *Metadata) error
 
 // textChecks are the checks that tags name.
 var textChecks = map[string]textCheck{
-	"text": func(text string, _ *Metadata) error { return checkText(text) },
+	"text": func(text string, _ *Metadata) error { return CheckText(text) },
 	"redirect_uri": func(uri string, m *Metadata) error {
 		return inURI(uri, checkRedirectURI(uri, m.ApplicationType))
 	},

@@ -170,7 +170,7 @@ func ValidateResource(r *storage.Resource) error {
 	if err := checkResource(r.Identifier); err != nil {
 		return Invalid("resource", "%.200q: %v", r.Identifier, err)
 	}
-	if err := checkText(r.Name); err != nil {
+	if err := CheckText(r.Name); err != nil {
 		return Invalid("name", "%v", err)
 	}
 	scopes, err := cleanList(r.Scopes)
@@ -189,8 +189,8 @@ func ValidateResource(r *storage.Resource) error {
 // ValidResource reports whether text can be a resource identifier: an absolute URI without a fragment (RFC 8707 §2).
 func ValidResource(identifier string) bool { return checkResource(identifier) == nil }
 
-// checkText checks a text that is shown to people: characters that change how the text around them looks are refused.
-func checkText(s string) error {
+// CheckText checks a text that is shown to people: characters that change how the text around them looks are refused.
+func CheckText(s string) error {
 	const longest = 255
 	if len(s) > longest {
 		return fmt.Errorf("it is longer than %d bytes", longest)

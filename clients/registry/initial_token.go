@@ -28,10 +28,12 @@ const maxInitialTTL = 10 * 365 * 24 * time.Hour
 // AddInitialToken creates an initial access token and returns it; it is not shown again. A *clients.MetadataError says what is
 // wrong.
 func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storage.RegistrationToken, storage.Secret, error) {
-	name := clients.Metadata{SoftwareID: t.Name, GrantTypes: []string{clients.GrantClientCredentials}}
-	_, policy, err := clients.Validate(name, t.Policy)
+	_, policy, err := clients.Validate(clients.Metadata{GrantTypes: []string{clients.GrantClientCredentials}}, t.Policy)
 	if err != nil {
 		return nil, "", err
+	}
+	if err := clients.CheckText(t.Name); err != nil {
+		return nil, "", clients.Invalid("name", "%v", err)
 	}
 	switch {
 	case t.Uses == 0:

@@ -298,10 +298,18 @@ func TestStatement61InitialTokens(t *testing.T) {
 	if err := b.RemoveInitialToken(t.Context(), row.ID); err != nil {
 		t.Error(err)
 	}
-	for _, bad := range []registry.InitialToken{
-		{TTL: time.Hour}, {Uses: 1}, {Uses: 1, TTL: -1}, {Uses: 1, TTL: time.Hour, Name: "\x00"}, {Uses: 1, TTL: time.Hour, Policy: clients.Policy{Rotation: "x"}},
+	for _, bad := range []struct {
+		field string
+		token registry.InitialToken
+	}{
+		{"uses", registry.InitialToken{TTL: time.Hour}},
+		{"ttl", registry.InitialToken{Uses: 1}},
+		{"ttl", registry.InitialToken{Uses: 1, TTL: -1}},
+		{"name", registry.InitialToken{Uses: 1, TTL: time.Hour, Name: "\x00"}},
+		{"rotation", registry.InitialToken{Uses: 1, TTL: time.Hour, Policy: clients.Policy{Rotation: "x"}}},
+		{"resources", registry.InitialToken{Uses: 1, TTL: time.Hour, Policy: clients.Policy{Resources: []string{"api"}}}},
 	} {
-		if _, _, err := b.AddInitialToken(t.Context(), bad); !errors.As(err, &wrong) {
+		if _, _, err := b.AddInitialToken(t.Context(), bad.token); !errors.As(err, &wrong) || wrong.Field != bad.field {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
