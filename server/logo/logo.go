@@ -6,13 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/sync/singleflight"
-
 	"latchkey/clients"
+	"latchkey/clients/fetch"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/route"
 	"latchkey/storage"
@@ -25,14 +22,15 @@ const Path = "/logo"
 const (
 	maxLogo         = 64 << 10
 	DefaultMaxBytes = 16 << 20
-	entryBytes      = 512 // what a logo takes besides its bytes, one that could not be had too
+	entryBytes      = 512 // the memory of an entry besides its texts and bytes
 
-	leastFresh = time.Hour
-	mostFresh  = 24 * time.Hour
-	failedFor  = 10 * time.Minute
+	minFresh  = time.Hour
+	maxFresh  = 24 * time.Hour
+	failedFor = 10 * time.Minute
+	staleFor  = 100 * 365 * 24 * time.Hour // an old logo is better than none
 )
 
-// Fetcher gets documents. A *safehttp.Client is one.
+// Fetcher fetches documents. A *safehttp.Client is one.
 type Fetcher interface {
 	Get(ctx context.Context, url string, o safehttp.Options) (*safehttp.Response, error)
 }
@@ -42,7 +40,7 @@ type Clients interface {
 	Client(ctx context.Context, id string) (*clients.Client, error)
 }
 
-// Config is what a Proxy is made of.
+// Config is the configuration of a Proxy.
 type Config struct {
 	Clients Clients
 	HTTP    Fetcher
@@ -53,47 +51,37 @@ type Config struct {
 	MaxBytes int
 }
 
-// Proxy shows logos. It is safe for concurrent use.
+// Proxy serves logos. It is safe for concurrent use.
 type Proxy struct {
-	cfg     Config
-	flights singleflight.Group
-
-	mu    sync.Mutex
-	kept  *simplelru.LRU[place, logo]
-	bytes int
+	cfg   Config
+	logos *fetch.Cache[cacheKey, logo]
 }
 
-// place is where a logo is. It has the client in it, since only an operator's client may name the operator's networks.
-type place struct {
+// cacheKey has the client in it, since only an operator's client may name the operator's networks.
+type cacheKey struct {
 	client, url string
 	trusted     bool
 }
 
-func (p place) bytes() int { return entryBytes + len(p.client) + len(p.url) }
-
-// logo is a picture, or the fact that there is none: without a kind.
+// logo is a picture.
 type logo struct {
-	kind  string
-	body  []byte
-	until time.Time
+	kind string
+	body []byte
 }
 
-// New makes a Proxy with nothing in memory.
+// New returns a Proxy with nothing in memory.
 func New(cfg Config) *Proxy {
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = DefaultMaxBytes
 	}
-	p := &Proxy{cfg: cfg}
-	kept, err := simplelru.NewLRU(cfg.MaxBytes/entryBytes+1, func(at place, l logo) { p.bytes -= at.bytes() + len(l.body) })
-	if err != nil {
-		panic(err) // only for a size below one
-	}
-	p.kept = kept
-	return p
+	return &Proxy{cfg: cfg, logos: fetch.NewCache(fetch.Config[cacheKey, logo]{
+		Now: cfg.Now, Retry: failedFor, Stale: staleFor, Size: cfg.MaxBytes,
+		Weigh: func(key cacheKey, l logo) int { return entryBytes + len(key.client) + len(key.url) + len(l.body) },
+	})}
 }
 
-// URL is where the pages find the logo of a client; empty when it has none, or is not registered (a metadata document that nobody
-// has consented to yet): strangers must not have us fetch by naming a client.
+// URL returns where pages find the logo of a client; empty if it has none, or is not registered (a metadata document that no user
+// has consented to yet): naming a client must not make the server fetch something.
 func (p *Proxy) URL(c *clients.Client) string {
 	if c.LogoURI == "" || c.Version == 0 {
 		return ""
@@ -101,7 +89,7 @@ func (p *Proxy) URL(c *clients.Client) string {
 	return p.cfg.BasePath + Path + "?client_id=" + url.QueryEscape(c.ID)
 }
 
-// Serve is the route: GET {Path}?client_id=ID. It answers with the picture, or 404.
+// Serve is the route: GET {Path}?client_id=ID. It responds with the picture, or 404.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 	client, err := p.cfg.Clients.Client(r.Context(), r.URL.Query().Get("client_id"))
 	switch {
@@ -112,12 +100,10 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 	case client.LogoURI == "" || client.Disabled:
 		return errNone
 	}
-	l, err := p.logo(r.Context(), place{client.ID, client.LogoURI, client.Origin == storage.OriginOperator})
+	key := cacheKey{client.ID, client.LogoURI, client.Origin == storage.OriginOperator}
+	l, err := p.logos.Get(r.Context(), key, nil, func(ctx context.Context) (logo, time.Duration, error) { return p.fetch(ctx, key) })
 	if err != nil {
 		return err
-	}
-	if l.kind == "" {
-		return errNone
 	}
 	h := w.Header()
 	h.Set("Content-Type", l.kind)
@@ -132,62 +118,16 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 
 var errNone = &route.Error{Status: http.StatusNotFound, Message: "The client has no logo that can be shown."}
 
-// logo gives a logo from memory, or fetches it once for all who wait for it.
-func (p *Proxy) logo(ctx context.Context, at place) (logo, error) {
-	if l, fresh := p.get(at); fresh {
-		return l, nil
-	}
-	name := strconv.FormatBool(at.trusted) + " " + at.client + " " + at.url // a URL has no space, so no two are alike
-	fetched := p.flights.DoChan(name, func() (any, error) {
-		before, fresh := p.get(at)
-		if fresh {
-			return before, nil // by a flight that has just ended
-		}
-		// The answer serves everybody who asks, so it does not end with the request that happens to be the first.
-		l := p.fetch(context.WithoutCancel(ctx), at)
-		if l.kind == "" && before.kind != "" {
-			l.kind, l.body = before.kind, before.body // the old one is better than none
-		}
-		p.keep(at, l)
-		return l, nil
-	})
-	select {
-	case result := <-fetched:
-		return result.Val.(logo), nil
-	case <-ctx.Done():
-		return logo{}, ctx.Err()
-	}
-}
-
-func (p *Proxy) fetch(ctx context.Context, at place) logo {
-	none := logo{until: p.cfg.Now().Add(failedFor)}
-	res, err := p.cfg.HTTP.Get(ctx, at.url, safehttp.Options{
-		Trusted: at.trusted, AllowHTTP: at.trusted, MaxBytes: maxLogo, Accept: "image/png, image/webp, image/jpeg, image/gif",
+func (p *Proxy) fetch(ctx context.Context, key cacheKey) (l logo, fresh time.Duration, err error) {
+	res, err := p.cfg.HTTP.Get(ctx, key.url, safehttp.Options{
+		Trusted: key.trusted, AllowHTTP: key.trusted, MaxBytes: maxLogo, Accept: "image/png, image/webp, image/jpeg, image/gif",
 	})
 	if err != nil {
-		return none
+		return l, 0, errNone
 	}
-	kind := sniff(res.Body)
-	if kind == "" {
-		return none
+	l = logo{sniff(res.Body), res.Body}
+	if l.kind == "" {
+		return l, 0, errNone
 	}
-	return logo{kind: kind, body: res.Body, until: p.cfg.Now().Add(res.Fresh(leastFresh, mostFresh, mostFresh))}
-}
-
-func (p *Proxy) get(at place) (l logo, fresh bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l, ok := p.kept.Get(at)
-	return l, ok && p.cfg.Now().Before(l.until)
-}
-
-func (p *Proxy) keep(at place, l logo) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.kept.Remove(at)
-	p.kept.Add(at, l)
-	p.bytes += at.bytes() + len(l.body)
-	for p.bytes > p.cfg.MaxBytes {
-		p.kept.RemoveOldest()
-	}
+	return l, res.Fresh(minFresh, maxFresh, maxFresh), nil
 }

@@ -11,7 +11,7 @@ import (
 	"net/http"
 )
 
-// maxSide bounds width and height: a picture of few bytes may unpack to gigabytes in a browser.
+// maxSide bounds width and height: a small file may decode to gigabytes in a browser.
 const maxSide = 2048
 
 // decoders read the size of the pictures that are shown, by what http.DetectContentType calls them.
@@ -22,7 +22,7 @@ var decoders = map[string]func(io.Reader) (image.Config, error){
 	"image/webp": decodeWebP,
 }
 
-// sniff gives the media type of a picture by its bytes, whatever its server says of it; empty when it must not be shown.
+// sniff returns the media type of a picture by its bytes, whatever its server says; empty if it must not be shown.
 func sniff(body []byte) string {
 	kind := http.DetectContentType(body)
 	decode, ok := decoders[kind]

@@ -1,2 +1,2 @@
-// Package jwks finds the public keys of clients: in their metadata, or at the URL there, and remembers what it found.
+// Package jwks finds the public keys of clients, in their metadata or at the URL there, and caches them.
 package jwks

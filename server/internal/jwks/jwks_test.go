@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"sync"
 	"testing"
@@ -251,4 +253,28 @@ func TestTrust(t *testing.T) {
 	h.wantFetches(t, 11)
 	want(t, c, client("0"), "1", 1) // it was pushed out
 	h.wantFetches(t, 12)
+}
+
+// Without a kid an assertion is checked with few keys, none of which is slow.
+func TestFewAndFastKeys(t *testing.T) {
+	t.Parallel()
+	c, h := setup()
+	cl := &clients.Client{ID: "a", Metadata: clients.Metadata{JWKS: json.RawMessage(keySet(t, "1", "2", "3", "4", "5", "6"))}}
+	want(t, c, cl, "", 4)
+	want(t, c, cl, "6", 1)
+	cl.JWKS = json.RawMessage(keySet(t, "same", "same", "same", "same", "same"))
+	want(t, c, cl, "same", 4)
+	for exponent, n := range map[int]int{3: 1, 65537: 1, 65539: 0, 1<<31 - 1: 0} {
+		text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+			{Key: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: exponent}, KeyID: "rsa"},
+			{Key: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 3}, KeyID: "encryption", Use: "enc"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cl.JWKS = text
+		want(t, c, cl, "rsa", n)
+		want(t, c, cl, "", n)
+	}
+	h.wantFetches(t, 0)
 }

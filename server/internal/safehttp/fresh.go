@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Fresh says how long the answer may be used without asking again (RFC 9111 §4.2), never shorter than least or longer than most;
-// usual is for an answer that does not say.
-func (r *Response) Fresh(least, usual, most time.Duration) time.Duration {
-	return min(max(r.lifetime(usual), least), most)
+// Fresh returns how long the response may be used without fetching it again (RFC 9111 §4.2), within bounds; usual is for a
+// response that does not say.
+func (r *Response) Fresh(shortest, usual, longest time.Duration) time.Duration {
+	return min(max(r.lifetime(usual), shortest), longest)
 }
 
 func (r *Response) lifetime(usual time.Duration) time.Duration {
@@ -34,19 +34,19 @@ func (r *Response) lifetime(usual time.Duration) time.Duration {
 	if expires := r.Header.Get("Expires"); expires != "" && err == nil {
 		end, err := http.ParseTime(expires)
 		if err != nil {
-			return 0 // RFC 9111 §5.3: what can't be read is over
+			return 0 // RFC 9111 §5.3: what can't be parsed is stale
 		}
 		return end.Sub(date)
 	}
 	return usual
 }
 
-// deltaSeconds reads a number of seconds (RFC 9111 §1.2.2).
+// deltaSeconds parses a number of seconds (RFC 9111 §1.2.2).
 func deltaSeconds(text string) (time.Duration, bool) {
-	const most = 1 << 31
+	const longest = 1 << 31
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return 0, false
 	}
-	return time.Duration(min(n, most)) * time.Second, true
+	return time.Duration(min(n, longest)) * time.Second, true
 }
