@@ -59,6 +59,8 @@ func newCLI() *cli {
 
 	c.Healthcheck.Options = flagsFor(groupServer)
 
+	c.Client.Add.clientFlags, c.Client.Update.clientFlags = clientFlagsFor(false), clientFlagsFor(false)
+	c.RegistrationToken.Add.clientFlags = clientFlagsFor(true)
 	root := func() kong.Plugins { return flagsFor(groupDatabase, groupRoot, groupLog) }
 	c.Client.Add.Options, c.Client.List.Options, c.Client.Show.Options = root(), root(), root()
 	c.Client.Update.Options, c.Client.RotateSecret.Options, c.Client.Remove.Options = root(), root(), root()

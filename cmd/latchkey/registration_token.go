@@ -61,7 +61,7 @@ type registrationTokenAddCmd struct {
 	Name string `help:"Whom or what it is for." placeholder:"TEXT"`
 	Uses string `default:"1" help:"How many clients may be registered with it, or unlimited." placeholder:"N"`
 	TTL  string `name:"ttl" default:"7d" help:"How long it is good." placeholder:"DURATION"`
-	policyFlags
+	clientFlags
 	JSON    bool         `help:"Print JSON, which this command always does."`
 	Options kong.Plugins `embed:""`
 }
@@ -73,7 +73,7 @@ func (c *registrationTokenAddCmd) Help() string {
 func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 	token := registry.InitialToken{Name: c.Name, Uses: -1}
 	var ttl clients.Duration
-	found := setDuration(&ttl, "--ttl", &c.TTL)
+	found := setDuration(&ttl, "--ttl", c.TTL)
 	token.TTL = ttl.Std()
 	if c.Uses != unlimited {
 		uses, err := strconv.Atoi(c.Uses)
@@ -82,7 +82,9 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 		}
 		token.Uses = uses
 	}
-	found = append(found, c.policyFlags.apply(&token.Policy)...)
+	var reg clients.Registration
+	found = append(found, c.apply(&reg)...)
+	token.Policy = reg.Policy
 	if len(found) > 0 {
 		return found
 	}
