@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// refreshes is how often a token is refreshed in the second run. Statements that ran that much more often than in the first
+// run, which refreshes nothing, belong to each refresh; background work and caches that are filled once do not reach it.
+const refreshes = 100
+
+// leaf matches files that a reader need not open to follow a refresh: what every request passes, and small tools.
+var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/)`)
+
+// refreshFiles returns the files whose statements run in each POST /oauth2/token with grant_type=refresh_token, on SQLite.
+func refreshFiles(root string) (files []string, err error) {
+	temp, err := os.MkdirTemp("", "measure")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	binary := filepath.Join(temp, "latchkey")
+	build := exec.Command("go", "build", "-cover", "-covermode=atomic", "-coverpkg=latchkey/...", "-o", binary, "./cmd/latchkey")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build with coverage: %w\n%s", err, out)
+	}
+	idle, err := statements(binary, filepath.Join(temp, "idle"), 0)
+	if err != nil {
+		return nil, err
+	}
+	busy, err := statements(binary, filepath.Join(temp, "busy"), refreshes)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for block, count := range busy {
+		if count-idle[block] >= refreshes {
+			name, _, _ := strings.Cut(block, ":")
+			found[strings.TrimPrefix(name, "latchkey/")] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// statements returns how often each block of statements ran in a demo server that answers a login and n refreshes.
+func statements(binary, folder string, n int) (map[string]int, error) {
+	counters := filepath.Join(folder, "counters")
+	if err := os.MkdirAll(counters, 0o700); err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	server := exec.CommandContext(ctx, binary, "demo", "--listen", address)
+	server.Dir, server.Env = folder, append(os.Environ(), "GOCOVERDIR="+counters)
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	clientErr := refresh(ctx, "http://"+address+"/oauth2/token", n)
+	_ = server.Process.Signal(syscall.SIGTERM)
+	if err := server.Wait(); err != nil {
+		return nil, fmt.Errorf("demo server: %w", err)
+	}
+	if clientErr != nil {
+		return nil, clientErr
+	}
+	profile := filepath.Join(folder, "profile")
+	if out, err := exec.Command("go", "tool", "covdata", "textfmt", "-i="+counters, "-o="+profile).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("read coverage: %w\n%s", err, out)
+	}
+	return readProfile(profile)
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// refresh logs in at the token endpoint, once the server listens, and refreshes n times.
+func refresh(ctx context.Context, endpoint string, n int) error {
+	form := url.Values{"client_id": {"demo-client"}, "grant_type": {"password"}, "username": {"demo"}, "password": {"demo-password"}}
+	for i := 0; i <= n; i++ {
+		var answer struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		resp, err := http.PostForm(endpoint, form)
+		for ; err != nil && i == 0 && ctx.Err() == nil; resp, err = http.PostForm(endpoint, form) {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err != nil {
+			return err
+		}
+		err = json.NewDecoder(resp.Body).Decode(&answer)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s (%w)", form.Get("grant_type"), resp.Status, err)
+		}
+		form = url.Values{"client_id": {"demo-client"}, "grant_type": {"refresh_token"}, "refresh_token": {answer.RefreshToken}}
+	}
+	return nil
+}
+
+// readProfile reads lines like latchkey/server/run.go:12.3,14.5 2 1: a block, its number of statements, how often it ran.
+func readProfile(name string) (map[string]int, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	counts := map[string]int{}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) == 3 {
+			if counts[fields[0]], err = strconv.Atoi(fields[2]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return counts, lines.Err()
+}
