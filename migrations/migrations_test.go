@@ -154,6 +154,36 @@ func TestASchemaThatIsNewerThanTheBinaryIsFine(t *testing.T) {
 	})
 }
 
+// Clients that a release before 0003 registered have their origins after it; on Postgres the index has them by itself.
+func TestOriginsOfEarlierClients(t *testing.T) {
+	t.Parallel()
+	db := connections(t, migrations.SQLite, "file:"+t.TempDir()+"/latchkey.db")
+	up := func() {
+		if _, err := migrations.Up(t.Context(), db, migrations.SQLite); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up()
+	for _, step := range []string{
+		`DROP TRIGGER clients_origins_insert`, `DROP TRIGGER clients_origins_update`, `DROP VIEW client_redirect_origins`,
+		`DROP TABLE client_origins`, `DELETE FROM goose_db_version WHERE version_id >= 3`,
+		`INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at)
+			VALUES ('app', '{"redirect_uris":["https://App.example/cb","https://app.example/2"]}', 0, 1, 1, 1, 1)`,
+	} {
+		if _, err := db.ExecContext(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up()
+	var origins string
+	if err := db.QueryRowContext(t.Context(), `SELECT group_concat(client_id || ' ' || origin) FROM client_origins`).Scan(&origins); err != nil {
+		t.Fatal(err)
+	}
+	if origins != "app https://app.example" {
+		t.Errorf("origins %q", origins)
+	}
+}
+
 func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 	t.Parallel()
 	tables := map[migrations.Dialect]map[string][]string{}
