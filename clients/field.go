@@ -114,7 +114,7 @@ func (f *Field) Flag() string {
 	return strings.ReplaceAll(name, "_", "-")
 }
 
-// Set sets the field to what was given on the command line: one value, but for lists. An empty value resets the field.
+// Set sets the field to what was given on the command line: one value, or several for a list. An empty value resets the field.
 func (f *Field) Set(r *Registration, given ...string) error {
 	into, text := f.of(r), strings.Join(given, " ") // several values of --scope are one scope
 	into.SetZero()

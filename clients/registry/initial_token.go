@@ -11,7 +11,7 @@ import (
 	"latchkey/storage"
 )
 
-// InitialToken is an initial access token (RFC 7591 §1.2) that an operator gives to a developer.
+// InitialToken is an initial access token (RFC 7591 §1.2) that an operator hands to a developer.
 type InitialToken struct {
 	Name string
 	// Uses is how many clients may be registered with it; negative means without limit.

@@ -87,7 +87,7 @@ func (r *Registry) Stats() CacheStats {
 }
 
 // Client returns a client, from memory or the database. storage.ErrNotFound; storage.ErrUnavailable: it is not in memory and
-// the database is away. Clients in memory stay usable while the database is away.
+// the database is unavailable. Clients in memory stay usable meanwhile.
 func (r *Registry) Client(ctx context.Context, id string) (*clients.Client, error) {
 	if c, ok := r.clients.known.Get(id); ok {
 		r.hits.Add(1)

@@ -28,13 +28,13 @@ const (
 	RegistrationOpen  = "open"
 )
 
-// What strangers can register: from one place, and from all places together. Rows are bounded besides.
+// Limits of open registration, per network and in total. The number of rows is bounded too.
 const (
-	registerPlaceBurst    = 20
-	registerPlaceInterval = 3 * time.Minute
-	registerAllBurst      = 600
-	registerAllInterval   = 6 * time.Second
-	// registerFull is how long to wait when as many clients as may be wait for their first user: they go by the day.
+	registerNetworkBurst    = 20
+	registerNetworkInterval = 3 * time.Minute
+	registerTotalBurst      = 600
+	registerTotalInterval   = 6 * time.Second
+	// registerFull is how long to wait when the limit of clients without users is reached: they are removed day by day.
 	registerFull = time.Hour
 )
 
@@ -56,7 +56,7 @@ func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	}
 	made, err := h.clients.Register(r.Context(), registry.RegistrationRequest{
 		Metadata: metadata, InitialToken: initial, Open: h.registration == RegistrationOpen,
-		Network: h.place(r.Context(), "registered from"), Caller: caller(r.Context()),
+		Network: h.network(r.Context(), "registered from"), Caller: caller(r.Context()),
 	})
 	if err != nil {
 		return registrationError(err)
@@ -89,7 +89,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 			return registrationError(err)
 		}
 	default:
-		// HEAD would use the token up and show nobody the next.
+		// HEAD would use up the token and not return the next.
 		if r.Method != http.MethodGet {
 			w.Header().Set("Allow", "GET, PUT, DELETE")
 			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
@@ -106,8 +106,8 @@ func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registr
 	return writeJSONStatus(w, status, c.Response(h.issuer+RegisterPath+"/"+url.PathEscape(c.Client.ID)))
 }
 
-// registrationBearer reads an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
-// metadata. errNoToken: there is no such header. Who sends a token in another way must hear of it, and not be taken for nobody.
+// registrationBearer returns an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
+// metadata. errNoToken: there is no such header. A token sent in another way is an error, not ignored.
 func registrationBearer(r *http.Request) (storage.Secret, error) {
 	access, err := bearerHeader(r)
 	if errors.Is(err, errNoToken) && len(r.Header.Values("Authorization")) > 0 {
@@ -116,7 +116,7 @@ func registrationBearer(r *http.Request) (storage.Secret, error) {
 	return access, err
 }
 
-// readMetadata reads the body. What it holds is judged by package clients.
+// readMetadata reads the body. Package clients parses it.
 func readMetadata(r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, invalidMetadata("invalid_client_metadata", "The body must be a JSON object, with Content-Type: application/json.")
@@ -128,25 +128,25 @@ func readMetadata(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// throttleRegistration takes one attempt of the caller's place and one of everybody's.
+// throttleRegistration counts an attempt of the caller's network and one of all together.
 func (h *Handlers) throttleRegistration(ctx context.Context) error {
 	wait, err := h.throttles.TakeAttempts(ctx, h.now().UTC(),
-		storage.Bucket{Key: h.place(ctx, "registration"), Burst: registerPlaceBurst, Interval: registerPlaceInterval},
-		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: registerAllBurst, Interval: registerAllInterval},
+		storage.Bucket{Key: h.network(ctx, "registration"), Burst: registerNetworkBurst, Interval: registerNetworkInterval},
+		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: registerTotalBurst, Interval: registerTotalInterval},
 	)
 	if err != nil {
 		return fmt.Errorf("registration limit: %w", err)
 	}
 	if wait > 0 {
-		return tooManyRegistrations("Too many clients were registered just now. Wait as long as Retry-After says.", wait)
+		return tooManyRegistrations("Too many clients were registered recently. Try again after the time in Retry-After.", wait)
 	}
 	return nil
 }
 
-// place is the MAC of the block of addresses that the request comes from. Requests whose address is not known share one.
-func (h *Handlers) place(ctx context.Context, kind string) storage.Digest {
-	place, _ := request.From(ctx).Place()
-	return h.registrationMAC(kind, place)
+// network returns the MAC of the network that the request comes from. Requests whose address is unknown share one.
+func (h *Handlers) network(ctx context.Context, kind string) storage.Digest {
+	network, _ := request.From(ctx).Place()
+	return h.registrationMAC(kind, network)
 }
 
 func (h *Handlers) registrationMAC(parts ...string) (mac storage.Digest) {
@@ -164,7 +164,7 @@ func caller(ctx context.Context) registry.Caller {
 	return registry.Caller{Address: info.Address.String(), RequestID: info.ID}
 }
 
-// registrationError gives the refusals of package clients the words of RFC 7591 §3.2.2 and RFC 7592 §2.
+// registrationError returns the errors of the registry as RFC 7591 §3.2.2 and RFC 7592 §2 define them.
 func registrationError(err error) error {
 	if faults := clients.Faults(err); len(faults) > 0 {
 		sentences := make([]string, len(faults))
@@ -175,11 +175,11 @@ func registrationError(err error) error {
 	}
 	switch {
 	case errors.Is(err, registry.ErrInitialToken):
-		return invalidToken("The initial access token is unknown, has ended or is used up. Ask the operator of this server for another.")
+		return invalidToken("The initial access token is unknown, expired or used up. Ask the operator of this server for another.")
 	case errors.Is(err, registry.ErrRegistrationToken):
-		return invalidToken("This is not the registration access token of this client. Each is good once: the answer to it has the next.")
+		return invalidToken("This is not the current registration access token of this client. Registration access tokens are single-use; use the one from the last response.")
 	case errors.Is(err, storage.ErrLimit):
-		return tooManyRegistrations("Too many registered clients wait for their first user. Try again later.", registerFull)
+		return tooManyRegistrations("Too many registered clients are waiting for their first user. Try again later.", registerFull)
 	case errors.Is(err, storage.ErrConflict):
 		return &token.Error{
 			Code: "temporarily_unavailable", Description: "The client is being changed by another request. Try again.",
@@ -193,7 +193,7 @@ func invalidMetadata(code, description string) *token.Error {
 	return &token.Error{Code: code, Description: description, Status: http.StatusBadRequest, Reason: token.ReasonBadRequest}
 }
 
-// invalidToken is RFC 6750 §3.1's.
+// invalidToken returns the error of RFC 6750 §3.1.
 func invalidToken(description string) *token.Error {
 	return &token.Error{
 		Code: "invalid_token", Description: description, Status: http.StatusUnauthorized, Reason: token.ReasonClient,
@@ -207,16 +207,16 @@ func tooManyRegistrations(description string, wait time.Duration) *token.Error {
 	}
 }
 
-// errNoInitialToken: this server wants an initial access token, and none was sent.
+// errNoInitialToken reports that an initial access token is required and none was sent.
 var errNoInitialToken = fmt.Errorf("registration: %w", errNoToken)
 
-// RenderRegistrationError writes an error as RFC 7591 §3.2.2 has it; a refused token as RFC 6750 §3 does.
+// RenderRegistrationError writes an error in the form of RFC 7591 §3.2.2, or of RFC 6750 §3 if a token was refused.
 func RenderRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, errNoToken) {
 		RenderBearerError(w, r, err)
 		return
 	}
-	// RFC 6750 §3.1: no error code in the header where no token was sent. The body tells the developer what to do.
+	// RFC 6750 §3.1: no error code in the header if no token was sent. The body says what to do.
 	e := invalidToken("The registration access token of the client is needed: Authorization: Bearer …")
 	if errors.Is(err, errNoInitialToken) {
 		e = invalidToken("An initial access token is needed: ask the operator of this server for one, and send it as Authorization: Bearer TOKEN.")
