@@ -50,5 +50,5 @@ test("what does not exist, and what is not meant for browsers", async (t) => {
     assert.equal((await page.goto(world.latchkey.url(at))).status(), status, at);
     assert.equal(await page.locator("h1").count(), 1, at);
   }
-  assert.equal(await page.locator("h1").textContent(), "This took too long", "an address that was cut off");
+  assert.equal(await page.locator("h1").textContent(), "This request has expired", "an address that was cut off");
 });

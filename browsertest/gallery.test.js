@@ -54,7 +54,7 @@ test("login when there were too many attempts", async (t) => {
   const guess = { method: "POST", body: new URLSearchParams({ username: "attacked", password: "a guess" }) };
   for (let i = 0; i < 60 && (await fetch(world.latchkey.url("/login"), guess)).status !== 429; i++);
   await person.signIn({ username: "attacked", password: "a guess" });
-  assert.match(await person.page.locator("[role=alert]").innerText(), /too many attempts/);
+  assert.match(await person.page.locator("[role=alert]").innerText(), /Too many attempts/);
   await inspect(person.page, "login-throttled");
 });
 

@@ -65,7 +65,6 @@ var excluded = []string{
 	"server/users",
 	"server/web",
 	"server/web/templates",
-	"server/web/texts",
 	"storage",
 	"storage/postgres",
 	"storage/sqlite",

@@ -369,7 +369,7 @@ func TestStatement17PushedRequests(t *testing.T) {
 		}
 		late := push(s.Web).Expect(201).String("request_uri")
 		s.Clock.Advance(91 * time.Second)
-		if page := b.Follow(by(s.Web, late)); page.Status != 400 || !strings.Contains(page.Body, "This took too long") {
+		if page := b.Follow(by(s.Web, late)); page.Status != 400 || !strings.Contains(page.Body, "This request has expired") {
 			t.Errorf("too late: %d", page.Status)
 		}
 		refusal(t, s, b.Authorize(s.Web, "request_uri", "https://canary.example/request"), "request_uri_not_supported")

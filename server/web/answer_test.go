@@ -140,12 +140,12 @@ func TestRenderErrorShowsWhatIsMeantForClients(t *testing.T) {
 		retry, code string
 		title       string
 	}{
-		{&route.Error{Status: 404, Message: "There is nothing at this address."}, 404, "", "not_found", "There is nothing here"},
-		{&route.Error{Status: 403, Message: "A page of another site sent this form."}, 403, "", "invalid_request", "This was refused"},
+		{&route.Error{Status: 404, Message: "There is nothing at this address."}, 404, "", "not_found", "Page not found"},
+		{&route.Error{Status: 403, Message: "A page of another site sent this form."}, 403, "", "invalid_request", "Request refused"},
 		{&route.Error{Status: 500, Message: "The server failed."}, 500, "", "server_error", "Something went wrong"},
-		{refused{400, "expired"}, 400, "7", "expired", "This took too long"},
-		{refused{400, "invalid_request_uri"}, 400, "7", "invalid_request_uri", "This took too long"},
-		{refused{400, "invalid_scope"}, 400, "7", "invalid_scope", "This request can’t be handled"},
+		{refused{400, "expired"}, 400, "7", "expired", "This request has expired"},
+		{refused{400, "invalid_request_uri"}, 400, "7", "invalid_request_uri", "This request has expired"},
+		{refused{400, "invalid_scope"}, 400, "7", "invalid_scope", "This request can’t be processed"},
 		{fmt.Errorf("authorize: %w", refused{429, "slow_down"}), 429, "7", "slow_down", "Please try again in a moment"},
 		{fmt.Errorf("read secret row: %w", storage.ErrUnavailable), 503, "2", "temporarily_unavailable", "Please try again in a moment"},
 		{errors.New("pq: secret"), 500, "", "server_error", "Something went wrong"},

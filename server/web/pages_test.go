@@ -419,8 +419,8 @@ func TestConsentSaysWhatIsAsked(t *testing.T) {
 	doc := parse(t, show(t, setup(t), v).Body.String())
 	got := text(all(doc, "main")[0])
 	for _, want := range []string{
-		"Notes asks for access to your account", "Signed in as ada", "app.example", "Know who you are", "notes:read New", "API https://api.example",
-		"Up to 30 days, also while you are signed out",
+		"Notes wants to access your account", "Signed in as ada", "app.example", "Know who you are", "notes:read New", "API https://api.example",
+		"Up to 30 days, even while you are signed out",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not on the page: %s", want, got)
@@ -436,7 +436,7 @@ func TestConsentSaysWhatIsAsked(t *testing.T) {
 	}
 	v.Client.Unverified, v.LocalOnly, v.Offline = true, true, false
 	got = text(all(parse(t, show(t, setup(t), v).Body.String()), "main")[0])
-	for _, want := range []string{"Unverified", "Nobody here has checked", "a program on this computer", "no longer than you are signed in"} {
+	for _, want := range []string{"Unverified", "We haven’t verified", "a program on this computer", "only while you are signed in"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not on the page", want)
 		}
