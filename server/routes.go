@@ -89,11 +89,11 @@ func (s *Server) pageRoutes(rt *route.Router) {
 		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
 	}).Register(rt)
 	consent.New(consent.Config{
-		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages,
+		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Audit: s.audit(), Clients: s.registry, Pages: s.pages,
 		Describe: describe, BasePath: s.issuer.Path,
 	}).Register(rt)
 	account.New(account.Config{
-		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Pages: s.pages,
+		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit(), Clients: s.registry, Pages: s.pages,
 		Describe: describe, BasePath: s.issuer.Path,
 	}).Register(rt)
 }

@@ -15,6 +15,7 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server/backchannel"
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
@@ -92,7 +93,7 @@ func New(cfg Config) (*Server, error) {
 		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
 	})
 	s.sessions = session.New(session.Config{
-		Store: cfg.Store, Users: s.users, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
+		Store: cfg.Store, Users: s.users, Audit: s.audit(), Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
 		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
@@ -104,6 +105,11 @@ func New(cfg Config) (*Server, error) {
 	s.router = s.routes()
 	s.admin = s.adminRoutes()
 	return s, nil
+}
+
+// audit returns the audit trail for the parts that do not make their own.
+func (s *Server) audit() *audit.Log {
+	return &audit.Log{Store: s.cfg.Store, Metrics: s.metrics, Now: s.cfg.Now}
 }
 
 // checkConfig refuses what would be unsafe to miss.

@@ -26,6 +26,11 @@ type AuditEvent struct {
 	Details json.RawMessage
 }
 
+// NewAuditEvent returns an event of success, with a new ID.
+func NewAuditEvent(action, actor string, at time.Time) *AuditEvent {
+	return &AuditEvent{ID: NewID(at), At: at, Action: action, Actor: actor, Outcome: "success"}
+}
+
 // AuditFilter selects events; zero fields select all.
 type AuditFilter struct {
 	UserID   int64

@@ -252,8 +252,8 @@ func (r *Registry) event(action, actor, id string, d details) *storage.AuditEven
 	if actor == "" {
 		actor = r.cfg.Actor
 	}
-	now := r.now()
-	event := &storage.AuditEvent{ID: storage.NewID(now), At: now, Action: action, Actor: actor, ClientID: id, Outcome: "success"}
+	event := storage.NewAuditEvent(action, actor, r.now())
+	event.ClientID = id
 	if raw, err := json.Marshal(d); err == nil && string(raw) != "{}" {
 		event.Details = raw
 	}

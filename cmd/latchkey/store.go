@@ -151,8 +151,7 @@ func (a *app) logger() *slog.Logger {
 
 // operatorEvent is the audit event of something that a command did.
 func (a *app) operatorEvent(action string) *storage.AuditEvent {
-	now := a.now()
-	return &storage.AuditEvent{ID: storage.NewID(now), At: now, Action: action, Actor: "operator", Outcome: "success"}
+	return storage.NewAuditEvent(action, "operator", a.now())
 }
 
 // status lists the migrations.

@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -41,6 +42,7 @@ type Config struct {
 	Store    Store
 	Sessions *session.Manager
 	Users    *users.Service
+	Audit    *audit.Log
 	Clients  *registry.Registry
 	Pages    *web.Pages
 	// Describe gives a client as the page shows it.

@@ -48,8 +48,8 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 	}
 	ctx := r.Context()
-	event := h.Users.Event(ctx, "consent_revoked", present.UserID)
-	event.ClientID = id
+	event := h.Audit.Event(ctx, "consent_revoked", "user")
+	event.UserID, event.ClientID = present.UserID, id
 	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{
 		UserID: present.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
 	}, event)
@@ -57,7 +57,7 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 		return fmt.Errorf("take access from application: %w", err)
 	}
 	if ended {
-		h.Users.Audited(event)
+		h.Audit.Written(event)
 	}
 	return h.done(w, web.NoticeAppEnded)
 }

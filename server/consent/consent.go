@@ -9,18 +9,17 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/token"
-	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
 
-// Store is the part of storage.Store that the page needs.
+// Store is what the page uses of storage.Store.
 type Store interface {
-	storage.Consents
-	storage.AuditEvents
+	GrantConsent(ctx context.Context, c *storage.Consent, event *storage.AuditEvent) error
 }
 
 // Config is what the handlers work with.
@@ -28,10 +27,9 @@ type Config struct {
 	Store    Store
 	Tokens   *token.Service
 	Sessions *session.Manager
-	// Users words the audit events.
-	Users   *users.Service
-	Clients *registry.Registry
-	Pages   *web.Pages
+	Audit    *audit.Log
+	Clients  *registry.Registry
+	Pages    *web.Pages
 	// Describe gives a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".

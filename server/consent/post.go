@@ -42,21 +42,17 @@ func (h *Handlers) allow(ctx context.Context, a *token.Authorization, present *s
 	if _, err := h.Clients.KeepDocument(ctx, a.Client); err != nil {
 		return fmt.Errorf("keep consent: %w", err)
 	}
-	event := h.Users.Event(ctx, "consent_granted", present.UserID)
-	event.ClientID = a.Client.ID
+	event := h.Audit.Event(ctx, "consent_granted", "user")
+	event.UserID, event.ClientID = present.UserID, a.Client.ID
 	if err := h.Store.GrantConsent(ctx, a.ConsentOf(present.UserID), event); err != nil {
 		return fmt.Errorf("keep consent: %w", err)
 	}
-	h.Users.Audited(event)
+	h.Audit.Written(event)
 	return nil
 }
 
 func (h *Handlers) deny(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession) error {
-	event := h.Users.Event(ctx, "consent_denied", present.UserID)
-	event.ClientID, event.Outcome = a.Client.ID, "denied"
-	if err := h.Store.AppendAudit(ctx, event); err != nil {
-		return fmt.Errorf("audit consent: %w", err)
-	}
-	h.Users.Audited(event)
-	return nil
+	event := h.Audit.Event(ctx, "consent_denied", "user")
+	event.UserID, event.ClientID, event.Outcome = present.UserID, a.Client.ID, "denied"
+	return h.Audit.Append(ctx, event)
 }

@@ -44,7 +44,7 @@ func (r *Ring) Ensure(ctx context.Context, alg string) error {
 		if loaded != nil {
 			return loaded // never make a key beside one that is only out of reach
 		}
-		_, err := r.create(ctx, alg, now, &storage.AuditEvent{Action: actionCreated, Actor: actorServer})
+		_, err := r.create(ctx, alg, now, cause{actionCreated, actorServer, ""})
 		if !errors.Is(err, storage.ErrExists) {
 			return err
 		}
@@ -81,7 +81,7 @@ func (r *Ring) rotate(ctx context.Context, alg string, immediately bool, actor, 
 	if !immediately && s.signing(alg, now) != nil {
 		activates = now.Add(r.cfg.Overlap)
 	}
-	return r.create(ctx, alg, activates, &storage.AuditEvent{Action: actionRotated, Actor: actor, Reason: reason})
+	return r.create(ctx, alg, activates, cause{actionRotated, actor, reason})
 }
 
 // Retire makes a key stop signing and leave the key set now: the tokens that it signed are dead. When it was the one
@@ -116,7 +116,7 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 func (r *Ring) retire(ctx context.Context, k *key) error {
 	for range attempts {
 		now := r.now()
-		audit := event(&storage.AuditEvent{Action: actionRetired, Actor: actorOperator, Reason: "requested"}, now,
+		audit := event(cause{actionRetired, actorOperator, "requested"}, now,
 			details{KID: k.row.KID, Algorithm: k.row.Algorithm})
 		err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -142,7 +142,7 @@ func (r *Ring) succeed(ctx context.Context, k *key) error {
 	if signing != nil && signing != k {
 		activates = now.Add(r.cfg.Overlap) // k does not sign yet, so there is time to publish the next one
 	}
-	_, err := r.create(ctx, k.row.Algorithm, activates, &storage.AuditEvent{Action: actionRotated, Actor: actorOperator, Reason: "retired"})
+	_, err := r.create(ctx, k.row.Algorithm, activates, cause{actionRotated, actorOperator, "retired"})
 	if err != nil || activates.Equal(now) || !signing.row.RetiresAt.Before(activates) {
 		return err
 	}
@@ -225,7 +225,7 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 	var audit []*storage.AuditEvent
 	for _, k := range r.current.Load().keys {
 		if !k.published(now) {
-			audit = append(audit, event(&storage.AuditEvent{Action: actionRemoved, Actor: actorServer, Reason: "expired"}, now,
+			audit = append(audit, event(cause{actionRemoved, actorServer, "expired"}, now,
 				details{KID: k.row.KID, Algorithm: k.row.Algorithm}))
 		}
 	}
@@ -249,7 +249,7 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 
 // create makes and stores the next key of an algorithm; those before it retire when it begins to sign.
 // storage.ErrExists: another process was faster.
-func (r *Ring) create(ctx context.Context, alg string, activates time.Time, audit *storage.AuditEvent) (*Key, error) {
+func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why cause) (*Key, error) {
 	private, err := generate(alg)
 	if err != nil {
 		return nil, fmt.Errorf("make a signing key: %w", err)
@@ -271,7 +271,7 @@ func (r *Ring) create(ctx context.Context, alg string, activates time.Time, audi
 	if row.Sealed, err = r.cfg.Root.seal(private, row.KID, alg); err != nil {
 		return nil, fmt.Errorf("seal a signing key: %w", err)
 	}
-	event(audit, row.CreatedAt, details{KID: row.KID, Algorithm: alg, Replaces: before.Replaces, ActivatesAt: row.ActivatesAt})
+	audit := event(why, row.CreatedAt, details{KID: row.KID, Algorithm: alg, Replaces: before.Replaces, ActivatesAt: row.ActivatesAt})
 	err = r.cfg.Store.CreateSigningKey(ctx, row, row.ActivatesAt, r.expiry(row.ActivatesAt), audit)
 	if err != nil {
 		return nil, fmt.Errorf("store a signing key: %w", err)
@@ -303,9 +303,12 @@ type details struct {
 	ActivatesAt time.Time `json:"activates_at,omitzero"`
 }
 
-// event fills in what all audit events of keys have in common.
-func event(e *storage.AuditEvent, now time.Time, d details) *storage.AuditEvent {
-	e.ID, e.At, e.Outcome = storage.NewID(now), now, "success"
+// cause is what changed a key, for its audit event.
+type cause struct{ action, actor, reason string }
+
+func event(why cause, now time.Time, d details) *storage.AuditEvent {
+	e := storage.NewAuditEvent(why.action, why.actor, now)
+	e.Reason = why.reason
 	e.Details, _ = json.Marshal(d) // strings and a time: it can't fail
 	return e
 }

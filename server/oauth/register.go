@@ -161,7 +161,7 @@ func (h *Handlers) registrationMAC(parts ...string) (mac storage.Digest) {
 
 func caller(ctx context.Context) registry.Caller {
 	info := request.From(ctx)
-	return registry.Caller{Address: info.Address.String(), RequestID: info.ID}
+	return registry.Caller{Address: info.AddressText(), RequestID: info.ID}
 }
 
 // registrationError returns the errors of the registry as RFC 7591 §3.2.2 and RFC 7592 §2 define them.

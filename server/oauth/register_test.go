@@ -1,8 +1,10 @@
 package oauth_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -208,6 +210,25 @@ func TestStatement61RegistrationAccessTokens(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A peer without an address, such as one on a Unix socket, leaves the field empty.
+func TestL1RegistrationFromUnknownAddressIsAuditedWithoutOne(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	body, _ := json.Marshal(app())
+	r := httptest.NewRequest("POST", s.URL+registerPath, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.RemoteAddr = "@"
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	if w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "client_registered", Limit: 2})
+	if err != nil || len(events) != 1 || events[0].Address != "" || events[0].RequestID == "" {
+		t.Errorf("%+v, %v", events, err)
+	}
 }
 
 // Statement 62: who registers the same again gets the same; who registers too much gets 429, alone and all together.

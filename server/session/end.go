@@ -42,8 +42,8 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 	if err != nil {
 		return err
 	}
-	event := m.cfg.Users.Event(ctx, "browser_session_ended", s.UserID)
-	event.Reason = reason
+	event := m.cfg.Audit.Event(ctx, "browser_session_ended", "user")
+	event.UserID, event.Reason = s.UserID, reason
 	ended, err := m.cfg.Store.EndBrowserSession(ctx, storage.BrowserSessionEnd{
 		ID: s.ID, UserID: s.UserID, Reason: reason, Now: now, Notices: notices,
 	}, event)
@@ -51,7 +51,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 		return fmt.Errorf("end browser session: %w", err)
 	}
 	if ended {
-		m.cfg.Users.Audited(event)
+		m.cfg.Audit.Written(event)
 		m.cfg.Noticed()
 	}
 	return nil

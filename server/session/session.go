@@ -1,12 +1,11 @@
 package session
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
 	"latchkey/clients/registry"
-	"latchkey/server/internal/request"
+	"latchkey/server/internal/audit"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -36,8 +35,9 @@ type Store interface {
 // Config is what a Manager is made of.
 type Config struct {
 	Store Store
-	// Users words the audit events and ends the sessions of a user.
+	// Users ends the sessions of a user.
 	Users *users.Service
+	Audit *audit.Log
 	// Clients knows which clients want to be told of a logout.
 	Clients *registry.Registry
 	// Keys key the MACs of the cookies: the first makes, all find. At least one, each of at least 32 bytes, the same for all
@@ -84,11 +84,3 @@ func (m *Manager) Now() time.Time { return m.cfg.Now().UTC().Truncate(time.Micro
 
 // RememberTTL is how long a session lasts whose user wants to be remembered.
 func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }
-
-// address is the client's, as it is kept with a session.
-func address(r *http.Request) string {
-	if a := request.From(r.Context()).Address; a.IsValid() {
-		return a.String()
-	}
-	return ""
-}

@@ -15,6 +15,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/servertest"
 	"latchkey/server/session"
@@ -55,7 +56,7 @@ func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 func key(c byte) []byte { return []byte(strings.Repeat(string(c), 32)) }
 
 func (b *bundle) manager(keys ...[]byte) *session.Manager {
-	return session.New(session.Config{Store: b.store, Users: b.users, Clients: b.reg, Keys: keys, Now: b.clock.Now})
+	return session.New(session.Config{Store: b.store, Users: b.users, Audit: &audit.Log{Store: b.store, Now: b.clock.Now}, Clients: b.reg, Keys: keys, Now: b.clock.Now})
 }
 
 func (b *bundle) add(id int64, name string) {

@@ -37,7 +37,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	if err != nil {
 		return nil, fmt.Errorf("start browser session: %w", err)
 	}
-	m.cfg.Users.Audited(event)
+	m.cfg.Audit.Written(event)
 	give(w, value, remember, m.cfg.RememberTTL)
 	return &storage.LiveBrowserSession{BrowserSession: *s, User: who.User}, nil
 }
@@ -56,13 +56,13 @@ func (m *Manager) replaced(r *http.Request, present *storage.LiveBrowserSession)
 
 // begin is the row of a session that begins now, by a password.
 func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) *storage.BrowserSession {
-	now := m.Now()
+	now, from := m.Now(), request.From(r.Context())
 	s := &storage.BrowserSession{
 		ID: storage.NewID(now), Hash: hash(m.cfg.Keys[0], value),
 		UserID: who.User.ID, UserEpoch: who.User.AuthEpoch,
 		CreatedAt: now, AuthTime: now, AMR: []string{"pwd"}, // RFC 8176 §2
 		LastSeenAt: now, ExpiresAt: now.Add(m.cfg.TTL), Remember: remember,
-		Address: address(r), UserAgent: request.From(r.Context()).UserAgent,
+		Address: from.AddressText(), UserAgent: from.UserAgent,
 	}
 	if remember {
 		s.ExpiresAt = now.Add(m.cfg.RememberTTL)

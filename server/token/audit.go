@@ -5,35 +5,28 @@ import (
 	"fmt"
 	"time"
 
-	"latchkey/server/internal/request"
+	"latchkey/server/internal/audit"
 	"latchkey/storage"
 )
 
 // event begins an audit event with what the request tells; the caller adds whom it is about, and calls audited when it was
 // written.
 func (s *Service) event(ctx context.Context, action, actor string, now time.Time) *storage.AuditEvent {
-	info := request.From(ctx)
-	e := &storage.AuditEvent{ID: storage.NewID(now), At: now, Action: action, Actor: actor, RequestID: info.ID}
-	if info.Address.IsValid() {
-		e.Address = info.Address.String()
-	}
-	return e
+	return audit.EventAt(ctx, action, actor, now)
 }
 
 // audited counts an event that was written; nil is none.
 func (s *Service) audited(e *storage.AuditEvent) {
-	if e != nil {
-		s.metrics.Audit.WithLabelValues(e.Action).Inc()
-	}
+	s.auditLog().Written(e)
+}
+
+func (s *Service) auditLog() *audit.Log {
+	return &audit.Log{Store: s.store, Metrics: s.metrics, Now: s.clock}
 }
 
 // audit writes an event by itself.
 func (s *Service) audit(ctx context.Context, e *storage.AuditEvent) error {
-	if err := s.store.AppendAudit(ctx, e); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	s.audited(e)
-	return nil
+	return s.auditLog().Append(ctx, e)
 }
 
 // revoke ends a grant; the event is written if this is what ended it.

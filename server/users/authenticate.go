@@ -139,11 +139,7 @@ func (s *Service) auditFailure(ctx context.Context, userID int64, outcome, reaso
 	if suppressed > 0 {
 		e.Details = details(map[string]any{"suppressed_before": suppressed})
 	}
-	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
-		return fmt.Errorf("audit failed login: %w", err)
-	}
-	s.Audited(e)
-	return nil
+	return s.audit.Append(ctx, e)
 }
 
 func (s *Service) count(outcome string) {

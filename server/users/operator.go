@@ -52,11 +52,9 @@ func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
 		return nil, fmt.Errorf("add user: %w", err)
 	}
-	e := s.event(ctx, "user_created", "operator", u.ID)
-	if err := s.cfg.Store.AppendAudit(ctx, e); err != nil {
-		return nil, fmt.Errorf("user %d was added, but not audited: %w", u.ID, err)
+	if err := s.audit.Append(ctx, s.event(ctx, "user_created", "operator", u.ID)); err != nil {
+		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
 	}
-	s.Audited(e)
 	return u, nil
 }
 
@@ -196,6 +194,6 @@ func (s *Service) act(e *storage.AuditEvent, what string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	s.Audited(e)
+	s.audit.Written(e)
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/password"
-	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
 
@@ -38,7 +38,7 @@ var ErrOverload = password.ErrOverload
 type Store interface {
 	storage.Users
 	storage.Throttles
-	storage.AuditEvents
+	audit.Store
 }
 
 // Config is what a Service is made of.
@@ -61,6 +61,7 @@ type Config struct {
 // Service adds, changes and authenticates users.
 type Service struct {
 	cfg    Config
+	audit  *audit.Log
 	decoys decoys
 	noise  limiter
 }
@@ -80,7 +81,7 @@ func New(cfg Config) *Service {
 	if cfg.Hasher == nil {
 		cfg.Hasher = password.NewHasher(password.Config{Argon2: cfg.Argon2, Metrics: cfg.Metrics})
 	}
-	s := &Service{cfg: cfg}
+	s := &Service{cfg: cfg, audit: &audit.Log{Store: cfg.Store, Metrics: cfg.Metrics, Now: cfg.Now}}
 	s.decoys.init(cfg.Hasher.Preferred())
 	return s
 }
@@ -108,37 +109,17 @@ func Describe(u *storage.User) Info {
 	return info
 }
 
-// LoginEvent is the audit event of a login that led to a grant. It is written together with that grant.
+// LoginEvent returns the audit event of a login that leads to a grant. It is written together with that grant.
 func (s *Service) LoginEvent(ctx context.Context, u *storage.User, clientID string, grant storage.ID) *storage.AuditEvent {
 	e := s.event(ctx, "login_succeeded", "user", u.ID)
 	e.ClientID, e.GrantID = clientID, grant
 	return e
 }
 
-// Event is an audit event of what a user does. Who has written it calls Audited.
-func (s *Service) Event(ctx context.Context, action string, userID int64) *storage.AuditEvent {
-	return s.event(ctx, action, "user", userID)
-}
-
 func (s *Service) event(ctx context.Context, action, actor string, userID int64) *storage.AuditEvent {
-	now, from := s.now(), request.From(ctx)
-	e := &storage.AuditEvent{
-		ID: storage.NewID(now), At: now, Action: action, Actor: actor, UserID: userID, RequestID: from.ID, Outcome: "success",
-	}
-	if from.Address.IsValid() {
-		e.Address = from.Address.String()
-	}
+	e := s.audit.Event(ctx, action, actor)
+	e.UserID = userID
 	return e
-}
-
-// Audited counts events that were written.
-func (s *Service) Audited(events ...*storage.AuditEvent) {
-	if s.cfg.Metrics == nil {
-		return
-	}
-	for _, e := range events {
-		s.cfg.Metrics.Audit.WithLabelValues(e.Action).Inc()
-	}
 }
 
 func details(pairs map[string]any) json.RawMessage {

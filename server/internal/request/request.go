@@ -22,6 +22,14 @@ type Info struct {
 	Event *Event
 }
 
+// AddressText returns the client's address; empty if it is not known.
+func (i *Info) AddressText() string {
+	if !i.Address.IsValid() {
+		return "" // Addr.String would say "invalid IP"
+	}
+	return i.Address.String()
+}
+
 // Place is the network that one customer of a provider has: the address itself for IPv4, its /64 for IPv6. It is what limits
 // count by; empty and false when the address is not known.
 func (i *Info) Place() (string, bool) {

@@ -1,0 +1,53 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/request"
+	"latchkey/storage"
+)
+
+// Store is what a Log uses of storage.Store.
+type Store interface {
+	AppendAudit(ctx context.Context, events ...*storage.AuditEvent) error
+}
+
+// Log is the audit trail.
+type Log struct {
+	Store Store
+	// Metrics counts the events that were written; it may be nil.
+	Metrics *metrics.Metrics
+	Now     func() time.Time
+}
+
+// Event returns an event of the present time, as EventAt does.
+func (l *Log) Event(ctx context.Context, action, actor string) *storage.AuditEvent {
+	return EventAt(ctx, action, actor, l.Now().UTC().Truncate(time.Microsecond))
+}
+
+// EventAt returns an event of success, with the id and the address of the request that ctx belongs to. The caller adds the
+// user, the client and the grant, and writes it: with Append, or in the statement that makes the change, followed by Written.
+func EventAt(ctx context.Context, action, actor string, at time.Time) *storage.AuditEvent {
+	e, from := storage.NewAuditEvent(action, actor, at), request.From(ctx)
+	e.RequestID, e.Address = from.ID, from.AddressText()
+	return e
+}
+
+// Append writes an event in a statement of its own, and counts it.
+func (l *Log) Append(ctx context.Context, e *storage.AuditEvent) error {
+	if err := l.Store.AppendAudit(ctx, e); err != nil {
+		return fmt.Errorf("write audit event %s: %w", e.Action, err)
+	}
+	l.Written(e)
+	return nil
+}
+
+// Written counts an event that was written in the statement of another change. A nil event is not counted.
+func (l *Log) Written(e *storage.AuditEvent) {
+	if e != nil && l.Metrics != nil {
+		l.Metrics.Audit.WithLabelValues(e.Action).Inc()
+	}
+}

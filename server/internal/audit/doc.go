@@ -1,0 +1,2 @@
+// Package audit makes, writes and counts audit events.
+package audit
