@@ -2,11 +2,9 @@ package clients
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -116,55 +114,22 @@ func (f *Field) Flag() string {
 
 // Set sets the field to what was given on the command line: one value, or several for a list. An empty value resets the field.
 func (f *Field) Set(r *Registration, given ...string) error {
-	into, text := f.of(r), strings.Join(given, " ") // several values of --scope are one scope
-	into.SetZero()
+	f.of(r).SetZero()
+	text := strings.Join(given, " ") // several values of --scope are one scope
 	if text == "" {
 		return nil
 	}
+	value := []byte(text)
 	switch f.Type {
 	case List:
-		into.Set(reflect.ValueOf(slices.DeleteFunc(slices.Clone(given), func(s string) bool { return s == "" })))
-	case Object:
-		into.SetBytes([]byte(text))
-	case Text:
-		into.SetString(text)
-	default:
-		n, err := f.number(text)
-		if err != nil {
-			return err
-		}
-		if into.Kind() == reflect.Pointer {
-			into.Set(reflect.New(into.Type().Elem()))
-			into = into.Elem()
-		}
-		if f.Type == Boolean {
-			into.SetBool(n != 0)
-		} else {
-			into.SetInt(n)
-		}
+		value, _ = json.Marshal(slices.DeleteFunc(slices.Clone(given), func(s string) bool { return s == "" }))
+	case Text, Interval:
+		value, _ = json.Marshal(text)
+	}
+	if err := f.read(r, value); err != nil {
+		return err
 	}
 	return nil
-}
-
-// number reads what is not text.
-func (f *Field) number(text string) (n int64, err error) {
-	var duration Duration
-	var yes bool
-	switch f.Type {
-	case Interval:
-		duration, err = ParseDuration(text)
-		n = int64(duration)
-	case Seconds:
-		n, err = strconv.ParseInt(text, 10, 64)
-	default:
-		if yes, err = strconv.ParseBool(text); yes {
-			n = 1
-		}
-	}
-	if err != nil {
-		return 0, fmt.Errorf("it must be %s", f.Type)
-	}
-	return n, nil
 }
 
 // validate checks the field by itself. Lists and what is behind a pointer are replaced by a copy.
@@ -250,12 +215,12 @@ var textChecks = map[string]textCheck{
 	},
 }
 
-// inURI names the URI that an error is about.
+// inURI adds to an error the URI that it is about.
 func inURI(uri string, err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		err = fmt.Errorf("%.200q: %w", uri, err)
 	}
-	return fmt.Errorf("%.200q: %w", uri, err)
+	return err
 }
 
 // cleanScope checks a scope (RFC 6749 §3.3) and returns it with each token once and one space between two.
@@ -265,10 +230,8 @@ func cleanScope(scope string) (string, error) {
 		return "", fmt.Errorf("it is longer than %d bytes", longest)
 	}
 	tokens, err := cleanList(strings.Split(scope, " "))
-	for _, token := range tokens {
-		if !validScope(token) {
-			err = errors.Join(err, fmt.Errorf("%.200q is not a scope", token))
-		}
+	if i := slices.IndexFunc(tokens, func(token string) bool { return !validScope(token) }); i >= 0 {
+		err = fmt.Errorf("%.200q is not a scope", tokens[i])
 	}
 	return strings.Join(tokens, " "), err
 }

@@ -140,6 +140,8 @@ func isValidated(t *testing.T, f clients.Field) {
 		invalid = "-1"
 	case clients.Interval:
 		invalid = "36500d"
+	case clients.Object:
+		invalid = "[]"
 	}
 	reg := with(t, f, invalid)
 	_, _, err := clients.Validate(reg.Metadata, reg.Policy)

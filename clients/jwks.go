@@ -35,25 +35,15 @@ func checkKeys(r *Registration) *MetadataError {
 // readable returns why a key of a kind that assertions are signed with can't be used: an EC coordinate that is a byte short
 // (RFC 7518 §6.2.1.2), for example, which some libraries write occasionally. Developers learn of it at registration.
 func readable(key map[string]any) error {
-	curve, _ := key["crv"].(string)
-	switch key["kty"] {
-	case "RSA":
-	case "EC":
-		if curve != "P-256" {
-			return nil
+	switch [2]any{key["kty"], key["crv"]} {
+	case [2]any{"RSA", nil}, [2]any{"EC", "P-256"}, [2]any{"OKP", "Ed25519"}:
+		raw, err := json.Marshal(key)
+		if err != nil {
+			return err
 		}
-	case "OKP":
-		if curve != "Ed25519" {
-			return nil
-		}
-	default:
-		return nil
+		return new(jose.JSONWebKey).UnmarshalJSON(raw)
 	}
-	raw, err := json.Marshal(key)
-	if err != nil {
-		return err
-	}
-	return new(jose.JSONWebKey).UnmarshalJSON(raw)
+	return nil
 }
 
 // publicKeySet checks the form of a key set (RFC 7517 §5) and returns its canonical form, whatever a database made of it:

@@ -88,33 +88,23 @@ func (d *Description) hasKeys() bool {
 
 // settleGrants drops what a client can't have. Only clients that an operator added may have password (RFC 9700 §2.4).
 func (d *Description) settleGrants() *MetadataError {
-	public := d.TokenEndpointAuthMethod == AuthNone
-	if len(d.GrantTypes) > 0 {
-		d.GrantTypes = slices.DeleteFunc(slices.Clone(d.GrantTypes), func(grant string) bool {
-			switch grant {
-			case GrantAuthorizationCode, GrantRefreshToken:
-				return false
-			case GrantClientCredentials:
-				return public // RFC 6749 §4.4
-			}
-			return true
-		})
-		if !slices.Contains(d.GrantTypes, GrantAuthorizationCode) && !slices.Contains(d.GrantTypes, GrantClientCredentials) {
-			return Invalid("grant_types", "none of these can be registered: ask for %s, with %s if access is to last; "+
-				"%s is for clients that authenticate", GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials)
-		}
+	allowed := []string{GrantAuthorizationCode, GrantRefreshToken}
+	if d.TokenEndpointAuthMethod != AuthNone {
+		allowed = append(allowed, GrantClientCredentials) // RFC 6749 §4.4
 	}
-	code := len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, GrantAuthorizationCode)
-	if !code {
+	asked := len(d.GrantTypes) > 0
+	d.GrantTypes = slices.DeleteFunc(d.GrantTypes, func(grant string) bool { return !slices.Contains(allowed, grant) })
+	code := !asked || slices.Contains(d.GrantTypes, GrantAuthorizationCode)
+	switch {
+	case !code && !slices.Contains(d.GrantTypes, GrantClientCredentials):
+		return Invalid("grant_types", "none of these can be registered: ask for %s, with %s if access is to last; "+
+			"%s is for clients that authenticate", GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials)
+	case !code:
 		d.ResponseTypes = nil
-	}
-	if len(d.ResponseTypes) > 0 {
-		if !slices.Contains(d.ResponseTypes, responseTypeCode) {
-			return Invalid("response_types", "only %s is supported", responseTypeCode)
-		}
+	case slices.Contains(d.ResponseTypes, responseTypeCode):
 		d.ResponseTypes = []string{responseTypeCode}
 	}
-	return nil
+	return nil // Validate refuses other response types
 }
 
 // settleURIs sets the application type of a client that sent none, and refuses what only an operator may register.
@@ -137,22 +127,15 @@ func (d *Description) onDevice() bool {
 	if d.ApplicationType == applicationNative {
 		return true
 	}
-	for _, uri := range d.RedirectURIs {
-		if scheme, _, _ := strings.Cut(uri, ":"); strings.Contains(scheme, ".") && !strings.Contains(scheme, "/") {
-			return true
-		}
+	private := func(uri string) bool {
+		scheme, _, _ := strings.Cut(uri, ":")
+		return strings.Contains(scheme, ".") && !strings.Contains(scheme, "/")
 	}
-	return loopbackOnly(d.RedirectURIs)
-}
-
-// loopbackOnly reports whether every URI is on a loopback host.
-func loopbackOnly(uris []string) bool {
-	for _, uri := range uris {
-		if _, _, ok := cutLoopback(uri); !ok {
-			return false
-		}
+	elsewhere := func(uri string) bool {
+		_, _, loopback := cutLoopback(uri)
+		return !loopback
 	}
-	return len(uris) > 0
+	return slices.ContainsFunc(d.RedirectURIs, private) || len(d.RedirectURIs) > 0 && !slices.ContainsFunc(d.RedirectURIs, elsewhere)
 }
 
 // cleanName removes from the name of an untrusted client what is invisible or changes how the text around it looks: controls,

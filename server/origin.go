@@ -11,7 +11,7 @@ import (
 func (s *Server) allowOrigin(ctx context.Context, origin string) bool {
 	return slices.Contains(s.cfg.CORSOrigins, origin) ||
 		s.cfg.AllowLoopbackOrigins && isLoopbackOrigin(origin) ||
-		s.registry.Origins(ctx, origin)
+		s.registry.HasOrigin(ctx, origin)
 }
 
 // isLoopbackOrigin: http on this machine, any port (RFC 8252 §7.3 and §8.3).

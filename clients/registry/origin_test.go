@@ -30,7 +30,7 @@ func TestOriginsOfRedirectURIs(t *testing.T) {
 		"http://127.0.0.1:*": false, "http://127.0.0.1:0": false, "http://127.0.0.1:3000@evil": false, "http://127.0.0.1.evil": false,
 		"com.example.app:": false, "com.example.app://": false, "https://" + strings.Repeat("a", 5000): false,
 	} {
-		if got := b.Origins(t.Context(), origin); got != want {
+		if got := b.HasOrigin(t.Context(), origin); got != want {
 			t.Errorf("%q: %v", origin, got)
 		}
 	}
@@ -51,7 +51,7 @@ func TestOriginsFollowChanges(t *testing.T) {
 			other.Changed(change)
 			for _, r := range []*registry.Registry{b.Registry, other} {
 				for origin, want := range want {
-					if got := r.Origins(t.Context(), origin); got != want {
+					if got := r.HasOrigin(t.Context(), origin); got != want {
 						t.Errorf("%s, %s: %s is %v", name, step, origin, got)
 					}
 				}
@@ -86,11 +86,11 @@ func TestOriginsOfClientsThatDescribeThemselves(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, r := b.documents(openly(), map[string]string{agent: agentDocument("")})
-	if r.Origins(t.Context(), "https://agent.example") || r.Origins(t.Context(), "https://site.example") {
+	if r.HasOrigin(t.Context(), "https://agent.example") || r.HasOrigin(t.Context(), "https://site.example") {
 		t.Fatal("known at first")
 	}
 	c, err := r.ForAuthorize(t.Context(), agent)
-	if err != nil || r.Origins(t.Context(), "https://agent.example") {
+	if err != nil || r.HasOrigin(t.Context(), "https://agent.example") {
 		t.Errorf("a document that nobody has allowed: %v", err)
 	}
 	if _, err := r.KeepDocument(t.Context(), c); err != nil {
@@ -101,11 +101,11 @@ func TestOriginsOfClientsThatDescribeThemselves(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, origin := range []string{"https://agent.example", "http://127.0.0.1:4000", "https://site.example"} {
-		if !r.Origins(t.Context(), origin) {
+		if !r.HasOrigin(t.Context(), origin) {
 			t.Errorf("%s is not known", origin)
 		}
 	}
-	if err := r.RemoveRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{}); err != nil || r.Origins(t.Context(), "https://site.example") {
+	if err := r.RemoveRegistration(t.Context(), made.Client.ID, made.AccessToken, registry.Caller{}); err != nil || r.HasOrigin(t.Context(), "https://site.example") {
 		t.Errorf("removed: %v", err)
 	}
 }
@@ -120,7 +120,7 @@ func TestChangeWhileAnOriginIsLookedUp(t *testing.T) {
 	hold := func() { close(reached); <-release }
 	b.store.afterOrigin.Store(&hold)
 	early := make(chan bool, 1)
-	go func() { early <- other.Origins(t.Context(), "https://new.example") }()
+	go func() { early <- other.HasOrigin(t.Context(), "https://new.example") }()
 	<-reached
 	_, err := b.Update(t.Context(), "web", func(reg *clients.Registration) error {
 		reg.RedirectURIs = []string{"https://new.example/cb"}
@@ -130,11 +130,11 @@ func TestChangeWhileAnOriginIsLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.Changed(changed("web"))
-	if !other.Origins(t.Context(), "https://new.example") {
+	if !other.HasOrigin(t.Context(), "https://new.example") {
 		t.Error("the change is not seen")
 	}
 	close(release)
-	if <-early || !other.Origins(t.Context(), "https://new.example") {
+	if <-early || !other.HasOrigin(t.Context(), "https://new.example") {
 		t.Error("what was read before the change is kept")
 	}
 }
@@ -144,7 +144,7 @@ func TestOriginsAreLookedUpOnce(t *testing.T) {
 	b := setup(t)
 	b.add("web", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})
 	for range 10 {
-		if !b.Origins(t.Context(), "https://a.example") || b.Origins(t.Context(), "https://b.example") || b.Origins(t.Context(), "null") {
+		if !b.HasOrigin(t.Context(), "https://a.example") || b.HasOrigin(t.Context(), "https://b.example") || b.HasOrigin(t.Context(), "null") {
 			t.Fatal("the origins are wrong")
 		}
 	}
@@ -158,16 +158,16 @@ func TestOriginsWhileTheDatabaseIsAway(t *testing.T) {
 	b := setup(t)
 	b.add("web", clients.Metadata{RedirectURIs: []string{"https://a.example/cb"}})
 	cold := b.registry("a")
-	b.Origins(t.Context(), "https://a.example")
+	b.HasOrigin(t.Context(), "https://a.example")
 	b.store.away.Store(true)
-	if !b.Origins(t.Context(), "https://a.example") {
+	if !b.HasOrigin(t.Context(), "https://a.example") {
 		t.Error("an origin in memory was forgotten")
 	}
-	if cold.Origins(t.Context(), "https://a.example") {
+	if cold.HasOrigin(t.Context(), "https://a.example") {
 		t.Error("an origin that nobody looked up is known")
 	}
 	b.store.away.Store(false)
-	if !cold.Origins(t.Context(), "https://a.example") {
+	if !cold.HasOrigin(t.Context(), "https://a.example") {
 		t.Error("the failure is remembered")
 	}
 }
@@ -289,7 +289,7 @@ func BenchmarkColdOrigin(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		r.Changed(changedAll())
-		if !r.Origins(b.Context(), fmt.Sprintf("https://app-%d.example.com", i%n)) {
+		if !r.HasOrigin(b.Context(), fmt.Sprintf("https://app-%d.example.com", i%n)) {
 			b.Fatal("unknown")
 		}
 	}
@@ -299,7 +299,7 @@ func BenchmarkOrigins(b *testing.B) {
 	r := registry.New(registry.Config{Store: many{n: 1000}, Now: time.Now})
 	b.ReportAllocs()
 	for b.Loop() {
-		if !r.Origins(b.Context(), "https://app-999.example.com") {
+		if !r.HasOrigin(b.Context(), "https://app-999.example.com") {
 			b.Fatal("unknown")
 		}
 	}

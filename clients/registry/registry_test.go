@@ -399,7 +399,7 @@ func TestRegistryUnderParallelChanges(t *testing.T) {
 				if _, err := other.Client(t.Context(), "web"); err != nil {
 					t.Error(err)
 				}
-				other.Origins(t.Context(), "https://a.example")
+				other.HasOrigin(t.Context(), "https://a.example")
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 func TestClientFlags(t *testing.T) {
 	t.Parallel()
 	for _, f := range clients.Fields {
-		value := map[clients.FieldType]string{clients.Boolean: "true", clients.Seconds: "60", clients.Interval: "1m"}[f.Type]
+		value := map[clients.FieldType]string{clients.Boolean: "true", clients.Seconds: "60", clients.Interval: "1m", clients.Object: "{}"}[f.Type]
 		if value == "" {
 			value = "text"
 		}
