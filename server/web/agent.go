@@ -2,11 +2,11 @@ package web
 
 import "strings"
 
-// product is what in a User-Agent header tells a browser or a system. The first that is found counts, since most browsers
-// also call themselves by the names of others.
+// product is a browser or system, with the sign of it in a User-Agent header. The first match counts, since most browsers
+// also include the names of others.
 type product struct{ sign, name string }
 
-// userAgent gives the browser and the system in words; empty where they are not known.
+// userAgent returns the names of the browser and the system, or empty strings if they are unknown.
 func userAgent(s string) (browser, system string) {
 	browser = find(s, []product{
 		{"Edg", "Edge"},

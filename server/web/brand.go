@@ -11,17 +11,17 @@ import (
 	"strconv"
 )
 
-// Brand is what brand.json says.
+// Brand is the content of brand.json.
 type Brand struct {
 	ProductName string `json:"product_name"`
-	// Language is that of people who ask for none that is there; default en.
+	// Language is used if a browser asks for none of the available languages. The default is en.
 	Language string `json:"language"`
 	// Accent are the colours of buttons and links, as #rrggbb.
 	Accent struct {
 		Light string `json:"light"`
 		Dark  string `json:"dark"`
 	} `json:"accent"`
-	// Logo is a file of the folder static; it stands in the place of the name.
+	// Logo is the name of a file in the folder static. It is shown instead of the product name.
 	Logo string `json:"logo"`
 	// Support is shown below each page.
 	Support struct {
@@ -30,13 +30,13 @@ type Brand struct {
 	} `json:"support"`
 }
 
-// The colours behind the accent, of static/style.css.
+// The background colours in static/style.css.
 const (
 	cardLight = "#ffffff"
 	cardDark  = "#1a2029"
 )
 
-// readBrand reads brand.json. The brand that it gives is usable in any case.
+// readBrand parses brand.json. The brand it returns is usable even if there is an error.
 func readBrand(data []byte) (*Brand, error) {
 	b := &Brand{ProductName: "Latchkey", Language: "en"}
 	if data == nil {
@@ -49,10 +49,10 @@ func readBrand(data []byte) (*Brand, error) {
 		return b, err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		faults = append(faults, errors.New("there is more than one object"))
+		faults = append(faults, errors.New("must be a single JSON object"))
 	}
 	if clean(b.ProductName, maxName) != b.ProductName || b.ProductName == "" {
-		faults = append(faults, fmt.Errorf("product_name: not one line of 1 to %d visible characters", maxName))
+		faults = append(faults, fmt.Errorf("product_name: must be one line of 1 to %d visible characters", maxName))
 	}
 	for _, c := range []struct{ name, colour, card string }{
 		{"light", b.Accent.Light, cardLight}, {"dark", b.Accent.Dark, cardDark},
@@ -61,23 +61,23 @@ func readBrand(data []byte) (*Brand, error) {
 			continue
 		}
 		// WCAG 2.2, 1.4.3: links and buttons are text.
-		const least = 4.5
+		const minContrast = 4.5
 		if got, err := contrast(c.colour, c.card); err != nil {
 			faults = append(faults, fmt.Errorf("accent.%s: %w", c.name, err))
-		} else if got < least {
-			faults = append(faults, fmt.Errorf("accent.%s: %s on %s has a contrast of %.1f, which is hard to read; it needs %.1f", c.name, c.colour, c.card, got, least))
+		} else if got < minContrast {
+			faults = append(faults, fmt.Errorf("accent.%s: the contrast of %s on %s is %.1f, which is hard to read; choose a colour with at least %.1f", c.name, c.colour, c.card, got, minContrast))
 		}
 	}
 	if u, err := url.Parse(b.Support.URL); b.Support.URL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "mailto") {
-		faults = append(faults, errors.New("support.url: not an http, https or mailto address"))
+		faults = append(faults, errors.New("support.url: must be an http, https or mailto URL"))
 	}
 	if b.Support.URL != "" && b.Support.Text == "" {
-		faults = append(faults, errors.New("support.text: a link needs words"))
+		faults = append(faults, errors.New("support.text: must not be empty if support.url is set"))
 	}
 	return b, errors.Join(faults...)
 }
 
-// styles are the brand's colours, to stand behind the stylesheet.
+// styles returns CSS with the brand's colours, to be appended to the stylesheet.
 func (b *Brand) styles() string {
 	var s string
 	if c := b.Accent.Light; c != "" {
@@ -85,7 +85,7 @@ func (b *Brand) styles() string {
 	}
 	dark := b.Accent.Dark
 	if dark == "" && b.Accent.Light != "" {
-		dark = defaultDark // the light colour is ruled by what follows it, also in the dark
+		dark = defaultDark // otherwise the light colour above would apply in dark mode too
 	}
 	if dark != "" {
 		s += "\n@media (prefers-color-scheme: dark) { :root { --accent: " + dark + "; --on-accent: " + readable(dark) + "; } }"
@@ -99,7 +99,7 @@ func (b *Brand) styles() string {
 // defaultDark is the dark accent of static/style.css.
 const defaultDark = "#8fb3ff"
 
-// readable is black or white, whichever is better read on a colour: one of them always has a contrast of 4.5.
+// readable returns black or white, whichever has the higher contrast to a colour; it is always at least 4.5.
 func readable(colour string) string {
 	white, _ := contrast(colour, "#ffffff")
 	black, _ := contrast(colour, "#000000")
@@ -109,7 +109,7 @@ func readable(colour string) string {
 	return "#000"
 }
 
-// contrast is WCAG's: 1 for the same colour, 21 for black on white.
+// contrast returns the contrast ratio of WCAG: 1 for equal colours, 21 for black on white.
 func contrast(a, b string) (float64, error) {
 	x, err := luminance(a)
 	if err != nil {
@@ -124,11 +124,11 @@ func contrast(a, b string) (float64, error) {
 
 func luminance(colour string) (float64, error) {
 	if len(colour) != 7 || colour[0] != '#' {
-		return 0, fmt.Errorf("%q is not a colour like #2456c6", colour)
+		return 0, fmt.Errorf("%q must be a colour like #2456c6", colour)
 	}
 	n, err := strconv.ParseUint(colour[1:], 16, 32)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a colour like #2456c6", colour)
+		return 0, fmt.Errorf("%q must be a colour like #2456c6", colour)
 	}
 	linear := func(c uint64) float64 {
 		x := float64(c&0xff) / 255

@@ -78,7 +78,7 @@ func TestDocumentedBranding(t *testing.T) {
 	}
 }
 
-func TestEveryFaultIsToldAtOnce(t *testing.T) {
+func TestAllFaultsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{Dir: folder(t,
 		"brand.json", `{"product_name": "a\u202eb", "accent": {"light": "#ffee00", "dark": "red"}, "logo": "gone.png", "support": {"url": "javascript:a"}, "language": "fr"}`,
@@ -96,14 +96,14 @@ func TestEveryFaultIsToldAtOnce(t *testing.T) {
 		t.Fatal("no fault")
 	}
 	for _, want := range []string{
-		"brand.json: product_name:", "accent.light: #ffee00 on #ffffff has a contrast of 1.2", `accent.dark: "red" is not a colour`,
-		"support.url:", "support.text:", "logo: there is no file static/gone.png", `language: there are no texts in "fr"`,
-		"texts.de.json: consent.allow: not a text", "login.titel: no page has such a text", "login.title: there is no {client} to fill in here",
-		`scope.a: not {"title"`, "texts.klingon_.json:", "texts.es.json:", "static/a.js:", "templates/logni.html: no page has this name",
-		"templates/logout.html:", "readme.txt: not a file of this folder",
+		"brand.json: product_name:", "accent.light: the contrast of #ffee00 on #ffffff is 1.2", `accent.dark: "red" must be a colour`,
+		"support.url:", "support.text:", "logo: the file static/gone.png does not exist", `language: there are no texts in "fr"`,
+		"texts.de.json: consent.allow: must be a string", "login.titel: unknown key", "login.title: unknown placeholder {client}",
+		`scope.a: must be {"title"`, "texts.klingon_.json:", "texts.es.json:", "static/a.js:", "templates/logni.html: unknown template",
+		"templates/logout.html:", "readme.txt: unknown file",
 	} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not told in:\n%v", want, err)
+			t.Errorf("%q is not in:\n%v", want, err)
 		}
 	}
 	if strings.Contains(err.Error(), ".git") {
@@ -116,7 +116,7 @@ func TestEveryFaultIsToldAtOnce(t *testing.T) {
 	)})
 	for _, want := range []string{"templates/login.html:", "templates/error.html:", "no.text"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not told in: %v", want, err)
+			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
 	if _, err := New(Config{Dir: filepath.Join(t.TempDir(), "gone")}); err == nil {

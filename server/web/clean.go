@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// How much of a text is shown, in characters.
+// The maximum length of texts on pages, in characters.
 const (
 	maxName        = 80
 	maxIdentifier  = 160
@@ -18,14 +18,14 @@ const (
 	maxTyped       = 255
 )
 
-// clean gives a stranger's text as it can stand among ours: on one line, without what can't be seen or would turn around or
-// pile up what stands beside it, and at most max characters long.
+// clean makes untrusted text safe to show among the page's own: on one line, at most max characters long, without characters
+// that are invisible, that change the direction of the text around them, or that stack on top of it.
 func clean(s string, max int) string {
-	words, _ := visible(s, max)
-	return words
+	shown, _ := visible(s, max)
+	return shown
 }
 
-// cleanHost shortens at the front: who owns a host stands at its end.
+// cleanHost is clean for a host, but shortens it at the front, since the end of a host shows its owner.
 func cleanHost(s string) string {
 	if n := utf8.RuneCountInString(s); n > maxHost {
 		return "…" + clean(string([]rune(s)[n-maxHost:]), maxHost)
@@ -33,7 +33,7 @@ func cleanHost(s string) string {
 	return clean(s, maxHost)
 }
 
-// visible is clean, and tells whether all of s could be shown as it is.
+// visible is clean, and also reports whether s can be shown unchanged.
 func visible(s string, max int) (shown string, whole bool) {
 	var b strings.Builder
 	length, marks, space := 0, 0, false
@@ -47,7 +47,7 @@ func visible(s string, max int) (shown string, whole bool) {
 		case unseen(c):
 			continue
 		case unicode.In(c, unicode.Mn, unicode.Me):
-			if marks++; marks > 2 { // no script needs more on one letter, and a pile of them covers the lines above
+			if marks++; marks > 2 { // no script needs more on one letter, and a stack of them covers the lines above
 				continue
 			}
 		default:
@@ -67,8 +67,8 @@ func visible(s string, max int) (shown string, whole bool) {
 	return b.String(), b.String() == s
 }
 
-// unseen: characters without a shape of their own: bidirectional controls, zero-width ones, tags, fillers, and what has no
-// meaning outside one program.
+// unseen reports whether a character has no visible shape: bidirectional controls, zero-width characters, tags, fillers and
+// private-use characters.
 func unseen(c rune) bool {
 	switch c {
 	case '\u034f', '\u115f', '\u1160', '\u17b4', '\u17b5', '\u2800', '\u3164', '\uffa0', utf8.RuneError:
@@ -77,22 +77,22 @@ func unseen(c rune) bool {
 	return unicode.In(c, unicode.Cf, unicode.Co, unicode.Cs, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// webLink gives the link when it leads to a web page, or nothing.
+// webLink returns s if it is a link to a web page, or an empty string.
 func webLink(s string) string {
-	const most = 2048
+	const maxLength = 2048
 	u, err := url.Parse(s)
-	if err != nil || len(s) > most || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || len(s) > maxLength || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
 	return u.String()
 }
 
-// Each view's cleaned copy is what templates see, so that no template can forget it. What forms send back stays as it is.
+// Templates only ever see the cleaned copy of a view, so that none can forget to clean. Values that forms send back are unchanged.
 
 func (v Login) cleaned() View {
 	v.ClientName, v.Account = clean(v.ClientName, maxName), clean(v.Account, maxUsername)
 	if _, whole := visible(v.Username, maxTyped); !whole {
-		v.Username = "" // a name that can't be shown is none to sign in with unseen
+		v.Username = "" // the user could not see what they would sign in with
 	}
 	return v
 }
@@ -101,13 +101,13 @@ func (c ClientInfo) cleaned() ClientInfo {
 	c.Name = clean(c.Name, maxName)
 	c.URI, c.PolicyURI, c.TosURI = webLink(c.URI), webLink(c.PolicyURI), webLink(c.TosURI)
 	if c.Unverified {
-		// Nobody knows where they lead, and from this page they would look as if we did.
+		// The operator has not checked where they lead, and a link on this page would suggest so.
 		c.URI, c.PolicyURI, c.TosURI = "", "", ""
 	}
 	return c
 }
 
-// Title is what the client is called: its name, or its id.
+// Title returns the client's name, or its id if it has none.
 func (c ClientInfo) Title() string {
 	if c.Name != "" {
 		return c.Name
@@ -115,7 +115,7 @@ func (c ClientInfo) Title() string {
 	return clean(c.ID, maxName)
 }
 
-// Initial stands in for a logo.
+// Initial returns the letter that is shown if there is no logo.
 func (c ClientInfo) Initial() string {
 	for _, r := range c.Title() {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

@@ -1,5 +1,5 @@
 // Package web renders the pages that people see, in their language and in the operator's colours.
 //
-// It knows nothing of requests, sessions or storage: handlers give it a [View], and it makes HTML of it. It never sends the
-// words of an internal error to a browser.
+// It knows nothing of sessions or storage: handlers pass it a [View], and it renders HTML. The text of an internal error is
+// never sent to a browser.
 package web

@@ -9,22 +9,22 @@ import (
 	"latchkey/storage"
 )
 
-// refusal is an error in the words of a protocol, as *token.Error is. It is an interface because pages know nothing of tokens.
+// refusal is an error of a protocol, such as *token.Error. It is an interface because this package must not depend on tokens.
 type refusal interface {
 	error
 	HTTPStatus() int
 	// ErrorCode is the error code of the protocol; ErrorDescription is for the client's developer.
 	ErrorCode() string
 	ErrorDescription() string
-	// RetryAfterSeconds goes into Retry-After when it is not zero.
+	// RetryAfterSeconds is the value of the header Retry-After; zero means no header.
 	RetryAfterSeconds() int
 }
 
-// retryAfterOutage is how many seconds a browser is told to wait when the database is away.
+// retryAfterOutage is the value of Retry-After, in seconds, when the database is unavailable.
 const retryAfterOutage = 2
 
-// RenderError answers with the error page. It is a route.Renderer: of an error that is not meant for clients it shows nothing
-// but the request id.
+// RenderError writes the error page. It is a route.Renderer. For an error that is not meant for clients it shows only the
+// request id.
 func (p *Pages) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	v, wait := explain(err)
 	if wait > 0 {
@@ -33,13 +33,13 @@ func (p *Pages) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Render(w, r, v.Status, v) == nil {
 		return
 	}
-	// The error page itself can't be made: an operator's template that only fails with some texts.
+	// Rendering the error page failed too: an operator's template may fail for some texts only.
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(v.Status)
 	w.Write([]byte(http.StatusText(v.Status) + "\n"))
 }
 
-// explain gives what may be shown of an error.
+// explain returns what may be shown of an error, and the value of Retry-After.
 func explain(err error) (v Error, retryAfter int) {
 	var refused *route.Error
 	var said refusal
@@ -62,19 +62,19 @@ func explain(err error) (v Error, retryAfter int) {
 	case errors.Is(err, storage.ErrUnavailable):
 		v = Error{
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-			Description: "The server can't reach its database. Try again.",
+			Description: "The server cannot reach its database. Try again.",
 		}
 		retryAfter = retryAfterOutage
 	default:
 		v = Error{
 			Status: http.StatusInternalServerError, Code: "server_error",
-			Description: "The server failed. The request id names the log entry.",
+			Description: "The server failed. The request ID identifies the log entry.",
 		}
 	}
 	return v, retryAfter
 }
 
-// kind is which words an error page has.
+// kind returns which texts an error page shows: those of error.KIND.title and error.KIND.text.
 func kind(status int, code string) string {
 	switch {
 	case status == http.StatusNotFound:

@@ -21,7 +21,7 @@ import (
 //go:embed templates/*.html static/* texts/*.json
 var shipped embed.FS
 
-// samples are one view of each page with everything on it: what New tries templates with.
+// samples returns views of each page, full and empty, with which New tries the templates.
 func samples(now time.Time) []View {
 	client := ClientInfo{ID: "app", Name: "App", URI: "https://app.example", PolicyURI: "https://app.example/p", TosURI: "https://app.example/t", LogoURL: "/logo"}
 	bare := ClientInfo{ID: "app", Unverified: true}
@@ -51,7 +51,8 @@ func samples(now time.Time) []View {
 	}
 }
 
-// New reads the templates, texts and files, the shipped ones and the operator's. Its error names every fault of the operator's.
+// New loads templates, texts and files, first the shipped ones, then the operator's. Its error lists every fault in the
+// operator's.
 func New(cfg Config) (*Pages, error) {
 	p := &Pages{base: cfg.BasePath, now: cfg.Now, templates: make(map[string]*template.Template), files: make(map[string]*file)}
 	if p.now == nil {
@@ -63,7 +64,7 @@ func New(cfg Config) (*Pages, error) {
 	}
 	l.english = maps.Clone(l.locales["en"].messages)
 	if cfg.Dir != "" {
-		// A root, so that no link in the folder leads out of it: what it holds is served to everybody.
+		// os.Root, so that no symbolic link leads out of the folder: its files are served to everyone.
 		root, err := os.OpenRoot(cfg.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
@@ -78,12 +79,12 @@ func New(cfg Config) (*Pages, error) {
 	return p, nil
 }
 
-// loader gathers what pages are made of.
+// loader collects what pages are made of.
 type loader struct {
 	pages     *Pages
 	templates map[string]string  // by file name
 	locales   map[string]*locale // by language
-	english   map[string]message // the shipped texts: which there are, and their placeholders
+	english   map[string]message // the shipped texts; they define the keys and placeholders
 	style     string
 	faults    []error
 }
@@ -92,7 +93,7 @@ func (l *loader) fault(file, format string, args ...any) {
 	l.faults = append(l.faults, fmt.Errorf(file+": "+format, args...))
 }
 
-// load reads the shipped files, which tests have checked.
+// load reads the shipped files, which tests check.
 func (l *loader) load(from fs.FS) error {
 	l.pages.brand, _ = readBrand(nil)
 	return fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
@@ -119,14 +120,14 @@ func (l *loader) load(from fs.FS) error {
 	})
 }
 
-// operators reads the folder of overrides.
+// operators reads the operator's folder.
 func (l *loader) operators(from fs.FS) {
-	const most = 1 << 20
+	const maxSize = 1 << 20
 	err := fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(path.Base(name), ".") && name != "." { // an editor's, a version control's
+		if strings.HasPrefix(path.Base(name), ".") && name != "." { // of an editor or a version control system
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -135,7 +136,7 @@ func (l *loader) operators(from fs.FS) {
 		if d.IsDir() {
 			return nil
 		}
-		data, err := readFile(from, name, most)
+		data, err := readFile(from, name, maxSize)
 		if err != nil {
 			l.fault(name, "%w", err)
 			return nil
@@ -148,20 +149,20 @@ func (l *loader) operators(from fs.FS) {
 	}
 }
 
-func readFile(from fs.FS, name string, most int64) ([]byte, error) {
+func readFile(from fs.FS, name string, maxSize int64) ([]byte, error) {
 	f, err := from.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = errors.New("more than 1 MiB")
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && int64(len(data)) > maxSize {
+		err = errors.New("is larger than 1 MiB")
 	}
 	return data, err
 }
 
-// override takes one file of the operator's.
+// override loads one of the operator's files.
 func (l *loader) override(name string, data []byte) {
 	dir, base := path.Dir(name), path.Base(name)
 	lang, isTexts := strings.CutPrefix(base, "texts.")
@@ -179,15 +180,15 @@ func (l *loader) override(name string, data []byte) {
 	case dir == "templates" && l.templates[base] != "":
 		l.templates[base] = string(data)
 	case dir == "templates":
-		l.fault(name, "no page has this name; there are %s", strings.Join(slices.Sorted(maps.Keys(l.templates)), ", "))
+		l.fault(name, "unknown template; expected one of %s", strings.Join(slices.Sorted(maps.Keys(l.templates)), ", "))
 	case dir == "static":
 		l.static(base, data)
 	default:
-		l.fault(name, "not a file of this folder; there may be brand.json, texts.LANGUAGE.json, templates/*.html and static/*")
+		l.fault(name, "unknown file; expected brand.json, texts.LANGUAGE.json, templates/*.html or static/*")
 	}
 }
 
-// static adds a file; the stylesheet waits for the brand's colours.
+// static adds a file. The stylesheet is added later, together with the brand's colours.
 func (l *loader) static(name string, data []byte) {
 	kind, known := kinds[strings.ToLower(path.Ext(name))]
 	switch {
@@ -197,7 +198,7 @@ func (l *loader) static(name string, data []byte) {
 		l.pages.fonts = l.pages.fonts || kind == kinds[".woff2"]
 		l.add(name, kind, data)
 	case l.english != nil:
-		l.fault("static/"+name, "files of this kind are not served; there may be %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		l.fault("static/"+name, "files of this type are not served; expected one of %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 }
 
@@ -209,11 +210,11 @@ func (l *loader) add(name, kind string, data []byte) {
 	l.pages.files[name], l.pages.files[f.url] = f, f
 }
 
-// texts reads a language's texts, over those that are there already.
+// texts reads the texts of a language, overriding those already loaded.
 func (l *loader) texts(lang string, data []byte) error {
 	tag, err := language.Parse(lang)
 	if err != nil {
-		return fmt.Errorf("%q is not a language tag (BCP 47)", lang)
+		return fmt.Errorf("%q is not a language tag (BCP 47), such as fr or pt-BR", lang)
 	}
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(data, &entries); err != nil {
@@ -221,7 +222,7 @@ func (l *loader) texts(lang string, data []byte) error {
 	}
 	loc := l.locales[tag.String()]
 	if loc == nil {
-		loc = &locale{tag: tag, messages: make(map[string]message), scopes: make(map[string]ScopeWords)}
+		loc = &locale{tag: tag, messages: make(map[string]message), scopes: make(map[string]ScopeText)}
 		l.locales[tag.String()] = loc
 	}
 	var faults []error
@@ -233,29 +234,29 @@ func (l *loader) texts(lang string, data []byte) error {
 	return errors.Join(faults...)
 }
 
-// entry takes one text.
+// entry adds one text.
 func (l *loader) entry(loc *locale, key string, raw json.RawMessage) error {
 	if scope, ok := strings.CutPrefix(key, "scope."); ok {
-		var words ScopeWords
-		if err := json.Unmarshal(raw, &words); err != nil || words.Title == "" {
-			return errors.New(`not {"title": …, "description": …}`)
+		var text ScopeText
+		if err := json.Unmarshal(raw, &text); err != nil || text.Title == "" {
+			return errors.New(`must be {"title": …, "description": …} with a title`)
 		}
-		loc.scopes[scope] = words
+		loc.scopes[scope] = text
 		return nil
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil || s == "" {
-		return errors.New("not a text")
+		return errors.New("must be a string that is not empty")
 	}
 	m := parseMessage(s)
 	if l.english != nil {
 		model, ok := l.model(key)
 		if !ok {
-			return errors.New("no page has such a text")
+			return errors.New("unknown key; the keys are those of server/web/texts/en.json")
 		}
 		for _, name := range m.names() {
 			if !slices.Contains(model.names(), name) {
-				return fmt.Errorf("there is no {%s} to fill in here", name)
+				return fmt.Errorf("unknown placeholder {%s}; the shipped text does not have it", name)
 			}
 		}
 	}
@@ -263,7 +264,8 @@ func (l *loader) entry(loc *locale, key string, raw json.RawMessage) error {
 	return nil
 }
 
-// model is the shipped text of a key; languages have different plural forms, and events may come that no release knows.
+// model returns the shipped text of a key. A language may have plural forms that English lacks, and texts for events that this
+// release does not know.
 func (l *loader) model(key string) (message, bool) {
 	if m, ok := l.english[key]; ok {
 		return m, true
@@ -279,12 +281,12 @@ func (l *loader) model(key string) (message, bool) {
 	return m, ok
 }
 
-// finish puts everything together and tries every page in every language.
+// finish assembles the pages and tries each in every language.
 func (l *loader) finish() {
 	p := l.pages
 	l.add("style.css", kinds[".css"], []byte(l.style+p.brand.styles()))
 	if p.brand.Logo != "" && p.files[p.brand.Logo] == nil {
-		l.fault("brand.json", "logo: there is no file static/%s", p.brand.Logo)
+		l.fault("brand.json", "logo: the file static/%s does not exist", p.brand.Logo)
 		p.brand.Logo = ""
 	}
 	l.languages()
@@ -293,12 +295,12 @@ func (l *loader) finish() {
 	}
 }
 
-// languages orders the languages, the default first, and completes each by the English texts.
+// languages puts the default language first and fills gaps in each language with the English texts.
 func (l *loader) languages() {
 	p := l.pages
 	first, ok := l.locales[p.brand.Language]
 	if !ok {
-		l.fault("brand.json", "language: there are no texts in %q", p.brand.Language)
+		l.fault("brand.json", "language: there are no texts in %q; add texts.%[1]s.json or choose another language", p.brand.Language)
 		first = l.locales["en"]
 	}
 	p.locales = []*locale{first}
@@ -325,7 +327,7 @@ func complete[V any](some, all map[string]V) {
 	}
 }
 
-// parse parses each page together with the layout and the parts.
+// parse parses each page together with the layout and the parts, and reports whether all are valid.
 func (l *loader) parse() bool {
 	before := len(l.faults)
 	for name, text := range l.templates {
@@ -345,13 +347,13 @@ func (l *loader) parse() bool {
 	return len(l.faults) == before
 }
 
-// try renders what could be seen, so that a template's mistake is seen by the operator and not by users.
+// try renders the samples, so that the operator sees a template's mistake before users do.
 func (l *loader) try() {
 	tried := make(map[string]bool)
 	for _, v := range samples(l.pages.now()) {
 		for _, loc := range l.pages.locales {
 			if tried[v.page()] {
-				continue // one fault a page is enough to look at it
+				continue // one fault per page is enough
 			}
 			if _, err := l.pages.execute(v, loc); err != nil {
 				l.fault("templates/"+v.page()+".html", "%w", err)

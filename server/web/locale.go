@@ -16,7 +16,7 @@ type message []segment
 // segment is a piece of text, or the name of a placeholder.
 type segment struct{ text, name string }
 
-// parseMessage reads "Signed in {time}". A brace that closes nothing is text.
+// parseMessage parses a text like "Signed in {time}". Unmatched braces are text.
 func parseMessage(s string) (m message) {
 	for s != "" {
 		open := strings.IndexByte(s, '{')
@@ -33,7 +33,7 @@ func parseMessage(s string) (m message) {
 	return m
 }
 
-// names are the placeholders.
+// names returns the names of the placeholders.
 func (m message) names() (names []string) {
 	for _, s := range m {
 		if s.name != "" {
@@ -43,7 +43,7 @@ func (m message) names() (names []string) {
 	return names
 }
 
-// format fills in the placeholders; args are their names and values.
+// format replaces the placeholders; args are alternating names and values.
 func (m message) format(args ...string) string {
 	if len(m) == 1 && m[0].name == "" {
 		return m[0].text
@@ -60,20 +60,20 @@ func (m message) format(args ...string) string {
 	return b.String()
 }
 
-// ScopeWords say what a scope allows.
-type ScopeWords struct {
+// ScopeText describes what a scope allows.
+type ScopeText struct {
 	Title       string `json:"title"`
 	Description string `json:"description"`
 }
 
-// locale is one language's words.
+// locale holds the texts of one language.
 type locale struct {
 	tag      language.Tag
 	messages map[string]message
-	scopes   map[string]ScopeWords
+	scopes   map[string]ScopeText
 }
 
-// direction is that of the language's script, for the attribute dir.
+// direction returns the direction of the language's script, for the attribute dir.
 func (l *locale) direction() string {
 	script, _ := l.tag.Script()
 	switch script.String() {
@@ -85,12 +85,12 @@ func (l *locale) direction() string {
 
 func (l *locale) text(key string, args ...string) string { return l.messages[key].format(args...) }
 
-// forms are the ends of the keys that depend on a number (CLDR's plural categories).
+// forms are the suffixes of keys whose text depends on a number (CLDR's plural categories).
 var forms = map[plural.Form]string{
 	plural.Zero: ".zero", plural.One: ".one", plural.Two: ".two", plural.Few: ".few", plural.Many: ".many", plural.Other: ".other",
 }
 
-// count gives the text of a key that depends on a number.
+// count returns the text of a key that depends on a number.
 func (l *locale) count(key string, n int) string {
 	m, ok := l.messages[key+forms[plural.Cardinal.MatchPlural(l.tag, n, 0, 0, 0, 0)]]
 	if !ok {
@@ -99,7 +99,7 @@ func (l *locale) count(key string, n int) string {
 	return m.format("n", strconv.Itoa(n))
 }
 
-// span gives a duration in its largest unit, rounded up: nobody should come back too early.
+// span returns a duration as text in its largest unit, rounded up so that a user who waits that long has waited enough.
 func (l *locale) span(d time.Duration) string {
 	up := func(unit time.Duration) int { return int((d + unit - 1) / unit) }
 	switch {
@@ -117,7 +117,7 @@ func (l *locale) date(t time.Time) string {
 	return l.text("date", "day", strconv.Itoa(t.Day()), "month", l.text("month."+strconv.Itoa(int(t.Month()))), "year", strconv.Itoa(t.Year()))
 }
 
-// Moment is a point in time in words. The user's time zone is not known, so what is near is told by its distance.
+// Moment is a point in time as text. The user's time zone is unknown, so recent times are relative.
 type Moment struct {
 	Machine string // for the attribute datetime
 	Full    string
@@ -132,14 +132,14 @@ func (l *locale) moment(t time.Time, short string) *Moment {
 	}
 }
 
-// day tells the date.
+// day returns the date of t.
 func (l *locale) day(t time.Time) *Moment { return l.moment(t, l.date(t.UTC())) }
 
-// ago tells the distance, or the date when that is more than a week away.
+// ago returns t relative to now, or its date if that is more than a week ago.
 func (l *locale) ago(t, now time.Time) *Moment {
 	var short string
 	switch d := now.Sub(t); {
-	case d < time.Minute: // also when another machine's clock is ahead
+	case d < time.Minute: // or in the future, if another machine's clock is ahead
 		short = l.text("ago.now")
 	case d < time.Hour:
 		short = l.count("ago.minutes", int(d/time.Minute))
@@ -153,7 +153,7 @@ func (l *locale) ago(t, now time.Time) *Moment {
 	return l.moment(t, short)
 }
 
-// Locales are the languages of the pages, the one for who asks for none of them first.
+// Locales returns the languages of the pages, the default first.
 func (p *Pages) Locales() []string {
 	tags := make([]string, len(p.locales))
 	for i, loc := range p.locales {
@@ -162,8 +162,8 @@ func (p *Pages) Locales() []string {
 	return tags
 }
 
-// languages are the tags of an Accept-Language header (RFC 9110 §12.5.4), best first. Those that nobody knows are left out: they
-// must not take the others with them.
+// languages returns the tags of an Accept-Language header (RFC 9110 §12.5.4), the preferred first. Unknown tags are dropped
+// without affecting the others.
 func languages(header string) []language.Tag {
 	tags, _, err := language.ParseAcceptLanguage(header)
 	if err == nil {
@@ -178,12 +178,12 @@ func languages(header string) []language.Tag {
 	return tags
 }
 
-// localeFor gives the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags between spaces), else the
-// one of Accept-Language, else the default.
+// localeFor returns the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags separated by spaces), or else
+// the one of Accept-Language, or else the default.
 func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
 	for _, wanted := range []string{strings.Join(strings.Fields(uiLocales), ","), r.Header.Get("Accept-Language")} {
-		const most = 200 // far more than a browser sends; matching costs time for each
-		if wanted == "" || len(wanted) > most {
+		const maxLength = 200 // far more than a browser sends; matching takes time for each tag
+		if wanted == "" || len(wanted) > maxLength {
 			continue
 		}
 		tags := languages(wanted)

@@ -231,7 +231,7 @@ func FuzzHostileTexts(f *testing.F) {
 	})
 }
 
-func TestForeignTextsStandApart(t *testing.T) {
+func TestUntrustedTextIsIsolated(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	for _, v := range filled("Foreign") {

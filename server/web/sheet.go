@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sheet is what templates see as their dot: the view and its words. docs/branding.md describes it to operators.
+// sheet is the data of templates: the view and the texts. docs/branding.md describes it for operators.
 type sheet struct {
 	View View
 
@@ -14,7 +14,7 @@ type sheet struct {
 	now    time.Time
 }
 
-// Name is the page's name.
+// Name returns the name of the page.
 func (s *sheet) Name() string { return s.View.page() }
 
 func (s *sheet) Lang() string { return s.locale.tag.String() }
@@ -23,19 +23,19 @@ func (s *sheet) Dir() string { return s.locale.direction() }
 
 func (s *sheet) Brand() *Brand { return s.pages.brand }
 
-// Path gives the address of a path on this server.
+// Path returns the address of a path on this server.
 func (s *sheet) Path(path string) string { return s.pages.base + path }
 
-// Static gives the address of a file of the folder static.
+// Static returns the address of a file in the folder static.
 func (s *sheet) Static(name string) (string, error) {
 	f, ok := s.pages.files[name]
 	if !ok {
-		return "", fmt.Errorf("there is no static file %q", name)
+		return "", fmt.Errorf("there is no file static/%s", name)
 	}
 	return s.pages.base + "/static/" + f.url, nil
 }
 
-// T gives a text; args are the names and values of its placeholders.
+// T returns a text; args are the names and values of its placeholders.
 func (s *sheet) T(key string, args ...any) (string, error) {
 	if _, ok := s.locale.messages[key]; !ok {
 		return "", fmt.Errorf("there is no text %q", key)
@@ -47,17 +47,17 @@ func (s *sheet) T(key string, args ...any) (string, error) {
 	return s.locale.text(key, values...), nil
 }
 
-// N gives a text that depends on a number.
+// N returns a text that depends on a number.
 func (s *sheet) N(key string, n int) string { return s.locale.count(key, n) }
 
-// Part is a piece of a text: ours, then what is filled in behind it: somebody else's words, or a time.
+// Part is a piece of a text, followed by the value of a placeholder, which is a string or a time.
 type Part struct {
-	Text    string
-	Foreign string
-	Moment  *Moment
+	Text   string
+	Value  string
+	Moment *Moment
 }
 
-// M gives a text in parts, for the template msg: what is filled in is somebody else's, which templates keep apart by <bdi>.
+// M returns a text in parts, for the template msg. The values of placeholders are untrusted, so templates isolate them by <bdi>.
 func (s *sheet) M(key string, args ...any) ([]Part, error) {
 	m, ok := s.locale.messages[key]
 	if !ok {
@@ -78,9 +78,9 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 			case *Moment:
 				next.Moment = v
 			case string:
-				next.Foreign = v
+				next.Value = v
 			default:
-				next.Foreign = fmt.Sprint(v)
+				next.Value = fmt.Sprint(v)
 			}
 		}
 		parts = append(parts, next)
@@ -92,15 +92,16 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 	return parts, nil
 }
 
-// Span gives a duration in words.
+// Span returns a duration as text.
 func (s *sheet) Span(d time.Duration) string { return s.locale.span(d) }
 
-// Ago and Day give a time in words, for the template time.
+// Ago returns a time as text, for the template time: relative to now if it is recent.
 func (s *sheet) Ago(t time.Time) *Moment { return s.locale.ago(t, s.now) }
 
+// Day returns a date as text, for the template time.
 func (s *sheet) Day(t time.Time) *Moment { return s.locale.day(t) }
 
-// Problem gives the words for a problem, or nothing for none.
+// Problem returns the text for a problem, or an empty string if there is none.
 func (s *sheet) Problem(p Problem, wait time.Duration) string {
 	if p == ProblemNone {
 		return ""
@@ -114,28 +115,28 @@ func (s *sheet) Problem(p Problem, wait time.Duration) string {
 	return s.locale.text("problem.other")
 }
 
-// Notice gives the words for what was done, or nothing.
+// Notice returns the text for a notice, or an empty string if there is none.
 func (s *sheet) Notice(n Notice) string { return s.locale.text("notice." + string(n)) }
 
-// NewPassword: the problem is about the new password.
+// NewPassword reports whether the problem is with the new password.
 func (s *sheet) NewPassword() bool {
 	a, ok := s.View.(Account)
 	return ok && (a.Problem == ProblemPasswordWeak || a.Problem == ProblemPasswordInvalid || a.Problem == ProblemMismatch)
 }
 
-// Scope is a scope with its words. Title is empty when there are none.
+// Scope is a scope with its texts. Title is empty if it has none.
 type Scope struct {
 	Name string
-	ScopeWords
+	ScopeText
 	New bool
 }
 
-// Scopes adds the words. New is only told where some are new and some are not.
+// Scopes adds the texts. New is only kept if some scopes are new and others are not.
 func (s *sheet) Scopes(scopes []ScopeInfo) []Scope {
 	list := make([]Scope, len(scopes))
 	added := 0
 	for i, x := range scopes {
-		list[i] = Scope{Name: x.Name, ScopeWords: s.locale.scopes[x.Name], New: x.New}
+		list[i] = Scope{Name: x.Name, ScopeText: s.locale.scopes[x.Name], New: x.New}
 		if x.New {
 			added++
 		}
@@ -148,7 +149,7 @@ func (s *sheet) Scopes(scopes []ScopeInfo) []Scope {
 	return list
 }
 
-// Event gives what happened in words, in parts for the template msg.
+// Event returns the text for an audit event, in parts for the template msg.
 func (s *sheet) Event(action string) ([]Part, error) {
 	key := "event." + action
 	if _, ok := s.locale.messages[key]; ok {
@@ -157,7 +158,7 @@ func (s *sheet) Event(action string) ([]Part, error) {
 	return s.M("event.other", "action", action)
 }
 
-// Agent gives a browser and its system in words.
+// Agent returns the name of a browser and its system.
 func (s *sheet) Agent(userAgentHeader string) string {
 	browser, system := userAgent(userAgentHeader)
 	switch {
@@ -171,7 +172,7 @@ func (s *sheet) Agent(userAgentHeader string) string {
 	return s.locale.text("agent.unknown")
 }
 
-// Kind is the kind of an error: request, refused, not_found, expired, busy or server.
+// Kind returns the kind of an error: request, refused, not_found, expired, busy or server.
 func (s *sheet) Kind() string {
 	e, _ := s.View.(Error)
 	return kind(e.Status, e.Code)

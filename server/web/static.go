@@ -11,15 +11,15 @@ import (
 	"latchkey/server/route"
 )
 
-// file is one of those that browsers load beside a page.
+// file is a file that browsers load for a page.
 type file struct {
 	data []byte
 	kind string // the media type
-	url  string // the name with a piece of the content's hash
+	url  string // the name with a part of the content's hash
 	etag string
 }
 
-// kinds are the media types of the files that may be served. Scripts are not among them: no page would run an operator's.
+// kinds are the media types of the files that may be served. Scripts are not among them, since pages would not run them.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
 	".webp": "image/webp", ".gif": "image/gif", ".ico": "image/x-icon", ".woff2": "font/woff2",
@@ -32,14 +32,14 @@ func newFile(name, kind string, data []byte) *file {
 	return &file{data: data, kind: kind, url: strings.TrimSuffix(name, suffix) + "." + hash + suffix, etag: `"` + hash + `"`}
 }
 
-// Static is a route.Handler for [StaticPath]: the stylesheet, the script and the operator's files. Under the name that pages use,
-// which changes with the content, an answer holds for ever; under its plain name, as an operator's stylesheet may use it, for
-// five minutes.
+// Static is a route.Handler for [StaticPath]: the stylesheet, the script and the operator's files. Responses may be cached for ever
+// under the name that pages use, which changes with the content, and for five minutes under the plain name, which an operator's
+// stylesheet may use.
 func (p *Pages) Static(w http.ResponseWriter, r *http.Request) error {
 	name := route.Var(r, "file")
 	f, ok := p.files[name]
 	if !ok {
-		return &route.Error{Status: http.StatusNotFound, Message: "There is no such file."}
+		return &route.Error{Status: http.StatusNotFound, Message: "This file does not exist."}
 	}
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
@@ -49,7 +49,7 @@ func (p *Pages) Static(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	if f.kind == kinds[".svg"] {
-		// An image by itself is a document: it may have its own styles, but run and load nothing.
+		// A browser may open an SVG image as a document: it may use its own styles, but must not run or load anything.
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
 	}
 	if r.Header.Get("If-None-Match") == f.etag {

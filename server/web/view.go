@@ -2,42 +2,41 @@ package web
 
 import "time"
 
-// A View is what one page shows. Its texts may hold whatever strangers wrote: templates escape them, and names are
-// shortened and cleaned of what would change how the text around them looks.
+// A View is the content of a page. Its texts may be untrusted: templates escape them, and [clean] removes what would change how
+// the text around them looks.
 type View interface {
-	// page names the template, without its suffix.
+	// page returns the name of the template, without its suffix.
 	page() string
-	// cleaned gives a copy whose texts can be shown.
+	// cleaned returns a copy whose texts are safe to show.
 	cleaned() View
-	// asks is what the answer depends on besides.
+	// asks returns what else the response depends on.
 	asks() demands
 }
 
 // Field is a hidden field of a form.
 type Field struct{ Name, Value string }
 
-// Login is the page that asks who the user is.
+// Login is the sign-in page.
 type Login struct {
-	// Action is where the form goes, Hidden what goes with it.
+	// Action is the URL that the form is sent to, Hidden its hidden fields.
 	Action string
 	Hidden []Field
-	// Username is filled in: what was typed before, or the login_hint.
+	// Username is the initial value of the field: what was typed before, or the login_hint.
 	Username string
-	// Problem is one of the Problem constants, or empty. RetryAfter goes with ProblemThrottled and ProblemOverload, and into the
-	// header of that name.
+	// Problem is one of the Problem constants, or empty. RetryAfter is set with ProblemThrottled and ProblemOverload; it is shown and
+	// sent as the header Retry-After.
 	Problem    Problem
 	RetryAfter time.Duration
 	// ClientName is the application that asked for the login, empty for the account page.
 	ClientName string
-	// Account is who is signed in already, when they may go on without a password (prompt=select_account); the button is
-	// named action, with the value continue.
+	// Account is the user who is already signed in and may continue without a password (prompt=select_account). The button is
+	// named action and has the value continue.
 	Account string
 	// RememberTTL is how long "keep me signed in" lasts.
 	RememberTTL time.Duration
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
-	// Away: the redirects after the form lead to an application. Then form-action is left out of the Content-Security-Policy: see
-	// policy.
+	// Away means that redirects after the form lead to an application; see policy for what follows.
 	Away bool
 }
 
@@ -50,11 +49,11 @@ const (
 	ProblemCredentials     Problem = "credentials"      // wrong username or password
 	ProblemThrottled       Problem = "throttled"        // too many attempts
 	ProblemOverload        Problem = "overload"         // the server is busy
-	ProblemPassword        Problem = "password"         // the present password is wrong
+	ProblemPassword        Problem = "password"         // the current password is wrong
 	ProblemPasswordWeak    Problem = "password_weak"    // too short or commonly used
-	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that can't be kept
+	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that cannot be stored
 	ProblemMismatch        Problem = "mismatch"         // the two new passwords differ
-	ProblemCookies         Problem = "cookies"          // the browser keeps no cookies
+	ProblemCookies         Problem = "cookies"          // the browser blocks cookies
 )
 
 // ClientInfo is an application as pages show it.
@@ -64,44 +63,44 @@ type ClientInfo struct {
 	// URI, PolicyURI and TosURI are links, or empty; LogoURL is on this server, or empty.
 	URI, PolicyURI, TosURI string
 	LogoURL                string
-	// Unverified: no operator has said who this is.
+	// Unverified means that the operator has not verified who this is.
 	Unverified bool
 }
 
-// Consent asks whether an application may have what it asks for. The form has buttons named decision with the values allow
-// and deny.
+// Consent is the page that asks whether an application may have the access it requests. The form has buttons named decision with
+// the values allow and deny.
 type Consent struct {
 	Action   string
 	Hidden   []Field
 	Username string
 	Client   ClientInfo
-	// RedirectHost is where the answer goes: a host, or the scheme of a native application.
+	// RedirectHost is where the user is sent afterwards: a host, or the scheme of a native application.
 	RedirectHost string
-	// LocalOnly: the answer goes to this computer, where any program may take it.
+	// LocalOnly means that the response goes to this computer, where any program could intercept it.
 	LocalOnly bool
-	// Scope are the scopes asked for; New those that were not allowed before.
+	// Scope are the requested scopes.
 	Scope []ScopeInfo
-	// Resources are the protected resources asked for.
+	// Resources are the requested protected resources.
 	Resources []ResourceInfo
-	// Lifetime is how long the access lasts at most; Offline: also when the user has signed out.
+	// Lifetime is how long the access lasts at most. Offline means that it continues after the user has signed out.
 	Lifetime time.Duration
 	Offline  bool
 	Locales  string
 }
 
-// ScopeInfo is one scope; its words are the pages' own, the operator's, or its name.
+// ScopeInfo is a requested or granted scope.
 type ScopeInfo struct {
 	Name string
-	New  bool
+	New  bool // the user has not allowed it before
 }
 
-// ResourceInfo is one protected resource.
+// ResourceInfo is a protected resource.
 type ResourceInfo struct {
 	Identifier string
 	Name       string
 }
 
-// Error says what went wrong to a person and, below, to the application's developer.
+// Error is the page that explains an error, first to the user, then to the application's developer.
 type Error struct {
 	// Status is the HTTP status.
 	Status int
@@ -110,13 +109,13 @@ type Error struct {
 	// Description is for the developer.
 	Description string
 	ClientName  string
-	// RequestID names the log entry; empty: that of the request.
+	// RequestID identifies the log entry; if empty, Render fills in the id of the request.
 	RequestID string
 	Locales   string
 }
 
-// Logout asks whether to sign out (OpenID Connect RP-Initiated Logout §2). The form has a button named decision with the
-// value logout.
+// Logout is the page that asks whether to sign out (OpenID Connect RP-Initiated Logout §2). The form has buttons named decision
+// with the values logout and cancel.
 type Logout struct {
 	Action     string
 	Hidden     []Field
@@ -127,28 +126,28 @@ type Logout struct {
 	Away bool
 }
 
-// LoggedOut says that the user is signed out.
+// LoggedOut is the page after signing out.
 type LoggedOut struct {
 	Locales string
 }
 
-// FormPost sends the answer of an authorization request by a form (OAuth 2.0 Form Post Response Mode): with a button, and a
-// script of ours that presses it.
+// FormPost is the page that sends an authorization response by a form (OAuth 2.0 Form Post Response Mode), submitted by the page's
+// script or, without JavaScript, by a button.
 type FormPost struct {
 	Action  string
 	Fields  []Field
 	Locales string
 }
 
-// Account is the page where users see and end what they have allowed.
+// Account is the page where users see and end their sessions and the access of applications.
 type Account struct {
 	Username string
 	Email    string
-	// HasPassword: there is one to change.
+	// HasPassword means that the user has a password to change.
 	HasPassword bool
-	// Notice is what was just done: one of the Notice constants, or empty.
+	// Notice confirms the last action: one of the Notice constants, or empty.
 	Notice Notice
-	// Problem is about the form of the password. RetryAfter is as in Login.
+	// Problem is a problem with the password form. RetryAfter is as in Login.
 	Problem    Problem
 	RetryAfter time.Duration
 	Sessions   []SessionInfo
@@ -156,7 +155,7 @@ type Account struct {
 	Events     []EventInfo
 }
 
-// Notice is what was just done on the account page.
+// Notice confirms an action on the account page.
 type Notice string
 
 // The notices.
@@ -167,7 +166,7 @@ const (
 	NoticeAppEnded        Notice = "app_ended"
 )
 
-// SessionInfo is a browser in which the user is signed in, or an application that signed in with the password.
+// SessionInfo is a browser in which the user is signed in, or an application that signed in with the user's password.
 type SessionInfo struct {
 	ID        string
 	Current   bool
@@ -187,7 +186,7 @@ type AppInfo struct {
 	Sessions int
 }
 
-// EventInfo is one thing that happened.
+// EventInfo is an audit event as the account page shows it.
 type EventInfo struct {
 	At         time.Time
 	Action     string // the audit event's name
@@ -204,14 +203,14 @@ func (LoggedOut) page() string { return "logged_out" }
 func (FormPost) page() string  { return "form_post" }
 func (Account) page() string   { return "account" }
 
-// demands are what an answer depends on besides its words.
+// demands is what a response depends on besides the view's texts.
 type demands struct {
 	locales string
-	// away: the form leads to another site in the end.
+	// away means that the form finally leads to another site.
 	away bool
-	// script: the page has one.
+	// script means that the page has a script.
 	script bool
-	// retryAfter goes into Retry-After when it is not zero.
+	// retryAfter is the value of the header Retry-After; zero means no header.
 	retryAfter time.Duration
 }
 

@@ -17,13 +17,13 @@ import (
 // StaticPath is the route of [Pages.Static], below the issuer's path.
 const StaticPath = "/static/{file}"
 
-// Config is what Pages are made of.
+// Config configures Pages.
 type Config struct {
-	// Dir is the operator's folder of overrides, or empty. docs/branding.md says what may be in it.
+	// Dir is the operator's folder, or empty. docs/branding.md describes its files.
 	Dir string
-	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth". Every link of a page begins with it.
+	// BasePath is the path of the issuer, without a trailing slash: "" or "/auth". Links on pages begin with it.
 	BasePath string
-	// Now is for times that pages tell by their distance; nil means time.Now.
+	// Now returns the current time, for relative times; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -39,7 +39,7 @@ type Pages struct {
 	fonts     bool
 }
 
-// Render answers with the page of the view, in the language that the view's Locales or the request ask for.
+// Render writes the page of a view, in the language that the view's Locales or the request ask for.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, v View) error {
 	if e, ok := v.(Error); ok && e.RequestID == "" {
 		e.RequestID = request.From(r.Context()).ID
@@ -57,14 +57,14 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, v Vie
 	h.Set("Content-Security-Policy", p.policy(asked))
 	h.Set("Cache-Control", "no-store")
 	if wait := asked.retryAfter; wait > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second))) // rounded up: nobody should come back too early
+		h.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second))) // rounded up: earlier would be too early
 	}
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	return err
 }
 
-// execute makes the page in memory, so that a template that fails sends no half of one.
+// execute renders the page in memory, so that half a page is never sent if the template fails.
 func (p *Pages) execute(v View, l *locale) ([]byte, error) {
 	var b bytes.Buffer
 	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), pages: p, locale: l, now: p.now()})
@@ -74,12 +74,12 @@ func (p *Pages) execute(v View, l *locale) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// policy is the Content-Security-Policy: files of ours only, and no script but that of the form_post page.
+// policy returns the Content-Security-Policy: only files of this server, and no script except on the form_post page.
 //
-// form-action says where forms may go, and browsers apply it to every redirect behind the form. Behind the forms that lead back
-// to an application, these are the application's own: one that takes the answer on one host and goes on to another, or into a
-// native application, would find the user stuck on our page. So these pages have none; their forms are ours all the same,
-// since nothing that strangers wrote becomes markup.
+// form-action limits where forms may be sent, and browsers apply it to every redirect that follows. After a form that leads back to
+// an application, these include the application's own redirects: if it receives the response on one host and redirects to another,
+// or to a native application, the browser would block it and the user would be stuck on this page. So these pages have no
+// form-action. Their forms are safe without it, since untrusted text never becomes markup.
 func (p *Pages) policy(d demands) string {
 	var b strings.Builder
 	b.WriteString("default-src 'none'; style-src 'self'; img-src 'self'")
