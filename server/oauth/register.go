@@ -2,8 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/token"
@@ -149,14 +148,8 @@ func (h *Handlers) network(ctx context.Context, kind string) storage.Digest {
 	return h.registrationMAC(kind, network)
 }
 
-func (h *Handlers) registrationMAC(parts ...string) (mac storage.Digest) {
-	m := hmac.New(sha256.New, h.registrationKey)
-	for _, part := range parts { // neither kinds nor addresses have a NUL
-		m.Write([]byte(part))
-		m.Write([]byte{0})
-	}
-	m.Sum(mac[:0])
-	return mac
+func (h *Handlers) registrationMAC(parts ...string) storage.Digest {
+	return mac.Sum(h.registrationKey, strings.Join(parts, "\x00")+"\x00") // neither kinds nor addresses have a NUL
 }
 
 func caller(ctx context.Context) registry.Caller {

@@ -1,24 +1,19 @@
 package session
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"net/http"
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/mac"
 	"latchkey/storage"
 )
 
 // prefix marks the values of cookies, so that whoever finds one knows what it is.
 const prefix = "lk_bs_"
 
-// hash is what the database knows of a cookie's value.
-func hash(key []byte, value storage.Secret) storage.Digest {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(value.Reveal()))
-	return storage.Digest(mac.Sum(nil))
-}
+// hash returns what the database keeps of a cookie's value.
+func hash(key []byte, value storage.Secret) storage.Digest { return mac.Sum(key, value.Reveal()) }
 
 // presented gives the value of the request's cookie, empty when it can't be one of ours.
 func presented(r *http.Request) storage.Secret {

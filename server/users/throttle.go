@@ -2,14 +2,12 @@ package users
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -53,14 +51,9 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 	return a
 }
 
-// mac is HMAC-SHA-256 over the kind and the parts, each behind its length.
-func (s *Service) mac(kind string, parts ...string) storage.Digest {
-	m := hmac.New(sha256.New, s.cfg.ThrottleKey)
-	for _, part := range append([]string{kind}, parts...) {
-		m.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		m.Write([]byte(part))
-	}
-	return storage.Digest(m.Sum(nil))
+// mac returns the MAC of a kind of value and its parts.
+func (s *Service) mac(kindAndParts ...string) storage.Digest {
+	return mac.SumFramed(s.cfg.ThrottleKey, kindAndParts...)
 }
 
 // taken are the buckets that an attempt was taken from.

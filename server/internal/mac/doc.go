@@ -1,0 +1,2 @@
+// Package mac computes and checks keyed MACs: HMAC-SHA-256.
+package mac
