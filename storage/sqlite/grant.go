@@ -63,8 +63,7 @@ func scanLiveGrant(row scanner) (*storage.LiveGrant, error) {
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	g, err := one(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
-	return g, interpret("read grant", err)
+	return readOne(ctx, s, "read grant", scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
 }
 
 // alive is what holds, at a time, for a grant g that has not ended.
@@ -154,8 +153,7 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	list, err := all(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE `+where, args...)
-	return list, interpret("list grants", err)
+	return readAll(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+where, args...)
 }
 
 // selects is the condition, the order and the limit of a filter on grants g, with its arguments.

@@ -23,9 +23,8 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 
 // ListResources implements [storage.Resources].
 func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
-	list, err := all(s.reader(ctx), scanResource,
+	return readAll(ctx, s, "list resources", scanResource,
 		`SELECT identifier, name, scopes, created_at FROM resources ORDER BY identifier`)
-	return list, interpret("list resources", err)
 }
 
 func scanResource(row scanner) (*storage.Resource, error) {
