@@ -45,6 +45,9 @@ func (a *app) newServer(store *opened) (*server.Server, error) {
 	}
 	cfg := a.settings.server
 	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = store, root, a.logger(), a.now
+	if cfg.Traces, err = server.TraceExporter(context.Background(), cfg.Logger); err != nil {
+		return nil, err
+	}
 	return server.New(cfg)
 }
 
