@@ -8,29 +8,31 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/account"
+	"latchkey/server/authorize"
 	"latchkey/server/consent"
-	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/login"
 	"latchkey/server/logo"
 	"latchkey/server/oauth"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/web"
 )
 
 // routes is every public route.
 func (s *Server) routes() *route.Router {
 	rt := route.New(route.Config{
-		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
+		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now,
 		TrustedProxies: s.cfg.TrustedProxies,
 		AllowOrigin:    s.allowOrigin,
 		Origin:         s.issuer.Scheme + "://" + s.issuer.Host,
 		HSTS:           s.issuer.Scheme == "https",
 	})
 
+	flow := authorize.Flow{BasePath: s.issuer.Path}
 	h := oauth.New(oauth.Config{
-		Tokens: s.tokens, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
-		BasePath: s.issuer.Path, Issuer: s.cfg.Issuer, Scopes: s.scopes,
+		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
+		Flow: flow, Issuer: s.cfg.Issuer, Scopes: s.scopes,
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
@@ -61,10 +63,10 @@ func (s *Server) routes() *route.Router {
 			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		}
 	}
-	s.pageRoutes(rt)
+	s.pageRoutes(rt, flow)
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
-			Tokens: s.tokens, Compat: legacyjwt.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
+			Tokens: simplejwt.NewService(s.tokens, s.simplejwt, s.registry, s.cfg.Now), Compat: codec.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
 			Sliding: s.cfg.SimpleJWT.Sliding, Sunset: s.cfg.SimpleJWT.Sunset,
 			Cookie: simplejwt.RefreshCookie{
 				Name: s.cfg.SimpleJWT.RefreshCookie, Own: s.issuer.Scheme + "://" + s.issuer.Host, Origins: s.cfg.CORSOrigins,
@@ -75,7 +77,7 @@ func (s *Server) routes() *route.Router {
 }
 
 // pageRoutes are those of the pages, with what they show.
-func (s *Server) pageRoutes(rt *route.Router) {
+func (s *Server) pageRoutes(rt *route.Router, flow authorize.Flow) {
 	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
 	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
 	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
@@ -86,14 +88,14 @@ func (s *Server) pageRoutes(rt *route.Router) {
 		}
 	}
 	login.New(login.Config{
-		Tokens: s.tokens, Sessions: s.sessions, Users: s.users, Pages: s.pages, BasePath: s.issuer.Path,
+		Requests: s.requests, Sessions: s.sessions, Users: s.users, Pages: s.pages, Flow: flow,
 	}).Register(rt)
 	consent.New(consent.Config{
-		Store: s.cfg.Store, Tokens: s.tokens, Sessions: s.sessions, Audit: s.audit(), Clients: s.registry, Pages: s.pages,
-		Describe: describe, BasePath: s.issuer.Path,
+		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
+		Describe: describe, Flow: flow,
 	}).Register(rt)
 	account.New(account.Config{
-		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit(), Clients: s.registry, Pages: s.pages,
+		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
 		Describe: describe, BasePath: s.issuer.Path,
 	}).Register(rt)
 }

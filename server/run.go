@@ -53,6 +53,11 @@ func (s *Server) Run(ctx context.Context) error {
 		s.closeListeners()
 		return err
 	}
+	traced, flushTraces, err := s.traced(ctx, s.router)
+	if err != nil {
+		s.closeListeners()
+		return err
+	}
 
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -60,14 +65,13 @@ func (s *Server) Run(ctx context.Context) error {
 	// requests outlive ctx until the shutdown's bound.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
-	public := s.httpServer(requests, s.Handler())
+	public := s.httpServer(requests, cutPath(s.issuer.Path, traced))
 	admin := s.httpServer(requests, s.admin)
 	failed := make(chan error, 2)
 	serve(public, s.listener, failed)
 	serve(admin, s.adminListener, failed)
 	s.logStart(ctx)
 
-	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -75,7 +79,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.shutdown(public, cutRequests)
 	stopWork()
 	waitForWork()
-	s.flushTraces()
+	flushTraces()
 	admin.Close() // last, so that it tells to the end that the server is not ready
 	return err
 }

@@ -12,22 +12,22 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/authorize"
 	"latchkey/server/backchannel"
+	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
-	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
 	"latchkey/server/route"
 	"latchkey/server/session"
+	"latchkey/server/simplejwt"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/server/web"
-	"latchkey/storage"
 )
 
 // Server is one authorization server. It keeps nothing but caches: any number of them may work on one database.
@@ -38,14 +38,16 @@ type Server struct {
 	keys     *keys.Ring
 	registry *registry.Registry
 	users    *users.Service
+	audit    *audit.Log
+	auth     *clientauth.Authenticator
 	tokens   *token.Service
-	sessions *session.Manager
-	logouts  *backchannel.Worker
-	pages    *web.Pages
-	cleaned  *cleaning
-
-	tracer      trace.Tracer
-	flushTraces func()
+	requests *authorize.Service
+	// simplejwt is the format of the compatibility routes.
+	simplejwt *simplejwt.Format
+	sessions  *session.Manager
+	logouts   *backchannel.Worker
+	pages     *web.Pages
+	cleaned   *cleaning
 
 	router *route.Router
 	admin  http.Handler
@@ -63,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
+	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
 	argon2, err := users.ParseArgon2(cfg.Argon2)
 	if err != nil {
 		return nil, fmt.Errorf("argon2: %w", err)
@@ -76,29 +79,35 @@ func New(cfg Config) (*Server, error) {
 		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Metrics: s.metrics,
 	})
+	s.auth = clientauth.New(clientauth.Config{
+		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
+	})
+	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {
+		return nil, fmt.Errorf("simplejwt: %w", err)
+	}
 	s.tokens, err = token.New(token.Config{
-		Store: cfg.Store, Clients: s.registry, Users: s.users, Keys: s.keys, Root: cfg.Root, Metrics: s.metrics, Now: cfg.Now,
-		Issuer: cfg.Issuer, ClientKeys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}),
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Root: cfg.Root,
+		Audit: s.audit, Metrics: s.metrics, Now: cfg.Now, Issuer: cfg.Issuer,
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
 		AnyResource: cfg.AnyResource,
-		SimpleJWT: token.SimpleJWT{
-			Rotation: cfg.SimpleJWT.Rotation, RotationOverlap: cfg.SimpleJWT.RotationOverlap, OnReuse: cfg.SimpleJWT.OnReuse,
-			AccessTokenLifetime: cfg.SimpleJWT.AccessTokenLifetime, RefreshTokenLifetime: cfg.SimpleJWT.RefreshTokenLifetime,
-			SlidingTokenLifetime: cfg.SimpleJWT.SlidingTokenLifetime, SlidingTokenRefreshLifetime: cfg.SimpleJWT.SlidingTokenRefreshLifetime,
-			Claims: cfg.SimpleJWT.Claims, Adopt: cfg.SimpleJWT.SigningKey != "", Off: !cfg.SimpleJWT.Enabled,
-		},
-		Codec: legacyjwt.New(s.legacyConfig()),
+		Formats:     map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
+	}
+	s.requests, err = authorize.New(authorize.Config{
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Issuer: cfg.Issuer, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("authorization requests: %w", err)
 	}
 	s.logouts = backchannel.New(backchannel.Config{
 		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
 	})
 	s.sessions = session.New(session.Config{
-		Store: cfg.Store, Users: s.users, Audit: s.audit(), Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
+		Store: cfg.Store, Users: s.users, Audit: s.audit, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
 		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
@@ -106,16 +115,10 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	s.tracer, s.flushTraces = startTracing(&cfg)
 	s.cleaned = s.register()
 	s.router = s.routes()
 	s.admin = s.adminRoutes()
 	return s, nil
-}
-
-// audit returns the audit trail for the parts that do not make their own.
-func (s *Server) audit() *audit.Log {
-	return &audit.Log{Store: s.cfg.Store, Metrics: s.metrics, Now: s.cfg.Now}
 }
 
 // checkConfig refuses what would be unsafe to miss.
@@ -134,32 +137,6 @@ func checkConfig(cfg *Config) (*url.URL, error) {
 	}
 	cfg.Timeouts = cfg.Timeouts.withDefaults()
 	return u, nil
-}
-
-// legacyConfig configures the codec of simplejwt's tokens.
-func (s *Server) legacyConfig() legacyjwt.Config {
-	c := s.cfg.SimpleJWT
-	legacy := legacyjwt.Config{
-		Algorithm: c.Algorithm, Key: c.SigningKey,
-		Sign: func(ctx context.Context, alg string) (legacyjwt.Signer, error) {
-			signer, err := s.keys.Signer(ctx, alg)
-			if err != nil {
-				return legacyjwt.Signer{}, err
-			}
-			return legacyjwt.Signer{KID: signer.KID, Sign: signer.Sign}, nil
-		},
-		Verify: s.keys.VerifyContext,
-		Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway,
-		UserIDClaim: c.UserIDClaim, UserIDInteger: c.UserIDInteger, Compat: legacyjwt.Compat(c.Compat),
-	}
-	if legacy.Key == "" {
-		derived := s.cfg.Root.Derive("simplejwt signing key")
-		legacy.Key = storage.Secret(derived[0])
-		for _, retired := range derived[1:] {
-			legacy.PreviousKeys = append(legacy.PreviousKeys, storage.Secret(retired))
-		}
-	}
-	return legacy
 }
 
 // MaxTokenTTL is the longest life of a token that a server of this configuration signs with its own keys: a retired key

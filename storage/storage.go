@@ -21,11 +21,6 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
-// Failed reports whether err means that the store could not do its work, and not that the rows do not permit the operation.
-func Failed(err error) bool {
-	return err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrLimit)
-}
-
 // Store is everything that Latchkey keeps.
 //
 // Every method is one atomic act: it has happened as a whole when nil is returned, and it survives a crash of the

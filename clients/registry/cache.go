@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -127,5 +126,3 @@ func (x *cache[V]) forget(name string) {
 	x.known.Purge()
 	x.missing.Purge()
 }
-
-func isNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

@@ -10,18 +10,18 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// healthcheckCmd is for a container without a shell, whose image has nothing else that could request /readyz.
+// healthcheckCmd is for a container without a shell: its image holds the binary and nothing that could ask /readyz.
 type healthcheckCmd struct {
-	Options kong.Plugins `embed:"" options:"server"`
+	Options kong.Plugins `embed:""`
 }
 
 func (c *healthcheckCmd) Run(ctx context.Context, a *app) error {
-	host, port, err := net.SplitHostPort(a.settings.Server.AdminListen)
+	host, port, err := net.SplitHostPort(a.settings.server.AdminListen)
 	if err != nil {
-		return usage("--admin-listen (LATCHKEY_ADMIN_LISTEN) is empty, so there is no /readyz. Set it to the address of the server's admin listener.")
+		return usage("--admin-listen (LATCHKEY_ADMIN_LISTEN) is empty: there is no /readyz to ask")
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // a server on all interfaces listens here too
+		host = "127.0.0.1" // what listens everywhere listens here
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

@@ -16,14 +16,14 @@ type versionCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// build identifies the source of this binary.
+// build is what this binary was made from.
 type build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 }
 
-// thisBuild returns what the linker set, else what the go command recorded, else "unknown".
+// thisBuild takes what the linker set, else what the go command noted, else "unknown".
 func thisBuild() build {
 	b := build{Version: version, Commit: commit, Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()

@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/authorize"
 	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -25,7 +26,6 @@ const (
 	SignOutPath        = Path + "/sign-out"
 	SignedOutPath      = Path + "/signed-out"
 	doneParameter      = "done"
-	returnParameter    = "return_to"
 	sessionParameter   = "session"
 	clientParameter    = "client_id"
 )
@@ -93,7 +93,8 @@ func (h *Handlers) signedIn(act action) route.Handler {
 }
 
 func (h *Handlers) toLogin(w http.ResponseWriter) error {
-	return h.redirect(w, route.LoginPath+"?"+url.Values{returnParameter: {h.BasePath + Path}}.Encode())
+	flow := authorize.Flow{BasePath: h.BasePath}
+	return route.SeeOther(w, flow.Login(flow.Account()))
 }
 
 // done leads back to the page, which then says what was done.

@@ -2,17 +2,16 @@ package consent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/authorize"
 	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
-	"latchkey/server/token"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
@@ -22,18 +21,17 @@ type Store interface {
 	GrantConsent(ctx context.Context, c *storage.Consent, event *storage.AuditEvent) error
 }
 
-// Config is what the handlers work with.
+// Config is the configuration of the handlers.
 type Config struct {
 	Store    Store
-	Tokens   *token.Service
+	Requests *authorize.Service
 	Sessions *session.Manager
 	Audit    *audit.Log
 	Clients  *registry.Registry
 	Pages    *web.Pages
-	// Describe gives a client as the pages show it.
+	// Describe returns a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
-	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
-	BasePath string
+	Flow     authorize.Flow
 }
 
 // Handlers are the routes.
@@ -55,70 +53,65 @@ func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
-	ticket := r.URL.Query().Get("request")
-	a, _, err := h.open(r, ticket)
+	ticket := authorize.Ticket(r.URL.Query().Get(authorize.ParamTicket))
+	a, session, err := h.open(r, ticket)
 	if err != nil {
 		return err
 	}
-	// Which client it is about is known only now, so the consent takes another round trip.
-	present, err := h.Sessions.Find(r, a.Client.ID)
-	if err != nil {
-		return err
-	}
-	if present == nil {
-		return errForeign()
-	}
-	page, err := h.page(r.Context(), a, present, ticket)
+	page, err := h.page(r.Context(), a, session, ticket)
 	if err != nil {
 		return err
 	}
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// open finds out what is asked, of whom. A form that was made for another browser session, or that comes without one, is
-// refused: else a page of ours that somebody else has opened could be put before the user, or the other way round.
-func (h *Handlers) open(r *http.Request, ticket string) (*token.Authorization, *storage.LiveBrowserSession, error) {
-	present, err := h.Sessions.Find(r, "")
-	if err != nil {
-		return nil, nil, err
+// open returns the request of a ticket, and the session of the user who is asked, with the consent given before. A ticket that was made
+// for another browser session is refused, and so is a browser without one: else a page that an attacker has opened could be put before
+// the user, or the other way round.
+func (h *Handlers) open(r *http.Request, ticket authorize.Ticket) (*authorize.Request, *storage.LiveBrowserSession, error) {
+	a, err := h.Requests.ResumeTicket(r.Context(), ticket)
+	clientID := ""
+	if err == nil {
+		clientID = a.Client.ID
 	}
-	if present == nil {
-		return nil, nil, errForeign()
-	}
-	a, err := h.Tokens.ResumeTicket(r.Context(), ticket, present.ID)
-	if errors.Is(err, token.ErrTicket) {
-		return nil, nil, errForeign()
-	}
-	if err != nil {
+	session, findErr := h.Sessions.Find(r, clientID)
+	switch {
+	case findErr != nil:
+		return nil, nil, findErr
+	case session == nil:
+		return nil, nil, errOtherSession()
+	case err != nil:
 		return nil, nil, fmt.Errorf("resume authorization: %w", err)
+	case !a.BelongsTo(session):
+		return nil, nil, errOtherSession()
 	}
-	return a, present, nil
+	return a, session, nil
 }
 
-func errForeign() error {
+func errOtherSession() error {
 	return &route.Error{
 		Status:  http.StatusForbidden,
 		Message: "This page belongs to a session that has ended. Go back to the application and start again.",
 	}
 }
 
-// page is what the user is asked.
-func (h *Handlers) page(ctx context.Context, a *token.Authorization, present *storage.LiveBrowserSession, ticket string) (web.Consent, error) {
+// page returns the page with the question.
+func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession, ticket authorize.Ticket) (web.Consent, error) {
 	resources, err := h.resources(ctx, a.Resource)
 	if err != nil {
 		return web.Consent{}, err
 	}
 	return web.Consent{
-		Action: h.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
-		Username:     present.User.Username,
+		Action: h.Flow.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: authorize.ParamTicket, Value: string(ticket)}},
+		Username:     session.User.Username,
 		Client:       h.Describe(a.Client),
 		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),
-		Scope: scopes(a, present.Consent), Resources: resources,
+		Scope: scopes(a, session.Consent), Resources: resources,
 		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
 	}, nil
 }
 
-// redirectHost is what tells a person where the answer goes: a host, or the scheme of a native application.
+// redirectHost returns where the answer goes, for people: a host, or the scheme of a native application.
 func redirectHost(uri string) string {
 	u, err := url.Parse(uri)
 	switch {
@@ -130,8 +123,8 @@ func redirectHost(uri string) string {
 	return u.Scheme
 }
 
-// scopes marks what the user has not allowed to this client before, as it is now.
-func scopes(a *token.Authorization, before *storage.Consent) []web.ScopeInfo {
+// scopes marks the scopes that the user has not allowed to this client before.
+func scopes(a *authorize.Request, before *storage.Consent) []web.ScopeInfo {
 	allowed := make(map[string]bool)
 	if before != nil && before.Fingerprint == a.Client.Fingerprint() {
 		for _, scope := range before.Scope {
@@ -145,7 +138,7 @@ func scopes(a *token.Authorization, before *storage.Consent) []web.ScopeInfo {
 	return infos
 }
 
-// resources names the resources as the operator does.
+// resources returns the resources with the names that the operator gave them.
 func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.ResourceInfo, error) {
 	if len(asked) == 0 {
 		return nil, nil

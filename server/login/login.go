@@ -4,24 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
+	"latchkey/server/authorize"
 	"latchkey/server/route"
 	"latchkey/server/session"
-	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
 
-// Config is what the handlers work with.
+// Config is the configuration of the handlers.
 type Config struct {
-	Tokens   *token.Service
+	Requests *authorize.Service
 	Sessions *session.Manager
 	Users    *users.Service
 	Pages    *web.Pages
-	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
-	BasePath string
+	Flow     authorize.Flow
 }
 
 // Handlers are the routes.
@@ -42,23 +40,24 @@ func (h *Handlers) login(w http.ResponseWriter, r *http.Request) error {
 	return h.get(w, r)
 }
 
-// visit is a request for the page, with where the browser goes afterwards and why it is here.
+// visit is a request for the page.
 type visit struct {
-	returnTo string
+	// returnTo is where the browser goes after the login.
+	returnTo authorize.ReturnTo
 	// asked is the authorization request that needs the login; nil for the account page.
-	asked *token.Authorization
-	// present is who is signed in in this browser; nil = nobody.
-	present *storage.LiveBrowserSession
+	asked *authorize.Request
+	// session is the user's; nil means not signed in.
+	session *storage.LiveBrowserSession
 }
 
-// open reads what a request brings. What an authorization request is refused with now, the authorization endpoint tells the
-// application: then elsewhere is true.
-func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, elsewhere bool, err error) {
-	v = &visit{returnTo: h.accepted(returnTo)}
+// open reads a request for the page. redirect is true when nothing is to be asked, because the authorization endpoint must refuse the
+// authorization request.
+func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bool, err error) {
+	v = &visit{returnTo: h.Flow.ParseReturnTo(returnTo)}
 	clientID := ""
-	if blob, ok := h.continuation(v.returnTo); ok {
-		v.asked, err = h.Tokens.Resume(r.Context(), blob)
-		var refused *token.AuthorizationError
+	if c, ok := h.Flow.Continuation(v.returnTo); ok {
+		v.asked, err = h.Requests.Resume(r.Context(), c)
+		var refused *authorize.Error
 		if errors.As(err, &refused) && refused.Response != nil {
 			return v, true, nil
 		}
@@ -67,41 +66,41 @@ func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, elsewhere b
 		}
 		clientID = v.asked.Client.ID
 	}
-	if v.present, err = h.Sessions.Find(r, clientID); err != nil {
+	if v.session, err = h.Sessions.Find(r, clientID); err != nil {
 		return nil, false, err
 	}
 	return v, false, nil
 }
 
-// satisfied tells whether nobody needs to sign in, or can't any more.
-func (h *Handlers) satisfied(v *visit) bool {
+// satisfied reports whether no login is needed, or none would help.
+func (v *visit) satisfied() bool {
 	if v.asked == nil {
-		return v.present != nil
+		return v.session != nil
 	}
-	step, err := h.Tokens.Decide(v.asked, v.present)
-	return err != nil || step != token.StepLogin
+	step, err := v.asked.Decide(v.session)
+	return err != nil || step != authorize.StepLogin
 }
 
 func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	v, elsewhere, err := h.open(r, query.Get("return_to"))
+	v, redirect, err := h.open(r, query.Get(authorize.ParamReturnTo))
 	if err != nil {
 		return err
 	}
-	if elsewhere || h.satisfied(v) {
-		return route.SeeOther(w, v.returnTo)
+	if redirect || v.satisfied() {
+		return route.SeeOther(w, string(v.returnTo))
 	}
 	page := h.page(v)
-	if query.Get("signed_in") != "" && v.present == nil {
+	if query.Get(authorize.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = web.ProblemCookies
 	}
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// page is the form for a visit, with nothing typed.
+// page returns the empty form for a visit.
 func (h *Handlers) page(v *visit) web.Login {
 	p := web.Login{
-		Action: h.BasePath + route.LoginPath, Hidden: []web.Field{{Name: "return_to", Value: v.returnTo}},
+		Action: h.Flow.BasePath + route.LoginPath, Hidden: []web.Field{{Name: authorize.ParamReturnTo, Value: string(v.returnTo)}},
 		RememberTTL: h.Sessions.RememberTTL(),
 	}
 	if v.asked == nil {
@@ -112,22 +111,17 @@ func (h *Handlers) page(v *visit) web.Login {
 		p.ClientName = v.asked.Client.ID
 	}
 	p.Away = true
-	if v.asked.MayKeepAccount(v.present) {
-		p.Account = v.present.User.Username
+	if v.asked.MayKeepAccount(v.session) {
+		p.Account = v.session.User.Username
 	}
 	return p
 }
 
-// bounded leaves out what is too long for a name.
+// bounded returns a name, or nothing when it is too long for one.
 func bounded(username string) string {
-	const most = 1024
-	if len(username) > most {
+	const maxLength = 1024
+	if len(username) > maxLength {
 		return ""
 	}
 	return username
-}
-
-// checkCookies is the address at which a browser that brought no cookie shows whether it keeps ours.
-func (h *Handlers) checkCookies(returnTo string) string {
-	return h.BasePath + route.LoginPath + "?" + url.Values{"return_to": {returnTo}, "signed_in": {"1"}}.Encode()
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"latchkey/server/authorize"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -15,18 +16,18 @@ import (
 	"latchkey/storage"
 )
 
-// post takes the form.
+// post handles the form.
 func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	form, err := route.Form(r)
 	if err != nil {
 		return err
 	}
-	v, elsewhere, err := h.open(r, form.Get("return_to"))
+	v, redirect, err := h.open(r, form.Get(authorize.ParamReturnTo))
 	switch {
 	case err != nil:
 		return err
-	case elsewhere:
-		return route.SeeOther(w, v.returnTo)
+	case redirect:
+		return route.SeeOther(w, string(v.returnTo))
 	case form.Get("action") == "continue":
 		return h.selected(w, v)
 	}
@@ -34,23 +35,23 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refused(w, r, v, form, err)
 	}
-	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.present); err != nil {
+	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.session); err != nil {
 		return err
 	}
 	if _, err := r.Cookie(session.CookieName); err != nil {
-		// Where the cookie is not kept the browser would be sent here again and again, without a word.
-		return route.SeeOther(w, h.checkCookies(v.returnTo))
+		// A browser that does not keep cookies would be sent here again and again, without an explanation.
+		return route.SeeOther(w, h.Flow.CookieCheck(v.returnTo))
 	}
-	return route.SeeOther(w, v.returnTo)
+	return route.SeeOther(w, string(v.returnTo))
 }
 
-// selected goes on with the account that is signed in, if that is what is asked: prompt=select_account. Whether a password is
-// needed after all is for the authorization endpoint to say.
+// selected goes on with the account that is signed in (prompt=select_account). The authorization endpoint decides whether a password is
+// needed after all.
 func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
-	if v.asked == nil || v.present == nil {
-		return route.SeeOther(w, v.returnTo)
+	if v.asked == nil || v.session == nil {
+		return route.SeeOther(w, string(v.returnTo))
 	}
-	return route.SeeOther(w, h.BasePath+route.ContinuePath+v.asked.Selected(v.present.ID))
+	return route.SeeOther(w, string(h.Flow.Resume(v.asked.Decided(v.session.ID, authorize.Select))))
 }
 
 // refused shows the form again. An unknown user and a wrong password look the same.
@@ -65,10 +66,10 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 	return h.Pages.Render(w, r, status, page)
 }
 
-// retryOverload is what a browser is told to wait when the server is busy.
+// retryOverload is the Retry-After when the server is busy.
 const retryOverload = time.Second
 
-// verdict words a failed check; ProblemNone for what is none of the user's.
+// verdict returns how a failed check is shown; ProblemNone for an error that is not the user's.
 func verdict(err error) (status int, problem web.Problem, wait time.Duration) {
 	var throttled *users.ThrottledError
 	switch {

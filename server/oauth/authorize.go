@@ -6,55 +6,55 @@ import (
 	"net/url"
 	"strings"
 
+	"latchkey/server/authorize"
 	"latchkey/server/route"
-	"latchkey/server/token"
 	"latchkey/server/web"
+	"latchkey/storage"
 )
 
 // Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
 // here as a continuation.
 func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodHead { // whoever only looks must not use up a pushed request, or be given a code
+	if r.Method == http.MethodHead { // it must not use up a pushed request, or get a code
 		w.Header().Set("Allow", "GET, POST")
 		return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET or POST."}
 	}
 	a, err := h.authorization(r)
 	if err != nil {
-		return h.refuseAuthorization(w, r, err)
+		return h.refuseAuthorization(w, r, err, nil)
 	}
 	session, err := h.sessions.Find(r, a.Client.ID)
 	if err != nil {
 		return err
 	}
-	step, err := h.tokens.Decide(a, session)
+	step, err := a.Decide(session)
 	if err != nil {
-		return h.refuseAuthorization(w, r, err)
+		return h.refuseAuthorization(w, r, err, session)
 	}
 	switch step {
-	case token.StepLogin:
-		back := h.basePath + route.ContinuePath + a.Continuation()
-		return route.SeeOther(w, h.basePath+route.LoginPath+"?"+url.Values{"return_to": {back}}.Encode())
-	case token.StepConsent:
-		return route.SeeOther(w, h.basePath+route.ConsentPath+"?"+url.Values{"request": {a.Ticket(session.ID)}}.Encode())
+	case authorize.StepLogin:
+		return route.SeeOther(w, h.flow.Login(h.flow.Resume(a.Continuation())))
+	case authorize.StepConsent:
+		return route.SeeOther(w, h.flow.Consent(a.Ticket(session.ID)))
 	}
-	answer, err := h.tokens.Issue(r.Context(), a, session)
+	answer, err := h.requests.Issue(r.Context(), a, session)
 	if err != nil {
-		return h.refuseAuthorization(w, r, err)
+		return h.refuseAuthorization(w, r, err, session)
 	}
 	return h.answer(w, r, answer)
 }
 
 // authorization reads the request: the parameters of the query, or of the form (OpenID Connect Core §3.1.2.1), or a
 // continuation.
-func (h *Handlers) authorization(r *http.Request) (*token.Authorization, error) {
+func (h *Handlers) authorization(r *http.Request) (*authorize.Request, error) {
 	params, err := authorizationParams(r)
 	if err != nil {
 		return nil, err
 	}
-	if text := params.Get(route.Continue); text != "" && r.Method == http.MethodGet {
-		return h.tokens.Resume(r.Context(), text)
+	if text := params.Get(authorize.ParamContinue); text != "" && r.Method == http.MethodGet {
+		return h.requests.Resume(r.Context(), authorize.Continuation(text))
 	}
-	return h.tokens.Authorize(r.Context(), params)
+	return h.requests.Check(r.Context(), params)
 }
 
 // authorizationParams reads parameters without judging repeated ones: what they are answered with depends on which they are.
@@ -83,20 +83,21 @@ func authorizationParams(r *http.Request) (url.Values, error) {
 	return params, nil
 }
 
-// refuseAuthorization sends an error to the client, or shows a page when there is nobody to send it to: RFC 6749 §4.1.2.1.
-func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, err error) error {
-	var refused *token.AuthorizationError
+// refuseAuthorization sends an error to the client, or returns it for the error page when it must not: RFC 6749 §4.1.2.1. session is the
+// user's, if it is known already.
+func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, err error, session *storage.LiveBrowserSession) error {
+	var refused *authorize.Error
 	if !errors.As(err, &refused) || refused.Response == nil {
 		return err
 	}
-	if refused.Client.Unverified() && !refused.Silent {
-		// RFC 9700 §4.11.2: anybody can register a client, so a link to us that is wrong on purpose must not lead people who
-		// are not signed in to anybody's site.
-		session, findErr := h.sessions.Find(r, "")
+	if refused.Client.Unverified() && !refused.Silent && session == nil {
+		// RFC 9700 §4.11.2: anyone can register a client, so a link to us that is wrong on purpose must not lead people who are not
+		// signed in to its site.
+		found, findErr := h.sessions.Find(r, "")
 		if findErr != nil {
 			return findErr
 		}
-		if session == nil {
+		if found == nil {
 			return err
 		}
 	}
@@ -105,8 +106,8 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 }
 
 // answer sends the answer to the client by way of the browser.
-func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *token.AuthorizationResponse) error {
-	if answer.Mode == token.ModeFormPost {
+func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response) error {
+	if answer.Mode == authorize.ModeFormPost {
 		page := web.FormPost{Action: answer.RedirectURI}
 		for name := range answer.Params {
 			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})

@@ -18,9 +18,9 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server"
+	"latchkey/server/clientauth"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/servertest"
-	"latchkey/server/token"
 )
 
 // party is a client with keys of its own, at its jwks_uri.
@@ -85,7 +85,7 @@ func (p *party) assertion(alg jose.SignatureAlgorithm, key any) string {
 
 func (p *party) post(path string, pairs ...string) *servertest.Answer {
 	p.t.Helper()
-	return p.PostForm(path, servertest.Form(append([]string{"client_assertion_type", token.AssertionType}, pairs...)...))
+	return p.PostForm(path, servertest.Form(append([]string{"client_assertion_type", clientauth.AssertionType}, pairs...)...))
 }
 
 // RFC 7523 §2.2, RFC 7521 §4.2.
@@ -146,12 +146,12 @@ func TestRefusedAssertions(t *testing.T) {
 	}{
 		{"no type", []string{"client_assertion", good()}, nil, 400, "invalid_request"},
 		{"another type", []string{"client_assertion", good(), "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}, nil, 400, "invalid_request"},
-		{"no assertion", []string{"client_assertion_type", token.AssertionType}, nil, 400, "invalid_request"},
-		{"a secret too", []string{"client_assertion", good(), "client_assertion_type", token.AssertionType, "client_secret", "x"}, nil, 400, "invalid_request"},
-		{"Basic too", []string{"client_assertion", good(), "client_assertion_type", token.AssertionType}, p.Backend.Basic(), 400, "invalid_request"},
-		{"another client_id", []string{"client_assertion", good(), "client_assertion_type", token.AssertionType, "client_id", p.Backend.ID}, nil, 401, "invalid_client"},
-		{"a public client's id", []string{"client_assertion", good(), "client_assertion_type", token.AssertionType, "client_id", p.SPA.ID}, nil, 401, "invalid_client"},
-		{"no JWT", []string{"client_assertion", "x", "client_assertion_type", token.AssertionType}, nil, 401, "invalid_client"},
+		{"no assertion", []string{"client_assertion_type", clientauth.AssertionType}, nil, 400, "invalid_request"},
+		{"a secret too", []string{"client_assertion", good(), "client_assertion_type", clientauth.AssertionType, "client_secret", "x"}, nil, 400, "invalid_request"},
+		{"Basic too", []string{"client_assertion", good(), "client_assertion_type", clientauth.AssertionType}, p.Backend.Basic(), 400, "invalid_request"},
+		{"another client_id", []string{"client_assertion", good(), "client_assertion_type", clientauth.AssertionType, "client_id", p.Backend.ID}, nil, 401, "invalid_client"},
+		{"a public client's id", []string{"client_assertion", good(), "client_assertion_type", clientauth.AssertionType, "client_id", p.SPA.ID}, nil, 401, "invalid_client"},
+		{"no JWT", []string{"client_assertion", "x", "client_assertion_type", clientauth.AssertionType}, nil, 401, "invalid_client"},
 		{"only its name", []string{"client_id", "signer"}, nil, 401, "invalid_client"},
 		{"a secret instead", []string{"client_id", "signer", "client_secret", "x"}, nil, 401, "invalid_client"},
 	} {

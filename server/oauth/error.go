@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
-	"latchkey/server/token"
 )
 
 // RenderError writes an error as RFC 6749 §5.2 has it. Of an error that is not meant for clients it shows nothing.
@@ -25,14 +25,14 @@ func RenderError(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // noteReason puts why a request was refused into its log event.
-func noteReason(r *http.Request, e *token.Error) {
-	if e.Reason != token.ReasonNone {
+func noteReason(r *http.Request, e *protocol.Error) {
+	if e.Reason != protocol.ReasonNone {
 		request.From(r.Context()).Event.Add(slog.String("reason", string(e.Reason)))
 	}
 }
 
 // renderJSON writes an error as a JSON object.
-func renderJSON(w http.ResponseWriter, r *http.Request, e *token.Error) {
+func renderJSON(w http.ResponseWriter, r *http.Request, e *protocol.Error) {
 	noteReason(r, e)
 	h := w.Header()
 	if e.RetryAfter > 0 {
@@ -52,14 +52,14 @@ func renderJSON(w http.ResponseWriter, r *http.Request, e *token.Error) {
 
 // protocolError gives what the class refuses an error code too. RFC 6749 has none for most of it; invalid_request is
 // "otherwise malformed".
-func protocolError(err error) *token.Error {
+func protocolError(err error) *protocol.Error {
 	var refused *route.Error
 	if !errors.As(err, &refused) {
-		return token.AsError(err)
+		return protocol.AsError(err)
 	}
-	e := &token.Error{Code: "invalid_request", Description: refused.Message, Status: refused.Status, Reason: token.ReasonBadRequest}
+	e := &protocol.Error{Code: "invalid_request", Description: refused.Message, Status: refused.Status, Reason: protocol.ReasonBadRequest}
 	if refused.Status >= http.StatusInternalServerError {
-		e.Code, e.Reason = "server_error", token.ReasonInternal
+		e.Code, e.Reason = "server_error", protocol.ReasonInternal
 	}
 	return e
 }

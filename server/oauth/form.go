@@ -9,34 +9,30 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"latchkey/server/token"
-	"latchkey/storage"
+	"latchkey/server/clientauth"
+	"latchkey/server/protocol"
 )
 
 // maxParameters is far more than any request has; a form of 64 KiB could hold ten thousand.
 const maxParameters = 100
 
-// form are the parameters of a request. Those without a value are not there: RFC 6749 §3.2.
-type form map[string][]string
-
-func (f form) get(name string) string {
-	if v := f[name]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
-func (f form) secret(name string) storage.Secret { return storage.Secret(f.get(name)) }
-
-func (f form) has(name string) bool { return len(f[name]) > 0 }
-
-// optional tells an absent parameter from a present one.
-func (f form) optional(name string) *string {
-	if !f.has(name) {
+// optional distinguishes an absent parameter from a present one.
+func optional(f url.Values, name string) *string {
+	if !f.Has(name) {
 		return nil
 	}
-	v := f.get(name)
+	v := f.Get(name)
 	return &v
+}
+
+// readRequest reads the form of a request that a client authenticates, and its credentials.
+func readRequest(r *http.Request) (url.Values, clientauth.Credentials, error) {
+	f, err := readForm(r)
+	if err != nil {
+		return nil, clientauth.Credentials{}, err
+	}
+	cred, err := clientauth.FromRequest(r, f)
+	return f, cred, err
 }
 
 // isForm tells whether the body is a form. A charset parameter is let through whatever it says: libraries send ISO-8859-1 with
@@ -60,7 +56,7 @@ func readBody(r *http.Request) (string, error) {
 
 // readForm reads the parameters from the body. Those in the query do not count: RFC 6749 §2.3.1 forbids credentials
 // there, and queries end up in logs.
-func readForm(r *http.Request) (form, error) {
+func readForm(r *http.Request) (url.Values, error) {
 	body, err := readBody(r)
 	if err != nil {
 		return nil, err
@@ -71,13 +67,13 @@ func readForm(r *http.Request) (form, error) {
 // repeatable are the parameters that a request may hold more than once: RFC 8707 §2.
 const repeatable = "resource"
 
-// parseForm reads application/x-www-form-urlencoded as the RFCs restrict it. Its errors never hold what was sent:
-// it may be a password.
-func parseForm(body string) (form, error) {
+// parseForm reads application/x-www-form-urlencoded as the RFCs restrict it. Parameters without a value are left out: RFC 6749 §3.2. Its
+// errors never hold what was sent: it may be a password.
+func parseForm(body string) (url.Values, error) {
 	if strings.Count(body, "&") >= maxParameters {
 		return nil, invalidRequest("There are too many parameters.")
 	}
-	f := form{}
+	f := url.Values{}
 	seen := make(map[string]bool)
 	for pair := range strings.SplitSeq(body, "&") {
 		if pair == "" {
@@ -109,8 +105,6 @@ func unescape(s string) (string, bool) {
 
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-func invalidRequest(description string) *token.Error {
-	return &token.Error{
-		Code: "invalid_request", Description: description, Status: http.StatusBadRequest, Reason: token.ReasonBadRequest,
-	}
+func invalidRequest(description string) *protocol.Error {
+	return protocol.InvalidRequest("%s", description)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // Introspect is the introspection endpoint (RFC 7662), for clients that authenticate.
@@ -12,7 +13,7 @@ func (h *Handlers) Introspect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{Client: client, Token: f.secret("token")})
+	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{Client: client, Token: storage.Secret(f.Get("token"))})
 	if err != nil {
 		return err
 	}

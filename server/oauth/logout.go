@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"latchkey/clients"
+	"latchkey/server/authorize"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/web"
@@ -37,7 +39,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && params.Get("request") != "" {
+	if r.Method == http.MethodPost && params.Get(authorize.ParamTicket) != "" {
 		return h.decideLogout(w, r, session, params)
 	}
 	l, err := h.logoutRequest(r, params)
@@ -53,17 +55,17 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 // decideLogout takes the form of askLogout.
 func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	if session == nil {
-		return route.SeeOther(w, h.basePath+LogoutPath) // signed out already
+		return route.SeeOther(w, h.flow.BasePath+LogoutPath) // signed out already
 	}
-	params, err := h.tokens.OpenLogoutTicket(form.Get("request"), session.ID)
-	if errors.Is(err, token.ErrTicket) {
+	params, err := h.requests.OpenLogoutTicket(form.Get(authorize.ParamTicket), session.ID)
+	if errors.Is(err, authorize.ErrTicket) {
 		return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
 	}
 	if err != nil {
 		return err
 	}
-	if form.Get("decision") != "logout" {
-		return route.SeeOther(w, h.basePath+route.AccountPath)
+	if form.Get(authorize.ParamDecision) != "logout" {
+		return route.SeeOther(w, string(h.flow.Account()))
 	}
 	l, err := h.logoutRequest(r, params)
 	if err != nil {
@@ -101,7 +103,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	id := params.Get("client_id")
 	if raw := params.Get("id_token_hint"); raw != "" {
 		hint, err := h.tokens.IDTokenHint(r.Context(), storage.Secret(raw))
-		var refused *token.Error
+		var refused *protocol.Error
 		switch {
 		case errors.As(err, &refused): // no better than none
 		case err != nil:
@@ -126,7 +128,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	if uri := params.Get("post_logout_redirect_uri"); uri != "" && !client.Disabled && slices.Contains(client.PostLogoutRedirectURIs, uri) {
 		l.back = uri
 		if state := params.Get("state"); state != "" {
-			l.back = (&token.AuthorizationResponse{RedirectURI: uri, Params: url.Values{"state": {state}}}).Location()
+			l.back = (&authorize.Response{RedirectURI: uri, Params: url.Values{"state": {state}}}).Location()
 		}
 	}
 	return l, nil
@@ -138,12 +140,12 @@ func (l *logout) proves(s *storage.LiveBrowserSession) bool {
 }
 
 func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, l *logout) error {
-	ticket, err := h.tokens.LogoutTicket(s.ID, l.params)
+	ticket, err := h.requests.LogoutTicket(s.ID, l.params)
 	if err != nil {
 		return err
 	}
 	page := web.Logout{
-		Action: h.basePath + LogoutPath, Hidden: []web.Field{{Name: "request", Value: ticket}},
+		Action: h.flow.BasePath + LogoutPath, Hidden: []web.Field{{Name: authorize.ParamTicket, Value: ticket}},
 		Username: s.User.Username, Locales: l.params.Get("ui_locales"), Away: l.back != "",
 	}
 	if l.client != nil {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/authorize"
+	"latchkey/server/claims"
+	"latchkey/server/clientauth"
 	"latchkey/server/route"
 	"latchkey/server/token"
 )
@@ -96,9 +99,9 @@ func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 // metadata is the document, given the scopes of the protected resources.
 func (h *Handlers) metadata(scopes []string) *metadata {
 	// Introspection is for those who can prove who they are.
-	confidential := []string{token.AuthBasic, token.AuthPost, clients.AuthPrivateKeyJWT}
-	all := append(confidential[:3:3], token.AuthNone)
-	algs := token.AssertionAlgs()
+	confidential := []string{clients.AuthBasic, clients.AuthPost, clients.AuthPrivateKeyJWT}
+	all := append(confidential[:3:3], clients.AuthNone)
+	algs := clientauth.AssertionAlgs()
 	m := &metadata{
 		Issuer:                    h.issuer,
 		AuthorizationEndpoint:     h.issuer + AuthorizePath,
@@ -111,13 +114,13 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		JWKSURI:                   h.issuer + JWKSPath,
 		ClientIDMetadataDocuments: h.clientDocuments,
 
-		Scopes:               withoutRepeats(append(token.OpenIDScopes(), scopes...)),
+		Scopes:               withoutRepeats(append(claims.Scopes(), scopes...)),
 		ResponseTypes:        []string{"code"},
-		ResponseModes:        []string{token.ModeQuery, token.ModeFormPost},
-		GrantTypes:           h.tokens.GrantTypes(),
+		ResponseModes:        []string{authorize.ModeQuery, authorize.ModeFormPost},
+		GrantTypes:           token.GrantTypes(),
 		CodeChallengeMethods: []string{"S256"},
 		ResponseIssuer:       true,
-		Prompts:              token.Prompts(),
+		Prompts:              authorize.Prompts(),
 		UILocales:            h.locales,
 
 		TokenAuthMethods:         all,
@@ -130,7 +133,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		SubjectTypes:    []string{"public"},
 		IDTokenAlgs:     token.IDTokenAlgs(),
 		UserInfoAlgs:    token.IDTokenAlgs(),
-		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "amr", "sid"}, token.UserClaimNames()...),
+		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "amr", "sid"}, claims.Names()...),
 		ClaimsParameter: true,
 
 		BackchannelLogout:        true,

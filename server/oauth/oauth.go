@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"latchkey/clients/registry"
+	"latchkey/server/authorize"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -15,12 +16,12 @@ import (
 // Config is what the handlers work with.
 type Config struct {
 	Tokens   *token.Service
+	Requests *authorize.Service
 	Keys     *keys.Ring
 	Clients  *registry.Registry
 	Sessions *session.Manager
 	Pages    *web.Pages
-	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
-	BasePath string
+	Flow     authorize.Flow
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
 	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit what strangers
@@ -41,11 +42,12 @@ type Config struct {
 // their errors.
 type Handlers struct {
 	tokens   *token.Service
+	requests *authorize.Service
 	keys     *keys.Ring
 	clients  *registry.Registry
 	sessions *session.Manager
 	pages    *web.Pages
-	basePath string
+	flow     authorize.Flow
 	issuer   string
 	scopes   func(ctx context.Context) ([]string, error)
 
@@ -63,8 +65,8 @@ func New(c Config) *Handlers {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
 	return &Handlers{
-		tokens: c.Tokens, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
-		basePath: c.BasePath, issuer: c.Issuer, scopes: c.Scopes,
+		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
+		flow: c.Flow, issuer: c.Issuer, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}

@@ -2,9 +2,8 @@ package oauth
 
 import (
 	"net/http"
-	"net/url"
 
-	"latchkey/server/token"
+	"latchkey/server/authorize"
 )
 
 // Push is the endpoint for pushed authorization requests (RFC 9126 §2).
@@ -13,7 +12,7 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	pushed, err := h.tokens.Push(r.Context(), &token.PushRequest{Client: client, Params: url.Values(f)})
+	pushed, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f})
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
-	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -137,7 +137,7 @@ func (h *Handlers) throttleRegistration(ctx context.Context) error {
 		return fmt.Errorf("registration limit: %w", err)
 	}
 	if wait > 0 {
-		return tooManyRegistrations("Too many clients were registered recently. Try again after the time in Retry-After.", wait)
+		return protocol.Throttled(wait, "Too many clients were registered recently. Try again after the time in Retry-After.")
 	}
 	return nil
 }
@@ -172,32 +172,20 @@ func registrationError(err error) error {
 	case errors.Is(err, registry.ErrRegistrationToken):
 		return invalidToken("This is not the current registration access token of this client. Registration access tokens are single-use; use the one from the last response.")
 	case errors.Is(err, storage.ErrLimit):
-		return tooManyRegistrations("Too many registered clients are waiting for their first user. Try again later.", registerFull)
+		return protocol.Throttled(registerFull, "Too many registered clients are waiting for their first user. Try again later.")
 	case errors.Is(err, storage.ErrConflict):
-		return &token.Error{
-			Code: "temporarily_unavailable", Description: "The client is being changed by another request. Try again.",
-			Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Reason: token.ReasonOverload,
-		}
+		return protocol.Overloaded("The client is being changed by another request. Try again.")
 	}
 	return err
 }
 
-func invalidMetadata(code, description string) *token.Error {
-	return &token.Error{Code: code, Description: description, Status: http.StatusBadRequest, Reason: token.ReasonBadRequest}
+func invalidMetadata(code, description string) *protocol.Error {
+	return protocol.Refuse(code, protocol.ReasonBadRequest, "%s", description)
 }
 
 // invalidToken returns the error of RFC 6750 §3.1.
-func invalidToken(description string) *token.Error {
-	return &token.Error{
-		Code: "invalid_token", Description: description, Status: http.StatusUnauthorized, Reason: token.ReasonClient,
-	}
-}
-
-func tooManyRegistrations(description string, wait time.Duration) *token.Error {
-	return &token.Error{
-		Code: "temporarily_unavailable", Description: description, Status: http.StatusTooManyRequests, RetryAfter: wait,
-		Reason: token.ReasonThrottled,
-	}
+func invalidToken(description string) *protocol.Error {
+	return protocol.InvalidToken(protocol.ReasonClient, description)
 }
 
 // errNoInitialToken reports that an initial access token is required and none was sent.

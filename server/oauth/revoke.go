@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // Revoke is the revocation endpoint (RFC 7009). Its 200 means that the token is dead or was never good; a database that
@@ -13,7 +14,7 @@ func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: f.secret("token")}); err != nil {
+	if err := h.tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: storage.Secret(f.Get("token"))}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusOK) // RFC 7009 §2.2: the content of the body is ignored by the client

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // tokenResponse is the answer of RFC 6749 §5.1.
@@ -24,14 +25,14 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 	}
 	resp, err := h.tokens.Exchange(r.Context(), &token.Request{
 		Client:       client,
-		GrantType:    f.get("grant_type"),
-		Username:     f.get("username"),
-		Password:     f.secret("password"),
-		RefreshToken: f.secret("refresh_token"),
-		Code:         f.secret("code"),
-		CodeVerifier: f.secret("code_verifier"),
-		RedirectURI:  f.get("redirect_uri"),
-		Scope:        f.optional("scope"),
+		GrantType:    f.Get("grant_type"),
+		Username:     f.Get("username"),
+		Password:     storage.Secret(f.Get("password")),
+		RefreshToken: storage.Secret(f.Get("refresh_token")),
+		Code:         storage.Secret(f.Get("code")),
+		CodeVerifier: storage.Secret(f.Get("code_verifier")),
+		RedirectURI:  f.Get("redirect_uri"),
+		Scope:        optional(f, "scope"),
 		Resource:     f[repeatable],
 	})
 	if err != nil {

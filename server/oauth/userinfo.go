@@ -38,7 +38,7 @@ func bearerToken(r *http.Request) (storage.Secret, error) {
 	if formErr != nil {
 		return "", formErr
 	}
-	switch inForm := f.secret("access_token"); {
+	switch inForm := storage.Secret(f.Get("access_token")); {
 	case inForm == "":
 		return header, err
 	case len(r.Header.Values("Authorization")) > 0:

@@ -69,7 +69,7 @@ const statusClientGone = 499
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := e.router.now()
 	info := e.router.info(r)
-	r = r.WithContext(e.startSpan(request.With(r.Context(), info), r))
+	r = r.WithContext(request.With(r.Context(), info))
 	w := &writer{ResponseWriter: rw}
 	origin := e.allowedOrigin(r)
 	e.setHeaders(w.Header(), r, info, origin)
@@ -168,7 +168,6 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	method := methodLabel(r.Method)
 	e.router.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
 	e.duration.Observe(took.Seconds())
-	traceID := endSpan(r.Context(), status)
 
 	attrs := append([]slog.Attr{
 		slog.String("method", method),
@@ -179,9 +178,6 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 		slog.String("request_id", info.ID),
 		slog.String("client_address", info.Address.String()),
 	}, info.Event.Attrs()...)
-	if traceID != "" {
-		attrs = append(attrs, slog.String("trace_id", traceID))
-	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
@@ -205,16 +201,13 @@ func level(status int, err error) slog.Level {
 	}
 }
 
-// otherMethod is the label of methods that HTTP does not define.
-const otherMethod = "other"
-
 // methodLabel keeps the number of metrics bounded, whatever methods clients invent.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return method
 	}
-	return otherMethod
+	return "other"
 }
 
 // panicError is what a handler panicked with.

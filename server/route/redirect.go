@@ -12,12 +12,6 @@ const (
 	LogoutPath    = "/oauth2/logout"
 )
 
-// Continue is the parameter of AuthorizePath that has an unfinished authorization request.
-const Continue = "continue"
-
-// ContinuePath is where a page leads back to with an unfinished authorization request, which is base64url text.
-const ContinuePath = AuthorizePath + "?" + Continue + "="
-
 // SeeOther redirects by 303, which makes the browser drop what it has posted, a password maybe: RFC 9700 §4.12.
 func SeeOther(w http.ResponseWriter, location string) error {
 	w.Header().Set("Location", location)

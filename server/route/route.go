@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/server/internal/metrics"
 )
@@ -35,8 +34,6 @@ type Renderer func(w http.ResponseWriter, r *http.Request, err error)
 type Config struct {
 	Logger  *slog.Logger
 	Metrics *metrics.Metrics
-	// Tracer records a span for each request; nil records none.
-	Tracer trace.Tracer
 	// TrustedProxies are the peers whose X-Forwarded-For, Forwarded and X-Request-Id headers count.
 	TrustedProxies []netip.Prefix
 	// AllowOrigin tells whether pages of a browser origin may read the answers of routes with [CORS]. It is never
@@ -60,7 +57,6 @@ type Router struct {
 	mux         *mux.Router
 	logger      *slog.Logger
 	metrics     *metrics.Metrics
-	tracer      trace.Tracer
 	proxies     []netip.Prefix
 	allowOrigin func(ctx context.Context, origin string) bool
 	crossOrigin *http.CrossOriginProtection
@@ -75,7 +71,6 @@ func New(cfg Config) *Router {
 		mux:         mux.NewRouter().SkipClean(true),
 		logger:      cfg.Logger,
 		metrics:     cfg.Metrics,
-		tracer:      cfg.Tracer,
 		allowOrigin: cfg.AllowOrigin,
 		crossOrigin: crossOriginProtection(cfg.Origin),
 		maxBody:     cfg.MaxBody,
@@ -118,6 +113,17 @@ func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option
 // that a page of another site made is refused with 403 (but see [Foreign]).
 func (rt *Router) Page(path string, h Handler, render Renderer, opts ...Option) {
 	rt.mux.Handle(path, rt.endpoint(path, classPage, h, render, opts))
+}
+
+// Template gives the path under which the request's route was registered, or Unmatched.
+func (rt *Router) Template(r *http.Request) string {
+	var match mux.RouteMatch
+	if rt.mux.Match(r, &match) && match.Route != nil {
+		if template, err := match.Route.GetPathTemplate(); err == nil {
+			return template
+		}
+	}
+	return Unmatched
 }
 
 // Var gives a variable of the route's path.

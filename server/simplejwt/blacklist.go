@@ -5,6 +5,7 @@ import (
 
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
+	"latchkey/storage"
 )
 
 // blacklist is TokenBlacklistView: it ends the session of a refresh token.
@@ -15,7 +16,7 @@ func (h *Handlers) blacklist(j *jar) *drf.View {
 			"`rest_framework_simplejwt.token_blacklist` app installed.",
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			err := h.tokens.BlacklistSimpleJWT(r.Context(), values[0])
+			err := h.tokens.Blacklist(r.Context(), storage.Secret(values[0]))
 			if err != nil && !ofTheUser(err) {
 				return nil, j.refused(values[0], h.refused(err))
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"latchkey/server/internal/pyjson"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
@@ -114,7 +115,7 @@ func (j *jar) put(answer *pyjson.Dict, resp *token.Response) {
 // the session lives the browser may have got a newer token in another answer by now.
 func (j *jar) refused(presented string, err error) error {
 	var e *drf.Exception
-	var verdict *token.Error
+	var verdict *protocol.Error
 	if presented == j.token() && errors.As(err, &e) && e.Status == http.StatusUnauthorized &&
 		!(errors.As(err, &verdict) && verdict.SessionLives) {
 		j.clear()

@@ -10,10 +10,10 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server"
-	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/protocol"
 	"latchkey/server/servertest"
 	"latchkey/server/simplejwt"
-	"latchkey/server/token"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/storage"
 )
 
@@ -187,28 +187,28 @@ func TestTheCookieStaysWhenNoTokenIsIssued(t *testing.T) {
 // with the token.
 func TestWhatClearsTheCookie(t *testing.T) {
 	t.Parallel()
-	lives := refusal(token.ReasonRetired)
+	lives := refusal(protocol.ReasonRetired)
 	lives.SessionLives = true
 	for _, c := range []struct {
 		name  string
 		err   error
 		clear bool
 	}{
-		{"bad token", refusal(token.ReasonMalformed), true},
-		{"bad signature", refusal(token.ReasonBadSignature), true},
-		{"expired", refusal(token.ReasonExpired), true},
-		{"retired", refusal(token.ReasonRetired), true},
-		{"superseded", refusal(token.ReasonSuperseded), true},
-		{"session revoked", refusal(token.ReasonSessionRevoked), true},
-		{"session over", refusal(token.ReasonSessionExpired), true},
-		{"user removed", refusal(token.ReasonUserRemoved), true},
+		{"bad token", refusal(protocol.ReasonMalformed), true},
+		{"bad signature", refusal(protocol.ReasonBadSignature), true},
+		{"expired", refusal(protocol.ReasonExpired), true},
+		{"retired", refusal(protocol.ReasonRetired), true},
+		{"superseded", refusal(protocol.ReasonSuperseded), true},
+		{"session revoked", refusal(protocol.ReasonSessionRevoked), true},
+		{"session over", refusal(protocol.ReasonSessionExpired), true},
+		{"user removed", refusal(protocol.ReasonUserRemoved), true},
 		{"retired, and the session lives", lives, false},
-		{"client disabled", refusal(token.ReasonClientDisabled), false}, // the operator may enable it again
-		{"throttled", refusal(token.ReasonThrottled), false},
+		{"client disabled", refusal(protocol.ReasonClientDisabled), false}, // the operator may enable it again
+		{"throttled", refusal(protocol.ReasonThrottled), false},
 		{"database away", storage.ErrUnavailable, false},
 		{"a bug", errors.New("nil map"), false},
 	} {
-		for _, compat := range []legacyjwt.Compat{legacyjwt.Compat52, legacyjwt.Compat55} {
+		for _, compat := range []codec.Compat{codec.Compat52, codec.Compat55} {
 			h := routesWith(simplejwt.Config{
 				Tokens: &fakeTokens{err: c.err}, Compat: compat, Cookie: simplejwt.RefreshCookie{Name: "refresh"},
 			})

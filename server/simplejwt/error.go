@@ -6,11 +6,11 @@ import (
 	"net/http"
 	"time"
 
-	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/simplejwt/drf"
-	"latchkey/server/token"
 )
 
 // ReasonHeader names the response header with the stable code that says why a request was refused. Like the request id
@@ -21,30 +21,30 @@ const blacklisted = "Token is blacklisted"
 
 // refused words a refusal of the token service as simplejwt's serializers do.
 func (h *Handlers) refused(err error) error {
-	e := token.AsError(err)
+	e := protocol.AsError(err)
 	if outage := unavailable(e); outage != nil {
 		return outage
 	}
-	var invalid *legacyjwt.Invalid
+	var invalid *codec.Invalid
 	if errors.As(e, &invalid) {
 		return drf.AuthenticationFailed(invalid.Message, "token_not_valid", e)
 	}
 	switch e.Reason {
-	case token.ReasonCredentials:
+	case protocol.ReasonCredentials:
 		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
-	case token.ReasonThrottled:
+	case protocol.ReasonThrottled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)
-	case token.ReasonUserInactive, token.ReasonUserRemoved:
+	case protocol.ReasonUserInactive, protocol.ReasonUserRemoved:
 		// Refused whatever the release: up to 5.3 the original did not look, and it crashes when the user is gone.
 		return drf.AuthenticationFailed("No active account found for the given token.", "", e)
-	case token.ReasonPasswordChanged:
+	case protocol.ReasonPasswordChanged:
 		return drf.AuthenticationFailed("The user's password has been changed.", "", e)
-	case token.ReasonRetired, token.ReasonSuperseded, token.ReasonSessionRevoked, token.ReasonUserSessions, token.ReasonClientSessions:
+	case protocol.ReasonRetired, protocol.ReasonSuperseded, protocol.ReasonSessionRevoked, protocol.ReasonUserSessions, protocol.ReasonClientSessions:
 		return drf.AuthenticationFailed(blacklisted, "token_not_valid", e)
-	case token.ReasonExpired, token.ReasonSessionExpired, token.ReasonSessionIdle:
-		return drf.AuthenticationFailed(h.compat.Words(legacyjwt.Expired), "token_not_valid", e)
-	case token.ReasonMalformed, token.ReasonBadSignature, token.ReasonWrongType, token.ReasonUnknownGrant, token.ReasonOtherClient:
-		return drf.AuthenticationFailed(h.compat.Words(legacyjwt.Malformed), "token_not_valid", e)
+	case protocol.ReasonExpired, protocol.ReasonSessionExpired, protocol.ReasonSessionIdle:
+		return drf.AuthenticationFailed(h.compat.Words(codec.Expired), "token_not_valid", e)
+	case protocol.ReasonMalformed, protocol.ReasonBadSignature, protocol.ReasonWrongType, protocol.ReasonUnknownGrant, protocol.ReasonOtherClient:
+		return drf.AuthenticationFailed(h.compat.Words(codec.Malformed), "token_not_valid", e)
 	}
 	// What is left is about the built-in client, which the operator has disabled or forbidden a grant.
 	return drf.PermissionDenied(e)
@@ -52,8 +52,8 @@ func (h *Handlers) refused(err error) error {
 
 // notVerified words a refusal at /verify/, where simplejwt has a validation error for a blacklisted token.
 func (h *Handlers) notVerified(err error) error {
-	e := token.AsError(err)
-	var invalid *legacyjwt.Invalid
+	e := protocol.AsError(err)
+	var invalid *codec.Invalid
 	if e.Status >= http.StatusInternalServerError || errors.As(e, &invalid) {
 		return h.refused(e)
 	}
@@ -63,15 +63,15 @@ func (h *Handlers) notVerified(err error) error {
 // ofTheUser tells whether a session is dead because of its user. To blacklist its token has then nothing left to do:
 // simplejwt does not look at the user there.
 func ofTheUser(err error) bool {
-	switch token.AsError(err).Reason {
-	case token.ReasonUserInactive, token.ReasonUserRemoved, token.ReasonUserSessions, token.ReasonPasswordChanged:
+	switch protocol.AsError(err).Reason {
+	case protocol.ReasonUserInactive, protocol.ReasonUserRemoved, protocol.ReasonUserSessions, protocol.ReasonPasswordChanged:
 		return true
 	}
 	return false
 }
 
 // unavailable is the answer to an outage, which must never look like a verdict on a token; nil when there is none.
-func unavailable(e *token.Error) error {
+func unavailable(e *protocol.Error) error {
 	switch {
 	case e.Status == http.StatusServiceUnavailable:
 		return drf.Unavailable(max(e.RetryAfter, time.Second), e)
@@ -83,8 +83,8 @@ func unavailable(e *token.Error) error {
 
 // RenderError writes an error as the framework does. Of an error that is not meant for clients it shows nothing.
 func (h *Handlers) RenderError(w http.ResponseWriter, r *http.Request, err error) {
-	var refusal *token.Error
-	if errors.As(err, &refusal) && refusal.Reason != token.ReasonNone {
+	var refusal *protocol.Error
+	if errors.As(err, &refusal) && refusal.Reason != protocol.ReasonNone {
 		w.Header().Set(ReasonHeader, string(refusal.Reason))
 		request.From(r.Context()).Event.Add(slog.String("reason", string(refusal.Reason)))
 	}

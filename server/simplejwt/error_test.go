@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/storage"
 )
@@ -32,10 +33,13 @@ func (f *fakeTokens) Exchange(_ context.Context, req *token.Request) (*token.Res
 	}
 	return &token.Response{AccessToken: "access-token", RefreshToken: "refresh-token"}, nil
 }
-func (f *fakeTokens) VerifySimpleJWT(context.Context, string) error    { return f.err }
-func (f *fakeTokens) BlacklistSimpleJWT(context.Context, string) error { return f.err }
+func (f *fakeTokens) ExchangeSliding(ctx context.Context, req *token.Request) (*token.Response, error) {
+	return f.Exchange(ctx, req)
+}
+func (f *fakeTokens) Verify(context.Context, storage.Secret) error    { return f.err }
+func (f *fakeTokens) Blacklist(context.Context, storage.Secret) error { return f.err }
 
-func routes(tokens simplejwt.Tokens, compat legacyjwt.Compat) http.Handler {
+func routes(tokens simplejwt.Tokens, compat codec.Compat) http.Handler {
 	return routesWith(simplejwt.Config{Tokens: tokens, Compat: compat})
 }
 
@@ -59,8 +63,8 @@ func postJSON(h http.Handler, path, body string, headers ...string) *httptest.Re
 	return w
 }
 
-func refusal(reason token.Reason) *token.Error {
-	return &token.Error{Code: "invalid_grant", Status: http.StatusBadRequest, Reason: reason}
+func refusal(reason protocol.Reason) *protocol.Error {
+	return &protocol.Error{Code: "invalid_grant", Status: http.StatusBadRequest, Reason: reason}
 }
 
 const (
@@ -73,42 +77,42 @@ const (
 // TestRefusalsHaveTheWordsOfTheRelease: what each reason is called, on the four routes.
 func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 	t.Parallel()
-	invalid := map[legacyjwt.Compat]string{
-		legacyjwt.Compat52: `{"detail":"Token is invalid or expired","code":"token_not_valid"}`,
-		legacyjwt.Compat55: `{"detail":"Token is invalid","code":"token_not_valid"}`,
+	invalid := map[codec.Compat]string{
+		codec.Compat52: `{"detail":"Token is invalid or expired","code":"token_not_valid"}`,
+		codec.Compat55: `{"detail":"Token is invalid","code":"token_not_valid"}`,
 	}
-	expired := map[legacyjwt.Compat]string{
-		legacyjwt.Compat52: invalid[legacyjwt.Compat52],
-		legacyjwt.Compat55: `{"detail":"Token is expired","code":"token_not_valid"}`,
+	expired := map[codec.Compat]string{
+		codec.Compat52: invalid[codec.Compat52],
+		codec.Compat55: `{"detail":"Token is expired","code":"token_not_valid"}`,
 	}
-	same := func(body string) map[legacyjwt.Compat]string {
-		return map[legacyjwt.Compat]string{legacyjwt.Compat52: body, legacyjwt.Compat55: body}
+	same := func(body string) map[codec.Compat]string {
+		return map[codec.Compat]string{codec.Compat52: body, codec.Compat55: body}
 	}
 	const notVerified = `{"non_field_errors":["Token is blacklisted"]}`
 	for _, test := range []struct {
 		err               error
 		status            int
-		body              map[legacyjwt.Compat]string // on refresh
-		verify, blacklist string                      // where they differ
+		body              map[codec.Compat]string // on refresh
+		verify, blacklist string                  // where they differ
 	}{
-		{refusal(token.ReasonRetired), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(token.ReasonSuperseded), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(token.ReasonSessionRevoked), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(token.ReasonClientSessions), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(token.ReasonUserSessions), 401, same(blacklisted), "400 " + notVerified, "200 {}"},
-		{refusal(token.ReasonUserInactive), 401, same(noAccount), "400 " + notVerified, "200 {}"},
-		{refusal(token.ReasonUserRemoved), 401, same(noAccount), "400 " + notVerified, "200 {}"},
-		{refusal(token.ReasonExpired), 401, expired, "400 " + notVerified, ""},
-		{refusal(token.ReasonSessionExpired), 401, expired, "400 " + notVerified, ""},
-		{refusal(token.ReasonSessionIdle), 401, expired, "400 " + notVerified, ""},
-		{refusal(token.ReasonUnknownGrant), 401, invalid, "400 " + notVerified, ""},
-		{refusal(token.ReasonOtherClient), 401, invalid, "400 " + notVerified, ""},
-		{refusal(token.ReasonBadSignature), 401, invalid, "400 " + notVerified, ""},
-		{&token.Error{Code: "invalid_client", Status: 401, Reason: token.ReasonClient}, 403, same(forbidden), "400 " + notVerified, ""},
-		{refusal(token.ReasonClientDisabled), 403, same(forbidden), "400 " + notVerified, ""},
-		{&token.Error{Code: "unauthorized_client", Status: 400, Reason: token.ReasonBadRequest}, 403, same(forbidden), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonRetired), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonSuperseded), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonSessionRevoked), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonClientSessions), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonUserSessions), 401, same(blacklisted), "400 " + notVerified, "200 {}"},
+		{refusal(protocol.ReasonUserInactive), 401, same(noAccount), "400 " + notVerified, "200 {}"},
+		{refusal(protocol.ReasonUserRemoved), 401, same(noAccount), "400 " + notVerified, "200 {}"},
+		{refusal(protocol.ReasonExpired), 401, expired, "400 " + notVerified, ""},
+		{refusal(protocol.ReasonSessionExpired), 401, expired, "400 " + notVerified, ""},
+		{refusal(protocol.ReasonSessionIdle), 401, expired, "400 " + notVerified, ""},
+		{refusal(protocol.ReasonUnknownGrant), 401, invalid, "400 " + notVerified, ""},
+		{refusal(protocol.ReasonOtherClient), 401, invalid, "400 " + notVerified, ""},
+		{refusal(protocol.ReasonBadSignature), 401, invalid, "400 " + notVerified, ""},
+		{&protocol.Error{Code: "invalid_client", Status: 401, Reason: protocol.ReasonClient}, 403, same(forbidden), "400 " + notVerified, ""},
+		{refusal(protocol.ReasonClientDisabled), 403, same(forbidden), "400 " + notVerified, ""},
+		{&protocol.Error{Code: "unauthorized_client", Status: 400, Reason: protocol.ReasonBadRequest}, 403, same(forbidden), "400 " + notVerified, ""},
 		{fmt.Errorf("x: %w", storage.ErrUnavailable), 503, same(outage), "503 " + outage, ""},
-		{&token.Error{Status: 503, Reason: token.ReasonOverload, RetryAfter: time.Second}, 503, same(outage), "503 " + outage, ""},
+		{&protocol.Error{Status: 503, Reason: protocol.ReasonOverload, RetryAfter: time.Second}, 503, same(outage), "503 " + outage, ""},
 		{io.ErrUnexpectedEOF, 500, same(`{"detail":"A server error occurred."}`), `500 {"detail":"A server error occurred."}`, ""},
 	} {
 		for compat, body := range test.body {
@@ -120,7 +124,7 @@ func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 				if got := fmt.Sprint(w.Code, " ", w.Body); got != want {
 					t.Errorf("%v at %s (%s): %s, want %s", test.err, path, compat, got, want)
 				}
-				if reason := string(token.AsError(test.err).Reason); w.Code >= 400 && w.Header().Get(simplejwt.ReasonHeader) != reason {
+				if reason := string(protocol.AsError(test.err).Reason); w.Code >= 400 && w.Header().Get(simplejwt.ReasonHeader) != reason {
 					t.Errorf("%v at %s: reason %q", test.err, path, w.Header().Get(simplejwt.ReasonHeader))
 				}
 				if authenticate := w.Header().Get("WWW-Authenticate"); (authenticate == `Bearer realm="api"`) != (w.Code == 401) {
@@ -143,37 +147,37 @@ func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 
 func TestLoginIsRefusedInTheSameWordsForEveryReason(t *testing.T) {
 	t.Parallel()
-	h := routes(&fakeTokens{err: refusal(token.ReasonCredentials)}, legacyjwt.Compat52)
+	h := routes(&fakeTokens{err: refusal(protocol.ReasonCredentials)}, codec.Compat52)
 	w := postJSON(h, simplejwt.ObtainPath, `{"username":"a","password":"b"}`)
 	if w.Code != 401 || w.Body.String() != `{"detail":"No active account found with the given credentials"}` ||
 		w.Header().Get(simplejwt.ReasonHeader) != "bad_credentials" {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}
-	throttled := refusal(token.ReasonThrottled)
+	throttled := refusal(protocol.ReasonThrottled)
 	throttled.RetryAfter = 90 * time.Second
-	w = postJSON(routes(&fakeTokens{err: throttled}, legacyjwt.Compat52), simplejwt.ObtainPath, `{"username":"a","password":"b"}`)
+	w = postJSON(routes(&fakeTokens{err: throttled}, codec.Compat52), simplejwt.ObtainPath, `{"username":"a","password":"b"}`)
 	if w.Code != 429 || w.Body.String() != `{"detail":"Request was throttled. Expected available in 90 seconds."}` || w.Header().Get("Retry-After") != "90" {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}
 }
 
-func TestRequestsAreMadeInTheNameOfTheBuiltInClient(t *testing.T) {
+func TestBodiesBecomeTokenRequests(t *testing.T) {
 	t.Parallel()
 	tokens := &fakeTokens{}
-	h := routes(tokens, legacyjwt.Compat52)
+	h := routes(tokens, codec.Compat52)
 	w := postJSON(h, simplejwt.ObtainPath, `{"username":" alice ","password":" pass word "}`)
 	if w.Body.String() != `{"refresh":"refresh-token","access":"access-token"}` {
 		t.Error(w.Body)
 	}
-	if r := tokens.last; r.Client.ID != "simplejwt" || r.Client.Method != "none" || r.GrantType != "password" || r.Username != "alice" ||
-		r.Password.Reveal() != "pass word" || !r.NoLastLogin {
+	if r := tokens.last; r.GrantType != "password" || r.Username != "alice" ||
+		r.Password.Reveal() != "pass word" || !r.KeepLastLogin {
 		t.Errorf("%+v", r)
 	}
 	w = postJSON(h, simplejwt.RefreshPath, `{"refresh":"tok"}`)
 	if w.Body.String() != `{"access":"access-token","refresh":"refresh-token"}` {
 		t.Error(w.Body)
 	}
-	if r := tokens.last; r.Client.ID != "simplejwt" || r.GrantType != "refresh_token" || r.RefreshToken.Reveal() != "tok" {
+	if r := tokens.last; r.GrantType != "refresh_token" || r.RefreshToken.Reveal() != "tok" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -181,7 +185,7 @@ func TestRequestsAreMadeInTheNameOfTheBuiltInClient(t *testing.T) {
 // TestPagesReadWhyTheyWereRefused: a page of an allowed origin sees the reason and the request id.
 func TestPagesReadWhyTheyWereRefused(t *testing.T) {
 	t.Parallel()
-	h := routes(&fakeTokens{err: refusal(token.ReasonRetired)}, legacyjwt.Compat52)
+	h := routes(&fakeTokens{err: refusal(protocol.ReasonRetired)}, codec.Compat52)
 	w := postJSON(h, simplejwt.RefreshPath, `{"refresh":"x"}`, "Origin", "https://spa.example")
 	exposed := w.Header().Get("Access-Control-Expose-Headers")
 	for _, name := range []string{simplejwt.ReasonHeader, "X-Request-Id"} {
@@ -197,7 +201,7 @@ func TestPagesReadWhyTheyWereRefused(t *testing.T) {
 
 func TestThePathWithoutItsSlash(t *testing.T) {
 	t.Parallel()
-	h := routes(&fakeTokens{}, legacyjwt.Compat52)
+	h := routes(&fakeTokens{}, codec.Compat52)
 	if w := postJSON(h, "/api/token/refresh", `{"refresh":"x"}`); w.Code != 200 {
 		t.Errorf("POST: %d %s", w.Code, w.Body)
 	}

@@ -6,6 +6,7 @@ import (
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // obtain is TokenObtainPairView.
@@ -16,8 +17,8 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 			"token pair to prove the authentication of those credentials.",
 		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			resp, err := h.exchange(r.Context(), token.Request{
-				GrantType: token.GrantPassword, Username: values[0], Password: secret(values[1]),
+			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
+				GrantType: token.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
 			})
 			if err != nil {
 				return nil, h.refused(err)

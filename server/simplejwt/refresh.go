@@ -6,6 +6,7 @@ import (
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // refresh is TokenRefreshView. Whether the answer has a refresh token too is the rotation policy's business.
@@ -16,8 +17,8 @@ func (h *Handlers) refresh(j *jar) *drf.View {
 			"token if the refresh token is valid.",
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}, {Name: "access", Label: "Access", ReadOnly: true}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			resp, err := h.exchange(r.Context(), token.Request{
-				GrantType: token.GrantRefreshToken, RefreshToken: secret(values[0]),
+			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
+				GrantType: token.GrantRefreshToken, RefreshToken: storage.Secret(values[0]),
 			})
 			if err != nil {
 				return nil, j.refused(values[0], h.refused(err))

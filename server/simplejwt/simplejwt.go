@@ -1,17 +1,13 @@
 package simplejwt
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"time"
 
-	"latchkey/clients"
-	"latchkey/server/internal/legacyjwt"
 	"latchkey/server/route"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/simplejwt/drf"
-	"latchkey/server/token"
-	"latchkey/storage"
 )
 
 // The addresses, as the original's documents have them.
@@ -25,18 +21,11 @@ const (
 // realm is that of the WWW-Authenticate header.
 const realm = "api"
 
-// Tokens is what the routes ask of the token service.
-type Tokens interface {
-	Exchange(ctx context.Context, req *token.Request) (*token.Response, error)
-	VerifySimpleJWT(ctx context.Context, raw string) error
-	BlacklistSimpleJWT(ctx context.Context, raw string) error
-}
-
-// Config is what the handlers work with.
+// Config is the configuration of the handlers.
 type Config struct {
 	Tokens Tokens
 	// Compat selects the words, where releases of simplejwt differ.
-	Compat legacyjwt.Compat
+	Compat codec.Compat
 	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
 	UpdateLastLogin bool
 	// Sliding serves sliding tokens too.
@@ -49,19 +38,19 @@ type Config struct {
 
 // Handlers are the routes.
 type Handlers struct {
-	tokens          Tokens
-	compat          legacyjwt.Compat
-	updateLastLogin bool
-	sliding         bool
-	bodies          *drf.Bodies
-	cookie          *cookie // nil: tokens travel in the bodies
-	sunset          time.Time
+	tokens        Tokens
+	compat        codec.Compat
+	keepLastLogin bool
+	sliding       bool
+	bodies        *drf.Bodies
+	cookie        *cookie // nil: tokens travel in the bodies
+	sunset        time.Time
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
 	return &Handlers{
-		tokens: c.Tokens, compat: c.Compat, updateLastLogin: c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies(),
+		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies(),
 		cookie: newCookie(c.Cookie), sunset: c.Sunset,
 	}
 }
@@ -127,15 +116,3 @@ func notFound(w http.ResponseWriter, _ *http.Request) error {
 	drf.WritePage(w, http.StatusNotFound, drf.NotFoundPage)
 	return nil
 }
-
-// exchange asks for tokens in the name of the built-in client.
-func (h *Handlers) exchange(ctx context.Context, req token.Request) (*token.Response, error) {
-	req.Client = token.Credentials{Method: token.AuthNone, ID: clients.SimpleJWTID}
-	req.NoLastLogin = !h.updateLastLogin
-	return h.tokens.Exchange(ctx, &req)
-}
-
-var _ Tokens = (*token.Service)(nil)
-
-// secret marks what must not be shown.
-func secret(value string) storage.Secret { return storage.Secret(value) }

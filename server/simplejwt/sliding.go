@@ -6,6 +6,7 @@ import (
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
+	"latchkey/storage"
 )
 
 // The addresses of sliding tokens.
@@ -30,7 +31,9 @@ func (h *Handlers) obtainSliding() *drf.View {
 			"prove the authentication of those credentials.",
 		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			return h.slid(r, token.Request{GrantType: token.GrantPassword, Username: values[0], Password: secret(values[1])})
+			return h.slid(r, &token.Request{
+				GrantType: token.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
+			})
 		},
 	}
 }
@@ -43,14 +46,13 @@ func (h *Handlers) refreshSliding() *drf.View {
 			"token's refresh period has not expired.",
 		Fields: []drf.Field{{Name: "token", Label: "Token"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			return h.slid(r, token.Request{GrantType: token.GrantRefreshToken, RefreshToken: secret(values[0])})
+			return h.slid(r, &token.Request{GrantType: token.GrantRefreshToken, RefreshToken: storage.Secret(values[0])})
 		},
 	}
 }
 
-func (h *Handlers) slid(r *http.Request, req token.Request) (*pyjson.Dict, error) {
-	req.Sliding = true
-	resp, err := h.exchange(r.Context(), req)
+func (h *Handlers) slid(r *http.Request, req *token.Request) (*pyjson.Dict, error) {
+	resp, err := h.tokens.ExchangeSliding(r.Context(), req)
 	if err != nil {
 		return nil, h.refused(err)
 	}

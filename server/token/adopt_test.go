@@ -11,6 +11,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/keys"
+	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -82,7 +83,7 @@ func TestATokenInFlightBecomesOneGrant(t *testing.T) {
 		if _, claims := claimsOf(t, next.AccessToken); claims["favourite"] != "blue" {
 			t.Errorf("a claim was lost on the way: %v", claims)
 		}
-		w.refused(clients.SimpleJWTID, raw, token.ReasonRetired)
+		w.refused(clients.SimpleJWTID, raw, protocol.ReasonRetired)
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 		if err != nil || len(grants) != 1 {
 			t.Errorf("%d grants, %v; want one", len(grants), err)
@@ -98,25 +99,25 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.clock.now().Add(-time.Hour)
-	w.refused(clients.SimpleJWTID, w.django("a1", inactive.ID, before), token.ReasonUserInactive)
-	w.refused(clients.SimpleJWTID, w.django("a2", 4711, before), token.ReasonUserRemoved)
-	w.refused(clients.SimpleJWTID, w.django("a3", "no number", before), token.ReasonUserRemoved)
+	w.refused(clients.SimpleJWTID, w.django("a1", inactive.ID, before), protocol.ReasonUserInactive)
+	w.refused(clients.SimpleJWTID, w.django("a2", 4711, before), protocol.ReasonUserRemoved)
+	w.refused(clients.SimpleJWTID, w.django("a3", "no number", before), protocol.ReasonUserRemoved)
 
 	// One that was issued before the user's sessions were ended here is dead, one that was issued after lives.
 	w.clock.advance(time.Second)
 	if err := w.store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.now(), nil); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, w.django("a4", w.user.ID, before), token.ReasonUserSessions)
+	w.refused(clients.SimpleJWTID, w.django("a4", w.user.ID, before), protocol.ReasonUserSessions)
 	w.clock.advance(2 * time.Second)
 	w.refresh(clients.SimpleJWTID, w.django("a5", w.user.ID, w.clock.now().Add(-time.Second)))
 
 	// Ended before its first use.
 	raw := w.django("a6", w.user.ID, w.clock.now())
-	if err := w.svc.BlacklistSimpleJWT(t.Context(), raw.Reveal()); err != nil {
+	if err := w.simplejwt.Blacklist(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, raw, token.ReasonSessionRevoked)
+	w.refused(clients.SimpleJWTID, raw, protocol.ReasonSessionRevoked)
 }
 
 // An operator who changes the root secret must not bring back to life what was ended.
@@ -126,7 +127,7 @@ func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
 	now := w.clock.now()
 	ended, retired, used := w.django("b1", w.user.ID, now), w.django("b2", w.user.ID, now), w.django("b3", w.user.ID, now)
 	w.refresh(clients.SimpleJWTID, ended)
-	if err := w.svc.BlacklistSimpleJWT(t.Context(), ended.Reveal()); err != nil {
+	if err := w.simplejwt.Blacklist(t.Context(), ended); err != nil {
 		t.Fatal(err)
 	}
 	w.refresh(clients.SimpleJWTID, w.refresh(clients.SimpleJWTID, retired).RefreshToken)
@@ -141,8 +142,8 @@ func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
 	if w.svc, err = token.New(w.cfg); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, ended, token.ReasonSessionRevoked)
-	w.refused(clients.SimpleJWTID, retired, token.ReasonRetired)
+	w.refused(clients.SimpleJWTID, ended, protocol.ReasonSessionRevoked)
+	w.refused(clients.SimpleJWTID, retired, protocol.ReasonRetired)
 	if again := w.refresh(clients.SimpleJWTID, used); again.GrantID != before.GrantID {
 		t.Error("the same token found another session")
 	}

@@ -15,6 +15,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +26,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"latchkey/clients"
+	"latchkey/server/clientauth"
 	"latchkey/server/internal/jwks"
+	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -75,17 +79,6 @@ func newSigners(t *testing.T, store storage.Store, change func(*clients.Metadata
 		}
 	}
 	return s
-}
-
-// serve makes the service once more, with where it finds the keys of clients.
-func (s *signers) serve(keys token.ClientKeys) {
-	cfg := s.cfg
-	cfg.ClientKeys = keys
-	svc, err := token.New(cfg)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.svc = svc
 }
 
 func (s *signers) sign(alg, input string) []byte {
@@ -150,7 +143,7 @@ func (s *signers) claims(client string, changes map[string]any) string {
 func (s *signers) ask(client string, assertion storage.Secret) error {
 	_, err := s.svc.Exchange(s.t.Context(), &token.Request{
 		GrantType: token.GrantClientCredentials,
-		Client:    token.Credentials{Method: token.AuthPrivateKeyJWT, ID: client, Assertion: assertion},
+		Client:    clientauth.Credentials{Method: clients.AuthPrivateKeyJWT, ID: client, Assertion: assertion},
 	})
 	return err
 }
@@ -162,9 +155,9 @@ func (s *signers) accepted(what string, err error) {
 	}
 }
 
-func (s *signers) refusedFor(what string, err error, reason token.Reason) {
+func (s *signers) refusedFor(what string, err error, reason protocol.Reason) {
 	s.t.Helper()
-	e := token.AsError(err)
+	e := protocol.AsError(err)
 	if err == nil || e.Code != "invalid_client" || e.Status != 401 || e.Reason != reason {
 		s.t.Errorf("%s: %v, want invalid_client for %s", what, err, reason)
 	}
@@ -204,7 +197,7 @@ func TestStatement27Claims(t *testing.T) {
 		"no jti": {"jti": nil}, "an empty jti": {"jti": ""}, "a jti too long": {"jti": strings.Repeat("j", 256)}, "a jti that is a number": {"jti": 1},
 		"another iss": {"iss": "other"}, "another sub": {"sub": "other"}, "another client": {"iss": "other", "sub": "other"}, "no iss": {"iss": nil}, "no sub": {"sub": nil},
 	} {
-		s.refusedFor(name, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes))), token.ReasonAssertion)
+		s.refusedFor(name, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes))), protocol.ReasonAssertion)
 	}
 }
 
@@ -216,7 +209,7 @@ func TestAClientWithAWrongClockIsToldTheTime(t *testing.T) {
 		"slow": {"iat": now - 3600, "exp": now - 3540}, "fast": {"iat": now + 3600, "exp": now + 3660}, "a little fast": {"iat": now + 60},
 	} {
 		err := s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes)))
-		if e := token.AsError(err); !strings.Contains(e.Description, fmt.Sprintf("the server's clock says %d, ", now)) {
+		if e := protocol.AsError(err); !strings.Contains(e.Description, fmt.Sprintf("the server's clock says %d, ", now)) {
 			t.Errorf("%s: %q", name, e.Description)
 		}
 	}
@@ -231,34 +224,34 @@ func TestStatement28Headers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, alg, header string
-		reason            token.Reason
+		reason            protocol.Reason
 	}{
-		{"none", "", `{"alg":"none"}`, token.ReasonAssertion},
-		{"NONE", "", `{"alg":"NoNe"}`, token.ReasonAssertion},
-		{"no alg", "ES256", `{}`, token.ReasonAssertion},
-		{"RS512", "RS256", `{"alg":"RS512"}`, token.ReasonAssertion},
-		{"lower case", "ES256", `{"alg":"es256"}`, token.ReasonAssertion},
-		{"Alg", "ES256", `{"Alg":"ES256"}`, token.ReasonAssertion},
-		{"public key as a secret", "HS256", `{"alg":"HS256","kid":"rs"}`, token.ReasonAssertionMAC},
-		{"public key as a secret under another name", "HS256", `{"alg":"RS256","kid":"rs"}`, token.ReasonAssertionKey},
-		{"alg twice", "ES256", `{"alg":"ES256","alg":"ES256"}`, token.ReasonAssertion},
-		{"alg twice, none last", "ES256", `{"alg":"ES256","alg":"none"}`, token.ReasonAssertion},
-		{"alg twice by an escape", "ES256", `{"alg":"ES256","\u0061lg":"none"}`, token.ReasonAssertion},
-		{"embedded key", "foreign", `{"alg":"ES256","jwk":` + string(foreign) + `}`, token.ReasonAssertion},
-		{"jku", "foreign", `{"alg":"ES256","jku":"https://evil.example/jwks"}`, token.ReasonAssertion},
-		{"x5u", "foreign", `{"alg":"ES256","x5u":"https://evil.example/x"}`, token.ReasonAssertion},
-		{"x5c", "foreign", `{"alg":"ES256","x5c":[]}`, token.ReasonAssertion},
-		{"crit", "ES256", `{"alg":"ES256","crit":["exp"],"exp":1}`, token.ReasonAssertion},
-		{"b64", "ES256", `{"alg":"ES256","b64":false}`, token.ReasonAssertion},
-		{"an access token's type", "ES256", `{"alg":"ES256","typ":"at+jwt"}`, token.ReasonAssertion},
-		{"typ is a list", "ES256", `{"alg":"ES256","typ":["JWT"]}`, token.ReasonAssertion},
-		{"more behind it", "ES256", `{"alg":"ES256"} {}`, token.ReasonAssertion},
-		{"a list", "ES256", `["ES256"]`, token.ReasonAssertion},
-		{"another's key", "foreign", `{"alg":"ES256"}`, token.ReasonAssertionKey},
-		{"another's key under a good name", "foreign", `{"alg":"ES256","kid":"es"}`, token.ReasonAssertionKey},
-		{"another key of the client", "EdDSA", `{"alg":"EdDSA","kid":"es"}`, token.ReasonAssertionKey},
-		{"an unknown kid", "ES256", `{"alg":"ES256","kid":"new"}`, token.ReasonAssertionKey},
-		{"a key for encryption", "ES256", `{"alg":"ES256","kid":"enc"}`, token.ReasonAssertionKey},
+		{"none", "", `{"alg":"none"}`, protocol.ReasonAssertion},
+		{"NONE", "", `{"alg":"NoNe"}`, protocol.ReasonAssertion},
+		{"no alg", "ES256", `{}`, protocol.ReasonAssertion},
+		{"RS512", "RS256", `{"alg":"RS512"}`, protocol.ReasonAssertion},
+		{"lower case", "ES256", `{"alg":"es256"}`, protocol.ReasonAssertion},
+		{"Alg", "ES256", `{"Alg":"ES256"}`, protocol.ReasonAssertion},
+		{"public key as a secret", "HS256", `{"alg":"HS256","kid":"rs"}`, protocol.ReasonAssertionMAC},
+		{"public key as a secret under another name", "HS256", `{"alg":"RS256","kid":"rs"}`, protocol.ReasonAssertionKey},
+		{"alg twice", "ES256", `{"alg":"ES256","alg":"ES256"}`, protocol.ReasonAssertion},
+		{"alg twice, none last", "ES256", `{"alg":"ES256","alg":"none"}`, protocol.ReasonAssertion},
+		{"alg twice by an escape", "ES256", `{"alg":"ES256","\u0061lg":"none"}`, protocol.ReasonAssertion},
+		{"embedded key", "foreign", `{"alg":"ES256","jwk":` + string(foreign) + `}`, protocol.ReasonAssertion},
+		{"jku", "foreign", `{"alg":"ES256","jku":"https://evil.example/jwks"}`, protocol.ReasonAssertion},
+		{"x5u", "foreign", `{"alg":"ES256","x5u":"https://evil.example/x"}`, protocol.ReasonAssertion},
+		{"x5c", "foreign", `{"alg":"ES256","x5c":[]}`, protocol.ReasonAssertion},
+		{"crit", "ES256", `{"alg":"ES256","crit":["exp"],"exp":1}`, protocol.ReasonAssertion},
+		{"b64", "ES256", `{"alg":"ES256","b64":false}`, protocol.ReasonAssertion},
+		{"an access token's type", "ES256", `{"alg":"ES256","typ":"at+jwt"}`, protocol.ReasonAssertion},
+		{"typ is a list", "ES256", `{"alg":"ES256","typ":["JWT"]}`, protocol.ReasonAssertion},
+		{"more behind it", "ES256", `{"alg":"ES256"} {}`, protocol.ReasonAssertion},
+		{"a list", "ES256", `["ES256"]`, protocol.ReasonAssertion},
+		{"another's key", "foreign", `{"alg":"ES256"}`, protocol.ReasonAssertionKey},
+		{"another's key under a good name", "foreign", `{"alg":"ES256","kid":"es"}`, protocol.ReasonAssertionKey},
+		{"another key of the client", "EdDSA", `{"alg":"EdDSA","kid":"es"}`, protocol.ReasonAssertionKey},
+		{"an unknown kid", "ES256", `{"alg":"ES256","kid":"new"}`, protocol.ReasonAssertionKey},
+		{"a key for encryption", "ES256", `{"alg":"ES256","kid":"enc"}`, protocol.ReasonAssertionKey},
 	} {
 		s.refusedFor(c.name, s.ask("signer", s.compact(c.alg, c.header, s.claims("signer", nil))), c.reason)
 	}
@@ -266,12 +259,12 @@ func TestStatement28Headers(t *testing.T) {
 	for _, payload := range []string{
 		strings.Replace(good, `"aud"`, `"aud":"https://other.example","aud"`, 1), good + good, "[]", "", "{", good[:len(good)-1],
 	} {
-		s.refusedFor(payload, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, payload)), token.ReasonAssertion)
+		s.refusedFor(payload, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, payload)), protocol.ReasonAssertion)
 	}
 	jwt := s.compact("ES256", `{"alg":"ES256"}`, good).Reveal()
 	for _, raw := range []string{"", "a.b", ".", "..", jwt + ".", jwt + "=", " " + jwt, strings.Repeat("a", 9000), jwt[:strings.LastIndexByte(jwt, '.')] + "."} {
 		err := s.ask("signer", storage.Secret(raw))
-		if e := token.AsError(err); err == nil || e.Code != "invalid_client" {
+		if e := protocol.AsError(err); err == nil || e.Code != "invalid_client" {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
@@ -290,7 +283,7 @@ func TestStatement27OneUse(t *testing.T) {
 					switch err := s.ask("signer", assertion); {
 					case err == nil:
 						good.Add(1)
-					case token.AsError(err).Reason != token.ReasonAssertionReplay:
+					case protocol.AsError(err).Reason != protocol.ReasonAssertionReplay:
 						t.Error(err)
 					}
 				})
@@ -302,10 +295,10 @@ func TestStatement27OneUse(t *testing.T) {
 		}
 		// Another client may use the same jti; and a signature that is wrong uses up none.
 		same := map[string]any{"jti": "same"}
-		s.refusedFor("a forged one", s.ask("signer", s.compact("foreign", `{"alg":"ES256"}`, s.claims("signer", same))), token.ReasonAssertionKey)
+		s.refusedFor("a forged one", s.ask("signer", s.compact("foreign", `{"alg":"ES256"}`, s.claims("signer", same))), protocol.ReasonAssertionKey)
 		s.accepted("the first", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", same))))
 		s.accepted("the other client", s.ask("other", s.compact("ES256", `{"alg":"ES256"}`, s.claims("other", same))))
-		s.refusedFor("the second", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", same))), token.ReasonAssertionReplay)
+		s.refusedFor("the second", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", same))), protocol.ReasonAssertionReplay)
 	})
 }
 
@@ -315,20 +308,20 @@ func TestMethodOfTheClient(t *testing.T) {
 	s := newSigners(t, sqlitetest.SQLite(t), func(m *clients.Metadata) { m.TokenEndpointAuthSigningAlg = "EdDSA" })
 	s.accepted("its algorithm", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))))
 	s.accepted("its algorithm by its other name", s.ask("signer", s.compact("Ed25519", `{"alg":"Ed25519"}`, s.claims("signer", map[string]any{"jti": "other"}))))
-	s.refusedFor("another algorithm", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))), token.ReasonAssertion)
-	s.refusedFor("a client with a secret", s.ask("strict", s.compact("ES256", `{"alg":"ES256"}`, s.claims("strict", nil))), token.ReasonClient)
-	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), token.ReasonClient)
-	for _, method := range []string{token.AuthBasic, token.AuthPost, token.AuthNone} {
+	s.refusedFor("another algorithm", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))), protocol.ReasonAssertion)
+	s.refusedFor("a client with a secret", s.ask("strict", s.compact("ES256", `{"alg":"ES256"}`, s.claims("strict", nil))), protocol.ReasonClient)
+	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), protocol.ReasonClient)
+	for _, method := range []string{clients.AuthBasic, clients.AuthPost, clients.AuthNone} {
 		_, err := s.svc.Exchange(t.Context(), &token.Request{
-			GrantType: token.GrantClientCredentials, Client: token.Credentials{Method: method, ID: "signer", Secret: "x"},
+			GrantType: token.GrantClientCredentials, Client: clientauth.Credentials{Method: method, ID: "signer", Secret: "x"},
 		})
-		s.refusedFor(method, err, token.ReasonClient)
+		s.refusedFor(method, err, protocol.ReasonClient)
 	}
 	if err := s.clients.SetDisabled(t.Context(), "signer", true); err != nil {
 		t.Fatal(err)
 	}
 	s.clientsChanged()
-	s.refusedFor("disabled", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))), token.ReasonClient)
+	s.refusedFor("disabled", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))), protocol.ReasonClient)
 }
 
 // A client that had a secret before it got keys can't use it any more.
@@ -344,7 +337,7 @@ func TestSecretOfAClientThatNowHasKeys(t *testing.T) {
 	}
 	s.clientsChanged()
 	_, err = s.svc.Exchange(t.Context(), &token.Request{GrantType: token.GrantClientCredentials, Client: s.credentials("server")})
-	s.refusedFor("the secret", err, token.ReasonClient)
+	s.refusedFor("the secret", err, protocol.ReasonClient)
 }
 
 // noKeys finds no keys, and says why.
@@ -370,41 +363,48 @@ func TestAssertionsWhileSomethingIsAway(t *testing.T) {
 	assertion := s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))
 	s.serve(noKeys{})
 	err := s.ask("signer", assertion)
-	s.refusedFor("no keys", err, token.ReasonAssertionKey)
-	if e := token.AsError(err); !errors.Is(err, errAway) || !strings.HasPrefix(e.Description, "Client authentication failed") {
+	s.refusedFor("no keys", err, protocol.ReasonAssertionKey)
+	if e := protocol.AsError(err); !errors.Is(err, errAway) || !strings.HasPrefix(e.Description, "Client authentication failed") {
 		t.Errorf("%v, %q", err, e.Description)
 	}
 	s.serve(nil)
-	s.refusedFor("nowhere to look", s.ask("signer", assertion), token.ReasonClient)
-	s.cfg.Store = awayJTIs{s.store}
+	s.refusedFor("nowhere to look", s.ask("signer", assertion), protocol.ReasonClient)
+	s.store = awayJTIs{s.store}
 	s.serve(jwks.New(jwks.Config{Now: s.clock.now}))
-	if e := token.AsError(s.ask("signer", assertion)); e.Status != 503 {
+	if e := protocol.AsError(s.ask("signer", assertion)); e.Status != 503 {
 		t.Errorf("database away: %v", e)
 	}
 	s.svc = good
 	s.accepted("afterwards", s.ask("signer", assertion))
 }
 
+// assertedClient returns the client that a request names by its assertion alone.
+func assertedClient(raw storage.Secret) (string, error) {
+	form := url.Values{"client_assertion": {raw.Reveal()}, "client_assertion_type": {clientauth.AssertionType}}
+	cred, err := clientauth.FromRequest(httptest.NewRequest("POST", "/oauth2/token", nil), form)
+	return cred.ID, err
+}
+
 func TestAssertionClient(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
-	if id, err := token.AssertionClient(s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))); err != nil || id != "signer" {
+	if id, err := assertedClient(s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))); err != nil || id != "signer" {
 		t.Errorf("%q, %v", id, err)
 	}
 	for name, raw := range map[string]storage.Secret{
-		"nothing": "", "two names": s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", map[string]any{"iss": "x"})),
-		"no name": s.compact("ES256", `{"alg":"ES256"}`, s.claims("", nil)),
+		"two names": s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", map[string]any{"iss": "x"})),
+		"no name":   s.compact("ES256", `{"alg":"ES256"}`, s.claims("", nil)),
 	} {
-		_, err := token.AssertionClient(raw)
-		s.refusedFor(name, err, token.ReasonAssertion)
+		_, err := assertedClient(raw)
+		s.refusedFor(name, err, protocol.ReasonAssertion)
 	}
 }
 
 func FuzzAssertion(f *testing.F) {
 	f.Add("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJhIn0.AAAA")
 	f.Fuzz(func(t *testing.T, raw string) {
-		var e *token.Error
-		if id, err := token.AssertionClient(storage.Secret(raw)); (err == nil) == (id == "") || err != nil && !errors.As(err, &e) {
+		var e *protocol.Error
+		if id, err := assertedClient(storage.Secret(raw)); (err == nil) == (id == "") || err != nil && !errors.As(err, &e) {
 			t.Errorf("%q, %v", id, err)
 		}
 	})

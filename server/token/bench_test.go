@@ -52,7 +52,7 @@ func BenchmarkRefresh(b *testing.B) {
 			}
 			w.cfg.Store = grantStore{w.store, live}
 			if client == clients.SimpleJWTID {
-				w.cfg.SimpleJWT.Rotation = clients.RotationStrict
+				w.setRotation(clients.SimpleJWTID, clients.RotationStrict)
 			}
 			svc, err := token.New(w.cfg)
 			if err != nil {

@@ -1,84 +1,90 @@
 package token
 
 import (
+	"encoding/binary"
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/mac"
+	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
-// place is where a presented refresh token stands in the chain of its grant.
-type place string
+// Position is that of a presented refresh token in the chain of its grant.
+type Position string
 
 const (
-	// placeCurrent: it is the current token.
-	placeCurrent place = "current"
-	// placeSuccessor: it was handed out for the current one and is used for the first time.
-	placeSuccessor place = "successor"
-	// placePredecessor: it was replaced so recently that a slow tab may still present it.
-	placePredecessor place = "predecessor"
-	// placeAhead: the database has lost acknowledged writes (fail-over to a lagging replica, a restored backup).
-	placeAhead place = "ahead"
-	// placeRetired: its successor has been used. Presenting it is reuse: RFC 9700 §4.14.2.
-	placeRetired place = "retired"
-	// placeSuperseded: a sibling was used instead. Presenting it is reuse too.
-	placeSuperseded place = "superseded"
+	// positionCurrent is that of the current token.
+	positionCurrent Position = "current"
+	// positionSuccessor is that of a token issued for the current one, at its first use.
+	positionSuccessor Position = "successor"
+	// positionPredecessor is that of a token replaced so recently that a slow tab may still present it.
+	positionPredecessor Position = "predecessor"
+	// positionAhead is that of a token newer than the database, which has lost acknowledged writes (fail-over to a lagging replica,
+	// a restored backup).
+	positionAhead Position = "ahead"
+	// positionRetired is that of a token whose successor has been used. Presenting it is reuse: RFC 9700 §4.14.2.
+	positionRetired Position = "retired"
+	// positionSuperseded is that of a token whose sibling was used instead. Presenting it is reuse too.
+	positionSuperseded Position = "superseded"
 )
 
-func (p place) reuse() bool { return p == placeRetired || p == placeSuperseded }
+// Reuse reports whether the token was used before (RFC 9700 §4.14.2).
+func (p Position) Reuse() bool { return p == positionRetired || p == positionSuperseded }
 
-func (p place) reason() Reason {
-	if p == placeSuperseded {
-		return ReasonSuperseded
+// Reason returns why a token at a position of reuse is refused.
+func (p Position) Reason() protocol.Reason {
+	if p == positionSuperseded {
+		return protocol.ReasonSuperseded
 	}
-	return ReasonRetired
+	return protocol.ReasonRetired
 }
 
-// locate finds the place of an authentic token t in the chain of g.
-func locate(g *storage.Grant, t *refreshToken, p *policy, now time.Time) place {
+// Locate returns the position of an authentic token in the chain of a grant.
+func Locate(g *storage.Grant, t *RefreshToken, p *Policy, now time.Time) Position {
 	switch {
 	case t.ID == g.Current:
-		return placeCurrent
+		return positionCurrent
 	case t.Parent == g.Current && t.Generation == g.Generation+1:
-		return placeSuccessor
-	case t.ID == g.Previous && p.overlap > 0 && now.Sub(g.PreviousRetiredAt) <= p.overlap:
-		return placePredecessor
+		return positionSuccessor
+	case t.ID == g.Previous && p.Overlap > 0 && now.Sub(g.PreviousRetiredAt) <= p.Overlap:
+		return positionPredecessor
 	case t.Generation > g.Generation+1:
-		return placeAhead
+		return positionAhead
 	case t.Generation >= g.Generation:
-		return placeSuperseded
+		return positionSuperseded
 	default:
-		return placeRetired
+		return positionRetired
 	}
 }
 
-// step is what a presentation does to the chain: either the current token stays (touch), or another takes its place
+// step is the change of the chain that a presentation makes: either the current token stays (touch), or another replaces it
 // (advance). Then a successor is issued, or not.
 type step struct {
 	advance *storage.GrantAdvance // nil: touch
-	// window is how long a touch keeps the window that is open.
+	// window is how long a touch keeps an open window.
 	window time.Duration
-	// next says which token is given out, once the time of the window is known; nil: none.
-	next func(window time.Time) *refreshToken
+	// next returns the token that is issued, from the time of the window; nil when none is.
+	next func(window time.Time) *RefreshToken
 }
 
 // forever keeps any window that was ever opened.
 const forever = 100 * 365 * 24 * time.Hour
 
-// plan says what presenting t, which stands at the given place (not one of reuse), does under the policy.
-// See docs/rotation.md for the table.
-func (s *Service) plan(g *storage.Grant, t *refreshToken, at place, p *policy, now time.Time) step {
-	follow := func(parent storage.TokenID, generation int64) func(time.Time) *refreshToken {
-		return func(window time.Time) *refreshToken {
+// plan returns the step that the policy prescribes for a token t at a position that is not one of reuse. See docs/rotation.md for the
+// table.
+func (s *Service) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, now time.Time) step {
+	follow := func(parent storage.TokenID, generation int64) func(time.Time) *RefreshToken {
+		return func(window time.Time) *RefreshToken {
 			return s.successor(g, p, successorID(s.chainKey, parent, window), parent, generation+1, window)
 		}
 	}
 	adopt := &storage.GrantAdvance{ID: g.ID, From: g.Current, To: t.ID, Generation: t.Generation, Now: now}
 
-	switch p.rotation {
+	switch p.Rotation {
 	case clients.RotationReissue:
-		st := step{window: coalesce, next: func(time.Time) *refreshToken {
-			return s.successor(g, p, newTokenID(), t.ID, t.Generation+1, now)
+		st := step{window: coalesce, next: func(time.Time) *RefreshToken {
+			return s.successor(g, p, NewTokenID(), t.ID, t.Generation+1, now)
 		}}
 		if t.Generation > g.Generation {
 			st.advance = adopt
@@ -86,9 +92,9 @@ func (s *Service) plan(g *storage.Grant, t *refreshToken, at place, p *policy, n
 		return st
 
 	case clients.RotationStrict:
-		if at == placePredecessor {
-			// The same successor again: it is the current token, written anew from what the row keeps.
-			return step{window: forever, next: func(window time.Time) *refreshToken {
+		if at == positionPredecessor {
+			// The same successor again: it is the current token, written anew from the row.
+			return step{window: forever, next: func(window time.Time) *RefreshToken {
 				return s.successor(g, p, g.Current, t.ID, g.Generation, window)
 			}}
 		}
@@ -98,27 +104,35 @@ func (s *Service) plan(g *storage.Grant, t *refreshToken, at place, p *policy, n
 			next:    follow(t.ID, t.Generation),
 		}
 
-	default: // confirmed and off move the chain alike; off gives nothing out
+	default: // confirmed and off move the chain alike; off issues nothing
 		st := step{window: coalesce}
 		switch at {
-		case placeSuccessor, placeAhead:
+		case positionSuccessor, positionAhead:
 			st.advance = adopt
 			st.next = follow(t.ID, t.Generation)
 		default: // current and predecessor
 			st.next = follow(g.Current, g.Generation)
 		}
-		if p.rotation == clients.RotationOff {
+		if p.Rotation == clients.RotationOff {
 			st.next = nil
 		}
 		return st
 	}
 }
 
-// successor makes the token that is given out. Its times follow from the window alone, so that the same successor is
-// the same text.
-func (s *Service) successor(g *storage.Grant, p *policy, id, parent storage.TokenID, generation int64, window time.Time) *refreshToken {
-	return &refreshToken{
-		Grant: g.ID, ID: id, Parent: parent, Generation: generation, client: tagOf(g.ClientID),
+// successor returns the token that is issued. Its times follow from the window alone, so that the same successor is the same text.
+func (s *Service) successor(g *storage.Grant, p *Policy, id, parent storage.TokenID, generation int64, window time.Time) *RefreshToken {
+	return &RefreshToken{
+		Grant: g.ID, ID: id, Parent: parent, Generation: generation, Client: TagOf(g.ClientID),
 		IssuedAt: window.Truncate(time.Second), ExpiresAt: p.refreshExpiry(g, window),
 	}
+}
+
+// successorID derives the id of the token that follows the presented one: HMAC(key, presented id ‖ window). The same token presented
+// again in the same window gets the same successor, and nothing is stored for that.
+func successorID(key []byte, presented storage.TokenID, window time.Time) storage.TokenID {
+	var at [8]byte
+	binary.BigEndian.PutUint64(at[:], uint64(window.UnixMicro()))
+	sum := mac.Sum(key, presented[:], at[:])
+	return storage.TokenID(sum[:16])
 }

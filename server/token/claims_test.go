@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/protocol"
+	"latchkey/server/simplejwt"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -64,11 +66,9 @@ func TestClaimsOfTheUserAreComputedAtEachRefresh(t *testing.T) {
 
 func TestClaimsOfTheUserAreAClosedSet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, sqlitetest.SQLite(t))
 	for _, name := range []string{"password", "hash_password", "last_login", "user_id", ""} {
-		cfg := w.cfg
-		cfg.SimpleJWT.Claims = []string{"username", name}
-		if _, err := token.New(cfg); err == nil {
+		settings := simplejwt.Settings{Claims: []string{"username", name}}
+		if _, err := simplejwt.NewFormat(nil, settings, nil, nil); err == nil {
 			t.Errorf("a claim %q is taken", name)
 		}
 	}
@@ -78,7 +78,7 @@ func TestNoClaimsOfTheUserUnlessAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	_, claims := claimsOf(t, w.login(clients.SimpleJWTID).AccessToken)
-	for _, name := range token.UserClaims() {
+	for _, name := range simplejwt.UserClaims() {
 		if _, there := claims[name]; there {
 			t.Errorf("claims %v", claims)
 		}
@@ -114,13 +114,13 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		w.active(with("e4", "access", good))
 
 		stale := with("f1", "refresh", old)
-		w.refused(clients.SimpleJWTID, stale, token.ReasonPasswordChanged)
-		w.refused(clients.SimpleJWTID, with("f2", "refresh", strings.ToLower(good)), token.ReasonPasswordChanged)
-		w.refused(clients.SimpleJWTID, with("f3", "refresh", 7), token.ReasonPasswordChanged)
-		w.notSlid("a sliding token", with("f4", "sliding", old), token.ReasonPasswordChanged)
+		w.refused(clients.SimpleJWTID, stale, protocol.ReasonPasswordChanged)
+		w.refused(clients.SimpleJWTID, with("f2", "refresh", strings.ToLower(good)), protocol.ReasonPasswordChanged)
+		w.refused(clients.SimpleJWTID, with("f3", "refresh", 7), protocol.ReasonPasswordChanged)
+		w.notSlid("a sliding token", with("f4", "sliding", old), protocol.ReasonPasswordChanged)
 		w.inactive(with("f5", "access", old))
 		w.inactive(with("f6", "sliding", old))
-		if err := w.svc.BlacklistSimpleJWT(t.Context(), stale.Reveal()); err == nil || token.AsError(err).Reason != token.ReasonPasswordChanged {
+		if err := w.simplejwt.Blacklist(t.Context(), stale); err == nil || protocol.AsError(err).Reason != protocol.ReasonPasswordChanged {
 			t.Errorf("blacklist: %v", err)
 		}
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
@@ -133,7 +133,7 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		if err := w.users.SetPassword(t.Context(), bob.ID, testPassword); err != nil {
 			t.Fatal(err)
 		}
-		w.refused(clients.SimpleJWTID, with("g1", "refresh", good), token.ReasonUserSessions)
+		w.refused(clients.SimpleJWTID, with("g1", "refresh", good), protocol.ReasonUserSessions)
 	})
 }
 

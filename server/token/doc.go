@@ -1,4 +1,4 @@
-// Package token mints, rotates, checks and ends every token, whichever route speaks for it.
+// Package token mints, rotates, checks and ends tokens.
 //
-// It is the only package that imports fosite.
+// It is the only package that imports fosite: see fosite.go.
 package token

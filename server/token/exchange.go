@@ -2,386 +2,267 @@ package token
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"latchkey/clients"
-	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/claims"
+	"latchkey/server/clientauth"
 	"latchkey/server/internal/request"
-	"latchkey/server/users"
+	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
-// exchange is the unit of work of one token request: what is known of it, read once and written once.
-type exchange struct {
-	s      *Service
-	req    *Request
-	client *clients.Client
-	policy *policy
-	now    time.Time
+// Request is a token request (RFC 6749 §4.1.3, §4.3, §4.4, §6).
+type Request struct {
+	Client    clientauth.Credentials
+	GrantType string
 
-	// sliding is set when the request is for a sliding token.
-	sliding bool
+	// Username and Password are for the password grant.
+	Username string
+	Password storage.Secret
+	// RefreshToken is for the refresh_token grant.
+	RefreshToken storage.Secret
 
-	// login is set by the password grant, code by the authorization_code grant.
-	login *users.Authenticated
-	code  *storage.AuthorizationCode
-	// grant is the session, made by the password grant or found by the refresh grant.
-	grant *storage.Grant
-	// user is the session's, as it was when the grant was read; its password hash may be missing.
-	user *storage.User
-	// presented is the refresh token of the request, legacy the same in simplejwt's form, at its place in the chain.
-	presented *refreshToken
-	legacy    *legacyjwt.Token
-	at        place
-	// next is the refresh token that is given out; nil: none.
-	next *refreshToken
-	// moved is true once the guarded write of a refresh has succeeded.
-	moved bool
-	// access is the access token, once it is written: the ID token names its hash.
-	access string
-	// scope and audience are what the access token carries.
-	scope    []string
-	audience []string
-	// refusal is our own verdict, which fosite knows by an error of its own.
-	refusal error
+	// Code, CodeVerifier and RedirectURI are for the authorization_code grant; RedirectURI may be empty.
+	Code         storage.Secret
+	CodeVerifier storage.Secret
+	RedirectURI  string
+
+	// Scope is nil when the parameter is absent.
+	Scope *string
+	// Resource are the resource parameters (RFC 8707 §2).
+	Resource []string
+
+	// Format is that of the tokens; nil means the client's own.
+	Format Format
+	// KeepLastLogin leaves the user's last login as it is.
+	KeepLastLogin bool
 }
 
-// Exchange answers a token request (RFC 6749 §3.2). Every grant goes through this one pipeline: authenticate the client,
-// is the grant type allowed, fosite's checks with ours behind them, move the chain, mint.
-//
-// The error is an *Error or an outage: see AsError.
+// Response is a token response (RFC 6749 §5.1).
+type Response struct {
+	AccessToken  storage.Secret
+	RefreshToken storage.Secret // empty when none is issued
+	IDToken      storage.Secret // empty when none is issued
+	// ExpiresIn is the access token's whole lifetime in seconds.
+	ExpiresIn int64
+	// RefreshExpiresIn is the rest of the refresh token's life in seconds; zero when none is issued.
+	RefreshExpiresIn int64
+	// Scope is that of the access token, space separated.
+	Scope string
+	// GrantID is the session; zero for client_credentials.
+	GrantID storage.ID
+}
+
+// exchange is one token request on its way through the steps of its grant type.
+type exchange struct {
+	*Service
+	req    *Request
+	client *clients.Client
+	format Format
+	policy *Policy
+	now    time.Time
+
+	// What the tokens say is filled in by the steps. scope and audience are those of the access token.
+	scope, audience []string
+	grant           *storage.Grant
+	user            *storage.User
+	presented       *RefreshToken
+	next            *RefreshToken
+	nonce           string
+}
+
+// steps are those in which grant types differ. Exchange calls them in this order, after the client was authenticated and before the
+// tokens are minted; none can be left out but move, by a grant type that stores nothing.
+type steps struct {
+	// load reads what the request presents, and judges it.
+	load func(ctx context.Context) error
+	// check asks fosite whether the request is right, and settles scope and audience.
+	check func(ctx context.Context) error
+	// move writes what the request changes: one statement that decides.
+	move func(ctx context.Context) error
+}
+
+// Exchange answers a token request (RFC 6749 §3.2). The error is a *protocol.Error or an outage: see [protocol.AsError].
 func (s *Service) Exchange(ctx context.Context, req *Request) (*Response, error) {
 	resp, err := s.exchange(ctx, req)
 	outcome := "issued"
 	if err != nil {
-		e := AsError(err)
+		e := protocol.AsError(err)
 		outcome = e.Code
-		if e.Reason != ReasonNone {
+		if e.Reason != protocol.ReasonNone {
 			request.From(ctx).Event.Add(slog.String("reason", string(e.Reason)))
 		}
 	}
-	s.metrics.Tokens.WithLabelValues(s.grantLabel(req.GrantType), outcome).Inc()
+	s.metrics.Tokens.WithLabelValues(grantLabel(req.GrantType), outcome).Inc()
 	return resp, err
 }
 
-// grantLabel is a grant type for the log and the metrics. Text that a stranger sent is in neither: as a label it would be
-// unbounded, and a client that mixes up its parameters sends a password or a token here.
-func (s *Service) grantLabel(grantType string) string {
-	if _, known := s.handlers[grantType]; !known {
-		return "other"
+// grantLabel returns a grant type for the log and the metrics. Text of the request is in neither: as a label it would be unbounded,
+// and a client that mixes up its parameters sends a password or a token here.
+func grantLabel(grantType string) string {
+	if slices.Contains(GrantTypes(), grantType) {
+		return grantType
 	}
-	return grantType
+	return "other"
 }
 
 func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error) {
 	if req.GrantType == "" {
-		return nil, invalidRequest("The parameter grant_type is missing.")
+		return nil, protocol.InvalidRequest("The parameter grant_type is missing.")
 	}
-	client, err := s.authenticate(ctx, req.Client)
+	client, err := s.auth.Authenticate(ctx, req.Client)
 	if err != nil {
 		return nil, err
 	}
-	// The client is still in the database when the operator switches its routes off: with it anybody could log in at the
-	// token endpoint instead. It may still revoke what it holds.
-	if client.ID == clients.SimpleJWTID && s.simplejwt.Off {
-		return nil, errClient()
+	x := &exchange{Service: s, req: req, client: client, format: req.Format, now: s.now()}
+	if x.format == nil {
+		x.format = s.formatOf(client)
 	}
-	request.From(ctx).Event.Add(slog.String("client_id", client.ID), slog.String("grant_type", s.grantLabel(req.GrantType)))
-	handler, err := s.handlerFor(client, req.GrantType)
+	x.policy = x.format.Policy(s.deployment, client)
+	if x.policy.Closed {
+		return nil, protocol.ClientRefused()
+	}
+	request.From(ctx).Event.Add(slog.String("client_id", client.ID), slog.String("grant_type", grantLabel(req.GrantType)))
+	steps, err := x.steps()
 	if err != nil {
 		return nil, err
 	}
-	x := &exchange{s: s, req: req, client: client, policy: s.policyOf(client), now: s.now()}
-	if x.sliding = req.Sliding && client.ID == clients.SimpleJWTID; x.sliding {
-		x.policy = s.slidingPolicyOf(client)
-	}
-	ctx = withExchange(ctx, x)
-
-	access, err := x.accessRequest(ctx)
-	if err != nil {
+	if err := steps.load(ctx); err != nil {
 		return nil, err
 	}
-	if err := handler.HandleTokenEndpointRequest(ctx, access); err != nil {
-		return nil, x.translate(err)
-	}
-	if err := x.decide(ctx, access); err != nil {
+	if err := steps.check(ctx); err != nil {
 		return nil, err
 	}
-	minted := fosite.NewAccessResponse()
-	if err := handler.PopulateTokenEndpointResponse(ctx, access, minted); err != nil {
-		return nil, x.translate(err)
-	}
-	switch {
-	case x.login != nil:
-		err = x.begin(ctx)
-	case x.code != nil:
-		err = x.redeem(ctx)
-	}
-	if err != nil {
+	// Keys are made at their first use. After move nothing may fail any more that a request could wait for.
+	if err := x.prepareKeys(ctx); err != nil {
 		return nil, err
 	}
-	return x.response(minted), nil
+	if steps.move != nil {
+		if err := steps.move(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return x.mint(ctx)
 }
 
-// handlerFor finds fosite's handler. What the server lacks is unsupported_grant_type; what the client lacks is
+// steps returns those of the grant type. What the server lacks is unsupported_grant_type; what the client lacks is
 // unauthorized_client, before anything about the grant itself (RFC 6749 §5.2).
-func (s *Service) handlerFor(client *clients.Client, grantType string) (fosite.TokenEndpointHandler, error) {
-	handler, ok := s.handlers[grantType]
-	if !ok {
-		return nil, refuse("unsupported_grant_type", http.StatusBadRequest, ReasonBadRequest, "The server does not know this grant type.")
+func (x *exchange) steps() (steps, error) {
+	grantType := x.req.GrantType
+	if grantLabel(grantType) != grantType {
+		return steps{}, protocol.Refuse("unsupported_grant_type", protocol.ReasonBadRequest, "The server does not support this grant type.")
 	}
-	if !client.Allows(grantType) {
-		return nil, refuse("unauthorized_client", http.StatusBadRequest, ReasonBadRequest, "The client is not registered for the grant type %s.", grantType)
+	if !x.client.Allows(grantType) {
+		return steps{}, protocol.Refuse("unauthorized_client", protocol.ReasonBadRequest, "The client is not registered for the grant type %s.", grantType)
 	}
-	return handler, nil
-}
-
-// accessRequest states the request in fosite's terms. The handlers are called directly: NewAccessRequest would parse a
-// form, which the simplejwt routes do not have, and authenticate the client its own way.
-func (x *exchange) accessRequest(ctx context.Context) (*fosite.AccessRequest, error) {
-	access := fosite.NewAccessRequest(&session{x: x})
-	access.RequestedAt = x.now
-	access.GrantTypes = fosite.Arguments{x.req.GrantType}
-	access.Form = url.Values{}
-	asking := fositeClient{Client: x.client, scopes: allowedScopes(x.client)}
-	if x.req.GrantType == GrantRefreshToken {
-		asking.refresh = x
-	}
-	access.Client = asking
-
-	switch x.req.GrantType {
-	case GrantRefreshToken:
-		if x.req.RefreshToken == "" {
-			return nil, invalidRequest("The parameter refresh_token is missing.")
-		}
-		access.Form.Set("refresh_token", x.req.RefreshToken.Reveal())
-	case GrantAuthorizationCode:
-		if x.req.Code == "" {
-			return nil, invalidRequest("The parameter code is missing.")
-		}
-		access.Form.Set("code", x.req.Code.Reveal())
-		access.Form.Set("code_verifier", x.req.CodeVerifier.Reveal())
+	switch grantType {
 	case GrantPassword:
-		access.Form.Set("username", x.req.Username)
-		access.Form.Set("password", x.req.Password.Reveal())
-		fallthrough
-	default:
-		scopes := x.client.Scopes() // the default when none is asked for: all that the client is registered for
-		if x.req.Scope != nil {
-			scopes = strings.Fields(*x.req.Scope)
-		}
-		if x.req.GrantType == GrantClientCredentials && x.client.Unverified() {
-			// Anybody can register a client, with any scope. Where no user is asked, that must open nothing.
-			if x.req.Scope != nil && len(scopes) > 0 || len(x.req.Resource) > 0 {
-				return nil, refuse("invalid_scope", http.StatusBadRequest, ReasonBadRequest, "The operator has not verified the client: without a user it gets neither scopes nor resources.")
-			}
-			scopes = nil
-		}
-		access.SetRequestedScopes(scopes)
-		resources, err := x.s.allowResources(ctx, x.client, x.req.Resource)
-		if err != nil {
-			return nil, err
-		}
-		access.SetRequestedAudience(resources)
-	}
-	return access, nil
-}
-
-// decide settles, after fosite's checks and before anything is minted, what the tokens carry, and moves the chain.
-func (x *exchange) decide(ctx context.Context, access *fosite.AccessRequest) (err error) {
-	switch x.req.GrantType {
-	case GrantAuthorizationCode:
-		// A scope parameter means nothing here: RFC 6749 §4.1.3 has none.
-		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
-		x.fromCode(ctx)
-		if x.audience, err = narrowAudience(x.audience, x.req.Resource); err != nil {
-			return err
-		}
+		g := &passwordGrant{exchange: x}
+		return steps{g.load, g.check, g.move}, nil
 	case GrantRefreshToken:
-		if x.scope, err = narrowScope(access.GetGrantedScopes(), x.req.Scope); err != nil {
-			return err
-		}
-		if x.audience, err = narrowAudience(access.GetGrantedAudience(), x.req.Resource); err != nil {
-			return err
-		}
-		if err = x.move(ctx); err != nil {
-			return err
-		}
+		g := &refreshGrant{exchange: x}
+		return steps{g.load, g.check, g.move}, nil
+	case GrantAuthorizationCode:
+		g := &codeGrant{exchange: x}
+		return steps{g.load, g.check, g.move}, nil
 	default:
-		x.scope, x.audience = access.GetRequestedScopes(), access.GetRequestedAudience()
-		if x.login != nil {
-			x.makeGrant(ctx, x.login.User.ID, x.login.User.AuthEpoch)
-			x.user = x.login.User
-		}
+		g := &clientCredentialsGrant{exchange: x}
+		return steps{load: g.load, check: g.check}, nil
 	}
-	access.GrantedScope, access.GrantedAudience = x.scope, x.audience
-	return nil
 }
 
-// narrowScope gives the scope of the next access token: RFC 6749 §6, never more than was granted.
-func narrowScope(granted []string, asked *string) ([]string, error) {
-	if asked == nil {
-		return granted, nil
-	}
-	scopes := strings.Fields(*asked)
-	for _, scope := range scopes {
-		if !slices.Contains(granted, scope) {
-			return nil, refuse("invalid_scope", http.StatusBadRequest, ReasonBadRequest, "A scope was asked for that the session does not hold.")
-		}
-	}
-	return scopes, nil
-}
-
-// narrowAudience gives the audience of the next access token: RFC 8707 §2.2, a subset of what was granted, spelt as it was
-// granted.
-func narrowAudience(granted, asked []string) ([]string, error) {
-	if len(asked) == 0 {
-		return granted, nil
-	}
-	narrowed := make([]string, len(asked))
-	for i, resource := range asked {
-		at := slices.IndexFunc(granted, func(g string) bool { return sameResource(g, resource) })
-		if at < 0 {
-			return nil, invalidTarget()
-		}
-		narrowed[i] = granted[at]
-	}
-	return narrowed, nil
-}
-
-// sameResource tells whether two identifiers mean the same: an empty path is a slash (RFC 3986 §6.2.3), and clients that parse
-// URLs write the slash.
-func sameResource(a, b string) bool {
-	if a == b {
-		return true
-	}
-	bare, slashed := a, b
-	if len(a) > len(b) {
-		bare, slashed = b, a
-	}
-	_, authority, ok := strings.Cut(bare, "://")
-	return ok && bare+"/" == slashed && !strings.ContainsAny(authority, "/?")
-}
-
-func invalidTarget() *Error {
-	return refuse("invalid_target", http.StatusBadRequest, ReasonBadRequest, "The client may not ask for this resource.")
-}
-
-// allowResources checks the resource parameters (RFC 8707 §2) of a request that makes a new grant, and gives them as they are
-// registered.
-func (s *Service) allowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
-	if len(asked) == 0 {
-		return nil, nil
-	}
-	allowed := client.Policy.Resources
-	if len(allowed) == 0 {
-		if s.anyRes {
-			for _, resource := range asked {
-				if !clients.ValidResource(resource) {
-					return nil, invalidTarget()
-				}
-			}
-			return asked, nil
-		}
-		registered, err := s.clients.Resources(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range registered {
-			allowed = append(allowed, r.Identifier)
-		}
-	}
-	return narrowAudience(allowed, asked)
-}
-
-// makeGrant makes the session that a login or a code begins.
-func (x *exchange) makeGrant(ctx context.Context, userID, userEpoch int64) {
+// begin makes the session that a login or a code begins, and its first refresh token. Neither is stored yet.
+func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience []string) {
 	info := request.From(ctx)
 	g := &storage.Grant{
 		ID: storage.NewID(x.now), ClientID: x.client.ID, UserID: userID,
-		Scope: x.scope, Audience: x.audience,
+		Scope: x.scope, Audience: audience,
 		UserEpoch: userEpoch, ClientEpoch: x.client.AuthEpoch,
-		AuthTime: x.now, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.absolute),
+		AuthTime: x.now, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.Absolute),
 		UserAgent: info.UserAgent,
-		Current:   newTokenID(),
+		Current:   NewTokenID(),
 	}
 	if info.Address.IsValid() {
 		g.Address = info.Address.String()
 	}
 	x.grant = g
-	if !x.sliding && x.client.Allows(GrantRefreshToken) {
-		x.next = &refreshToken{
-			Grant: g.ID, ID: g.Current, client: tagOf(x.client.ID),
+	if !x.policy.SingleToken && x.client.Allows(GrantRefreshToken) {
+		x.next = &RefreshToken{
+			Grant: g.ID, ID: g.Current, Client: TagOf(x.client.ID),
 			IssuedAt: x.now.Truncate(time.Second), ExpiresAt: x.policy.refreshExpiry(g, x.now),
 		}
 	}
 }
 
-// begin writes the grant with everything that the login changes, in one act.
-func (x *exchange) begin(ctx context.Context) error {
-	login := x.login.Login
-	if login != nil && x.req.NoLastLogin {
-		login.SetLastLogin = time.Time{}
+// accessFormat returns the format of the access token, which may differ from that of the refresh token.
+func (x *exchange) accessFormat() Format {
+	switch {
+	case x.policy.AccessFormat != clients.FormatSimpleJWT || x.clientOnly():
+		return x.native
+	case x.format != x.native:
+		return x.format
 	}
-	event := x.s.users.LoginEvent(ctx, x.login.User, x.client.ID, x.grant.ID)
-	if err := x.s.store.CreateGrant(ctx, x.grant, login, event); err != nil {
-		return fmt.Errorf("begin a session: %w", err)
+	return x.formats[x.policy.AccessFormat]
+}
+
+// clientOnly reports whether the tokens are for the client itself: no user, no session (RFC 6749 §4.4).
+func (x *exchange) clientOnly() bool { return x.req.GrantType == GrantClientCredentials }
+
+// wantsIDToken reports whether the answer has an ID token (OpenID Connect Core §3.1.3.3, §12.2).
+func (x *exchange) wantsIDToken() bool {
+	return !x.clientOnly() && slices.Contains(x.scope, claims.ScopeOpenID)
+}
+
+// prepareKeys makes sure that the keys are there that mint signs with.
+func (x *exchange) prepareKeys(ctx context.Context) error {
+	if x.accessFormat() == x.native && x.policy.AccessFormat != clients.FormatOpaque {
+		if _, err := x.keys.Signer(ctx, x.policy.AccessAlg); err != nil {
+			return fmt.Errorf("find the key of access tokens: %w", err)
+		}
 	}
-	x.s.audited(event)
+	if x.wantsIDToken() {
+		if _, err := x.keys.Signer(ctx, idTokenAlg(x.client)); err != nil {
+			return fmt.Errorf("find the key of ID tokens: %w", err)
+		}
+	}
 	return nil
 }
 
-func (x *exchange) response(minted *fosite.AccessResponse) *Response {
+// mint writes the tokens of the answer.
+func (x *exchange) mint(ctx context.Context) (*Response, error) {
+	c := &Content{
+		Client: x.client, Policy: x.policy, Grant: x.grant, User: x.user, Presented: x.presented, Next: x.next,
+		Scope: x.scope, Audience: x.audience, IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
+	}
+	if x.grant != nil {
+		c.RefreshUntil = x.policy.refreshExpiry(x.grant, x.now)
+	}
+	access, err := x.accessFormat().WriteAccess(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("write an access token: %w", err)
+	}
+	now := x.now.Truncate(time.Second)
 	resp := &Response{
-		AccessToken: storage.Secret(minted.GetAccessToken()),
-		ExpiresIn:   int64(x.accessExpiry().Sub(x.now.Truncate(time.Second)) / time.Second),
-		Scope:       joinScope(x.scope),
-	}
-	if refresh, ok := minted.GetExtra("refresh_token").(string); ok {
-		resp.RefreshToken = storage.Secret(refresh)
-	}
-	if idToken, ok := minted.GetExtra("id_token").(string); ok {
-		resp.IDToken = storage.Secret(idToken)
-	}
-	if x.next != nil {
-		resp.RefreshExpiresIn = int64(x.next.ExpiresAt.Sub(x.now.Truncate(time.Second)) / time.Second)
+		AccessToken: storage.Secret(access), Scope: joinScope(x.scope),
+		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second),
 	}
 	if x.grant != nil {
 		resp.GrantID = x.grant.ID
 	}
-	return resp
-}
-
-// accessExpiry is the end of the access token: never past the end of its grant.
-func (x *exchange) accessExpiry() time.Time {
-	end := x.now.Add(x.policy.accessTTL)
-	if x.grant != nil && x.grant.ExpiresAt.Before(end) {
-		end = x.grant.ExpiresAt
+	if x.next != nil {
+		resp.RefreshExpiresIn = int64(x.next.ExpiresAt.Sub(now) / time.Second)
+		if resp.RefreshToken, err = x.format.WriteRefresh(ctx, c); err != nil {
+			return nil, fmt.Errorf("write a refresh token: %w", err)
+		}
 	}
-	return end.Truncate(time.Second)
-}
-
-// translate gives our own verdict where there is one, then fosite's where it is one of the protocol.
-func (x *exchange) translate(err error) error {
-	if x.refusal != nil {
-		return x.refusal
+	if x.wantsIDToken() {
+		if resp.IDToken, err = x.writeIDToken(ctx, access); err != nil {
+			return nil, fmt.Errorf("write an ID token: %w", err)
+		}
 	}
-	var e *fosite.RFC6749Error
-	if !errors.As(err, &e) || errors.Is(err, storage.ErrUnavailable) {
-		return err
-	}
-	switch e.ErrorField {
-	case "invalid_request", "invalid_scope", "invalid_grant", "unauthorized_client":
-		return &Error{Code: e.ErrorField, Status: http.StatusBadRequest, Reason: ReasonBadRequest, Description: e.HintField, cause: err}
-	}
-	return err
+	return resp, nil
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey/clients"
+	"latchkey/server/clientauth"
+	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -22,7 +24,7 @@ func code(err error) string {
 	if err == nil {
 		return "no error"
 	}
-	return token.AsError(err).Code
+	return protocol.AsError(err).Code
 }
 
 func TestClientAuthentication(t *testing.T) {
@@ -31,25 +33,25 @@ func TestClientAuthentication(t *testing.T) {
 	good := w.secrets["strict"]
 	for _, c := range []struct {
 		name string
-		cred token.Credentials
+		cred clientauth.Credentials
 		want string
 	}{
-		{"basic", token.Credentials{Method: token.AuthBasic, ID: "strict", Secret: good}, "no error"},
-		{"post", token.Credentials{Method: token.AuthPost, ID: "strict", Secret: good}, "no error"},
-		{"wrong secret", token.Credentials{Method: token.AuthBasic, ID: "strict", Secret: good + "x"}, "invalid_client"},
-		{"another client's secret", token.Credentials{Method: token.AuthBasic, ID: "confirmed", Secret: good}, "invalid_client"},
-		{"no secret", token.Credentials{Method: token.AuthNone, ID: "strict"}, "invalid_client"},
-		{"empty secret", token.Credentials{Method: token.AuthBasic, ID: "strict"}, "invalid_client"},
-		{"unknown client", token.Credentials{Method: token.AuthBasic, ID: "nobody", Secret: good}, "invalid_client"},
-		{"public client with a secret", token.Credentials{Method: token.AuthPost, ID: clients.SimpleJWTID, Secret: "x"}, "invalid_client"},
-		{"no client", token.Credentials{}, "invalid_client"},
+		{"basic", clientauth.Credentials{Method: clients.AuthBasic, ID: "strict", Secret: good}, "no error"},
+		{"post", clientauth.Credentials{Method: clients.AuthPost, ID: "strict", Secret: good}, "no error"},
+		{"wrong secret", clientauth.Credentials{Method: clients.AuthBasic, ID: "strict", Secret: good + "x"}, "invalid_client"},
+		{"another client's secret", clientauth.Credentials{Method: clients.AuthBasic, ID: "confirmed", Secret: good}, "invalid_client"},
+		{"no secret", clientauth.Credentials{Method: clients.AuthNone, ID: "strict"}, "invalid_client"},
+		{"empty secret", clientauth.Credentials{Method: clients.AuthBasic, ID: "strict"}, "invalid_client"},
+		{"unknown client", clientauth.Credentials{Method: clients.AuthBasic, ID: "nobody", Secret: good}, "invalid_client"},
+		{"public client with a secret", clientauth.Credentials{Method: clients.AuthPost, ID: clients.SimpleJWTID, Secret: "x"}, "invalid_client"},
+		{"no client", clientauth.Credentials{}, "invalid_client"},
 	} {
 		_, err := w.svc.Exchange(t.Context(), &token.Request{Client: c.cred, GrantType: token.GrantClientCredentials})
 		if got := code(err); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
-		if c.want == "invalid_client" && token.AsError(err).Status != http.StatusUnauthorized {
-			t.Errorf("%s: status %d", c.name, token.AsError(err).Status)
+		if c.want == "invalid_client" && protocol.AsError(err).Status != http.StatusUnauthorized {
+			t.Errorf("%s: status %d", c.name, protocol.AsError(err).Status)
 		}
 	}
 }
@@ -361,7 +363,7 @@ func TestRevocation(t *testing.T) {
 				t.Fatalf("%s of %s: %v", name, client, err)
 			}
 			w.inactive(second.AccessToken)
-			w.refused(client, second.RefreshToken, token.ReasonSessionRevoked)
+			w.refused(client, second.RefreshToken, protocol.ReasonSessionRevoked)
 			if err := revoke(client, pick(first, second)); err != nil {
 				t.Errorf("%s of %s, again: %v", name, client, err)
 			}
@@ -460,7 +462,7 @@ func TestAnOutageIsNeverAnOAuthError(t *testing.T) {
 		_, introspect := s.Introspect(t.Context(), &token.IntrospectRequest{Client: w.credentials("strict"), Token: resp.AccessToken})
 		revoke := s.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials("strict"), Token: resp.RefreshToken})
 		for i, err := range []error{refresh, introspect, revoke} {
-			e := token.AsError(err)
+			e := protocol.AsError(err)
 			if err == nil || e.Status != http.StatusServiceUnavailable || e.RetryAfter == 0 {
 				t.Errorf("request %d: %v, want 503 with Retry-After", i, err)
 			}
@@ -479,7 +481,7 @@ func TestPasswordRefusalsSayTheSame(t *testing.T) {
 	if _, err := w.users.Add(t.Context(), newUser("no-password", nil, true)); err != nil {
 		t.Fatal(err)
 	}
-	var seen []token.Error
+	var seen []protocol.Error
 	for _, c := range []struct{ name, password string }{
 		{"alice", "wrong"}, {"nobody", testPassword}, {"inactive", testPassword}, {"no-password", testPassword}, {"Alice", testPassword},
 	} {
@@ -489,9 +491,9 @@ func TestPasswordRefusalsSayTheSame(t *testing.T) {
 		if code(err) != "invalid_grant" {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		seen = append(seen, *token.AsError(err))
+		seen = append(seen, *protocol.AsError(err))
 	}
-	if !slices.ContainsFunc(seen, func(e token.Error) bool { return e.Description != "" }) {
+	if !slices.ContainsFunc(seen, func(e protocol.Error) bool { return e.Description != "" }) {
 		t.Error("no description")
 	}
 	for _, e := range seen {

@@ -6,24 +6,20 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"slices"
-	"strconv"
 	"time"
 
-	"github.com/ory/fosite"
-	"github.com/ory/fosite/handler/openid"
-	"github.com/ory/fosite/token/jwt"
-
 	"latchkey/clients"
+	"latchkey/server/claims"
+	"latchkey/server/internal/jwt"
 	"latchkey/server/keys"
+	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
-// idTokenTTL is how long an ID token may be presented to the client that it is for. It says nothing of the session.
+// idTokenTTL is how long an ID token may be presented to the client that it is for. The session may end sooner or later.
 const idTokenTTL = time.Hour
 
-// DefaultIDTokenAlg is what OpenID Connect Core §3.1.3.7 makes the default.
+// DefaultIDTokenAlg is the default of OpenID Connect Core §3.1.3.7.
 const DefaultIDTokenAlg = keys.RS256
 
 // The types of JWTs. ID tokens have none: OpenID Connect Core names none, and clients stumble over one.
@@ -33,7 +29,7 @@ const (
 	typUserInfo = "JWT"
 )
 
-// IDTokenAlgs are the algorithms that ID tokens and signed userinfo answers can be had in.
+// IDTokenAlgs returns the algorithms that ID tokens and userinfo answers can be signed with.
 func IDTokenAlgs() []string { return []string{keys.RS256, keys.ES256, keys.EdDSA} }
 
 // idTokenClaims are the claims of OpenID Connect Core §2 and of Back-Channel Logout §2.4.
@@ -56,32 +52,24 @@ type idTokenClaims struct {
 	Verified  json.RawMessage `json:"email_verified,omitempty"`
 }
 
-// idTokenStrategy writes ID tokens for fosite.
-type idTokenStrategy struct{ s *Service }
-
-var _ openid.OpenIDConnectTokenStrategy = idTokenStrategy{}
-
-// GenerateIDToken is called by fosite's handlers once there is an access token.
-func (st idTokenStrategy) GenerateIDToken(ctx context.Context, _ time.Duration, _ fosite.Requester) (string, error) {
-	x := exchangeOf(ctx)
+// writeIDToken writes the ID token that goes with an access token.
+func (x *exchange) writeIDToken(ctx context.Context, access string) (storage.Secret, error) {
 	g, alg := x.grant, idTokenAlg(x.client)
-	claims := &idTokenClaims{
-		Issuer: st.s.issuer, Subject: strconv.FormatInt(g.UserID, 10), Audience: x.client.ID,
+	c := &idTokenClaims{
+		Issuer: x.issuer, Subject: subjectOf(g.UserID), Audience: x.client.ID,
 		IssuedAt: x.now.Unix(), ExpiresAt: x.now.Add(idTokenTTL).Unix(),
-		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, AtHash: accessTokenHash(alg, x.access),
+		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, Nonce: x.nonce, AtHash: accessTokenHash(alg, access),
 	}
 	if !g.SessionID.IsZero() {
-		claims.SessionID = g.SessionID.String()
+		c.SessionID = g.SessionID.String()
 	}
-	if x.code != nil {
-		claims.Nonce = x.code.Nonce // Core §12.2: only the first one has it
-	}
-	claims.addUser(x.user, keptClaims(g.Claims))
-	return st.s.sign(ctx, alg, typIDToken, claims)
+	c.addUser(x.user, claims.ParseStored(g.Claims))
+	raw, err := x.sign(ctx, alg, typIDToken, c)
+	return storage.Secret(raw), err
 }
 
-// addUser adds what the claims parameter asks for in the ID token. What scopes ask for is had from userinfo: Core §5.4.
-func (c *idTokenClaims) addUser(u *storage.User, asked *requestedClaims) {
+// addUser adds the claims that the claims parameter asks for in the ID token. Those of scopes are at userinfo: Core §5.4.
+func (c *idTokenClaims) addUser(u *storage.User, asked *claims.Request) {
 	for name := range asked.IDToken {
 		switch name {
 		case "name":
@@ -116,7 +104,7 @@ func accessTokenHash(alg, access string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// IDTokenHint is what an ID token of ours says of whom it is about (OpenID Connect RP-Initiated Logout §2).
+// IDTokenHint is the content of an ID token of this server (OpenID Connect RP-Initiated Logout §2).
 type IDTokenHint struct {
 	Subject  string
 	ClientID string
@@ -124,89 +112,32 @@ type IDTokenHint struct {
 	SessionID storage.ID
 }
 
-// IDTokenHint reads an ID token that this issuer has written, expired or not. The error is an *Error or an outage.
+// IDTokenHint reads an ID token that this issuer has written, expired or not. The error is a *protocol.Error or an outage.
 func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDTokenHint, error) {
-	var claims idTokenClaims
-	reason, err := s.readJWT(ctx, raw.Reveal(), typIDToken, &claims)
-	if err != nil {
+	var c idTokenClaims
+	err := jwt.Read(ctx, s.keys, raw.Reveal(), typIDToken, &c)
+	if err != nil && jwtReason(err) == protocol.ReasonNone {
 		return nil, err
 	}
-	if reason != ReasonNone || claims.Issuer != s.issuer || claims.Subject == "" || claims.Audience == "" {
-		return nil, invalidRequest("The id_token_hint is not an ID token of this issuer.")
+	if err != nil || c.Issuer != s.issuer || c.Subject == "" || c.Audience == "" {
+		return nil, protocol.InvalidRequest("The id_token_hint is not an ID token of this issuer.")
 	}
-	hint := &IDTokenHint{Subject: claims.Subject, ClientID: claims.Audience}
-	hint.SessionID, _ = storage.ParseID(claims.SessionID)
+	hint := &IDTokenHint{Subject: c.Subject, ClientID: c.Audience}
+	hint.SessionID, _ = storage.ParseID(c.SessionID)
 	return hint, nil
 }
 
 // logoutTokenTTL: OpenID Connect Back-Channel Logout §4 recommends two minutes at most.
 const logoutTokenTTL = 2 * time.Minute
 
-// LogoutToken writes the token that tells a client of the end of a browser session (OpenID Connect Back-Channel Logout §2.4).
+// LogoutToken writes the token that notifies a client of the end of a browser session (OpenID Connect Back-Channel Logout §2.4).
 func (s *Service) LogoutToken(ctx context.Context, c *clients.Client, userID int64, session storage.ID) (storage.Secret, error) {
-	now, id := s.now(), newTokenID()
+	now, id := s.now(), NewTokenID()
 	raw, err := s.sign(ctx, idTokenAlg(c), typLogout, &idTokenClaims{
-		Issuer: s.issuer, Subject: strconv.FormatInt(userID, 10), Audience: c.ID,
+		Issuer: s.issuer, Subject: subjectOf(userID), Audience: c.ID,
 		IssuedAt: now.Unix(), ExpiresAt: now.Add(logoutTokenTTL).Unix(), JTI: hexID(id),
 		SessionID: session.String(),
 		Events:    map[string]any{"http://schemas.openid.net/event/backchannel-logout": struct{}{}},
 	})
 	return storage.Secret(raw), err
-}
-
-// codeSession is what fosite carries along of an authorization request.
-type codeSession struct {
-	fosite.DefaultSession
-	claims *jwt.IDTokenClaims
-}
-
-var _ openid.Session = (*codeSession)(nil)
-
-func (s *codeSession) IDTokenClaims() *jwt.IDTokenClaims { return s.claims }
-func (s *codeSession) IDTokenHeaders() *jwt.Headers      { return &jwt.Headers{} }
-func (s *codeSession) Clone() fosite.Session             { return &codeSession{claims: s.claims} }
-
-func newIDTokenClaims(userID int64) *jwt.IDTokenClaims {
-	return &jwt.IDTokenClaims{Subject: strconv.FormatInt(userID, 10)}
-}
-
-// openIDGrant has fosite's OpenID handler behind that of the grant: it writes the ID token once there is an access token.
-type openIDGrant struct {
-	grant fosite.TokenEndpointHandler
-	// more are asked, in their order, after the grant's own handler.
-	more []fosite.TokenEndpointHandler
-}
-
-func (h *openIDGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	if err := h.grant.HandleTokenEndpointRequest(ctx, r); err != nil {
-		return err
-	}
-	for _, next := range h.more {
-		if err := next.HandleTokenEndpointRequest(ctx, r); err != nil && !errors.Is(err, fosite.ErrUnknownRequest) {
-			return err
-		}
-	}
-	return nil
-}
-
-func (h *openIDGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, resp fosite.AccessResponder) error {
-	if err := h.grant.PopulateTokenEndpointResponse(ctx, r, resp); err != nil {
-		return err
-	}
-	exchangeOf(ctx).access = resp.GetAccessToken()
-	if !slices.Contains(r.GetGrantedScopes(), scopeOpenID) {
-		return nil
-	}
-	for _, next := range h.more {
-		if err := next.PopulateTokenEndpointResponse(ctx, r, resp); err != nil && !errors.Is(err, fosite.ErrUnknownRequest) {
-			return err
-		}
-	}
-	return nil
-}
-
-func (h *openIDGrant) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
-
-func (h *openIDGrant) CanHandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) bool {
-	return h.grant.CanHandleTokenEndpointRequest(ctx, r)
 }

@@ -1,7 +1,6 @@
 package token
 
 import (
-	"cmp"
 	"time"
 
 	"latchkey/clients"
@@ -11,83 +10,61 @@ import (
 // coalesce is how long presentations of one token share a successor (docs/rotation.md).
 const coalesce = 10 * time.Second
 
-// policy is what holds for a client: its own settings before those of the deployment.
-type policy struct {
-	rotation clients.Rotation
-	overlap  time.Duration
-	onReuse  clients.OnReuse
+// overlapByRotation is the Policy.Overlap that follows from the rotation.
+const overlapByRotation time.Duration = -1
 
-	accessTTL time.Duration
-	// absolute is the life of a grant.
-	absolute time.Duration
-	// idle ends a grant that nobody refreshes. With perToken it is instead the life of each refresh token,
-	// counted anew at each rotation, as simplejwt does.
-	idle     time.Duration
-	perToken bool
+// Policy is what holds for the tokens of one client: its own settings before those of its format and of the deployment.
+type Policy struct {
+	Rotation clients.Rotation
+	Overlap  time.Duration
+	OnReuse  clients.OnReuse
 
-	format clients.AccessTokenFormat
-	alg    string
+	AccessTTL time.Duration
+	// Absolute is the life of a grant.
+	Absolute time.Duration
+	// Idle ends a grant that is not refreshed. With PerToken it is instead the life of each refresh token, counted anew at each
+	// rotation, as simplejwt does.
+	Idle     time.Duration
+	PerToken bool
+	// Leeway is how long after its end a refresh token is still accepted.
+	Leeway time.Duration
+
+	AccessFormat clients.AccessTokenFormat
+	AccessAlg    string
+
+	// SingleToken is set where the access token itself is presented for the next one: there is no refresh token.
+	SingleToken bool
+	// Closed is set where no tokens are issued any more.
+	Closed bool
 }
 
-// SimpleJWT are the settings of the simplejwt routes that differ from those of other clients.
-type SimpleJWT struct {
-	Rotation             clients.Rotation
-	RotationOverlap      *time.Duration
-	OnReuse              clients.OnReuse
-	AccessTokenLifetime  time.Duration
-	RefreshTokenLifetime time.Duration
-	// SlidingTokenLifetime and SlidingTokenRefreshLifetime are for the requests that ask for sliding tokens.
-	SlidingTokenLifetime        time.Duration
-	SlidingTokenRefreshLifetime time.Duration
-	// Claims are added to every token in simplejwt's form, computed anew each time; they are of UserClaims.
-	Claims []string
-	// Adopt accepts refresh and sliding tokens that Django signed with the shared key.
-	Adopt bool
-	// Off: the routes are not served, so their built-in client gets no tokens elsewhere either.
-	Off bool
+// deploymentPolicy is the policy of clients that have no settings of their own.
+func deploymentPolicy(l Lifetimes) Policy {
+	return Policy{
+		Rotation: clients.RotationStrict, Overlap: overlapByRotation, OnReuse: clients.OnReuseRevoke,
+		AccessTTL: l.AccessToken, Absolute: l.RefreshToken, Idle: l.RefreshTokenIdle,
+		AccessFormat: clients.FormatJWT, AccessAlg: defaultAlg,
+	}
 }
 
-func (s *Service) policyOf(c *clients.Client) *policy {
-	p := &policy{
-		rotation: clients.RotationStrict, onReuse: clients.OnReuseRevoke,
-		accessTTL: s.lifetimes.AccessToken, absolute: s.lifetimes.RefreshToken, idle: s.lifetimes.RefreshTokenIdle,
-		format: clients.FormatJWT, alg: defaultAlg,
-	}
-	overlap := (*time.Duration)(nil)
-	if c.ID == clients.SimpleJWTID {
-		p.rotation, p.onReuse, overlap = s.simplejwt.Rotation, s.simplejwt.OnReuse, s.simplejwt.RotationOverlap
-		p.accessTTL, p.idle, p.perToken = s.simplejwt.AccessTokenLifetime, s.simplejwt.RefreshTokenLifetime, true
-		p.format = clients.FormatSimpleJWT
-	}
-	set(&p.rotation, c.Rotation)
-	set(&p.onReuse, c.OnReuse)
-	set(&p.accessTTL, c.AccessTokenTTL.Std())
-	set(&p.absolute, c.RefreshTokenTTL.Std())
-	set(&p.idle, c.RefreshTokenIdleTTL.Std())
-	set(&p.format, c.AccessTokenFormat)
-	set(&p.alg, c.AccessTokenSigningAlg)
-	if c.RotationOverlap != nil {
-		d := c.RotationOverlap.Std()
-		overlap = &d
-	}
+// Of returns the policy of a client: p under the client's own settings.
+func (p Policy) Of(c *clients.Client) *Policy {
+	set(&p.Rotation, c.Rotation)
+	set(&p.OnReuse, c.OnReuse)
+	set(&p.AccessTTL, c.AccessTokenTTL.Std())
+	set(&p.Absolute, c.RefreshTokenTTL.Std())
+	set(&p.Idle, c.RefreshTokenIdleTTL.Std())
+	set(&p.AccessFormat, c.AccessTokenFormat)
+	set(&p.AccessAlg, c.AccessTokenSigningAlg)
 	switch {
-	case overlap != nil:
-		p.overlap = *overlap
-	case p.rotation == clients.RotationConfirmed:
-		p.overlap = coalesce
+	case c.RotationOverlap != nil:
+		p.Overlap = c.RotationOverlap.Std()
+	case p.Overlap == overlapByRotation && p.Rotation == clients.RotationConfirmed:
+		p.Overlap = coalesce
+	case p.Overlap == overlapByRotation:
+		p.Overlap = 0
 	}
-	return p
-}
-
-// slidingPolicyOf is the policy for sliding tokens. A session has one such token, which is written anew at each refresh:
-// nothing is rotated. The session ends with the last token that can be had of it.
-func (s *Service) slidingPolicyOf(c *clients.Client) *policy {
-	p := s.policyOf(c)
-	p.rotation, p.overlap = clients.RotationOff, 0
-	p.accessTTL = cmp.Or(c.AccessTokenTTL.Std(), s.simplejwt.SlidingTokenLifetime)
-	p.idle = cmp.Or(c.RefreshTokenIdleTTL.Std(), s.simplejwt.SlidingTokenRefreshLifetime)
-	p.absolute = min(p.absolute, p.idle+p.accessTTL)
-	return p
+	return &p
 }
 
 func set[T comparable](to *T, value T) {
@@ -97,18 +74,36 @@ func set[T comparable](to *T, value T) {
 	}
 }
 
-// refreshExpiry is the end of a refresh token issued at the given time: never past the end of its grant.
-func (p *policy) refreshExpiry(g *storage.Grant, issued time.Time) time.Time {
+// refreshExpiry returns the end of a refresh token issued at the given time: never past the end of its grant.
+func (p *Policy) refreshExpiry(g *storage.Grant, issued time.Time) time.Time {
 	end := g.ExpiresAt
-	if p.perToken {
-		if own := issued.Add(p.idle); own.Before(end) {
+	if p.PerToken {
+		if own := issued.Add(p.Idle); own.Before(end) {
 			end = own
 		}
 	}
 	return end.Truncate(time.Second)
 }
 
-// idleSince reports whether the grant has been left alone for too long.
-func (p *policy) idleSince(g *storage.Grant, now time.Time) bool {
-	return !p.perToken && now.Sub(g.LastUsedAt) > p.idle
+// accessExpiry returns the end of an access token issued now: never past the end of its grant, which may be nil.
+func (p *Policy) accessExpiry(g *storage.Grant, now time.Time) time.Time {
+	end := now.Add(p.AccessTTL)
+	if g != nil && g.ExpiresAt.Before(end) {
+		end = g.ExpiresAt
+	}
+	return end.Truncate(time.Second)
+}
+
+// idle reports whether the grant was not refreshed for too long.
+func (p *Policy) idle(g *storage.Grant, now time.Time) bool {
+	return !p.PerToken && now.Sub(g.LastUsedAt) > p.Idle
+}
+
+// Lifetime returns how long the access of a client lasts at most, from one login or consent.
+func (s *Service) Lifetime(c *clients.Client) time.Duration {
+	p := s.PolicyOf(c)
+	if !c.Allows(GrantRefreshToken) {
+		return p.AccessTTL
+	}
+	return p.Absolute
 }

@@ -10,177 +10,203 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
-// find reads the grant of the presented token and judges the token against it. The error is a refusal or an outage.
-// A token that was used before is no error here but a place of reuse.
-func (x *exchange) find(ctx context.Context) error {
-	t := x.presented
-	if t.client != tagOf(x.client.ID) {
-		return x.foreign(ctx)
+// refreshGrant is the refresh token grant (RFC 6749 §6); docs/rotation.md is its specification.
+type refreshGrant struct {
+	*exchange
+	at Position
+}
+
+// load reads the token and the session that it belongs to, and judges both. A token that was used before is refused here.
+func (g *refreshGrant) load(ctx context.Context) error {
+	if g.req.RefreshToken == "" {
+		return protocol.InvalidRequest("The parameter refresh_token is missing.")
 	}
-	// The codec has judged a token in simplejwt's form already, with its leeway.
-	if x.legacy == nil && !t.ExpiresAt.After(x.now) {
-		return invalidGrant(ReasonExpired)
+	t, err := g.format.ReadRefresh(ctx, g.req.RefreshToken, g.now)
+	if err != nil {
+		return err
 	}
-	live, err := x.s.store.Grant(ctx, t.Grant)
-	if errors.Is(err, storage.ErrNotFound) && x.legacy != nil && x.adoptable() {
-		live, err = x.adopt(ctx)
+	g.presented = t
+	live, err := g.findSession(ctx, g.client, g.policy, t, g.now)
+	if err != nil {
+		return err
+	}
+	return g.judge(ctx, live)
+}
+
+// findSession returns the session of a refresh token that was issued to the client and has not expired. A token of another issuer
+// makes its session at its first use.
+func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy, t *RefreshToken, now time.Time) (*storage.LiveGrant, error) {
+	if t.Client != TagOf(c.ID) {
+		return nil, s.otherClient(ctx, c, t.Grant, now)
+	}
+	if !t.ExpiresAt.Add(p.Leeway).After(now) {
+		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
+	}
+	live, err := s.store.Grant(ctx, t.Grant)
+	if errors.Is(err, storage.ErrNotFound) && t.Adopt != nil {
+		live, err = t.Adopt(ctx, c, p, now)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		return invalidGrant(ReasonUnknownGrant)
+		return nil, protocol.InvalidGrant(protocol.ReasonUnknownGrant)
 	}
 	if err != nil {
-		return fmt.Errorf("find the session: %w", err)
+		return nil, fmt.Errorf("find the session: %w", err)
 	}
-	return x.judge(ctx, live)
-}
-
-// judge sets the grant and the place of the presented token in it, or says why the grant is dead.
-func (x *exchange) judge(ctx context.Context, live *storage.LiveGrant) error {
-	x.grant, x.user = &live.Grant, live.User
 	request.From(ctx).Event.Add(slog.String("grant_id", live.ID.String()), slog.Int64("user_id", live.UserID))
-	if live.ClientID != x.client.ID {
-		return x.foreign(ctx)
+	if live.ClientID != c.ID {
+		return nil, s.otherClient(ctx, c, t.Grant, now)
 	}
-	if reason := ended(live, x.policy, x.now); reason != ReasonNone {
-		return invalidGrant(reason)
-	}
-	x.at = locate(x.grant, x.presented, x.policy, x.now)
-	return nil
+	return live, nil
 }
 
-// ended says why a grant is dead, or nothing. The user's and the client's state are those of the database at this
+// otherClient refuses a token that was issued to another client. The family is left alone: who holds the token can't use it, and
+// must not be able to log its owner out with it.
+func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant storage.ID, now time.Time) error {
+	event := s.audit.Event(ctx, "refresh_token_of_other_client", "client")
+	event.ClientID, event.GrantID, event.Outcome, event.Reason = c.ID, grant, "denied", string(protocol.ReasonOtherClient)
+	if err := s.audit.Append(ctx, event); err != nil {
+		return err
+	}
+	return protocol.InvalidGrant(protocol.ReasonOtherClient)
+}
+
+// ended returns why a session is dead, or ReasonNone. The state of the user and of the client is that of the database at this
 // moment, so ending all sessions of one of them is one write.
-func ended(live *storage.LiveGrant, p *policy, now time.Time) Reason {
+func ended(live *storage.LiveGrant, p *Policy, now time.Time) protocol.Reason {
 	switch {
 	case live.User == nil:
-		return ReasonUserRemoved
+		return protocol.ReasonUserRemoved
 	case !live.User.Active:
-		return ReasonUserInactive
+		return protocol.ReasonUserInactive
 	case live.User.AuthEpoch != live.UserEpoch:
-		return ReasonUserSessions
+		return protocol.ReasonUserSessions
 	case !live.ClientExists || live.ClientDisabled:
-		return ReasonClientDisabled
+		return protocol.ReasonClientDisabled
 	case live.ClientAuthEpoch != live.ClientEpoch:
-		return ReasonClientSessions
+		return protocol.ReasonClientSessions
 	case !live.RevokedAt.IsZero():
-		return ReasonSessionRevoked
+		return protocol.ReasonSessionRevoked
 	case !live.ExpiresAt.After(now):
-		return ReasonSessionExpired
-	case p.idleSince(&live.Grant, now):
-		return ReasonSessionIdle
+		return protocol.ReasonSessionExpired
+	case p.idle(&live.Grant, now):
+		return protocol.ReasonSessionIdle
 	}
-	return ReasonNone
+	return protocol.ReasonNone
 }
 
-// foreign refuses a token that was issued to another client. The family is left alone: whoever holds the token can't
-// use it, and must not be able to log its owner out with it.
-func (x *exchange) foreign(ctx context.Context) error {
-	event := x.s.event(ctx, "refresh_token_of_other_client", "client", x.now)
-	event.ClientID, event.GrantID, event.Outcome, event.Reason = x.client.ID, x.presented.Grant, "denied", string(ReasonOtherClient)
-	if err := x.s.audit(ctx, event); err != nil {
-		return err
+// judge refuses a dead session, and a token that was used before: then the verdict of the policy is carried out.
+func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error {
+	g.grant, g.user = &live.Grant, live.User
+	if reason := ended(live, g.policy, g.now); reason != protocol.ReasonNone {
+		return protocol.InvalidGrant(reason)
 	}
-	return invalidGrant(ReasonOtherClient)
-}
-
-// reused carries out the verdict on a token that was used before. It must hold whatever becomes of the request.
-func (x *exchange) reused(ctx context.Context) error {
-	g, t := x.grant, x.presented
-	event := x.s.event(ctx, "refresh_token_reused", "client", x.now)
-	event.UserID, event.ClientID, event.GrantID = g.UserID, g.ClientID, g.ID
-	event.Outcome, event.Reason = "denied", string(x.at.reason())
-	event.Details, _ = json.Marshal(map[string]any{
-		"verdict": x.policy.onReuse, "presented_generation": t.Generation, "current_generation": g.Generation,
-		"presented_age_seconds": int64(x.now.Sub(t.IssuedAt).Seconds()),
-		"current_age_seconds":   int64(x.now.Sub(g.WindowAt).Seconds()),
-		"login_address":         g.Address,
-	})
-	if x.policy.onReuse == clients.OnReuseReject {
-		return x.s.audit(ctx, event)
+	g.at = Locate(g.grant, g.presented, g.policy, g.now)
+	if !g.at.Reuse() || g.policy.Rotation == clients.RotationReissue {
+		return nil
 	}
-	return x.s.revoke(ctx, g.ID, "refresh_token_reused", event)
-}
-
-// move carries out what presenting the token does to the chain, with one guarded write. A conflict means that someone
-// else was faster: then the request is judged again against the new state. Nothing is decided by read-then-write.
-func (x *exchange) move(ctx context.Context) error {
-	for attempt := 1; ; attempt++ {
-		st := x.s.plan(x.grant, x.presented, x.at, x.policy, x.now)
-		window, err, event := x.now, error(nil), (*storage.AuditEvent)(nil)
-		if st.advance != nil {
-			event = x.fastForward(ctx)
-			err = x.s.store.AdvanceGrant(ctx, *st.advance, event)
-		} else {
-			window, err = x.s.store.TouchGrant(ctx, x.grant.ID, x.grant.Current, st.window, x.now)
-		}
-		if err == nil {
-			x.moved = true
-			x.s.audited(event)
-			x.s.metrics.Refreshes.WithLabelValues(string(x.policy.rotation), string(x.at)).Inc()
-			if st.next != nil && x.client.Allows(GrantRefreshToken) {
-				x.next = st.next(window)
-			}
-			return nil
-		}
-		if !errors.Is(err, storage.ErrConflict) {
-			return fmt.Errorf("rotate: %w", err)
-		}
-		if attempt == maxAttempts {
-			return fmt.Errorf("rotate: %w: %w", storage.ErrUnavailable, err)
-		}
-		if err := x.judgeAgain(ctx); err != nil {
-			return err
-		}
+	if err := g.reused(ctx); err != nil {
+		return err // an outage: the client may try again, and meets the same verdict
 	}
-}
-
-// maxAttempts bounds how often a request is judged. Each conflict means that another request of the same session went
-// ahead; the second judgement nearly always stands.
-const maxAttempts = 4
-
-func (x *exchange) judgeAgain(ctx context.Context) error {
-	live, err := x.s.store.Grant(ctx, x.grant.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return invalidGrant(ReasonUnknownGrant)
-	}
-	if err != nil {
-		return fmt.Errorf("find the session: %w", err)
-	}
-	if err := x.judge(ctx, live); err != nil {
-		return err
-	}
-	if x.isReuse() {
-		if err := x.reused(ctx); err != nil {
-			return err
-		}
-		return x.refuseReuse()
-	}
-	return nil
-}
-
-func (x *exchange) isReuse() bool {
-	return x.at.reuse() && x.policy.rotation != clients.RotationReissue
-}
-
-func (x *exchange) refuseReuse() error {
-	x.s.metrics.Refreshes.WithLabelValues(string(x.policy.rotation), string(x.at)).Inc()
-	refusal := invalidGrant(x.at.reason())
-	refusal.SessionLives = x.policy.onReuse == clients.OnReuseReject
+	g.count()
+	refusal := protocol.InvalidGrant(g.at.Reason())
+	refusal.SessionLives = g.policy.OnReuse == clients.OnReuseReject
 	return refusal
 }
 
-// fastForward is the audit event for a token that is ahead of the database, or nil.
-func (x *exchange) fastForward(ctx context.Context) *storage.AuditEvent {
-	if x.at != placeAhead {
+// reused carries out the verdict on a token that was used before (RFC 9700 §4.14.2).
+func (g *refreshGrant) reused(ctx context.Context) error {
+	event := g.audit.Event(ctx, "refresh_token_reused", "client")
+	event.UserID, event.ClientID, event.GrantID = g.grant.UserID, g.grant.ClientID, g.grant.ID
+	event.Outcome, event.Reason = "denied", string(g.at.Reason())
+	event.Details, _ = json.Marshal(map[string]any{
+		"verdict": g.policy.OnReuse, "presented_generation": g.presented.Generation, "current_generation": g.grant.Generation,
+		"presented_age_seconds": int64(g.now.Sub(g.presented.IssuedAt).Seconds()),
+		"current_age_seconds":   int64(g.now.Sub(g.grant.WindowAt).Seconds()),
+		"login_address":         g.grant.Address,
+	})
+	if g.policy.OnReuse == clients.OnReuseReject {
+		return g.audit.Append(ctx, event)
+	}
+	return g.revoke(ctx, g.grant.ID, "refresh_token_reused", event)
+}
+
+func (g *refreshGrant) check(context.Context) (err error) {
+	granted := stillAllowed(g.client, g.grant.Scope)
+	if err := g.rules.refresh(g.client, g.grant.ClientID, granted); err != nil {
+		return err
+	}
+	if g.scope, err = narrowScope(granted, g.req.Scope); err != nil {
+		return err
+	}
+	g.audience, err = narrowAudience(g.grant.Audience, g.req.Resource)
+	return err
+}
+
+// maxAttempts bounds how often a request is judged. Each conflict means that another request of the same session went ahead; the
+// second judgement nearly always holds.
+const maxAttempts = 4
+
+// move advances the chain by one guarded write. A conflict means that another request was faster: then this one is judged again, on the
+// new state. Nothing is decided by read-then-write.
+func (g *refreshGrant) move(ctx context.Context) error {
+	for range maxAttempts {
+		err := g.advance(ctx)
+		if !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+		live, err := g.store.Grant(ctx, g.grant.ID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+		}
+		if err != nil {
+			return fmt.Errorf("find the session: %w", err)
+		}
+		if err := g.judge(ctx, live); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("rotate: %w: %w", storage.ErrUnavailable, storage.ErrConflict)
+}
+
+func (g *refreshGrant) advance(ctx context.Context) (err error) {
+	step := g.plan(g.grant, g.presented, g.at, g.policy, g.now)
+	window := g.now
+	if step.advance != nil {
+		event := g.fastForward(ctx)
+		err = g.store.AdvanceGrant(ctx, *step.advance, event)
+		if err == nil {
+			g.audit.Written(event)
+		}
+	} else {
+		window, err = g.store.TouchGrant(ctx, g.grant.ID, g.grant.Current, step.window, g.now)
+	}
+	if err != nil {
+		return fmt.Errorf("rotate: %w", err)
+	}
+	g.count()
+	if step.next != nil && g.client.Allows(GrantRefreshToken) {
+		g.next = step.next(window)
+	}
+	return nil
+}
+
+// fastForward returns the audit event for a token that is ahead of the database, or nil.
+func (g *refreshGrant) fastForward(ctx context.Context) *storage.AuditEvent {
+	if g.at != positionAhead {
 		return nil
 	}
-	event := x.s.event(ctx, "grant_fast_forwarded", "server", x.now)
-	event.UserID, event.ClientID, event.GrantID, event.Outcome = x.grant.UserID, x.grant.ClientID, x.grant.ID, "success"
+	event := g.audit.Event(ctx, "grant_fast_forwarded", "server")
+	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.grant.ClientID, g.grant.ID, "success"
 	event.Details, _ = json.Marshal(map[string]any{
-		"stored_generation": x.grant.Generation, "presented_generation": x.presented.Generation,
+		"stored_generation": g.grant.Generation, "presented_generation": g.presented.Generation,
 	})
 	return event
+}
+
+func (g *refreshGrant) count() {
+	g.metrics.Refreshes.WithLabelValues(string(g.policy.Rotation), string(g.at)).Inc()
 }

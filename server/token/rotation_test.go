@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"latchkey/clients"
+	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
@@ -42,7 +43,7 @@ func TestCase1ATokenThatIsNeverReplacedWorksForItsWholeLife(t *testing.T) {
 		}
 		r0 := w.login(clients.SimpleJWTID).RefreshToken
 		w.clock.advance(7*24*time.Hour + time.Second)
-		w.refused(clients.SimpleJWTID, r0, token.ReasonExpired)
+		w.refused(clients.SimpleJWTID, r0, protocol.ReasonExpired)
 	})
 }
 
@@ -60,9 +61,9 @@ func TestCase2AdoptingClientsGetRealRotation(t *testing.T) {
 				chain = append(chain, next)
 			}
 			w.clock.advance(time.Minute)
-			w.refused(client, chain[1], token.ReasonRetired)
+			w.refused(client, chain[1], protocol.ReasonRetired)
 			// RFC 9700 §4.14.2: the family is dead, its youngest token too.
-			w.refused(client, chain[5], token.ReasonSessionRevoked)
+			w.refused(client, chain[5], protocol.ReasonSessionRevoked)
 			w.audited("refresh_token_reused")
 		}
 	})
@@ -114,7 +115,7 @@ func TestCase4ParallelPresentations(t *testing.T) {
 			for _, err := range errs {
 				if err == nil {
 					good++
-				} else if e := token.AsError(err); e.Code != "invalid_grant" {
+				} else if e := protocol.AsError(err); e.Code != "invalid_grant" {
 					t.Fatalf("strict: %v", err)
 				}
 			}
@@ -140,8 +141,8 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			w.clock.advance(time.Minute)
 			after := w.refresh(client, owner).RefreshToken
 			w.clock.advance(time.Minute)
-			w.refused(client, thief, token.ReasonSuperseded)
-			w.refused(client, after, token.ReasonSessionRevoked)
+			w.refused(client, thief, protocol.ReasonSuperseded)
+			w.refused(client, after, protocol.ReasonSessionRevoked)
 
 			// Lazy: the thief keeps presenting R0 and never adopts.
 			r0 = w.login(client).RefreshToken
@@ -152,8 +153,8 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			r1 := w.refresh(client, r0).RefreshToken
 			w.refresh(client, r1)
 			w.clock.advance(time.Minute)
-			w.refused(client, r0, token.ReasonRetired)
-			w.refused(client, r1, token.ReasonSessionRevoked)
+			w.refused(client, r0, protocol.ReasonRetired)
+			w.refused(client, r1, protocol.ReasonSessionRevoked)
 		}
 	})
 }
@@ -174,7 +175,7 @@ func TestCase6EveryRefusalHasTheSameWords(t *testing.T) {
 		retired := w.refusal(client, r1)
 		dead := w.refusal(client, r2)
 		forged := w.refusal(client, "lk_rt_forged")
-		for name, e := range map[string]*token.Error{"retired": retired, "of a dead family": dead, "forged": forged} {
+		for name, e := range map[string]*protocol.Error{"retired": retired, "of a dead family": dead, "forged": forged} {
 			if e.Code != superseded.Code || e.Description != superseded.Description || e.Status != superseded.Status {
 				t.Errorf("a token that is %s is refused with %q %q, a superseded one with %q %q",
 					name, e.Code, e.Description, superseded.Code, superseded.Description)
@@ -253,14 +254,14 @@ func TestCase8EndsHoldHoweverOftenTheClientRefreshes(t *testing.T) {
 				}
 			}
 			w.clock.advance(13 * time.Hour)
-			if e := w.refusal(client, r); e.Reason != token.ReasonSessionExpired && e.Reason != token.ReasonExpired {
+			if e := w.refusal(client, r); e.Reason != protocol.ReasonSessionExpired && e.Reason != protocol.ReasonExpired {
 				t.Errorf("%s: refused for %q at the absolute end", client, e.Reason)
 			}
 		}
 		for _, client := range []string{"strict", "confirmed"} {
 			r := w.login(client).RefreshToken
 			w.clock.advance(14*24*time.Hour + time.Second)
-			w.refused(client, r, token.ReasonSessionIdle)
+			w.refused(client, r, protocol.ReasonSessionIdle)
 		}
 	})
 }
@@ -278,7 +279,7 @@ func TestCase8ARefreshNeverWidensTheScope(t *testing.T) {
 			t.Errorf("scope %q: a narrower access token has narrowed the session", full.Scope)
 		}
 		_, err := w.tryRefreshWith("strict", full.RefreshToken, func(req *token.Request) { req.Scope = ptr("read admin") })
-		if e := token.AsError(err); e.Code != "invalid_scope" {
+		if e := protocol.AsError(err); e.Code != "invalid_scope" {
 			t.Fatalf("a wider scope: %v", err)
 		}
 		// The refusal came before the rotation: the session lives.
@@ -345,7 +346,7 @@ func TestCase12ASlowTabJoinsTheChain(t *testing.T) {
 			}
 			w.refresh(client, r2)
 			w.clock.advance(11 * time.Second)
-			w.refused(client, previous, token.ReasonRetired)
+			w.refused(client, previous, protocol.ReasonRetired)
 		}
 	})
 }
@@ -423,7 +424,7 @@ func TestReissueAcceptsEveryTokenOfALiveSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range all {
-			w.refused("changing", r, token.ReasonSessionRevoked)
+			w.refused("changing", r, protocol.ReasonSessionRevoked)
 		}
 	})
 }
@@ -448,7 +449,7 @@ func TestRejectLeavesTheFamilyAlive(t *testing.T) {
 		r0 := w.login("reject").RefreshToken
 		r1 := w.refresh("reject", r0).RefreshToken
 		w.clock.advance(time.Minute)
-		w.refused("reject", r0, token.ReasonRetired)
+		w.refused("reject", r0, protocol.ReasonRetired)
 		w.audited("refresh_token_reused")
 		w.refresh("reject", r1)
 	})
@@ -460,7 +461,7 @@ func TestATokenOfAnotherClientLeavesTheFamilyAlone(t *testing.T) {
 		r0 := w.login("strict").RefreshToken
 		r1 := w.refresh("strict", r0).RefreshToken
 		for _, r := range []storage.Secret{r0, r1} {
-			w.refused("confirmed", r, token.ReasonOtherClient)
+			w.refused("confirmed", r, protocol.ReasonOtherClient)
 		}
 		w.audited("refresh_token_of_other_client")
 		w.refresh("strict", r1)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"latchkey/clients"
+	"latchkey/server/simplejwt"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
@@ -15,7 +16,7 @@ func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	counter := new(postgrestest.RoundTrips)
 	w := newWorld(t, openPostgres(t, postgres.Config{URL: postgrestest.URL(t), Tracer: counter}))
-	w.claims = token.UserClaims() // they come along with what is read anyway
+	w.claims = simplejwt.UserClaims() // they come along with what is read anyway
 	w.build()
 	for _, client := range []string{"strict", clients.SimpleJWTID} {
 		warm := w.login(client)
@@ -43,7 +44,7 @@ func TestRoundTrips(t *testing.T) {
 		})
 		count("a forged token", 0, func() { w.refused(client, storage.Secret("lk_rt_forged"), w.refusal(client, "lk_rt_forged").Reason) })
 		if client == clients.SimpleJWTID {
-			count("sliding login", 2, func() { resp = w.loginWith(client, sliding) })
+			count("sliding login", 2, func() { resp = w.loginWith(client, w.sliding) })
 			count("sliding refresh", 2, func() { w.slide(resp.AccessToken) })
 			count("introspect a sliding token", 1, func() { w.active(resp.AccessToken) })
 		}

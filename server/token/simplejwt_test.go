@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"latchkey/clients"
-	"latchkey/server/token"
+	"latchkey/server/protocol"
+	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
@@ -13,12 +14,12 @@ import (
 func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	verify := func(what string, raw string, want token.Reason) {
+	verify := func(what string, raw string, want protocol.Reason) {
 		t.Helper()
-		err := w.svc.VerifySimpleJWT(t.Context(), raw)
-		got := token.ReasonNone
+		err := w.simplejwt.Verify(t.Context(), storage.Secret(raw))
+		got := protocol.ReasonNone
 		if err != nil {
-			got = token.AsError(err).Reason
+			got = protocol.AsError(err).Reason
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
@@ -28,21 +29,21 @@ func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	second := w.refresh(clients.SimpleJWTID, first.RefreshToken)
 	third := w.refresh(clients.SimpleJWTID, second.RefreshToken)
 	w.clock.advance(time.Minute)
-	verify("a retired token", first.RefreshToken.Reveal(), token.ReasonRetired)
-	verify("the current token", second.RefreshToken.Reveal(), token.ReasonNone)
-	verify("its successor", third.RefreshToken.Reveal(), token.ReasonNone)
+	verify("a retired token", first.RefreshToken.Reveal(), protocol.ReasonRetired)
+	verify("the current token", second.RefreshToken.Reveal(), protocol.ReasonNone)
+	verify("its successor", third.RefreshToken.Reveal(), protocol.ReasonNone)
 	w.refresh(clients.SimpleJWTID, third.RefreshToken) // asking was no use of it
 
-	if err := w.svc.BlacklistSimpleJWT(t.Context(), third.RefreshToken.Reveal()); err != nil {
+	if err := w.simplejwt.Blacklist(t.Context(), third.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	verify("a token of an ended session", third.RefreshToken.Reveal(), token.ReasonSessionRevoked)
-	verify("its access token", third.AccessToken.Reveal(), token.ReasonNone)
+	verify("a token of an ended session", third.RefreshToken.Reveal(), protocol.ReasonSessionRevoked)
+	verify("its access token", third.AccessToken.Reveal(), protocol.ReasonNone)
 	w.inactive(third.AccessToken)
 
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
-	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), token.ReasonNone)
-	verify("a forged token", third.RefreshToken.Reveal()+"A", token.ReasonBadSignature)
+	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), protocol.ReasonNone)
+	verify("a forged token", third.RefreshToken.Reveal()+"A", protocol.ReasonBadSignature)
 	w.clock.advance(8 * 24 * time.Hour)
-	verify("an expired token", third.RefreshToken.Reveal(), token.ReasonExpired)
+	verify("an expired token", third.RefreshToken.Reveal(), protocol.ReasonExpired)
 }

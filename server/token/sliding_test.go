@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
-func sliding(r *token.Request) { r.Sliding = true }
+func (w *world) sliding(r *token.Request) { r.Format = w.format.Sliding() }
 
 func (w *world) loginSliding() storage.Secret {
 	w.t.Helper()
-	resp := w.loginWith(clients.SimpleJWTID, sliding)
+	resp := w.loginWith(clients.SimpleJWTID, w.sliding)
 	if resp.RefreshToken != "" {
 		w.t.Fatal("a refresh token besides the sliding token")
 	}
@@ -23,17 +24,17 @@ func (w *world) loginSliding() storage.Secret {
 
 func (w *world) slide(raw storage.Secret) storage.Secret {
 	w.t.Helper()
-	resp := w.refreshWith(clients.SimpleJWTID, raw, sliding)
+	resp := w.refreshWith(clients.SimpleJWTID, raw, w.sliding)
 	if resp.RefreshToken != "" {
 		w.t.Fatal("a refresh token besides the sliding token")
 	}
 	return resp.AccessToken
 }
 
-func (w *world) notSlid(what string, raw storage.Secret, want token.Reason) {
+func (w *world) notSlid(what string, raw storage.Secret, want protocol.Reason) {
 	w.t.Helper()
-	_, err := w.tryRefreshWith(clients.SimpleJWTID, raw, sliding)
-	if err == nil || token.AsError(err).Reason != want {
+	_, err := w.tryRefreshWith(clients.SimpleJWTID, raw, w.sliding)
+	if err == nil || protocol.AsError(err).Reason != want {
 		w.t.Errorf("%s: %v, want %s", what, err, want)
 	}
 }
@@ -76,7 +77,7 @@ func TestASlidingTokenSlidesUntilItsEnd(t *testing.T) {
 		}
 		w.clock.advance(claimTime(t, raw, "refresh_exp").Sub(w.clock.now()))
 		w.active(raw)
-		w.notSlid("at refresh_exp", raw, token.ReasonExpired)
+		w.notSlid("at refresh_exp", raw, protocol.ReasonExpired)
 		w.clock.advance(5 * time.Minute)
 		w.inactive(raw)
 	})
@@ -89,7 +90,7 @@ func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
 		w.clock.advance(4 * time.Minute)
 		raw := w.slide(old)
 		w.clock.advance(time.Minute)
-		w.notSlid("expired", old, token.ReasonExpired)
+		w.notSlid("expired", old, protocol.ReasonExpired)
 		w.slide(raw)
 	})
 }
@@ -98,7 +99,7 @@ func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
 func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
-		ends := func(what string, want token.Reason, end func(raw storage.Secret) error) {
+		ends := func(what string, want protocol.Reason, end func(raw storage.Secret) error) {
 			t.Helper()
 			w.clock.advance(time.Second)
 			raw := w.slide(w.loginSliding())
@@ -110,19 +111,19 @@ func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
 			w.inactive(raw)
 			w.notSlid(what, raw, want)
 		}
-		ends("revoked", token.ReasonSessionRevoked, func(raw storage.Secret) error {
+		ends("revoked", protocol.ReasonSessionRevoked, func(raw storage.Secret) error {
 			return w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw})
 		})
-		ends("user disabled", token.ReasonUserInactive, func(storage.Secret) error {
+		ends("user disabled", protocol.ReasonUserInactive, func(storage.Secret) error {
 			return w.users.Disable(t.Context(), w.user.ID)
 		})
 		if err := w.users.Enable(t.Context(), w.user.ID); err != nil {
 			t.Fatal(err)
 		}
-		ends("password changed", token.ReasonUserSessions, func(storage.Secret) error {
+		ends("password changed", protocol.ReasonUserSessions, func(storage.Secret) error {
 			return w.users.SetPassword(t.Context(), w.user.ID, testPassword)
 		})
-		ends("user removed", token.ReasonUserRemoved, func(storage.Secret) error {
+		ends("user removed", protocol.ReasonUserRemoved, func(storage.Secret) error {
 			return w.users.Remove(t.Context(), w.user.ID)
 		})
 	})
@@ -157,10 +158,10 @@ func TestTokensOfAnotherTypeDoNotSlide(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	pair, raw := w.login(clients.SimpleJWTID), w.loginSliding()
-	w.notSlid("a refresh token", pair.RefreshToken, token.ReasonWrongType)
-	w.notSlid("an access token", pair.AccessToken, token.ReasonWrongType)
-	w.refused(clients.SimpleJWTID, raw, token.ReasonWrongType)
-	if err := w.svc.BlacklistSimpleJWT(t.Context(), raw.Reveal()); err == nil || token.AsError(err).Reason != token.ReasonWrongType {
+	w.notSlid("a refresh token", pair.RefreshToken, protocol.ReasonWrongType)
+	w.notSlid("an access token", pair.AccessToken, protocol.ReasonWrongType)
+	w.refused(clients.SimpleJWTID, raw, protocol.ReasonWrongType)
+	if err := w.simplejwt.Blacklist(t.Context(), raw); err == nil || protocol.AsError(err).Reason != protocol.ReasonWrongType {
 		t.Errorf("blacklist: %v", err) // as the original, whose view takes refresh tokens only
 	}
 	w.slide(raw)
@@ -169,27 +170,27 @@ func TestTokensOfAnotherTypeDoNotSlide(t *testing.T) {
 func TestVerifyTakesSlidingTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	verify := func(what string, raw storage.Secret, want token.Reason) {
+	verify := func(what string, raw storage.Secret, want protocol.Reason) {
 		t.Helper()
-		err := w.svc.VerifySimpleJWT(t.Context(), raw.Reveal())
-		if got := token.ReasonNone; err != nil && token.AsError(err).Reason != want || err == nil && want != got {
+		err := w.simplejwt.Verify(t.Context(), raw)
+		if got := protocol.ReasonNone; err != nil && protocol.AsError(err).Reason != want || err == nil && want != got {
 			t.Errorf("%s: %v, want %q", what, err, want)
 		}
 	}
 	raw := w.loginSliding()
-	verify("a good one", raw, token.ReasonNone)
+	verify("a good one", raw, protocol.ReasonNone)
 	foreign := w.djangoSliding("c1", time.Hour, time.Hour)
-	verify("one in flight", foreign, token.ReasonNone)
+	verify("one in flight", foreign, protocol.ReasonNone)
 	for _, r := range []storage.Secret{raw, foreign} {
 		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: r}); err != nil {
 			t.Fatal(err)
 		}
-		verify("an ended one where tokens are retired", r, token.ReasonSessionRevoked)
+		verify("an ended one where tokens are retired", r, protocol.ReasonSessionRevoked)
 	}
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
-	verify("an ended one where they are not", raw, token.ReasonNone)
+	verify("an ended one where they are not", raw, protocol.ReasonNone)
 	w.clock.advance(5 * time.Minute)
-	verify("an expired one", raw, token.ReasonExpired)
+	verify("an expired one", raw, protocol.ReasonExpired)
 }
 
 // djangoSliding signs a sliding token as Django does, with these left of its life and of the time to refresh it.
@@ -207,7 +208,7 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 		raw := w.djangoSliding("711ad37301914743ac3c22e68e7c160f", time.Hour, 3*24*time.Hour)
 		w.active(raw)
 		got, errs := w.inParallel(32, func() (*token.Response, error) {
-			return w.tryRefreshWith(clients.SimpleJWTID, raw, sliding)
+			return w.tryRefreshWith(clients.SimpleJWTID, raw, w.sliding)
 		})
 		for i, err := range errs {
 			if err != nil {
@@ -232,7 +233,7 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: last}); err != nil {
 			t.Fatal(err)
 		}
-		w.notSlid("after its end", last, token.ReasonSessionRevoked)
+		w.notSlid("after its end", last, protocol.ReasonSessionRevoked)
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 		if err != nil || len(grants) != 1 {
 			t.Errorf("%d grants, %v; want one", len(grants), err)
@@ -243,20 +244,20 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 func TestSlidingTokensInFlightThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), token.ReasonExpired)
-	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), token.ReasonExpired)
+	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), protocol.ReasonExpired)
+	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), protocol.ReasonExpired)
 	now := w.clock.now()
-	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), token.ReasonMalformed)
+	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), protocol.ReasonMalformed)
 	w.notSlid("of nobody", w.djangoWith("b4", 4711, now, map[string]any{
 		"token_type": "sliding", "refresh_exp": now.Add(time.Hour).Unix(),
-	}), token.ReasonUserRemoved)
+	}), protocol.ReasonUserRemoved)
 
 	raw := w.djangoSliding("b5", time.Hour, time.Hour)
 	if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw}); err != nil {
 		t.Fatal(err)
 	}
 	w.inactive(raw)
-	w.notSlid("ended before its first use", raw, token.ReasonSessionRevoked)
+	w.notSlid("ended before its first use", raw, protocol.ReasonSessionRevoked)
 	grants, err := w.store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 	if err != nil || len(grants) != 1 {
 		t.Errorf("%d grants, %v; want that of the last one", len(grants), err)

@@ -2,12 +2,14 @@ package token
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
+	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
@@ -19,69 +21,69 @@ type UserInfo struct {
 	JWT storage.Secret
 }
 
-// UserInfo says what the access token may know of its user. The error is an *Error, with invalid_token or insufficient_scope
-// (RFC 6750 §3.1), or an outage.
+// UserInfo returns the claims that an access token with the scope openid may read. The error is a *protocol.Error, with invalid_token
+// or insufficient_scope (RFC 6750 §3.1), or an outage.
 func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInfo, error) {
-	invalid := refuse("invalid_token", http.StatusUnauthorized, ReasonMalformed, "The access token is invalid, expired or revoked.")
-	t, reason, err := s.inspect(ctx, bearer)
+	t, err := s.read(ctx, bearer)
+	var refused *protocol.Error
+	if errors.As(err, &refused) {
+		return nil, invalidToken(refused.Reason)
+	}
 	if err != nil {
 		return nil, err
 	}
 	now := s.now()
 	switch {
-	case reason != ReasonNone:
-		invalid.Reason = reason
-		return nil, invalid
-	case t.kind != "access" || t.legacy != nil || t.grant.IsZero():
-		invalid.Reason = ReasonWrongType
-		return nil, invalid
-	case t.claims.ExpiresAt <= now.Unix():
-		invalid.Reason = ReasonExpired
-		return nil, invalid
-	case !slices.Contains(t.claims.Audience, s.issuer):
-		// RFC 8707: a token for another resource server must not work here.
-		invalid.Reason = ReasonWrongType
-		return nil, invalid
-	case !slices.Contains(strings.Fields(t.claims.Scope), scopeOpenID):
-		return nil, refuse("insufficient_scope", http.StatusForbidden, ReasonBadRequest, "The access token lacks the scope openid.")
+	// RFC 8707: a token for another resource server must not work here.
+	case t.Kind != KindAccess || t.Grant.IsZero() || !slices.Contains(t.Audience, s.issuer):
+		return nil, invalidToken(protocol.ReasonWrongType)
+	case t.ExpiresAt <= now.Unix():
+		return nil, invalidToken(protocol.ReasonExpired)
+	case !slices.Contains(strings.Fields(t.Scope), claims.ScopeOpenID):
+		e := protocol.Refuse("insufficient_scope", protocol.ReasonBadRequest, "The access token lacks the scope openid.")
+		e.Status = http.StatusForbidden
+		return nil, e
 	}
-	live, client, reason, err := s.liveGrant(ctx, t.grant, now)
+	live, client, reason, err := s.liveGrant(ctx, t.Grant, now)
 	if err != nil {
 		return nil, err
 	}
-	if reason != ReasonNone {
-		invalid.Reason = reason
-		return nil, invalid
+	if reason != protocol.ReasonNone {
+		return nil, invalidToken(reason)
 	}
-	info := &UserInfo{Claims: userInfoClaims(live, strings.Fields(t.claims.Scope))}
+	info := &UserInfo{Claims: userInfoClaims(live, strings.Fields(t.Scope))}
 	if alg := client.UserinfoSignedResponseAlg; alg != "" {
 		info.JWT, err = s.signUserInfo(ctx, client, alg, info.Claims)
 	}
 	return info, err
 }
 
+func invalidToken(reason protocol.Reason) *protocol.Error {
+	return protocol.InvalidToken(reason, "The access token is invalid, expired or revoked.")
+}
+
 func userInfoClaims(live *storage.LiveGrant, scope []string) map[string]any {
-	claims := map[string]any{"sub": strconv.FormatInt(live.UserID, 10)}
+	values := map[string]any{"sub": subjectOf(live.UserID)}
 	add := func(name string) {
-		if value, ok := userInfoClaim(live.User, name); ok {
-			claims[name] = value
+		if value, ok := claims.Of(live.User, name); ok {
+			values[name] = value
 		}
 	}
 	for _, name := range scope {
-		for _, claim := range claimsOfScope[name] {
+		for _, claim := range claims.OfScope(name) {
 			add(claim)
 		}
 	}
-	for name := range keptClaims(live.Claims).UserInfo {
+	for name := range claims.ParseStored(live.Claims).UserInfo {
 		add(name)
 	}
-	return claims
+	return values
 }
 
-// signUserInfo: OpenID Connect Core §5.3.2 wants iss and aud in a signed answer.
-func (s *Service) signUserInfo(ctx context.Context, client *clients.Client, alg string, claims map[string]any) (storage.Secret, error) {
+// signUserInfo signs an answer, with the iss and aud that OpenID Connect Core §5.3.2 wants in it.
+func (s *Service) signUserInfo(ctx context.Context, client *clients.Client, alg string, values map[string]any) (storage.Secret, error) {
 	signed := map[string]any{"iss": s.issuer, "aud": client.ID, "iat": s.now().Unix()}
-	for name, value := range claims {
+	for name, value := range values {
 		signed[name] = value
 	}
 	raw, err := s.sign(ctx, alg, typUserInfo, signed)

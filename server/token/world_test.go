@@ -9,9 +9,13 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/server/internal/legacyjwt"
+	"latchkey/server/clientauth"
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
+	"latchkey/server/protocol"
+	"latchkey/server/simplejwt"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -66,11 +70,15 @@ type world struct {
 	clock   *clock
 	clients *registry.Registry
 	users   *users.Service
-	codec   *legacyjwt.Codec
+	codec   *codec.Codec
 	svc     *token.Service
-	user    *storage.User
-	secrets map[string]storage.Secret
-	cfg     token.Config
+	auth    *clientauth.Authenticator
+	// simplejwt serves the routes of the built-in client.
+	simplejwt *simplejwt.Service
+	format    *simplejwt.Format
+	user      *storage.User
+	secrets   map[string]storage.Secret
+	cfg       token.Config
 	// claims are those of the SimpleJWT configuration, for the next build.
 	claims []string
 }
@@ -119,23 +127,39 @@ func (w *world) build() {
 		Store: w.store, Root: root, Now: w.clock.now, MaxTokenTTL: func() time.Duration { return time.Hour },
 		RotateEvery: 1000 * 24 * time.Hour,
 	})
-	w.codec = legacyjwt.New(legacyjwt.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: legacyjwt.Compat52, UserIDInteger: true})
+	w.codec = codec.New(codec.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: codec.Compat52, UserIDInteger: true})
+	instruments := metrics.New()
+	log := &audit.Log{Store: w.store, Metrics: instruments, Now: w.clock.now}
+	format, err := simplejwt.NewFormat(w.codec, simplejwt.Settings{
+		Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
+		AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
+		SlidingTokenLifetime: 5 * time.Minute, SlidingTokenRefreshLifetime: 24 * time.Hour,
+		Claims: w.claims,
+	}, w.store, log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.cfg = token.Config{
-		Store: w.store, Clients: w.clients, Users: w.users, Keys: ring, Root: root, Metrics: metrics.New(), Now: w.clock.now,
+		Store: w.store, Clients: w.clients, Users: w.users, Keys: ring, Root: root, Audit: log, Metrics: instruments, Now: w.clock.now,
 		Issuer: "http://localhost:8000",
 		Lifetimes: token.Lifetimes{
 			AccessToken: 15 * time.Minute, RefreshToken: 30 * 24 * time.Hour, RefreshTokenIdle: 14 * 24 * time.Hour,
 		},
-		SimpleJWT: token.SimpleJWT{
-			Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
-			AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
-			SlidingTokenLifetime: 5 * time.Minute, SlidingTokenRefreshLifetime: 24 * time.Hour,
-			Claims: w.claims,
-		},
-		Codec: w.codec,
+		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: format},
 	}
+	w.serve(nil)
+	w.format = format
+	w.simplejwt = simplejwt.NewService(w.svc, format, w.clients, w.clock.now)
+}
+
+// serve makes the service, with the keys that clients sign their assertions with.
+func (w *world) serve(keys clientauth.Keys) {
+	w.t.Helper()
+	w.auth = clientauth.New(clientauth.Config{Clients: w.clients, Store: w.store, Keys: keys, Issuer: w.cfg.Issuer, Now: w.clock.now})
+	w.cfg.Auth = w.auth
+	var err error
 	if w.svc, err = token.New(w.cfg); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 }
 
@@ -191,11 +215,11 @@ func (w *world) restore(g storage.Grant) *world {
 	return other
 }
 
-func (w *world) credentials(client string) token.Credentials {
+func (w *world) credentials(client string) clientauth.Credentials {
 	if client == clients.SimpleJWTID {
-		return token.Credentials{Method: token.AuthNone, ID: client}
+		return clientauth.Credentials{Method: clients.AuthNone, ID: client}
 	}
-	return token.Credentials{Method: token.AuthBasic, ID: client, Secret: w.secrets[client]}
+	return clientauth.Credentials{Method: clients.AuthBasic, ID: client, Secret: w.secrets[client]}
 }
 
 func (w *world) login(client string) *token.Response {
@@ -239,20 +263,20 @@ func (w *world) refreshWith(client string, r storage.Secret, change func(*token.
 }
 
 // refusal is the answer to a refresh that must be refused with invalid_grant.
-func (w *world) refusal(client string, r storage.Secret) *token.Error {
+func (w *world) refusal(client string, r storage.Secret) *protocol.Error {
 	w.t.Helper()
 	_, err := w.tryRefresh(client, r)
 	if err == nil {
 		w.t.Fatalf("refresh at %s: accepted", client)
 	}
-	e := token.AsError(err)
+	e := protocol.AsError(err)
 	if e.Code != "invalid_grant" {
 		w.t.Fatalf("refresh at %s: %v, want invalid_grant", client, err)
 	}
 	return e
 }
 
-func (w *world) refused(client string, r storage.Secret, reason token.Reason) {
+func (w *world) refused(client string, r storage.Secret, reason protocol.Reason) {
 	w.t.Helper()
 	if e := w.refusal(client, r); e.Reason != reason {
 		w.t.Fatalf("refresh at %s: refused for %q, want %q", client, e.Reason, reason)

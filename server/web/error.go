@@ -9,7 +9,7 @@ import (
 	"latchkey/storage"
 )
 
-// refusal is an error of a protocol, such as *token.Error. It is an interface because this package must not depend on tokens.
+// refusal is an error of a protocol, such as *protocol.Error. It is an interface because this package must not depend on protocols.
 type refusal interface {
 	error
 	HTTPStatus() int

@@ -15,14 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"go.opentelemetry.io/otel/attribute"
 
-	"latchkey/internal/span"
 	"latchkey/storage"
 )
-
-// system names the database in traces.
-var system = attribute.String("db.system.name", "postgresql")
 
 // Config says where the database is.
 type Config struct {
@@ -138,8 +133,6 @@ func (s *Store) Close() error {
 // do runs one atomic act within the statement timeout. What Postgres has rolled back for a reason that a second try
 // may not meet is tried once more.
 func (s *Store) do(ctx context.Context, what string, act func(context.Context) error) error {
-	ctx, traced := span.Start(ctx, what, system)
-	defer traced.End()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err := act(ctx)
@@ -149,11 +142,7 @@ func (s *Store) do(ctx context.Context, what string, act func(context.Context) e
 	if ended := ctx.Err(); ended != nil && canceled(err) {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
-	err = translate(what, err)
-	if storage.Failed(err) {
-		span.Fail(traced)
-	}
-	return err
+	return translate(what, err)
 }
 
 // batch sends b in one round trip; Postgres runs it as one transaction.

@@ -57,10 +57,11 @@ func (s *Store) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storag
 	if !f.Before.IsZero() {
 		and(`id < ?`, f.Before[:])
 	}
-	return readAll(ctx, s, "list audit events", scanAuditEvent, `
+	list, err := all(s.reader(ctx), scanAuditEvent, `
 		SELECT id, at, action, actor, coalesce(user_id, 0), coalesce(client_id, ''), grant_id, address, request_id,
 			outcome, reason, coalesce(details, '')
 		FROM audit_events WHERE `+strings.Join(where, ` AND `)+` ORDER BY id DESC LIMIT ?`, append(args, limit(f.Limit))...)
+	return list, interpret("list audit events", err)
 }
 
 func scanAuditEvent(row scanner) (*storage.AuditEvent, error) {

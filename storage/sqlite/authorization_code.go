@@ -28,12 +28,13 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, a *storage.Authoriz
 
 // AuthorizationCode implements [storage.AuthorizationCodes].
 func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error) {
-	return readOne(ctx, s, "read authorization code", scanLiveAuthorizationCode, `
+	live, err := one(s.reader(ctx), scanLiveAuthorizationCode, `
 		SELECT a.hash, a.client_id, a.user_id, a.session_id, a.user_epoch, a.client_epoch, a.redirect_uri, a.code_challenge,
 			a.scope, a.audience, a.nonce, a.auth_time, a.amr, a.claims, a.created_at, a.valid_until, a.expires_at, a.redeemed_at,
 			a.grant_id, `+joinedUser+`
 		FROM authorization_codes AS a LEFT JOIN users AS u ON u.id = a.user_id
 		WHERE a.hash = ?`, hash[:])
+	return live, interpret("read authorization code", err)
 }
 
 func scanLiveAuthorizationCode(row scanner) (*storage.LiveAuthorizationCode, error) {

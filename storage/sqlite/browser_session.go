@@ -41,11 +41,12 @@ func (s *Store) CreateBrowserSession(ctx context.Context, b *storage.BrowserSess
 
 // BrowserSession implements [storage.BrowserSessions].
 func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveBrowserSession, error) {
-	return readOne(ctx, s, "read browser session", scanLiveBrowserSession, `
+	live, err := one(s.reader(ctx), scanLiveBrowserSession, `
 		SELECT `+sessionColumns+`, `+joinedUser+`, `+joinedConsent+`
 		FROM browser_sessions AS s LEFT JOIN users AS u ON u.id = s.user_id
 			LEFT JOIN consents AS k ON k.user_id = s.user_id AND k.client_id = ?
 		WHERE s.hash = ?`, clientID, hash[:])
+	return live, interpret("read browser session", err)
 }
 
 func scanLiveBrowserSession(row scanner) (*storage.LiveBrowserSession, error) {
@@ -74,10 +75,11 @@ func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.
 		var b storage.BrowserSession
 		return &b, row.Scan(sessionFields(&b)...)
 	}
-	return readAll(ctx, s, "list browser sessions", scan, `
+	list, err := all(s.reader(ctx), scan, `
 		SELECT `+sessionColumns+` FROM browser_sessions AS s
 		WHERE s.user_id = ?1 AND s.expires_at > ? AND s.user_epoch = (SELECT auth_epoch FROM users WHERE id = ?1)
 		ORDER BY s.auth_time DESC, s.id DESC LIMIT ?`, userID, now.UnixMicro(), max(limit, 0))
+	return list, interpret("list browser sessions", err)
 }
 
 // withoutOfflineAccess is the condition on grants g that end with the session that they came from.

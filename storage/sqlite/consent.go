@@ -83,8 +83,9 @@ func joined(list, other []string) []string {
 
 // ListConsents implements [storage.Consents].
 func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error) {
-	return readAll(ctx, s, "list consents", scanConsent,
+	list, err := all(s.reader(ctx), scanConsent,
 		`SELECT `+consentColumns+` FROM consents AS k WHERE k.user_id = ? ORDER BY k.client_id LIMIT ?`, userID, max(limit, 0))
+	return list, interpret("list consents", err)
 }
 
 // RevokeConsent implements [storage.Consents].

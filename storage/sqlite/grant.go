@@ -63,7 +63,8 @@ func scanLiveGrant(row scanner) (*storage.LiveGrant, error) {
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return readOne(ctx, s, "read grant", scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
+	g, err := one(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
+	return g, interpret("read grant", err)
 }
 
 // alive is what holds, at a time, for a grant g that has not ended.
@@ -153,7 +154,8 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	return readAll(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+where, args...)
+	list, err := all(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE `+where, args...)
+	return list, interpret("list grants", err)
 }
 
 // selects is the condition, the order and the limit of a filter on grants g, with its arguments.

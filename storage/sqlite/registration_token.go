@@ -54,8 +54,9 @@ func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, n
 
 // ListRegistrationTokens implements [storage.RegistrationTokens].
 func (s *Store) ListRegistrationTokens(ctx context.Context, after storage.ID, limit int) ([]*storage.RegistrationToken, error) {
-	return readAll(ctx, s, "list registration tokens", scanRegistrationToken,
+	list, err := all(s.reader(ctx), scanRegistrationToken,
 		`SELECT `+registrationTokenColumns+` FROM registration_tokens WHERE id > ? ORDER BY id LIMIT ?`, after[:], max(limit, 0))
+	return list, interpret("list registration tokens", err)
 }
 
 // RemoveRegistrationToken implements [storage.RegistrationTokens].

@@ -23,8 +23,9 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 
 // ListResources implements [storage.Resources].
 func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
-	return readAll(ctx, s, "list resources", scanResource,
+	list, err := all(s.reader(ctx), scanResource,
 		`SELECT identifier, name, scopes, created_at FROM resources ORDER BY identifier`)
+	return list, interpret("list resources", err)
 }
 
 func scanResource(row scanner) (*storage.Resource, error) {

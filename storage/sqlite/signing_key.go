@@ -34,9 +34,10 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 
 // ListSigningKeys implements [storage.SigningKeys].
 func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
-	return readAll(ctx, s, "list signing keys", scanSigningKey, `
+	list, err := all(s.reader(ctx), scanSigningKey, `
 		SELECT kid, algorithm, sequence, sealed, public_key, created_at, activates_at, retires_at, expires_at
 		FROM signing_keys ORDER BY algorithm, sequence`)
+	return list, interpret("list signing keys", err)
 }
 
 func scanSigningKey(row scanner) (*storage.SigningKey, error) {

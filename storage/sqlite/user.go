@@ -71,20 +71,23 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 
 // User implements [storage.Users].
 func (s *Store) User(ctx context.Context, id int64) (*storage.User, error) {
-	return readOne(ctx, s, "read user", scanUser, `SELECT `+userColumns+` FROM users WHERE id = ?`, id)
+	u, err := one(s.reader(ctx), scanUser, `SELECT `+userColumns+` FROM users WHERE id = ?`, id)
+	return u, interpret("read user", err)
 }
 
 const userByUsername = `SELECT ` + userColumns + ` FROM users WHERE username = ?`
 
 // UserByUsername implements [storage.Users].
 func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.User, error) {
-	return readOne(ctx, s, "read user", scanUser, userByUsername, username)
+	u, err := one(s.reader(ctx), scanUser, userByUsername, username)
+	return u, interpret("read user", err)
 }
 
 // ListUsers implements [storage.Users].
 func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
-	return readAll(ctx, s, "list users", scanUser, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
+	list, err := all(s.reader(ctx), scanUser, `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
 		after, max(limit, 0))
+	return list, interpret("list users", err)
 }
 
 // raiseEpoch is the SQL of an epoch that is raised at a time: above the old one even when the clock went back.
@@ -160,7 +163,7 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 	}
 	var err error
 	if len(a.Always)+len(a.Stranger) == 0 {
-		err = s.read(ctx, "begin login", begin)
+		err = interpret("begin login", begin(s.reader(ctx)))
 	} else {
 		err = s.write(ctx, "begin login", begin)
 	}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md anew")
+
+func TestConfigurationDocumentIsTheTable(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join("..", "..", "docs", "configuration.md")
+	want := configurationDocument()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the options say. Write it anew with: go test ./cmd/latchkey -run Document -update", path)
+	}
+}
+
+// configurationDocument is docs/configuration.md.
+func configurationDocument() string {
+	var b strings.Builder
+	b.WriteString(`# Configuration
+
+A flag comes before the environment, that before the file of ` + "`--config FILE`" + ` (` + "`LATCHKEY_CONFIG`" + `), that before the default. The
+file is YAML; its keys are the flags without dashes (` + "`access-token-ttl: 15m`" + `). Unknown keys, flags and ` + "`LATCHKEY_*`" + ` variables are
+faults, and every fault is reported at once. Durations take Go's syntax plus ` + "`d`" + ` for days. Lists take commas, a repeated
+flag, or a YAML list. What is marked † has a second form that names a file: ` + "`--secret-file`, `LATCHKEY_SECRET_FILE`" + `.
+
+<!-- Generated from cmd/latchkey/option.go: go test ./cmd/latchkey -run Document -update -->
+
+| flag | variable | default | meaning |
+|---|---|---|---|
+`)
+	for _, o := range options() {
+		mark := ""
+		if o.secret {
+			mark = " †"
+		}
+		preset := o.presetShown()
+		switch {
+		case preset == "":
+			preset = "none"
+		case o.presetText == "":
+			preset = "`" + preset + "`"
+		}
+		b.WriteString("| `--" + o.name + "`" + mark + " | `" + o.variable() + "` | " + preset + " | " + strings.ReplaceAll(o.help, "|", `\|`) + " |\n")
+	}
+	return b.String()
+}
+
+// everyOption reads all options, with the given flags and environment.
+func everyOption(flags given, environ ...string) (*settings, faults) {
+	return readSettings(options(), flags, environ)
+}
+
+func TestDefaultsAreGood(t *testing.T) {
+	t.Parallel()
+	s, found := everyOption(given{})
+	if found != nil {
+		t.Fatal(found)
+	}
+	c := s.server
+	if c.Listen != "127.0.0.1:8000" || c.AdminListen != "127.0.0.1:8001" || c.Issuer != "http://localhost:8000" ||
+		s.database.path != "latchkey.db" || c.Registration != "token" || c.AccessTokenTTL != 15*time.Minute ||
+		c.RefreshTokenTTL != 30*24*time.Hour || c.RefreshTokenIdleTTL != 14*24*time.Hour || !c.LoginThrottle ||
+		c.Argon2 != "m=19456,t=2,p=1" || c.AnyResource ||
+		c.BrowserSessionTTL != 24*time.Hour || c.BrowserSessionIdleTTL != 8*time.Hour || c.BrowserSessionRememberTTL != 30*24*time.Hour ||
+		c.PagesDir != "" || c.OutboundAllow != nil || c.RegistrationLimit != 10000 || !c.ClientDocuments.Off() || !c.SimpleJWT.Sunset.IsZero() {
+		t.Errorf("defaults: %+v", c)
+	}
+	j := c.SimpleJWT
+	if !j.Enabled || j.Algorithm != "HS256" || j.AccessTokenLifetime != 5*time.Minute || j.RefreshTokenLifetime != 24*time.Hour ||
+		j.Compat != "5.2" || j.Rotation != "confirmed" || j.RotationOverlap != nil || j.OnReuse != "revoke" ||
+		j.UserIDClaim != "user_id" || !j.UserIDInteger || j.Leeway != 0 || j.Issuer != "" || j.Audience != "" {
+		t.Errorf("defaults: %+v", j)
+	}
+}
+
+func TestUserIDTypeFollowsCompat(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		environ []string
+		integer bool
+	}{
+		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.2"}, true},
+		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.5"}, false},
+		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.5", "LATCHKEY_SIMPLEJWT_USER_ID_TYPE=integer"}, true},
+		{[]string{"LATCHKEY_SIMPLEJWT_USER_ID_TYPE=string"}, false},
+	} {
+		s, found := everyOption(given{}, c.environ...)
+		if found != nil || s.server.SimpleJWT.UserIDInteger != c.integer {
+			t.Errorf("%v: integer %v, want %v; %v", c.environ, s.server.SimpleJWT.UserIDInteger, c.integer, found)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("0123456789abcdef", 4)
+	for _, c := range []struct {
+		name, value string
+		good        bool
+	}{
+		{"listen", ":8000", true},
+		{"listen", "[::1]:0", true},
+		{"listen", "localhost", false},
+		{"listen", "127.0.0.1:http", false},
+		{"listen", "127.0.0.1:65536", false},
+		{"listen", "http://127.0.0.1:80", false},
+		{"listen", "", false},
+		{"admin-listen", "", true},
+		{"issuer", "https://id.example.com", true},
+		{"issuer", "https://id.example.com/auth", true},
+		{"issuer", "http://127.0.0.1:8000", true},
+		{"issuer", "http://[::1]:8000", true},
+		{"issuer", "http://localhost.example.com", false},
+		{"issuer", "http://id.example.com", false},
+		{"issuer", "https://id.example.com/", false},
+		{"issuer", "https://id.example.com?x", false},
+		{"issuer", "https://id.example.com#", false},
+		{"issuer", "https://user@id.example.com", false},
+		{"issuer", "https://id.example.com/{tenant}", false},
+		{"issuer", "ftp://id.example.com", false},
+		{"issuer", "id.example.com", false},
+		{"database-url", "sqlite:x.db", true},
+		{"database-url", "sqlite:", false},
+		{"database-url", "sqlite::memory:", false},
+		{"database-url", "x.db", false},
+		{"database-url", "postgres:host", false},
+		{"secret", long, true},
+		{"secret", long[:31], false},
+		{"secret-previous", long + "," + long, true},
+		{"secret-previous", long + ",short", false},
+		{"secret-previous", "", true},
+		{"registration", "open", true},
+		{"registration", "Open", false},
+		{"registration-limit", "1", true},
+		{"registration-limit", "0", false},
+		{"registration-limit", "-1", false},
+		{"registration-limit", "many", false},
+		{"client-documents", "off", true},
+		{"client-documents", "open", true},
+		{"client-documents", "", false},
+		{"client-documents", "app.example.com,tools.example:8443", true},
+		{"client-documents", "open,app.example.com", false},
+		{"client-documents", "https://app.example.com", false},
+		{"client-documents", "App.example.com", false},
+		{"client-documents", "app.example.com/path", false},
+		{"client-documents", "*", false},
+		{"outbound-allow", "10.1.0.0/16,fd00::/8", true},
+		{"outbound-allow", "internal", false},
+		{"browser-session-ttl", "12h", true},
+		{"browser-session-ttl", "1h", true}, // shorter than the idle end's default, which never counts then
+		{"browser-session-idle-ttl", "25h", false},
+		{"browser-session-idle-ttl", "0s", false},
+		{"browser-session-remember-ttl", "90d", true},
+		{"pages-dir", ".", true},
+		{"pages-dir", "", true},
+		{"pages-dir", "no-such-folder", false},
+		{"pages-dir", "option.go", false},
+		{"simplejwt-sunset", "2027-01-31", true},
+		{"simplejwt-sunset", "2027-01-31T06:00:00+01:00", true},
+		{"simplejwt-sunset", "", true},
+		{"simplejwt-sunset", "soon", false},
+		{"trusted-proxies", "10.0.0.0/8, 2001:db8::/32,127.0.0.1", true},
+		{"trusted-proxies", "10.0.0.0/33", false},
+		{"trusted-proxies", "proxy.example.com", false},
+		{"cors-origins", "https://app.example.com,http://localhost:3000", true},
+		{"cors-origins", "https://app.example.com/", false},
+		{"cors-origins", "*", false},
+		{"cors-origins", "null", false},
+		{"log-level", "debug", true},
+		{"log-level", "trace", false},
+		{"access-token-ttl", "1d12h", true},
+		{"access-token-ttl", "0s", false},
+		{"access-token-ttl", "-5m", false},
+		{"access-token-ttl", "15", false},
+		{"login-throttle", "off", true},
+		{"login-throttle", "no", false},
+		{"argon2", "m=65536,t=3,p=4", true},
+		{"argon2", "m=65536,t=3", false},
+		{"argon2", "m=8,t=1,p=2", false},
+		{"argon2", "m=19456,t=2,p=1,m=1", false},
+		{"resource-policy", "any", true},
+		{"resource-policy", "none", false},
+		{"simplejwt-algorithm", "EdDSA", true},
+		{"simplejwt-algorithm", "none", false},
+		{"simplejwt-compat", "5.3", false},
+		{"simplejwt-rotation", "reissue", true},
+		{"simplejwt-rotation-overlap", "0s", true},
+		{"simplejwt-rotation-overlap", "-1s", false},
+		{"simplejwt-on-reuse", "ignore", false},
+		{"simplejwt-user-id-claim", "uid", true},
+		{"simplejwt-user-id-claim", "exp", false},
+		{"simplejwt-user-id-claim", "sid", false},
+		{"simplejwt-leeway", "10s", true},
+		{"simplejwt-claims", "username, is_staff,email", true},
+		{"simplejwt-claims", "", true},
+		{"simplejwt-claims", "username,last_login", false},
+		{"simplejwt-claims", "user_id", false},
+		{"simplejwt-sliding", "on", true},
+		{"simplejwt-sliding", "yes", false},
+		{"simplejwt-sliding-token-lifetime", "90s", true},
+		{"simplejwt-sliding-token-lifetime", "0s", false},
+		{"simplejwt-sliding-token-refresh-lifetime", "7d", true},
+		{"simplejwt-sliding-token-refresh-lifetime", "1w", false},
+		{"simplejwt-refresh-cookie", "refresh", true},
+		{"simplejwt-refresh-cookie", "my.refresh_token", true},
+		{"simplejwt-refresh-cookie", "", true},
+		{"simplejwt-refresh-cookie", "__Host-refresh", false},
+		{"simplejwt-refresh-cookie", "__secure-refresh", false},
+		{"simplejwt-refresh-cookie", "two words", false},
+		{"simplejwt-refresh-cookie", "a=b", false},
+		{"simplejwt-refresh-cookie", "a;b", false},
+		{"simplejwt-refresh-cookie", "jetón", false},
+		{"simplejwt-refresh-cookie", strings.Repeat("x", 65), false},
+	} {
+		_, found := everyOption(given{c.name: {c.value}})
+		if good := len(found) == 0; good != c.good {
+			t.Errorf("--%s %q: %v", c.name, c.value, found)
+		}
+		for _, f := range found {
+			if !strings.Contains(f.where, "--"+c.name) || !strings.Contains(f.where, variableOf(c.name)) || f.problem == "" || f.mend == "" {
+				t.Errorf("--%s %q: the fault lacks the flag, the variable, what is wrong or the mend: %+v", c.name, c.value, f)
+			}
+		}
+	}
+}
+
+func TestClaimsOfTheUser(t *testing.T) {
+	t.Parallel()
+	s, found := everyOption(given{"simplejwt-claims": {"username,email", "username"}})
+	if len(found) > 0 || !slices.Equal(s.server.SimpleJWT.Claims, []string{"username", "email"}) {
+		t.Errorf("%v, %v", s.server.SimpleJWT.Claims, found)
+	}
+	_, found = everyOption(given{"simplejwt-claims": {"email,phone"}})
+	if len(found) != 1 || !strings.Contains(found[0].problem, `"phone"`) || strings.Contains(found[0].problem, "email") {
+		t.Errorf("%v", found)
+	}
+	// Two things of one name: whichever came last would be the user of every API.
+	_, found = everyOption(given{"simplejwt-claims": {"email,username"}, "simplejwt-user-id-claim": {"username"}})
+	if len(found) != 1 || !strings.Contains(found[0].where, "--simplejwt-claims") {
+		t.Errorf("%v", found)
+	}
+}
+
+// Every option that is a secret, given in every wrong way: no message may repeat it.
+func TestFaultsNeverShowASecret(t *testing.T) {
+	t.Parallel()
+	const canary = "c4n4ry-v4lue"
+	dir := t.TempDir()
+	secretFile := filepath.Join(dir, "file")
+	config := filepath.Join(dir, "config.yaml")
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(how string, found faults) {
+		if strings.Contains(found.Error(), canary) {
+			t.Errorf("%s: %v", how, found)
+		}
+	}
+	for _, o := range options() {
+		if !o.secret {
+			continue
+		}
+		write(secretFile, canary)
+		_, found := everyOption(given{o.name: {canary}})
+		check("flag "+o.name, found)
+		_, found = everyOption(given{o.name: {"postgres://u:" + canary + "@%zz/x"}})
+		check("URL in flag "+o.name, found)
+		_, found = everyOption(given{}, o.variable()+"="+canary, o.variable()+"_FILE="+secretFile)
+		check("both variables of "+o.name, found)
+		if len(found) == 0 {
+			t.Errorf("%s and its file were both accepted", o.variable())
+		}
+		_, found = everyOption(given{o.name + "-file": {secretFile}})
+		check("file of "+o.name, found)
+		for _, yaml := range []string{
+			o.name + ": " + canary + "\nlisten: 1\n", o.name + ": *" + canary + "\n", o.name + ": {" + canary + ": 1}\n",
+			o.name + ": " + canary + "\n" + o.name + ": " + canary + "\n", o.name + " " + canary + ": [\n",
+		} {
+			write(config, yaml)
+			_, found = everyOption(given{"config": {config}})
+			check("file "+yaml, found)
+			if len(found) == 0 {
+				t.Errorf("accepted: %s", yaml)
+			}
+		}
+	}
+}
+
+func TestListsInEveryForm(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(config, []byte("cors-origins: [\"https://a.example\", \"https://b.example\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for how, read := range map[string]func() (*settings, faults){
+		"repeated flag": func() (*settings, faults) {
+			return everyOption(given{"cors-origins": {"https://a.example", "https://b.example"}})
+		},
+		"commas": func() (*settings, faults) {
+			return everyOption(given{}, "LATCHKEY_CORS_ORIGINS=https://a.example, https://b.example")
+		},
+		"YAML list": func() (*settings, faults) { return everyOption(given{"config": {config}}) },
+	} {
+		s, found := read()
+		if got := strings.Join(s.server.CORSOrigins, " "); got != "https://a.example https://b.example" {
+			t.Errorf("%s: %q, %v", how, got, found)
+		}
+	}
+}
+
+// A retired secret may hold a comma: in its file only lines count.
+func TestRetiredSecretsOneALine(t *testing.T) {
+	t.Parallel()
+	first, second := strings.Repeat("a,", 20), strings.Repeat("b", 40)
+	path := filepath.Join(t.TempDir(), "retired")
+	if err := os.WriteFile(path, []byte(first+"\n"+second+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, found := everyOption(given{}, "LATCHKEY_SECRET_PREVIOUS_FILE="+path)
+	if found != nil || len(s.retired) != 2 || s.retired[0].Reveal() != first || s.retired[1].Reveal() != second {
+		t.Errorf("%d secrets, %v", len(s.retired), found)
+	}
+}

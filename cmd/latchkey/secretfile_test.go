@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOneRootSecretForManyProcesses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db.secret")
+	const n = 20
+	secrets := make(chan string, n)
+	for range n {
+		go func() {
+			s, err := rootSecretFile(path)
+			if err != nil {
+				t.Error(err)
+			}
+			secrets <- s.Reveal()
+		}()
+	}
+	first := <-secrets
+	for range n - 1 {
+		if s := <-secrets; s != first || len(s) < 32 {
+			t.Error("two processes have different secrets, or short ones")
+		}
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("files left behind: %v, %v", entries, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A file that was cut off must not become a guessable key.
+func TestShortRootSecretFileIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db.secret")
+	if err := os.WriteFile(path, []byte("short-canary\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := rootSecretFile(path)
+	if err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,163 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// The purposes of what is sealed for a browser.
+const (
+	sealContinuation = "continuation"
+	sealTicket       = "ticket"
+	sealLogout       = "logout"
+)
+
+// How long an unfinished request lives: long enough to find a password, and what the user decided only as long as the
+// redirects after it take.
+const (
+	continuationTTL = time.Hour
+	markTTL         = 2 * time.Minute
+)
+
+// continuation is the content of a Continuation and of a Ticket. The parameters are checked anew each time, against the client as it is
+// then.
+type continuation struct {
+	Params    url.Values `json:"p"`
+	StartedAt int64      `json:"t"` // microseconds
+	Mark      mark       `json:"m,omitzero"`
+}
+
+// mark is a decision of the user, in one browser session.
+type mark struct {
+	Session  storage.ID `json:"s"`
+	At       int64      `json:"t"` // microseconds
+	Decision Decision   `json:"d"`
+}
+
+// Decision is what the user has decided on a page; its values are those of the forms.
+type Decision string
+
+// The decisions.
+const (
+	Allow  Decision = "allow"  // the client may have what it asks for
+	Deny   Decision = "deny"   // it may not
+	Select Decision = "select" // this account is the right one
+	ask    Decision = "ask"    // none yet: a ticket
+)
+
+// Continuation is an authorization request on its way through the pages, as text for an address.
+type Continuation string
+
+// Ticket is an authorization request in the form of the consent page. It is valid in one browser session only.
+type Ticket string
+
+// Continuation returns the request without a new decision.
+func (a *Request) Continuation() Continuation { return Continuation(a.seal(sealContinuation, a.mark)) }
+
+// Ticket returns the request for the consent page of a browser session.
+func (a *Request) Ticket(session storage.ID) Ticket {
+	return Ticket(a.seal(sealTicket, a.decided(session, ask)))
+}
+
+// Decided returns the request with what the user of a browser session has decided.
+func (a *Request) Decided(session storage.ID, d Decision) Continuation {
+	return Continuation(a.seal(sealContinuation, a.decided(session, d)))
+}
+
+func (a *Request) decided(session storage.ID, d Decision) mark {
+	return mark{Session: session, At: a.service.now().UnixMicro(), Decision: d}
+}
+
+func (a *Request) seal(purpose string, m mark) string {
+	text, err := a.service.sealer.SealJSON(purpose, continuation{Params: a.params, StartedAt: a.startedAt.UnixMicro(), Mark: m})
+	if err != nil {
+		panic(err) // text, numbers and an ID
+	}
+	return text
+}
+
+// ErrTicket is returned for a form that was made for another browser session.
+var ErrTicket = errors.New("the form belongs to another browser session")
+
+// errStale is returned for a request that took too long, or whose address was cut off. It never goes to a client: its code is for the
+// error page.
+func errStale() *Error {
+	return &Error{Err: protocol.Refuse("expired", protocol.ReasonExpired,
+		"This request has expired, or its address was cut off. Requests are valid for an hour.")}
+}
+
+// Resume checks the request of a continuation, as Check does.
+func (s *Service) Resume(ctx context.Context, c Continuation) (*Request, error) {
+	return s.resume(ctx, sealContinuation, string(c))
+}
+
+// ResumeTicket checks the request of a ticket, as Check does. Its form is valid only if BelongsTo reports so.
+func (s *Service) ResumeTicket(ctx context.Context, t Ticket) (*Request, error) {
+	return s.resume(ctx, sealTicket, string(t))
+}
+
+// BelongsTo reports whether the ticket of the request was made for the session, which may be nil.
+func (a *Request) BelongsTo(session *storage.LiveBrowserSession) bool {
+	return session != nil && a.mark.Session == session.ID
+}
+
+func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, error) {
+	var c continuation
+	if err := s.sealer.OpenJSON(purpose, text, &c); err != nil {
+		return nil, errStale()
+	}
+	started := time.UnixMicro(c.StartedAt).UTC()
+	if age := s.now().Sub(started); age > continuationTTL || age < -time.Minute {
+		return nil, errStale()
+	}
+	client, err := s.authorizingClient(ctx, c.Params)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.check(ctx, client, c.Params)
+	if err != nil {
+		return nil, err
+	}
+	a.startedAt, a.mark = started, c.Mark
+	return a, nil
+}
+
+// marked reports whether the user of the session has just decided so.
+func (a *Request) marked(d Decision, session storage.ID) bool {
+	age := a.service.now().Sub(time.UnixMicro(a.mark.At))
+	return a.mark.Decision == d && a.mark.Session == session && age <= markTTL && age > -time.Minute
+}
+
+// logoutTicket is a logout that a user is asked about.
+type logoutTicket struct {
+	Session storage.ID `json:"s"`
+	At      int64      `json:"t"`
+	Params  url.Values `json:"p"`
+}
+
+// LogoutTicket seals the parameters of a logout request for the form that asks the user of this browser session.
+func (s *Service) LogoutTicket(session storage.ID, params url.Values) (string, error) {
+	text, err := s.sealer.SealJSON(sealLogout, logoutTicket{Session: session, At: s.now().UnixMicro(), Params: params})
+	if err != nil {
+		return "", fmt.Errorf("ask for a logout: %w", err)
+	}
+	return text, nil
+}
+
+// OpenLogoutTicket returns the parameters; ErrTicket when the ticket is another session's, too old, or malformed.
+func (s *Service) OpenLogoutTicket(text string, session storage.ID) (url.Values, error) {
+	var t logoutTicket
+	if err := s.sealer.OpenJSON(sealLogout, text, &t); err != nil || t.Session != session {
+		return nil, ErrTicket
+	}
+	if age := s.now().Sub(time.UnixMicro(t.At)); age > continuationTTL || age < -time.Minute {
+		return nil, ErrTicket
+	}
+	return t.Params, nil
+}

@@ -1,0 +1,134 @@
+package authorize
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"latchkey/storage"
+)
+
+// Step is the next step of an authorization request.
+type Step int
+
+// The steps.
+const (
+	// StepLogin means that the user must sign in.
+	StepLogin Step = iota
+	// StepConsent means that the user must be asked.
+	StepConsent
+	// StepIssue means that the code can be issued.
+	StepIssue
+)
+
+// Decide returns the next step. session is the user's session, with the consent for this client; nil means not signed in. The error is
+// an *Error.
+func (a *Request) Decide(session *storage.LiveBrowserSession) (Step, error) {
+	if session != nil && a.marked(Deny, session.ID) {
+		return 0, a.refuse("access_denied", "The user denied the request.")
+	}
+	need, err := a.needsLogin(session)
+	switch {
+	case err != nil:
+		return 0, err
+	case need != loginNotNeeded && a.prompts(promptNone):
+		return 0, a.refuse("login_required", "The user must sign in.")
+	case need != loginNotNeeded:
+		return StepLogin, nil
+	case !a.needsConsent(session):
+		return StepIssue, nil
+	case a.prompts(promptNone):
+		return 0, a.refuse("consent_required", "The user must be asked.")
+	}
+	return StepConsent, nil
+}
+
+// loginNeed says whether the user has to sign in.
+type loginNeed int
+
+const (
+	loginNotNeeded loginNeed = iota
+	// loginChoice means that the user is to choose the account, and may keep the current one (prompt=select_account).
+	loginChoice
+	loginNeeded
+)
+
+// needsLogin applies OpenID Connect Core §3.1.2.3. A login counts as new when it is later than the request.
+func (a *Request) needsLogin(session *storage.LiveBrowserSession) (loginNeed, error) {
+	if session == nil {
+		return loginNeeded, nil
+	}
+	fresh := !session.AuthTime.Before(a.startedAt)
+	switch {
+	case a.subject != "" && a.subject != strconv.FormatInt(session.UserID, 10):
+		if fresh {
+			// Asked for one user, signed in as another: asking again would never end.
+			return loginNotNeeded, a.refuse("login_required", "The user who is signed in is not the one that was asked for.")
+		}
+		return loginNeeded, nil
+	case fresh:
+		return loginNotNeeded, nil
+	case a.prompts(promptLogin):
+		return loginNeeded, nil
+	case a.maxAge >= 0 && a.startedAt.Sub(session.AuthTime) > a.maxAge:
+		return loginNeeded, nil
+	case a.prompts(promptSelectAccount) && !a.chosen(session):
+		return loginChoice, nil
+	}
+	return loginNotNeeded, nil
+}
+
+// MayKeepAccount reports whether the user need only confirm the account of the session.
+func (a *Request) MayKeepAccount(session *storage.LiveBrowserSession) bool {
+	need, err := a.needsLogin(session)
+	return err == nil && need == loginChoice
+}
+
+// chosen reports whether the user has confirmed this account, or has gone on to the consent page with it.
+func (a *Request) chosen(session *storage.LiveBrowserSession) bool {
+	return a.marked(Select, session.ID) || a.marked(Allow, session.ID)
+}
+
+func (a *Request) needsConsent(session *storage.LiveBrowserSession) bool {
+	switch {
+	case a.marked(Allow, session.ID):
+		// The consent was stored before the decision was sealed. When it is missing the user has withdrawn it since.
+		return !covers(session.Consent, a)
+	case a.prompts(promptConsent):
+		return true
+	case a.Client.FirstParty:
+		return false
+	case !a.identified():
+		return true
+	}
+	return !covers(session.Consent, a)
+}
+
+// identified reports whether the client is known to be what it says it is. One that an operator has not verified may be an impostor,
+// and so may a public one whose answers go to a program on the user's device: consent to such a client is asked each time (RFC 8252
+// §8.6, RFC 6749 §10.2).
+func (a *Request) identified() bool {
+	return !a.Client.Unverified() && (!a.Client.Public() || strings.HasPrefix(a.RedirectURI, "https://"))
+}
+
+// covers reports whether everything asked for was allowed before, to the client as it is now.
+func covers(c *storage.Consent, a *Request) bool {
+	return c != nil && c.Fingerprint == a.Client.Fingerprint() && within(a.Scope, c.Scope) && within(a.Resource, c.Audience)
+}
+
+func within(asked, allowed []string) bool {
+	return !slices.ContainsFunc(asked, func(v string) bool { return !slices.Contains(allowed, v) })
+}
+
+// ConsentOf returns the consent that a user gives by allowing this request.
+func (a *Request) ConsentOf(userID int64) *storage.Consent {
+	now := a.service.now()
+	return &storage.Consent{
+		UserID: userID, ClientID: a.Client.ID, Scope: a.Scope, Audience: a.Resource, Fingerprint: a.Client.Fingerprint(),
+		CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// LocalOnly reports whether the answers go to the user's own computer, where any program may listen: http is for loopback hosts only
+// (see clients.Validate).
+func (a *Request) LocalOnly() bool { return strings.HasPrefix(a.RedirectURI, "http://") }

@@ -1,0 +1,120 @@
+package authorize
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/clientauth"
+	"latchkey/server/internal/mac"
+	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// pushedTTL is how long a pushed request waits for its browser.
+const pushedTTL = 90 * time.Second
+
+// PushRequest is a pushed authorization request (RFC 9126 §2.1): the parameters of an authorization request, from an authenticated
+// client.
+type PushRequest struct {
+	Client clientauth.Credentials
+	// Params are those of the form. The credentials among them are left out.
+	Params url.Values
+}
+
+// Pushed is the answer to a PushRequest (RFC 9126 §2.2).
+type Pushed struct {
+	RequestURI string
+	// ExpiresIn is in seconds.
+	ExpiresIn int64
+}
+
+// Push checks and keeps an authorization request. The error is an *protocol.Error or an outage.
+func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
+	client, err := s.cfg.Auth.AuthenticateFrom(ctx, req.Client, s.cfg.Clients.ForAuthorize)
+	if err != nil {
+		return nil, err
+	}
+	params := url.Values{}
+	for name, values := range req.Params {
+		switch name {
+		case "client_secret", "client_assertion", "client_assertion_type": // never stored
+		default:
+			params[name] = values
+		}
+	}
+	if params.Get("request_uri") != "" {
+		return nil, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
+	}
+	// Where anyone can register a client, knowing its secret proves nothing.
+	if client.Public() || client.Unverified() {
+		if err := s.limitPushes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	params.Set("client_id", client.ID)
+	if _, err := s.check(ctx, client, params); err != nil {
+		return nil, err
+	}
+	reference := rand.Text() + rand.Text() // 260 bits
+	now := s.now()
+	err = s.cfg.Store.CreatePushedRequest(ctx, &storage.PushedRequest{
+		Hash: sha256.Sum256([]byte(reference)), ClientID: client.ID, Parameters: params.Encode(),
+		CreatedAt: now, ExpiresAt: now.Add(pushedTTL),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keep a pushed request: %w", err)
+	}
+	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
+}
+
+// The limit per network for clients that anyone can register: each request is a row until its end.
+const (
+	pushBurst    = 60
+	pushInterval = time.Second
+)
+
+func (s *Service) limitPushes(ctx context.Context) error {
+	network, ok := request.From(ctx).Place()
+	if !ok {
+		return nil // not the request of a route: there is no address to count by
+	}
+	wait, err := s.cfg.Store.TakeAttempts(ctx, s.now(), storage.Bucket{
+		Key: mac.Sum(s.pushKey, network), Burst: pushBurst, Interval: pushInterval,
+	})
+	if err != nil {
+		return fmt.Errorf("limit pushed requests: %w", err)
+	}
+	if wait > 0 {
+		return protocol.Throttled(wait, "Too many pushed authorization requests from this network. Try again later.")
+	}
+	return nil
+}
+
+// takePushed uses up a pushed request. Nothing of the request that names it is merged in.
+func (s *Service) takePushed(ctx context.Context, client *clients.Client, params url.Values) (url.Values, error) {
+	if len(params["request_uri"]) > 1 {
+		return nil, &Error{Client: client, Err: protocol.InvalidRequest("The parameter request_uri is repeated.")}
+	}
+	reference := strings.TrimPrefix(params.Get("request_uri"), requestURIPrefix)
+	pushed, err := s.cfg.Store.TakePushedRequest(ctx, sha256.Sum256([]byte(reference)), client.ID, s.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, &Error{Client: client, Err: protocol.Refuse("invalid_request_uri", protocol.ReasonBadRequest,
+			"The pushed request has expired, was used before, or is another client's.")}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take a pushed request: %w", err)
+	}
+	values, err := url.ParseQuery(pushed.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("take a pushed request: %w", err)
+	}
+	return values, nil
+}

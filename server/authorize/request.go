@@ -1,0 +1,405 @@
+package authorize
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/claims"
+	"latchkey/server/protocol"
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// Request is an authorization request (RFC 6749 §4.1.1) that was checked. What it asks for is not granted yet.
+type Request struct {
+	Client *clients.Client
+	// RedirectURI is where the answer goes; it is one that the client registered.
+	RedirectURI string
+	// Scope and Resource are what is asked for; the client may ask for it.
+	Scope    []string
+	Resource []string
+	// LoginHint and UILocales are parameters of OpenID Connect (Core §3.1.2.1).
+	LoginHint string
+	UILocales string
+
+	service   *Service
+	state     string
+	mode      string
+	nonce     string
+	challenge string
+	prompt    []string
+	// maxAge is how old a login may be when the request is made; negative = any age.
+	maxAge  time.Duration
+	claims  *claims.Request
+	subject string // the user that the id_token_hint or the claims parameter asks for; may be empty
+
+	params url.Values
+	// startedAt is when the request arrived: a login that was asked for must be later.
+	startedAt time.Time
+	mark      mark
+}
+
+// Response is the answer to an authorization request, an error too.
+type Response struct {
+	RedirectURI string
+	// Mode is query or form_post.
+	Mode   string
+	Params url.Values
+}
+
+// The response modes (OAuth 2.0 Multiple Response Type Encoding Practices; Form Post Response Mode).
+const (
+	ModeQuery    = "query"
+	ModeFormPost = "form_post"
+)
+
+// Location returns the redirect URI with the answer in its query.
+func (r *Response) Location() string {
+	separator := "?"
+	if strings.Contains(r.RedirectURI, "?") {
+		separator = "&"
+	}
+	return r.RedirectURI + separator + r.Params.Encode()
+}
+
+// Error is the refusal of an authorization request.
+type Error struct {
+	Err *protocol.Error
+	// Response carries the error to the client. It is nil when the request must not redirect (RFC 6749 §4.1.2.1): the client
+	// is unknown, or the redirect URI is not one of its own.
+	Response *Response
+	// Client is nil when it is unknown.
+	Client *clients.Client
+	// Silent is set when the request is right, but needs a page and was not to show any (prompt=none).
+	Silent bool
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// ClientName returns the name of the client; empty when it is unknown.
+func (e *Error) ClientName() string {
+	if e.Client == nil {
+		return ""
+	}
+	return e.Client.ClientName
+}
+
+// Unwrap makes protocol.AsError find the error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// maxAuthorization bounds the parameters of an authorization request, in bytes: they travel in addresses.
+const maxAuthorization = 8 << 10
+
+// requestURIPrefix begins the references to pushed requests (RFC 9126 §2.2).
+const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
+
+// Check checks an authorization request. The error is an *Error or an outage.
+//
+// A request_uri names a pushed request (RFC 9126), which is used up; the other parameters do not count then: RFC 9126 §4 leaves no
+// room for parameters that the client did not push.
+func (s *Service) Check(ctx context.Context, params url.Values) (*Request, error) {
+	client, err := s.authorizingClient(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	pushed := false
+	if strings.HasPrefix(params.Get("request_uri"), requestURIPrefix) {
+		if params, err = s.takePushed(ctx, client, params); err != nil {
+			return nil, err
+		}
+		pushed = true
+	}
+	a, err := s.check(ctx, client, params)
+	if err == nil && client.RequirePushedAuthorizationRequests && !pushed {
+		err = a.refuse("invalid_request", "The client must push its authorization requests (RFC 9126 §6).")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// authorizingClient finds the client that the request names. Its errors never redirect.
+func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*clients.Client, error) {
+	id := params.Get("client_id")
+	switch {
+	case id == "":
+		return nil, &Error{Err: protocol.InvalidRequest("The parameter client_id is missing.")}
+	case len(params["client_id"]) > 1:
+		return nil, &Error{Err: protocol.InvalidRequest("The parameter client_id is repeated.")}
+	}
+	client, err := s.cfg.Clients.ForAuthorize(ctx, id)
+	var invalid *clients.MetadataError
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, &Error{Err: protocol.Refuse("invalid_client", protocol.ReasonClient, "There is no client with this client_id.")}
+	case errors.As(err, &invalid):
+		return nil, &Error{Err: protocol.Refuse("invalid_client", protocol.ReasonClient, "%s", invalid.Description)}
+	case err != nil:
+		return nil, fmt.Errorf("authorize: %w", err)
+	case client.Disabled:
+		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", protocol.ReasonClientDisabled,
+			"The operator of this server has disabled the client.")}
+	case client.TokenFormat() != "": // the built-in client has no redirect URI
+		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", protocol.ReasonClient, "The client may not ask for authorization.")}
+	}
+	return client, nil
+}
+
+// check reads the parameters. What is wrong before the redirect URI is known to be the client's never redirects:
+// RFC 6749 §4.1.2.1.
+func (s *Service) check(ctx context.Context, client *clients.Client, params url.Values) (*Request, error) {
+	a := &Request{
+		service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery, state: params.Get("state"),
+	}
+	if err := a.checkRedirect(); err != nil {
+		return nil, &Error{Err: err, Client: client}
+	}
+	steps := [...]func(context.Context) error{
+		a.checkForm, a.checkResponse, a.checkChallenge, a.checkScope, a.checkResource, a.checkPrompt, a.checkSubject,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// checkRedirect settles where answers go.
+func (a *Request) checkRedirect() *protocol.Error {
+	uris := a.params["redirect_uri"]
+	switch {
+	case len(uris) > 1:
+		return protocol.InvalidRequest("The parameter redirect_uri is repeated.")
+	case len(uris) == 0 || uris[0] == "":
+		// RFC 6749 §3.1.2.3 lets a client with one redirect URI leave it out; OpenID Connect Core §3.1.2.1 does not.
+		if len(a.Client.RedirectURIs) != 1 || slices.Contains(strings.Fields(a.params.Get("scope")), claims.ScopeOpenID) {
+			return protocol.InvalidRequest("The parameter redirect_uri is missing.")
+		}
+		a.RedirectURI = a.Client.RedirectURIs[0]
+	case !a.Client.MatchRedirectURI(uris[0]):
+		return protocol.InvalidRequest("The redirect_uri is not one that the client registered. They are compared character by character: " +
+			"https is not http, localhost is not 127.0.0.1, and a slash at the end counts.")
+	default:
+		a.RedirectURI = uris[0]
+	}
+	return nil
+}
+
+// refuse makes an error that goes to the client.
+func (a *Request) refuse(code, format string, args ...any) error {
+	e := protocol.Refuse(code, protocol.ReasonBadRequest, format, args...)
+	return &Error{Err: e, Client: a.Client, Silent: code == "login_required" || code == "consent_required", Response: a.respond(url.Values{
+		"error": {code}, "error_description": {e.Description},
+	})}
+}
+
+// respond completes an answer. RFC 9207 §2: iss is in each, byte for byte the issuer of the metadata.
+func (a *Request) respond(params url.Values) *Response {
+	params.Set("iss", a.service.cfg.Issuer)
+	if a.state != "" {
+		params.Set("state", a.state)
+	}
+	return &Response{RedirectURI: a.RedirectURI, Mode: a.mode, Params: params}
+}
+
+func (a *Request) checkForm(context.Context) error {
+	size := 0
+	for name, values := range a.params {
+		// RFC 6749 §3.1: parameters must not be repeated; RFC 8707 §2 excepts resource.
+		if len(values) > 1 && name != "resource" {
+			a.mode = ModeQuery
+			return a.refuse("invalid_request", "A parameter is repeated.")
+		}
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size > maxAuthorization {
+		a.state = "" // it may be what is too long
+		return a.refuse("invalid_request", "The parameters are longer than %d bytes.", maxAuthorization)
+	}
+	for name, code := range map[string]string{"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported"} {
+		if a.params.Get(name) != "" {
+			return a.refuse(code, "The parameter %s is not supported.", name)
+		}
+	}
+	return nil
+}
+
+func (a *Request) checkResponse(context.Context) error {
+	switch mode := a.params.Get("response_mode"); mode {
+	case "", ModeQuery:
+	case ModeFormPost:
+		a.mode = ModeFormPost
+	default:
+		return a.refuse("invalid_request", "The response_mode must be query or form_post.")
+	}
+	switch kind := a.params.Get("response_type"); {
+	case kind == "":
+		return a.refuse("invalid_request", "The parameter response_type is missing.")
+	case kind != "code":
+		// RFC 9700 §2.1.2: no tokens in answers of this endpoint.
+		return a.refuse("unsupported_response_type", "The response_type must be code; tokens come from the token endpoint.")
+	case !a.Client.Allows(clients.GrantAuthorizationCode):
+		return a.refuse("unauthorized_client", "The client is not registered for the grant type authorization_code.")
+	}
+	return nil
+}
+
+// checkChallenge demands PKCE with S256 of every client: RFC 9700 §2.1.1. fosite checks it once more when the code is made.
+func (a *Request) checkChallenge(context.Context) error {
+	a.challenge = a.params.Get("code_challenge")
+	switch {
+	case a.challenge == "":
+		return a.refuse("invalid_request", "The parameter code_challenge is missing: every client must use PKCE (RFC 7636) with code_challenge_method=S256.")
+	case a.params.Get("code_challenge_method") != "S256":
+		// Leaving it out means plain: RFC 7636 §4.3.
+		return a.refuse("invalid_request", "The code_challenge_method must be S256; a request without it means plain.")
+	}
+	// RFC 7636 §4.2: 32 bytes in base64url without padding.
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(a.challenge); err != nil || len(sum) != 32 {
+		return a.refuse("invalid_request", "The code_challenge must be the SHA-256 hash of the code_verifier, in base64url without padding: 43 characters.")
+	}
+	return nil
+}
+
+func (a *Request) checkScope(ctx context.Context) error {
+	asked := strings.Fields(a.params.Get("scope"))
+	if len(asked) == 0 {
+		a.Scope = slices.Clone(a.Client.Scopes()) // docs/decisions/0005
+	}
+	allowed, err := a.service.authorizableScopes(ctx, a.Client)
+	if err != nil {
+		return err
+	}
+	for _, scope := range asked {
+		if !slices.Contains(allowed, scope) {
+			return a.refuse("invalid_scope", "%s", scopeRefused(scope))
+		}
+		if !slices.Contains(a.Scope, scope) {
+			a.Scope = append(a.Scope, scope)
+		}
+	}
+	a.nonce = a.params.Get("nonce")
+	return nil
+}
+
+// scopeRefused names the scope, which is often one of many that a library asks for by itself. What no scope can be (RFC 6749
+// §3.3), which an error_description can't hold either, is not repeated.
+func scopeRefused(scope string) string {
+	odd := strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
+	if odd || len(scope) > 100 {
+		return "The client may not ask for one of these scopes."
+	}
+	return "The client may not ask for the scope " + scope + "."
+}
+
+// authorizableScopes are those that a client may ask a user for. A client that was registered without any may ask for
+// those of OpenID Connect and of the protected resources: nobody knew its needs then, and the user is asked.
+func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client) ([]string, error) {
+	allowed := token.AllowedScopes(client)
+	if len(client.Scopes()) > 0 {
+		return allowed, nil
+	}
+	resources, err := s.cfg.Clients.Resources(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("authorize: %w", err)
+	}
+	allowed = append(slices.Clip(allowed), claims.ScopeOpenID, claims.ScopeProfile, claims.ScopeEmail)
+	for _, r := range resources {
+		allowed = append(allowed, r.Scopes...)
+	}
+	return allowed, nil
+}
+
+func (a *Request) checkResource(ctx context.Context) error {
+	asked := slices.Compact(slices.Sorted(slices.Values(a.params["resource"])))
+	var err error
+	a.Resource, err = a.service.cfg.Tokens.AllowResources(ctx, a.Client, asked)
+	var refused *protocol.Error
+	if errors.As(err, &refused) {
+		return a.refuse(refused.Code, "%s", refused.Description)
+	}
+	return err
+}
+
+func (a *Request) checkPrompt(context.Context) error {
+	a.LoginHint, a.UILocales = a.params.Get("login_hint"), a.params.Get("ui_locales")
+	a.prompt = strings.Fields(a.params.Get("prompt"))
+	for _, p := range a.prompt {
+		if !slices.Contains(Prompts(), p) {
+			return a.refuse("invalid_request", "The prompt must be none, login, consent or select_account.")
+		}
+	}
+	if a.prompts(promptNone) && len(a.prompt) > 1 {
+		return a.refuse("invalid_request", "prompt=none cannot be combined with other values.") // OpenID Connect Core §3.1.2.1
+	}
+	text := a.params.Get("max_age")
+	if text == "" && a.Client.DefaultMaxAge != nil {
+		text = strconv.FormatInt(*a.Client.DefaultMaxAge, 10)
+	}
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || seconds < 0 {
+		return a.refuse("invalid_request", "The max_age must be a number of seconds.")
+	}
+	a.maxAge = time.Duration(seconds) * time.Second
+	return nil
+}
+
+const (
+	promptNone          = "none"
+	promptLogin         = "login"
+	promptConsent       = "consent"
+	promptSelectAccount = "select_account"
+)
+
+// Prompts are the values of the prompt parameter (OpenID Connect Core §3.1.2.1).
+func Prompts() []string {
+	return []string{promptNone, promptLogin, promptConsent, promptSelectAccount}
+}
+
+func (a *Request) prompts(value string) bool { return slices.Contains(a.prompt, value) }
+
+// checkSubject reads what says who the user must be: the id_token_hint and the sub of the claims parameter.
+func (a *Request) checkSubject(ctx context.Context) error {
+	if text := a.params.Get("claims"); text != "" {
+		asked, err := claims.Parse(text)
+		if err != nil {
+			return a.refuse("invalid_request", "The claims parameter is malformed.")
+		}
+		a.claims, a.subject = asked, asked.Subject()
+	}
+	if text := a.params.Get("id_token_hint"); text != "" {
+		hint, err := a.service.cfg.Tokens.IDTokenHint(ctx, storage.Secret(text))
+		var refused *protocol.Error
+		switch {
+		case errors.As(err, &refused):
+			return a.refuse("invalid_request", "The id_token_hint is not an ID token of this issuer.")
+		case err != nil:
+			return err
+		case a.subject != "" && a.subject != hint.Subject:
+			return a.refuse("invalid_request", "The id_token_hint and the claims parameter name different users.")
+		}
+		a.subject = hint.Subject
+	}
+	return nil
+}
+
+// Offline reports whether access is asked for that outlives a logout.
+func (a *Request) Offline() bool { return slices.Contains(a.Scope, claims.ScopeOffline) }
+
+// Lifetime returns how long access lasts at most.
+func (a *Request) Lifetime() time.Duration { return a.service.cfg.Tokens.Lifetime(a.Client) }

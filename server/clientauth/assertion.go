@@ -1,0 +1,250 @@
+package clientauth
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"latchkey/clients"
+	"latchkey/server/internal/jwt"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// AssertionType is the client_assertion_type of private_key_jwt (RFC 7523 §2.2).
+const AssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// Bounds of a client assertion.
+const (
+	maxAssertion       = 8 << 10 // bytes
+	maxAssertionTTL    = 5 * time.Minute
+	maxAssertionJTI    = 255 // bytes
+	maxAssertionRSA    = 8192
+	minAssertionRSA    = 2048 // RFC 7518 §3.3
+	assertionLeeway    = 30 * time.Second
+	assertionKeepExtra = time.Minute // how far the clocks of replicas may be apart
+)
+
+// Keys finds the keys that clients sign with.
+type Keys interface {
+	// Keys returns the public keys of a client, from its jwks or its jwks_uri, that have the kid; all of them when the kid is
+	// empty. An empty result is no error; an error means that the keys are unavailable now.
+	Keys(ctx context.Context, c *clients.Client, kid string) ([]jose.JSONWebKey, error)
+}
+
+// AssertionAlgs returns the algorithms that client assertions may be signed with. RFC 9864 renames EdDSA with this curve to Ed25519,
+// and libraries have begun to write that.
+func AssertionAlgs() []string { return []string{"ES256", "EdDSA", "Ed25519", "RS256", "PS256"} }
+
+// sameAlg returns the one name under which an algorithm is compared.
+func sameAlg(alg string) string {
+	if alg == "Ed25519" {
+		return "EdDSA"
+	}
+	return alg
+}
+
+// assertionClient returns the client_id that an assertion claims. It is not verified: it says where to look for the keys. The
+// error is a *protocol.Error.
+func assertionClient(raw storage.Secret) (id string, err error) {
+	a, err := parseAssertion(raw.Reveal())
+	switch {
+	case err != nil:
+		return "", err
+	case a.subject == "" || a.issuer != a.subject:
+		return "", badAssertion("iss and sub must be the client_id.")
+	}
+	return a.subject, nil
+}
+
+// checkAssertion checks that the client signed the assertion for this server, and marks its jti as used (RFC 7523 §3). The error
+// is a *protocol.Error, or an outage.
+//
+// A fault of the assertion itself is described, since it reveals nothing about the client; everything else is the one refusal of
+// protocol.ClientRefused. The jti is marked last: only who can sign for a client uses up its identifiers.
+func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Client, cred Credentials) error {
+	now := a.cfg.Now()
+	assertion, err := parseAssertion(cred.Assertion.Reveal())
+	if err != nil {
+		return err
+	}
+	if err := assertion.check(cred.ID, a.cfg.Issuer, now); err != nil {
+		return err
+	}
+	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
+		return protocol.ClientRefused()
+	}
+	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && sameAlg(alg) != sameAlg(assertion.alg) {
+		return refuseClient(protocol.ReasonAssertion)
+	}
+	keys, err := a.cfg.Keys.Keys(ctx, client, assertion.kid)
+	if err != nil {
+		e := refuseClient(protocol.ReasonAssertionKey)
+		e.Cause = err
+		return e
+	}
+	if !slices.ContainsFunc(keys, assertion.signedWith) {
+		return refuseClient(protocol.ReasonAssertionKey)
+	}
+	switch err := a.cfg.Store.UseJTI(ctx, client.ID, sha256.Sum256([]byte(assertion.jti)), assertion.expires.Add(assertionKeepExtra)); {
+	case errors.Is(err, storage.ErrExists):
+		return refuseClient(protocol.ReasonAssertionReplay)
+	case err != nil:
+		return fmt.Errorf("use a client assertion: %w", err)
+	}
+	return nil
+}
+
+// refuseClient returns protocol.ClientRefused with another reason for the operator.
+func refuseClient(reason protocol.Reason) *protocol.Error {
+	e := protocol.ClientRefused()
+	e.Reason = reason
+	return e
+}
+
+func badAssertion(format string, args ...any) *protocol.Error {
+	return protocol.InvalidClient(protocol.ReasonAssertion, "The client_assertion is refused: "+format, args...)
+}
+
+// assertion is the content of a client assertion.
+type assertion struct {
+	signed                 *jose.JSONWebSignature
+	input, signature       []byte // what was signed, and the signature
+	alg, kid               string
+	issuer, subject, jti   string
+	audience               json.RawMessage
+	expires, begins, since time.Time // begins and since (iat) are zero when absent
+}
+
+// parseAssertion reads an assertion without verifying it. It refuses every form that this server does not accept.
+func parseAssertion(raw string) (*assertion, error) {
+	if len(raw) > maxAssertion {
+		return nil, badAssertion("it is longer than %d bytes.", maxAssertion)
+	}
+	parts, ok := jwt.Split(raw)
+	if !ok {
+		return nil, badAssertion("it is not a JWT in the compact form.")
+	}
+	header, payload := jwt.DecodeObject(parts.Header), jwt.DecodeObject(parts.Payload)
+	if header == nil || payload == nil {
+		return nil, badAssertion("header and payload must be JSON objects without repeated members, base64url encoded.")
+	}
+	a := &assertion{}
+	if err := a.readHeader(header); err != nil {
+		return nil, err
+	}
+	if err := a.readClaims(payload); err != nil {
+		return nil, err
+	}
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(a.alg)})
+	if err != nil {
+		return nil, badAssertion("it is not a JWT in the compact form.")
+	}
+	a.signed, a.input, a.signature = signed, []byte(parts.Input), parts.Signature
+	return a, nil
+}
+
+// readHeader accepts algorithms of a list only, and the key is taken from nowhere but the client's registration (RFC 8725 §3.1, §3.10).
+func (a *assertion) readHeader(header jwt.Object) error {
+	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c"} {
+		if _, ok := header[name]; ok {
+			return badAssertion("the header %s is not supported.", name)
+		}
+	}
+	typ := "JWT"
+	if !header.Strings(map[string]*string{"alg": &a.alg, "kid": &a.kid, "typ": &typ}) {
+		return badAssertion("a header is not a string.")
+	}
+	switch {
+	case slices.Contains(AssertionAlgs(), a.alg):
+	case strings.HasPrefix(a.alg, "HS"):
+		return protocol.InvalidClient(protocol.ReasonAssertionMAC,
+			"The method client_secret_jwt is not supported: sign with a key of your own (private_key_jwt), or send the secret (client_secret_basic).")
+	default:
+		return badAssertion("alg must be one of %s.", strings.Join(AssertionAlgs(), ", "))
+	}
+	// RFC 8725 §3.11: a JWT of another kind is none of these. Most clients say JWT, or nothing.
+	if !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "client-authentication+jwt") {
+		return badAssertion("typ must be JWT or client-authentication+jwt.")
+	}
+	return nil
+}
+
+func (a *assertion) readClaims(claims jwt.Object) error {
+	if !claims.Strings(map[string]*string{"iss": &a.issuer, "sub": &a.subject, "jti": &a.jti}) {
+		return badAssertion("iss, sub and jti must be strings.")
+	}
+	a.audience = claims["aud"]
+	if name := claims.Dates(map[string]*time.Time{"exp": &a.expires, "nbf": &a.begins, "iat": &a.since}); name != "" {
+		return badAssertion("%s must be a number of seconds.", name)
+	}
+	return nil
+}
+
+// check applies RFC 7523 §3 and this server's own bounds to the claims.
+func (a *assertion) check(clientID, issuer string, now time.Time) error {
+	var audience string
+	switch {
+	case a.issuer != clientID || a.subject != clientID:
+		return badAssertion("iss and sub must be the client_id.")
+	case !jwt.Object{"aud": a.audience}.Strings(map[string]*string{"aud": &audience}) || audience != issuer:
+		// The issuer alone: an assertion that another server accepts too could be one that it passed on.
+		return badAssertion("aud must be the issuer identifier %s, as a single string.", issuer)
+	case a.jti == "" || len(a.jti) > maxAssertionJTI:
+		return badAssertion("jti must be there, with at most %d bytes.", maxAssertionJTI)
+	case a.expires.IsZero():
+		return badAssertion("exp must be there.")
+	case !a.expires.After(now):
+		return badAssertion("it has expired; %s.", clock(now))
+	case a.expires.Sub(now) > maxAssertionTTL:
+		return badAssertion("exp must be at most %d seconds ahead; %s.", int(maxAssertionTTL.Seconds()), clock(now))
+	case a.begins.After(now.Add(assertionLeeway)) || a.since.After(now.Add(assertionLeeway)):
+		return badAssertion("iat or nbf is in the future; %s.", clock(now))
+	case !a.since.IsZero() && a.since.After(a.expires):
+		return badAssertion("iat is after exp.")
+	}
+	return nil
+}
+
+// clock names the server's time, for a client whose own clock is wrong.
+func clock(now time.Time) string {
+	return "the server's clock says " + strconv.FormatInt(now.Unix(), 10) + ", " + now.UTC().Format(time.RFC3339)
+}
+
+// signedWith reports whether the assertion was signed with key, which must be for this algorithm: the key decides, not the header
+// (RFC 8725 §3.1).
+func (a *assertion) signedWith(key jose.JSONWebKey) bool {
+	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && sameAlg(key.Algorithm) != sameAlg(a.alg) || !fitsAlg(key.Key, a.alg) {
+		return false
+	}
+	if edwards, ok := key.Key.(ed25519.PublicKey); ok { // go-jose knows one of its two names only
+		return ed25519.Verify(edwards, a.input, a.signature)
+	}
+	_, err := a.signed.Verify(key.Key)
+	return err == nil
+}
+
+func fitsAlg(key any, alg string) bool {
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		return alg == "ES256" && key.Curve == elliptic.P256()
+	case ed25519.PublicKey:
+		return sameAlg(alg) == "EdDSA"
+	case *rsa.PublicKey:
+		bits := key.N.BitLen()
+		return (alg == "RS256" || alg == "PS256") && bits >= minAssertionRSA && bits <= maxAssertionRSA
+	}
+	return false
+}

@@ -1,0 +1,101 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// Registry is the part of the client registry that authentication needs.
+type Registry interface {
+	// Client returns a registered client. The error may be storage.ErrNotFound or a *clients.MetadataError.
+	Client(ctx context.Context, id string) (*clients.Client, error)
+	// CheckSecret reports whether a secret is the client's. It takes the same time for a client without one.
+	CheckSecret(c *clients.Client, secret storage.Secret) bool
+}
+
+// Store keeps which assertions were used.
+type Store interface {
+	// UseJTI returns storage.ErrExists when the client has used the jti before.
+	UseJTI(ctx context.Context, clientID string, jti storage.Digest, expiresAt time.Time) error
+}
+
+// Config is the configuration of an Authenticator.
+type Config struct {
+	Clients Registry
+	Store   Store
+	// Keys may be nil: then private_key_jwt is refused.
+	Keys Keys
+	// Issuer is the audience of client assertions.
+	Issuer string
+	Now    func() time.Time
+}
+
+// Authenticator authenticates clients.
+type Authenticator struct{ cfg Config }
+
+// New returns an Authenticator.
+func New(cfg Config) *Authenticator { return &Authenticator{cfg} }
+
+// noClient is compared for unknown clients, so that timing reveals nothing.
+var noClient = &clients.Client{}
+
+// Authenticate returns the client that the credentials prove. The error is a *protocol.Error, or an outage: a database that is away is
+// never invalid_client, since a client may drop its credentials because of that.
+//
+// A client that has a secret may send it either way: RFC 6749 §2.3.1 wants Basic supported for all of them, and libraries try
+// both.
+func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials) (*clients.Client, error) {
+	return a.AuthenticateFrom(ctx, cred, a.cfg.Clients.Client)
+}
+
+// AuthenticateFrom is Authenticate with another look-up of clients.
+func (a *Authenticator) AuthenticateFrom(
+	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
+) (*clients.Client, error) {
+	if cred.Method == "" || cred.ID == "" {
+		return nil, protocol.InvalidClient(protocol.ReasonClient, "The request names no client.")
+	}
+	client, err := find(ctx, cred.ID)
+	var invalid *clients.MetadataError
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		client = noClient
+	case errors.As(err, &invalid):
+		return nil, protocol.InvalidClient(protocol.ReasonClient, "%s", invalid.Description)
+	case err != nil:
+		return nil, err
+	}
+	var ok bool
+	switch cred.Method {
+	case clients.AuthBasic, clients.AuthPost:
+		ok = a.cfg.Clients.CheckSecret(client, cred.Secret) && !client.Public() && client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT
+	case clients.AuthPrivateKeyJWT:
+		if err := a.checkAssertion(ctx, client, cred); err != nil {
+			return nil, err
+		}
+		ok = true
+	case clients.AuthNone:
+		ok = client.Public()
+	}
+	if !ok || client == noClient || client.Disabled {
+		return nil, protocol.ClientRefused()
+	}
+	return client, nil
+}
+
+// AuthenticateConfidential is Authenticate for an endpoint that public clients may not use (RFC 7662 §2.1).
+func (a *Authenticator) AuthenticateConfidential(ctx context.Context, cred Credentials) (*clients.Client, error) {
+	client, err := a.Authenticate(ctx, cred)
+	if err != nil {
+		return nil, err
+	}
+	if client.Public() {
+		return nil, protocol.ClientRefused()
+	}
+	return client, nil
+}

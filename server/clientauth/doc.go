@@ -1,0 +1,2 @@
+// Package clientauth authenticates clients (RFC 6749 §2.3, RFC 7523 §2.2).
+package clientauth

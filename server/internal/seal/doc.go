@@ -1,0 +1,2 @@
+// Package seal encrypts what others carry for this server.
+package seal

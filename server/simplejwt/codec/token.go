@@ -1,0 +1,129 @@
+package codec
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+	"unicode/utf8"
+
+	"latchkey/storage"
+)
+
+// Token is an authentic token: what its claims say, in their order, unknown ones too.
+type Token struct {
+	claims    claims
+	userClaim string
+
+	expires, issuedAt time.Time
+	hasExpires        bool
+	jti               string
+	hasJTI            bool
+}
+
+// Type is the claim token_type when it is text, else empty.
+func (t *Token) Type() string {
+	v, _ := t.claims.get("token_type")
+	return text(v)
+}
+
+// JTI is the token's own id. Tokens that Latchkey or simplejwt wrote have 32 hex digits.
+func (t *Token) JTI() string { return t.jti }
+
+// ID is TokenIDOf the token's jti.
+func (t *Token) ID() storage.TokenID { return TokenIDOf(t.jti) }
+
+// Expires and IssuedAt are zero when the claim is absent.
+func (t *Token) Expires() time.Time  { return t.expires }
+func (t *Token) IssuedAt() time.Time { return t.issuedAt }
+
+// UserID is the user as JSON text (empty when the claim is absent), and as the number that Django makes of it;
+// ok is false when it makes none, or none that can be a user's.
+func (t *Token) UserID() (raw string, id int64, ok bool) {
+	raw, ok = t.claims.get(t.userClaim)
+	if !ok {
+		return "", 0, false
+	}
+	id, ok = userID(raw)
+	return raw, id, ok
+}
+
+// Family is the session that the token belongs to. ok is false for a token that simplejwt wrote.
+func (t *Token) Family() (id storage.ID, ok bool) {
+	v, _ := t.claims.get(familyClaim)
+	id, err := storage.ParseID(text(v))
+	return id, err == nil
+}
+
+// RefreshUntil is the time from which on a sliding token can't be refreshed; zero when the claim is none that can be one.
+func (t *Token) RefreshUntil() (at time.Time, ok bool) {
+	v, ok := t.claims.get(refreshUntilClaim)
+	if !ok {
+		return time.Time{}, false
+	}
+	if n, valid := number(v); valid {
+		at = n.time()
+	}
+	return at, true
+}
+
+// Session is the session that an access token or a sliding token names. ok is false for a token that simplejwt wrote.
+func (t *Token) Session() (id storage.ID, ok bool) {
+	v, _ := t.claims.get(sessionClaim)
+	id, err := storage.ParseID(text(v))
+	return id, err == nil
+}
+
+// Generation is the token's place in the chain of its session; ok is false when it names none.
+func (t *Token) Generation() (n int64, ok bool) {
+	v, found := t.claims.get(generationClaim)
+	if !found {
+		return 0, false
+	}
+	m, ok := number(v)
+	return m.int, ok && m.exact && m.int >= 0
+}
+
+// Parent is the token that was presented to get this one; zero at generation 0.
+func (t *Token) Parent() storage.TokenID {
+	v, ok := t.claims.get(parentClaim)
+	if !ok {
+		return storage.TokenID{}
+	}
+	return TokenIDOf(text(v))
+}
+
+// Claim gives the JSON text of any claim.
+func (t *Token) Claim(name string) (value string, ok bool) { return t.claims.get(name) }
+
+// TokenIDOf gives the storage's form of a jti. One of another shape than 32 lower-case hex digits, which only tokens
+// from elsewhere have, is hashed.
+func TokenIDOf(jti string) storage.TokenID {
+	var id storage.TokenID
+	if len(jti) == 2*len(id) {
+		if _, err := hex.Decode(id[:], []byte(jti)); err == nil && hex.EncodeToString(id[:]) == jti {
+			return id
+		}
+	}
+	sum := sha256.Sum256([]byte(jti))
+	copy(id[:], sum[:])
+	return id
+}
+
+// wellEncoded tells whether s is UTF-8 in the sense of Python's "surrogatepass", which lets surrogates through.
+func wellEncoded(s string) bool {
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			if i+2 >= len(s) || s[i] != 0xed || s[i+1] < 0xa0 || s[i+1] > 0xbf || s[i+2]&0xc0 != 0x80 {
+				return false
+			}
+			size = 3
+		}
+		i += size
+	}
+	return true
+}

@@ -1,0 +1,268 @@
+package simplejwt
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/internal/audit"
+	"latchkey/server/protocol"
+	"latchkey/server/simplejwt/codec"
+	"latchkey/server/token"
+	"latchkey/storage"
+)
+
+// Settings are those of SIMPLE_JWT that concern sessions.
+type Settings struct {
+	Rotation             clients.Rotation
+	RotationOverlap      *time.Duration // nil: that of the rotation
+	OnReuse              clients.OnReuse
+	AccessTokenLifetime  time.Duration
+	RefreshTokenLifetime time.Duration
+	// SlidingTokenLifetime and SlidingTokenRefreshLifetime are for sliding tokens.
+	SlidingTokenLifetime        time.Duration
+	SlidingTokenRefreshLifetime time.Duration
+	// Leeway is how far the clock of the issuer of a token may be off.
+	Leeway time.Duration
+	// Claims are added to every token, computed anew each time; they are of UserClaims.
+	Claims []string
+	// Adopt accepts refresh and sliding tokens that Django signed with the shared key.
+	Adopt bool
+	// Off stops issuing tokens to the built-in client: its routes are not served.
+	Off bool
+}
+
+// Store is the part of the database that the format needs.
+type Store interface {
+	User(ctx context.Context, id int64) (*storage.User, error)
+	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
+	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
+}
+
+// Format is that of simplejwt's access and refresh tokens.
+type Format struct {
+	codec    *codec.Codec
+	settings Settings
+	store    Store
+	audit    *audit.Log
+}
+
+var _ token.Format = (*Format)(nil)
+
+// NewFormat returns a Format. The error names a claim that is not of UserClaims.
+func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format, error) {
+	if err := knownClaims(s.Claims); err != nil {
+		return nil, err
+	}
+	return &Format{codec: c, settings: s, store: store, audit: log}, nil
+}
+
+// Policy applies the settings to the built-in client. Other clients with access tokens of this format have refresh tokens of ours.
+func (f *Format) Policy(p token.Policy, c *clients.Client) *token.Policy {
+	p.Rotation, p.OnReuse = f.settings.Rotation, f.settings.OnReuse
+	if f.settings.RotationOverlap != nil {
+		p.Overlap = *f.settings.RotationOverlap
+	}
+	p.AccessTTL, p.Idle, p.PerToken = f.settings.AccessTokenLifetime, f.settings.RefreshTokenLifetime, true
+	p.Leeway, p.AccessFormat, p.Closed = f.settings.Leeway, clients.FormatSimpleJWT, f.settings.Off
+	return p.Of(c)
+}
+
+// ReadRefresh returns an authentic, unexpired refresh token.
+func (f *Format) ReadRefresh(ctx context.Context, raw storage.Secret, now time.Time) (*token.RefreshToken, error) {
+	t, err := f.parse(ctx, raw, "refresh", now)
+	if err != nil {
+		return nil, err
+	}
+	return f.refreshToken(t)
+}
+
+// parse reads an authentic, unexpired token of a type ("" for any). The error is a *protocol.Error that wraps a *codec.Invalid, or an
+// outage.
+func (f *Format) parse(ctx context.Context, raw storage.Secret, typ string, now time.Time) (*codec.Token, error) {
+	t, err := f.codec.Parse(ctx, raw.Reveal(), now)
+	if err == nil {
+		err = f.codec.Check(t, typ)
+	}
+	if err == nil {
+		return t, nil
+	}
+	var invalid *codec.Invalid
+	if !errors.As(err, &invalid) {
+		return nil, fmt.Errorf("read a token: %w", err)
+	}
+	return nil, refusal(invalid)
+}
+
+func refusal(invalid *codec.Invalid) *protocol.Error {
+	reason := protocol.ReasonMalformed
+	switch invalid.Kind {
+	case codec.Expired:
+		reason = protocol.ReasonExpired
+	case codec.BadSignature:
+		reason = protocol.ReasonBadSignature
+	case codec.WrongType:
+		reason = protocol.ReasonWrongType
+	}
+	e := protocol.InvalidGrant(reason)
+	e.Cause = invalid
+	return e
+}
+
+// session returns the session that a token names; ok is false for a token that Django wrote.
+func session(t *codec.Token) (id storage.ID, ok bool) {
+	if t.Type() == "refresh" {
+		return t.Family()
+	}
+	return t.Session()
+}
+
+// refreshToken returns the common form of a refresh token or a sliding token. One that Django wrote names no session: its grant is the
+// one that its jti leads to.
+func (f *Format) refreshToken(t *codec.Token) (*token.RefreshToken, error) {
+	r := &token.RefreshToken{
+		ID: t.ID(), ExpiresAt: t.Expires(), IssuedAt: t.IssuedAt(),
+		Client: token.TagOf(clients.SimpleJWTID), Source: t,
+	}
+	if grant, ok := session(t); ok {
+		r.Grant, r.Parent = grant, t.Parent()
+		r.Generation, _ = t.Generation()
+		return r, nil
+	}
+	if !f.settings.Adopt {
+		return nil, protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+	}
+	r.Grant = adoptedID(t.JTI())
+	r.Adopt = func(ctx context.Context, c *clients.Client, p *token.Policy, now time.Time) (*storage.LiveGrant, error) {
+		return f.adopt(ctx, r, t, c, p, now)
+	}
+	return r, nil
+}
+
+// source returns the token that was presented in this format; nil at a login.
+func source(r *token.RefreshToken) *codec.Token {
+	if r == nil {
+		return nil
+	}
+	t, _ := r.Source.(*codec.Token)
+	return t
+}
+
+// WriteRefresh writes the first refresh token of a session, or the successor of the one presented, whose other claims it keeps.
+func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
+	r := codec.Refresh{
+		UserID: c.Grant.UserID, ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
+		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: f.userClaims(c),
+	}
+	var raw string
+	var err error
+	if old := source(c.Presented); old != nil {
+		raw, err = f.codec.Rotated(ctx, old, r)
+	} else {
+		raw, err = f.codec.NewRefresh(ctx, r)
+	}
+	return storage.Secret(raw), err
+}
+
+// WriteAccess writes an access token; for another client than the built-in one it has a client_id.
+func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
+	a := codec.Access{
+		UserID: c.Grant.UserID, JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
+		Extra: f.userClaims(c),
+	}
+	if c.Client.ID != clients.SimpleJWTID {
+		a.Extra = append(a.Extra, codec.StringClaim("client_id", c.Client.ID))
+	}
+	return f.codec.Access(ctx, source(c.Presented), a)
+}
+
+// Read returns an authentic, unexpired token of any type.
+func (f *Format) Read(ctx context.Context, raw storage.Secret, now time.Time) (*token.Token, error) {
+	parsed, err := f.parse(ctx, raw, "", now)
+	if err != nil {
+		return nil, err
+	}
+	t := &token.Token{
+		ClientID: clients.SimpleJWTID, JTI: parsed.JTI(),
+		IssuedAt: parsed.IssuedAt().Unix(), ExpiresAt: parsed.Expires().Unix(),
+	}
+	_, ours := session(parsed)
+	owner := func(ctx context.Context) (*storage.User, error) { return f.owner(ctx, parsed) }
+	switch parsed.Type() {
+	case "refresh", "sliding":
+		if t.Refresh, err = f.refreshToken(parsed); err != nil {
+			return nil, err
+		}
+		t.Kind, t.Grant = parsed.Type(), t.Refresh.Grant
+		if t.Kind == token.KindSliding && !ours {
+			t.Owner = owner
+		}
+	case "access":
+		t.Kind = token.KindAccess
+		t.Grant, _ = parsed.Session()
+		if id, ok := parsed.Claim("client_id"); ok && json.Unmarshal([]byte(id), &t.ClientID) != nil {
+			return nil, protocol.InvalidGrant(protocol.ReasonMalformed)
+		}
+		if t.Grant.IsZero() {
+			t.Owner = owner
+		}
+	default:
+		return nil, protocol.InvalidGrant(protocol.ReasonWrongType)
+	}
+	return t, nil
+}
+
+// Sliding returns the format of sliding tokens.
+func (f *Format) Sliding() token.Format { return slidingFormat{f} }
+
+// slidingFormat is that of sliding tokens, which are access token and refresh token in one: a session has one, with one jti, which
+// is written anew at each refresh. Nothing is rotated.
+type slidingFormat struct{ *Format }
+
+// Policy ends the session with the last token that can be issued for it.
+func (f slidingFormat) Policy(deployment token.Policy, c *clients.Client) *token.Policy {
+	p := f.Format.Policy(deployment, c)
+	p.Rotation, p.Overlap, p.SingleToken, p.AccessFormat = clients.RotationOff, 0, true, clients.FormatSimpleJWT
+	p.AccessTTL = cmp.Or(c.AccessTokenTTL.Std(), f.settings.SlidingTokenLifetime)
+	p.Idle = cmp.Or(c.RefreshTokenIdleTTL.Std(), f.settings.SlidingTokenRefreshLifetime)
+	p.Absolute = min(p.Absolute, p.Idle+p.AccessTTL)
+	return p
+}
+
+// ReadRefresh returns an authentic, unexpired sliding token that can still be refreshed.
+func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now time.Time) (*token.RefreshToken, error) {
+	t, err := f.parse(ctx, raw, "sliding", now)
+	if err != nil {
+		return nil, err
+	}
+	var invalid *codec.Invalid
+	if err := f.codec.CheckRefreshable(t, now); errors.As(err, &invalid) {
+		return nil, refusal(invalid)
+	}
+	return f.refreshToken(t)
+}
+
+// WriteAccess writes the session's sliding token.
+func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
+	s := codec.Sliding{
+		UserID: c.Grant.UserID, JTI: c.Grant.Current, Session: c.Grant.ID,
+		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: f.userClaims(c),
+	}
+	if old := source(c.Presented); old != nil {
+		return f.codec.Slid(ctx, old, s)
+	}
+	return f.codec.NewSliding(ctx, s)
+}
+
+// adoptedID leads from the jti of a token that Django wrote to its grant: the same token presented again, in parallel or later, finds the
+// same one, for as long as the token lives. No key that an operator may change is in it: with another grant a token that was ended or
+// retired would begin anew. These IDs sort before all others.
+func adoptedID(jti string) storage.ID {
+	sum := sha256.Sum256([]byte("adopted session\x00" + jti))
+	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(sum[:10]))
+}

@@ -1,0 +1,28 @@
+package token
+
+import (
+	"context"
+
+	"latchkey/server/protocol"
+)
+
+// clientCredentialsGrant is the client credentials grant (RFC 6749 §4.4). Nothing is stored of it.
+type clientCredentialsGrant struct{ *exchange }
+
+// load: anyone can register a client, with any scope. Where no user is asked, that must open nothing.
+func (g *clientCredentialsGrant) load(ctx context.Context) (err error) {
+	g.scope = g.askedScope()
+	if g.client.Unverified() {
+		if g.req.Scope != nil && len(g.scope) > 0 || len(g.req.Resource) > 0 {
+			return protocol.Refuse("invalid_scope", protocol.ReasonBadRequest,
+				"The operator has not verified the client: without a user it gets neither scopes nor resources.")
+		}
+		g.scope = nil
+	}
+	g.audience, err = g.AllowResources(ctx, g.client, g.req.Resource)
+	return err
+}
+
+func (g *clientCredentialsGrant) check(context.Context) error {
+	return g.rules.clientCredentials(g.client, g.scope)
+}

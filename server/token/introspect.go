@@ -1,0 +1,163 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/clientauth"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// IntrospectRequest is an introspection request (RFC 7662 §2.1).
+type IntrospectRequest struct {
+	Client clientauth.Credentials
+	Token  storage.Secret
+}
+
+// Introspection is the answer to an IntrospectRequest. When Active is false everything else is zero: RFC 7662 §2.2.
+type Introspection struct {
+	Active    bool     `json:"active"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	Username  string   `json:"username,omitempty"`
+	TokenType string   `json:"token_type,omitempty"` // "Bearer", or "refresh_token" for a refresh token
+	Expires   int64    `json:"exp,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	Subject   string   `json:"sub,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	JTI       string   `json:"jti,omitempty"`
+	SessionID string   `json:"sid,omitempty"`
+}
+
+// read returns any authentic token that the server has ever written, expired or not where the format allows that. The database is
+// not asked. The error is a *protocol.Error or an outage.
+func (s *Service) read(ctx context.Context, raw storage.Secret) (*Token, error) {
+	t, err := s.native.Read(ctx, raw, s.now())
+	var refused *protocol.Error
+	if !errors.As(err, &refused) || refused.Reason != protocol.ReasonWrongType {
+		return t, err
+	}
+	for _, format := range s.formats {
+		if t, err = format.Read(ctx, raw, s.now()); err == nil {
+			break
+		}
+	}
+	return t, err
+}
+
+// Introspect answers an introspection request (RFC 7662 §2). The client must be confidential. It sees tokens that were issued to it
+// and tokens whose audience is one of its resources; with introspect_all every token. The answer never says why a token is not active.
+//
+// The error is a *protocol.Error or an outage: an outage is never an inactive token.
+func (s *Service) Introspect(ctx context.Context, req *IntrospectRequest) (*Introspection, error) {
+	client, err := s.auth.AuthenticateConfidential(ctx, req.Client)
+	if err != nil {
+		return nil, err
+	}
+	if req.Token == "" {
+		return nil, protocol.InvalidRequest("The parameter token is missing.")
+	}
+	inactive := &Introspection{}
+	t, err := s.read(ctx, req.Token)
+	var refused *protocol.Error
+	if errors.As(err, &refused) {
+		return inactive, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	if t.ExpiresAt <= now.Unix() {
+		return inactive, nil
+	}
+	answer := &Introspection{
+		Active: true, TokenType: "Bearer", Scope: t.Scope, ClientID: t.ClientID, Subject: t.Subject,
+		Audience: t.Audience, Issuer: s.issuer, Expires: t.ExpiresAt, IssuedAt: t.IssuedAt, JTI: t.JTI,
+	}
+	alive, err := s.alive(ctx, t, now, answer)
+	if err != nil {
+		return nil, err
+	}
+	if !alive || !sees(client, answer) {
+		return inactive, nil
+	}
+	return answer, nil
+}
+
+// sees reports whether a client may know of a token.
+func sees(client *clients.Client, a *Introspection) bool {
+	return client.IntrospectAll || client.ID == a.ClientID ||
+		slices.ContainsFunc(a.Audience, func(aud string) bool { return slices.Contains(client.Policy.Resources, aud) })
+}
+
+// alive reports whether the token is alive, by one round trip, and adds to the answer what only the database knows.
+func (s *Service) alive(ctx context.Context, t *Token, now time.Time, answer *Introspection) (bool, error) {
+	switch {
+	case !t.Grant.IsZero():
+		return s.grantAlive(ctx, t, now, answer)
+	case t.Owner != nil:
+		return ownerAlive(ctx, t, answer)
+	}
+	state, err := s.store.TokenState(ctx, t.JTI, t.ClientID)
+	if err != nil {
+		return false, fmt.Errorf("introspect: %w", err)
+	}
+	return !state.Revoked && state.ClientExists && !state.ClientDisabled && state.ClientAuthEpoch == t.ClientEpoch, nil
+}
+
+// ownerAlive judges a token that another issuer wrote and that has no session here: it has only a user.
+func ownerAlive(ctx context.Context, t *Token, answer *Introspection) (bool, error) {
+	user, err := t.Owner(ctx)
+	if err != nil || user == nil {
+		return false, err
+	}
+	answer.Subject, answer.Username = subjectOf(user.ID), user.Username
+	return true, nil
+}
+
+func (s *Service) grantAlive(ctx context.Context, t *Token, now time.Time, answer *Introspection) (bool, error) {
+	live, client, reason, err := s.liveGrant(ctx, t.Grant, now)
+	switch {
+	case err != nil:
+		return false, err
+	case reason == protocol.ReasonUnknownGrant && t.Owner != nil: // not used here yet
+		return ownerAlive(ctx, t, answer)
+	case reason != protocol.ReasonNone:
+		return false, nil
+	}
+	answer.ClientID, answer.Username = live.ClientID, live.User.Username
+	answer.Subject, answer.SessionID = subjectOf(live.UserID), live.ID.String()
+	if t.Kind == KindRefresh {
+		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
+	}
+	if t.Refresh != nil {
+		p := s.PolicyOf(client)
+		return !Locate(&live.Grant, t.Refresh, p, now).Reuse() || p.Rotation == clients.RotationReissue, nil
+	}
+	return true, nil
+}
+
+// liveGrant returns a session with its client, or the reason why it is dead.
+func (s *Service) liveGrant(ctx context.Context, id storage.ID, now time.Time) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
+	live, err := s.store.Grant(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, protocol.ReasonUnknownGrant, nil
+	}
+	if err != nil {
+		return nil, nil, protocol.ReasonNone, fmt.Errorf("find the session: %w", err)
+	}
+	client, err := s.clients.Client(ctx, live.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, protocol.ReasonClientDisabled, nil
+	}
+	if err != nil {
+		return nil, nil, protocol.ReasonNone, fmt.Errorf("find the session's client: %w", err)
+	}
+	return live, client, ended(live, s.PolicyOf(client), now), nil
+}

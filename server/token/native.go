@@ -1,0 +1,262 @@
+package token
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"crypto/sha256"
+
+	"latchkey/clients"
+	"latchkey/server/internal/jwt"
+	"latchkey/server/internal/mac"
+	"latchkey/server/internal/seal"
+	"latchkey/server/keys"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// native is the service's own format: opaque refresh tokens, and access tokens that are JWTs (RFC 9068) or opaque.
+type native struct {
+	issuer      string
+	keys        *keys.Ring
+	refreshKeys [][]byte     // the first signs, all verify
+	opaque      *seal.Sealer // of opaque access tokens
+}
+
+func (*native) Policy(deployment Policy, c *clients.Client) *Policy { return deployment.Of(c) }
+
+func (n *native) ReadRefresh(_ context.Context, raw storage.Secret, _ time.Time) (*RefreshToken, error) {
+	t, reason := n.decodeRefresh(raw)
+	if reason != protocol.ReasonNone {
+		return nil, protocol.InvalidGrant(reason)
+	}
+	return t, nil
+}
+
+func (n *native) WriteRefresh(_ context.Context, c *Content) (storage.Secret, error) {
+	return n.encodeRefresh(c.Next), nil
+}
+
+// The opaque form of refresh tokens: the prefix, then base64url without padding of the fields below and a MAC over them. The prefix
+// lets secret scanners find a leaked token. Nothing in the database is needed to recognise a forged one.
+const (
+	refreshPrefix  = "lk_rt_"
+	refreshVersion = 1
+	refreshPayload = 1 + 16 + 16 + 16 + 8 + 8 + 8 + 8
+	refreshLength  = refreshPayload + sha256.Size
+)
+
+func (n *native) encodeRefresh(t *RefreshToken) storage.Secret {
+	b := make([]byte, 0, refreshLength)
+	b = append(b, refreshVersion)
+	b = append(b, t.Grant[:]...)
+	b = append(b, t.ID[:]...)
+	b = append(b, t.Parent[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.Generation))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.IssuedAt.Unix()))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.ExpiresAt.Unix()))
+	b = append(b, t.Client[:]...)
+	sum := mac.Sum(n.refreshKeys[0], b)
+	b = append(b, sum[:]...)
+	return storage.Secret(refreshPrefix + base64.RawURLEncoding.EncodeToString(b))
+}
+
+// decodeRefresh reads an authentic token, expired or not, or returns the reason why it is none.
+func (n *native) decodeRefresh(raw storage.Secret) (*RefreshToken, protocol.Reason) {
+	text, ok := strings.CutPrefix(raw.Reveal(), refreshPrefix)
+	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshLength) {
+		return nil, protocol.ReasonMalformed
+	}
+	// Strict: a second spelling of the same token would be a second token wherever text is compared.
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || b[0] != refreshVersion {
+		return nil, protocol.ReasonMalformed
+	}
+	payload, sum := b[:refreshPayload], b[refreshPayload:]
+	if !mac.Verify(n.refreshKeys, payload, sum) {
+		return nil, protocol.ReasonBadSignature
+	}
+	t := new(RefreshToken)
+	rest := payload[1:]
+	rest = rest[copy(t.Grant[:], rest):]
+	rest = rest[copy(t.ID[:], rest):]
+	rest = rest[copy(t.Parent[:], rest):]
+	t.Generation = int64(binary.BigEndian.Uint64(rest))
+	t.IssuedAt = time.Unix(int64(binary.BigEndian.Uint64(rest[8:])), 0).UTC()
+	t.ExpiresAt = time.Unix(int64(binary.BigEndian.Uint64(rest[16:])), 0).UTC()
+	copy(t.Client[:], rest[24:])
+	return t, protocol.ReasonNone
+}
+
+// accessClaims are the claims of an access token: those of RFC 9068 §2.2 and two of our own.
+type accessClaims struct {
+	Issuer    string   `json:"iss"`
+	Subject   string   `json:"sub"`
+	Audience  audience `json:"aud"`
+	ClientID  string   `json:"client_id"`
+	IssuedAt  int64    `json:"iat"`
+	ExpiresAt int64    `json:"exp"`
+	JTI       string   `json:"jti"`
+	Scope     string   `json:"scope,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	// SessionID is the grant.
+	SessionID string `json:"sid,omitempty"`
+	// ClientEpoch is the client's epoch where there is no grant to keep it.
+	ClientEpoch int64 `json:"client_epoch,omitempty"`
+}
+
+// audience is a single string where there is one: RFC 7519 §4.1.3.
+type audience []string
+
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		*a = make(audience, 1)
+		return json.Unmarshal(b, &(*a)[0])
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
+
+// defaultAlg signs access tokens unless the client says otherwise: small and fast; RS256 costs twenty times the CPU.
+const defaultAlg = keys.ES256
+
+// typAccess is the type of access tokens: RFC 9068 §2.1.
+const typAccess = "at+jwt"
+
+func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
+	claims := &accessClaims{
+		Issuer: n.issuer, Subject: c.Client.ID, Audience: c.Audience, ClientID: c.Client.ID, JTI: hexID(NewTokenID()),
+		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(), Scope: joinScope(c.Scope),
+	}
+	if len(claims.Audience) == 0 {
+		claims.Audience = audience{n.issuer}
+	}
+	if c.Grant != nil {
+		claims.Subject = subjectOf(c.Grant.UserID)
+		claims.AuthTime, claims.SessionID = c.Grant.AuthTime.Unix(), c.Grant.ID.String()
+	} else {
+		claims.ClientEpoch = c.Client.AuthEpoch
+	}
+	if c.Policy.AccessFormat == clients.FormatOpaque {
+		return n.sealAccess(claims)
+	}
+	signer, err := n.keys.Signer(ctx, c.Policy.AccessAlg)
+	if err != nil {
+		return "", err
+	}
+	return jwt.Sign(signer, typAccess, claims)
+}
+
+// The opaque form of access tokens: the prefix, then base64url without padding of a version, a nonce and the sealed claims. The
+// client can't read them, and nothing is stored.
+const (
+	opaquePrefix  = "lk_at_"
+	opaqueVersion = "\x01"
+)
+
+func (n *native) sealAccess(claims *accessClaims) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	b := n.opaque.Seal([]byte(opaqueVersion), opaqueVersion, payload)
+	return opaquePrefix + base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+func (n *native) openAccess(raw string, claims *accessClaims) protocol.Reason {
+	text := strings.TrimPrefix(raw, opaquePrefix)
+	if len(raw) > jwt.MaxLength {
+		return protocol.ReasonMalformed
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	sealed, ok := strings.CutPrefix(string(b), opaqueVersion)
+	if err != nil || !ok {
+		return protocol.ReasonMalformed
+	}
+	payload, err := n.opaque.Open([]byte(sealed), opaqueVersion)
+	if err != nil {
+		return protocol.ReasonBadSignature
+	}
+	if json.Unmarshal(payload, claims) != nil {
+		return protocol.ReasonMalformed
+	}
+	return protocol.ReasonNone
+}
+
+// Read returns a refresh token, expired or not, or an access token, expired or not.
+func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*Token, error) {
+	text := raw.Reveal()
+	if strings.HasPrefix(text, refreshPrefix) {
+		t, reason := n.decodeRefresh(raw)
+		if reason != protocol.ReasonNone {
+			return nil, protocol.InvalidGrant(reason)
+		}
+		return &Token{
+			Kind: KindRefresh, Grant: t.Grant, Refresh: t,
+			IssuedAt: t.IssuedAt.Unix(), ExpiresAt: t.ExpiresAt.Unix(), JTI: hexID(t.ID),
+		}, nil
+	}
+	var claims accessClaims
+	reason := protocol.ReasonNone
+	if strings.HasPrefix(text, opaquePrefix) {
+		reason = n.openAccess(text, &claims)
+	} else if err := jwt.Read(ctx, n.keys, text, typAccess, &claims); err != nil {
+		if reason = jwtReason(err); reason == protocol.ReasonNone {
+			return nil, err
+		}
+	}
+	if reason == protocol.ReasonNone && claims.Issuer != n.issuer {
+		reason = protocol.ReasonMalformed // of another issuer on the same database
+	}
+	if reason != protocol.ReasonNone {
+		return nil, protocol.InvalidGrant(reason)
+	}
+	grant, _ := storage.ParseID(claims.SessionID) // zero: client_credentials
+	return &Token{
+		Kind: KindAccess, Grant: grant, ClientID: claims.ClientID, JTI: claims.JTI, Subject: claims.Subject, Scope: claims.Scope,
+		Audience: claims.Audience, IssuedAt: claims.IssuedAt, ExpiresAt: claims.ExpiresAt, ClientEpoch: claims.ClientEpoch,
+	}, nil
+}
+
+// jwtReason returns why a JWT was refused; ReasonNone for an outage.
+func jwtReason(err error) protocol.Reason {
+	switch {
+	case errors.Is(err, jwt.ErrMalformed):
+		return protocol.ReasonMalformed
+	case errors.Is(err, jwt.ErrType):
+		return protocol.ReasonWrongType
+	case errors.Is(err, jwt.ErrSignature):
+		return protocol.ReasonBadSignature
+	}
+	return protocol.ReasonNone
+}
+
+// subjectOf returns the sub of a user: stable when the name changes.
+func subjectOf(userID int64) string { return strconv.FormatInt(userID, 10) }
+
+func hexID(id storage.TokenID) string { return hex.EncodeToString(id[:]) }
+
+func joinScope(scope []string) string { return strings.Join(scope, " ") }
+
+// sign writes a JWT with the key that signs now.
+func (s *Service) sign(ctx context.Context, alg, typ string, claims any) (string, error) {
+	signer, err := s.keys.Signer(ctx, alg)
+	if err != nil {
+		return "", fmt.Errorf("sign a JWT: %w", err)
+	}
+	return jwt.Sign(signer, typ, claims)
+}

@@ -1,0 +1,106 @@
+package token
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"latchkey/clients"
+	"latchkey/server/claims"
+	"latchkey/server/protocol"
+)
+
+// AllowedScopes returns the scopes that a client may ask for.
+func AllowedScopes(c *clients.Client) []string {
+	scopes := c.Scopes()
+	if c.Allows(GrantRefreshToken) && !slices.Contains(scopes, claims.ScopeOffline) {
+		scopes = append(slices.Clip(scopes), claims.ScopeOffline)
+	}
+	return scopes
+}
+
+// stillAllowed leaves out of a granted scope what the client may not have any more: fosite would refuse the refresh, and log the user
+// out. A client that was registered without any scope may have whatever its user agreed to.
+func stillAllowed(c *clients.Client, granted []string) []string {
+	if len(c.Scopes()) == 0 {
+		return granted
+	}
+	allowed := AllowedScopes(c)
+	return slices.DeleteFunc(slices.Clone(granted), func(scope string) bool { return !slices.Contains(allowed, scope) })
+}
+
+// narrowScope returns the scope of the next access token: RFC 6749 §6, never more than was granted.
+func narrowScope(granted []string, asked *string) ([]string, error) {
+	if asked == nil {
+		return granted, nil
+	}
+	scopes := strings.Fields(*asked)
+	for _, scope := range scopes {
+		if !slices.Contains(granted, scope) {
+			return nil, protocol.Refuse("invalid_scope", protocol.ReasonBadRequest, "A scope was asked for that the session does not hold.")
+		}
+	}
+	return scopes, nil
+}
+
+// narrowAudience returns the audience of the next access token: RFC 8707 §2.2, a subset of what was granted, spelt as it was
+// granted.
+func narrowAudience(granted, asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		return granted, nil
+	}
+	narrowed := make([]string, len(asked))
+	for i, resource := range asked {
+		at := slices.IndexFunc(granted, func(g string) bool { return sameResource(g, resource) })
+		if at < 0 {
+			return nil, invalidTarget()
+		}
+		narrowed[i] = granted[at]
+	}
+	return narrowed, nil
+}
+
+// sameResource reports whether two identifiers mean the same: an empty path is a slash (RFC 3986 §6.2.3), and clients that parse
+// URLs write the slash.
+func sameResource(a, b string) bool {
+	if a == b {
+		return true
+	}
+	bare, slashed := a, b
+	if len(a) > len(b) {
+		bare, slashed = b, a
+	}
+	_, authority, ok := strings.Cut(bare, "://")
+	return ok && bare+"/" == slashed && !strings.ContainsAny(authority, "/?")
+}
+
+func invalidTarget() *protocol.Error {
+	return protocol.Refuse("invalid_target", protocol.ReasonBadRequest, "The client may not ask for this resource.")
+}
+
+// AllowResources checks the resource parameters (RFC 8707 §2) of a request that begins a session, and returns them as they are
+// registered. The error is a *protocol.Error or an outage.
+func (s *Service) AllowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	allowed := client.Policy.Resources
+	if len(allowed) == 0 {
+		if s.anyResource {
+			for _, resource := range asked {
+				if !clients.ValidResource(resource) {
+					return nil, invalidTarget()
+				}
+			}
+			return asked, nil
+		}
+		registered, err := s.clients.Resources(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range registered {
+			allowed = append(allowed, r.Identifier)
+		}
+	}
+	return narrowAudience(allowed, asked)
+}
