@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/password"
@@ -82,6 +84,7 @@ func New(cfg Config) *Service {
 		cfg.Hasher = password.NewHasher(password.Config{Argon2: cfg.Argon2, Metrics: cfg.Metrics})
 	}
 	s := &Service{cfg: cfg, audit: &audit.Log{Store: cfg.Store, Metrics: cfg.Metrics, Now: cfg.Now}}
+	s.noise.bucket = rate.NewLimiter(noiseRate, noiseBurst)
 	s.decoys.init(cfg.Hasher.Preferred())
 	return s
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
@@ -78,38 +80,35 @@ func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownPla
 }
 
 // limiter bounds the audit events of failed attempts, since attackers choose how often they happen: a thousand at once,
-// then one a second, per process. What it swallows it counts.
+// then one a second, per process. It counts those that were not written.
 type limiter struct {
+	bucket *rate.Limiter
+
 	mu         sync.Mutex
-	full       time.Time // when the bucket is full again
 	suppressed int
 	throttled  map[storage.Digest]time.Time
 }
 
 const (
-	noiseBurst    = 1000
-	noiseInterval = time.Second
+	noiseBurst = 1000
+	noiseRate  = 1 // a second
 	// throttledMax bounds the accounts that are remembered as being reported.
 	throttledMax = 4096
 )
 
-// allow tells whether one more event may be written, and how many were swallowed since the last one.
+// allow reports whether one more event may be written, and how many were suppressed since the last one.
 func (l *limiter) allow(now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.full.Before(now) {
-		l.full = now
-	}
-	if l.full.Sub(now) > (noiseBurst-1)*noiseInterval {
+	if !l.bucket.AllowN(now, 1) {
 		l.suppressed++
 		return 0, false
 	}
-	l.full = l.full.Add(noiseInterval)
 	suppressed, l.suppressed = l.suppressed, 0
 	return suppressed, true
 }
 
-// first tells whether this is the first throttled attempt on the account for an hour.
+// first reports whether this is the first throttled attempt on the account for an hour.
 func (l *limiter) first(account storage.Digest, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
