@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// callback is the redirect URI of the scenario's client. Nobody is there: the code is read from the redirect.
+// callback is the redirect URI of the scenario's client. It is never visited: the code is read from the redirect.
 const callback = "https://bench.example/callback"
 
 const verifier = "a-code-verifier-that-is-the-same-for-every-request"
@@ -19,7 +19,7 @@ const verifier = "a-code-verifier-that-is-the-same-for-every-request"
 // signIn is what a browser does first: the login page.
 func (v *visitor) signIn(ctx context.Context) error {
 	form := url.Values{"username": {v.name}, "password": {password}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.url+"/login", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.Issuer+"/login", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (v *visitor) code(ctx context.Context) error {
 		"response_type": {"code"}, "client_id": {v.site.ID}, "redirect_uri": {callback}, "scope": {v.scope}, "nonce": {"n"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.server.url+"/oauth2/authorize?"+query.Encode(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.server.Issuer+"/oauth2/authorize?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// database is what a server works on.
+// database is the database of a server.
 type database struct {
 	url, description string
 	remove           func()
@@ -89,7 +89,7 @@ func describe(ctx context.Context, conn *pgx.Conn) (text string, err error) {
 	return text, err
 }
 
-// findPostmaster gives the parent of our backend; 0 when there is no such process on this machine.
+// findPostmaster returns the parent of our backend; 0 when there is no such process on this machine.
 func findPostmaster(conn *pgx.Conn) int {
 	p, err := readProcess(int(conn.PgConn().PID()))
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"latchkey/latchkeytest"
 )
 
 const (
@@ -17,12 +19,12 @@ const (
 	logins    = 100
 )
 
-// checkLimits measures what must stay small: the binary, the start on SQLite, and the memory of a server that rests. It
-// tells which limits were missed.
+// checkLimits measures what must stay small: the binary, the start on SQLite, and the memory of an idle server. It
+// returns the limits that were missed.
 func checkLimits(ctx context.Context, binary, folder string, s settings) (missed []string, err error) {
-	limit := func(what string, value, most float64, unit string) {
-		line := fmt.Sprintf("%-42s %6.1f %s, limit %.0f", what, value, unit, most)
-		if value > most {
+	limit := func(what string, value, maximum float64, unit string) {
+		line := fmt.Sprintf("%-42s %6.1f %s, limit %.0f", what, value, unit, maximum)
+		if value > maximum {
 			missed = append(missed, strings.Join(strings.Fields(line), " "))
 			line += "   MISSED"
 		}
@@ -39,12 +41,12 @@ func checkLimits(ctx context.Context, binary, folder string, s settings) (missed
 		return nil, err
 	}
 	defer db.remove()
-	srv, err := newServer(binary, db.url)
+	srv, err := newServer(folder, db.url)
 	if err != nil {
 		return nil, err
 	}
 	for _, which := range []string{"start to ready, making the database", "start to ready, again"} {
-		took, err := srv.start(ctx)
+		took, err := start(ctx, srv)
 		if err != nil {
 			return nil, err
 		}
@@ -52,12 +54,12 @@ func checkLimits(ctx context.Context, binary, folder string, s settings) (missed
 		if which == "start to ready, again" {
 			break
 		}
-		srv.stop()
+		stop(srv)
 	}
-	defer srv.stop()
+	defer stop(srv)
 	memory := func(when string) error {
 		rest(ctx, s.pause)
-		resident, err := residentMemory(srv.cmd.Process.Pid)
+		resident, err := residentMemory(srv.PID())
 		if err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func checkLimits(ctx context.Context, binary, folder string, s settings) (missed
 	return missed, nil
 }
 
-func logIn(ctx context.Context, srv *server, s settings) error {
+func logIn(ctx context.Context, srv *latchkeytest.Instance, s settings) error {
 	w, err := newWorld(ctx, srv, 1)
 	if err != nil {
 		return err

@@ -9,17 +9,19 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"latchkey/latchkeytest"
 )
 
-// usage is the CPU time that each of the parties has used so far.
+// usage is the CPU time that each process has used so far.
 type usage struct{ server, database, generator time.Duration }
 
 func (u usage) minus(v usage) usage {
 	return usage{u.server - v.server, u.database - v.database, u.generator - v.generator}
 }
 
-func readUsage(s *server, db *database) (u usage, err error) {
-	if u.server, err = processCPU(s.cmd.Process.Pid); err != nil {
+func readUsage(s *latchkeytest.Instance, db *database) (u usage, err error) {
+	if u.server, err = processCPU(s.PID()); err != nil {
 		return u, err
 	}
 	if db.postmaster != 0 {
@@ -35,7 +37,7 @@ func readUsage(s *server, db *database) (u usage, err error) {
 	return u, nil
 }
 
-// process is what /proc/PID/stat tells.
+// process has the fields of /proc/PID/stat that are used.
 type process struct {
 	parent int
 	own    time.Duration
@@ -73,7 +75,7 @@ func processCPU(pid int) (time.Duration, error) {
 	return p.own, err
 }
 
-// familyCPU is the CPU time of a process and of its children, those that have ended included.
+// familyCPU returns the CPU time of a process and of its children, those that have ended included.
 func familyCPU(parent int) (time.Duration, error) {
 	p, err := readProcess(parent)
 	if err != nil {
@@ -93,7 +95,7 @@ func familyCPU(parent int) (time.Duration, error) {
 	return sum, nil
 }
 
-// residentMemory is what of a process is in memory, in bytes.
+// residentMemory returns the resident memory of a process, in bytes.
 func residentMemory(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

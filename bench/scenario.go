@@ -9,39 +9,41 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"latchkey/latchkeytest"
 )
 
 const password = "correct horse battery staple"
 
 // world is what the scenarios work on, made through the commands.
 type world struct {
-	server  *server
+	server  *latchkeytest.Instance
 	http    *http.Client
-	machine client // client_credentials
-	app     client // password, refresh_token: confidential, strict rotation, the default
-	api     client // introspects
-	site    client // authorization_code, without a consent page
+	machine latchkeytest.Client // client_credentials
+	app     latchkeytest.Client // password, refresh_token: confidential, strict rotation, the default
+	api     latchkeytest.Client // introspects
+	site    latchkeytest.Client // authorization_code, without a consent page
 	users   []string
 }
 
-func newWorld(ctx context.Context, s *server, users int) (w *world, err error) {
+func newWorld(ctx context.Context, s *latchkeytest.Instance, users int) (w *world, err error) {
 	w = &world{server: s, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: users, DisableCompression: true}}}
-	if w.machine, err = s.addClient(ctx, "--grant-type", "client_credentials", "--scope", "read write"); err != nil {
+	if w.machine, err = s.AddClient(ctx, "--grant-type", "client_credentials", "--scope", "read write"); err != nil {
 		return nil, err
 	}
-	if w.app, err = s.addClient(ctx, "--grant-type", "password,refresh_token", "--scope", "read write"); err != nil {
+	if w.app, err = s.AddClient(ctx, "--grant-type", "password,refresh_token", "--scope", "read write"); err != nil {
 		return nil, err
 	}
-	if w.api, err = s.addClient(ctx, "--grant-type", "client_credentials", "--introspect-all"); err != nil {
+	if w.api, err = s.AddClient(ctx, "--grant-type", "client_credentials", "--introspect-all"); err != nil {
 		return nil, err
 	}
-	w.site, err = s.addClient(ctx, "--grant-type", "authorization_code,refresh_token", "--redirect-uri", callback, "--scope", "openid read", "--first-party")
+	w.site, err = s.AddClient(ctx, "--grant-type", "authorization_code,refresh_token", "--redirect-uri", callback, "--scope", "openid read", "--first-party")
 	if err != nil {
 		return nil, err
 	}
 	for i := range users {
 		name := fmt.Sprintf("user%d", i)
-		if _, err := s.command(ctx, password+"\n", "user", "add", name, "--password-stdin"); err != nil {
+		if _, err := s.Run(ctx, password+"\n", "user", "add", name, "--password-stdin"); err != nil {
 			return nil, err
 		}
 		w.users = append(w.users, name)
@@ -136,7 +138,7 @@ func (v *visitor) simplejwt(ctx context.Context, path string, fields map[string]
 	if err != nil {
 		return err
 	}
-	a, err := v.post(ctx, path, "application/json", bytes.NewReader(body), client{})
+	a, err := v.post(ctx, path, "application/json", bytes.NewReader(body), latchkeytest.Client{})
 	if err == nil && (a.Access == "" || a.Refresh == "" || a.Refresh == v.refresh) {
 		err = errIncomplete
 	}
@@ -149,13 +151,13 @@ func (v *visitor) simplejwt(ctx context.Context, path string, fields map[string]
 
 var errIncomplete = fmt.Errorf("200 without what was asked for")
 
-func (v *visitor) form(ctx context.Context, path string, c client, form url.Values) (answer, error) {
+func (v *visitor) form(ctx context.Context, path string, c latchkeytest.Client, form url.Values) (answer, error) {
 	return v.post(ctx, path, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()), c)
 }
 
 // post sends a request, as the client when there is one.
-func (v *visitor) post(ctx context.Context, path, contentType string, body io.Reader, c client) (a answer, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.url+path, body)
+func (v *visitor) post(ctx context.Context, path, contentType string, body io.Reader, c latchkeytest.Client) (a answer, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.Issuer+path, body)
 	if err != nil {
 		return a, err
 	}

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"latchkey/latchkeytest"
 )
 
 // The website of the agent's maker. Latchkey fetches no document from an address that is private or its own machine's, so that
@@ -46,9 +48,13 @@ func TestClientDocument(t *testing.T) {
 	folder := t.TempDir()
 	hosts := filepath.Join(folder, "hosts")
 	write(t, hosts, []byte("127.0.0.1 localhost\n"+makerAddress+" "+makerHost+"\n"))
+	binary, err := latchkeytest.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), "unshare", "--map-root-user", "--net", "--mount", "--",
 		"/bin/sh", "-c", enterNetwork, "sh", hosts, os.Args[0], "-test.run=^TestClientDocument$", "-test.v", "-test.timeout=3m")
-	cmd.Env = append(os.Environ(), makerRole+"="+folder, "CLIENTTEST_BINARY="+binary(t))
+	cmd.Env = append(os.Environ(), makerRole+"="+folder, latchkeytest.BinaryVariable+"="+binary)
 	cmd.WaitDelay = patience
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -60,9 +66,7 @@ func TestClientDocument(t *testing.T) {
 // clientDocument is the test inside its network.
 func clientDocument(t *testing.T, folder string) {
 	fetched := serveMaker(t, folder)
-	l := newLatchkey(t, filepath.Join(".latchkey-demo", "latchkey.db"))
-	l.more = []string{"SSL_CERT_FILE=" + filepath.Join(folder, "ca.pem"), "CLIENTTEST_MAKER_URL=https://" + makerHost}
-	l.start(t, "demo")
+	l := demoIn(t, latchkeytest.Config{Env: []string{"SSL_CERT_FILE=" + filepath.Join(folder, "ca.pem"), "CLIENTTEST_MAKER_URL=https://" + makerHost}})
 	l.test(t, "node", "node", "--test", "--test-reporter=spec", "mcp-client-document.test.js")
 	if n := fetched.Load(); n != 1 {
 		t.Errorf("the document was fetched %d times by all logins and refreshes together, want once", n)

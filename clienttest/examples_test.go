@@ -42,7 +42,7 @@ func TestExamples(t *testing.T) {
 			t.Parallel()
 			l := demo(t)
 			cmd := command(t, filepath.Join(folder, name))
-			cmd.Env = append(cmd.Env, "ISSUER="+l.issuer, "CLIENT_ID=demo-app", "BROWSER=true", "LC_ALL=C.UTF-8")
+			cmd.Env = append(cmd.Env, "ISSUER="+l.Issuer, "CLIENT_ID=demo-app", "BROWSER=true", "LC_ALL=C.UTF-8")
 			signIn(t, cmd)
 		})
 	}

@@ -19,7 +19,7 @@ func TestGoOIDC(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			client := l.addClient(t, flags...)
-			provider, err := oidc.NewProvider(t.Context(), l.issuer)
+			provider, err := oidc.NewProvider(t.Context(), l.Issuer)
 			if err != nil {
 				t.Fatal(err)
 			}

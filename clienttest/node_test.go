@@ -55,8 +55,8 @@ func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.WaitDelay = patience / 10
 	cmd.Dir = folder
-	cmd.Env = append(l.environment(),
-		"CLIENTTEST_BINARY="+l.binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
+	cmd.Env = append(l.Environment(),
+		"CLIENTTEST_BINARY="+l.Binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v", name, err)

@@ -29,7 +29,7 @@ func TestOAuth2(t *testing.T) {
 			t.Parallel()
 			client := l.addClient(t, append(flags, "--rotation=strict")...)
 			config := &oauth2.Config{
-				ClientID: client.ID, ClientSecret: client.Secret, Endpoint: endpoints(l.issuer),
+				ClientID: client.ID, ClientSecret: client.Secret, Endpoint: endpoints(l.Issuer),
 				RedirectURL: callback, Scopes: []string{"openid", "profile"},
 			}
 			token := logIn(t, l, config)
@@ -53,7 +53,7 @@ func logIn(t *testing.T, l *latchkey, config *oauth2.Config) *oauth2.Token {
 		t.Errorf("the person saw %q, want %q", person.shown, want)
 	}
 	q := answer.Query()
-	if q.Get("state") != "the state" || q.Get("iss") != l.issuer {
+	if q.Get("state") != "the state" || q.Get("iss") != l.Issuer {
 		t.Errorf("the answer is %s", answer)
 	}
 	if _, err := config.Exchange(t.Context(), q.Get("code"), oauth2.VerifierOption(oauth2.GenerateVerifier())); !isOAuthError(err, "invalid_grant") {
@@ -71,7 +71,7 @@ func logIn(t *testing.T, l *latchkey, config *oauth2.Config) *oauth2.Token {
 
 func userinfo(t *testing.T, l *latchkey, config *oauth2.Config, token *oauth2.Token) (claims map[string]any) {
 	t.Helper()
-	answer, err := config.Client(t.Context(), token).Get(l.issuer + "/oauth2/userinfo")
+	answer, err := config.Client(t.Context(), token).Get(l.Issuer + "/oauth2/userinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func revoke(t *testing.T, l *latchkey, config *oauth2.Config, token *oauth2.Toke
 	if config.ClientSecret != "" {
 		form.Set("client_secret", config.ClientSecret)
 	}
-	answer, err := http.PostForm(l.issuer+"/oauth2/revoke", form)
+	answer, err := http.PostForm(l.Issuer+"/oauth2/revoke", form)
 	if err != nil {
 		t.Fatal(err)
 	}

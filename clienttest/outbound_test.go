@@ -30,14 +30,14 @@ func TestKeysByURL(t *testing.T) {
 	tokens := logInWithKey(t, l, party, old)
 	for _, key := range []clientKey{current, old} {
 		next, err := rp.RefreshTokens[*zitadel.IDTokenClaims](t.Context(), party, tokens.RefreshToken,
-			key.assertion(t, client.ID, l.issuer), zitadel.ClientAssertionTypeJWTAssertion)
+			key.assertion(t, client.ID, l.Issuer), zitadel.ClientAssertionTypeJWTAssertion)
 		if err != nil {
 			t.Fatalf("with the %s key: %v", key.id, err)
 		}
 		tokens = next
 	}
 	_, err := rp.RefreshTokens[*zitadel.IDTokenClaims](t.Context(), party, tokens.RefreshToken,
-		foreign.assertion(t, client.ID, l.issuer), zitadel.ClientAssertionTypeJWTAssertion)
+		foreign.assertion(t, client.ID, l.Issuer), zitadel.ClientAssertionTypeJWTAssertion)
 	if err == nil || !strings.Contains(err.Error(), "invalid_client") {
 		t.Errorf("with somebody else's key: %v", err)
 	}
@@ -49,7 +49,7 @@ func logInWithKey(t *testing.T, l *latchkey, party rp.RelyingParty, key clientKe
 	verifier := oauth2.GenerateVerifier()
 	answer, _ := newBrowser().visit(t, rp.AuthURL("state", party, rp.WithCodeChallenge(zitadel.NewSHACodeChallenge(verifier))), callback)
 	tokens, err := rp.CodeExchange[*zitadel.IDTokenClaims](t.Context(), answer.Query().Get("code"), party,
-		rp.WithCodeVerifier(verifier), rp.WithClientAssertionJWT(key.assertion(t, party.OAuthConfig().ClientID, l.issuer)))
+		rp.WithCodeVerifier(verifier), rp.WithClientAssertionJWT(key.assertion(t, party.OAuthConfig().ClientID, l.Issuer)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestBackChannelLogout(t *testing.T) {
 		told <- r.FormValue("logout_token")
 	}))
 	client := l.addClient(t, "--backchannel-logout-uri="+website+"/signed-out", "--backchannel-logout-session-required")
-	provider, err := oidc.NewProvider(t.Context(), l.issuer)
+	provider, err := oidc.NewProvider(t.Context(), l.Issuer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestBackChannelLogout(t *testing.T) {
 	ids := provider.Verifier(&oidc.Config{ClientID: client.ID})
 	who := verifyIDToken(t, ids, token)
 
-	person.visit(t, l.issuer+"/oauth2/logout?id_token_hint="+token.Extra("id_token").(string), "")
+	person.visit(t, l.Issuer+"/oauth2/logout?id_token_hint="+token.Extra("id_token").(string), "")
 	var raw string
 	select {
 	case raw = <-told:

@@ -25,10 +25,7 @@ func serveTrusting(t *testing.T, website http.Handler) (l *latchkey, address str
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, folder, "localhost")}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	l = newLatchkey(t, "latchkey.db")
-	l.more = []string{"SSL_CERT_FILE=" + filepath.Join(folder, "ca.pem"), "LATCHKEY_OUTBOUND_ALLOW=127.0.0.0/8"}
-	l.addUser(t)
-	l.start(t, "serve")
+	l = serveIn(t, []string{"SSL_CERT_FILE=" + filepath.Join(folder, "ca.pem"), "LATCHKEY_OUTBOUND_ALLOW=127.0.0.0/8"})
 	return l, server.URL
 }
 

@@ -124,7 +124,7 @@ func TestZitadelAssertion(t *testing.T) {
 	party := newParty(t, l, client, callback)
 	tokens := logInWithKey(t, l, party, key)
 	for range 3 {
-		tokens, err = rp.RefreshTokens[*oidc.IDTokenClaims](t.Context(), party, tokens.RefreshToken, key.assertion(t, client.ID, l.issuer), oidc.ClientAssertionTypeJWTAssertion)
+		tokens, err = rp.RefreshTokens[*oidc.IDTokenClaims](t.Context(), party, tokens.RefreshToken, key.assertion(t, client.ID, l.Issuer), oidc.ClientAssertionTypeJWTAssertion)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestZitadelAssertion(t *testing.T) {
 func newParty(t *testing.T, l *latchkey, client registered, redirectURI string) rp.RelyingParty {
 	t.Helper()
 	cookies := httphelper.NewCookieHandler([]byte("0123456789abcdef0123456789abcdef"), []byte("0123456789abcdef"), httphelper.WithUnsecure())
-	party, err := rp.NewRelyingPartyOIDC(t.Context(), l.issuer, client.ID, client.Secret, redirectURI,
+	party, err := rp.NewRelyingPartyOIDC(t.Context(), l.Issuer, client.ID, client.Secret, redirectURI,
 		[]string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
 		rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())
 	if err != nil {

@@ -6,19 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest"
 	"latchkey/storage/postgres/postgrestest"
 )
 
@@ -29,16 +26,20 @@ const crashRounds = 6
 
 func TestCase11KillNineOfTheServer(t *testing.T) {
 	t.Parallel()
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
+	databases := map[string]func(*testing.T) string{
+		"sqlite":   func(*testing.T) string { return "" },
+		"postgres": func(t *testing.T) string { return postgrestest.URL(t) },
+	}
+	for name, database := range databases {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newProcess(t, database)
-			p.start()
-			clients := p.refreshers()
+			s := newServer(t, database(t))
+			s.Start("serve")
+			clients := startRefreshers(t, s)
 			for range crashRounds {
 				clients.progress(t, 40)
-				p.kill()
-				p.start()
+				s.Kill()
+				s.Start("serve")
 			}
 			clients.progress(t, 40)
 			clients.stop(t)
@@ -49,10 +50,9 @@ func TestCase11KillNineOfTheServer(t *testing.T) {
 func TestCase11KillNineOfPostgres(t *testing.T) {
 	t.Parallel()
 	cluster := postgrestest.Cluster(t)
-	p := newProcess(t, "")
-	p.database = cluster.Migrated(t)
-	p.start()
-	clients := p.refreshers()
+	s := newServer(t, cluster.Migrated(t))
+	s.Start("serve")
+	clients := startRefreshers(t, s)
 	for range crashRounds / 2 {
 		clients.progress(t, 40)
 		cluster.Kill(t)
@@ -64,101 +64,31 @@ func TestCase11KillNineOfPostgres(t *testing.T) {
 
 func TestReplicasShareEverything(t *testing.T) {
 	t.Parallel()
-	a := newProcess(t, "postgres")
-	b := *a
-	b.address = freeAddress(t)
-	a.start()
-	b.start()
-	clients := a.refreshers(b.address)
+	database := postgrestest.URL(t)
+	a, b := newServer(t, database), newServer(t, database)
+	b.Issuer = a.Issuer
+	a.Start("serve")
+	b.Start("serve")
+	clients := startRefreshers(t, a, b)
 	clients.progress(t, 200)
-	b.kill()
+	b.Kill()
 	clients.progress(t, 100)
-	b.start()
+	b.Start("serve")
 	clients.progress(t, 100)
 	clients.stop(t)
 }
 
-// process is a server that can be killed.
-type process struct {
-	t                         *testing.T
-	binary, database, address string
-	cmd                       *exec.Cmd
-	log                       *lockedBuffer
-}
-
-func freeAddress(t *testing.T) string {
+func newServer(t *testing.T, database string) *latchkeytest.Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	binary, err := exec.LookPath("latchkey") // this test binary, with the race detector: testscript.Main has put it there
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func newProcess(t *testing.T, database string) *process {
-	t.Helper()
-	binary, err := exec.LookPath("latchkey") // where testscript.Main has put it
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{t: t, binary: binary, address: freeAddress(t), log: new(lockedBuffer)}
-	switch database {
-	case "sqlite":
-		p.database = "sqlite:" + filepath.Join(t.TempDir(), "latchkey.db")
-	case "postgres":
-		p.database = postgrestest.URL(t)
-	}
-	return p
-}
-
-func (p *process) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(p.binary, args...)
-	cmd.Env = append(os.Environ(),
-		"LATCHKEY_DATABASE_URL="+p.database, "LATCHKEY_SECRET="+strings.Repeat("s", 40), "LATCHKEY_ARGON2=m=64,t=1,p=1",
-		"LATCHKEY_LISTEN="+p.address, "LATCHKEY_ADMIN_LISTEN=", "LATCHKEY_ISSUER=http://"+p.address, "LATCHKEY_LOGIN_THROTTLE=off")
-	return cmd
-}
-
-func (p *process) run(stdin string, args ...string) {
-	p.t.Helper()
-	cmd := p.command(args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		p.t.Fatalf("latchkey %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
-// start starts the server and waits until it answers.
-func (p *process) start() {
-	p.t.Helper()
-	p.cmd = p.command("serve")
-	p.cmd.Stderr = p.log
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	cmd := p.cmd
-	p.t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+	s := latchkeytest.New(t, latchkeytest.Config{
+		Binary: binary, Database: database, Env: []string{"LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off"},
 	})
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
-		if resp, err := http.Get("http://" + p.address + "/oauth2/jwks"); err == nil {
-			resp.Body.Close()
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.t.Fatalf("the server does not answer:\n%s", p.log)
-}
-
-func (p *process) kill() {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		p.t.Fatal(err)
-	}
-	p.cmd.Wait()
+	s.AllowErrors = true // an unreachable database is one
+	return s
 }
 
 // refreshers are clients that refresh without end, each its own session, and must never be refused.
@@ -170,16 +100,19 @@ type refreshers struct {
 	refused   chan string
 }
 
-func (p *process) refreshers(more ...string) *refreshers {
-	p.t.Helper()
-	p.run("wonderland-7\n", "user", "add", "alice", "--password-stdin")
+func startRefreshers(t *testing.T, servers ...*latchkeytest.Server) *refreshers {
+	t.Helper()
+	servers[0].Run("wonderland-7\n", "user", "add", "alice", "--password-stdin")
 	for _, rotation := range []string{"confirmed", "strict"} {
-		p.run("", "client", "add", "--client-id", rotation, "--token-endpoint-auth-method", "none", "--rotation", rotation,
+		servers[0].AddClient("--client-id", rotation, "--token-endpoint-auth-method", "none", "--rotation", rotation,
 			"--rotation-overlap", "5m", "--grant-type", "password", "--grant-type", "refresh_token")
 	}
-	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	r := &refreshers{cancel: cancel, refused: make(chan string, 64)}
-	addresses := append([]string{p.address}, more...)
+	var addresses []string
+	for _, s := range servers {
+		addresses = append(addresses, s.Listen)
+	}
 	for i := range 4 {
 		for _, client := range []string{"confirmed", "strict"} {
 			r.wg.Go(func() { r.live(ctx, client, addresses, i%2 == 0) })
@@ -215,7 +148,7 @@ func (r *refreshers) live(ctx context.Context, client string, addresses []string
 	}
 }
 
-// post gives the status and the body; status 0: no answer.
+// post returns the status and the body; status 0 means that no answer arrived.
 func post(ctx context.Context, target string, form url.Values) (status int, body []byte) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewBufferString(form.Encode()))
 	if err != nil {
@@ -260,21 +193,4 @@ func (r *refreshers) stop(t *testing.T) {
 	default:
 	}
 	t.Logf("%d refreshes, %d retries, no session lost", r.refreshed.Load(), r.retried.Load())
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

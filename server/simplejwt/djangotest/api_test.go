@@ -49,7 +49,7 @@ var (
 func newBackend(t *testing.T, s *site, flags ...string) *backend {
 	t.Helper()
 	d := newDeployment(t).withUsers(t, []account{alice, dora, eve}, s.hashes)
-	return &backend{deployment: d, latchkey: d.serve(t, flags...)}
+	return &backend{deployment: d, latchkey: d.serve(flags...)}
 }
 
 // apiSite has alice, and dora as inactive.
@@ -212,7 +212,7 @@ func TestAPIWithTokensOfOAuth2(t *testing.T) {
 	b.api = s.serve(t, "api", settingsOf(t, "HS256 with the shared key"))
 	grants := []string{"--grant-type=password", "--grant-type=refresh_token", "--grant-type=client_credentials", "--scope=read"}
 	client := func(more ...string) (id, secret string) {
-		return b.deployment.client(t, slices.Concat(grants, more)...)
+		return b.deployment.client(slices.Concat(grants, more)...)
 	}
 
 	id, secret := client("--access-token-format=simplejwt")
@@ -248,7 +248,7 @@ func TestAPIWithPublishedKeys(t *testing.T) {
 			b.accepts(t, "access token of a login", access, aliceBody)
 			_, refreshed := b.tokens(t, post(refreshPath, fmt.Sprintf(`{"refresh":%q}`, refresh)))
 			b.accepts(t, "access token of a refresh", refreshed, aliceBody)
-			id, secret := b.deployment.client(t, "--grant-type=password", "--access-token-format=simplejwt")
+			id, secret := b.deployment.client("--grant-type=password", "--access-token-format=simplejwt")
 			b.accepts(t, "access token of /oauth2/token", b.password(t, id, secret, alice), aliceBody)
 
 			b.refuses(t, "a refresh token", "Bearer "+refresh, wrongType)
@@ -299,7 +299,7 @@ func kidOf(t *testing.T, access string) string {
 // rotated changes Latchkey's key while the API runs: both the old key's tokens and the new one's are accepted.
 func (b *backend) rotated(t *testing.T, algorithm, old string) {
 	t.Helper()
-	b.deployment.run(t, "", "key", "rotate", "--alg="+algorithm, "--immediately")
+	b.deployment.Run("", "key", "rotate", "--alg="+algorithm, "--immediately")
 	deadline := time.Now().Add(patience)
 	for {
 		_, access := b.login(t, alice)

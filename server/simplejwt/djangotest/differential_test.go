@@ -39,7 +39,7 @@ func TestSameAnswers(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			django := &party{name: "Django", address: djangoBefore.copyOf(t).serve(t, p.name, "")}
 			flags := append([]string{"--simplejwt-compat=5.2", "--simplejwt-signing-key=" + secretKey}, p.flags...)
-			latchkey := &party{name: "Latchkey", address: latchkeyBefore.copyOf(t).serve(t, flags...)}
+			latchkey := &party{name: "Latchkey", address: latchkeyBefore.copyOf(t).serve(flags...)}
 			c.run(t, p.name, django, latchkey, i*1_000_000, (requests+len(profiles)-1)/len(profiles))
 		})
 	}

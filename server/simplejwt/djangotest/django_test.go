@@ -86,8 +86,7 @@ func (s *site) serve(t *testing.T, profile, pasted string) string {
 	cmd := exec.Command(python, "-m", "gunicorn", "--bind=127.0.0.1:0", "--workers=1", "--timeout=120", "--graceful-timeout=3", "wsgi:application")
 	cmd.Dir = folder
 	cmd.Env = append(s.environment(t, profile), "PYTHONPATH="+project(t)+":"+folder)
-	address, _ := startProcess(t, cmd, gunicornReady)
-	return address
+	return startProcess(t, cmd, gunicornReady)
 }
 
 func (s *site) environment(t *testing.T, profile string) []string {
