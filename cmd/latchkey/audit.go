@@ -4,19 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"strconv"
 	"time"
-
-	"github.com/alecthomas/kong"
 
 	"latchkey/storage"
 )
 
 type auditCmd struct {
-	List auditListCmd `cmd:"" help:"List what happened, newest first."`
+	List auditListCmd `cmd:"" help:"List audit events, newest first."`
 }
 
-// auditEvent is a security fact as the command prints it.
+// auditEvent is an audit event in the form that the command prints.
 type auditEvent struct {
 	ID        string          `json:"id"`
 	At        time.Time       `json:"at"`
@@ -25,7 +24,7 @@ type auditEvent struct {
 	Reason    string          `json:"reason,omitempty"`
 	Actor     string          `json:"actor"`
 	UserID    int64           `json:"user_id,omitempty"`
-	Username  string          `json:"username,omitempty"` // as it is now; a removed user has none
+	Username  string          `json:"username,omitempty"` // the current one; a removed user has none
 	ClientID  string          `json:"client_id,omitempty"`
 	SessionID string          `json:"session_id,omitempty"`
 	Address   string          `json:"address,omitempty"`
@@ -34,25 +33,23 @@ type auditEvent struct {
 }
 
 type auditListCmd struct {
-	User    string       `xor:"user" help:"What concerns this user." placeholder:"NAME"`
-	UserID  int64        `name:"user-id" xor:"user" help:"The same by the id: a removed user has no name." placeholder:"N"`
-	Client  string       `help:"What concerns this client, one that was removed too." placeholder:"ID"`
-	Session string       `help:"What concerns this session." placeholder:"ID"`
-	Action  string       `help:"What is called so, such as login_failed." placeholder:"NAME"`
-	Limit   int          `default:"100" help:"How many at most; 0 for all." placeholder:"N"`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	User    string `xor:"user" help:"Events of this user." placeholder:"NAME"`
+	UserID  int64  `name:"user-id" xor:"user" help:"Events of the user with this id, which may have been removed." placeholder:"N"`
+	Client  string `help:"Events of this client, which may have been removed." placeholder:"ID"`
+	Session string `help:"Events of this session." placeholder:"ID"`
+	Action  string `help:"Events with this name, such as login_failed." placeholder:"NAME"`
+	Limit   int    `default:"100" help:"Maximum number of events; 0 for all." placeholder:"N"`
+	databaseFlags
 }
 
 func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 	if c.Limit < 0 {
-		return usage("--limit is below zero.")
+		return usage("--limit is negative. Use a positive number, or 0 for all events.")
 	}
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	filter := storage.AuditFilter{UserID: c.UserID, ClientID: c.Client, Action: c.Action}
 	if c.User != "" {
 		u, err := findUser(ctx, service, c.User)
@@ -68,46 +65,45 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		}
 		filter.GrantID = ids[0]
 	}
-	return c.print(ctx, a, store, filter)
+	names := usernames{store: a.store, known: map[int64]string{}}
+	return list[*storage.AuditEvent, auditEvent]{
+		"events", []string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"}, auditRow,
+		func(e *storage.AuditEvent) (auditEvent, error) { return names.describe(ctx, e) },
+	}.print(a, c.JSON, c.events(ctx, a, filter))
 }
 
-func (c *auditListCmd) print(ctx context.Context, a *app, store storage.Store, filter storage.AuditFilter) error {
-	headings := []string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"}
-	l := listing(a, c.JSON, "events", headings, func(e auditEvent) []string {
-		user := e.Username
-		if user == "" && e.UserID != 0 {
-			user = "#" + strconv.FormatInt(e.UserID, 10)
-		}
-		return []string{when(e.At), e.Action, e.Outcome, e.Reason, e.Actor, user, e.ClientID, e.Address, string(e.Details)}
-	})
-	names := usernames{store: store, known: map[int64]string{}}
-	for left := c.Limit; ; {
-		filter.Limit = pageSize
-		if c.Limit > 0 {
-			filter.Limit = min(pageSize, left)
-		}
-		page, err := store.ListAudit(ctx, filter)
-		if err != nil {
-			return err
-		}
-		for _, e := range page {
-			shown, err := names.describe(ctx, e)
-			if err != nil {
-				return err
+// events returns at most as many events as --limit allows.
+func (c *auditListCmd) events(ctx context.Context, a *app, filter storage.AuditFilter) iter.Seq2[*storage.AuditEvent, error] {
+	filter.Limit = pageSize
+	if c.Limit > 0 {
+		filter.Limit = min(pageSize, c.Limit)
+	}
+	all := pages(
+		func(e *storage.AuditEvent) storage.ID { return e.ID },
+		func(before storage.ID) ([]*storage.AuditEvent, error) {
+			filter.Before = before
+			return a.store.ListAudit(ctx, filter)
+		},
+	)
+	return func(yield func(*storage.AuditEvent, error) bool) {
+		left := c.Limit
+		for e, err := range all {
+			if left--; !yield(e, err) || left == 0 {
+				return
 			}
-			if err := l.add(shown); err != nil {
-				return err
-			}
-			filter.Before = e.ID
-		}
-		left -= len(page)
-		if len(page) < filter.Limit || c.Limit > 0 && left == 0 {
-			return l.end()
 		}
 	}
 }
 
-// usernames finds the names of the users in a list, each once.
+func auditRow(e auditEvent) []string {
+	user := e.Username
+	if user == "" && e.UserID != 0 {
+		user = "#" + strconv.FormatInt(e.UserID, 10)
+	}
+	return []string{when(e.At), e.Action, e.Outcome, e.Reason, e.Actor, user, e.ClientID, e.Address, string(e.Details)}
+}
+
+// usernames looks up the names of the users in a list, each once.
 type usernames struct {
 	store storage.Users
 	known map[int64]string

@@ -8,27 +8,26 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/keys"
 	"latchkey/storage"
 )
 
 type clientCmd struct {
-	Add          clientAddCmd          `cmd:"" help:"Register a client; its secret is shown this once."`
+	Add          clientAddCmd          `cmd:"" help:"Register a client; its secret is only shown this once."`
 	List         clientListCmd         `cmd:"" help:"List the clients."`
 	Show         clientShowCmd         `cmd:"" help:"Show a client."`
-	Update       clientUpdateCmd       `cmd:"" help:"Change what is given; an empty value goes back to the default."`
-	RotateSecret clientRotateSecretCmd `cmd:"" help:"Give a client a new secret, shown this once."`
-	Disable      clientDisableCmd      `cmd:"" help:"Refuse a client from now on and end its sessions."`
-	Enable       clientEnableCmd       `cmd:"" help:"Let a client ask for tokens again."`
+	Update       clientUpdateCmd       `cmd:"" help:"Change the given fields; an empty value restores the default."`
+	RotateSecret clientRotateSecretCmd `cmd:"" help:"Replace the secret of a client; the new one is only shown this once."`
+	Disable      clientDisableCmd      `cmd:"" help:"Disable a client and end its sessions."`
+	Enable       clientEnableCmd       `cmd:"" help:"Enable a client, which can then request tokens again."`
 	Remove       clientRemoveCmd       `cmd:"" help:"Remove a client and end its sessions."`
 }
 
-// registryOf makes the registry over the database. Without a root it can list and not make secrets.
-func (a *app) registryOf(store storage.Store, root *keys.Root) *registry.Registry {
+// registryOf returns the registry over the database. Without a root it can't create secrets.
+func (a *app) registryOf(store *opened, root *keys.Root) *registry.Registry {
 	cfg := registry.Config{Store: store, Now: a.now, Size: 1}
 	if root != nil {
 		cfg.MACKeys = root.Derive("client secrets")
@@ -36,54 +35,53 @@ func (a *app) registryOf(store storage.Store, root *keys.Root) *registry.Registr
 	return registry.New(cfg)
 }
 
-// registry opens the database and the registry over it.
-func (a *app) registry(ctx context.Context) (*registry.Registry, *opened, error) {
-	root, err := a.root()
+// registry opens the database and returns the registry over it.
+func (a *app) registry(ctx context.Context) (*registry.Registry, error) {
+	root, err := a.settings.Root()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	store, err := a.open(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return a.registryOf(store, root), store, nil
+	return a.registryOf(store, root), nil
 }
 
-// explainClient says what an operator can do about it.
+// explainClient returns the error for the operator, with what to do about it.
 func explainClient(err error, id string) error {
 	if wrong := clients.Faults(err); len(wrong) > 0 {
-		var found faults
+		var found config.Faults
 		for _, w := range wrong {
-			found = append(found, fault{flagOf(w.Field), "can't be used: " + w.Description, "Nothing was changed."})
+			found = append(found, config.Fault{Subject: flagOf(w.Field), Problem: "is not valid: " + w.Description, Remedy: "Nothing was changed."})
 		}
 		return found
 	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return fmt.Errorf("there is no client %q. `latchkey client list` shows them", id)
+		return fmt.Errorf("there is no client %q. List the clients with `latchkey client list`", id)
 	case errors.Is(err, storage.ErrConflict):
-		return fmt.Errorf("client %q is being changed by someone else. Try again", id)
+		return fmt.Errorf("client %q was changed by someone else at the same time. Try again", id)
 	case errors.Is(err, registry.ErrNoSecret):
-		return fmt.Errorf("client %q has no secret: it is public, or authenticates with a key of its own (token_endpoint_auth_method)", id)
+		return fmt.Errorf("client %q has no secret: it is public, or authenticates with its own key (token_endpoint_auth_method)", id)
 	}
 	return err
 }
 
 // setDuration parses the value of a flag.
-func setDuration(into *clients.Duration, flag, given string) faults {
+func setDuration(into *clients.Duration, flag, given string) (found config.Faults) {
 	d, err := clients.ParseDuration(given)
 	if err != nil {
-		return faults{{fmt.Sprintf("%s: %q", flag, given), "is not a duration", durationMend}}
+		found = config.Faults{{Subject: fmt.Sprintf("%s: %q", flag, given), Problem: "is not a duration", Remedy: config.DurationRemedy}}
 	}
 	*into = d
-	return nil
+	return found
 }
 
 type clientAddCmd struct {
 	clientFlags
-	ClientID string       `name:"client-id" group:"Metadata:" help:"The client's id; one is drawn otherwise." placeholder:"ID"`
-	JSON     bool         `help:"Print JSON, which this command always does."`
-	Options  kong.Plugins `embed:""`
+	ClientID string `name:"client-id" group:"Metadata:" help:"The client's id; generated by default." placeholder:"ID"`
+	rootFlags
 }
 
 func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
@@ -91,14 +89,13 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	if found := c.apply(&reg); found != nil {
 		return found
 	}
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	client, secret, err := registry.Add(ctx, reg)
 	if errors.Is(err, storage.ErrExists) {
-		return fmt.Errorf("there is a client %q already. Choose another --client-id, or change that one with `latchkey client update`", c.ClientID)
+		return fmt.Errorf("client %q already exists. Choose another --client-id, or change that client with `latchkey client update`", c.ClientID)
 	}
 	if err != nil {
 		return explainClient(err, c.ClientID)
@@ -106,38 +103,25 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	return a.printJSON(client.Response(secret))
 }
 
-type clientListCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type clientListCmd struct{ rootFlags }
 
 func (c *clientListCmd) Run(ctx context.Context, a *app) error {
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	headings := []string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"}
-	l := listing(a, c.JSON, "clients", headings, clientRow)
-	after := ""
-	for {
-		page, err := registry.List(ctx, after, pageSize)
-		if err != nil {
-			return err
-		}
-		for _, client := range page {
-			if err := l.add(shownClient{client.Response(""), client}); err != nil {
-				return err
-			}
-			after = client.ID
-		}
-		if len(page) < pageSize {
-			return l.end()
-		}
-	}
+	return list[*clients.Client, shownClient]{
+		"clients", []string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"}, clientRow,
+		func(client *clients.Client) (shownClient, error) {
+			return shownClient{client.Response(""), client}, nil
+		},
+	}.print(a, c.JSON, pages(
+		func(client *clients.Client) string { return client.ID },
+		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, pageSize) },
+	))
 }
 
-// shownClient is the registration response of a client together with the client.
+// shownClient is a client and its registration response, which is what JSON shows.
 type shownClient struct {
 	clients.RegistrationResponse
 	client *clients.Client
@@ -158,7 +142,7 @@ func clientRow(c shownClient) []string {
 	return []string{c.ClientID, c.ClientName, kind, strings.Join(c.GrantTypes, " "), state, origin, when(c.client.CreatedAt)}
 }
 
-// showClient prints one client, with its secret when there is one to show.
+// showClient prints one client, with its secret if there is one to show.
 func (a *app) showClient(client *clients.Client, secret storage.Secret, asJSON bool) error {
 	shown := client.Response(secret)
 	if asJSON {
@@ -168,7 +152,7 @@ func (a *app) showClient(client *clients.Client, secret storage.Secret, asJSON b
 	if err != nil {
 		return err
 	}
-	t := a.table("NAME", "VALUE")
+	t := newTable(a.stdout, "NAME", "VALUE")
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.Token() // the brace
 	for d.More() {
@@ -185,7 +169,7 @@ func (a *app) showClient(client *clients.Client, secret storage.Secret, asJSON b
 	return t.flush()
 }
 
-// cell shows a JSON value in a table: text without its quotes, a list of texts as words.
+// cell returns a JSON value for a table: text without quotes, a list of texts separated by spaces.
 func cell(value json.RawMessage) string {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
@@ -203,13 +187,12 @@ type clientID struct {
 	ID string `arg:"" name:"client-id" help:"The client's id."`
 }
 
-// withClient opens the registry, does something to the client, and shows what came of it.
+// withClient opens the registry, calls act, and shows the client that results.
 func (a *app) withClient(ctx context.Context, id string, act func(*registry.Registry) error, show func(*clients.Client) error) error {
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	before, err := registry.Client(ctx, id)
 	if err != nil {
 		return explainClient(err, id)
@@ -229,8 +212,7 @@ func (a *app) withClient(ctx context.Context, id string, act func(*registry.Regi
 
 type clientShowCmd struct {
 	clientID
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *clientShowCmd) Run(ctx context.Context, a *app) error {
@@ -241,8 +223,7 @@ func (c *clientShowCmd) Run(ctx context.Context, a *app) error {
 type clientUpdateCmd struct {
 	clientID
 	clientFlags
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *clientUpdateCmd) Run(ctx context.Context, a *app) error {
@@ -260,9 +241,8 @@ func (c *clientUpdateCmd) Run(ctx context.Context, a *app) error {
 
 type clientRotateSecretCmd struct {
 	clientID
-	KeepOld string       `default:"0s" help:"How long the present secret stays good beside the new one." placeholder:"DURATION"`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	KeepOld string `default:"0s" help:"How long the current secret stays valid beside the new one." placeholder:"DURATION"`
+	rootFlags
 }
 
 func (c *clientRotateSecretCmd) Run(ctx context.Context, a *app) error {
@@ -280,39 +260,36 @@ func (c *clientRotateSecretCmd) Run(ctx context.Context, a *app) error {
 
 type clientDisableCmd struct {
 	clientID
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *clientDisableCmd) Run(ctx context.Context, a *app) error {
 	disable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, true) }
 	return a.withClient(ctx, c.ID, disable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "client %s is disabled; its sessions have ended", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "disabled client %s and ended its sessions", client.ID)
 	})
 }
 
 type clientEnableCmd struct {
 	clientID
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *clientEnableCmd) Run(ctx context.Context, a *app) error {
 	enable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, false) }
 	return a.withClient(ctx, c.ID, enable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "client %s is enabled", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "enabled client %s", client.ID)
 	})
 }
 
 type clientRemoveCmd struct {
 	clientID
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *clientRemoveCmd) Run(ctx context.Context, a *app) error {
 	remove := func(r *registry.Registry) error { return r.Remove(ctx, c.ID) }
 	return a.withClient(ctx, c.ID, remove, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "client %s is removed; its sessions have ended", client.ID)
+		return a.confirm(c.JSON, client.Response(""), "removed client %s and ended its sessions", client.ID)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/cmd/latchkey/internal/config"
 )
 
 // clientFlags are the flags of the fields that a client is registered with: those of clients.Fields.
@@ -44,7 +45,7 @@ func clientFlagsFor(policiesOnly bool) clientFlags {
 			more += ` sep:"none"`
 		}
 		flags = append(flags, reflect.StructField{
-			Name: fieldName(f.Flag()), Type: typ,
+			Name: fieldName(f), Type: typ,
 			Tag: reflect.StructTag(fmt.Sprintf(`name:%q help:%q placeholder:%q group:%q`, f.Flag(), help, f.Placeholder, group) + more),
 		})
 	}
@@ -52,19 +53,22 @@ func clientFlagsFor(policiesOnly bool) clientFlags {
 }
 
 // apply sets the fields that were given. Every fault is reported at once.
-func (c *clientFlags) apply(reg *clients.Registration) (found faults) {
+func (c *clientFlags) apply(reg *clients.Registration) (found config.Faults) {
 	flags := reflect.ValueOf(c.Fields[0]).Elem()
 	for _, f := range clients.Fields {
-		given := givenTo(flags.FieldByName(fieldName(f.Flag())))
+		given := givenTo(flags.FieldByName(fieldName(f)))
 		if given == nil {
 			continue
 		}
 		if err := f.Set(reg, given...); err != nil {
-			found = append(found, fault{fmt.Sprintf("--%s: %q", f.Flag(), given[0]), "is not " + string(f.Type), "Nothing was changed."})
+			found = append(found, config.Fault{Subject: fmt.Sprintf("--%s: %q", f.Flag(), given[0]), Problem: "is not " + string(f.Type), Remedy: "Nothing was changed."})
 		}
 	}
 	return found
 }
+
+// fieldName returns the name of a field in the struct of the flags.
+func fieldName(f clients.Field) string { return "Field" + strings.ReplaceAll(f.Flag(), "-", "_") }
 
 // givenTo returns the values that were given to a flag; nil if there are none, or no such flag.
 func givenTo(flag reflect.Value) []string {

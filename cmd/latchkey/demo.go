@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/clients"
 	"latchkey/clients/document"
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -27,13 +26,11 @@ const (
 	demoApp      = "demo-app"
 )
 
-type demoCmd struct {
-	Options kong.Plugins `embed:""`
-}
+type demoCmd struct{ serverFlags }
 
 func (c *demoCmd) Help() string {
-	return "Everything is kept in " + demoFolder + "/ under the current folder, whatever LATCHKEY_DATABASE_URL says: " +
-		"a demo must not put a user whose password everybody knows into a real database. Delete the folder to start anew."
+	return "All data is in " + demoFolder + "/ under the current directory, whatever LATCHKEY_DATABASE_URL is: the demo must not add " +
+		"a user with a publicly known password to a real database. Delete the directory to start again."
 }
 
 func (c *demoCmd) Run(ctx context.Context, a *app) error {
@@ -45,7 +42,6 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	s, err := a.newServer(store)
 	if err != nil {
 		return err
@@ -62,44 +58,43 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	return s.Run(ctx)
 }
 
-// demoSettings replaces the defaults by those of the demo; what was given stays.
+// demoSettings replaces defaults with those of the demo; options that were given keep their values.
 func (a *app) demoSettings() error {
 	s := a.settings
-	given := func(name string) bool { return s.given[name] != "" }
-	if s.given["database-url"] != fromFlag {
-		if given("database-url") {
-			fmt.Fprintf(a.stderr, "latchkey: the demo keeps its own database in %s/; LATCHKEY_DATABASE_URL is not used\n", demoFolder)
+	if s.Source("database-url") != config.FromFlag {
+		if s.Given("database-url") {
+			fmt.Fprintf(a.stderr, "latchkey: the demo uses its own database in %s/, not LATCHKEY_DATABASE_URL\n", demoFolder)
 		}
 		if err := os.MkdirAll(demoFolder, 0o700); err != nil {
-			return fmt.Errorf("%w. Run the demo in a folder that this user may write to", err)
+			return fmt.Errorf("%w. Run the demo in a directory that this user may write to", err)
 		}
-		s.database = database{path: demoDatabase}
+		s.Database = config.Database{Path: demoDatabase}
 	}
-	if !given("issuer") {
-		if _, port, err := net.SplitHostPort(s.server.Listen); err == nil {
-			s.server.Issuer = "http://localhost:" + port
+	if !s.Given("issuer") {
+		if _, port, err := net.SplitHostPort(s.Server.Listen); err == nil {
+			s.Server.Issuer = "http://localhost:" + port
 		}
 	}
-	if !given("registration") {
-		s.server.Registration = "open"
+	if !s.Given("registration") {
+		s.Server.Registration = "open"
 	}
-	if !given("client-documents") {
-		s.server.ClientDocuments = document.Policy{Open: true}
+	if !s.Given("client-documents") {
+		s.Server.ClientDocuments = document.Policy{Open: true}
 	}
-	if !given("resource-policy") {
-		s.server.AnyResource = true
+	if !s.Given("resource-policy") {
+		s.Server.AnyResource = true
 	}
-	if !given("simplejwt-access-token-lifetime") {
-		s.server.SimpleJWT.AccessTokenLifetime = 15 * time.Minute
+	if !s.Given("simplejwt-access-token-lifetime") {
+		s.Server.SimpleJWT.AccessTokenLifetime = 15 * time.Minute
 	}
-	if !given("simplejwt-refresh-token-lifetime") {
-		s.server.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour
+	if !s.Given("simplejwt-refresh-token-lifetime") {
+		s.Server.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour
 	}
-	s.server.AllowLoopbackOrigins = true
+	s.Server.AllowLoopbackOrigins = true
 	return nil
 }
 
-// prepareDemo makes the user and the clients unless they are there.
+// prepareDemo adds the user and the clients unless they exist.
 func prepareDemo(ctx context.Context, s *server.Server) error {
 	_, err := s.Users().Find(ctx, demoUser)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -116,8 +111,8 @@ func prepareDemo(ctx context.Context, s *server.Server) error {
 	return nil
 }
 
-// demoClients are one that takes passwords, and one that sends the user to the pages: a program on this machine, at any
-// port (RFC 8252 §7.3).
+// demoClients returns a client that sends passwords, and one that sends the user to the pages: a program on this machine, at
+// any port (RFC 8252 §7.3).
 func demoClients() []clients.Registration {
 	return []clients.Registration{
 		{
@@ -147,7 +142,7 @@ func addDemoUser(ctx context.Context, service *users.Service) error {
 	password := storage.Secret(demoPassword)
 	u := users.NewUser{ID: 1, Username: demoUser, Email: "demo@example.com", Password: &password, Active: true}
 	_, err := service.Add(ctx, u)
-	if errors.Is(err, storage.ErrExists) { // someone else has the id
+	if errors.Is(err, storage.ErrExists) { // another user has the id
 		u.ID = 0
 		_, err = service.Add(ctx, u)
 	}
@@ -157,44 +152,44 @@ func addDemoUser(ctx context.Context, service *users.Service) error {
 const demoText = `
   Latchkey demo at ISSUER
 
-  *** NOT FOR PRODUCTION: everybody knows the demo user's password. ***
-  Everything is kept in FOLDER. Delete it to start anew.
+  *** NOT FOR PRODUCTION: the demo user's password is publicly known. ***
+  All data is in FOLDER. Delete it to start again.
 
   User:      demo
   Password:  demo-password
 
-  Get tokens, as djangorestframework-simplejwt has it:
+  Get tokens, as from djangorestframework-simplejwt:
 
 curl -s ISSUER/api/token/ -H 'Content-Type: application/json' -d 'LOGIN'
 
-  Refresh (gets a refresh token first and presents it):
+  Refresh (gets a refresh token first and uses it):
 
 curl -s ISSUER/api/token/refresh/ -H 'Content-Type: application/json' -d "{\"refresh\": \"$(curl -s ISSUER/api/token/ -H 'Content-Type: application/json' -d 'LOGIN' | sed 's/.*"refresh": *"\([^"]*\)".*/\1/')\"}"
 
-  Get tokens, as OAuth 2.0 has it:
+  Get tokens with OAuth 2.0:
 
 curl -s ISSUER/oauth2/token -d grant_type=password -d client_id=demo-client -d username=demo -d password=demo-password
 
-  Sign in with a browser, and see what has access:
+  Sign in with a browser, and see which applications have access:
 
 ISSUER/account
 
   For a standard library (OpenID Connect, code + PKCE): issuer ISSUER, client_id demo-app, no secret,
-  redirect URI http://localhost:ANY_PORT/callback or http://127.0.0.1:ANY_PORT/callback. Other clients may register
-  themselves, at ISSUER/oauth2/register or by the URL of their metadata document.
+  redirect URI http://localhost:ANY_PORT/callback or http://127.0.0.1:ANY_PORT/callback. Other clients can register
+  themselves at ISSUER/oauth2/register, or use the URL of their metadata document as client_id.
 
   Stop with Ctrl-C.
 
 `
 
-// greet prints how to try the demo, each command ready to paste.
+// greet prints how to try the demo, with commands that are ready to paste.
 func (a *app) greet() error {
 	folder := demoFolder + "/"
-	if path := a.settings.database.path; path != demoDatabase {
+	if path := a.settings.Database.Path; path != demoDatabase {
 		folder = path
 	}
 	_, err := strings.NewReplacer(
-		"ISSUER", a.settings.server.Issuer, "FOLDER", folder,
+		"ISSUER", a.settings.Server.Issuer, "FOLDER", folder,
 		"LOGIN", fmt.Sprintf(`{"username": %q, "password": %q}`, demoUser, demoPassword),
 	).WriteString(a.stdout, demoText)
 	return err

@@ -14,16 +14,62 @@ import (
 	"os"
 	"time"
 
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/keys"
 )
 
+// verdict is how bad a finding is.
+type verdict string
+
 const (
-	// minPostgres is the oldest Postgres that is supported, as server_version_num has it.
+	fine    verdict = "ok"
+	warning verdict = "warning"
+	wrong   verdict = "wrong"
+)
+
+// finding is the result of one check.
+type finding struct {
+	Check   string  `json:"check"`
+	Verdict verdict `json:"verdict"`
+	Finding string  `json:"finding"`
+	// Remedy says what to do; empty if nothing is wrong.
+	Remedy string `json:"mend,omitempty"`
+}
+
+// examination collects findings.
+type examination struct {
+	app      *app
+	findings []finding
+}
+
+func (e *examination) fine(check, format string, args ...any) {
+	e.findings = append(e.findings, finding{check, fine, fmt.Sprintf(format, args...), ""})
+}
+
+func (e *examination) warn(check, problem, remedy string) {
+	e.findings = append(e.findings, finding{check, warning, problem, remedy})
+}
+
+func (e *examination) wrong(check, problem, remedy string) {
+	e.findings = append(e.findings, finding{check, wrong, problem, remedy})
+}
+
+// worst returns the verdict on everything.
+func (e *examination) worst() verdict {
+	worst := fine
+	for _, f := range e.findings {
+		worst = max(worst, f.Verdict) // "ok" < "warning" < "wrong"
+	}
+	return worst
+}
+
+const (
+	// minPostgres is the oldest supported Postgres, as server_version_num.
 	minPostgres = 140000
-	// clockWarning and clockFault are how far the clocks of this machine and of the database may differ.
+	// clockWarning and clockFault limit the difference between the clocks of this machine and of the database.
 	clockWarning = time.Second
 	clockFault   = 30 * time.Second
-	// staleKey is when a key has signed for so long that nothing rotates any more.
+	// staleKey is the age of a signing key at which rotation must have stopped working.
 	staleKey = keys.DefaultRotateEvery + 7*24*time.Hour
 )
 
@@ -48,16 +94,16 @@ func portOfURL(text string) string {
 	return cmp.Or(u.Port(), "80")
 }
 
-// database looks at the database, its schema, its clock and the keys in it.
+// database checks the database, its schema, its clock and the keys in it.
 func (e *examination) database(ctx context.Context) {
 	const check = "database"
-	d := e.app.settings.database
-	if d == (database{}) {
+	d := e.app.settings.Database
+	if d == (config.Database{}) {
 		return // a fault of the configuration
 	}
-	if !d.postgres() {
-		if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
-			e.warn(check, "there is no file "+d.path+" yet", "`latchkey serve` makes it; or name another with --database-url (LATCHKEY_DATABASE_URL).")
+	if !d.Postgres() {
+		if _, err := os.Stat(d.Path); errors.Is(err, fs.ErrNotExist) {
+			e.warn(check, "the file "+d.Path+" does not exist yet", "`latchkey serve` creates it. Otherwise set --database-url (LATCHKEY_DATABASE_URL).")
 			return
 		}
 	}
@@ -67,21 +113,21 @@ func (e *examination) database(ctx context.Context) {
 		err = store.Ping(ctx)
 	}
 	if err != nil {
-		mend := "Look whether it runs, and whether --database-url (LATCHKEY_DATABASE_URL) names it, with the right user and password."
-		if !d.postgres() {
-			mend = "Look whether --database-url (LATCHKEY_DATABASE_URL) names the right file."
+		remedy := "Check that it is running, and that --database-url (LATCHKEY_DATABASE_URL) is right, including user and password."
+		if !d.Postgres() {
+			remedy = "Check that --database-url (LATCHKEY_DATABASE_URL) is the right file."
 		}
-		e.wrong(check, oneLine(err), mend)
+		e.wrong(check, oneLine(err), remedy)
 		return
 	}
 	if err := e.version(ctx, store); err != nil {
-		e.wrong(check, err.Error(), "Let this user connect and read.")
+		e.wrong(check, err.Error(), "Allow this user to connect and read.")
 		return
 	}
 	behind, err := store.behind(ctx)
 	switch {
 	case err != nil:
-		e.wrong("schema", err.Error(), "Let this user read every table.")
+		e.wrong("schema", err.Error(), "Allow this user to read every table.")
 	case behind:
 		e.wrong("schema", "older than this release needs", "Run `latchkey migrate up`.")
 	default:
@@ -90,7 +136,7 @@ func (e *examination) database(ctx context.Context) {
 	}
 }
 
-// version looks at the version of the database and, where it has one of its own, at its clock.
+// version checks the version of the database and, for Postgres, its clock.
 func (e *examination) version(ctx context.Context, store *opened) error {
 	db, done, err := store.migrationDB()
 	if err != nil {
@@ -98,11 +144,11 @@ func (e *examination) version(ctx context.Context, store *opened) error {
 	}
 	defer done()
 	var text string
-	if !e.app.settings.database.postgres() {
+	if !e.app.settings.Database.Postgres() {
 		if err := db.QueryRowContext(ctx, `SELECT sqlite_version()`).Scan(&text); err != nil {
 			return err
 		}
-		e.fine("database", "SQLite %s in %s", text, e.app.settings.database.path)
+		e.fine("database", "SQLite %s in %s", text, e.app.settings.Database.Path)
 		return nil
 	}
 	var number int
@@ -124,34 +170,34 @@ func (e *examination) version(ctx context.Context, store *opened) error {
 }
 
 func (e *examination) clock(ahead time.Duration) {
-	const mend = "Let NTP set the clocks of both machines."
+	const remedy = "Synchronise the clocks of both machines with NTP."
 	switch off := ahead.Abs(); {
 	case off >= clockFault:
-		e.wrong("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Second)), mend)
+		e.wrong("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Second)), remedy)
 	case off >= clockWarning:
-		e.warn("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Millisecond)), mend)
+		e.warn("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Millisecond)), remedy)
 	default:
 		e.fine("clock", "agrees with the database's")
 	}
 }
 
-// keys looks whether the root secret opens the signing keys, and at their age.
+// keys checks whether the root secret decrypts the signing keys, and their age.
 func (e *examination) keys(ctx context.Context, store *opened) {
 	const check = "keys"
 	s := e.app.settings
-	if s.database.postgres() && s.secret == "" {
+	if s.Database.Postgres() && s.Secret == "" {
 		return // a fault of the configuration
 	}
-	if s.secret == "" {
-		path := s.database.path + secretFileSuffix
+	if s.Secret == "" {
+		path := s.Database.SecretPath()
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			e.warn(check, "there is no root secret in "+path+" yet", "`latchkey serve` makes it. If there was one, restore it from a backup first, or give it with LATCHKEY_SECRET.")
+			e.warn(check, "the root secret "+path+" does not exist yet", "`latchkey serve` creates it. If there was one before, restore it from a backup first, or set LATCHKEY_SECRET.")
 			return
 		}
 	}
 	ring, err := e.app.ringOf(ctx, store)
 	if err != nil {
-		e.wrong(check, err.Error(), "Restore the root secret from a backup, or give it with LATCHKEY_SECRET.")
+		e.wrong(check, err.Error(), "Restore the root secret from a backup, or set LATCHKEY_SECRET.")
 		return
 	}
 	signing := 0
@@ -162,7 +208,7 @@ func (e *examination) keys(ctx context.Context, store *opened) {
 		e.key(k)
 	}
 	if signing == 0 {
-		e.warn(check, "no key signs yet", "The server makes one when it starts.")
+		e.warn(check, "there is no signing key yet", "The server creates one when it starts.")
 	}
 }
 
@@ -173,18 +219,18 @@ func (e *examination) key(k keys.Key) {
 	switch {
 	case k.State == keys.StateExpired:
 	case !k.Unsealed:
-		e.wrong(check, "the root secret does not open the "+name,
-			"Give the secret that it was made with as LATCHKEY_SECRET or LATCHKEY_SECRET_PREVIOUS. If it is lost: `latchkey key retire "+k.KID+"`.")
+		e.wrong(check, "the root secret can't decrypt the "+name,
+			"Set LATCHKEY_SECRET or LATCHKEY_SECRET_PREVIOUS to the secret that it was created with. If that is lost: `latchkey key retire "+k.KID+"`.")
 	case k.OldSecret:
-		e.warn(check, "the "+name+" is sealed with a retired root secret", "Keep LATCHKEY_SECRET_PREVIOUS; the server replaces the key by itself, or at once with `latchkey key rotate`.")
+		e.warn(check, "the "+name+" is encrypted with a retired root secret", "Keep LATCHKEY_SECRET_PREVIOUS until the server has replaced the key, or replace it now with `latchkey key rotate`.")
 	case k.State == keys.StateActive && k.RetiresAt.IsZero() && age > staleKey:
-		e.warn(check, fmt.Sprintf("the %s has signed for %d days", name, int(age.Hours()/24)), "A running server rotates keys by itself; do it now with `latchkey key rotate`.")
+		e.warn(check, fmt.Sprintf("the %s has signed for %d days", name, int(age.Hours()/24)), "Check that a server is running, which rotates keys, or rotate it now with `latchkey key rotate`.")
 	default:
 		e.fine(check, "%s, %s since %s", name, k.State, when(since(k)))
 	}
 }
 
-// since is when a key came into its present state.
+// since returns when a key entered its current state.
 func since(k keys.Key) time.Time {
 	switch k.State {
 	case keys.StatePublished:
@@ -195,10 +241,10 @@ func since(k keys.Key) time.Time {
 	return k.ActivatesAt
 }
 
-// issuer asks the server for its metadata at the address that clients know.
+// issuer requests the metadata of the server at the address that clients use.
 func (e *examination) issuer(ctx context.Context) {
 	const check = "issuer"
-	issuer := e.app.settings.server.Issuer
+	issuer := e.app.settings.Server.Issuer
 	if issuer == "" {
 		return // a fault of the configuration
 	}
@@ -207,18 +253,18 @@ func (e *examination) issuer(ctx context.Context) {
 	var refused *net.OpError
 	switch {
 	case errors.As(err, &refused) && refused.Op == "dial":
-		e.warn(check, "nothing answers at "+issuer, "Start the server with `latchkey serve`. If it runs: look at --issuer (LATCHKEY_ISSUER), at the proxy before it and at the name service.")
+		e.warn(check, "no server is listening at "+issuer, "Start it with `latchkey serve`. If it is running, check --issuer (LATCHKEY_ISSUER), the proxy and DNS.")
 	case err != nil:
-		e.wrong(check, err.Error(), "Clients need "+address+". Look at --issuer (LATCHKEY_ISSUER), and at the proxy and its certificate.")
+		e.wrong(check, err.Error(), "Clients need "+address+". Check --issuer (LATCHKEY_ISSUER), the proxy and its certificate.")
 	case named != issuer:
-		e.wrong(check, fmt.Sprintf("the server at %s calls itself %q; clients refuse that", issuer, named),
-			"Give the server and this command the same --issuer (LATCHKEY_ISSUER), and let the proxy pass to this server.")
+		e.wrong(check, fmt.Sprintf("the issuer in the metadata at %s is %q; clients refuse that", issuer, named),
+			"Use the same --issuer (LATCHKEY_ISSUER) for the server and this command, and make the proxy forward to this server.")
 	default:
-		e.fine(check, "%s answers", issuer)
+		e.fine(check, "%s responds", issuer)
 	}
 }
 
-// fetchIssuer reads the issuer that the metadata name (RFC 8414 §3.3). A redirect is an answer of someone else.
+// fetchIssuer returns the issuer in the metadata (RFC 8414 §3.3). A redirect is not followed: it is from another server.
 func fetchIssuer(ctx context.Context, address string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -233,13 +279,13 @@ func fetchIssuer(ctx context.Context, address string) (string, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s answers %s", address, resp.Status)
+		return "", fmt.Errorf("%s returned %s", address, resp.Status)
 	}
 	var metadata struct {
 		Issuer string `json:"issuer"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&metadata); err != nil {
-		return "", fmt.Errorf("%s does not answer with JSON: %w", address, err)
+		return "", fmt.Errorf("%s did not return JSON: %w", address, err)
 	}
 	return metadata.Issuer, nil
 }

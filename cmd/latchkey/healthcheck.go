@@ -10,18 +10,18 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// healthcheckCmd is for a container without a shell: its image holds the binary and nothing that could ask /readyz.
+// healthcheckCmd is for a container without a shell, whose image has nothing else that could request /readyz.
 type healthcheckCmd struct {
-	Options kong.Plugins `embed:""`
+	Options kong.Plugins `embed:"" options:"server"`
 }
 
 func (c *healthcheckCmd) Run(ctx context.Context, a *app) error {
-	host, port, err := net.SplitHostPort(a.settings.server.AdminListen)
+	host, port, err := net.SplitHostPort(a.settings.Server.AdminListen)
 	if err != nil {
-		return usage("--admin-listen (LATCHKEY_ADMIN_LISTEN) is empty: there is no /readyz to ask")
+		return usage("--admin-listen (LATCHKEY_ADMIN_LISTEN) is empty, so there is no /readyz. Set it to the address of the server's admin listener.")
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // what listens everywhere listens here
+		host = "127.0.0.1" // a server on all interfaces listens here too
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()

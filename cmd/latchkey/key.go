@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server"
@@ -17,27 +15,22 @@ import (
 )
 
 type keyCmd struct {
-	List   keyListCmd   `cmd:"" help:"List the signing keys and where they are in their life."`
-	Rotate keyRotateCmd `cmd:"" help:"Replace a signing key: the new one is published first, and signs when clients have had time to see it."`
-	Retire keyRetireCmd `cmd:"" help:"Take a key away now: the tokens that it signed are dead."`
+	List   keyListCmd   `cmd:"" help:"List the signing keys and their states."`
+	Rotate keyRotateCmd `cmd:"" help:"Replace signing keys: a new key is published first, and signs once clients have had time to fetch it."`
+	Retire keyRetireCmd `cmd:"" help:"Remove a key now: the tokens that it signed are no longer valid."`
 }
 
-// ring opens the database and reads the keys. Keys that the root secret does not open are read too.
-func (a *app) ring(ctx context.Context) (*keys.Ring, *opened, error) {
+// ring opens the database and reads the keys, including those that the root secret can't decrypt.
+func (a *app) ring(ctx context.Context) (*keys.Ring, error) {
 	store, err := a.open(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	ring, err := a.ringOf(ctx, store)
-	if err != nil {
-		store.Close()
-		return nil, nil, err
-	}
-	return ring, store, nil
+	return a.ringOf(ctx, store)
 }
 
 func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
-	root, err := a.root()
+	root, err := a.settings.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -55,58 +48,49 @@ func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
 	return ring, nil
 }
 
-// longestTokenTTL is what a server of this configuration reckons with: a key stays in the key set that long.
+// longestTokenTTL returns how long a retired key stays in the key set of a server with this configuration.
 func (a *app) longestTokenTTL(ctx context.Context, registry *registry.Registry) (time.Duration, error) {
 	builtIn, err := registry.Client(ctx, clients.SimpleJWTID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, err
 	}
-	return server.MaxTokenTTL(a.settings.server, builtIn), nil
+	return server.MaxTokenTTL(a.settings.Server, builtIn), nil
 }
 
-type keyListCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type keyListCmd struct{ keyFlags }
 
 func (c *keyListCmd) Run(ctx context.Context, a *app) error {
-	ring, store, err := a.ring(ctx)
+	ring, err := a.ring(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	return a.listKeys(ring.List(), c.JSON)
 }
 
 func (a *app) listKeys(all []keys.Key, asJSON bool) error {
-	headings := []string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "LEAVES KEY SET", "OPENS"}
-	l := listing(a, asJSON, "keys", headings, func(k keys.Key) []string {
-		return []string{
-			k.KID, k.Algorithm, string(k.State), when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt), when(k.ExpiresAt),
-			yes(k.Unsealed),
-		}
-	})
-	for _, k := range all {
-		if err := l.add(k); err != nil {
-			return err
-		}
-	}
-	return l.end()
+	return list[keys.Key, keys.Key]{
+		"keys", []string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "REMOVED FROM JWKS", "DECRYPTED"},
+		func(k keys.Key) []string {
+			return []string{
+				k.KID, k.Algorithm, string(k.State), when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt), when(k.ExpiresAt),
+				yes(k.Unsealed),
+			}
+		},
+		same[keys.Key],
+	}.print(a, asJSON, each(all))
 }
 
 type keyRotateCmd struct {
-	Algorithm   string       `name:"alg" help:"Rotate the key of this algorithm only." enum:",ES256,EdDSA,RS256,RS384,RS512" default:"" placeholder:"ALG"`
-	Immediately bool         `help:"Let the new key sign at once, when the old one is not to be trusted. Verifiers that cached the key set refuse its tokens until they ask again."`
-	JSON        bool         `help:"Print JSON."`
-	Options     kong.Plugins `embed:""`
+	Algorithm   string `name:"alg" help:"Rotate only the key of this algorithm." enum:",ES256,EdDSA,RS256,RS384,RS512" default:"" placeholder:"ALG"`
+	Immediately bool   `help:"Sign with the new key at once, because the old one may be compromised. Verifiers that cached the key set refuse its tokens until they fetch it again."`
+	keyFlags
 }
 
 func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
-	ring, store, err := a.ring(ctx)
+	ring, err := a.ring(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	var made []keys.Key
 	for _, alg := range c.algorithms(ring) {
 		key, err := ring.Rotate(ctx, alg, c.Immediately)
@@ -118,7 +102,7 @@ func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 	return a.listKeys(made, c.JSON)
 }
 
-// algorithms are the one asked for, or those that have a key, or the one that is used by default.
+// algorithms returns the algorithm of the flag, or all that have a key, or the default.
 func (c *keyRotateCmd) algorithms(ring *keys.Ring) []string {
 	if c.Algorithm != "" {
 		return []string{c.Algorithm}
@@ -136,24 +120,22 @@ func (c *keyRotateCmd) algorithms(ring *keys.Ring) []string {
 }
 
 type keyRetireCmd struct {
-	KID     string       `arg:"" name:"kid" help:"The key's id, as the list shows it."`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	KID string `arg:"" name:"kid" help:"Id of the key, as in the list."`
+	keyFlags
 }
 
 func (c *keyRetireCmd) Run(ctx context.Context, a *app) error {
-	ring, store, err := a.ring(ctx)
+	ring, err := a.ring(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	err = ring.Retire(ctx, c.KID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("there is no key %q. `latchkey key list` shows them", c.KID)
+		return fmt.Errorf("there is no key %q. List the keys with `latchkey key list`", c.KID)
 	}
 	if err != nil {
 		return err
 	}
 	return a.confirm(c.JSON, map[string]string{"kid": c.KID, "state": string(keys.StateExpired)},
-		"key %s is retired; the tokens that it signed are dead", c.KID)
+		"retired key %s; the tokens that it signed are no longer valid", c.KID)
 }

@@ -30,14 +30,14 @@ func TestMain(m *testing.M) {
 // TestScripts runs the commands as processes of their own, each script in a folder of its own.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, Cmds: scriptCommands()})
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands()})
 }
 
 // TestScriptsPostgres does the same with $POSTGRES (migrated) and $EMPTY_POSTGRES.
 func TestScriptsPostgres(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/postgres", RequireExplicitExec: true, Cmds: scriptCommands(),
+		Dir: "testdata/postgres", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands(),
 		Setup: func(e *testscript.Env) error {
 			tb := e.T().(testing.TB)
 			e.Setenv("POSTGRES", postgrestest.URL(tb))

@@ -6,27 +6,19 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/migrations"
 )
 
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" help:"Apply the migrations that are missing."`
+	Up     migrateUpCmd     `cmd:"" help:"Apply the missing migrations."`
 	Status migrateStatusCmd `cmd:"" help:"List the migrations and when they were applied."`
 }
 
-type migrateUpCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type migrateUpCmd struct{ databaseFlags }
 
-type migrateStatusCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type migrateStatusCmd struct{ databaseFlags }
 
-// migration is one migration as the commands print it.
+// migration is one migration in the form that commands print.
 type migration struct {
 	Version   int64      `json:"version"`
 	Name      string     `json:"name"`
@@ -55,7 +47,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// migrate applies what is missing, over a store of its own: what opens the database after that finds the new schema.
+// migrate applies the missing migrations, with a store of its own.
 func (a *app) migrate(ctx context.Context) ([]migrations.Applied, error) {
 	store, err := a.connect(ctx)
 	if err != nil {
@@ -75,17 +67,21 @@ func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	l := listing(a, c.JSON, "migrations", []string{"VERSION", "NAME", "APPLIED"}, func(m migration) []string {
-		applied := "pending"
-		if m.AppliedAt != nil {
-			applied = when(*m.AppliedAt)
-		}
-		return []string{strconv.FormatInt(m.Version, 10), m.Name, applied}
-	})
-	for _, m := range all {
-		if err := l.add(m); err != nil {
-			return err
-		}
-	}
-	return l.end()
+	return list[migrations.State, migration]{
+		"migrations", []string{"VERSION", "NAME", "APPLIED"},
+		func(m migration) []string {
+			applied := "pending"
+			if m.AppliedAt != nil {
+				applied = when(*m.AppliedAt)
+			}
+			return []string{strconv.FormatInt(m.Version, 10), m.Name, applied}
+		},
+		func(s migrations.State) (migration, error) {
+			m := migration{Version: s.Version, Name: s.Name}
+			if !s.AppliedAt.IsZero() {
+				m.AppliedAt = &s.AppliedAt
+			}
+			return m, nil
+		},
+	}.print(a, c.JSON, each(all))
 }

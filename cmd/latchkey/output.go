@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal tells whether a person reads or types there.
+// isTerminal reports whether the stream is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -28,9 +29,9 @@ func (a *app) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// table prints rows under headings. In a pipe it is the same text.
-func (a *app) table(headings ...string) *table {
-	t := &table{w: tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)}
+// newTable returns a table that prints rows under headings. In a pipe it is the same text.
+func newTable(w io.Writer, headings ...string) *table {
+	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	t.row(headings...)
 	return t
 }
@@ -46,7 +47,7 @@ func (t *table) row(cells ...string) {
 
 func (t *table) flush() error { return t.w.Flush() }
 
-// plain makes text safe to show: names may hold anything, terminal escape sequences included.
+// plain returns text that is safe to show: names may contain anything, even terminal escape sequences.
 func plain(text string) string {
 	odd := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
@@ -58,7 +59,7 @@ func plain(text string) string {
 	return text
 }
 
-// when shows a time to the second, or - for none.
+// when returns a time to the second, or - for none.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -66,64 +67,115 @@ func when(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// list prints many things, as they come: a JSON array or a table.
-type list[T any] struct {
-	a        *app
-	asJSON   bool
-	row      func(T) []string
-	table    *table
-	printed  int
-	progress *progress
-}
+// pageSize is how many rows a command reads at a time.
+const pageSize = 500
 
-// listing begins a list. row gives the cells under the headings.
-func listing[T any](a *app, asJSON bool, what string, headings []string, row func(T) []string) *list[T] {
-	l := &list[T]{a: a, asJSON: asJSON, row: row, progress: a.progress(what)}
-	if !asJSON {
-		l.table = a.table(headings...)
-	}
-	return l
-}
-
-func (l *list[T]) add(v T) error {
-	l.printed++
-	l.progress.at(l.printed)
-	if !l.asJSON {
-		l.table.row(l.row(v)...)
-		if l.printed%1000 == 0 { // bounds the memory: a table is held back until its widths are known
-			return l.table.flush()
+// pages returns the elements of a list that is read page by page: read returns up to pageSize elements after a key.
+func pages[T, K any](key func(T) K, read func(after K) ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var after K
+		for {
+			page, err := read(after)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, element := range page {
+				if !yield(element, nil) {
+					return
+				}
+				after = key(element)
+			}
+			if len(page) < pageSize {
+				return
+			}
 		}
-		return nil
 	}
+}
+
+// each returns the elements of a slice in the form that print reads.
+func each[T any](elements []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, element := range elements {
+			if !yield(element, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list describes how a command prints many elements.
+type list[T, V any] struct {
+	what     string // for the progress
+	headings []string
+	row      func(V) []string // the cells under the headings
+	view     func(T) (V, error)
+}
+
+// same is the view of elements that are printed as they are.
+func same[T any](element T) (T, error) { return element, nil }
+
+// print prints the elements while they are read: as a JSON array of their views, or as a table.
+func (l list[T, V]) print(a *app, asJSON bool, elements iter.Seq2[T, error]) error {
+	progress := a.progress(l.what)
+	rows := newTable(io.Discard)
+	if !asJSON {
+		rows = newTable(a.stdout, l.headings...)
+	}
+	printed := 0
+	for element, err := range elements {
+		if err != nil {
+			return err
+		}
+		v, err := l.view(element)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = printMember(a.stdout, printed, v)
+		} else {
+			rows.row(l.row(v)...)
+			if printed%1000 == 999 { // bounds the memory: a table is held back until its widths are known
+				err = rows.flush()
+			}
+		}
+		if err != nil {
+			return err
+		}
+		printed++
+		progress.at(printed)
+	}
+	progress.done()
+	if !asJSON {
+		return rows.flush()
+	}
+	end := "\n]\n"
+	if printed == 0 {
+		end = "[]\n"
+	}
+	_, err := io.WriteString(a.stdout, end)
+	return err
+}
+
+// printMember prints the member of a JSON array at index i.
+func printMember(w io.Writer, i int, v any) error {
 	text, err := json.MarshalIndent(v, "  ", "  ")
 	if err != nil {
 		return err
 	}
 	before := ",\n  "
-	if l.printed == 1 {
+	if i == 0 {
 		before = "[\n  "
 	}
-	_, err = fmt.Fprintf(l.a.stdout, "%s%s", before, text)
+	_, err = fmt.Fprintf(w, "%s%s", before, text)
 	return err
 }
 
-func (l *list[T]) end() error {
-	l.progress.done()
-	if !l.asJSON {
-		return l.table.flush()
-	}
-	end := "\n]\n"
-	if l.printed == 0 {
-		end = "[]\n"
-	}
-	_, err := io.WriteString(l.a.stdout, end)
-	return err
-}
-
-// progress shows on a terminal how far long work has come. It is quiet in a pipe, and when the result itself
-// scrolls by on the terminal.
+// progress shows on a terminal how far long work has come. It is silent in a pipe, and if the result itself is printed on the
+// terminal.
 type progress struct {
-	w     io.Writer // nil = quiet
+	w     io.Writer // nil if silent
 	what  string
 	now   func() time.Time
 	shown time.Time
@@ -138,7 +190,7 @@ func (a *app) progress(what string) *progress {
 	return p
 }
 
-// onTerminal shows the progress even when the result goes to the terminal too.
+// onTerminal shows the progress even if the result is printed on the terminal too.
 func (p *progress) onTerminal(stderr io.Writer) *progress {
 	if isTerminal(stderr) {
 		p.w = stderr
@@ -146,7 +198,7 @@ func (p *progress) onTerminal(stderr io.Writer) *progress {
 	return p
 }
 
-// at notes the count; it is shown after a second's work, and then twice a second.
+// at sets the count, which is shown twice a second.
 func (p *progress) at(count int) {
 	p.count = count
 	if p.w == nil || p.now().Sub(p.shown) < 500*time.Millisecond {
@@ -162,7 +214,7 @@ func (p *progress) done() {
 	}
 }
 
-// confirm says what was done: the object as JSON, or a sentence.
+// confirm prints what was done: the object as JSON, or a sentence.
 func (a *app) confirm(asJSON bool, object any, sentence string, names ...string) error {
 	if asJSON {
 		return a.printJSON(object)

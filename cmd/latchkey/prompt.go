@@ -14,7 +14,7 @@ import (
 	"latchkey/storage"
 )
 
-// maxLine bounds a password or a hash that is read; package users has the real limits.
+// maxLine bounds the line that is read; package users limits passwords and hashes.
 const maxLine = 64 << 10
 
 // readLine reads one line without the newline that ends it (and the carriage return before that); spaces stay.
@@ -31,10 +31,10 @@ func (a *app) readLine(ctx context.Context) (storage.Secret, error) {
 	})
 }
 
-// promptPassword asks for a new password twice, without showing it.
+// promptPassword reads a new password twice from the terminal, without echo.
 func (a *app) promptPassword(ctx context.Context) (storage.Secret, error) {
 	if !isTerminal(a.stdin) {
-		return "", usage("there is no terminal to ask for the password. Give it with --password-stdin: one line on standard input.")
+		return "", usage("standard input is not a terminal, so the password can't be read from it. Use --password-stdin and write the password as one line.")
 	}
 	first, err := a.ask(ctx, "Password: ")
 	if err != nil {
@@ -56,7 +56,7 @@ func (a *app) ask(ctx context.Context, question string) (storage.Secret, error) 
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
-	defer term.Restore(fd, before) // echo is back even when the person gives up in between
+	defer term.Restore(fd, before) // turns the echo on again even if the user interrupts
 	defer fmt.Fprintln(a.stderr)
 	fmt.Fprint(a.stderr, question)
 	return await(ctx, func() (storage.Secret, error) {
@@ -68,7 +68,7 @@ func (a *app) ask(ctx context.Context, question string) (storage.Secret, error) 
 	})
 }
 
-// await does not wait for a read any longer than ctx lasts: signals end ctx, and a blocked read can't be ended.
+// await waits for a read until ctx ends, as it does at a signal, because a blocked read can't be interrupted.
 func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -84,6 +84,6 @@ func await[T any](ctx context.Context, read func() (T, error)) (T, error) {
 		return r.value, r.err
 	case <-ctx.Done():
 		var none T
-		return none, errors.New("given up")
+		return none, errors.New("cancelled")
 	}
 }

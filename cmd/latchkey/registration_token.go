@@ -8,26 +8,25 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/storage"
 )
 
 type registrationTokenCmd struct {
-	Add    registrationTokenAddCmd    `cmd:"" help:"Make an initial access token (RFC 7591), shown this once."`
+	Add    registrationTokenAddCmd    `cmd:"" help:"Create an initial access token (RFC 7591), which is only shown this once."`
 	List   registrationTokenListCmd   `cmd:"" help:"List the initial access tokens."`
-	Remove registrationTokenRemoveCmd `cmd:"" help:"Make an initial access token good for nothing; the clients that it made stay."`
+	Remove registrationTokenRemoveCmd `cmd:"" help:"Revoke an initial access token; the clients that were registered with it stay."`
 }
 
-// registrationToken is an initial access token as the commands print it.
+// registrationToken is an initial access token in the form that commands print.
 type registrationToken struct {
 	ID string `json:"id"`
-	// Token is shown when it is made.
+	// Token is only shown when it is created.
 	Token string `json:"registration_token,omitempty"`
 	Name  string `json:"name"`
-	// Uses is how many clients may still be registered with it; null = without limit.
+	// Uses is the number of clients that can still be registered with it; null if unlimited.
 	Uses      *int            `json:"uses"`
 	Policy    json.RawMessage `json:"policy"`
 	State     string          `json:"state"`
@@ -54,20 +53,19 @@ func describeRegistrationToken(t *storage.RegistrationToken, now time.Time) regi
 	return shown
 }
 
-// unlimited is what --uses takes besides numbers.
+// unlimited is the value of --uses that is not a number.
 const unlimited = "unlimited"
 
 type registrationTokenAddCmd struct {
-	Name string `help:"Whom or what it is for." placeholder:"TEXT"`
-	Uses string `default:"1" help:"How many clients may be registered with it, or unlimited." placeholder:"N"`
-	TTL  string `name:"ttl" default:"7d" help:"How long it is good." placeholder:"DURATION"`
+	Name string `help:"Purpose of the token." placeholder:"TEXT"`
+	Uses string `default:"1" help:"Number of clients that can be registered with it, or unlimited." placeholder:"N"`
+	TTL  string `name:"ttl" default:"7d" help:"Lifetime of the token." placeholder:"DURATION"`
 	clientFlags
-	JSON    bool         `help:"Print JSON, which this command always does."`
-	Options kong.Plugins `embed:""`
+	rootFlags
 }
 
 func (c *registrationTokenAddCmd) Help() string {
-	return "The policy is that of every client that is registered with the token; the client can't choose one."
+	return "Every client that is registered with the token gets these policies; it can't choose its own."
 }
 
 func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
@@ -78,7 +76,7 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 	if c.Uses != unlimited {
 		uses, err := strconv.Atoi(c.Uses)
 		if err != nil || uses < 1 {
-			found = append(found, fault{fmt.Sprintf("--uses: %q", c.Uses), "is not a number from 1", "Write it in digits, or unlimited."})
+			found = append(found, config.Fault{Subject: fmt.Sprintf("--uses: %q", c.Uses), Problem: "is not a positive number", Remedy: "Write it in digits, or unlimited."})
 		}
 		token.Uses = uses
 	}
@@ -88,11 +86,10 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 	if len(found) > 0 {
 		return found
 	}
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	added, secret, err := registry.AddInitialToken(ctx, token)
 	if err != nil {
 		return explainClient(err, "")
@@ -102,61 +99,49 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 	return a.printJSON(shown)
 }
 
-type registrationTokenListCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type registrationTokenListCmd struct{ rootFlags }
 
 func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	now := a.now()
-	headings := []string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"}
-	l := listing(a, c.JSON, "tokens", headings, func(t registrationToken) []string {
-		uses := unlimited
-		if t.Uses != nil {
-			uses = strconv.Itoa(*t.Uses)
-		}
-		return []string{t.ID, t.Name, uses, t.State, string(t.Policy), when(t.CreatedAt), when(t.ExpiresAt)}
-	})
-	var after storage.ID
-	for {
-		page, err := registry.InitialTokens(ctx, after, pageSize)
-		if err != nil {
-			return err
-		}
-		for _, t := range page {
-			if err := l.add(describeRegistrationToken(t, now)); err != nil {
-				return err
+	return list[*storage.RegistrationToken, registrationToken]{
+		"tokens", []string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},
+		func(t registrationToken) []string {
+			uses := unlimited
+			if t.Uses != nil {
+				uses = strconv.Itoa(*t.Uses)
 			}
-			after = t.ID
-		}
-		if len(page) < pageSize {
-			return l.end()
-		}
-	}
+			return []string{t.ID, t.Name, uses, t.State, string(t.Policy), when(t.CreatedAt), when(t.ExpiresAt)}
+		},
+		func(t *storage.RegistrationToken) (registrationToken, error) {
+			return describeRegistrationToken(t, now), nil
+		},
+	}.print(a, c.JSON, pages(
+		func(t *storage.RegistrationToken) storage.ID { return t.ID },
+		func(after storage.ID) ([]*storage.RegistrationToken, error) {
+			return registry.InitialTokens(ctx, after, pageSize)
+		},
+	))
 }
 
 type registrationTokenRemoveCmd struct {
-	ID      string       `arg:"" name:"id" help:"The token's id, as the list shows it."`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	ID string `arg:"" name:"id" help:"Id of the token, as in the list."`
+	rootFlags
 }
 
 func (c *registrationTokenRemoveCmd) Run(ctx context.Context, a *app) error {
-	const list = "`latchkey registration-token list` shows them"
+	const list = "List the tokens with `latchkey registration-token list`"
 	id, err := storage.ParseID(c.ID)
 	if err != nil {
-		return usage("this is not the id of an initial access token. " + list + ".") // it may be the token itself
+		return usage("the argument is not the id of an initial access token. " + list + ".") // it may be the token itself
 	}
-	registry, store, err := a.registry(ctx)
+	registry, err := a.registry(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	err = registry.RemoveInitialToken(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("there is no initial access token %s. %s", id, list)
@@ -164,5 +149,5 @@ func (c *registrationTokenRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.confirm(c.JSON, map[string]string{"id": id.String()}, "initial access token %s is removed", id.String())
+	return a.confirm(c.JSON, map[string]string{"id": id.String()}, "removed initial access token %s", id.String())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/clients"
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/oauth"
 	"latchkey/storage"
 )
@@ -18,10 +19,10 @@ import (
 type resourceCmd struct {
 	Add    resourceAddCmd    `cmd:"" help:"Add a protected resource."`
 	List   resourceListCmd   `cmd:"" help:"List the protected resources."`
-	Remove resourceRemoveCmd `cmd:"" help:"Remove a protected resource; tokens for it live until they end."`
+	Remove resourceRemoveCmd `cmd:"" help:"Remove a protected resource; tokens for it stay valid until they expire."`
 }
 
-// resource is a protected resource as the commands print it.
+// resource is a protected resource in the form that commands print.
 type resource struct {
 	Resource  string    `json:"resource"`
 	Name      string    `json:"name"`
@@ -35,10 +36,10 @@ func describeResource(r *storage.Resource) resource {
 
 type resourceAddCmd struct {
 	URI     string       `arg:"" name:"uri" help:"The resource's identifier: an absolute URI without a fragment (RFC 8707)."`
-	Name    string       `help:"Name that people see." placeholder:"NAME"`
-	Scope   []string     `sep:"none" help:"Scopes that make sense there, space separated." placeholder:"SCOPES"`
+	Name    string       `help:"Name that users see." placeholder:"NAME"`
+	Scope   []string     `sep:"none" help:"Scopes of the resource, space separated." placeholder:"SCOPES"`
 	JSON    bool         `help:"Print JSON, which this command always does."`
-	Options kong.Plugins `embed:""`
+	Options kong.Plugins `embed:"" options:"database,issuer,log"`
 }
 
 func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
@@ -46,69 +47,61 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	added, err := a.registryOf(store, nil).AddResource(ctx, storage.Resource{
 		Identifier: c.URI, Name: c.Name, Scopes: strings.Fields(strings.Join(c.Scope, " ")),
 	})
 	var wrong *clients.MetadataError
 	switch {
 	case errors.Is(err, storage.ErrExists):
-		return fmt.Errorf("there is a resource %q already. To change it, remove it and add it again", c.URI)
+		return fmt.Errorf("resource %q already exists. To change it, remove it and add it again", c.URI)
 	case errors.As(err, &wrong):
-		return faults{{"the " + wrong.Field, "can't be used: " + wrong.Description, "Nothing was changed."}}
+		return config.Faults{{Subject: "the " + wrong.Field, Problem: "is not valid: " + wrong.Description, Remedy: "Nothing was changed."}}
 	case err != nil:
 		return err
 	}
-	// RFC 8707 compares as text, and the URL class of browsers and Node writes a slash where there is no path.
+	// RFC 8707 compares resources as text, and the URL class of browsers and Node adds a slash if there is no path.
 	if u, err := url.Parse(added.Identifier); err == nil && u.Path == "" && u.RawQuery == "" && strings.HasPrefix(u.Scheme, "http") {
-		fmt.Fprintf(a.stderr, "latchkey: many clients write this resource %s/, with a slash, which is another one. Add that one in its place if they use it.\n", added.Identifier)
+		fmt.Fprintf(a.stderr, "latchkey: many clients send this resource as %s/, with a slash, which is a different resource. Add that one instead if yours do.\n", added.Identifier)
 	}
-	document := oauth.ResourceMetadataURL(a.settings.server.Issuer, added.Identifier)
+	document := oauth.ResourceMetadataURL(a.settings.Server.Issuer, added.Identifier)
 	return a.printJSON(addedResource{
 		resource: describeResource(added), Metadata: document,
 		WWWAuthenticate: fmt.Sprintf("Bearer resource_metadata=%q", document),
 	})
 }
 
-// addedResource is a new resource with what its server needs to send clients here (RFC 9728 §5.1).
+// addedResource is a new resource with what its server needs to refer clients to this server (RFC 9728 §5.1).
 type addedResource struct {
 	resource
-	// Metadata is where its document is, for a server of this --issuer.
+	// Metadata is the URL of its document.
 	Metadata string `json:"resource_metadata"`
-	// WWWAuthenticate is the header to refuse requests without a good token with.
+	// WWWAuthenticate is the header with which it refuses requests without a valid token.
 	WWWAuthenticate string `json:"www_authenticate"`
 }
 
-type resourceListCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type resourceListCmd struct{ databaseFlags }
 
 func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	all, err := store.ListResources(ctx)
 	if err != nil {
 		return err
 	}
-	l := listing(a, c.JSON, "resources", []string{"RESOURCE", "NAME", "SCOPE", "CREATED"}, func(r resource) []string {
-		return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
-	})
-	for _, r := range all {
-		if err := l.add(describeResource(r)); err != nil {
-			return err
-		}
-	}
-	return l.end()
+	return list[*storage.Resource, resource]{
+		"resources", []string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
+		func(r resource) []string {
+			return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
+		},
+		func(r *storage.Resource) (resource, error) { return describeResource(r), nil },
+	}.print(a, c.JSON, each(all))
 }
 
 type resourceRemoveCmd struct {
-	URI     string       `arg:"" name:"uri" help:"The resource's identifier."`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	URI string `arg:"" name:"uri" help:"The resource's identifier."`
+	databaseFlags
 }
 
 func (c *resourceRemoveCmd) Run(ctx context.Context, a *app) error {
@@ -116,13 +109,12 @@ func (c *resourceRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	err = a.registryOf(store, nil).RemoveResource(ctx, c.URI)
 	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("there is no resource %q. `latchkey resource list` shows them", c.URI)
+		return fmt.Errorf("there is no resource %q. List the resources with `latchkey resource list`", c.URI)
 	}
 	if err != nil {
 		return err
 	}
-	return a.confirm(c.JSON, map[string]string{"resource": c.URI}, "resource %s is removed", c.URI)
+	return a.confirm(c.JSON, map[string]string{"resource": c.URI}, "removed resource %s", c.URI)
 }

@@ -10,22 +10,23 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
 
 type sessionCmd struct {
-	List   sessionListCmd   `cmd:"" help:"List the sessions: what clients hold for users."`
-	Revoke sessionRevokeCmd `cmd:"" help:"End sessions, by their ids or all of a user, of a client, or of everyone."`
+	List   sessionListCmd   `cmd:"" help:"List sessions: the access that clients have for users."`
+	Revoke sessionRevokeCmd `cmd:"" help:"End sessions: by id, or all of a user, of a client, or of everyone."`
 }
 
-// sessionFilter selects sessions by name.
+// sessionFilter selects the sessions of a user and of a client.
 type sessionFilter struct {
 	User   string `help:"Sessions of this user." placeholder:"NAME"`
 	Client string `help:"Sessions of this client." placeholder:"ID"`
 }
 
-// session is a grant as the commands print it.
+// session is a grant in the form that commands print.
 type session struct {
 	ID         string    `json:"id"`
 	ClientID   string    `json:"client_id"`
@@ -37,7 +38,7 @@ type session struct {
 	CreatedAt  time.Time `json:"created_at"`
 	LastUsedAt time.Time `json:"last_used_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
-	// IdleExpiresAt is when it ends unless the client refreshes before.
+	// IdleExpiresAt is when it ends unless the client refreshes it first.
 	IdleExpiresAt time.Time  `json:"idle_expires_at"`
 	Generation    int64      `json:"generation"`
 	Address       string     `json:"address"`
@@ -70,13 +71,13 @@ func describeSession(g *storage.LiveGrant, idle time.Duration, now time.Time) se
 	return s
 }
 
-// stateLive and stateIdle are states of sessions; an idle one has ended for want of a refresh.
+// stateLive and stateIdle are states of sessions; an idle one has ended because it was not refreshed.
 const (
 	stateLive = "live"
 	stateIdle = "idle"
 )
 
-// sessionState says whether the session is live, and if not why.
+// sessionState returns whether the session is live, or why it is not.
 func sessionState(g *storage.LiveGrant, idleEnd, now time.Time) string {
 	switch {
 	case !g.RevokedAt.IsZero():
@@ -103,18 +104,17 @@ func sessionState(g *storage.LiveGrant, idleEnd, now time.Time) string {
 
 type sessionListCmd struct {
 	sessionFilter
-	All     bool         `help:"Those that have ended too, as long as they are kept."`
+	All     bool         `help:"Include sessions that have ended, as long as they are kept."`
 	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	Options kong.Plugins `embed:"" options:"database,lifetimes,simplejwt,log"`
 }
 
 func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	filter, err := c.resolve(ctx, service, store)
+	filter, err := c.resolve(ctx, a, service)
 	if err != nil {
 		return err
 	}
@@ -122,41 +122,44 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 	if !c.All {
 		filter.LiveAt = now
 	}
-	idle := idleTTLs{registry: a.registryOf(store, nil), settings: a.settings, known: map[string]time.Duration{}}
-	headings := []string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"}
-	l := listing(a, c.JSON, "sessions", headings, func(s session) []string {
-		return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
-	})
+	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
 	filter.Limit = pageSize
-	for {
-		page, err := store.ListGrants(ctx, filter)
-		if err != nil {
-			return err
-		}
-		for _, g := range page {
-			filter.After = g.ID
-			ttl, err := idle.of(ctx, g.ClientID)
-			if err != nil {
-				return err
+	grants := pages(
+		func(g *storage.LiveGrant) storage.ID { return g.ID },
+		func(after storage.ID) ([]*storage.LiveGrant, error) {
+			filter.After = after
+			return a.store.ListGrants(ctx, filter)
+		},
+	)
+	sessions := func(yield func(session, error) bool) {
+		for g, err := range grants {
+			var shown session
+			if err == nil {
+				var ttl time.Duration
+				ttl, err = idle.of(ctx, g.ClientID)
+				shown = describeSession(g, ttl, now)
 			}
-			shown := describeSession(g, ttl, now)
 			if shown.State == stateIdle && !c.All {
-				continue // the database does not know the idle ends
+				continue // the database does not know the idle timeouts
 			}
-			if err := l.add(shown); err != nil {
-				return err
+			if !yield(shown, err) {
+				return
 			}
-		}
-		if len(page) < pageSize {
-			return l.end()
 		}
 	}
+	return list[session, session]{
+		"sessions", []string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
+		func(s session) []string {
+			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
+		},
+		same[session],
+	}.print(a, c.JSON, sessions)
 }
 
-// idleTTLs finds out after how long without a refresh the sessions of a client end, as a server of this configuration has it.
+// idleTTLs looks up the idle timeouts of clients, for a server with this configuration.
 type idleTTLs struct {
 	registry *registry.Registry
-	settings *settings
+	settings *config.Settings
 	known    map[string]time.Duration
 }
 
@@ -164,12 +167,12 @@ func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
 	if ttl, ok := i.known[id]; ok {
 		return ttl, nil
 	}
-	ttl := i.settings.server.RefreshTokenIdleTTL
+	ttl := i.settings.Server.RefreshTokenIdleTTL
 	if id == clients.SimpleJWTID {
-		// Its refresh tokens live this long each; sliding ones, which share the client, have a lifetime of their own.
-		ttl = i.settings.server.SimpleJWT.RefreshTokenLifetime
-		if i.settings.server.SimpleJWT.Sliding {
-			ttl = max(ttl, i.settings.server.SimpleJWT.SlidingTokenRefreshLifetime)
+		// Each of its refresh tokens has this lifetime; sliding tokens, which share the client, have their own.
+		ttl = i.settings.Server.SimpleJWT.RefreshTokenLifetime
+		if i.settings.Server.SimpleJWT.Sliding {
+			ttl = max(ttl, i.settings.Server.SimpleJWT.SlidingTokenRefreshLifetime)
 		}
 	}
 	c, err := i.registry.Client(ctx, id)
@@ -183,8 +186,8 @@ func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
 	return ttl, nil
 }
 
-// resolve turns names into a filter; an unknown name is an error rather than an empty list.
-func (f *sessionFilter) resolve(ctx context.Context, service *users.Service, store storage.Store) (storage.GrantFilter, error) {
+// resolve returns the filter for the names. An unknown name is an error.
+func (f *sessionFilter) resolve(ctx context.Context, a *app, service *users.Service) (storage.GrantFilter, error) {
 	filter := storage.GrantFilter{ClientID: f.Client}
 	if f.User != "" {
 		u, err := findUser(ctx, service, f.User)
@@ -194,7 +197,7 @@ func (f *sessionFilter) resolve(ctx context.Context, service *users.Service, sto
 		filter.UserID = u.ID
 	}
 	if f.Client != "" {
-		if _, err := store.Client(ctx, f.Client); err != nil {
+		if _, err := a.store.Client(ctx, f.Client); err != nil {
 			return filter, explainClient(err, f.Client)
 		}
 	}
@@ -203,10 +206,9 @@ func (f *sessionFilter) resolve(ctx context.Context, service *users.Service, sto
 
 type sessionRevokeCmd struct {
 	sessionFilter
-	IDs     []string     `arg:"" optional:"" name:"id" help:"Sessions, by the ids that the list shows."`
-	All     bool         `help:"Every session of everyone; browsers are signed out and tokens of client_credentials end too."`
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	IDs []string `arg:"" optional:"" name:"id" help:"Ids of sessions, as in the list."`
+	All bool     `help:"All sessions of all users; browsers are signed out and tokens of client_credentials end too."`
+	databaseFlags
 }
 
 // revokedSessions is what `session revoke` prints.
@@ -215,7 +217,7 @@ type revokedSessions struct {
 	Client string   `json:"client,omitempty"`
 	All    bool     `json:"all,omitempty"`
 	IDs    []string `json:"ids,omitempty"`
-	// Revoked is how many live sessions ended; nil where all end in one act that does not count.
+	// Revoked is the number of live sessions that ended; nil if they ended in one statement that does not count them.
 	Revoked *int `json:"revoked,omitempty"`
 }
 
@@ -223,24 +225,23 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	byName := c.User != "" || c.Client != ""
 	switch {
 	case !byName && !c.All && len(c.IDs) == 0:
-		return usage("name the sessions: by id, with --user, with --client, or --all for every one.")
+		return usage("no sessions selected. Name their ids, or use --user, --client, or --all for every session.")
 	case len(c.IDs) > 0 && (byName || c.All), c.All && byName:
-		return usage("ids, --user and --client, and --all exclude each other. Use one of them.")
+		return usage("ids, --user or --client, and --all cannot be combined. Use one of them.")
 	}
 	ids, err := sessionIDs(c.IDs)
 	if err != nil {
 		return err
 	}
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	done := revokedSessions{User: c.User, Client: c.Client, All: c.All, IDs: c.IDs}
 	if len(ids) > 0 {
-		done.Revoked, err = a.revokeByID(ctx, store, ids)
+		done.Revoked, err = a.revokeByID(ctx, ids)
 	} else {
-		done.Revoked, err = c.revokeByName(ctx, a, service, store)
+		done.Revoked, err = c.revokeByName(ctx, a, service)
 	}
 	if err != nil {
 		return err
@@ -254,7 +255,7 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	case c.Client != "":
 		what += " of client " + plain(c.Client)
 	}
-	return a.confirm(c.JSON, done, "ended: %s", what)
+	return a.confirm(c.JSON, done, "ended %s", what)
 }
 
 func count(n int, thing string) string {
@@ -269,26 +270,26 @@ func sessionIDs(texts []string) ([]storage.ID, error) {
 	for i, text := range texts {
 		id, err := storage.ParseID(text)
 		if err != nil {
-			return nil, usage(fmt.Sprintf("%q is not the id of a session. `latchkey session list` shows them.", text))
+			return nil, usage(fmt.Sprintf("%q is not the id of a session. List the sessions with `latchkey session list`.", text))
 		}
 		ids[i] = id
 	}
 	return ids, nil
 }
 
-func (a *app) revokeByID(ctx context.Context, store storage.Store, ids []storage.ID) (*int, error) {
+func (a *app) revokeByID(ctx context.Context, ids []storage.ID) (*int, error) {
 	revoked := 0
 	for _, id := range ids {
-		g, err := store.Grant(ctx, id)
+		g, err := a.store.Grant(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
-			return nil, fmt.Errorf("there is no session %s. `latchkey session list` shows them", id)
+			return nil, fmt.Errorf("there is no session %s. List the sessions with `latchkey session list`", id)
 		}
 		if err != nil {
 			return nil, err
 		}
 		e := a.operatorEvent("session_revoked")
 		e.GrantID, e.UserID, e.ClientID = id, g.UserID, g.ClientID
-		ended, err := store.RevokeGrant(ctx, id, revokeReason, e.At, e)
+		ended, err := a.store.RevokeGrant(ctx, id, revokeReason, e.At, e)
 		if err != nil {
 			return nil, err
 		}
@@ -299,57 +300,55 @@ func (a *app) revokeByID(ctx context.Context, store storage.Store, ids []storage
 	return &revoked, nil
 }
 
-// revokeReason is what grants say that a command ended.
+// revokeReason is the reason of grants that a command revoked.
 const revokeReason = "operator"
 
-// revokeByName ends many sessions. Raising an epoch ends all of a user, of a client or of everyone in one act, however
-// many there are, together with logins that are under way.
-func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *users.Service, store storage.Store) (*int, error) {
-	filter, err := c.resolve(ctx, service, store)
+// revokeByName ends many sessions. Raising an epoch ends all of a user, of a client or of everyone in one statement, together
+// with logins that are in progress.
+func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *users.Service) (*int, error) {
+	filter, err := c.resolve(ctx, a, service)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case c.User != "" && c.Client != "":
-		return a.revokeRows(ctx, store, filter)
+		return a.revokeRows(ctx, filter)
 	case c.User != "":
 		return nil, service.EndSessions(ctx, filter.UserID)
 	}
 	e := a.operatorEvent("client_sessions_ended")
 	e.ClientID = c.Client
-	if err := store.RaiseClientEpoch(ctx, c.Client, e.At, e); err != nil || c.Client != "" {
+	if err := a.store.RaiseClientEpoch(ctx, c.Client, e.At, e); err != nil || c.Client != "" {
 		return nil, err
 	}
-	return nil, a.signOutEverybody(ctx, store)
+	return nil, a.signOutAll(ctx, a.store)
 }
 
-// signOutEverybody ends the browser sessions, which hang on their users: a browser that stayed signed in would get new
-// tokens at once.
-func (a *app) signOutEverybody(ctx context.Context, store storage.Store) error {
+// signOutAll ends the browser sessions, which depend on their users: a browser that stayed signed in would get new tokens at
+// once.
+func (a *app) signOutAll(ctx context.Context, store storage.Users) error {
 	shown := a.progress("users signed out").onTerminal(a.stderr)
 	defer shown.done()
-	after, done := int64(0), 0
-	for {
-		page, err := store.ListUsers(ctx, after, pageSize)
+	done := 0
+	everyone := pages(
+		func(u *storage.User) int64 { return u.ID },
+		func(after int64) ([]*storage.User, error) { return store.ListUsers(ctx, after, pageSize) },
+	)
+	for u, err := range everyone {
 		if err != nil {
 			return err
 		}
-		for _, u := range page {
-			err := store.RaiseUserEpoch(ctx, u.ID, a.now(), nil) // the audit event of the whole is written
-			if err != nil && !errors.Is(err, storage.ErrNotFound) {
-				return fmt.Errorf("sign out user %d: %w", u.ID, err)
-			}
-			after = u.ID
-			done++
-			shown.at(done)
+		err := store.RaiseUserEpoch(ctx, u.ID, a.now(), nil) // one audit event covers all users
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("sign out user %d: %w", u.ID, err)
 		}
-		if len(page) < pageSize {
-			return nil
-		}
+		done++
+		shown.at(done)
 	}
+	return nil
 }
 
-func (a *app) revokeRows(ctx context.Context, store storage.Store, filter storage.GrantFilter) (*int, error) {
+func (a *app) revokeRows(ctx context.Context, filter storage.GrantFilter) (*int, error) {
 	shown := a.progress("sessions ended").onTerminal(a.stderr)
 	defer shown.done()
 	filter.LiveAt, filter.Limit = a.now(), pageSize
@@ -357,7 +356,7 @@ func (a *app) revokeRows(ctx context.Context, store storage.Store, filter storag
 	for {
 		e := a.operatorEvent("sessions_revoked")
 		e.UserID, e.ClientID = filter.UserID, filter.ClientID
-		ended, err := store.RevokeGrants(ctx, filter, revokeReason, e.At, e)
+		ended, err := a.store.RevokeGrants(ctx, filter, revokeReason, e.At, e)
 		revoked += ended
 		shown.at(revoked)
 		if err != nil || ended < pageSize {

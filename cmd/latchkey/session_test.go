@@ -25,7 +25,7 @@ func TestRevokingAllRaisesTheEpochOfEveryUser(t *testing.T) {
 		epochs[u.ID] = u.AuthEpoch
 	}
 	a := &app{stdout: io.Discard, stderr: io.Discard, now: now}
-	if err := a.signOutEverybody(context.Background(), store); err != nil {
+	if err := a.signOutAll(context.Background(), store); err != nil {
 		t.Fatal(err)
 	}
 	for id, before := range epochs {

@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/migrations"
-	"latchkey/server/keys"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/sqlite"
@@ -19,12 +19,12 @@ import (
 type opened struct {
 	storage.Store
 	dialect migrations.Dialect
-	// migrationDB gives connections for migrations and a function that gives them back.
+	// migrationDB returns connections for migrations and a function that releases them.
 	migrationDB func() (*sql.DB, func() error, error)
 }
 
-// open opens the database and looks at its schema. SQLite is brought up to date; a Postgres that is behind is
-// refused, since others use it and a migration is for an operator to begin.
+// open opens the database until the program ends, and checks its schema. SQLite is migrated; a Postgres whose schema is too old
+// is refused, because other servers use it and an operator decides when to migrate.
 func (a *app) open(ctx context.Context) (*opened, error) {
 	store, err := a.connect(ctx)
 	if err != nil {
@@ -35,19 +35,20 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 		store.Close()
 		return nil, err
 	}
+	a.store = store
 	return store, nil
 }
 
-// connect opens the database as it is.
+// connect opens the database with the schema that it has. The caller closes it.
 func (a *app) connect(ctx context.Context) (*opened, error) {
-	d := a.settings.database
-	if d.postgres() {
-		store, err := postgres.Open(ctx, postgres.Config{URL: d.url.Reveal(), Logger: a.logger(), Now: a.now})
+	d := a.settings.Database
+	if d.Postgres() {
+		store, err := postgres.Open(ctx, postgres.Config{URL: d.URL.Reveal(), Logger: a.logger(), Now: a.now})
 		if err != nil {
-			// pgx's words may quote the URL, and with it the password.
-			return nil, faults{{
-				"--database-url (LATCHKEY_DATABASE_URL)", "can't be understood",
-				"Write it like postgres://user:password@host:5432/name, special characters in the password %-encoded.",
+			// pgx's message may quote the URL, and with it the password.
+			return nil, config.Faults{{
+				Subject: "--database-url (LATCHKEY_DATABASE_URL)", Problem: "can't be parsed",
+				Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
 			}}
 		}
 		return &opened{store, migrations.Postgres, func() (*sql.DB, func() error, error) {
@@ -58,24 +59,24 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 			return db, db.Close, nil
 		}}, nil
 	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.path, Logger: a.logger()})
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.Path, Logger: a.logger()})
 	switch {
-	// %v: these are no outages that pass by themselves, whatever the store takes them for.
+	// %v: these are not outages that end by themselves, even if the store classifies them so.
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%v. Make the folder of %s, or name another file with --database-url (LATCHKEY_DATABASE_URL)", err, d.path)
+		return nil, fmt.Errorf("%v. Create the directory of %s, or choose another file with --database-url (LATCHKEY_DATABASE_URL)", err, d.Path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%v. Let this user read and write %s and its folder", err, d.path)
+		return nil, fmt.Errorf("%v. Allow this user to read and write %s and its directory", err, d.Path)
 	case errors.Is(err, storage.ErrUnavailable):
-		return nil, fmt.Errorf("%v. Look whether %s is a file that this user may read and write, as well as its folder, and whether the disk is full", err, d.path)
+		return nil, fmt.Errorf("%v. Check that %s is a file that this user may read and write, and its directory too, and that the disk is not full", err, d.Path)
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w. Name another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.path, err)
+		return nil, fmt.Errorf("%s: %w. Choose another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.Path, err)
 	}
 	return &opened{store, migrations.SQLite, func() (*sql.DB, func() error, error) {
 		return store.MigrationDB(), func() error { return nil }, nil // the store closes it
 	}}, nil
 }
 
-// prepare makes sure that the schema is what this release needs.
+// prepare makes sure that the schema is the one that this release needs.
 func (o *opened) prepare(ctx context.Context) error {
 	behind, err := o.behind(ctx)
 	if err != nil || !behind {
@@ -90,87 +91,63 @@ func (o *opened) prepare(ctx context.Context) error {
 
 var errBehind = errors.New("the database's schema is older than this release needs. Run `latchkey migrate up` (or start with `latchkey serve --migrate`)")
 
-func (o *opened) behind(ctx context.Context) (bool, error) {
-	db, done, err := o.migrationDB()
-	if err != nil {
-		return false, err
-	}
-	behind, err := migrations.Behind(ctx, db, o.dialect)
-	err = errors.Join(err, done())
-	if err != nil {
-		return false, o.unavailable(ctx, err)
-	}
-	return behind, nil
+// behind reports whether migrations are missing.
+func (o *opened) behind(ctx context.Context) (behind bool, err error) {
+	err = o.migrating(ctx, func(db *sql.DB) error {
+		behind, err = migrations.Behind(ctx, db, o.dialect)
+		return err
+	})
+	return behind, err
 }
 
-// unavailable tells an outage from everything else: package migrations hands through what the driver says.
-func (o *opened) unavailable(ctx context.Context, err error) error {
-	if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
-		return down
+// migrate applies the missing migrations.
+func (o *opened) migrate(ctx context.Context) (applied []migrations.Applied, err error) {
+	err = o.migrating(ctx, func(db *sql.DB) error {
+		applied, err = migrations.Up(ctx, db, o.dialect)
+		return err
+	})
+	return applied, err
+}
+
+// status returns all migrations.
+func (o *opened) status(ctx context.Context) (states []migrations.State, err error) {
+	err = o.migrating(ctx, func(db *sql.DB) error {
+		states, err = migrations.Status(ctx, db, o.dialect)
+		return err
+	})
+	return states, err
+}
+
+// migrating calls do with the connections for migrations. Package migrations returns the errors of the driver; an outage is
+// found by a ping.
+func (o *opened) migrating(ctx context.Context, do func(*sql.DB) error) error {
+	db, done, err := o.migrationDB()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(do(db), done())
+	if err != nil {
+		if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
+			return down
+		}
 	}
 	return err
 }
 
-// migrate applies what is missing.
-func (o *opened) migrate(ctx context.Context) ([]migrations.Applied, error) {
-	db, done, err := o.migrationDB()
-	if err != nil {
-		return nil, err
-	}
-	applied, err := migrations.Up(ctx, db, o.dialect)
-	if err = errors.Join(err, done()); err != nil {
-		return applied, o.unavailable(ctx, err)
-	}
-	return applied, nil
-}
-
-// root is the root secret with the retired ones. For SQLite it is made when there is none.
-func (a *app) root() (*keys.Root, error) {
-	secret := a.settings.secret
-	if secret == "" {
-		var err error
-		if secret, err = rootSecretFile(a.settings.database.path + secretFileSuffix); err != nil {
-			return nil, err
-		}
-	}
-	return keys.NewRoot(secret, a.settings.retired...)
-}
-
-// logger writes to standard error in the configured form.
+// logger returns a logger that writes to standard error in the configured format.
 func (a *app) logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: a.settings.logLevel}
-	if !a.serving && a.settings.given["log-level"] == "" {
+	options := &slog.HandlerOptions{Level: a.settings.LogLevel}
+	if !a.serving && !a.settings.Given("log-level") {
 		options.Level = slog.LevelWarn
 	}
-	format := a.settings.logFormat
+	format := a.settings.LogFormat
 	if format == "text" || (format == "" && isTerminal(a.stderr)) {
 		return slog.New(slog.NewTextHandler(a.stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
 
-// operatorEvent is the audit event of something that a command did.
+// operatorEvent returns the audit event of a command.
 func (a *app) operatorEvent(action string) *storage.AuditEvent {
 	return storage.NewAuditEvent(action, "operator", a.now())
-}
-
-// status lists the migrations.
-func (o *opened) status(ctx context.Context) ([]migration, error) {
-	db, done, err := o.migrationDB()
-	if err != nil {
-		return nil, err
-	}
-	states, err := migrations.Status(ctx, db, o.dialect)
-	if err = errors.Join(err, done()); err != nil {
-		return nil, o.unavailable(ctx, err)
-	}
-	all := make([]migration, 0, len(states))
-	for _, s := range states {
-		m := migration{Version: s.Version, Name: s.Name}
-		if !s.AppliedAt.IsZero() {
-			m.AppliedAt = &s.AppliedAt
-		}
-		all = append(all, m)
-	}
-	return all, nil
 }

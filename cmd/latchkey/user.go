@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/alecthomas/kong"
-
+	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -16,20 +15,20 @@ type userCmd struct {
 	Add         userAddCmd         `cmd:"" help:"Add a user."`
 	List        userListCmd        `cmd:"" help:"List the users."`
 	Show        userShowCmd        `cmd:"" help:"Show a user."`
-	Disable     userDisableCmd     `cmd:"" help:"Refuse a user from now on and end their sessions."`
-	Enable      userEnableCmd      `cmd:"" help:"Let a user log in again."`
+	Disable     userDisableCmd     `cmd:"" help:"Disable a user and end their sessions."`
+	Enable      userEnableCmd      `cmd:"" help:"Enable a user, who can then log in again."`
 	SetPassword userSetPasswordCmd `cmd:"" help:"Replace a user's password and end their sessions."`
 	Remove      userRemoveCmd      `cmd:"" help:"Remove a user and end their sessions."`
 }
 
-// passwordFlags are where a password comes from: never from an argument, which other users of the machine can read.
+// passwordFlags select where a password is read from: never an argument, which other users of the machine can read.
 type passwordFlags struct {
 	PasswordStdin     bool `xor:"password" help:"Read the password from standard input: one line, spaces kept."`
-	PasswordHashStdin bool `xor:"password" help:"Read a hash of the password from standard input: a PHC string or one of Django's formats."`
-	NoPassword        bool `xor:"password" help:"No password: the user can't log in with one."`
+	PasswordHashStdin bool `xor:"password" help:"Read a password hash from standard input: a PHC string or one of Django's formats."`
+	NoPassword        bool `xor:"password" help:"Set no password: the user can't log in with one."`
 }
 
-// read gives the password or its hash; both are empty for no password.
+// read returns the password or its hash; both are empty for no password.
 func (p *passwordFlags) read(ctx context.Context, a *app) (secret *storage.Secret, hash string, err error) {
 	switch {
 	case p.NoPassword:
@@ -37,7 +36,7 @@ func (p *passwordFlags) read(ctx context.Context, a *app) (secret *storage.Secre
 	case p.PasswordHashStdin:
 		line, err := a.readLine(ctx)
 		if err == nil && line == "" {
-			err = usage("--password-hash-stdin: standard input is empty. Give the hash as one line, or use --no-password.")
+			err = usage("--password-hash-stdin: standard input is empty. Write the hash as one line, or use --no-password.")
 		}
 		return nil, line.Reveal(), err
 	case p.PasswordStdin:
@@ -48,34 +47,33 @@ func (p *passwordFlags) read(ctx context.Context, a *app) (secret *storage.Secre
 	return &line, "", err
 }
 
-// userName is the argument that names a user. `--` before it lets any name be given.
+// userName is the argument that names a user. After `--` it may be any name.
 type userName struct {
-	Name string `arg:"" help:"The user's name. Put -- before one that begins with a dash."`
+	Name string `arg:"" help:"The user's name. Put -- before a name that begins with a dash."`
 }
 
-// userService opens the database and the service for it.
-func (a *app) userService(ctx context.Context) (*users.Service, *opened, error) {
+// userService opens the database and returns the service for it.
+func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	store, err := a.open(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	cfg := users.Config{Store: store, Now: a.now, Argon2: users.DefaultArgon2}
-	if text := a.settings.server.Argon2; text != "" {
+	if text := a.settings.Server.Argon2; text != "" {
 		if cfg.Argon2, err = users.ParseArgon2(text); err != nil {
 			store.Close()
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	return users.New(cfg), store, nil
+	return users.New(cfg), nil
 }
 
-// withUser finds the named user, does something to it, and shows what came of it.
+// withUser looks up the named user, calls act, and shows the result.
 func (a *app) withUser(ctx context.Context, name string, act func(*users.Service, *storage.User) error, show func(*storage.User) error) error {
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	u, err := findUser(ctx, service, name)
 	if err != nil {
 		return err
@@ -91,12 +89,12 @@ func findUser(ctx context.Context, service *users.Service, name string) (*storag
 	return u, explainUser(err, name)
 }
 
-// explainUser says what an operator can do about it.
+// explainUser returns the error for the operator, with what to do about it.
 func explainUser(err error, name string) error {
 	var input *users.InputError
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return fmt.Errorf("there is no user %q. `latchkey user list` shows them; names are compared letter by letter", name)
+		return fmt.Errorf("there is no user %q. List the users with `latchkey user list`; names must match exactly", name)
 	case errors.As(err, &input):
 		return usage("the " + input.Error() + ".")
 	}
@@ -106,43 +104,41 @@ func explainUser(err error, name string) error {
 type userAddCmd struct {
 	userName
 	passwordFlags
-	Email    string       `help:"The user's email address." placeholder:"ADDRESS"`
-	ID       *int64       `name:"id" help:"Keep the id of another system; the next free one otherwise." placeholder:"N"`
-	Inactive bool         `help:"Add the user disabled."`
-	Staff    bool         `help:"Mark the user as staff."`
-	JSON     bool         `help:"Print JSON, which this command always does."`
-	Options  kong.Plugins `embed:""`
+	Email    string `help:"The user's email address." placeholder:"ADDRESS"`
+	ID       *int64 `name:"id" help:"Id of the user in another system, to be kept; by default the next free one." placeholder:"N"`
+	Inactive bool   `help:"Add the user disabled."`
+	Staff    bool   `help:"Mark the user as staff."`
+	hashingFlags
 }
 
 func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	var id int64 // 0: the next free one
 	if c.ID != nil {
 		if id = *c.ID; id < 1 {
-			return faults{{"--id", "is not a positive number", "Give the id that the other system has, or leave it out for the next free one."}}
+			return config.Faults{{Subject: "--id", Problem: "is not a positive number", Remedy: "Use the id of the other system, or leave it out for the next free one."}}
 		}
 	}
 	secret, hash, err := c.read(ctx, a)
 	if err != nil {
 		return err
 	}
-	if users.ForeignHash(hash) { // anything else that is no hash may be a password, piped in by mistake
-		fmt.Fprintf(a.stderr, "latchkey: the hash of %q is of an algorithm that is not known here; the user is added without a password. "+
+	if users.ForeignHash(hash) { // other text that is not a hash may be a password, piped in by mistake
+		fmt.Fprintf(a.stderr, "latchkey: the algorithm of the hash of %q is not supported; the user is added without a password. "+
 			"Set one with `latchkey user set-password`\n", c.Name)
 		hash = ""
 	}
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
 	u, err := service.Add(ctx, users.NewUser{
 		ID: id, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
 	})
 	if errors.Is(err, storage.ErrExists) {
 		if _, found := service.Find(ctx, c.Name); found == nil {
-			return fmt.Errorf("there is a user %q already. Choose another name, or change the password with `latchkey user set-password`", c.Name)
+			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
 		}
-		return fmt.Errorf("there is a user with the id %d already. Choose another --id, or leave it out for the next free one", id)
+		return fmt.Errorf("a user with the id %d already exists. Choose another --id, or leave it out for the next free one", id)
 	}
 	if err != nil {
 		return explainUser(err, c.Name)
@@ -150,38 +146,21 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	return a.printJSON(users.Describe(u))
 }
 
-type userListCmd struct {
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
-}
+type userListCmd struct{ databaseFlags }
 
 func (c *userListCmd) Run(ctx context.Context, a *app) error {
-	service, store, err := a.userService(ctx)
+	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	l := listing(a, c.JSON, "users", userHeadings(), userRow)
-	var after int64
-	for {
-		page, err := service.List(ctx, after, pageSize)
-		if err != nil {
-			return err
-		}
-		for _, u := range page {
-			if err := l.add(users.Describe(u)); err != nil {
-				return err
-			}
-			after = u.ID
-		}
-		if len(page) < pageSize {
-			return l.end()
-		}
-	}
+	return list[*storage.User, users.Info]{
+		"users", userHeadings(), userRow,
+		func(u *storage.User) (users.Info, error) { return users.Describe(u), nil },
+	}.print(a, c.JSON, pages(
+		func(u *storage.User) int64 { return u.ID },
+		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, pageSize) },
+	))
 }
-
-// pageSize is how many rows a command reads at a time.
-const pageSize = 500
 
 func userHeadings() []string {
 	return []string{"ID", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN"}
@@ -207,15 +186,14 @@ func (a *app) showUser(u *storage.User, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(users.Describe(u))
 	}
-	t := a.table(userHeadings()...)
+	t := newTable(a.stdout, userHeadings()...)
 	t.row(userRow(users.Describe(u))...)
 	return t.flush()
 }
 
 type userShowCmd struct {
 	userName
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	databaseFlags
 }
 
 func (c *userShowCmd) Run(ctx context.Context, a *app) error {
@@ -225,8 +203,7 @@ func (c *userShowCmd) Run(ctx context.Context, a *app) error {
 
 type userDisableCmd struct {
 	userName
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	databaseFlags
 }
 
 func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
@@ -235,14 +212,13 @@ func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
 		return s.Disable(ctx, u.ID)
 	}
 	return a.withUser(ctx, c.Name, disable, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "user %s is disabled; their sessions have ended", u.Username)
+		return a.confirm(c.JSON, users.Describe(u), "disabled user %s and ended their sessions", u.Username)
 	})
 }
 
 type userEnableCmd struct {
 	userName
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	databaseFlags
 }
 
 func (c *userEnableCmd) Run(ctx context.Context, a *app) error {
@@ -251,15 +227,14 @@ func (c *userEnableCmd) Run(ctx context.Context, a *app) error {
 		return s.Enable(ctx, u.ID)
 	}
 	return a.withUser(ctx, c.Name, enable, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "user %s is enabled", u.Username)
+		return a.confirm(c.JSON, users.Describe(u), "enabled user %s", u.Username)
 	})
 }
 
 type userSetPasswordCmd struct {
 	userName
 	passwordFlags
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	hashingFlags
 }
 
 func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
@@ -274,19 +249,18 @@ func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
 		return s.SetPasswordHash(ctx, u.ID, hash)
 	}
 	return a.withUser(ctx, c.Name, set, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "the password of user %s is set; their sessions have ended", u.Username)
+		return a.confirm(c.JSON, users.Describe(u), "set the password of user %s and ended their sessions", u.Username)
 	})
 }
 
 type userRemoveCmd struct {
 	userName
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:""`
+	databaseFlags
 }
 
 func (c *userRemoveCmd) Run(ctx context.Context, a *app) error {
 	remove := func(s *users.Service, u *storage.User) error { return s.Remove(ctx, u.ID) }
 	return a.withUser(ctx, c.Name, remove, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "user %s is removed; their sessions have ended", u.Username)
+		return a.confirm(c.JSON, users.Describe(u), "removed user %s and ended their sessions", u.Username)
 	})
 }

@@ -16,14 +16,14 @@ type versionCmd struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// build is what this binary was made from.
+// build identifies the source of this binary.
 type build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 }
 
-// thisBuild takes what the linker set, else what the go command noted, else "unknown".
+// thisBuild returns what the linker set, else what the go command recorded, else "unknown".
 func thisBuild() build {
 	b := build{Version: version, Commit: commit, Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()

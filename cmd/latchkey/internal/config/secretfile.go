@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"crypto/rand"
@@ -14,18 +14,15 @@ import (
 	"latchkey/storage"
 )
 
-// secretFileSuffix is appended to the path of an SQLite database for the file with its root secret.
-const secretFileSuffix = ".secret"
-
-// rootSecretFile reads the root secret in the file at path, and makes the file when it is not there: with mode 0600,
-// whole or not at all, and once even when several processes start at the same time.
+// rootSecretFile reads the root secret from a file. A missing file is created, with mode 0600, completely or not at all, and
+// once even if several processes start at the same time.
 func rootSecretFile(path string) (storage.Secret, error) {
 	secret, err := readRootSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
 	if err := createRootSecret(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("make the root secret: %w. Give one with LATCHKEY_SECRET if there can be no such file", err)
+		return "", fmt.Errorf("create the root secret: %w. Set LATCHKEY_SECRET if the file can't be created", err)
 	}
 	return readRootSecret(path)
 }
@@ -37,13 +34,13 @@ func readRootSecret(path string) (storage.Secret, error) {
 	}
 	secret := storage.Secret(strings.TrimRight(string(content), "\r\n"))
 	if len(secret) < keys.MinSecret {
-		return "", fmt.Errorf("the root secret in %s has less than %d bytes. Restore the file from a backup, or give the secret with LATCHKEY_SECRET", path, keys.MinSecret)
+		return "", fmt.Errorf("the root secret in %s has fewer than %d bytes. Restore the file from a backup, or set LATCHKEY_SECRET", path, keys.MinSecret)
 	}
 	return secret, nil
 }
 
-// createRootSecret writes a file beside it first and then links it into place: unlike a rename, a link never
-// replaces the file of a process that was faster.
+// createRootSecret writes a temporary file and then links it to path: unlike a rename, a link never replaces the file of a
+// process that was faster.
 func createRootSecret(path string) error {
 	folder := filepath.Dir(path)
 	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*") // mode 0600
@@ -60,7 +57,7 @@ func createRootSecret(path string) error {
 	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
-	// The file's name must survive a crash as well: what is sealed with the secret does.
+	// The directory entry must survive a crash too, because what is encrypted with the secret does.
 	d, err := os.Open(folder)
 	if err != nil {
 		return err

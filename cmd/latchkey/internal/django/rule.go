@@ -1,31 +1,32 @@
-package main
+package django
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"latchkey/cmd/latchkey/internal/config"
 )
 
-// djangoRule is what is known of one setting of simplejwt.
-type djangoRule struct {
+// rule describes one setting of simplejwt.
+type rule struct {
 	key  string
-	kind djangoKind
-	// preset is the package's default, in the form that kind gives, where another rule or the file needs it.
+	kind kind
+	// preset is the package's default, in the form that kind returns, if another rule or the file needs it.
 	preset any
-	// inert settings change nothing that Latchkey does, whatever their value: of those not given there is nothing to say.
+	// inert settings have no effect on Latchkey, so they are reported only if they were given.
 	inert bool
-	judge func(t *translation, key string)
+	judge func(t *Translation, key string)
 }
 
-// djangoKind is what a setting's value has to be. It gives the value in one form, and what is wrong with it otherwise.
-type djangoKind func(value any) (any, *unfit)
+// kind checks the value of a setting. It returns the value in one form, or what is wrong with it.
+type kind func(value any) (any, *fault)
 
-// djangoRules are the settings of simplejwt 5.5.1 in its own order, and the two that came after it.
-func djangoRules() []djangoRule {
-	return []djangoRule{
+// allRules returns the settings of simplejwt 5.5.1 in its own order, and the two that were added later.
+func allRules() []rule {
+	return []rule{
 		{key: "ACCESS_TOKEN_LIFETIME", kind: aDuration, preset: 5 * time.Minute, judge: lifetimeOf("simplejwt-access-token-lifetime")},
 		{key: "REFRESH_TOKEN_LIFETIME", kind: aDuration, preset: 24 * time.Hour, judge: sessionLifetimeOf("simplejwt-refresh-token-lifetime")},
 		{key: "ROTATE_REFRESH_TOKENS", kind: aFlag, preset: false, judge: judgeRotation},
@@ -37,7 +38,7 @@ func djangoRules() []djangoRule {
 		{key: "AUDIENCE", kind: anAudience, preset: "", judge: textOf("simplejwt-audience")},
 		{key: "ISSUER", kind: aTextOrNone, preset: "", judge: textOf("simplejwt-issuer")},
 		{key: "JSON_ENCODER", kind: aTextOrNone, preset: "", inert: true, judge: customised("",
-			"Claims are texts and numbers, so that no encoder is asked", "Look what it is for: most serve a TOKEN_OBTAIN_SERIALIZER of your own.")},
+			"Claims are texts and numbers, so an encoder is not used", "Check what it is for: usually a custom TOKEN_OBTAIN_SERIALIZER.")},
 		{key: "JWK_URL", kind: aKey, preset: "", inert: true, judge: judgeJWKURL},
 		{key: "LEEWAY", kind: aLeeway, preset: time.Duration(0), judge: lifetimeOf("simplejwt-leeway")},
 		{key: "AUTH_HEADER_TYPES", kind: texts, preset: []string{"Bearer"}, inert: true, judge: judgeHeaderTypes},
@@ -45,11 +46,11 @@ func djangoRules() []djangoRule {
 		{key: "USER_ID_FIELD", kind: aText, preset: "id", judge: judgeUserIDField},
 		{key: "USER_ID_CLAIM", kind: aText, preset: "user_id", judge: textOf("simplejwt-user-id-claim")},
 		{key: "USER_AUTHENTICATION_RULE", kind: aText, inert: true, judge: customised("rest_framework_simplejwt.authentication.default_user_authentication_rule",
-			"Every active user may log in; the rule is not asked", "Disable those whom it keeps out: latchkey user disable NAME.")},
+			"Every active user may log in; the rule is not evaluated", "Disable the users that it keeps out: latchkey user disable NAME.")},
 		{key: "ON_LOGIN_SUCCESS", kind: aText, inert: true, judge: customised("rest_framework_simplejwt.serializers.default_on_login_success",
-			"Nothing of yours is called after a login", "Read the audit event login_succeeded instead.")},
+			"It is not called after a login", "Use the audit event login_succeeded instead.")},
 		{key: "ON_LOGIN_FAILED", kind: aText, inert: true, judge: customised("rest_framework_simplejwt.serializers.default_on_login_failed",
-			"Nothing of yours is called after a refused login", "Read the audit event login_failed instead.")},
+			"It is not called after a refused login", "Use the audit event login_failed instead.")},
 		{key: "AUTH_TOKEN_CLASSES", kind: texts, preset: []string{"rest_framework_simplejwt.tokens.AccessToken"}, judge: judgeTokenClasses},
 		{key: "TOKEN_TYPE_CLAIM", kind: aText, preset: "token_type", judge: onlyAs("token_type")},
 		{key: "JTI_CLAIM", kind: aText, preset: "jti", judge: onlyAs("jti")},
@@ -72,10 +73,10 @@ func djangoRules() []djangoRule {
 	}
 }
 
-// translate judges every known setting, given or not, and tells of those that nobody knows.
-func translate(dictionary map[string]any) *translation {
-	t := &translation{given: map[string]bool{}, unfit: map[string]bool{}, values: map[string]any{}}
-	rules := djangoRules()
+// Translate judges every known setting, given or not, and reports unknown ones.
+func Translate(dictionary map[string]any) *Translation {
+	t := &Translation{given: map[string]bool{}, unfit: map[string]bool{}, values: map[string]any{}}
+	rules := allRules()
 	for _, r := range rules {
 		t.values[r.key] = r.preset
 		value, given := dictionary[r.key]
@@ -83,13 +84,13 @@ func translate(dictionary map[string]any) *translation {
 			continue
 		}
 		t.given[r.key] = true
-		fit, fault := r.kind(value)
-		if fault == nil {
+		fit, wrong := r.kind(value)
+		if wrong == nil {
 			t.values[r.key] = fit
 			continue
 		}
 		t.unfit[r.key] = true
-		t.findings = append(t.findings, djangoFinding{r.key, needsDecision, "It " + fault.problem, fault.mend, !r.inert})
+		t.Findings = append(t.Findings, Finding{r.key, NeedsDecision, "It " + wrong.problem, wrong.remedy, !r.inert})
 	}
 	for _, r := range rules {
 		switch {
@@ -100,52 +101,51 @@ func translate(dictionary map[string]any) *translation {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(dictionary)) {
-		if !slices.ContainsFunc(rules, func(r djangoRule) bool { return r.key == key }) {
+		if !slices.ContainsFunc(rules, func(r rule) bool { return r.key == key }) {
 			t.given[key] = true
-			t.tell(key, needsDecision, "simplejwt 5.5.1 has no such setting and ignores it", unknownMend(key, rules))
+			t.report(key, NeedsDecision, "simplejwt 5.5.1 has no such setting and ignores it", unknownRemedy(key, rules))
 		}
 	}
 	order := func(key string) int {
-		if i := slices.IndexFunc(rules, func(r djangoRule) bool { return r.key == key }); i >= 0 {
+		if i := slices.IndexFunc(rules, func(r rule) bool { return r.key == key }); i >= 0 {
 			return i
 		}
 		return len(rules)
 	}
-	slices.SortStableFunc(t.findings, func(a, b djangoFinding) int { return order(a.Key) - order(b.Key) })
+	slices.SortStableFunc(t.Findings, func(a, b Finding) int { return order(a.Key) - order(b.Key) })
 	return t
 }
 
-// unknownMend offers the nearest known setting.
-func unknownMend(key string, rules []djangoRule) string {
-	if key == "SECRET_KEY" { // dropped long ago
+// unknownRemedy suggests the nearest known setting.
+func unknownRemedy(key string, rules []rule) string {
+	if key == "SECRET_KEY" { // removed from simplejwt long ago
 		return "It is called SIGNING_KEY."
 	}
-	best, distance := "", len(key)/2+1
+	var known []string
 	for _, r := range rules {
-		if d := editDistance(strings.ToUpper(key), r.key); d < distance {
-			best, distance = r.key, d
-		}
+		known = append(known, r.key)
 	}
+	best := config.Nearest(strings.ToUpper(key), known, len(key)/2+1)
 	if best == "" {
-		return "Leave it out, or look in the code who reads it."
+		return "Leave it out, or check which code reads it."
 	}
-	return "If " + best + " is meant, correct it and translate again; Django runs with the default now."
+	return "If " + best + " was meant, correct it and translate again; Django now uses the default."
 }
 
-// tell adds what became of a key. Of keys that the dictionary does not have there is nothing to tell.
-func (t *translation) tell(key string, verdict djangoVerdict, finding, mend string) {
+// report adds the finding on a key, if the key was given.
+func (t *Translation) report(key string, verdict Verdict, finding, remedy string) {
 	if t.given[key] {
-		t.findings = append(t.findings, djangoFinding{Key: key, Verdict: verdict, Finding: finding, Mend: mend})
+		t.Findings = append(t.Findings, Finding{Key: key, Verdict: verdict, Finding: finding, Remedy: remedy})
 	}
 }
 
-// block tells that the configuration can't be used before the key is decided on.
-func (t *translation) block(key, finding, mend string) {
-	t.findings = append(t.findings, djangoFinding{key, needsDecision, finding, mend, true})
+// block reports that the configuration can't be used until the key is decided on.
+func (t *Translation) block(key, finding, remedy string) {
+	t.Findings = append(t.Findings, Finding{key, NeedsDecision, finding, remedy, true})
 }
 
-// put writes an option, unless its own check refuses the text: then it is told.
-func (t *translation) put(key string, o djangoOption) bool {
+// put adds an option to the file. If the option's own check refuses the text, it reports that and returns false.
+func (t *Translation) put(key string, o line) bool {
 	comment := key
 	if !t.given[key] {
 		comment += " (simplejwt's default)"
@@ -154,9 +154,8 @@ func (t *translation) put(key string, o djangoOption) bool {
 		comment += "\n" + o.comment
 	}
 	o.comment = comment
-	var fault *unfit
-	if err := optionNamed(o.name).set(&settings{}, o.text); errors.As(err, &fault) {
-		t.block(key, "It "+fault.problem, fault.mend)
+	if wrong := config.Check(o.name, o.text); wrong != nil {
+		t.block(key, "It "+wrong.Problem, wrong.Remedy)
 		t.leaveOut(key)
 		return false
 	}
@@ -164,25 +163,23 @@ func (t *translation) put(key string, o djangoOption) bool {
 	return true
 }
 
-// leaveOut says in the file that a key can't be used.
-func (t *translation) leaveOut(key string) {
-	t.options = append(t.options, djangoOption{comment: key + " can't be used as it is."})
+// leaveOut writes into the file that a key can't be used.
+func (t *Translation) leaveOut(key string) {
+	t.options = append(t.options, line{comment: key + " can't be used as it is."})
 }
 
-func optionNamed(name string) *option {
-	all := options()
-	return all[slices.IndexFunc(all, func(o *option) bool { return o.name == name })]
-}
+// fault describes what is wrong with a value and how to fix it. The problem continues a sentence that begins with the key.
+type fault struct{ problem, remedy string }
 
-func aFlag(value any) (any, *unfit) {
+func aFlag(value any) (any, *fault) {
 	if flag, ok := value.(bool); ok {
 		return flag, nil
 	}
-	return nil, &unfit{"is neither true nor false", "Write true or false, without quotes: Python takes any text for true."}
+	return nil, &fault{"is neither true nor false", "Write true or false, without quotes: in Python any text is true."}
 }
 
-func aDuration(value any) (any, *unfit) {
-	const mend = "Write seconds (900), PT15M, P7D, \"0:15:00\", \"7 days, 0:00:00\" or \"7 00:00:00\"."
+func aDuration(value any) (any, *fault) {
+	const remedy = "Write seconds (900), PT15M, P7D, \"0:15:00\", \"7 days, 0:00:00\" or \"7 00:00:00\"."
 	var text string
 	switch v := value.(type) {
 	case json.Number:
@@ -190,82 +187,82 @@ func aDuration(value any) (any, *unfit) {
 	case string:
 		text = v
 	default:
-		return nil, &unfit{errNoDuration.Error(), mend}
+		return nil, &fault{errNotDuration.Error(), remedy}
 	}
-	d, err := parseDjangoDuration(text)
+	d, err := parseDuration(text)
 	switch {
 	case err != nil:
-		return nil, &unfit{err.Error(), mend}
+		return nil, &fault{err.Error(), remedy}
 	case d < 0:
-		return nil, &unfit{"is below zero", mend}
+		return nil, &fault{"is below zero", remedy}
 	}
 	return d, nil
 }
 
 // aLeeway may be None.
-func aLeeway(value any) (any, *unfit) {
+func aLeeway(value any) (any, *fault) {
 	if value == nil {
 		return time.Duration(0), nil
 	}
 	return aDuration(value)
 }
 
-func aText(value any) (any, *unfit) {
+func aText(value any) (any, *fault) {
 	switch text, ok := value.(string); {
 	case !ok:
-		return nil, &unfit{"is no text", "Write text in quotes."}
+		return nil, &fault{"is not a text", "Write text in quotes."}
 	case text == "":
-		return nil, &unfit{"is empty", "Write text in quotes."}
+		return nil, &fault{"is empty", "Write text in quotes."}
 	default:
 		return text, nil
 	}
 }
 
-// aTextOrNone gives "" for None. Empty text is not None to those who check tokens: they demand an empty claim.
-func aTextOrNone(value any) (any, *unfit) {
+// aTextOrNone returns "" for None. Empty text is refused: APIs that have it require an empty claim.
+func aTextOrNone(value any) (any, *fault) {
 	if value == nil {
 		return "", nil
 	}
-	text, fault := aText(value)
-	if fault != nil {
-		fault.mend = "Write text in quotes, or null for None, which the APIs need to have as well."
+	text, wrong := aText(value)
+	if wrong != nil {
+		wrong.remedy = "Write text in quotes, or null for None, which the APIs must have as well."
 	}
-	return text, fault
+	return text, wrong
 }
 
-// aKey may be empty, as it is by default.
-func aKey(value any) (any, *unfit) {
+// aKey may be empty, which is its default.
+func aKey(value any) (any, *fault) {
 	if value == "" {
 		return "", nil
 	}
 	return aTextOrNone(value)
 }
 
-// anAudience may be a list of one: an API that wants that audience takes the text as well.
-func anAudience(value any) (any, *unfit) {
+// anAudience may be a list of one: an API that expects that list accepts the text as well.
+func anAudience(value any) (any, *fault) {
 	if list, ok := value.([]any); ok {
 		if len(list) != 1 {
-			return nil, &unfit{"is not one audience", "Tokens carry one: write the one that every API has among its own."}
+			return nil, &fault{"is not one audience", "Tokens carry one: use the one that every API accepts."}
 		}
 		value = list[0]
 	}
 	return aTextOrNone(value)
 }
 
-// texts takes a single text too, as simplejwt does for AUTH_HEADER_TYPES.
-func texts(value any) (any, *unfit) {
-	fault := &unfit{"is no list of texts", "Write a list such as [\"Bearer\"]."}
+// texts accepts a single text too, as simplejwt does for AUTH_HEADER_TYPES.
+func texts(value any) (any, *fault) {
+	wrong := &fault{"is not a list of texts", "Write a list such as [\"Bearer\"]."}
 	if text, ok := value.(string); ok {
 		return []string{text}, nil
 	}
 	list, ok := value.([]any)
 	if !ok {
-		return nil, fault
+		return nil, wrong
 	}
 	found := make([]string, len(list))
 	for i, one := range list {
 		if found[i], ok = one.(string); !ok {
-			return nil, fault
+			return nil, wrong
 		}
 	}
 	return found, nil

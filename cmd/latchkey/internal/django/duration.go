@@ -1,4 +1,4 @@
-package main
+package django
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errNoDuration   = errors.New("is not a duration")
+	errNotDuration  = errors.New("is not a duration")
 	errLongDuration = errors.New("is longer than a hundred years")
 )
 
@@ -24,10 +24,10 @@ var (
 	daysAlone     = regexp.MustCompile(`^(-?[0-9]+) days?$`)
 )
 
-// parseDjangoDuration reads a timedelta in any form it takes in JSON: seconds, ISO 8601, Python's own, Django REST
-// framework's. It is exact to the microsecond, as timedelta is, and may be below zero. H:MM:SS needs all three:
+// parseDuration reads a timedelta in any form that it has in JSON: seconds, ISO 8601, Python's own, Django REST
+// framework's. It is exact to the microsecond, like timedelta, and may be negative. H:MM:SS needs all three:
 // 15:00 could be minutes or hours.
-func parseDjangoDuration(text string) (time.Duration, error) {
+func parseDuration(text string) (time.Duration, error) {
 	if found := isoDuration.FindStringSubmatch(text); found != nil && !strings.HasSuffix(text, "P") && !strings.HasSuffix(text, "T") {
 		return seconds(found[1], found[2:], 7*24*3600, 24*3600, 3600, 60, 1)
 	}
@@ -46,12 +46,12 @@ func parseDjangoDuration(text string) (time.Duration, error) {
 		return seconds("", found[1:], 24*3600)
 	}
 	if text == "" || strings.Trim(text, "0123456789.eE+-") != "" { // ParseFloat also reads hexadecimal, infinities, NaN
-		return 0, errNoDuration
+		return 0, errNotDuration
 	}
 	return seconds("", []string{text}, 1)
 }
 
-// seconds adds up the numbers, each so many seconds worth; those that were left out are empty.
+// seconds returns the sum of the numbers, each multiplied by its worth in seconds; missing ones are empty.
 func seconds(sign string, numbers []string, worth ...float64) (time.Duration, error) {
 	sum := 0.0
 	for i, number := range numbers {
@@ -60,7 +60,7 @@ func seconds(sign string, numbers []string, worth ...float64) (time.Duration, er
 		}
 		n, err := strconv.ParseFloat(number, 64)
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return 0, errNoDuration
+			return 0, errNotDuration
 		}
 		sum += n * worth[i]
 	}
@@ -70,7 +70,7 @@ func seconds(sign string, numbers []string, worth ...float64) (time.Duration, er
 	return bounded(sum)
 }
 
-// bounded keeps to what clients.ParseDuration reads. A float64 holds the microseconds of a hundred years exactly.
+// bounded refuses what clients.ParseDuration can't read. A float64 holds the microseconds of a hundred years exactly.
 func bounded(seconds float64) (time.Duration, error) {
 	if math.Abs(seconds) > clients.MaxDuration.Std().Seconds() {
 		return 0, errLongDuration

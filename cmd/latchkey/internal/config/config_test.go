@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"flag"
@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 func TestConfigurationDocumentIsTheTable(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "docs", "configuration.md")
+	path := filepath.Join("..", "..", "..", "..", "docs", "configuration.md")
 	want := configurationDocument()
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
@@ -26,7 +26,7 @@ func TestConfigurationDocumentIsTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not what the options say. Write it anew with: go test ./cmd/latchkey -run Document -update", path)
+		t.Errorf("%s is not what the options say. Write it anew with: go test ./cmd/latchkey/internal/config -run Document -update", path)
 	}
 }
 
@@ -35,17 +35,19 @@ func configurationDocument() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-A flag comes before the environment, that before the file of ` + "`--config FILE`" + ` (` + "`LATCHKEY_CONFIG`" + `), that before the default. The
-file is YAML; its keys are the flags without dashes (` + "`access-token-ttl: 15m`" + `). Unknown keys, flags and ` + "`LATCHKEY_*`" + ` variables are
-faults, and every fault is reported at once. Durations take Go's syntax plus ` + "`d`" + ` for days. Lists take commas, a repeated
-flag, or a YAML list. What is marked † has a second form that names a file: ` + "`--secret-file`, `LATCHKEY_SECRET_FILE`" + `.
+Flags take precedence over environment variables, those over the file of ` + "`--config FILE`" + ` (` + "`LATCHKEY_CONFIG`" + `), and that over the
+defaults. The file is YAML; its keys are the flags without dashes (` + "`access-token-ttl: 15m`" + `). Unknown keys, flags and ` + "`LATCHKEY_*`" + `
+variables are errors, and all errors are reported at once. The variables that Kubernetes sets for services, such as
+` + "`LATCHKEY_PORT=tcp://10.0.0.1:8000`" + `, are ignored with a line in the log. Durations have Go's syntax plus ` + "`d`" + ` for days. Lists are
+separated by commas, a repeated flag, or a YAML list. Options marked † have a second form that names a file:
+` + "`--secret-file`, `LATCHKEY_SECRET_FILE`" + `.
 
-<!-- Generated from cmd/latchkey/option.go: go test ./cmd/latchkey -run Document -update -->
+<!-- Generated from cmd/latchkey/internal/config/table.go: go test ./cmd/latchkey/internal/config -run Document -update -->
 
 | flag | variable | default | meaning |
 |---|---|---|---|
 `)
-	for _, o := range options() {
+	for _, o := range options(&Settings{}) {
 		mark := ""
 		if o.secret {
 			mark = " †"
@@ -63,19 +65,19 @@ flag, or a YAML list. What is marked † has a second form that names a file: ` 
 }
 
 // everyOption reads all options, with the given flags and environment.
-func everyOption(flags given, environ ...string) (*settings, faults) {
-	return readSettings(options(), flags, environ)
+func everyOption(flags values, environ ...string) (*Settings, Faults) {
+	return Read(knownNames(), flags, environ)
 }
 
 func TestDefaultsAreGood(t *testing.T) {
 	t.Parallel()
-	s, found := everyOption(given{})
+	s, found := everyOption(values{})
 	if found != nil {
 		t.Fatal(found)
 	}
-	c := s.server
+	c := s.Server
 	if c.Listen != "127.0.0.1:8000" || c.AdminListen != "127.0.0.1:8001" || c.Issuer != "http://localhost:8000" ||
-		s.database.path != "latchkey.db" || c.Registration != "token" || c.AccessTokenTTL != 15*time.Minute ||
+		s.Database.Path != "latchkey.db" || c.Registration != "token" || c.AccessTokenTTL != 15*time.Minute ||
 		c.RefreshTokenTTL != 30*24*time.Hour || c.RefreshTokenIdleTTL != 14*24*time.Hour || !c.LoginThrottle ||
 		c.Argon2 != "m=19456,t=2,p=1" || c.AnyResource ||
 		c.BrowserSessionTTL != 24*time.Hour || c.BrowserSessionIdleTTL != 8*time.Hour || c.BrowserSessionRememberTTL != 30*24*time.Hour ||
@@ -100,10 +102,11 @@ func TestUserIDTypeFollowsCompat(t *testing.T) {
 		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.5"}, false},
 		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.5", "LATCHKEY_SIMPLEJWT_USER_ID_TYPE=integer"}, true},
 		{[]string{"LATCHKEY_SIMPLEJWT_USER_ID_TYPE=string"}, false},
+		{[]string{"LATCHKEY_SIMPLEJWT_COMPAT=5.2", "LATCHKEY_SIMPLEJWT_USER_ID_CLAIM=sub"}, false},
 	} {
-		s, found := everyOption(given{}, c.environ...)
-		if found != nil || s.server.SimpleJWT.UserIDInteger != c.integer {
-			t.Errorf("%v: integer %v, want %v; %v", c.environ, s.server.SimpleJWT.UserIDInteger, c.integer, found)
+		s, found := everyOption(values{}, c.environ...)
+		if found != nil || s.Server.SimpleJWT.UserIDInteger != c.integer {
+			t.Errorf("%v: integer %v, want %v; %v", c.environ, s.Server.SimpleJWT.UserIDInteger, c.integer, found)
 		}
 	}
 }
@@ -171,7 +174,7 @@ func TestValues(t *testing.T) {
 		{"pages-dir", ".", true},
 		{"pages-dir", "", true},
 		{"pages-dir", "no-such-folder", false},
-		{"pages-dir", "option.go", false},
+		{"pages-dir", "table.go", false},
 		{"simplejwt-sunset", "2027-01-31", true},
 		{"simplejwt-sunset", "2027-01-31T06:00:00+01:00", true},
 		{"simplejwt-sunset", "", true},
@@ -205,6 +208,7 @@ func TestValues(t *testing.T) {
 		{"simplejwt-rotation-overlap", "-1s", false},
 		{"simplejwt-on-reuse", "ignore", false},
 		{"simplejwt-user-id-claim", "uid", true},
+		{"simplejwt-user-id-claim", "sub", true},
 		{"simplejwt-user-id-claim", "exp", false},
 		{"simplejwt-user-id-claim", "sid", false},
 		{"simplejwt-leeway", "10s", true},
@@ -229,13 +233,13 @@ func TestValues(t *testing.T) {
 		{"simplejwt-refresh-cookie", "jetón", false},
 		{"simplejwt-refresh-cookie", strings.Repeat("x", 65), false},
 	} {
-		_, found := everyOption(given{c.name: {c.value}})
+		_, found := everyOption(values{c.name: {c.value}})
 		if good := len(found) == 0; good != c.good {
 			t.Errorf("--%s %q: %v", c.name, c.value, found)
 		}
 		for _, f := range found {
-			if !strings.Contains(f.where, "--"+c.name) || !strings.Contains(f.where, variableOf(c.name)) || f.problem == "" || f.mend == "" {
-				t.Errorf("--%s %q: the fault lacks the flag, the variable, what is wrong or the mend: %+v", c.name, c.value, f)
+			if !strings.Contains(f.Subject, "--"+c.name) || !strings.Contains(f.Subject, variableOf(c.name)) || f.Problem == "" || f.Remedy == "" {
+				t.Errorf("--%s %q: the fault lacks the flag, the variable, the problem or the remedy: %+v", c.name, c.value, f)
 			}
 		}
 	}
@@ -243,17 +247,17 @@ func TestValues(t *testing.T) {
 
 func TestClaimsOfTheUser(t *testing.T) {
 	t.Parallel()
-	s, found := everyOption(given{"simplejwt-claims": {"username,email", "username"}})
-	if len(found) > 0 || !slices.Equal(s.server.SimpleJWT.Claims, []string{"username", "email"}) {
-		t.Errorf("%v, %v", s.server.SimpleJWT.Claims, found)
+	s, found := everyOption(values{"simplejwt-claims": {"username,email", "username"}})
+	if len(found) > 0 || !slices.Equal(s.Server.SimpleJWT.Claims, []string{"username", "email"}) {
+		t.Errorf("%v, %v", s.Server.SimpleJWT.Claims, found)
 	}
-	_, found = everyOption(given{"simplejwt-claims": {"email,phone"}})
-	if len(found) != 1 || !strings.Contains(found[0].problem, `"phone"`) || strings.Contains(found[0].problem, "email") {
+	_, found = everyOption(values{"simplejwt-claims": {"email,phone"}})
+	if len(found) != 1 || !strings.Contains(found[0].Problem, `"phone"`) || strings.Contains(found[0].Problem, "email") {
 		t.Errorf("%v", found)
 	}
 	// Two things of one name: whichever came last would be the user of every API.
-	_, found = everyOption(given{"simplejwt-claims": {"email,username"}, "simplejwt-user-id-claim": {"username"}})
-	if len(found) != 1 || !strings.Contains(found[0].where, "--simplejwt-claims") {
+	_, found = everyOption(values{"simplejwt-claims": {"email,username"}, "simplejwt-user-id-claim": {"username"}})
+	if len(found) != 1 || !strings.Contains(found[0].Subject, "--simplejwt-claims") {
 		t.Errorf("%v", found)
 	}
 }
@@ -270,33 +274,33 @@ func TestFaultsNeverShowASecret(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	check := func(how string, found faults) {
+	check := func(how string, found Faults) {
 		if strings.Contains(found.Error(), canary) {
 			t.Errorf("%s: %v", how, found)
 		}
 	}
-	for _, o := range options() {
+	for _, o := range options(&Settings{}) {
 		if !o.secret {
 			continue
 		}
 		write(secretFile, canary)
-		_, found := everyOption(given{o.name: {canary}})
+		_, found := everyOption(values{o.name: {canary}})
 		check("flag "+o.name, found)
-		_, found = everyOption(given{o.name: {"postgres://u:" + canary + "@%zz/x"}})
+		_, found = everyOption(values{o.name: {"postgres://u:" + canary + "@%zz/x"}})
 		check("URL in flag "+o.name, found)
-		_, found = everyOption(given{}, o.variable()+"="+canary, o.variable()+"_FILE="+secretFile)
+		_, found = everyOption(values{}, o.variable()+"="+canary, o.variable()+"_FILE="+secretFile)
 		check("both variables of "+o.name, found)
 		if len(found) == 0 {
 			t.Errorf("%s and its file were both accepted", o.variable())
 		}
-		_, found = everyOption(given{o.name + "-file": {secretFile}})
+		_, found = everyOption(values{o.name + "-file": {secretFile}})
 		check("file of "+o.name, found)
 		for _, yaml := range []string{
 			o.name + ": " + canary + "\nlisten: 1\n", o.name + ": *" + canary + "\n", o.name + ": {" + canary + ": 1}\n",
 			o.name + ": " + canary + "\n" + o.name + ": " + canary + "\n", o.name + " " + canary + ": [\n",
 		} {
 			write(config, yaml)
-			_, found = everyOption(given{"config": {config}})
+			_, found = everyOption(values{"config": {config}})
 			check("file "+yaml, found)
 			if len(found) == 0 {
 				t.Errorf("accepted: %s", yaml)
@@ -311,17 +315,17 @@ func TestListsInEveryForm(t *testing.T) {
 	if err := os.WriteFile(config, []byte("cors-origins: [\"https://a.example\", \"https://b.example\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for how, read := range map[string]func() (*settings, faults){
-		"repeated flag": func() (*settings, faults) {
-			return everyOption(given{"cors-origins": {"https://a.example", "https://b.example"}})
+	for how, read := range map[string]func() (*Settings, Faults){
+		"repeated flag": func() (*Settings, Faults) {
+			return everyOption(values{"cors-origins": {"https://a.example", "https://b.example"}})
 		},
-		"commas": func() (*settings, faults) {
-			return everyOption(given{}, "LATCHKEY_CORS_ORIGINS=https://a.example, https://b.example")
+		"commas": func() (*Settings, Faults) {
+			return everyOption(values{}, "LATCHKEY_CORS_ORIGINS=https://a.example, https://b.example")
 		},
-		"YAML list": func() (*settings, faults) { return everyOption(given{"config": {config}}) },
+		"YAML list": func() (*Settings, Faults) { return everyOption(values{"config": {config}}) },
 	} {
 		s, found := read()
-		if got := strings.Join(s.server.CORSOrigins, " "); got != "https://a.example https://b.example" {
+		if got := strings.Join(s.Server.CORSOrigins, " "); got != "https://a.example https://b.example" {
 			t.Errorf("%s: %q, %v", how, got, found)
 		}
 	}
@@ -335,8 +339,39 @@ func TestRetiredSecretsOneALine(t *testing.T) {
 	if err := os.WriteFile(path, []byte(first+"\n"+second+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, found := everyOption(given{}, "LATCHKEY_SECRET_PREVIOUS_FILE="+path)
-	if found != nil || len(s.retired) != 2 || s.retired[0].Reveal() != first || s.retired[1].Reveal() != second {
-		t.Errorf("%d secrets, %v", len(s.retired), found)
+	s, found := everyOption(values{}, "LATCHKEY_SECRET_PREVIOUS_FILE="+path)
+	if found != nil || len(s.Retired) != 2 || s.Retired[0].Reveal() != first || s.Retired[1].Reveal() != second {
+		t.Errorf("%d secrets, %v", len(s.Retired), found)
+	}
+}
+
+func TestVariablesOfKubernetesServicesAreIgnored(t *testing.T) {
+	t.Parallel()
+	links := []string{
+		"LATCHKEY_PORT=tcp://10.0.0.1:8000", "LATCHKEY_SERVICE_HOST=10.0.0.1", "LATCHKEY_SERVICE_PORT=8000", "LATCHKEY_SERVICE_PORT_PUBLIC=8000",
+		"LATCHKEY_PORT_8000_TCP=tcp://10.0.0.1:8000", "LATCHKEY_PORT_8000_TCP_PROTO=tcp", "LATCHKEY_PORT_8000_TCP_PORT=8000",
+		"LATCHKEY_PORT_8000_TCP_ADDR=10.0.0.1", "LATCHKEY_ADMIN_SERVICE_HOST=fd00::1", "LATCHKEY_ADMIN_SERVICE_PORT=8001", "LATCHKEY_ADMIN_PORT=tcp://[fd00::1]:8001",
+		"LATCHKEY_ADMIN_PORT_53_UDP=udp://10.0.0.2:53",
+	}
+	s, found := everyOption(values{}, links...)
+	if len(found) > 0 || len(s.Ignored) != len(links) {
+		t.Errorf("%v, ignored: %v", found, s.Ignored)
+	}
+	for _, other := range []string{
+		"LATCHKEY_PORT=8000", "LATCHKEY_SERVICE_PORT=http", "LATCHKEY_SERVICE_NAME=x", "LATCHKEY_ADMIN_PORT=8001", "LATCHKEY_PORT_TCP=tcp://10.0.0.1:1",
+		"LATCHKEY_PORT_8000_TCP=10.0.0.1", "LATCHKEY_HOST=10.0.0.1",
+	} {
+		if _, found := everyOption(values{}, other); len(found) != 1 {
+			t.Errorf("%s: %v", other, found)
+		}
+	}
+}
+
+// RFC 7519 §4.1.2: sub is a string.
+func TestSubIsNeverAnInteger(t *testing.T) {
+	t.Parallel()
+	_, found := everyOption(values{}, "LATCHKEY_SIMPLEJWT_USER_ID_CLAIM=sub", "LATCHKEY_SIMPLEJWT_USER_ID_TYPE=integer")
+	if len(found) != 1 || !strings.Contains(found[0].Subject, "--simplejwt-user-id-type") {
+		t.Errorf("%v", found)
 	}
 }

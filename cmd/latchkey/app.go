@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"latchkey/cmd/latchkey/internal/config"
+)
+
+// app is what commands share.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	// settings are the options that the command takes. configFaults are only set for doctor.
+	settings     *config.Settings
+	configFaults config.Faults
+	// serving is true for commands that run a server: others log only warnings by default.
+	serving bool
+	store   *opened // nil until a command opens it
+}
+
+func (a *app) close() {
+	if a.store != nil {
+		a.store.Close()
+	}
+}
+
+// usage is an error in the call of a command that kong does not find.
+type usage string
+
+func (u usage) Error() string { return string(u) }
+
+// oneLine returns the text of an error without the line breaks of drivers.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(c rune) bool { return c == '\n' || c == '\t' }), " ")
+}
+
+// errSilent fails a command that has printed what is wrong.
+var errSilent = errors.New("failed")
+
+// Flags that many commands have: how to print, and the groups of options (see embedOptions).
+type (
+	serverFlags struct {
+		Options kong.Plugins `embed:"" options:"server,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+	}
+	databaseFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"database,log"`
+	}
+	hashingFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"database,passwords,log"`
+	}
+	rootFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"database,root secret,log"`
+	}
+	keyFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"database,root secret,lifetimes,simplejwt,log"`
+	}
+)

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+
+	"latchkey/server"
+	"latchkey/server/keys"
+	"latchkey/storage"
+)
+
+// Settings is the configuration once it has been read and checked.
+type Settings struct {
+	// Server is the configuration of the server except its Store, Root, Logger and Now.
+	Server   server.Config
+	Database Database
+	Secret   storage.Secret
+	Retired  []storage.Secret
+	// LogFormat is empty if it depends on whether the log goes to a terminal.
+	LogFormat string
+	LogLevel  slog.Level
+
+	// userIDType is empty if it follows the compat release.
+	userIDType string
+	sources    map[string]Source
+	// Ignored are the names of variables that Kubernetes has set for services.
+	Ignored []string
+}
+
+// Source is where the value of an option came from; empty for its default.
+type Source string
+
+// The sources, from the first that counts to the last.
+const (
+	FromFlag        Source = "flag"
+	FromEnvironment Source = "environment"
+	FromFile        Source = "configuration file"
+	FromSecretFile  Source = "secret file"
+)
+
+// Source returns where the value of an option came from.
+func (s *Settings) Source(name string) Source { return s.sources[name] }
+
+// Given reports whether an option was given rather than left at its default.
+func (s *Settings) Given(name string) bool { return s.sources[name] != "" }
+
+// Database is where everything is stored: one of the two.
+type Database struct {
+	Path string         // SQLite
+	URL  storage.Secret // Postgres
+}
+
+// Postgres reports whether the database is Postgres.
+func (d Database) Postgres() bool { return d.URL != "" }
+
+// SecretPath returns the path of the file in which the root secret of an SQLite database is kept.
+func (d Database) SecretPath() string { return d.Path + ".secret" }
+
+// Root returns the root secret with the retired ones. For SQLite a missing one is generated and kept in a file.
+func (s *Settings) Root() (*keys.Root, error) {
+	secret := s.Secret
+	if secret == "" {
+		var err error
+		if secret, err = rootSecretFile(s.Database.SecretPath()); err != nil {
+			return nil, err
+		}
+	}
+	return keys.NewRoot(secret, s.Retired...)
+}
+
+// validate checks what no option can check alone, and fills in what follows from others.
+func (s *Settings) validate(names []string) (found Faults) {
+	fault := func(name, problem, remedy string) { found = append(found, Fault{label(name), problem, remedy}) }
+	if slices.Contains(names, "secret") && s.Database.Postgres() && !s.Given("secret") {
+		fault("secret", "is required with Postgres",
+			"Generate one with `openssl rand -base64 32`, keep it, and use the same for every server and command, preferably as LATCHKEY_SECRET_FILE.")
+	}
+	jwt := &s.Server.SimpleJWT
+	if slices.Contains(names, "simplejwt") && jwt.SigningKey != "" && jwt.Algorithm != "" && !strings.HasPrefix(jwt.Algorithm, "HS") {
+		fault("simplejwt-signing-key", "is not used with --simplejwt-algorithm "+jwt.Algorithm+", which signs with Latchkey's own keys",
+			"Leave it out, or use HS256.")
+	}
+	if slices.Contains(jwt.Claims, jwt.UserIDClaim) {
+		fault("simplejwt-claims", "contains "+jwt.UserIDClaim+", which is already the claim of --simplejwt-user-id-claim", "Remove it from one of the two.")
+	}
+	if jwt.UserIDClaim == "sub" && s.userIDType == "integer" { // RFC 7519 §4.1.2; PyJWT 2.10 and later refuse a number
+		fault("simplejwt-user-id-type", "is integer, and --simplejwt-user-id-claim is sub, which must be a string", "Use string, or another claim.")
+	}
+	if s.Given("browser-session-idle-ttl") && s.Server.BrowserSessionIdleTTL > s.Server.BrowserSessionTTL {
+		fault("browser-session-idle-ttl", "is longer than --browser-session-ttl, so it would have no effect",
+			"Make it shorter, or raise --browser-session-ttl (LATCHKEY_BROWSER_SESSION_TTL).")
+	}
+	jwt.UserIDInteger = jwt.UserIDClaim != "sub" && (s.userIDType == "integer" || s.userIDType == "" && jwt.Compat == "5.2")
+	return found
+}

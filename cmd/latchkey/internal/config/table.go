@@ -1,0 +1,225 @@
+package config
+
+import (
+	"strings"
+
+	"latchkey/server"
+	"latchkey/server/simplejwt"
+)
+
+// options returns the whole configuration in the order of the documentation. Values are set in s.
+func options(s *Settings) []*option {
+	return append([]*option{
+		{
+			name: "listen", preset: "127.0.0.1:8000", value: "HOST:PORT", group: GroupServer,
+			help: "Public listener.", set: to(&s.Server.Listen, setAddress),
+		},
+		{
+			name: "admin-listen", preset: "127.0.0.1:8001", value: "HOST:PORT", group: GroupServer, emptyable: true,
+			help: "Listener of /healthz, /readyz and /metrics; empty turns it off.", set: to(&s.Server.AdminListen, setAddress),
+		},
+		{
+			name: "issuer", preset: "http://localhost:8000", value: "URL", group: GroupIssuer,
+			help: "Issuer identifier: the URL by which clients know this server; https unless the host is loopback.", set: to(&s.Server.Issuer, setIssuer),
+		},
+		{
+			name: "database-url", preset: "sqlite:latchkey.db", value: "URL", group: GroupDatabase, secret: true,
+			help: "Database: sqlite:PATH or postgres://….", set: to(&s.Database, setDatabase),
+		},
+		{
+			name: "secret", value: "TEXT", group: GroupRootSecret, secret: true,
+			presetText: "SQLite: generated and kept in PATH.secret; Postgres: required",
+			help:       "Root secret of at least 32 bytes, from which token and encryption keys are derived.", set: to(&s.Secret, setRootSecret),
+		},
+		{
+			name: "secret-previous", value: "TEXT", group: GroupRootSecret, secret: true, list: true, emptyable: true,
+			help: "Retired root secrets, still used to verify and to decrypt; in a file, one per line.", set: to(&s.Retired, setRetiredSecrets),
+		},
+		{
+			name: "registration", preset: "token", value: "off|token|open", group: GroupServer,
+			help: "Dynamic client registration (RFC 7591): off, token (an initial access token of " +
+				"`latchkey registration-token add` is needed) or open.",
+			set: choice(&s.Server.Registration, "off", "token", "open"),
+		},
+		{
+			name: "registration-limit", preset: "10000", value: "N", group: GroupServer,
+			help: "Maximum number of self-registered clients that no user has signed in to yet.", set: to(&s.Server.RegistrationLimit, setCount),
+		},
+		{
+			name: "client-documents", preset: "off", value: "off|open|HOST", group: GroupServer, list: true,
+			help: "Unregistered clients whose client_id is the URL of their metadata document: off, open, or the hosts whose " +
+				"documents are accepted.",
+			set: to(&s.Server.ClientDocuments, setClientDocuments),
+		},
+		{
+			name: "outbound-allow", value: "CIDR", group: GroupServer, list: true, emptyable: true,
+			help: "Private networks that the URLs of clients added by the operator may point to (jwks_uri, logo_uri, " +
+				"backchannel_logout_uri). URLs of other clients never reach them.",
+			set: to(&s.Server.OutboundAllow, setPrefixes),
+		},
+		{
+			name: "trusted-proxies", value: "CIDR", group: GroupServer, list: true, emptyable: true,
+			help: "Networks of the proxies whose X-Forwarded-* and Forwarded headers are trusted.", set: to(&s.Server.TrustedProxies, setPrefixes),
+		},
+		{
+			name: "cors-origins", value: "ORIGIN", group: GroupServer, list: true, emptyable: true,
+			help: "Browser origins allowed in addition to those of registered clients.", set: to(&s.Server.CORSOrigins, setOrigins),
+		},
+		{
+			name: "log-format", value: "text|json", group: GroupLog,
+			presetText: "text on a terminal, else json",
+			help:       "Format of the log.", set: choice(&s.LogFormat, "text", "json"),
+		},
+		{
+			name: "log-level", preset: "info", value: "LEVEL", group: GroupLog,
+			help: "Minimum level that is logged: debug, info, warn or error.", set: to(&s.LogLevel, setLevel),
+		},
+		{
+			name: "access-token-ttl", preset: "15m", value: "DURATION", group: GroupLifetimes,
+			help: "Lifetime of access tokens, unless the client has its own.", set: to(&s.Server.AccessTokenTTL, setLifetime),
+		},
+		{
+			name: "refresh-token-ttl", preset: "30d", value: "DURATION", group: GroupLifetimes,
+			help: "Maximum lifetime of sessions, unless the client has its own.", set: to(&s.Server.RefreshTokenTTL, setLifetime),
+		},
+		{
+			name: "refresh-token-idle-ttl", preset: "14d", value: "DURATION", group: GroupLifetimes,
+			help: "Sessions that are not refreshed for this long end, unless the client has its own.", set: to(&s.Server.RefreshTokenIdleTTL, setLifetime),
+		},
+		{
+			name: "browser-session-ttl", preset: "24h", value: "DURATION", group: GroupServer,
+			help: "Maximum time that a browser stays signed in.", set: to(&s.Server.BrowserSessionTTL, setLifetime),
+		},
+		{
+			name: "browser-session-idle-ttl", preset: "8h", value: "DURATION", group: GroupServer,
+			help: "A browser that is not used for this long is signed out.", set: to(&s.Server.BrowserSessionIdleTTL, setLifetime),
+		},
+		{
+			name: "browser-session-remember-ttl", preset: "30d", value: "DURATION", group: GroupServer,
+			help: "How long a browser stays signed in if the user asked to be remembered; there is no idle timeout then.",
+			set:  to(&s.Server.BrowserSessionRememberTTL, setLifetime),
+		},
+		{
+			name: "pages-dir", value: "DIR", group: GroupServer, emptyable: true,
+			help: "Directory with overrides for the pages: name, logo, colours and texts.", set: to(&s.Server.PagesDir, setFolder),
+		},
+		{
+			name: "login-throttle", preset: "on", value: "on|off", group: GroupServer,
+			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
+		},
+		{
+			name: "argon2", preset: "m=19456,t=2,p=1", value: "m=,t=,p=", group: GroupHashing,
+			help: "Cost of new password hashes (argon2id): KiB of memory, passes, lanes.", set: to(&s.Server.Argon2, setArgon2),
+		},
+		{
+			name: "resource-policy", preset: "registered", value: "registered|any", group: GroupServer,
+			help: "Resources (RFC 8707) that a client without a list of its own may request: those added with " +
+				"`latchkey resource add`, or any absolute URI.",
+			set: to(&s.Server.AnyResource, setResourcePolicy),
+		},
+	}, simpleJWTOptions(&s.Server.SimpleJWT, s)...)
+}
+
+// simpleJWTOptions are named after the settings of djangorestframework-simplejwt.
+func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
+	return []*option{
+		{
+			name: "simplejwt", preset: "on", value: "on|off", group: GroupSimpleJWT,
+			help: "The routes under /api/token/; off returns 404.", set: to(&jwt.Enabled, setSwitch),
+		},
+		{
+			name: "simplejwt-sunset", value: "TIME", group: GroupSimpleJWT, emptyable: true,
+			help: "When these routes will be removed, as 2027-01-31 or RFC 3339: announced in a Sunset header (RFC 8594). " +
+				"They keep working until --simplejwt is off.",
+			set: to(&jwt.Sunset, setMoment),
+		},
+		{
+			name: "simplejwt-algorithm", preset: "HS256", value: "ALG", group: GroupSimpleJWT,
+			help: "ALGORITHM: HS256, HS384, HS512, RS256, RS384, RS512, ES256 or EdDSA.",
+			set:  choice(&jwt.Algorithm, "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "EdDSA"),
+		},
+		{
+			name: "simplejwt-signing-key", value: "TEXT", group: GroupSimpleJWT, secret: true, emptyable: true,
+			presetText: "derived from the root secret",
+			help: "SIGNING_KEY for HS*: set it to Django's SECRET_KEY and downstream APIs and existing tokens keep working. " +
+				"Other algorithms use Latchkey's own keys.",
+			set: to(&jwt.SigningKey, setText),
+		},
+		{
+			name: "simplejwt-access-token-lifetime", preset: "5m", value: "DURATION", group: GroupSimpleJWT,
+			help: "ACCESS_TOKEN_LIFETIME.", set: to(&jwt.AccessTokenLifetime, setLifetime),
+		},
+		{
+			name: "simplejwt-refresh-token-lifetime", preset: "1d", value: "DURATION", group: GroupSimpleJWT,
+			help: "REFRESH_TOKEN_LIFETIME. Each rotation starts it again, up to --refresh-token-ttl.", set: to(&jwt.RefreshTokenLifetime, setLifetime),
+		},
+		{
+			name: "simplejwt-compat", preset: "5.2", value: "5.2|5.5", group: GroupSimpleJWT,
+			help: "Release of simplejwt to follow where releases differ.", set: choice(&jwt.Compat, "5.2", "5.5"),
+		},
+		{
+			name: "simplejwt-rotation", preset: "confirmed", value: "POLICY", group: GroupSimpleJWT,
+			help: "How refresh tokens are rotated: strict, confirmed, reissue or off.", set: choice(&jwt.Rotation, "strict", "confirmed", "reissue", "off"),
+		},
+		{
+			name: "simplejwt-rotation-overlap", value: "DURATION", group: GroupSimpleJWT,
+			presetText: "confirmed: 10s, strict: 0s",
+			help:       "How long a rotated refresh token still works.", set: to(&jwt.RotationOverlap, setOptionalWait),
+		},
+		{
+			name: "simplejwt-on-reuse", preset: "revoke", value: "revoke|reject", group: GroupSimpleJWT,
+			help: "What happens when a retired refresh token is used: revoke ends its session, reject only refuses it.",
+			set:  choice(&jwt.OnReuse, "revoke", "reject"),
+		},
+		{
+			name: "simplejwt-user-id-claim", preset: "user_id", value: "NAME", group: GroupSimpleJWT,
+			help: "USER_ID_CLAIM.", set: to(&jwt.UserIDClaim, setClaim),
+		},
+		{
+			name: "simplejwt-user-id-type", value: "string|integer", group: GroupSimpleJWT,
+			presetText: "compat 5.2: integer, 5.5: string",
+			help:       "JSON type of the user's id in the claim; sub is always a string.", set: choice(&s.userIDType, "string", "integer"),
+		},
+		{
+			name: "simplejwt-issuer", value: "TEXT", group: GroupSimpleJWT, emptyable: true,
+			help: "ISSUER.", set: to(&jwt.Issuer, setText),
+		},
+		{
+			name: "simplejwt-audience", value: "TEXT", group: GroupSimpleJWT, emptyable: true,
+			help: "AUDIENCE.", set: to(&jwt.Audience, setText),
+		},
+		{
+			name: "simplejwt-leeway", preset: "0s", value: "DURATION", group: GroupSimpleJWT,
+			help: "LEEWAY: allowed clock difference for expiry and issue times.", set: to(&jwt.Leeway, setWait),
+		},
+		{
+			name: "simplejwt-claims", value: "NAME", group: GroupSimpleJWT, list: true, emptyable: true,
+			help: "User claims added to tokens, read again at each refresh: " +
+				strings.Join(simplejwt.UserClaims(), ", ") + ".",
+			set: to(&jwt.Claims, setUserClaims),
+		},
+		{
+			name: "simplejwt-sliding", preset: "off", value: "on|off", group: GroupSimpleJWT,
+			help: "Sliding tokens: /api/token/sliding/ and /api/token/sliding/refresh/; off returns 404.", set: to(&jwt.Sliding, setSwitch),
+		},
+		{
+			name: "simplejwt-sliding-token-lifetime", preset: "5m", value: "DURATION", group: GroupSimpleJWT,
+			help: "SLIDING_TOKEN_LIFETIME.", set: to(&jwt.SlidingTokenLifetime, setLifetime),
+		},
+		{
+			name: "simplejwt-sliding-token-refresh-lifetime", preset: "1d", value: "DURATION", group: GroupSimpleJWT,
+			help: "SLIDING_TOKEN_REFRESH_LIFETIME: how long after the login a sliding token can be refreshed, up to --refresh-token-ttl.",
+			set:  to(&jwt.SlidingTokenRefreshLifetime, setLifetime),
+		},
+		{
+			name: "simplejwt-update-last-login", preset: "off", value: "on|off", group: GroupSimpleJWT,
+			help: "UPDATE_LAST_LOGIN: whether a login on these routes updates the user's last login.", set: to(&jwt.UpdateLastLogin, setSwitch),
+		},
+		{
+			name: "simplejwt-refresh-cookie", value: "NAME", group: GroupSimpleJWT, emptyable: true,
+			help: "Keeps the refresh token in the HttpOnly cookie __Host-NAME instead of the bodies; only pages of the issuer's " +
+				"origin and of --cors-origins may use it.",
+			set: to(&jwt.RefreshCookie, setCookieName),
+		},
+	}
+}
