@@ -33,3 +33,5 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, opener{})
 }
+
+func BenchmarkStore(b *testing.B) { storagetest.Benchmark(b, opener{}.Open(b)) }

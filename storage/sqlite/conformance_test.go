@@ -29,3 +29,5 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, &opener{})
 }
+
+func BenchmarkStore(b *testing.B) { storagetest.Benchmark(b, (&opener{}).Open(b)) }

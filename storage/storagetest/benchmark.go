@@ -1,0 +1,43 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"latchkey/storage"
+)
+
+// Benchmark measures the statements of a refresh, one after the other.
+func Benchmark(b *testing.B, s storage.Store) {
+	u := &storage.User{Username: "ada", CreatedAt: start, Active: true}
+	c := &storage.Client{ID: "app", Metadata: []byte("{}"), CreatedAt: start, UpdatedAt: start}
+	g := &storage.Grant{
+		ID: storage.NewID(start), ClientID: c.ID, UserID: 1, UserEpoch: start.UnixMicro(), ClientEpoch: start.UnixMicro(), Scope: []string{"openid", "email"},
+		AuthTime: start, CreatedAt: start, ExpiresAt: start.Add(time.Hour), Current: storage.TokenID{1}, AMR: []string{"pwd"},
+	}
+	for _, err := range []error{s.CreateUser(b.Context(), u), s.CreateClient(b.Context(), c, nil), s.CreateGrant(b.Context(), g, nil)} {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, call := range map[string]func(context.Context) error{
+		"Grant": func(ctx context.Context) error { _, err := s.Grant(ctx, g.ID); return err },
+		"TouchGrant": func(ctx context.Context) error {
+			_, err := s.TouchGrant(ctx, g.ID, g.Current, 10*time.Second, start)
+			return err
+		},
+		"AdvanceGrant": func(ctx context.Context) error {
+			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: g.ID, From: g.Current, To: g.Current, Now: start}, nil)
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := call(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
