@@ -63,16 +63,16 @@ type LoginAttempt struct {
 	Known Digest
 	// Always are the buckets that every attempt is taken from.
 	Always []Bucket
-	// Stranger are the buckets that an attempt is taken from when the place is not known.
-	Stranger []Bucket
+	// Untrusted are the buckets that an attempt is taken from when the place is not known.
+	Untrusted []Bucket
 }
 
 // LoginCheck is the answer to a LoginAttempt.
 type LoginCheck struct {
 	// User is nil when there is none of that name.
 	User *User
-	// KnownPlace is true when LoginAttempt.Known was remembered.
-	KnownPlace bool
+	// KnownNetwork is true when LoginAttempt.Known was remembered.
+	KnownNetwork bool
 	// RetryAfter is zero when the attempt may go on, else how long until the emptiest bucket holds one again.
 	RetryAfter time.Duration
 }

@@ -35,7 +35,7 @@ func (s *Service) Authenticate(ctx context.Context, username string, secret stor
 	}
 	verdict, rehash, err := s.verify(ctx, username, secret, check.User)
 	if err != nil {
-		s.giveBack(ctx, attempt, check.KnownPlace)
+		s.giveBack(ctx, attempt, check.KnownNetwork)
 		if errors.Is(err, ErrOverload) {
 			s.count("overload")
 		}
@@ -81,7 +81,7 @@ func (s *Service) verify(ctx context.Context, username string, secret storage.Se
 }
 
 func (s *Service) login(a storage.LoginAttempt, check *storage.LoginCheck, secret storage.Secret, rehash bool) *storage.Login {
-	l := &storage.Login{UserID: check.User.ID, GiveBack: taken(a, check.KnownPlace), SetLastLogin: a.Now}
+	l := &storage.Login{UserID: check.User.ID, GiveBack: taken(a, check.KnownNetwork), SetLastLogin: a.Now}
 	if !a.Known.IsZero() {
 		l.Known, l.KnownUntil = a.Known, a.Now.Add(knownFor)
 	}

@@ -42,7 +42,7 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 	if !s.cfg.Throttle {
 		return a
 	}
-	a.Stranger = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
+	a.Untrusted = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
 	if place, ok := request.From(ctx).Place(); ok {
 		a.Known = s.mac("known place", username, place)
 		a.Always = []storage.Bucket{
@@ -63,7 +63,7 @@ func taken(a storage.LoginAttempt, knownPlace bool) []storage.Bucket {
 	if knownPlace {
 		return a.Always
 	}
-	return append(a.Always[:len(a.Always):len(a.Always)], a.Stranger...)
+	return append(a.Always[:len(a.Always):len(a.Always)], a.Untrusted...)
 }
 
 // giveBack returns an attempt that was not looked at, also when the caller has left. If that fails, one attempt is lost.

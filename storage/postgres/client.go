@@ -10,67 +10,44 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
-const clientColumns = `id, metadata, secret_mac, previous_secret_mac, previous_secret_expires_at, disabled, auth_epoch,
-	version, created_at, updated_at, origin, registration_mac, registration_key, expires_at`
+var (
+	clientColumns = row.Names("", row.Client)
+	tellClient    = tell(storage.ChangeClient, "$2::text")
+	createClient  = `WITH changed AS (` + insert("clients", 2, row.Client) + ` RETURNING id), ` + tellClient + logChanged
+	// createClientWithin creates a client unless its registration key is taken or $16 clients with an end exist.
+	createClientWithin = `
+		WITH changed AS (
+			INSERT INTO clients (` + clientColumns + `) SELECT ` + values(2, row.Client) + `
+			WHERE NOT EXISTS (SELECT FROM clients WHERE registration_key = $14)
+				AND (SELECT count(*) FROM (SELECT FROM clients WHERE expires_at IS NOT NULL LIMIT $16) AS counted) < $16
+			RETURNING id
+		), ` + tellClient + logChanged
+)
 
-// tellClient is the CTE that tells every server about the client $2 when the CTE changed has rows.
-// It counts them, so that it locks the row of changes only after all of theirs, in the same order everywhere.
-const tellClient = `
-	told AS (
-		UPDATE changes SET version = version + 1 WHERE kind = 'client' AND (SELECT count(*) FROM changed) > 0
-		RETURNING pg_notify('latchkey_changes', kind || ':' || version || ':' || $2::text)
-	)`
-
-func clientFields(c *storage.Client) []any {
-	return []any{
-		&c.ID, (*[]byte)(&c.Metadata), (*digestTo)(&c.SecretMAC), (*digestTo)(&c.PreviousSecretMAC),
-		(*instant)(&c.PreviousSecretExpiresAt), &c.Disabled, &c.AuthEpoch, &c.Version,
-		(*instant)(&c.CreatedAt), (*instant)(&c.UpdatedAt), (*string)(&c.Origin), (*digestTo)(&c.RegistrationMAC),
-		(*digestTo)(&c.RegistrationKey), (*instant)(&c.ExpiresAt),
-	}
-}
-
-// clientValues are the values of clientColumns for a new client: $2 … $14, see newClientArgs.
-const clientValues = `$2::text, $3::jsonb, $4::bytea, $5::bytea, $6::timestamptz, $7::boolean, $8::bigint, 1, $9::timestamptz, $10::timestamptz,
-	$11::text, $12::bytea, $13::bytea, $14::timestamptz`
-
-// newClientArgs are $1 … $14 of the statements that create a client: the audit event and clientValues.
-func newClientArgs(c *storage.Client, audit *storage.AuditEvent) ([]any, error) {
+// newClient returns a new client as it is stored.
+func newClient(c *storage.Client) (*storage.Client, error) {
 	if !keyed(c.ID, string(c.Origin)) {
 		return nil, fmt.Errorf("id: %w", errText)
 	}
-	metadata, err := document(c.Metadata)
-	if err != nil {
-		return nil, fmt.Errorf("metadata: %w", err)
-	}
-	encoded, err := events(audit)
-	if err != nil {
-		return nil, err
-	}
-	return []any{
-		encoded, c.ID, metadata, digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
-		c.CreatedAt.UnixMicro(), at(c.CreatedAt), at(c.UpdatedAt), string(cmp.Or(c.Origin, storage.OriginOperator)),
-		digest(c.RegistrationMAC), digest(c.RegistrationKey), at(c.ExpiresAt),
-	}, nil
+	stored := *c
+	stored.AuthEpoch, stored.Version, stored.Origin = c.CreatedAt.UnixMicro(), 1, cmp.Or(c.Origin, storage.OriginOperator)
+	return &stored, nil
 }
 
 // CreateClient implements storage.Clients.
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
-	args, err := newClientArgs(c, audit)
+	stored, err := newClient(c)
 	if err != nil {
 		return fmt.Errorf("create client: %w", err)
 	}
-	err = s.one(ctx, "create client", `
-		WITH changed AS (
-			INSERT INTO clients (`+clientColumns+`) VALUES (`+clientValues+`) RETURNING id
-		), `+tellClient+`, log AS (`+insertAudit+`)
-		SELECT count(*) FROM changed`, args...)
+	err = s.execOne(ctx, "create client", createClient, append([]any{events(audit)}, row.Fields(arg, row.Client(stored))...)...)
 	if err != nil {
 		return err
 	}
-	c.AuthEpoch, c.Version, c.Origin = c.CreatedAt.UnixMicro(), 1, cmp.Or(c.Origin, storage.OriginOperator)
+	c.AuthEpoch, c.Version, c.Origin = stored.AuthEpoch, stored.Version, stored.Origin
 	return nil
 }
 
@@ -82,35 +59,25 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	if c.RegistrationKey.IsZero() {
 		return nil, fmt.Errorf("create registered client: %w", errKey)
 	}
-	args, err := newClientArgs(c, audit)
+	created, err := newClient(c)
 	if err != nil {
 		return nil, fmt.Errorf("create registered client: %w", err)
 	}
 	var stored storage.Client
-	err = s.do(ctx, "create registered client", func(ctx context.Context) error {
-		b := &pgx.Batch{}
-		b.Queue(`SELECT pg_advisory_xact_lock('clients_registration_key_idx'::regclass::bigint)`)
-		b.Queue(`
-			WITH changed AS (
-				UPDATE clients SET expires_at = $3 WHERE registration_key = $1 AND expires_at < $3 RETURNING id
-			), `+tellClient+` SELECT FROM changed`, digest(c.RegistrationKey), "", at(c.ExpiresAt))
-		b.Queue(`
-			WITH changed AS (
-				INSERT INTO clients (`+clientColumns+`) SELECT `+clientValues+`
-				WHERE NOT EXISTS (SELECT FROM clients WHERE registration_key = $13::bytea)
-					AND (SELECT count(*) FROM (SELECT FROM clients WHERE expires_at IS NOT NULL LIMIT $15) AS counted) < $15
-				RETURNING id
-			), `+tellClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
-			SELECT count(*) FROM changed`, append(args, int64(max(limit, 0)))...)
-		b.Queue(`SELECT `+clientColumns+` FROM clients WHERE registration_key = $1`, digest(c.RegistrationKey)).
-			QueryRow(func(row pgx.Row) error { return row.Scan(clientFields(&stored)...) })
-		err := s.batch(ctx, b)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return storage.ErrLimit
-		}
-		return err
-	})
-	if err != nil {
+	b := &pgx.Batch{}
+	b.Queue(`SELECT pg_advisory_xact_lock('clients_registration_key_idx'::regclass::bigint)`)
+	b.Queue(`
+		WITH changed AS (
+			UPDATE clients SET expires_at = $3 WHERE registration_key = $1 AND expires_at < $3 RETURNING id
+		), `+tellClient+` SELECT FROM changed`, digest(c.RegistrationKey), "", at(c.ExpiresAt))
+	b.Queue(createClientWithin, append(append([]any{events(audit)}, row.Fields(arg, row.Client(created))...), int64(max(limit, 0)))...)
+	b.Queue(`SELECT `+clientColumns+` FROM clients WHERE registration_key = $1`, digest(c.RegistrationKey)).
+		QueryRow(func(r pgx.Row) error { return r.Scan(row.Fields(target, row.Client(&stored))...) })
+	err = s.batch(ctx, "create registered client", b)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, fmt.Errorf("create registered client: %w", storage.ErrLimit)
+	case err != nil:
 		return nil, err
 	}
 	return &stored, nil
@@ -121,33 +88,16 @@ func (s *Store) Client(ctx context.Context, id string) (*storage.Client, error) 
 	if !keyed(id) {
 		return nil, fmt.Errorf("read client: %w", storage.ErrNotFound)
 	}
-	var c storage.Client
-	err := s.do(ctx, "read client", func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `SELECT `+clientColumns+` FROM clients WHERE id = $1`, id).Scan(clientFields(&c)...)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
+	return queryRow(ctx, s, "read client", scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = $1`, id)
 }
 
 // ListClients implements storage.Clients.
-func (s *Store) ListClients(ctx context.Context, after string, limit int) (list []*storage.Client, err error) {
+func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
 	if !keyed(after) {
 		return nil, fmt.Errorf("list clients: after: %w", errText)
 	}
-	err = s.do(ctx, "list clients", func(ctx context.Context) error {
-		rows, err := s.pool.Query(ctx, `SELECT `+clientColumns+` FROM clients WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
-		if err != nil {
-			return err
-		}
-		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*storage.Client, error) {
-			var c storage.Client
-			return &c, row.Scan(clientFields(&c)...)
-		})
-		return err
-	})
-	return list, err
+	return queryRows(ctx, s, "list clients", scan(row.Client),
+		`SELECT `+clientColumns+` FROM clients WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 }
 
 // ClientHasOrigin implements storage.Clients.
@@ -167,14 +117,6 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	if !keyed(c.ID) {
 		return fmt.Errorf("update client: %w", storage.ErrNotFound)
 	}
-	metadata, err := document(c.Metadata)
-	if err != nil {
-		return fmt.Errorf("update client: metadata: %w", err)
-	}
-	encoded, err := events(audit)
-	if err != nil {
-		return err
-	}
 	return s.do(ctx, "update client", func(ctx context.Context) error {
 		var version, epoch *int64 // NULL: the client exists in another version
 		err := s.pool.QueryRow(ctx, `
@@ -186,7 +128,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 				RETURNING id, version, auth_epoch
 			), `+tellClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
 			SELECT changed.version, changed.auth_epoch FROM clients LEFT JOIN changed USING (id) WHERE clients.id = $2::text`,
-			encoded, c.ID, metadata, digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
+			events(audit), c.ID, document(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
 			c.AuthEpoch, at(c.UpdatedAt), c.Version, digest(c.RegistrationMAC), digest(c.RegistrationKey), at(c.ExpiresAt)).Scan(&version, &epoch)
 		if err != nil {
 			return err
@@ -204,24 +146,18 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 	if !keyed(id) {
 		return fmt.Errorf("raise client epoch: %w", storage.ErrNotFound)
 	}
-	encoded, err := events(audit)
-	if err != nil {
-		return err
+	n, err := s.count(ctx, "raise client epoch", `
+		WITH target AS (
+			SELECT id FROM clients WHERE $2::text = '' OR id = $2::text ORDER BY id FOR UPDATE
+		), changed AS (
+			UPDATE clients SET auth_epoch = greatest(auth_epoch + 1, $3) FROM target WHERE clients.id = target.id
+			RETURNING clients.id
+		), `+tellClient+`, log AS (`+insertAudit+` WHERE $2::text = '' OR EXISTS (SELECT FROM changed))
+		SELECT count(*) FROM changed`, events(audit), id, now.UnixMicro())
+	if err == nil && n == 0 && id != "" {
+		return fmt.Errorf("raise client epoch: %w", storage.ErrNotFound)
 	}
-	return s.do(ctx, "raise client epoch", func(ctx context.Context) error {
-		n, err := s.count(ctx, `
-			WITH target AS (
-				SELECT id FROM clients WHERE $2::text = '' OR id = $2::text ORDER BY id FOR UPDATE
-			), changed AS (
-				UPDATE clients SET auth_epoch = greatest(auth_epoch + 1, $3) FROM target WHERE clients.id = target.id
-				RETURNING clients.id
-			), `+tellClient+`, log AS (`+insertAudit+` WHERE $2::text = '' OR EXISTS (SELECT FROM changed))
-			SELECT count(*) FROM changed`, encoded, id, now.UnixMicro())
-		if err == nil && n == 0 && id != "" {
-			return storage.ErrNotFound
-		}
-		return err
-	})
+	return err
 }
 
 // RemoveClient implements storage.Clients.
@@ -229,12 +165,6 @@ func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.Audi
 	if !keyed(id) {
 		return fmt.Errorf("remove client: %w", storage.ErrNotFound)
 	}
-	encoded, err := events(audit)
-	if err != nil {
-		return err
-	}
-	return s.one(ctx, "remove client", `
-		WITH changed AS (DELETE FROM clients WHERE id = $2::text RETURNING id),
-		`+tellClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
-		SELECT count(*) FROM changed`, encoded, id)
+	return s.execOne(ctx, "remove client",
+		`WITH changed AS (DELETE FROM clients WHERE id = $2::text RETURNING id), `+tellClient+logChanged, events(audit), id)
 }

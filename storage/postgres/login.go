@@ -5,58 +5,44 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
+var beginLogin = `
+	WITH network AS (
+		SELECT EXISTS (SELECT FROM throttles WHERE key = $9 AND at > $1) AS known
+	), asked AS (
+		SELECT key, max(tolerance) * interval '1 microsecond' AS tolerance, max(step) * interval '1 microsecond' AS step
+		FROM (
+			SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[]) AS u (key, tolerance, step)
+			UNION ALL
+			SELECT u.* FROM network, unnest($5::bytea[], $6::bigint[], $7::bigint[]) AS u (key, tolerance, step) WHERE NOT network.known
+		) AS u GROUP BY key
+	), ` + takeAttempts + `
+	SELECT network.known, ceil(extract(epoch FROM verdict.wait) * 1000000)::bigint, ` + row.Names("u.", row.User) + `
+	FROM network, verdict LEFT JOIN users u ON u.username = $8`
+
 // BeginLogin implements storage.Users.
-func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (check *storage.LoginCheck, err error) {
-	always, stranger := arrange(a.Always), arrange(a.Stranger)
+func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error) {
+	always, untrusted := arrange(a.Always), arrange(a.Untrusted)
 	username := &a.Username
 	if !keyed(a.Username) {
-		username = nil // Nobody has such a name; the attempt counts all the same.
+		username = nil // no user can have such a name; the attempt counts all the same
 	}
-	err = s.do(ctx, "begin login", func(ctx context.Context) error {
-		var u storage.User
+	return queryRow(ctx, s, "begin login", func(r pgx.CollectableRow) (*storage.LoginCheck, error) {
+		var check storage.LoginCheck
 		var wait int64
-		check = &storage.LoginCheck{}
-		err := s.pool.QueryRow(ctx, `
-			WITH place AS (
-				SELECT EXISTS (SELECT FROM throttles WHERE key = $9 AND at > $1) AS known
-			), asked AS (
-				SELECT key, max(tolerance) * interval '1 microsecond' AS tolerance, max(step) * interval '1 microsecond' AS step
-				FROM (
-					SELECT * FROM unnest($2::bytea[], $3::bigint[], $4::bigint[]) AS u (key, tolerance, step)
-					UNION ALL
-					SELECT u.* FROM place, unnest($5::bytea[], $6::bigint[], $7::bigint[]) AS u (key, tolerance, step) WHERE NOT place.known
-				) AS u GROUP BY key
-			), `+takeAttempts+`
-			SELECT place.known, ceil(extract(epoch FROM verdict.wait) * 1000000)::bigint,
-				u.id, u.username, u.email, u.password_hash, coalesce(u.active, false), coalesce(u.staff, false),
-				u.auth_epoch, u.created_at, u.last_login
-			FROM place, verdict LEFT JOIN users u ON u.username = $8`,
-			at(a.Now), always.keys, always.tolerance, always.step, stranger.keys, stranger.tolerance, stranger.step,
-			username, digest(a.Known),
-		).Scan(&check.KnownPlace, &wait,
-			(*zeronull.Int8)(&u.ID), (*zeronull.Text)(&u.Username), (*zeronull.Text)(&u.Email), (*zeronull.Text)(&u.PasswordHash),
-			&u.Active, &u.Staff, (*zeronull.Int8)(&u.AuthEpoch), (*instant)(&u.CreatedAt), (*instant)(&u.LastLogin))
-		if err != nil {
-			return err
-		}
-		check.RetryAfter = time.Duration(wait) * time.Microsecond
-		if u.ID != 0 {
-			check.User = &u
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return check, nil
+		var u storage.User
+		err := r.Scan(append([]any{&check.KnownNetwork, &wait}, row.Fields(target, row.User(&u))...)...)
+		check.RetryAfter, check.User = time.Duration(wait)*time.Microsecond, found(&u)
+		return &check, err
+	}, beginLogin, at(a.Now), always.keys, always.tolerance, always.step, untrusted.keys, untrusted.tolerance, untrusted.step,
+		username, digest(a.Known))
 }
 
-// finishLogin queues what a successful login changes. Locks are taken in the order buckets, known place, user:
+// finishLogin queues what a successful login changes. Locks are taken in the order buckets, known network, user,
 // the same in every process.
 func finishLogin(b *pgx.Batch, login *storage.Login) {
 	if len(login.GiveBack) > 0 {

@@ -92,7 +92,7 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
 	replace := strings.NewReplacer("TABLE_NAME", p.table, "PARTITION_NAME", p.name, "OPTIONS", p.options, "LOCK_TIMEOUT", lockTimeout,
 		"LOWEST", storage.FirstID(p.from).String(), "ABOVE", storage.FirstID(p.to).String(), "MOST", strconv.Itoa(maxStray))
-	err = s.attempt(ctx, "create partition "+p.name, replace.Replace(`
+	err = s.alter(ctx, "create partition "+p.name, replace.Replace(`
 		DO $$
 		DECLARE
 			stray bigint;
@@ -176,7 +176,7 @@ func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err er
 // dropped: that needs a lock on all grants, for the blink that the catalog takes. Both look once more under their lock.
 func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (gone bool, err error) {
 	replace := strings.NewReplacer("PARTITION_NAME", name, "LOCK_TIMEOUT", lockTimeout, "NOW", now.UTC().Format(time.RFC3339Nano))
-	err = s.attempt(ctx, "empty partition "+name, replace.Replace(`
+	err = s.alter(ctx, "empty partition "+name, replace.Replace(`
 		DO $$
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
@@ -186,7 +186,7 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 			END IF;
 		END $$`))
 	if err == nil {
-		err = s.attempt(ctx, "drop partition "+name, replace.Replace(`
+		err = s.alter(ctx, "drop partition "+name, replace.Replace(`
 		DO $$
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
@@ -206,13 +206,10 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 	return gone, err
 }
 
-// attempt runs a statement that changes the schema. When someone holds a lock, or another replica was faster, there is
-// nothing to do now and no error: the next Maintain looks again.
-func (s *Store) attempt(ctx context.Context, what, statement string) error {
-	err := s.do(ctx, what, func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
-		return err
-	})
+// alter runs a statement that changes the schema. If another session holds a lock, or another replica was faster, it returns no
+// error: the next Maintain tries again.
+func (s *Store) alter(ctx context.Context, what, statement string) error {
+	err := s.exec(ctx, what, statement, pgx.QueryExecModeSimpleProtocol)
 	if later(err) {
 		s.log.InfoContext(ctx, "partition left for later", "act", what, "error", err)
 		return nil

@@ -13,25 +13,18 @@ func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time
 	if !keyed(jti) {
 		return fmt.Errorf("revoke token: jti: %w", errText)
 	}
-	encoded, err := events(audit)
-	if err != nil {
-		return err
-	}
-	return s.do(ctx, "revoke token", func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, `
-			WITH log AS (`+insertAudit+`)
-			INSERT INTO revoked_tokens AS t (jti, expires_at) VALUES ($2, $3)
-			ON CONFLICT (jti) DO UPDATE SET expires_at = greatest(t.expires_at, excluded.expires_at)`, encoded, jti, at(expiresAt))
-		return err
-	})
+	return s.exec(ctx, "revoke token", `
+		WITH log AS (`+insertAudit+`)
+		INSERT INTO revoked_tokens AS t (jti, expires_at) VALUES ($2, $3)
+		ON CONFLICT (jti) DO UPDATE SET expires_at = greatest(t.expires_at, excluded.expires_at)`, events(audit), jti, at(expiresAt))
 }
 
 // TokenState implements storage.RevokedTokens.
 func (s *Store) TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error) {
-	if !keyed(jti, clientID) {
-		return &storage.TokenState{}, nil
-	}
 	var state storage.TokenState
+	if !keyed(jti, clientID) {
+		return &state, nil
+	}
 	err := s.do(ctx, "read token state", func(ctx context.Context) error {
 		return s.pool.QueryRow(ctx, `
 			SELECT EXISTS (SELECT FROM revoked_tokens WHERE jti = $1), c.id IS NOT NULL, coalesce(c.disabled, false), coalesce(c.auth_epoch, 0)

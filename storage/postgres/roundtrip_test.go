@@ -114,7 +114,7 @@ func acts(s *postgres.Store) []act {
 		{"BeginLogin", func(ctx context.Context) error {
 			_, err := s.BeginLogin(ctx, storage.LoginAttempt{
 				Username: "ann", Now: noon, Known: storage.Digest{3},
-				Always: []storage.Bucket{bucket}, Stranger: []storage.Bucket{other},
+				Always: []storage.Bucket{bucket}, Untrusted: []storage.Bucket{other},
 			})
 			return err
 		}},

@@ -11,11 +11,11 @@ import (
 	"latchkey/storage"
 )
 
-// takeAttempts takes one attempt from each row of the CTE asked (key, tolerance, step), at the time $1: the theoretical
-// arrival time moves on by step, unless it is more than tolerance ahead. When a bucket is seen to be empty nothing is
-// taken. The condition is judged once more under the row's lock, so that concurrent callers never take more than
-// there is; who loses such a race may leave an attempt in another bucket, which only makes it stricter.
-// Rows are locked in the order of the keys: no deadlocks. A time that is too far ahead to be true counts as now: see storage.Bucket.
+// takeAttempts takes one attempt from each row of the CTE asked (key, tolerance, step), at the time $1: the theoretical arrival time
+// advances by step, unless it is more than tolerance ahead. If a bucket is empty, nothing is taken. The condition is checked again
+// under the row's lock, so that concurrent callers never take more than there is; a caller that loses such a race may have taken
+// from another bucket, which only makes that one stricter.
+// Rows are locked in the order of the keys, which avoids deadlocks. A time that is implausibly far ahead counts as now: see storage.Bucket.
 const takeAttempts = `
 	seen AS (
 		SELECT asked.key, asked.tolerance, asked.step,
@@ -37,21 +37,21 @@ const takeAttempts = `
 			FROM asked WHERE asked.key = t.key)
 		RETURNING t.key
 	), verdict AS (
-		-- Who lost a race doesn't see the row that won: the bucket was emptied just now, one step is the longest wait.
+		-- The loser of a race doesn't see the winner's row: the bucket was emptied just now, so one step is the longest wait.
 		SELECT coalesce(max(CASE WHEN tat - tolerance > $1::timestamptz THEN tat - tolerance - $1::timestamptz
 			WHEN (SELECT bool_and(tat - tolerance <= $1::timestamptz) FROM seen) AND key NOT IN (SELECT key FROM taken) THEN step END),
 			interval '0') AS wait
 		FROM seen
 	)`
 
-// askedBuckets makes the CTE asked of $2 … $4.
+// askedBuckets is the CTE asked with the buckets in $2 … $4.
 const askedBuckets = `
 	asked AS (
 		SELECT key, tolerance * interval '1 microsecond' AS tolerance, step * interval '1 microsecond' AS step
 		FROM unnest($2::bytea[], $3::bigint[], $4::bigint[]) AS u (key, tolerance, step)
 	)`
 
-// columns are buckets as arrays, in the order of the keys, each key once. tolerance is how far the theoretical arrival
+// columns are buckets as arrays, sorted by key, each key once. tolerance is how far the theoretical arrival
 // time may be ahead; tolerance and step are in microseconds.
 type columns struct {
 	keys            [][]byte
@@ -72,19 +72,15 @@ func arrange(buckets []storage.Bucket) columns {
 }
 
 // TakeAttempts implements storage.Throttles.
-func (s *Store) TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (wait time.Duration, err error) {
+func (s *Store) TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error) {
 	if len(buckets) == 0 {
 		return 0, nil
 	}
 	c := arrange(buckets)
-	err = s.do(ctx, "take attempts", func(ctx context.Context) error {
-		micros, err := s.count(ctx, `
-			WITH `+askedBuckets+`, `+takeAttempts+`
-			SELECT ceil(extract(epoch FROM wait) * 1000000)::bigint FROM verdict`, at(now), c.keys, c.tolerance, c.step)
-		wait = time.Duration(micros) * time.Microsecond
-		return err
-	})
-	return wait, err
+	micros, err := s.count(ctx, "take attempts", `
+		WITH `+askedBuckets+`, `+takeAttempts+`
+		SELECT ceil(extract(epoch FROM wait) * 1000000)::bigint FROM verdict`, at(now), c.keys, c.tolerance, c.step)
+	return time.Duration(micros) * time.Microsecond, err
 }
 
 // GiveBackAttempts implements storage.Throttles.
@@ -92,11 +88,9 @@ func (s *Store) GiveBackAttempts(ctx context.Context, now time.Time, buckets ...
 	if len(buckets) == 0 {
 		return nil
 	}
-	return s.do(ctx, "give back attempts", func(ctx context.Context) error {
-		b := &pgx.Batch{}
-		giveBack(b, buckets)
-		return s.batch(ctx, b)
-	})
+	b := &pgx.Batch{}
+	giveBack(b, buckets)
+	return s.batch(ctx, "give back attempts", b)
 }
 
 // giveBack queues the return of one attempt to each bucket. A bucket without a row is full already.

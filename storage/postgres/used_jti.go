@@ -13,8 +13,5 @@ func (s *Store) UseJTI(ctx context.Context, clientID string, jti storage.Digest,
 	if !keyed(clientID) {
 		return fmt.Errorf("use jti: client: %w", errText)
 	}
-	return s.do(ctx, "use jti", func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, `INSERT INTO used_jtis (client_id, jti, expires_at) VALUES ($1, $2, $3)`, clientID, jti[:], at(expiresAt))
-		return err
-	})
+	return s.exec(ctx, "use jti", `INSERT INTO used_jtis (client_id, jti, expires_at) VALUES ($1, $2, $3)`, clientID, jti[:], at(expiresAt))
 }

@@ -14,7 +14,7 @@ import (
 	"latchkey/storage"
 )
 
-// keyed tells whether text parameters that name rows are such that a row can have them.
+// keyed reports whether rows can have these texts as keys.
 func keyed(keys ...string) bool {
 	for _, key := range keys {
 		if len(key) > 4096 || !clean(key) {
@@ -24,10 +24,10 @@ func keyed(keys ...string) bool {
 	return true
 }
 
-// clean tells whether Postgres can keep a text as it is.
+// clean reports whether Postgres can store a text unchanged.
 func clean(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// plain makes descriptive text (an address, a user agent) storable: it must never fail the write it comes with.
+// plain makes descriptive text (an address, a user agent) storable, so that it never makes the write fail that it is part of.
 func plain(s string) string {
 	if strings.IndexByte(s, 0) >= 0 {
 		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
@@ -35,27 +35,39 @@ func plain(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// document makes a JSON parameter storable as jsonb, which takes neither \u0000 nor halves of surrogate pairs.
-// nil stands for NULL.
-func document(raw json.RawMessage) (any, error) {
+// encoded returns a list of our own structs as a jsonb parameter. None of their fields can fail to be encoded.
+func encoded(list any) string {
+	raw, err := json.Marshal(list)
+	if err != nil {
+		panic(err)
+	}
+	return document(raw).(string)
+}
+
+// stamp returns a time as text for a field of encoded.
+func stamp(t time.Time) string { return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) }
+
+// document returns a JSON document as a jsonb parameter; jsonb accepts neither \u0000 nor halves of surrogate pairs. An empty one is
+// NULL, and Postgres refuses one that is not JSON.
+func document(raw json.RawMessage) any {
 	if len(raw) == 0 {
-		return nil, nil
+		return nil
 	}
 	if !bytes.Contains(raw, []byte(`\u`)) && utf8.Valid(raw) {
-		return string(raw), nil
+		return string(raw)
 	}
-	// encoding/json makes U+FFFD of what is no valid text.
+	// Decoding replaces invalid text with U+FFFD.
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	if err := decoder.Decode(&value); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
+		return plain(string(raw))
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil {
-		return nil, err
+		return plain(string(raw))
 	}
-	return withoutNUL(encoded), nil
+	return withoutNUL(encoded)
 }
 
 // withoutNUL replaces the escape \u0000, but not an escaped backslash followed by u0000.
@@ -84,7 +96,7 @@ func at(t time.Time) any {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// instant scans a time in UTC; NULL is the zero time.
+// instant scans a time in UTC; NULL becomes the zero time.
 type instant time.Time
 
 // ScanTimestamptz implements pgtype.TimestamptzScanner.
@@ -108,7 +120,7 @@ func digest(d storage.Digest) []byte {
 	return d[:]
 }
 
-// digestTo scans a Digest; NULL is the zero one.
+// digestTo scans a Digest; NULL becomes the zero digest.
 type digestTo storage.Digest
 
 // ScanBytes implements pgtype.BytesScanner.
@@ -124,24 +136,28 @@ func (d *digestTo) ScanBytes(v []byte) error {
 // uuid is an ID or TokenID as a parameter; the zero one is NULL.
 func uuid[T ~[16]byte](id T) zeronull.UUID { return zeronull.UUID(id) }
 
-// words splits what strings.Join(…, " ") made.
-func words(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, " ")
-}
-
-// wordsTo scans what strings.Join(…, " ") made.
+// wordsTo scans what strings.Join(…, " ") returned.
 type wordsTo []string
 
 // ScanText implements pgtype.TextScanner.
 func (w *wordsTo) ScanText(v pgtype.Text) error {
-	*w = words(v.String)
+	*w = nil
+	if v.String != "" {
+		*w = strings.Split(v.String, " ")
+	}
 	return nil
 }
 
-// limited makes a LIMIT of a limit whose zero means none.
+// boolTo scans a bool; NULL becomes false.
+type boolTo bool
+
+// ScanBool implements pgtype.BoolScanner.
+func (b *boolTo) ScanBool(v pgtype.Bool) error {
+	*b = boolTo(v.Bool && v.Valid)
+	return nil
+}
+
+// limited returns the LIMIT of a filter whose zero limit means no limit.
 func limited(n int) any {
 	if n <= 0 {
 		return nil

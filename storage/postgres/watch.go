@@ -18,12 +18,22 @@ import (
 )
 
 const (
-	// pollEvery is how often the versions are read beside LISTEN: behind a pooler in transaction mode LISTEN
-	// succeeds and nothing ever comes. Half of what Watch promises, so that there is time to read.
+	// pollEvery is how often the versions are read in addition to LISTEN: behind a pooler in transaction mode LISTEN succeeds, but
+	// notifications never arrive. It is half of what Watch promises, to leave time for reading.
 	pollEvery = 500 * time.Millisecond
 	// maxBackoff is the longest wait before another attempt to connect.
 	maxBackoff = 2 * time.Second
 )
+
+// tell returns the CTE told, which notifies every server if the CTE changed has rows. id is the SQL of the row's ID, ” for any row.
+// It counts the rows, so that it locks the row of changes only after all of theirs, in the same order everywhere.
+func tell(kind storage.ChangeKind, id string) string {
+	return strings.NewReplacer("KIND", string(kind), "ID", id).Replace(`
+	told AS (
+		UPDATE changes SET version = version + 1 WHERE kind = 'KIND' AND (SELECT count(*) FROM changed) > 0
+		RETURNING pg_notify('latchkey_changes', kind || ':' || version || ':' || ID)
+	)`)
+}
 
 // Watch implements storage.Store. It holds one connection of its own, outside the pool and not traced.
 func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
@@ -61,7 +71,7 @@ func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
 func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (connected bool, err error) {
 	cc := s.pool.Config().ConnConfig.Copy()
 	cc.Tracer = nil
-	// The waits for a notification end by their deadline: nothing runs at the server that could be cancelled.
+	// A wait for a notification ends at its deadline: no statement is running that could be cancelled.
 	cc.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
 	}
@@ -79,7 +89,7 @@ func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (co
 	if _, err := conn.Exec(dial, `LISTEN latchkey_changes`); err != nil {
 		return false, err
 	}
-	// Read after LISTEN: what is committed from here on is either in the versions or comes as a notification.
+	// Read after LISTEN: whatever is committed from here on is either in the versions or arrives as a notification.
 	w := watcher{conn: conn, timeout: s.timeout}
 	if w.seen, err = w.versions(ctx); err != nil {
 		return false, err
@@ -92,21 +102,21 @@ func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (co
 	}
 }
 
-// watcher compares what it is told with the versions it has reported.
+// watcher compares notifications with the versions it has reported.
 type watcher struct {
 	conn    *pgx.Conn
 	timeout time.Duration
 	seen    map[storage.ChangeKind]int64
 }
 
-// next waits for one notification or, when none comes, reads the versions.
+// next waits for one notification; if none arrives, it reads the versions.
 func (w *watcher) next(ctx context.Context, changed func(storage.Change)) error {
 	wait, cancel := context.WithTimeout(ctx, pollEvery)
 	notification, err := w.conn.WaitForNotification(wait)
 	cancel()
 	switch {
 	case err == nil:
-		w.told(notification.Payload, changed)
+		w.notified(notification.Payload, changed)
 		return nil
 	case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 		return err
@@ -124,9 +134,9 @@ func (w *watcher) next(ctx context.Context, changed func(storage.Change)) error 
 	return nil
 }
 
-// told reports a notification "kind:version:id". The row of changes puts the writers of one kind in an order, so a
-// version that isn't the next one means that notifications were missed, and then any row may have changed.
-func (w *watcher) told(payload string, changed func(storage.Change)) {
+// notified reports a notification "kind:version:id". The row of changes serialises the writers of one kind, so a version that is
+// not the next one means that notifications were missed, and then any row may have changed.
+func (w *watcher) notified(payload string, changed func(storage.Change)) {
 	name, rest, _ := strings.Cut(payload, ":")
 	number, id, _ := strings.Cut(rest, ":")
 	kind := storage.ChangeKind(name)

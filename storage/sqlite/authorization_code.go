@@ -4,52 +4,40 @@ import (
 	"context"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // CreateAuthorizationCode implements [storage.AuthorizationCodes].
-func (s *Store) CreateAuthorizationCode(ctx context.Context, a *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
-	if !keyed(a.ClientID, a.RedirectURI) {
+func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
+	if !keyed(c.ClientID, c.RedirectURI) {
 		return interpret("create authorization code", errText)
 	}
-	return s.write(ctx, "create authorization code", func(c conn) error {
-		_, err := c.exec(`
-			INSERT INTO authorization_codes (hash, client_id, user_id, session_id, user_epoch, client_epoch, redirect_uri, code_challenge,
-				scope, audience, nonce, auth_time, amr, claims, created_at, valid_until, expires_at, redeemed_at, grant_id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			a.Hash[:], a.ClientID, a.UserID, id(a.SessionID), a.UserEpoch, a.ClientEpoch, a.RedirectURI, plain(a.CodeChallenge),
-			plain(words(a.Scope)), plain(words(a.Audience)), plain(a.Nonce), micros(a.AuthTime), plain(words(a.AMR)), plain(a.Claims),
-			micros(a.CreatedAt), micros(a.ValidUntil), micros(a.ExpiresAt), micros(a.RedeemedAt), id(a.GrantID))
-		if err != nil {
+	return s.write(ctx, "create authorization code", func(tx conn) error {
+		if err := tx.insert("authorization_codes", row.AuthorizationCode(c)); err != nil {
 			return err
 		}
-		return c.audit(audit...)
+		return tx.audit(audit...)
 	})
 }
 
+var codeByHash = `
+	SELECT ` + row.Names("a.", row.AuthorizationCode) + `, ` + joinedUser + `
+	FROM authorization_codes AS a LEFT JOIN users AS u ON u.id = a.user_id
+	WHERE a.hash = ?`
+
 // AuthorizationCode implements [storage.AuthorizationCodes].
 func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error) {
-	live, err := one(s.reader(ctx), scanLiveAuthorizationCode, `
-		SELECT a.hash, a.client_id, a.user_id, a.session_id, a.user_epoch, a.client_epoch, a.redirect_uri, a.code_challenge,
-			a.scope, a.audience, a.nonce, a.auth_time, a.amr, a.claims, a.created_at, a.valid_until, a.expires_at, a.redeemed_at,
-			a.grant_id, `+joinedUser+`
-		FROM authorization_codes AS a LEFT JOIN users AS u ON u.id = a.user_id
-		WHERE a.hash = ?`, hash[:])
+	live, err := one(s.reader(ctx), func(r scanner) (*storage.LiveAuthorizationCode, error) {
+		var c storage.LiveAuthorizationCode
+		var u storage.User
+		err := r.Scan(row.Fields(field, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithoutPassword(&u))...)
+		if err != nil {
+			return nil, err
+		}
+		c.User = found(&u)
+		return &c, nil
+	}, codeByHash, hash[:])
 	return live, interpret("read authorization code", err)
-}
-
-func scanLiveAuthorizationCode(row scanner) (*storage.LiveAuthorizationCode, error) {
-	var a storage.LiveAuthorizationCode
-	var u userDest
-	fields := []any{
-		bytesTo(a.Hash[:]), &a.ClientID, &a.UserID, bytesTo(a.SessionID[:]), &a.UserEpoch, &a.ClientEpoch, &a.RedirectURI, &a.CodeChallenge,
-		wordsTo(&a.Scope), wordsTo(&a.Audience), &a.Nonce, timeTo(&a.AuthTime), wordsTo(&a.AMR), &a.Claims, timeTo(&a.CreatedAt),
-		timeTo(&a.ValidUntil), timeTo(&a.ExpiresAt), timeTo(&a.RedeemedAt), bytesTo(a.GrantID[:]),
-	}
-	if err := row.Scan(append(fields, u.fields()...)...); err != nil {
-		return nil, err
-	}
-	a.User = u.user()
-	return &a, nil
 }
 
 // RedeemAuthorizationCode implements [storage.AuthorizationCodes].

@@ -3,27 +3,16 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
-const clientColumns = `id, metadata, secret_mac, previous_secret_mac, previous_secret_expires_at, disabled, auth_epoch,
-	version, created_at, updated_at, origin, registration_mac, registration_key, expires_at`
-
-func scanClient(row scanner) (*storage.Client, error) {
-	var c storage.Client
-	var metadata string
-	err := row.Scan(&c.ID, &metadata, bytesTo(c.SecretMAC[:]), bytesTo(c.PreviousSecretMAC[:]),
-		timeTo(&c.PreviousSecretExpiresAt), &c.Disabled, &c.AuthEpoch, &c.Version, timeTo(&c.CreatedAt), timeTo(&c.UpdatedAt),
-		&c.Origin, bytesTo(c.RegistrationMAC[:]), bytesTo(c.RegistrationKey[:]), timeTo(&c.ExpiresAt))
-	if err != nil {
-		return nil, err
-	}
-	c.Metadata = json.RawMessage(metadata)
-	return &c, nil
-}
+var (
+	clientColumns        = row.Names("", row.Client)
+	clientByRegistration = `SELECT ` + clientColumns + ` FROM clients WHERE registration_key = ?`
+)
 
 // CreateClient implements [storage.Clients].
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
@@ -47,18 +36,11 @@ func begun(c *storage.Client) *storage.Client {
 }
 
 func (c conn) createClient(new *storage.Client, audit *storage.AuditEvent) error {
-	_, err := c.exec(`
-		INSERT INTO clients (`+clientColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		new.ID, string(new.Metadata), digest(new.SecretMAC), digest(new.PreviousSecretMAC), micros(new.PreviousSecretExpiresAt),
-		new.Disabled, new.AuthEpoch, new.Version, micros(new.CreatedAt), micros(new.UpdatedAt), string(new.Origin),
-		digest(new.RegistrationMAC), digest(new.RegistrationKey), micros(new.ExpiresAt))
-	if err != nil {
+	if err := c.insert("clients", row.Client(new)); err != nil {
 		return err
 	}
 	return c.changed(storage.ChangeClient, audit)
 }
-
-const clientByRegistration = `SELECT ` + clientColumns + ` FROM clients WHERE registration_key = ?`
 
 // CreateRegisteredClient implements [storage.Clients].
 func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, limit int, audit *storage.AuditEvent) (*storage.Client, error) {
@@ -70,7 +52,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	}
 	var stored *storage.Client
 	err := s.write(ctx, "create registered client", func(tx conn) (err error) {
-		stored, err = one(tx, scanClient, clientByRegistration, c.RegistrationKey[:])
+		stored, err = one(tx, scan(row.Client), clientByRegistration, c.RegistrationKey[:])
 		switch {
 		case isNoRow(err):
 			err = tx.createWithin(begun(c), limit, audit)
@@ -80,7 +62,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 		if err != nil {
 			return err
 		}
-		stored, err = one(tx, scanClient, clientByRegistration, c.RegistrationKey[:])
+		stored, err = one(tx, scan(row.Client), clientByRegistration, c.RegistrationKey[:])
 		return err
 	})
 	if err != nil {
@@ -111,13 +93,13 @@ func (c conn) createWithin(new *storage.Client, limit int, audit *storage.AuditE
 
 // Client implements [storage.Clients].
 func (s *Store) Client(ctx context.Context, id string) (*storage.Client, error) {
-	c, err := one(s.reader(ctx), scanClient, `SELECT `+clientColumns+` FROM clients WHERE id = ?`, id)
+	c, err := one(s.reader(ctx), scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = ?`, id)
 	return c, interpret("read client", err)
 }
 
 // ListClients implements [storage.Clients].
 func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
-	list, err := all(s.reader(ctx), scanClient,
+	list, err := all(s.reader(ctx), scan(row.Client),
 		`SELECT `+clientColumns+` FROM clients WHERE id > ? ORDER BY id LIMIT ?`, after, max(limit, 0))
 	return list, interpret("list clients", err)
 }
@@ -186,7 +168,7 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 // RemoveClient implements [storage.Clients].
 func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
 	return s.write(ctx, "remove client", func(c conn) error {
-		if err := c.must(audit, `DELETE FROM clients WHERE id = ?`, id); err != nil {
+		if err := c.execOne(audit, `DELETE FROM clients WHERE id = ?`, id); err != nil {
 			return err
 		}
 		return c.changed(storage.ChangeClient, nil)

@@ -5,6 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // conn runs statements, each prepared once: on the writer within its transaction, or on one of the readers.
@@ -18,7 +22,7 @@ type scanner interface {
 	Scan(dest ...any) error
 }
 
-// exec runs a statement and says how many rows it wrote.
+// exec runs a statement and returns how many rows it wrote.
 func (c conn) exec(query string, args ...any) (int64, error) {
 	stmt, err := c.prepare(c.ctx, query)
 	if err != nil {
@@ -31,6 +35,29 @@ func (c conn) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// execOne runs a statement that writes a row, and stores the audit event. ErrNotFound: it wrote none.
+func (c conn) execOne(audit *storage.AuditEvent, query string, args ...any) error {
+	n, err := c.exec(query, args...)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return storage.ErrNotFound
+	}
+	return c.audit(audit)
+}
+
+// insert stores a row.
+func (c conn) insert(table string, columns []row.Column) error {
+	names := make([]string, 0, len(columns))
+	for _, column := range columns {
+		names = append(names, column.Name)
+	}
+	_, err := c.exec(`INSERT INTO `+table+` (`+strings.Join(names, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(names)-1)+`)`,
+		row.Fields(field, columns)...)
+	return err
+}
+
 // row reads one row, or fails with sql.ErrNoRows.
 func (c conn) row(query string, args []any, dest ...any) error {
 	stmt, err := c.prepare(c.ctx, query)
@@ -40,10 +67,21 @@ func (c conn) row(query string, args []any, dest ...any) error {
 	return stmt.QueryRowContext(c.ctx, args...).Scan(dest...)
 }
 
-// isNoRow tells that row or one found nothing.
+// isNoRow reports whether row or one found nothing.
 func isNoRow(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
-// one reads one row into what scan makes of it.
+// scan returns the function that reads one row into a T.
+func scan[T any](columns func(*T) []row.Column) func(scanner) (*T, error) {
+	return func(r scanner) (*T, error) {
+		v := new(T)
+		if err := r.Scan(row.Fields(field, columns(v))...); err != nil {
+			return nil, err
+		}
+		return v, nil
+	}
+}
+
+// one reads one row.
 func one[T any](c conn, scan func(scanner) (T, error), query string, args ...any) (T, error) {
 	stmt, err := c.prepare(c.ctx, query)
 	if err != nil {
@@ -75,7 +113,7 @@ func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any
 	return list, rows.Err()
 }
 
-// reader gives the connections that read.
+// reader returns the connections that read.
 func (s *Store) reader(ctx context.Context) conn {
 	return conn{ctx: ctx, prepare: s.prepareRead}
 }

@@ -5,43 +5,10 @@ import (
 	"slices"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
-const (
-	consentColumns = `k.user_id, k.client_id, k.scope, k.audience, k.fingerprint, k.created_at, k.updated_at`
-	// joinedConsent are the columns of a consent k that may not be there.
-	joinedConsent = `k.user_id IS NOT NULL, coalesce(k.user_id, 0), coalesce(k.client_id, ''), coalesce(k.scope, ''),
-		coalesce(k.audience, ''), k.fingerprint, k.created_at, k.updated_at`
-)
-
-func consentFields(k *storage.Consent) []any {
-	return []any{
-		&k.UserID, &k.ClientID, wordsTo(&k.Scope), wordsTo(&k.Audience), bytesTo(k.Fingerprint[:]), timeTo(&k.CreatedAt), timeTo(&k.UpdatedAt),
-	}
-}
-
-func scanConsent(row scanner) (*storage.Consent, error) {
-	var k storage.Consent
-	if err := row.Scan(consentFields(&k)...); err != nil {
-		return nil, err
-	}
-	return &k, nil
-}
-
-// consentDest reads joinedConsent.
-type consentDest struct {
-	exists bool
-	row    storage.Consent
-}
-
-func (d *consentDest) fields() []any { return append([]any{&d.exists}, consentFields(&d.row)...) }
-
-func (d *consentDest) consent() *storage.Consent {
-	if !d.exists {
-		return nil
-	}
-	return &d.row
-}
+var consentColumns = row.Names("", row.Consent)
 
 // GrantConsent implements [storage.Consents].
 func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *storage.AuditEvent) error {
@@ -49,20 +16,18 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 		return interpret("grant consent", storage.ErrNotFound)
 	}
 	return s.write(ctx, "grant consent", func(c conn) error {
-		before, err := one(c, scanConsent,
-			`SELECT `+consentColumns+` FROM consents AS k WHERE k.user_id = ? AND k.client_id = ?`, k.UserID, k.ClientID)
-		if err != nil && !isNoRow(err) {
+		merged := *k
+		before, err := one(c, scan(row.Consent), `SELECT `+consentColumns+` FROM consents WHERE user_id = ? AND client_id = ?`, k.UserID, k.ClientID)
+		switch {
+		case err != nil && !isNoRow(err):
 			return err
-		}
-		scope, audience := k.Scope, k.Audience
-		if before != nil && before.Fingerprint == k.Fingerprint {
-			scope, audience = joined(before.Scope, scope), joined(before.Audience, audience)
+		case err == nil && before.Fingerprint == k.Fingerprint:
+			merged.Scope, merged.Audience = union(before.Scope, k.Scope), union(before.Audience, k.Audience)
 		}
 		_, err = c.exec(`
-			INSERT INTO consents (user_id, client_id, scope, audience, fingerprint, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+			INSERT INTO consents (`+consentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope, audience = excluded.audience,
-				fingerprint = excluded.fingerprint, updated_at = excluded.updated_at`,
-			k.UserID, k.ClientID, plain(words(scope)), plain(words(audience)), digest(k.Fingerprint), micros(k.CreatedAt), micros(k.UpdatedAt))
+				fingerprint = excluded.fingerprint, updated_at = excluded.updated_at`, row.Fields(field, row.Consent(&merged))...)
 		if err != nil {
 			return err
 		}
@@ -70,8 +35,8 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 	})
 }
 
-// joined is a list with what another has and it has not.
-func joined(list, other []string) []string {
+// union returns list followed by the members of other that it does not have.
+func union(list, other []string) []string {
 	list = slices.Clone(list)
 	for _, word := range other {
 		if !slices.Contains(list, word) {
@@ -83,8 +48,8 @@ func joined(list, other []string) []string {
 
 // ListConsents implements [storage.Consents].
 func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error) {
-	list, err := all(s.reader(ctx), scanConsent,
-		`SELECT `+consentColumns+` FROM consents AS k WHERE k.user_id = ? ORDER BY k.client_id LIMIT ?`, userID, max(limit, 0))
+	list, err := all(s.reader(ctx), scan(row.Consent),
+		`SELECT `+consentColumns+` FROM consents WHERE user_id = ? ORDER BY client_id LIMIT ?`, userID, max(limit, 0))
 	return list, interpret("list consents", err)
 }
 

@@ -1,11 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // CreateGrant implements [storage.Grants].
@@ -24,56 +26,39 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 	})
 }
 
-func (c conn) createGrant(g *storage.Grant) error {
-	_, err := c.exec(`
-		INSERT INTO grants (id, client_id, user_id, scope, audience, user_epoch, client_epoch, auth_time, created_at,
-			expires_at, address, user_agent, current_id, generation, window_at, previous_id, previous_retired_at,
-			last_used_at, revoked_at, revoke_reason, session_id, amr, claims)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.ID[:], g.ClientID, g.UserID, plain(words(g.Scope)), plain(words(g.Audience)), g.UserEpoch, g.ClientEpoch, micros(g.AuthTime),
-		micros(g.CreatedAt), micros(g.ExpiresAt), plain(g.Address), plain(g.UserAgent), g.Current[:], g.Generation, micros(g.WindowAt),
-		token(g.Previous), micros(g.PreviousRetiredAt), micros(g.LastUsedAt), micros(g.RevokedAt), plain(g.RevokeReason),
-		id(g.SessionID), plain(words(g.AMR)), plain(g.Claims))
-	return err
-}
+func (c conn) createGrant(g *storage.Grant) error { return c.insert("grants", row.Grant(g)) }
 
-const liveGrants = `
-	SELECT g.id, g.client_id, g.user_id, g.scope, g.audience, g.user_epoch, g.client_epoch, g.auth_time, g.created_at,
-		g.expires_at, g.address, g.user_agent, g.current_id, g.generation, g.window_at, g.previous_id,
-		g.previous_retired_at, g.last_used_at, g.revoked_at, g.revoke_reason, g.session_id, g.amr, g.claims,
-		` + joinedUser + `,
-		c.id IS NOT NULL, coalesce(c.disabled, 0), coalesce(c.auth_epoch, 0)
+var (
+	liveGrants = `
+	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser + `, ` + row.Names("", row.GrantClient) + `
 	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
+	grantByID = liveGrants + ` WHERE g.id = ?`
+)
 
-func scanLiveGrant(row scanner) (*storage.LiveGrant, error) {
+func scanLiveGrant(r scanner) (*storage.LiveGrant, error) {
 	var g storage.LiveGrant
-	var u userDest
-	fields := append([]any{
-		bytesTo(g.ID[:]), &g.ClientID, &g.UserID, wordsTo(&g.Scope), wordsTo(&g.Audience), &g.UserEpoch,
-		&g.ClientEpoch, timeTo(&g.AuthTime), timeTo(&g.CreatedAt), timeTo(&g.ExpiresAt), &g.Address, &g.UserAgent,
-		bytesTo(g.Current[:]), &g.Generation, timeTo(&g.WindowAt), bytesTo(g.Previous[:]), timeTo(&g.PreviousRetiredAt),
-		timeTo(&g.LastUsedAt), timeTo(&g.RevokedAt), &g.RevokeReason, bytesTo(g.SessionID[:]), wordsTo(&g.AMR), &g.Claims,
-	}, u.fields()...)
-	if err := row.Scan(append(fields, &g.ClientExists, &g.ClientDisabled, &g.ClientAuthEpoch)...); err != nil {
+	var u storage.User
+	err := r.Scan(row.Fields(field, row.Grant(&g.Grant), row.UserWithoutPassword(&u), row.GrantClient(&g))...)
+	if err != nil {
 		return nil, err
 	}
-	g.User = u.user()
+	g.User = found(&u)
 	return &g, nil
 }
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	g, err := one(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE g.id = ?`, id[:])
+	g, err := one(s.reader(ctx), scanLiveGrant, grantByID, id[:])
 	return g, interpret("read grant", err)
 }
 
-// alive is what holds, at a time, for a grant g that has not ended.
+// alive is the condition that the grant g, its user and its client are alive at a time.
 const alive = `g.revoked_at IS NULL AND g.expires_at > ?
 	AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = g.user_id AND u.active AND u.auth_epoch = g.user_epoch)
 	AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = g.client_id AND NOT c.disabled AND c.auth_epoch = g.client_epoch)`
 
-// TouchGrant implements [storage.Grants]. A window that began in the future, by the clock of another process, is open
-// while its start is less than its length away.
+// TouchGrant implements [storage.Grants]. A window that began in the future (by the clock of another process) counts as open if it
+// began less than its length ahead.
 func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
 	var windowAt time.Time
 	err := s.write(ctx, "touch grant", func(c conn) error {
@@ -82,7 +67,7 @@ func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.T
 				window_at = CASE WHEN g.window_at > ?1 - ?2 AND g.window_at < ?1 + ?2 THEN g.window_at ELSE ?1 END
 			WHERE g.id = ? AND g.current_id = ? AND `+alive+`
 			RETURNING window_at`,
-			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, timeTo(&windowAt))
+			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, (*timeField)(&windowAt))
 		if isNoRow(err) {
 			return storage.ErrConflict
 		}
@@ -96,17 +81,14 @@ func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.T
 
 // AdvanceGrant implements [storage.Grants].
 func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
-	retired := a.Retired
-	if retired == (storage.TokenID{}) {
-		retired = a.From
-	}
+	retired := cmp.Or(a.Retired, a.From)
 	now := a.Now.UnixMicro()
 	return s.write(ctx, "advance grant", func(c conn) error {
 		n, err := c.exec(`
 			UPDATE grants AS g SET current_id = ?, generation = ?, previous_id = ?,
 				window_at = ?, last_used_at = ?, previous_retired_at = ?
 			WHERE g.id = ? AND g.current_id = ? AND `+alive,
-			a.To[:], a.Generation, token(retired), now, now, now, a.ID[:], a.From[:], now)
+			a.To[:], a.Generation, (*uuidField)(&retired), now, now, now, a.ID[:], a.From[:], now)
 		if err != nil {
 			return err
 		}
@@ -131,7 +113,7 @@ func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, n
 	return err == nil && n > 0, err
 }
 
-// RevokeGrants implements [storage.Grants]. audit is written when a grant was ended.
+// RevokeGrants implements [storage.Grants].
 func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason string, now time.Time, audit *storage.AuditEvent) (int, error) {
 	where, args := selects(f)
 	args = append([]any{now.UnixMicro(), plain(reason)}, args...)
@@ -158,7 +140,7 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 	return list, interpret("list grants", err)
 }
 
-// selects is the condition, the order and the limit of a filter on grants g, with its arguments.
+// selects returns the condition, the order and the limit of a filter on grants g, with its arguments.
 func selects(f storage.GrantFilter) (string, []any) {
 	where, args := []string{`g.id > ?`}, []any{f.After[:]}
 	if f.UserID != 0 {
@@ -176,7 +158,7 @@ func selects(f storage.GrantFilter) (string, []any) {
 	return strings.Join(where, ` AND `) + ` ORDER BY g.id LIMIT ?`, append(args, limit(f.Limit))
 }
 
-// limit is the limit of a filter, whose zero fields select all.
+// limit returns the LIMIT of a filter whose zero limit means no limit.
 func limit(n int) int {
 	if n <= 0 {
 		return -1

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // CreateLogoutNotices implements [storage.LogoutNotices].
@@ -17,34 +18,21 @@ func (s *Store) CreateLogoutNotices(ctx context.Context, notices ...*storage.Log
 
 func (c conn) notices(notices []*storage.LogoutNotice) error {
 	for _, n := range notices {
-		_, err := c.exec(`
-			INSERT INTO logout_notices (id, client_id, user_id, session_id, created_at, next_attempt_at, attempts, expires_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			n.ID[:], plain(n.ClientID), n.UserID, id(n.SessionID), micros(n.CreatedAt), micros(n.NextAttemptAt), n.Attempts, micros(n.ExpiresAt))
-		if err != nil {
+		if err := c.insert("logout_notices", row.LogoutNotice(n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func scanLogoutNotice(row scanner) (*storage.LogoutNotice, error) {
-	var n storage.LogoutNotice
-	err := row.Scan(bytesTo(n.ID[:]), &n.ClientID, &n.UserID, bytesTo(n.SessionID[:]), timeTo(&n.CreatedAt), timeTo(&n.NextAttemptAt),
-		&n.Attempts, timeTo(&n.ExpiresAt))
-	if err != nil {
-		return nil, err
-	}
-	return &n, nil
-}
+var selectLogoutNotices = `SELECT ` + row.Names("", row.LogoutNotice) + ` FROM logout_notices`
 
-// ClaimLogoutNotices implements [storage.LogoutNotices]. It is asked all the time and finds something now and then, so
-// it looks before it takes the lock on the file.
+// ClaimLogoutNotices implements [storage.LogoutNotices]. It is called often and rarely finds a
+// notice, so it looks before it locks the file.
 func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.LogoutNotice, error) {
 	due := func(c conn, limit int) ([]*storage.LogoutNotice, error) {
-		return all(c, scanLogoutNotice, `
-			SELECT id, client_id, user_id, session_id, created_at, next_attempt_at, attempts, expires_at
-			FROM logout_notices WHERE next_attempt_at <= ?1 AND expires_at > ?1 ORDER BY next_attempt_at, id LIMIT ?2`,
+		return all(c, scan(row.LogoutNotice), selectLogoutNotices+`
+			WHERE next_attempt_at <= ?1 AND expires_at > ?1 ORDER BY next_attempt_at, id LIMIT ?2`,
 			now.UnixMicro(), max(limit, 0))
 	}
 	if some, err := due(s.reader(ctx), min(limit, 1)); err != nil || len(some) == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // CreateResource implements [storage.Resources].
@@ -12,9 +13,7 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 		return interpret("create resource", errText)
 	}
 	return s.write(ctx, "create resource", func(c conn) error {
-		_, err := c.exec(`INSERT INTO resources (identifier, name, scopes, created_at) VALUES (?, ?, ?, ?)`,
-			r.Identifier, plain(r.Name), plain(words(r.Scopes)), micros(r.CreatedAt))
-		if err != nil {
+		if err := c.insert("resources", row.Resource(r)); err != nil {
 			return err
 		}
 		return c.changed(storage.ChangeResources, audit)
@@ -23,23 +22,14 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 
 // ListResources implements [storage.Resources].
 func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
-	list, err := all(s.reader(ctx), scanResource,
-		`SELECT identifier, name, scopes, created_at FROM resources ORDER BY identifier`)
+	list, err := all(s.reader(ctx), scan(row.Resource), `SELECT `+row.Names("", row.Resource)+` FROM resources ORDER BY identifier`)
 	return list, interpret("list resources", err)
-}
-
-func scanResource(row scanner) (*storage.Resource, error) {
-	var r storage.Resource
-	if err := row.Scan(&r.Identifier, &r.Name, wordsTo(&r.Scopes), timeTo(&r.CreatedAt)); err != nil {
-		return nil, err
-	}
-	return &r, nil
 }
 
 // RemoveResource implements [storage.Resources].
 func (s *Store) RemoveResource(ctx context.Context, identifier string, audit *storage.AuditEvent) error {
 	return s.write(ctx, "remove resource", func(c conn) error {
-		if err := c.must(audit, `DELETE FROM resources WHERE identifier = ?`, identifier); err != nil {
+		if err := c.execOne(audit, `DELETE FROM resources WHERE identifier = ?`, identifier); err != nil {
 			return err
 		}
 		return c.changed(storage.ChangeResources, nil)

@@ -2,10 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // CreateSigningKey implements [storage.SigningKeys].
@@ -20,12 +20,7 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 		if err != nil {
 			return err
 		}
-		_, err = c.exec(`
-			INSERT INTO signing_keys (kid, algorithm, sequence, sealed, public_key, created_at, activates_at, retires_at, expires_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			k.KID, k.Algorithm, k.Sequence, k.Sealed, string(k.Public), micros(k.CreatedAt), micros(k.ActivatesAt),
-			micros(k.RetiresAt), micros(k.ExpiresAt))
-		if err != nil {
+		if err := c.insert("signing_keys", row.SigningKey(k)); err != nil {
 			return err
 		}
 		return c.changed(storage.ChangeSigningKeys, audit)
@@ -34,28 +29,15 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 
 // ListSigningKeys implements [storage.SigningKeys].
 func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
-	list, err := all(s.reader(ctx), scanSigningKey, `
-		SELECT kid, algorithm, sequence, sealed, public_key, created_at, activates_at, retires_at, expires_at
-		FROM signing_keys ORDER BY algorithm, sequence`)
+	list, err := all(s.reader(ctx), scan(row.SigningKey),
+		`SELECT `+row.Names("", row.SigningKey)+` FROM signing_keys ORDER BY algorithm, sequence`)
 	return list, interpret("list signing keys", err)
-}
-
-func scanSigningKey(row scanner) (*storage.SigningKey, error) {
-	var k storage.SigningKey
-	var public string
-	err := row.Scan(&k.KID, &k.Algorithm, &k.Sequence, &k.Sealed, &public, timeTo(&k.CreatedAt), timeTo(&k.ActivatesAt),
-		timeTo(&k.RetiresAt), timeTo(&k.ExpiresAt))
-	if err != nil {
-		return nil, err
-	}
-	k.Public = json.RawMessage(public)
-	return &k, nil
 }
 
 // RetireSigningKey implements [storage.SigningKeys].
 func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
 	return s.write(ctx, "retire signing key", func(c conn) error {
-		err := c.must(audit, `UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE kid = ?`,
+		err := c.execOne(audit, `UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE kid = ?`,
 			micros(retiresAt), micros(expiresAt), kid)
 		if err != nil {
 			return err

@@ -1,15 +1,156 @@
 package sqlite
 
 import (
+	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
-// micros is a time as it is stored: microseconds since 1970, NULL for the zero time.
+// field returns what a field is written and read with.
+func field(p any) any {
+	switch p := p.(type) {
+	case *storage.ID:
+		return (*uuidField)(p)
+	case *storage.TokenID:
+		return (*uuidField)(p)
+	case *row.Token:
+		return (*tokenField)(p)
+	case *storage.Digest:
+		return (*digestField)(p)
+	case *time.Time:
+		return (*timeField)(p)
+	case *[]string:
+		return (*wordsField)(p)
+	case *string:
+		return (*textField)(p)
+	case *row.NullText:
+		return (*nullTextField)(p)
+	case *int64:
+		return (*intField)(p)
+	case *row.NullInt:
+		return (*nullIntField)(p)
+	case *bool:
+		return (*boolField)(p)
+	case *json.RawMessage:
+		return (*jsonField)(p)
+	}
+	return p
+}
+
+// Each of these types is a field as it is written and read; NULL is read as the zero value.
+type (
+	uuidField     [16]byte // zero is NULL
+	tokenField    [16]byte
+	digestField   storage.Digest // zero is NULL
+	timeField     time.Time      // microseconds since 1970; zero is NULL
+	wordsField    []string       // with a space between the members, which have none
+	textField     string
+	nullTextField string // empty is NULL
+	intField      int64
+	nullIntField  int64 // zero is NULL
+	boolField     bool
+	jsonField     json.RawMessage // empty is NULL
+)
+
+func (f *uuidField) Value() (driver.Value, error)     { return orNull(*f, f[:]) }
+func (f *tokenField) Value() (driver.Value, error)    { return f[:], nil }
+func (f *digestField) Value() (driver.Value, error)   { return orNull(*f, f[:]) }
+func (f *timeField) Value() (driver.Value, error)     { return micros(time.Time(*f)), nil }
+func (f *wordsField) Value() (driver.Value, error)    { return plain(strings.Join(*f, " ")), nil }
+func (f *textField) Value() (driver.Value, error)     { return plain(string(*f)), nil }
+func (f *nullTextField) Value() (driver.Value, error) { return orNull(*f, plain(string(*f))) }
+func (f *intField) Value() (driver.Value, error)      { return int64(*f), nil }
+func (f *nullIntField) Value() (driver.Value, error)  { return orNull(*f, int64(*f)) }
+func (f *boolField) Value() (driver.Value, error)     { return bool(*f), nil }
+func (f *jsonField) Value() (driver.Value, error)     { return orNull(string(*f), plain(string(*f))) }
+
+// orNull returns the value of a field, or nil if the field is zero.
+func orNull[T comparable](field T, value driver.Value) (driver.Value, error) {
+	var zero T
+	if field == zero {
+		return nil, nil
+	}
+	return value, nil
+}
+
+func (f *uuidField) Scan(v any) error   { return scanBytes(f[:], v) }
+func (f *tokenField) Scan(v any) error  { return scanBytes(f[:], v) }
+func (f *digestField) Scan(v any) error { return scanBytes(f[:], v) }
+
+func (f *timeField) Scan(v any) error {
+	n, err := valueOf[int64](v)
+	*f = timeField{}
+	if v != nil {
+		*f = timeField(time.UnixMicro(n).UTC())
+	}
+	return err
+}
+
+func (f *wordsField) Scan(v any) error {
+	s, err := valueOf[string](v)
+	*f = nil
+	if s != "" {
+		*f = strings.Split(s, " ")
+	}
+	return err
+}
+
+func (f *textField) Scan(v any) (err error) {
+	*(*string)(f), err = valueOf[string](v)
+	return err
+}
+
+func (f *nullTextField) Scan(v any) error { return (*textField)(f).Scan(v) }
+
+func (f *intField) Scan(v any) (err error) {
+	*(*int64)(f), err = valueOf[int64](v)
+	return err
+}
+
+func (f *nullIntField) Scan(v any) error { return (*intField)(f).Scan(v) }
+
+func (f *boolField) Scan(v any) error {
+	n, err := valueOf[int64](v)
+	*f = n != 0
+	return err
+}
+
+func (f *jsonField) Scan(v any) error {
+	s, err := valueOf[string](v)
+	*f = nil
+	if s != "" {
+		*f = jsonField(s)
+	}
+	return err
+}
+
+// valueOf returns the value of a column, zero for NULL.
+func valueOf[T any](v any) (T, error) {
+	value, ok := v.(T)
+	if !ok && v != nil {
+		return value, fmt.Errorf("the column holds %T instead of %T", v, value)
+	}
+	return value, nil
+}
+
+// scanBytes reads a BLOB of a fixed length.
+func scanBytes(to []byte, v any) error {
+	b, err := valueOf[[]byte](v)
+	clear(to)
+	if err == nil && v != nil && len(b) != len(to) {
+		err = fmt.Errorf("the column holds %d bytes instead of %d", len(b), len(to))
+	}
+	copy(to, b)
+	return err
+}
+
+// micros returns a time as it is stored; the zero time is NULL.
 func micros(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -17,72 +158,15 @@ func micros(t time.Time) any {
 	return t.UnixMicro()
 }
 
-// timeTo reads into a time what micros wrote.
-func timeTo(t *time.Time) timeDest { return timeDest{t} }
-
-type timeDest struct{ t *time.Time }
-
-func (d timeDest) Scan(v any) error {
-	switch v := v.(type) {
-	case nil:
-		*d.t = time.Time{}
-	case int64:
-		*d.t = time.UnixMicro(v).UTC()
-	default:
-		return fmt.Errorf("a time is stored as %T", v)
-	}
-	return nil
-}
-
-// bytesTo reads a BLOB of a fixed length; NULL is all zeros.
-type bytesTo []byte
-
-func (d bytesTo) Scan(v any) error {
-	switch v := v.(type) {
-	case nil:
-		clear(d)
-	case []byte:
-		if len(v) != len(d) {
-			return fmt.Errorf("%d bytes are stored instead of %d", len(v), len(d))
-		}
-		copy(d, v)
-	default:
-		return fmt.Errorf("bytes are stored as %T", v)
-	}
-	return nil
-}
-
-// id, token and digest are stored as they are, NULL when they are zero.
-func id(v storage.ID) any {
-	if v.IsZero() {
+// digest returns a digest as it is stored; the zero digest is NULL.
+func digest(d storage.Digest) any {
+	if d.IsZero() {
 		return nil
 	}
-	return v[:]
+	return d[:]
 }
 
-func token(v storage.TokenID) any {
-	if v == (storage.TokenID{}) {
-		return nil
-	}
-	return v[:]
-}
-
-func digest(v storage.Digest) any {
-	if v.IsZero() {
-		return nil
-	}
-	return v[:]
-}
-
-// text is stored as it is, NULL when it is empty.
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-// keyed tells whether text that names rows is such that a row of either database can have it: valid UTF-8 without NUL.
+// keyed reports whether rows of either database can have these texts as keys: valid UTF-8 without NUL.
 func keyed(keys ...string) bool {
 	for _, key := range keys {
 		if strings.IndexByte(key, 0) >= 0 || !utf8.ValidString(key) {
@@ -92,31 +176,11 @@ func keyed(keys ...string) bool {
 	return true
 }
 
-// plain makes descriptive text, an address or a user agent, such that either database can have it.
-// It must never fail the write that it comes with.
+// plain makes descriptive text (an address, a user agent) storable in either database, so that it never makes the write fail that it
+// is part of.
 func plain(s string) string {
 	if keyed(s) {
 		return s
 	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
-}
-
-// words is a list as it is stored: with a space between its members, which have none.
-func words(list []string) string { return strings.Join(list, " ") }
-
-// wordsTo reads into a list what words wrote.
-func wordsTo(list *[]string) wordsDest { return wordsDest{list} }
-
-type wordsDest struct{ list *[]string }
-
-func (d wordsDest) Scan(v any) error {
-	s, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("a list is stored as %T", v)
-	}
-	*d.list = nil
-	if s != "" {
-		*d.list = strings.Split(s, " ")
-	}
-	return nil
 }

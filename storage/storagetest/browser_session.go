@@ -84,7 +84,7 @@ func browserSessions() cases {
 			b.take(0, buckets...)
 			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: u.Username, Now: b.now, Known: home})
 			b.ok(err)
-			if !check.KnownPlace || check.User.PasswordHash != "better hash" || !check.User.LastLogin.Equal(kept(b.now)) {
+			if !check.KnownNetwork || check.User.PasswordHash != "better hash" || !check.User.LastLogin.Equal(kept(b.now)) {
 				b.Errorf("got %+v of %+v", check, check.User)
 			}
 			if check.User.AuthEpoch != u.AuthEpoch {

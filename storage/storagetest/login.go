@@ -17,7 +17,7 @@ func logins() cases {
 			b.same(check, &storage.LoginCheck{User: u})
 		},
 		"an attempt at an unknown name counts like any other": func(b *bundle) {
-			attempt := storage.LoginAttempt{Username: "nobody", Now: b.now, Known: b.digest(), Stranger: b.bucket(1, time.Second)}
+			attempt := storage.LoginAttempt{Username: "nobody", Now: b.now, Known: b.digest(), Untrusted: b.bucket(1, time.Second)}
 			check, err := b.BeginLogin(b.ctx, attempt)
 			b.ok(err)
 			b.same(check, &storage.LoginCheck{})
@@ -28,13 +28,13 @@ func logins() cases {
 		"attempts are taken from both kinds of buckets": func(b *bundle) {
 			b.user("ada")
 			attempt := storage.LoginAttempt{
-				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(3, time.Second), Stranger: b.bucket(2, time.Minute),
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(3, time.Second), Untrusted: b.bucket(2, time.Minute),
 			}
 			for range 2 {
 				b.allowed(attempt, 0)
 			}
 			b.allowed(attempt, time.Minute)
-			attempt.Stranger = nil
+			attempt.Untrusted = nil
 			b.allowed(attempt, 0)
 			b.allowed(attempt, time.Second)
 		},
@@ -42,7 +42,7 @@ func logins() cases {
 			u, c := b.user("ada"), b.client("app")
 			home := b.digest()
 			attempt := storage.LoginAttempt{
-				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Second), Stranger: b.bucket(2, time.Hour),
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Second), Untrusted: b.bucket(2, time.Hour),
 			}
 			login := &storage.Login{UserID: u.ID, Known: home, KnownUntil: b.now.Add(time.Hour)}
 			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
@@ -52,7 +52,7 @@ func logins() cases {
 			attempt.Known = home
 			for range 5 {
 				check := b.allowed(attempt, 0)
-				if !check.KnownPlace {
+				if !check.KnownNetwork {
 					b.Error("the place is not known")
 				}
 			}
@@ -74,22 +74,22 @@ func logins() cases {
 			for at, want := range map[time.Time]bool{b.now: true, until.Add(-time.Microsecond): true, until: false} {
 				check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: at, Known: home})
 				b.ok(err)
-				if check.KnownPlace != want {
-					b.Errorf("at %v known is %v", at, check.KnownPlace)
+				if check.KnownNetwork != want {
+					b.Errorf("at %v known is %v", at, check.KnownNetwork)
 				}
 			}
 			login.KnownUntil = until.Add(time.Hour)
 			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
 			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: until, Known: home})
 			b.ok(err)
-			if !check.KnownPlace {
+			if !check.KnownNetwork {
 				b.Error("the second login did not prolong it")
 			}
 		},
 		"of parallel attempts no more are allowed than the bucket holds": func(b *bundle) {
 			b.user("ada")
 			attempt := storage.LoginAttempt{
-				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Hour), Stranger: b.bucket(10, time.Hour),
+				Username: "ada", Now: b.now, Known: b.digest(), Always: b.bucket(100, time.Hour), Untrusted: b.bucket(10, time.Hour),
 			}
 			var allowed atomic.Int64
 			for _, err := range atOnce(100, func(int) error {
@@ -108,7 +108,7 @@ func logins() cases {
 		"a login gives back its attempt": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
 			buckets := b.bucket(1, time.Hour)
-			attempt := storage.LoginAttempt{Username: "ada", Now: b.now, Known: b.digest(), Stranger: buckets}
+			attempt := storage.LoginAttempt{Username: "ada", Now: b.now, Known: b.digest(), Untrusted: buckets}
 			b.allowed(attempt, 0)
 			b.allowed(attempt, time.Hour)
 			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), &storage.Login{UserID: u.ID, GiveBack: buckets}))

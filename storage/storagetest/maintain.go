@@ -69,7 +69,7 @@ func maintain() cases {
 			b.take(time.Hour, bucket...)
 			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: b.now, Known: home})
 			b.ok(err)
-			if !check.KnownPlace {
+			if !check.KnownNetwork {
 				b.Error("the known place is forgotten")
 			}
 		},

@@ -83,7 +83,7 @@ func texts() cases {
 		},
 		"an attempt at a name that no user can have counts": func(b *bundle) {
 			for _, s := range oddText() {
-				attempt := storage.LoginAttempt{Username: s, Now: b.now, Stranger: b.bucket(1, 1e9)}
+				attempt := storage.LoginAttempt{Username: s, Now: b.now, Untrusted: b.bucket(1, 1e9)}
 				b.allowed(attempt, 0)
 				b.allowed(attempt, 1e9)
 			}
