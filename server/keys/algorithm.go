@@ -159,3 +159,17 @@ func derOf(signature []byte) []byte {
 	der[0], der[1] = 0x30, byte(len(der)-2)
 	return der
 }
+
+// Signer signs with one key. It stays good for as long as it is held, but ask the ring for each token.
+type Signer struct {
+	KID       string
+	Algorithm string
+	sign      func(input []byte) ([]byte, error)
+}
+
+// Sign returns the signature bytes of a JWS (RFC 7515 §5.1) over its signing input: for ES256 r ‖ s of 32 bytes each.
+func (s *Signer) Sign(signingInput []byte) ([]byte, error) { return s.sign(signingInput) }
+
+func newSigner(kid, alg string, private crypto.Signer) *Signer {
+	return &Signer{KID: kid, Algorithm: alg, sign: func(input []byte) ([]byte, error) { return sign(alg, private, input) }}
+}

@@ -9,17 +9,6 @@ import (
 // jwksMaxAge is the longest time that the key set may be cached.
 const jwksMaxAge = 5 * time.Minute
 
-// keySet is the key set as it is from one time until another.
-type keySet struct {
-	body        []byte
-	etag        string
-	from, until time.Time // from ≤ now < until; zero = without bound
-}
-
-func (s *keySet) holds(now time.Time) bool {
-	return !now.Before(s.from) && (s.until.IsZero() || now.Before(s.until))
-}
-
 // JWKS gives the key set (RFC 7517 §5): the public half of every key that has not left it, those that do not sign yet
 // included. body must not be changed. maxAge is how long it may be cached: a new key is published longer than that
 // before it signs.

@@ -71,16 +71,6 @@ func NewRing(cfg RingConfig) *Ring {
 	return r
 }
 
-// Signer signs with one key. It stays good for as long as it is held, but ask the ring for each token.
-type Signer struct {
-	KID       string
-	Algorithm string
-	sign      func(input []byte) ([]byte, error)
-}
-
-// Sign gives the signature bytes of a JWS (RFC 7515 §5.1) over its signing input: for ES256 r ‖ s of 32 bytes each.
-func (s *Signer) Sign(signingInput []byte) ([]byte, error) { return s.sign(signingInput) }
-
 // Load reads all keys. Keys are there afterwards even when it returns ErrUnsealed, but some of them can't sign:
 // a server must not start like that, and goes on working when it meets it later.
 func (r *Ring) Load(ctx context.Context) error {
@@ -108,7 +98,7 @@ func (r *Ring) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read signing keys: %w", err)
 	}
-	next, err := r.read(rows, r.current.Load())
+	next, err := readSnapshot(rows, r.current.Load(), r.cfg.Root, r.cfg.Now())
 	r.current.Store(next)
 	return err
 }

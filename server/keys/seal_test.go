@@ -78,12 +78,12 @@ func TestRowWithAForeignPublicKeyIsRefused(t *testing.T) {
 	public, _ := publicJWK(foreign.Public(), kid, ES256)
 	r := NewRing(RingConfig{Root: root, Now: nowForTest})
 	row := &storage.SigningKey{KID: kid, Algorithm: ES256, Sequence: 1, Sealed: sealed, Public: public}
-	s, err := r.read([]*storage.SigningKey{row}, &snapshot{})
+	s, err := readSnapshot([]*storage.SigningKey{row}, &snapshot{}, r.cfg.Root, r.cfg.Now())
 	if err == nil || len(s.keys) != 0 {
 		t.Errorf("%d keys, %v", len(s.keys), err)
 	}
 	row.Algorithm = "ML-DSA-65" // of a later version
-	if s, err := r.read([]*storage.SigningKey{row}, &snapshot{}); err != nil || len(s.keys) != 0 {
+	if s, err := readSnapshot([]*storage.SigningKey{row}, &snapshot{}, r.cfg.Root, r.cfg.Now()); err != nil || len(s.keys) != 0 {
 		t.Errorf("%d keys, %v", len(s.keys), err)
 	}
 }

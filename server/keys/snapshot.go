@@ -22,6 +22,17 @@ type snapshot struct {
 	set   atomic.Pointer[keySet]
 }
 
+// keySet is the key set as it is from one time until another.
+type keySet struct {
+	body        []byte
+	etag        string
+	from, until time.Time // from ≤ now < until; zero = without bound
+}
+
+func (s *keySet) holds(now time.Time) bool {
+	return !now.Before(s.from) && (s.until.IsZero() || now.Before(s.until))
+}
+
 // key is one signing key, ready for use.
 type key struct {
 	row    storage.SigningKey
@@ -99,14 +110,13 @@ func (s *snapshot) algorithms() []string {
 	return algs
 }
 
-// read makes a snapshot of rows. It returns one even with an error: ErrUnsealed when a key that may sign now or later
+// readSnapshot makes a snapshot of the rows; before is the last one. It returns a snapshot even with an error: ErrUnsealed when a key that may sign now or later
 // can't be unsealed, others when a row makes no sense.
-func (r *Ring) read(rows []*storage.SigningKey, before *snapshot) (*snapshot, error) {
+func readSnapshot(rows []*storage.SigningKey, before *snapshot, root *Root, now time.Time) (*snapshot, error) {
 	next := &snapshot{byKID: make(map[string]*key, len(rows))}
-	now := r.cfg.Now()
 	var faults []error
 	for _, row := range rows {
-		k, err := r.readKey(row, before.byKID[row.KID])
+		k, err := readKey(row, before.byKID[row.KID], root)
 		if err != nil && (k == nil || !k.retired(now)) {
 			faults = append(faults, fmt.Errorf("signing key %s (%s): %w", row.KID, row.Algorithm, err))
 		}
@@ -120,7 +130,7 @@ func (r *Ring) read(rows []*storage.SigningKey, before *snapshot) (*snapshot, er
 
 // readKey makes one key of its row; known is the same key as it was read before. A key without its private part comes
 // with the reason. No key and no error: the algorithm is one of a later version, of which nothing can be said here.
-func (r *Ring) readKey(row *storage.SigningKey, known *key) (*key, error) {
+func readKey(row *storage.SigningKey, known *key, root *Root) (*key, error) {
 	if known != nil && known.signer != nil && bytes.Equal(known.row.Sealed, row.Sealed) && known.row.Algorithm == row.Algorithm {
 		k := *known // unsealing and parsing again would give the same
 		k.row = *row
@@ -144,7 +154,7 @@ func (r *Ring) readKey(row *storage.SigningKey, known *key) (*key, error) {
 		return nil, err
 	}
 	k := &key{row: *row, public: jwk.Key, jwk: shown}
-	private, secret, err := r.cfg.Root.unseal(row.Sealed, row.KID, row.Algorithm)
+	private, secret, err := root.unseal(row.Sealed, row.KID, row.Algorithm)
 	if err != nil {
 		return k, err
 	}
@@ -153,10 +163,6 @@ func (r *Ring) readKey(row *storage.SigningKey, known *key) (*key, error) {
 	}
 	k.signer, k.oldSecret = newSigner(row.KID, row.Algorithm, private), secret > 0
 	return k, nil
-}
-
-func newSigner(kid, alg string, private crypto.Signer) *Signer {
-	return &Signer{KID: kid, Algorithm: alg, sign: func(input []byte) ([]byte, error) { return sign(alg, private, input) }}
 }
 
 // thumbprint names a key (RFC 7638 §3, SHA-256).
