@@ -27,6 +27,8 @@ const (
 // a new hash, names leave it one by one, just as users do. So the time that a name takes tells what share of the users
 // takes that time, which says nothing of the name.
 type decoys struct {
+	store     storage.Users
+	hasher    *password.Hasher
 	preferred password.Cost
 	// unseen brings costs that were met and are not in the sample.
 	unseen chan password.Cost
@@ -38,8 +40,8 @@ type decoys struct {
 	cursor int64 // the user ID to go on behind
 }
 
-func (d *decoys) init(preferred password.Cost) {
-	d.preferred = preferred
+func (d *decoys) init(store storage.Users, hasher *password.Hasher) {
+	d.store, d.hasher, d.preferred = store, hasher, hasher.Preferred()
 	d.unseen = make(chan password.Cost, 1)
 	d.shares = make(map[password.Cost]float64)
 	d.took = make(map[password.Cost]time.Duration)
@@ -90,23 +92,22 @@ func (d *decoys) wait(ctx context.Context, started time.Time) {
 	}
 }
 
-// Run keeps what is known of the costs of password hashes up to date, until ctx ends; it returns ctx's error then.
-// Every server calls it once. Without it unknown names take the time of a new hash.
-func (s *Service) Run(ctx context.Context) error {
+// run keeps the shares, the times and the floor up to date until ctx ends, and returns ctx's error then.
+func (d *decoys) run(ctx context.Context) error {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	pause := time.NewTicker(time.Second)
 	defer pause.Stop()
-	s.sample(ctx)
+	d.sample(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
-			s.sample(ctx)
-		case cost := <-s.decoys.unseen:
-			s.decoys.add(map[password.Cost]float64{cost: 1}, 1)
-			s.measure(ctx)
+			d.sample(ctx)
+		case cost := <-d.unseen:
+			d.add(map[password.Cost]float64{cost: 1}, 1)
+			d.measure(ctx)
 			select { // attackers choose how often
 			case <-pause.C:
 			case <-ctx.Done():
@@ -117,10 +118,10 @@ func (s *Service) Run(ctx context.Context) error {
 
 // sample reads some users, going on where it stopped, and lets what it knew before count half. A database that is away
 // leaves things as they are; others report it.
-func (s *Service) sample(ctx context.Context) {
+func (d *decoys) sample(ctx context.Context) {
 	counted := make(map[password.Cost]float64)
 	for range samplePages {
-		page, err := s.cfg.Store.ListUsers(ctx, s.decoys.cursor, samplePage)
+		page, err := d.store.ListUsers(ctx, d.cursor, samplePage)
 		if err != nil {
 			return
 		}
@@ -128,15 +129,15 @@ func (s *Service) sample(ctx context.Context) {
 			if cost, ok := password.CostOf(u.PasswordHash); ok {
 				counted[cost]++
 			}
-			s.decoys.cursor = u.ID
+			d.cursor = u.ID
 		}
 		if len(page) < samplePage {
-			s.decoys.cursor = 0
+			d.cursor = 0
 			break
 		}
 	}
-	s.decoys.add(counted, .5)
-	s.measure(ctx)
+	d.add(counted, .5)
+	d.measure(ctx)
 }
 
 func (d *decoys) add(counted map[password.Cost]float64, keep float64) {
@@ -154,8 +155,7 @@ func (d *decoys) add(counted map[password.Cost]float64, keep float64) {
 
 // measure computes each cost once in the life of the process, and sets the floor: twice the time of the most expensive,
 // or none while all cost the same.
-func (s *Service) measure(ctx context.Context) {
-	d := &s.decoys
+func (d *decoys) measure(ctx context.Context) {
 	d.mu.RLock()
 	var missing []password.Cost
 	for cost := range d.shares {
@@ -166,7 +166,7 @@ func (s *Service) measure(ctx context.Context) {
 	d.mu.RUnlock()
 	took := make(map[password.Cost]time.Duration)
 	for _, cost := range missing {
-		if t, err := s.cfg.Hasher.Measure(ctx, cost); err == nil { // else the pool is busy: next time
+		if t, err := d.hasher.Measure(ctx, cost); err == nil { // else the pool is busy: next time
 			took[cost] = t
 		}
 	}

@@ -61,7 +61,7 @@ func TestDecoysFollowTheUsers(t *testing.T) {
 	old := b.cost(imported)
 	b.addHashes(imported, 60)
 	b.addHashes("!", 60) // has no cost
-	b.sample(t.Context())
+	b.decoys.sample(t.Context())
 	before := b.decoysOf(names)
 	if n := count(before, old); n != names {
 		t.Fatalf("%d names of %d cost what all users cost", n, names)
@@ -84,7 +84,7 @@ func TestDecoysFollowTheUsers(t *testing.T) {
 	for _, more := range []int{20, 100} {
 		b.addHashes(fresh, more)
 		for range 12 { // the sample forgets by halves
-			b.sample(t.Context())
+			b.decoys.sample(t.Context())
 		}
 		list, err := b.List(t.Context(), 0, 1000)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -85,9 +86,13 @@ func New(cfg Config) *Service {
 	}
 	s := &Service{cfg: cfg, audit: &audit.Log{Store: cfg.Store, Metrics: cfg.Metrics, Now: cfg.Now}}
 	s.noise.bucket = rate.NewLimiter(noiseRate, noiseBurst)
-	s.decoys.init(cfg.Hasher.Preferred())
+	s.decoys.init(cfg.Store, cfg.Hasher)
 	return s
 }
+
+// Run measures what the stored password hashes cost, until ctx ends; it returns ctx's error then. Every server calls it
+// once. Without it an unknown name takes the time of a new hash.
+func (s *Service) Run(ctx context.Context) error { return s.decoys.run(ctx) }
 
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
@@ -123,6 +128,49 @@ func (s *Service) event(ctx context.Context, action, actor string, userID int64)
 	e := s.audit.Event(ctx, action, actor)
 	e.UserID = userID
 	return e
+}
+
+// limiter bounds the audit events of failed attempts, since attackers choose how often they happen: a thousand at once,
+// then one a second, per process. It counts those that were not written.
+type limiter struct {
+	bucket *rate.Limiter
+
+	mu         sync.Mutex
+	suppressed int
+	throttled  map[storage.Digest]time.Time
+}
+
+const (
+	noiseBurst = 1000
+	noiseRate  = 1 // a second
+	// throttledMax bounds the accounts that are remembered as being reported.
+	throttledMax = 4096
+)
+
+// allow reports whether one more event may be written, and how many were suppressed since the last one.
+func (l *limiter) allow(now time.Time) (suppressed int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.bucket.AllowN(now, 1) {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed, l.suppressed = l.suppressed, 0
+	return suppressed, true
+}
+
+// first reports whether this is the first throttled attempt on the account for an hour.
+func (l *limiter) first(account storage.Digest, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.throttled[account]; ok && now.Sub(at) < time.Hour {
+		return false
+	}
+	if l.throttled == nil || len(l.throttled) >= throttledMax {
+		l.throttled = make(map[storage.Digest]time.Time)
+	}
+	l.throttled[account] = now
+	return true
 }
 
 func details(pairs map[string]any) json.RawMessage {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
@@ -77,47 +74,4 @@ func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownPla
 	if err := s.cfg.Store.GiveBackAttempts(ctx, s.now(), buckets...); err != nil {
 		request.From(ctx).Event.Add(slog.String("give_back_error", err.Error()))
 	}
-}
-
-// limiter bounds the audit events of failed attempts, since attackers choose how often they happen: a thousand at once,
-// then one a second, per process. It counts those that were not written.
-type limiter struct {
-	bucket *rate.Limiter
-
-	mu         sync.Mutex
-	suppressed int
-	throttled  map[storage.Digest]time.Time
-}
-
-const (
-	noiseBurst = 1000
-	noiseRate  = 1 // a second
-	// throttledMax bounds the accounts that are remembered as being reported.
-	throttledMax = 4096
-)
-
-// allow reports whether one more event may be written, and how many were suppressed since the last one.
-func (l *limiter) allow(now time.Time) (suppressed int, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.bucket.AllowN(now, 1) {
-		l.suppressed++
-		return 0, false
-	}
-	suppressed, l.suppressed = l.suppressed, 0
-	return suppressed, true
-}
-
-// first reports whether this is the first throttled attempt on the account for an hour.
-func (l *limiter) first(account storage.Digest, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at, ok := l.throttled[account]; ok && now.Sub(at) < time.Hour {
-		return false
-	}
-	if l.throttled == nil || len(l.throttled) >= throttledMax {
-		l.throttled = make(map[storage.Digest]time.Time)
-	}
-	l.throttled[account] = now
-	return true
 }
