@@ -8,6 +8,8 @@ import (
 )
 
 const (
+	// perHost is how many requests are under way to one host at once.
+	perHost   = 4
 	firstWait = 5 * time.Second
 	mostWait  = 30 * time.Minute
 	// busyWait is for a notice whose host has enough to do, after turnPatience.

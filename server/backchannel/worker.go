@@ -20,7 +20,6 @@ const (
 	batch = 10
 	// lease is longer than a delivery may take, its waiting for a slot and the database included.
 	lease     = 30 * time.Second
-	perHost   = 4
 	atOnce    = 16
 	pollEvery = 2 * time.Second // notices of other processes
 	// sendTimeout bounds a delivery whatever its Sender does.
