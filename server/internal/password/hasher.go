@@ -196,6 +196,8 @@ func (h *Hasher) observeWait(d time.Duration) {
 }
 
 func (h *Hasher) release(c Cost) {
-	h.computed(c)
+	if c.memory() > 0 {
+		h.idle.Reset(idleTime)
+	}
 	h.pool.Release(h.weight(c))
 }

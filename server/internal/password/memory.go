@@ -13,7 +13,7 @@ import (
 // too much after each, little after a pause.
 const idleTime = 5 * time.Second
 
-// newIdleTimer gives a timer that frees the memory once, idleTime after it was last reset.
+// newIdleTimer returns a timer that frees the memory once, idleTime after it was last reset.
 func newIdleTimer(free func()) *time.Timer {
 	if free == nil {
 		free = debug.FreeOSMemory
@@ -21,11 +21,4 @@ func newIdleTimer(free func()) *time.Timer {
 	t := time.AfterFunc(idleTime, free)
 	t.Stop()
 	return t
-}
-
-// computed notes that a computation has ended; those that take no memory leave nothing behind.
-func (h *Hasher) computed(c Cost) {
-	if c.memory() > 0 {
-		h.idle.Reset(idleTime)
-	}
 }
