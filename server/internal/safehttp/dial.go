@@ -21,6 +21,11 @@ var errOwn = errors.New("an address of this server")
 // alsoDenied are addresses that look public but lead to the services of the machine's host.
 var alsoDenied = netip.MustParsePrefix("168.63.129.16/32") // Azure: metadata, DNS and agents of the host
 
+// Resolver finds the addresses of a name. A *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
 // dialer connects to addresses that a URL may lead to.
 type dialer struct {
 	resolver Resolver
@@ -30,7 +35,7 @@ type dialer struct {
 	timeout  time.Duration
 }
 
-func newDialer(cfg *Config, allow []netip.Prefix) *dialer {
+func newDialer(resolver Resolver, allow []netip.Prefix, own []netip.AddrPort, timeout time.Duration) *dialer {
 	var v4, v6 []netip.Prefix
 	for _, p := range allow {
 		if p.Addr().Is4() {
@@ -40,7 +45,7 @@ func newDialer(cfg *Config, allow []netip.Prefix) *dialer {
 		}
 	}
 	return &dialer{
-		resolver: cfg.Resolver, allow: append(v4, v6...), own: cfg.Own, timeout: cfg.Timeout * 9 / 10,
+		resolver: resolver, allow: append(v4, v6...), own: own, timeout: timeout,
 		guard: ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(alsoDenied),
 			ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...)),
 	}

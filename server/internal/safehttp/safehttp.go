@@ -35,11 +35,6 @@ const (
 	defaultMaxBytes = 64 << 10
 )
 
-// Resolver finds the addresses of a name. A *net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
 // Config is what a Client is made of.
 type Config struct {
 	// Allow are networks that would be refused but that URLs of the operator's own clients may lead to: [Options.Trusted].
@@ -98,7 +93,7 @@ func New(cfg Config) *Client {
 }
 
 func newLane(cfg *Config, allow []netip.Prefix) *lane {
-	d := newDialer(cfg, allow)
+	d := newDialer(cfg.Resolver, allow, cfg.Own, cfg.Timeout*9/10)
 	return &lane{
 		slots: make(chan struct{}, cfg.MaxConcurrent),
 		http: &http.Client{
