@@ -45,7 +45,7 @@ type State struct {
 	AppliedAt time.Time
 }
 
-// Up applies what is missing, each migration in a transaction of its own, and says what it applied.
+// Up applies what is missing, each migration in a transaction of its own, and returns those that it applied.
 // Any number of processes may call it at once; all of them return when the schema is up to date.
 // On Postgres db must be a session of its own, not one behind a pooler in transaction mode.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Applied, error) {
@@ -66,15 +66,15 @@ func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Applied, error) {
 		if err == nil {
 			return applied, nil
 		}
-		// SQLite has no lock that outlives a transaction. Who comes second to a step fails because the tables are there
-		// already, and goes on from there.
+		// SQLite has no lock that outlives a transaction. The second process at a step fails because the
+		// tables exist already, and continues from there.
 		if dialect != SQLite || progress(ctx, db, dialect) == before {
 			return applied, fmt.Errorf("apply migrations: %w", err)
 		}
 	}
 }
 
-// progress is how many migrations are applied; without a version table it is negative.
+// progress returns how many migrations are applied; without a version table it is negative.
 func progress(ctx context.Context, db *sql.DB, dialect Dialect) int {
 	applied, err := versions(ctx, db, dialect)
 	if err != nil || applied == nil {
@@ -83,7 +83,7 @@ func progress(ctx context.Context, db *sql.DB, dialect Dialect) int {
 	return len(applied)
 }
 
-// Status tells the state of each migration, by version. It writes nothing.
+// Status returns the state of each migration, by version. It writes nothing.
 func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]State, error) {
 	p, err := provider(db, dialect)
 	if err != nil {
@@ -105,7 +105,7 @@ func Status(ctx context.Context, db *sql.DB, dialect Dialect) ([]State, error) {
 	return all, nil
 }
 
-// Behind tells whether the schema is older than this release needs. It writes nothing.
+// Behind reports whether the schema is older than this release needs. It writes nothing.
 func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
 	all, err := Status(ctx, db, dialect)
 	if err != nil {
@@ -114,7 +114,7 @@ func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
 	return slices.ContainsFunc(all, func(s State) bool { return s.AppliedAt.IsZero() }), nil
 }
 
-// Files are the migrations of a dialect, by name.
+// Files returns the migrations of a dialect, by name.
 func Files(dialect Dialect) fs.FS {
 	sub, err := fs.Sub(files, string(dialect))
 	if err != nil {

@@ -12,7 +12,7 @@ type AuditEvent struct {
 	At time.Time
 	// Action is a fixed name in snake case, such as "login_failed" or "refresh_token_reused".
 	Action string
-	// Actor is who did it: "user", "client", "operator", "server".
+	// Actor is the kind of the actor: "user", "client", "operator", "server".
 	Actor     string
 	UserID    int64  // 0 = none
 	ClientID  string // empty = none
@@ -37,14 +37,14 @@ type AuditFilter struct {
 	ClientID string
 	GrantID  ID
 	Action   string
-	// Before is the ID to go on behind, newest first.
+	// Before selects events with a lower ID; the list is newest first.
 	Before ID
 	Limit  int
 }
 
-// AuditEvents keeps the security facts.
+// AuditEvents stores the security facts.
 type AuditEvents interface {
 	AppendAudit(ctx context.Context, events ...*AuditEvent) error
-	// ListAudit gives up to f.Limit events, newest first.
+	// ListAudit returns up to f.Limit events, newest first.
 	ListAudit(ctx context.Context, f AuditFilter) ([]*AuditEvent, error)
 }

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// AuthorizationCode is one authorization code with what PKCE and OpenID Connect need to know of it: one row.
+// AuthorizationCode is an authorization code with what PKCE and OpenID Connect need: one row.
 type AuthorizationCode struct {
-	// Hash is of the code.
+	// Hash is the hash of the code.
 	Hash     Digest
 	ClientID string
 	UserID   int64
-	// SessionID is the browser session that the user allowed it in.
+	// SessionID is the browser session in which the user allowed it.
 	SessionID ID
 	// UserEpoch and ClientEpoch are those of the time of issue.
 	UserEpoch   int64
 	ClientEpoch int64
 	// RedirectURI is where the code was sent.
 	RedirectURI string
-	// CodeChallenge is that of the method S256 (RFC 7636 §4.2).
+	// CodeChallenge is a challenge of the method S256 (RFC 7636 §4.2).
 	CodeChallenge string
 	Scope         []string
 	Audience      []string
@@ -45,7 +45,7 @@ type LiveAuthorizationCode struct {
 	User *User
 }
 
-// AuthorizationCodes keeps the authorization codes.
+// AuthorizationCodes stores the authorization codes.
 type AuthorizationCodes interface {
 	// CreateAuthorizationCode stores c and the audit events: one round trip. ErrExists: the hash is taken.
 	CreateAuthorizationCode(ctx context.Context, c *AuthorizationCode, audit ...*AuditEvent) error
@@ -54,10 +54,10 @@ type AuthorizationCodes interface {
 	AuthorizationCode(ctx context.Context, hash Digest) (*LiveAuthorizationCode, error)
 
 	// RedeemAuthorizationCode stores g, makes it the grant of the code, and notes that the client is in use (see
-	// Clients.CreateRegisteredClient), in one act. Of any number of concurrent callers exactly one gets nil.
+	// Clients.CreateRegisteredClient), in one transaction. Of any number of concurrent callers exactly one gets nil.
 	//
-	// It does nothing and returns ErrConflict unless, at the instant of the write (g.CreatedAt), the code is there, of
-	// g.ClientID and g.UserID, not redeemed and not past ValidUntil, its user is active with the code's epoch, its client is
-	// there, enabled and with the code's epoch, and its browser session has not been removed.
+	// It does nothing and returns ErrConflict unless, at the instant of the write (g.CreatedAt), the code exists, belongs to
+	// g.ClientID and g.UserID, is not redeemed and not past ValidUntil, its user is active with the code's epoch, its client
+	// exists, is enabled and has the code's epoch, and its browser session has not been removed.
 	RedeemAuthorizationCode(ctx context.Context, hash Digest, g *Grant, audit ...*AuditEvent) error
 }

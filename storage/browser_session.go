@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// BrowserSession is one browser in which a user is signed in: what the session cookie stands for.
+// BrowserSession is one browser in which a user is signed in, known by its session cookie.
 type BrowserSession struct {
-	// ID stays when the user signs in again in the same browser. It is the sid of ID tokens, and proves nothing.
+	// ID stays the same when the user signs in again in the same browser. It is the sid of ID tokens and not a secret.
 	ID ID
-	// Hash is of the cookie's value, which changes at every sign-in.
+	// Hash is the hash of the cookie's value, which changes at every sign-in.
 	Hash   Digest
 	UserID int64
 	// UserEpoch is that of the sign-in; raising the user's epoch ends the session.
@@ -28,12 +28,12 @@ type BrowserSession struct {
 	UserAgent string
 }
 
-// LiveBrowserSession is a session with what is decided together with it, read at the same instant.
+// LiveBrowserSession is a session with its user and a consent, read at the same instant.
 type LiveBrowserSession struct {
 	BrowserSession
 	// User is nil when it was removed. Its PasswordHash is not read.
 	User *User
-	// Consent is what the user has allowed the client that was asked for; nil when nothing.
+	// Consent is what the user has allowed the requested client; nil if nothing.
 	Consent *Consent
 }
 
@@ -48,28 +48,28 @@ type BrowserSessionEnd struct {
 	Notices []*LogoutNotice
 }
 
-// BrowserSessions keeps who is signed in where.
+// BrowserSessions stores the browsers in which users are signed in.
 type BrowserSessions interface {
 	// CreateBrowserSession stores b, what the sign-in changes and the audit events, and removes the session whose hash is
-	// replaces, when that is not zero, all in one act. b may have the ID of the one it replaces, and no other's.
+	// replaces, when that is not zero, all in one transaction. b may have the ID of the session it replaces, but of no other.
 	// login may be nil. ErrExists: the hash or the ID is another session's; then nothing was written.
 	CreateBrowserSession(ctx context.Context, b *BrowserSession, replaces Digest, login *Login, audit ...*AuditEvent) error
 
 	// BrowserSession reads a session by the hash of its cookie, with its user and, when clientID is not empty, what the user
-	// has allowed this client: one round trip. ErrNotFound. Whether the session has ended is the caller's to judge.
+	// has allowed this client: one round trip. ErrNotFound. The caller checks whether the session has ended.
 	BrowserSession(ctx context.Context, hash Digest, clientID string) (*LiveBrowserSession, error)
 
-	// TouchBrowserSession sets LastSeenAt, never to an earlier time. A session that is not there is no error.
+	// TouchBrowserSession sets LastSeenAt, never to an earlier time. A session that does not exist is no error.
 	TouchBrowserSession(ctx context.Context, hash Digest, now time.Time) error
 
-	// ListBrowserSessions gives up to limit sessions of a user that have not reached ExpiresAt nor lost their epoch at now,
+	// ListBrowserSessions returns up to limit sessions of a user that have not reached ExpiresAt nor lost their epoch at now,
 	// newest AuthTime first.
 	ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*BrowserSession, error)
 
 	// EndBrowserSession removes the session, if it is this user's, revokes the grants that came from it and whose scope
-	// does not have offline_access, and stores the notices, in one act. It tells whether this call ended it; one that is
-	// not there is no error. audit is written if and only if this call ended it.
-	// Of a code of this session that is redeemed at the same time: either its grant is revoked here, or the redemption
-	// gets ErrConflict. Codes that are still out are dead, even if a session with this ID is created again.
+	// does not have offline_access, and stores the notices, in one transaction. It reports whether this call ended it; one
+	// that does not exist is no error. audit is written if and only if this call ended it.
+	// If a code of this session is redeemed at the same time, either its grant is revoked here, or the redemption gets
+	// ErrConflict. Unredeemed codes are dead, even if a session with this ID is created again.
 	EndBrowserSession(ctx context.Context, e BrowserSessionEnd, audit *AuditEvent) (bool, error)
 }

@@ -11,13 +11,13 @@ type Consent struct {
 	ClientID string
 	Scope    []string
 	Audience []string
-	// Fingerprint is of what the client was when the user agreed (its redirect URIs); a consent for another one is none.
+	// Fingerprint is the hash of the client's redirect URIs when the user agreed; a consent with another fingerprint does not count.
 	Fingerprint Digest
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
 
-// ConsentEnd takes a consent back.
+// ConsentEnd revokes a consent.
 type ConsentEnd struct {
 	UserID   int64
 	ClientID string
@@ -26,17 +26,17 @@ type ConsentEnd struct {
 	Now    time.Time
 }
 
-// Consents keeps what users have allowed.
+// Consents stores what users have allowed.
 type Consents interface {
 	// GrantConsent adds c's scope and audience to what the user has allowed the client, or replaces it when its fingerprint
-	// is another one. CreatedAt of the first stays. Concurrent callers lose nothing of each other.
-	// ErrNotFound: the user or the client is not there. A consent goes with either.
+	// is another one. CreatedAt of the first is kept. Concurrent callers lose none of each other's scopes.
+	// ErrNotFound: the user or the client does not exist. Removing either removes the consent.
 	GrantConsent(ctx context.Context, c *Consent, audit *AuditEvent) error
 
-	// ListConsents gives up to limit consents of a user by ascending client ID.
+	// ListConsents returns up to limit consents of a user by ascending client ID.
 	ListConsents(ctx context.Context, userID int64, limit int) ([]*Consent, error)
 
-	// RevokeConsent removes the consent and revokes every grant of this user with this client, in one act; codes that are
-	// still out are dead too. It tells whether there was a consent or a live grant. audit is written if and only if so.
+	// RevokeConsent removes the consent and revokes every grant of this user with this client, in one transaction;
+	// unredeemed codes are dead too. It reports whether there was a consent or a live grant. audit is written if and only if so.
 	RevokeConsent(ctx context.Context, e ConsentEnd, audit *AuditEvent) (bool, error)
 }

@@ -2,7 +2,7 @@ package storage
 
 import "log/slog"
 
-// Digest is a MAC or hash of something secret. It proves nothing by itself, and is not shown either.
+// Digest is a MAC or hash of something secret. It is not shown, although it is no secret by itself.
 type Digest [32]byte
 
 func (Digest) String() string       { return "[redacted]" }
@@ -20,8 +20,8 @@ func (Secret) String() string       { return "[redacted]" }
 func (Secret) GoString() string     { return "[redacted]" }
 func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }
 
-// MarshalJSON keeps a secret out of a struct that is logged or shown as JSON. Who means to show it reveals it.
+// MarshalJSON keeps a secret out of a struct that is logged or shown as JSON. Code that means to show it calls Reveal.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"[redacted]"`), nil }
 
-// Reveal gives the text itself, for the one place that needs it.
+// Reveal returns the text itself.
 func (s Secret) Reveal() string { return string(s) }

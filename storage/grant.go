@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TokenID is what tells one refresh token of a grant from the others.
+// TokenID identifies a refresh token of a grant.
 type TokenID [16]byte
 
 // Grant is what one client holds for one user, a session: written once at login, then only the state of its
@@ -34,10 +34,10 @@ type Grant struct {
 	Address   string
 	UserAgent string
 
-	// Current is the refresh token that is confirmed to be in the client's hands, Generation its place in the chain.
+	// Current is the refresh token that the client is known to have, Generation its position in the chain.
 	Current    TokenID
 	Generation int64
-	// WindowAt is when Current was first presented in the present window; zero before that.
+	// WindowAt is when Current was first presented in the current window; zero before that.
 	WindowAt time.Time
 	// Previous is the token that was retired last (see GrantAdvance), PreviousRetiredAt when; both zero when there is none.
 	Previous          TokenID
@@ -48,7 +48,7 @@ type Grant struct {
 	RevokeReason string
 }
 
-// LiveGrant is a grant with what decides whether it is alive: the state of its user and client at the same instant.
+// LiveGrant is a grant with the state of its user and client at the same instant, which decides whether it is alive.
 type LiveGrant struct {
 	Grant
 	// User is nil when it was removed. Its PasswordHash is not read.
@@ -78,7 +78,7 @@ type GrantFilter struct {
 	ClientID string
 	// SessionID selects those that came from a browser session; UserID goes with it, since there is no index for it alone.
 	SessionID ID
-	// After is the ID to go on behind.
+	// After selects grants with a higher ID.
 	After ID
 	Limit int
 	// LiveAt, when not zero, leaves out grants that have ended by then (revoked, past their end, epoch raised,
@@ -86,9 +86,9 @@ type GrantFilter struct {
 	LiveAt time.Time
 }
 
-// Grants keeps the sessions.
+// Grants stores the grants.
 type Grants interface {
-	// CreateGrant stores g and, in the same act, what the login changes and the audit events. login may be nil.
+	// CreateGrant stores g and, in the same transaction, what the login changes and the audit events. login may be nil.
 	// ErrExists: the ID is taken; then nothing was written.
 	CreateGrant(ctx context.Context, g *Grant, login *Login, audit ...*AuditEvent) error
 
@@ -101,7 +101,7 @@ type Grants interface {
 	//
 	// TouchGrant and AdvanceGrant do nothing and return ErrConflict unless, at the instant of the write, the grant's
 	// current token is the one named, the grant is not revoked nor past its end, its user is active with the
-	// grant's epoch, and its client is there, enabled and with the grant's epoch.
+	// grant's epoch, and its client exists, is enabled and has the grant's epoch.
 	TouchGrant(ctx context.Context, id ID, current TokenID, window time.Duration, now time.Time) (time.Time, error)
 
 	// AdvanceGrant makes another token the current one; WindowAt, LastUsedAt and PreviousRetiredAt become a.Now.
@@ -109,14 +109,14 @@ type Grants interface {
 	// audit, which may be nil, is written if and only if the grant was advanced.
 	AdvanceGrant(ctx context.Context, a GrantAdvance, audit *AuditEvent) error
 
-	// RevokeGrant ends a grant for good. It tells whether this call ended it; a grant that had ended by revocation
-	// before, or that is not there, is no error. audit is written if and only if this call ended it.
+	// RevokeGrant ends a grant for good. It reports whether this call ended it; a grant that was revoked before, or that
+	// does not exist, is no error. audit is written if and only if this call ended it.
 	RevokeGrant(ctx context.Context, id ID, reason string, now time.Time, audit *AuditEvent) (bool, error)
 
-	// RevokeGrants ends up to f.Limit of the grants that f selects and says how many it ended. audit is written if and
+	// RevokeGrants ends up to f.Limit of the grants that f selects and returns how many it ended. audit is written if and
 	// only if it ended one.
 	RevokeGrants(ctx context.Context, f GrantFilter, reason string, now time.Time, audit *AuditEvent) (int, error)
 
-	// ListGrants gives up to f.Limit grants by ascending ID.
+	// ListGrants returns up to f.Limit grants by ascending ID.
 	ListGrants(ctx context.Context, f GrantFilter) ([]*LiveGrant, error)
 }

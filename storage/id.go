@@ -76,10 +76,10 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ErrID is what ParseID says of anything that is no UUID in its canonical form.
+// ErrID is the error of ParseID for anything but a UUID in its canonical form.
 var ErrID = errors.New("not a UUID")
 
-// ParseID reads what String writes, and nothing else.
+// ParseID parses the output of String, and nothing else.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// LogoutNotice is a back-channel logout (OpenID Connect Back-Channel Logout 1.0) that a client is still to be told of.
+// LogoutNotice is a back-channel logout (OpenID Connect Back-Channel Logout 1.0) that has yet to be sent to a client.
 type LogoutNotice struct {
 	ID       ID
 	ClientID string
@@ -16,7 +16,7 @@ type LogoutNotice struct {
 	// NextAttemptAt is when it is to be sent next, Attempts how often it was claimed so far.
 	NextAttemptAt time.Time
 	Attempts      int
-	// ExpiresAt is when it is given up.
+	// ExpiresAt is when no further attempt is made.
 	ExpiresAt time.Time
 }
 
@@ -25,14 +25,14 @@ type LogoutNotices interface {
 	// CreateLogoutNotices stores notices.
 	CreateLogoutNotices(ctx context.Context, notices ...*LogoutNotice) error
 
-	// ClaimLogoutNotices gives up to limit notices that are due and not past their end at now, oldest NextAttemptAt first,
+	// ClaimLogoutNotices returns up to limit notices that are due and not past their end at now, oldest NextAttemptAt first,
 	// each to one caller only: its NextAttemptAt becomes now plus lease and Attempts one more, in the row and in what is
-	// returned. Who dies with a claimed notice leaves it to others once the lease is over.
+	// returned. If the caller dies, others can claim the notice once the lease is over.
 	ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*LogoutNotice, error)
 
-	// RetryLogoutNotice sets when a notice is to be sent next. One that is not there is no error.
+	// RetryLogoutNotice sets when a notice is to be sent next. One that does not exist is no error.
 	RetryLogoutNotice(ctx context.Context, id ID, at time.Time) error
 
-	// FinishLogoutNotice removes a notice. One that is not there is no error.
+	// FinishLogoutNotice removes a notice. One that does not exist is no error.
 	FinishLogoutNotice(ctx context.Context, id ID) error
 }

@@ -9,29 +9,29 @@ import (
 // RegistrationToken is an initial access token (RFC 7591 §1.2).
 type RegistrationToken struct {
 	ID ID
-	// Hash is of the token.
+	// Hash is the hash of the token.
 	Hash Digest
 	// Name is for the operator.
 	Name string
 	// Uses is how often it may still be used; negative = without limit.
 	Uses int
-	// Policy is what clients that are registered with it get, a JSON object, or empty.
+	// Policy is the policy of clients that are registered with it, a JSON object, or empty.
 	Policy    json.RawMessage
 	CreatedAt time.Time
 	// ExpiresAt is the end; zero = none.
 	ExpiresAt time.Time
 }
 
-// RegistrationTokens keeps the initial access tokens.
+// RegistrationTokens stores the initial access tokens.
 type RegistrationTokens interface {
 	// CreateRegistrationToken stores t. ErrExists: the hash is taken.
 	CreateRegistrationToken(ctx context.Context, t *RegistrationToken, audit *AuditEvent) error
 
 	// UseRegistrationToken takes one use. Of any number of concurrent callers no more get nil than there are uses.
-	// ErrNotFound: there is no such token, it has ended at now, or it is used up.
+	// ErrNotFound: there is no such token, it has expired at now, or it is used up.
 	UseRegistrationToken(ctx context.Context, hash Digest, now time.Time) (*RegistrationToken, error)
 
-	// ListRegistrationTokens gives up to limit tokens by ascending ID, used up ones too.
+	// ListRegistrationTokens returns up to limit tokens by ascending ID, including those that are used up.
 	ListRegistrationTokens(ctx context.Context, after ID, limit int) ([]*RegistrationToken, error)
 
 	// RemoveRegistrationToken removes one. ErrNotFound.

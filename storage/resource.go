@@ -15,11 +15,11 @@ type Resource struct {
 	CreatedAt time.Time
 }
 
-// Resources keeps the protected resources. Each change is seen by Watch.
+// Resources stores the protected resources. Watch reports each change.
 type Resources interface {
 	// CreateResource stores r. ErrExists.
 	CreateResource(ctx context.Context, r *Resource, audit *AuditEvent) error
-	// ListResources gives all, by identifier.
+	// ListResources returns all, by identifier.
 	ListResources(ctx context.Context) ([]*Resource, error)
 	// RemoveResource removes one. ErrNotFound.
 	RemoveResource(ctx context.Context, identifier string, audit *AuditEvent) error

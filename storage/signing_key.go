@@ -26,14 +26,14 @@ type SigningKey struct {
 	ExpiresAt time.Time
 }
 
-// SigningKeys keeps the key pairs. Each change is seen by Watch.
+// SigningKeys stores the key pairs. Watch reports each change.
 type SigningKeys interface {
-	// CreateSigningKey stores k and, in the same act, sets RetiresAt and ExpiresAt of the keys of the same algorithm
+	// CreateSigningKey stores k and, in the same transaction, sets RetiresAt and ExpiresAt of the keys of the same algorithm
 	// that have no RetiresAt yet. ErrExists: the sequence number (or the KID) of that algorithm is taken, which
 	// means that another process was faster; then nothing was written.
 	CreateSigningKey(ctx context.Context, k *SigningKey, othersRetireAt, othersExpireAt time.Time, audit *AuditEvent) error
 
-	// ListSigningKeys gives all keys, by algorithm and sequence.
+	// ListSigningKeys returns all keys, by algorithm and sequence.
 	ListSigningKeys(ctx context.Context) ([]*SigningKey, error)
 
 	// RetireSigningKey sets the times at which a key stops signing and leaves the key set. ErrNotFound.

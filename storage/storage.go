@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Sentinel errors. Drivers translate their own errors into these at their edge, wrapped with what was being done.
+// Sentinel errors. Drivers translate their own errors into these at their edge, wrapped with the operation.
 var (
 	// ErrNotFound: no such row.
 	ErrNotFound = errors.New("not found")
-	// ErrExists: a row with this key is there already.
+	// ErrExists: a row with this key exists already.
 	ErrExists = errors.New("already exists")
-	// ErrConflict: the row is not in the state that the statement demands; someone else was faster.
+	// ErrConflict: the row is not in the state that the statement requires; another caller was faster.
 	ErrConflict = errors.New("changed by someone else")
 	// ErrLimit: there are as many rows of this kind as there may be.
 	ErrLimit = errors.New("as many as there may be")
-	// ErrUnavailable: the database can't be reached, is shutting down, is read-only, or the statement was given up
-	// for want of a connection, a lock or time. Trying again later may succeed. Never a statement about the data.
+	// ErrUnavailable: the database can't be reached, is shutting down, is read-only, or the statement got no connection, no
+	// lock or not enough time. Trying again later may succeed. It says nothing about the data.
 	ErrUnavailable = errors.New("database unavailable")
 )
 
-// Store is everything that Latchkey keeps.
+// Store is everything that Latchkey stores. Consumers declare the methods that they use.
 //
-// Every method is one atomic act: it has happened as a whole when nil is returned, and it survives a crash of the
-// server or of the database from then on. Any number of goroutines and of processes may call at once.
+// Every method is one transaction: when it returns nil, all of it has happened, and it survives a crash of the server or of the
+// database from then on. Any number of goroutines and processes may call at once.
 // A context that ends makes a method return the context's error wrapped with ErrUnavailable when the outcome is unknown.
 type Store interface {
 	Users
@@ -53,11 +53,11 @@ type Store interface {
 	Watch(ctx context.Context, changed func(Change)) error
 
 	// Maintain removes what has ended and prepares what will be needed (Postgres: partitions), in batches of at most
-	// batch rows, each a statement of its own. It does one batch of each kind and says whether more is waiting.
+	// batch rows, each a statement of its own. It removes one batch of each kind and reports whether there is more.
 	// It may run in many processes at once.
 	Maintain(ctx context.Context, now time.Time, batch int) (Maintenance, error)
 
-	// Stats tells the state of the connections.
+	// Stats returns the state of the connections.
 	Stats() PoolStats
 
 	Close() error
@@ -85,7 +85,7 @@ type Maintenance struct {
 	Grants, RevokedTokens, Throttles                  int64
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
-	// Clients are those that registered themselves and that nobody used.
+	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string
 	PartitionsDropped []string

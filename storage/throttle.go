@@ -9,18 +9,18 @@ import (
 // The row keeps one time per key, the theoretical arrival time, so that a bucket that is full again needs no row.
 //
 // That time is at most Burst·Interval ahead. One that is more than twice as far ahead was written while a clock was wrong:
-// such a bucket counts as full, or nobody could log in for as long as the clock was ahead. The factor is for the clocks of
-// replicas, which differ a little.
+// such a bucket counts as full; otherwise no user could log in for as long as the clock was ahead. The factor allows for
+// replicas whose clocks differ a little.
 type Bucket struct {
 	Key      Digest
 	Burst    int
 	Interval time.Duration
 }
 
-// Throttles keeps the state of buckets, for all replicas together.
+// Throttles stores the state of buckets, for all replicas together.
 type Throttles interface {
 	// TakeAttempts takes one attempt from each bucket. It returns zero when each had one, else how long until
-	// the emptiest holds one again; then nothing is taken from the others, or, in a race, one attempt at most.
+	// the emptiest holds one again; in that case nothing is taken from the others, or, in a race, at most one attempt.
 	// Of any number of concurrent callers no more get zero than the bucket holds.
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...Bucket) (time.Duration, error)
 

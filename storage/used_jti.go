@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// UsedJTIs remembers which client assertions were used (RFC 7523 §3).
+// UsedJTIs stores which client assertions were used (RFC 7523 §3).
 type UsedJTIs interface {
-	// UseJTI notes that a client has used an assertion, until expiresAt. Of any number of concurrent callers with the same
+	// UseJTI records that a client has used an assertion, until expiresAt. Of any number of concurrent callers with the same
 	// client and jti exactly one gets nil, the others ErrExists.
 	UseJTI(ctx context.Context, clientID string, jti Digest, expiresAt time.Time) error
 }

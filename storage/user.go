@@ -9,7 +9,7 @@ import (
 type User struct {
 	// ID is positive. It may come from another system (Django's auth_user.id).
 	ID int64
-	// Username is unique, compared byte for byte, stored as given (NFKC-normalised by who creates it).
+	// Username is unique, compared byte for byte, stored as given (the caller normalises it to NFKC).
 	Username string
 	Email    string
 	// PasswordHash is a PHC string or one of Django's formats; empty when the user has no password.
@@ -17,24 +17,24 @@ type User struct {
 	Active       bool
 	Staff        bool
 	// AuthEpoch is carried by each grant from its issue; raising it ends all of the user's grants at once.
-	// It starts at the microsecond of creation, so that a user who gets the ID of a removed one revives nothing.
+	// It starts at the microsecond of creation, so that a user with the ID of a removed one revives no grant.
 	AuthEpoch int64
 	CreatedAt time.Time
 	LastLogin time.Time
 }
 
-// Users keeps the people who can log in.
+// Users stores the people who can log in.
 type Users interface {
 	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice and
-	// a drawn ID is above every ID that was ever given. u.AuthEpoch is set from u.CreatedAt.
+	// a drawn ID is above every ID that was ever stored. u.AuthEpoch is set from u.CreatedAt.
 	// ErrExists: the ID or the username is taken.
 	CreateUser(ctx context.Context, u *User) error
 
-	// User and UserByUsername find one user, or ErrNotFound.
+	// User and UserByUsername return a user, or ErrNotFound.
 	User(ctx context.Context, id int64) (*User, error)
 	UserByUsername(ctx context.Context, username string) (*User, error)
 
-	// ListUsers gives up to limit users with an ID above after, by ascending ID.
+	// ListUsers returns up to limit users with an ID above after, by ascending ID.
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
 
 	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound.
@@ -46,7 +46,7 @@ type Users interface {
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent) error
 
-	// RemoveUser removes the user, their browser sessions and consents; grants that are left without their user are dead. ErrNotFound.
+	// RemoveUser removes the user, their browser sessions and consents; grants whose user is removed are dead. ErrNotFound.
 	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
 
 	// BeginLogin takes, before a password is checked, one attempt from each bucket that applies, and reads the user:
@@ -58,20 +58,20 @@ type Users interface {
 type LoginAttempt struct {
 	Username string
 	Now      time.Time
-	// Known is the key under which an earlier successful login of this account from this place is remembered
+	// Known is the key under which an earlier successful login of this account from this network is remembered
 	// (see Login.Known).
 	Known Digest
 	// Always are the buckets that every attempt is taken from.
 	Always []Bucket
-	// Untrusted are the buckets that an attempt is taken from when the place is not known.
+	// Untrusted are the buckets that an attempt is taken from if the network is not known.
 	Untrusted []Bucket
 }
 
 // LoginCheck is the answer to a LoginAttempt.
 type LoginCheck struct {
-	// User is nil when there is none of that name.
+	// User is nil if no user has that name.
 	User *User
-	// KnownNetwork is true when LoginAttempt.Known was remembered.
+	// KnownNetwork is true if LoginAttempt.Known is remembered.
 	KnownNetwork bool
 	// RetryAfter is zero when the attempt may go on, else how long until the emptiest bucket holds one again.
 	RetryAfter time.Duration

@@ -18,7 +18,7 @@ import (
 // errText: Postgres keeps neither NUL nor invalid UTF-8 in text, so a row cannot have such a key.
 var errText = errors.New("text with a NUL, with invalid UTF-8 or too long")
 
-// errKey refuses a client that can't be found again as the same one.
+// errKey: without a registration key, a client could not be recognised when it registers again.
 var errKey = errors.New("no registration key")
 
 // translate is the one place where errors of the driver become those of package storage.
@@ -43,7 +43,7 @@ func translate(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// unavailable tells whether err speaks of the database being away, not of the data. pg may be nil.
+// unavailable reports whether err means that the database is unavailable, and says nothing about the data. pg may be nil.
 func unavailable(err error, pg *pgconn.PgError) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -68,13 +68,13 @@ func unavailable(err error, pg *pgconn.PgError) bool {
 		pgconn.Timeout(err) || pgconn.SafeToRetry(err)
 }
 
-// canceled tells whether the server ended the statement because it was asked to.
+// canceled reports whether the server cancelled the statement on request.
 func canceled(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "57014"
 }
 
-// transient tells whether the act has certainly not happened and may succeed at once if it is tried again.
+// transient reports whether the transaction has certainly not happened and may succeed at once if it is tried again.
 func transient(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

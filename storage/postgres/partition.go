@@ -32,7 +32,7 @@ type partition struct {
 	options     string
 }
 
-// wanted are the partitions that should be there at the time now.
+// wanted returns the partitions that should exist at the time now.
 func wanted(now time.Time) []partition {
 	now = now.UTC()
 	var all []partition
@@ -211,13 +211,13 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 func (s *Store) alter(ctx context.Context, what, statement string) error {
 	err := s.exec(ctx, what, statement, pgx.QueryExecModeSimpleProtocol)
 	if later(err) {
-		s.log.InfoContext(ctx, "partition left for later", "act", what, "error", err)
+		s.log.InfoContext(ctx, "partition left for later", "operation", what, "error", err)
 		return nil
 	}
 	return err
 }
 
-// later tells whether err says that someone holds a lock, or that another replica has dropped or made the table.
+// later reports whether another session holds a lock, or another replica has dropped or created the table.
 func later(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42P01" || pg.Code == "42P07")

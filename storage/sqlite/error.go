@@ -19,13 +19,13 @@ var (
 	errClosed = errors.New("store is closed")
 	// errText refuses a key that a row can't have.
 	errText = errors.New("text with a NUL or invalid UTF-8")
-	// errKey refuses a client that can't be found again as the same one.
+	// errKey: without a registration key, a client could not be recognised when it registers again.
 	errKey = errors.New("no registration key")
 	// errDiscard makes database/sql close a connection instead of keeping it.
 	errDiscard = driver.ErrBadConn
 )
 
-// interpret turns an error into one of the sentinels, where one fits, and says what was being done.
+// interpret wraps an error with the sentinel that fits, if any, and with the operation.
 func interpret(what string, err error) error {
 	if err == nil {
 		return nil
@@ -44,13 +44,13 @@ func interpret(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// isBusy tells that someone else holds the lock.
+// isBusy reports whether another connection holds the lock.
 func isBusy(err error) bool {
 	e := (*sqlite.Error)(nil)
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// sentinel is the sentinel that an error of the driver stands for, or nil.
+// sentinel returns the sentinel for an error of the driver, or nil.
 func sentinel(err error) error {
 	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
 		switch e.Code() {

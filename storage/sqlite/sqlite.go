@@ -150,7 +150,7 @@ func dsn(path string, cfg Config, queryOnly bool) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
 }
 
-// pool gives up to conns connections, none of which is opened yet.
+// pool returns up to conns connections, none of which is opened yet.
 func pool(dsn string, conns int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -161,7 +161,7 @@ func pool(dsn string, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
-// MigrationDB gives a connection of its own for package migrations, which Close closes.
+// MigrationDB returns a connection of its own for package migrations, which Close closes.
 func (s *Store) MigrationDB() *sql.DB { return s.adminDB }
 
 // Ping reads the file's first page.
@@ -170,7 +170,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return interpret("ping", s.reader(ctx).row(`SELECT count(*) FROM sqlite_schema WHERE name = 'changes'`, nil, &n))
 }
 
-// Stats tells the state of the connections, the writer's included.
+// Stats returns the state of the connections, including the writer's.
 func (s *Store) Stats() storage.PoolStats {
 	r := s.readDB.Stats()
 	waits, waited, busy := s.writer.stats()

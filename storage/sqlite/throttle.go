@@ -82,14 +82,14 @@ func (c conn) giveBack(now time.Time, buckets []storage.Bucket) error {
 	return nil
 }
 
-// known tells whether a place is remembered.
+// known reports whether a network is remembered.
 func (c conn) known(key storage.Digest, now time.Time) (bool, error) {
 	var known bool
 	err := c.row(`SELECT EXISTS (SELECT 1 FROM throttles WHERE key = ? AND at > ?)`, []any{key[:], now.UnixMicro()}, &known)
 	return known, err
 }
 
-// remember remembers a place.
+// remember remembers a network.
 func (c conn) remember(key storage.Digest, until time.Time) error {
 	if key.IsZero() || until.IsZero() {
 		return nil

@@ -57,8 +57,7 @@ func newWriter(db *sql.DB, wait time.Duration) *writer {
 	return w
 }
 
-// do runs a function in a transaction. The function has happened as a whole when do returns nil, and not at all
-// when it returns an error. A context that ends before the function begins makes do return; after that do waits for the
+// do runs a function in a transaction. All of its writes have happened when do returns nil, and none when it returns an error. A context that ends before the function begins makes do return; after that do waits for the
 // outcome, which is near.
 func (w *writer) do(ctx context.Context, run func(conn) error) error {
 	if err := ctx.Err(); err != nil {
@@ -113,8 +112,8 @@ func (w *writer) loop() {
 	}
 }
 
-// batch runs a write, and those that come while it runs, in one transaction. It gives a write that it took from the
-// queue and did not decide about, or nil.
+// batch runs a write, and those that come while it runs, in one transaction. It returns a write that it took from the
+// queue and did not run, or nil.
 func (w *writer) batch(first *write) *write {
 	if err := w.begin(); err != nil {
 		w.discard()
@@ -149,8 +148,8 @@ func (w *writer) batch(first *write) *write {
 	return nil
 }
 
-// refuse refuses a write and all that have waited with it: whoever holds the lock has held it for the whole busy
-// timeout, and nobody waits for it twice. Who comes after that does wait.
+// refuse refuses a write and all that have waited with it: another process has held the lock for the whole busy timeout, and no
+// write waits for it twice. Later writes do wait.
 func (w *writer) refuse(first *write, err error) (rest *write) {
 	refused := time.Now()
 	for j := first; j != nil; j = w.next() {
@@ -165,7 +164,7 @@ func (w *writer) refuse(first *write, err error) (rest *write) {
 	return nil
 }
 
-// next is a write that is waiting now, or nil.
+// next returns a write that is waiting now, or nil.
 func (w *writer) next() *write {
 	select {
 	case j := <-w.queue:
