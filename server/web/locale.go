@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -153,15 +152,6 @@ func (l *locale) ago(t, now time.Time) *Moment {
 	return l.moment(t, short)
 }
 
-// Locales returns the languages of the pages, the default first.
-func (p *Pages) Locales() []string {
-	tags := make([]string, len(p.locales))
-	for i, loc := range p.locales {
-		tags[i] = loc.tag.String()
-	}
-	return tags
-}
-
 // languages returns the tags of an Accept-Language header (RFC 9110 §12.5.4), the preferred first. Unknown tags are dropped
 // without affecting the others.
 func languages(header string) []language.Tag {
@@ -176,23 +166,4 @@ func languages(header string) []language.Tag {
 		}
 	}
 	return tags
-}
-
-// localeFor returns the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags separated by spaces), or else
-// the one of Accept-Language, or else the default.
-func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
-	for _, wanted := range []string{strings.Join(strings.Fields(uiLocales), ","), r.Header.Get("Accept-Language")} {
-		const maxLength = 200 // far more than a browser sends; matching takes time for each tag
-		if wanted == "" || len(wanted) > maxLength {
-			continue
-		}
-		tags := languages(wanted)
-		if len(tags) == 0 {
-			continue
-		}
-		if _, i, confidence := p.matcher.Match(tags...); confidence != language.No {
-			return p.locales[i]
-		}
-	}
-	return p.locales[0]
 }

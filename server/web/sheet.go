@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -12,6 +13,16 @@ type sheet struct {
 	pages  *Pages
 	locale *locale
 	now    time.Time
+}
+
+// execute renders the page in memory, so that half a page is never sent if the template fails.
+func (p *Pages) execute(v View, l *locale) ([]byte, error) {
+	var b bytes.Buffer
+	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), pages: p, locale: l, now: p.now()})
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", v.page(), err)
+	}
+	return b.Bytes(), nil
 }
 
 // Name returns the name of the page.

@@ -11,14 +11,6 @@ import (
 	"latchkey/server/route"
 )
 
-// file is a file that browsers load for a page.
-type file struct {
-	data []byte
-	kind string // the media type
-	url  string // the name with a part of the content's hash
-	etag string
-}
-
 // kinds are the media types of the files that may be served. Scripts are not among them, since pages would not run them.
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -27,6 +25,14 @@ type Config struct {
 	Now func() time.Time
 }
 
+// file is a file that browsers load for a page.
+type file struct {
+	data []byte
+	kind string // the media type
+	url  string // the name with a part of the content's hash
+	etag string
+}
+
 // Pages renders views. It is safe for concurrent use.
 type Pages struct {
 	base      string
@@ -37,6 +43,15 @@ type Pages struct {
 	locales   []*locale                     // the first is the default
 	matcher   language.Matcher
 	fonts     bool
+}
+
+// Locales returns the languages of the pages, the default first.
+func (p *Pages) Locales() []string {
+	tags := make([]string, len(p.locales))
+	for i, loc := range p.locales {
+		tags[i] = loc.tag.String()
+	}
+	return tags
 }
 
 // Render writes the page of a view, in the language that the view's Locales or the request ask for.
@@ -64,14 +79,23 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, v Vie
 	return err
 }
 
-// execute renders the page in memory, so that half a page is never sent if the template fails.
-func (p *Pages) execute(v View, l *locale) ([]byte, error) {
-	var b bytes.Buffer
-	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), pages: p, locale: l, now: p.now()})
-	if err != nil {
-		return nil, fmt.Errorf("render %s: %w", v.page(), err)
+// localeFor returns the language that ui_locales asks for (OpenID Connect Core §3.1.2.1: BCP 47 tags separated by spaces), or else
+// the one of Accept-Language, or else the default.
+func (p *Pages) localeFor(r *http.Request, uiLocales string) *locale {
+	for _, wanted := range []string{strings.Join(strings.Fields(uiLocales), ","), r.Header.Get("Accept-Language")} {
+		const maxLength = 200 // far more than a browser sends; matching takes time for each tag
+		if wanted == "" || len(wanted) > maxLength {
+			continue
+		}
+		tags := languages(wanted)
+		if len(tags) == 0 {
+			continue
+		}
+		if _, i, confidence := p.matcher.Match(tags...); confidence != language.No {
+			return p.locales[i]
+		}
 	}
-	return b.Bytes(), nil
+	return p.locales[0]
 }
 
 // policy returns the Content-Security-Policy: only files of this server, and no script except on the form_post page.
