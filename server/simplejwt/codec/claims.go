@@ -4,9 +4,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"latchkey/server/internal/pyjson"
 )
+
+// The claims that Latchkey adds: the session and the place in its chain (docs/rotation.md).
+const (
+	familyClaim     = "fam"
+	generationClaim = "gen"
+	parentClaim     = "par"
+	sessionClaim    = "sid"
+)
+
+// refreshUntilClaim is a claim of simplejwt: the time after which a sliding token can't be refreshed.
+const refreshUntilClaim = "refresh_exp"
 
 // Claim is one claim of a token. Its value is JSON text, as Python writes it.
 type Claim struct {
@@ -14,7 +26,7 @@ type Claim struct {
 	Value string
 }
 
-// StringClaim and IntClaim make claims of plain values.
+// StringClaim makes a claim of a text.
 func StringClaim(name, value string) Claim {
 	return Claim{name, string(pyjson.AppendString(nil, value))}
 }
@@ -111,6 +123,25 @@ func parseClaims(payload string) (claims, bool) {
 	return cs, true
 }
 
+// wellEncoded reports whether s is UTF-8 in the sense of Python's "surrogatepass", which lets surrogates through.
+func wellEncoded(s string) bool {
+	for i := 0; i < len(s); {
+		if s[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			if i+2 >= len(s) || s[i] != 0xed || s[i+1] < 0xa0 || s[i+1] > 0xbf || s[i+2]&0xc0 != 0x80 {
+				return false
+			}
+			size = 3
+		}
+		i += size
+	}
+	return true
+}
+
 // maxPlain bounds the search for names that come twice.
 const maxPlain = 24
 
@@ -141,7 +172,7 @@ func parsePlain(s string) (claims, bool) {
 	}
 }
 
-// plainString gives the place behind the string that begins at i, or -1.
+// plainString returns the index after the string that begins at i, or -1.
 func plainString(s string, i int) int {
 	if i >= len(s) || s[i] != '"' {
 		return -1
@@ -157,7 +188,7 @@ func plainString(s string, i int) int {
 	return -1
 }
 
-// plainValue gives the place behind the value that begins at i, or -1.
+// plainValue returns the index after the value that begins at i, or -1.
 func plainValue(s string, i int) int {
 	if i < len(s) && s[i] == '"' {
 		return plainString(s, i)

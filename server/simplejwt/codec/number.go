@@ -9,6 +9,9 @@ import (
 	"latchkey/server/internal/pyjson"
 )
 
+// lastTime is the last second that Python's datetime can represent: simplejwt crashes beyond it.
+const lastTime = 253402300799
+
 // num is a number of a claim as Python compares it: an integer, cut off at the bounds of int64, or a float.
 type num struct {
 	int   int64

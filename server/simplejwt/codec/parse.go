@@ -129,9 +129,6 @@ func (c *Codec) verify(ctx context.Context, b *buffer, h header, input string) e
 	return c.invalid(BadSignature)
 }
 
-// lastTime is the last second that Python's datetime knows: simplejwt crashes beyond it.
-const lastTime = 253402300799
-
 // checkClaims is PyJWT's validation of claims, followed by simplejwt's reading of exp, which crashes on what is no number.
 func (c *Codec) checkClaims(t *Token, now time.Time) error {
 	seconds := now.Unix()

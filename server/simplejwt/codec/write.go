@@ -9,17 +9,6 @@ import (
 	"latchkey/storage"
 )
 
-// The claims that Latchkey adds: the session and the place in its chain (docs/rotation.md).
-const (
-	familyClaim     = "fam"
-	generationClaim = "gen"
-	parentClaim     = "par"
-	sessionClaim    = "sid"
-)
-
-// refreshUntilClaim is simplejwt's: the time from which on a sliding token can't be refreshed.
-const refreshUntilClaim = "refresh_exp"
-
 // Refresh is what a new refresh token says.
 type Refresh struct {
 	UserID int64
