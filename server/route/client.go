@@ -9,12 +9,15 @@ import (
 	"latchkey/server/internal/request"
 )
 
-// info is what the layers below know of the request.
-func (rt *Router) info(r *http.Request) *request.Info {
+// proxies are the networks of the trusted proxies.
+type proxies []netip.Prefix
+
+// info returns what the layers below know of the request.
+func (p proxies) info(r *http.Request) *request.Info {
 	peer := peerAddress(r)
 	info := &request.Info{Address: peer, UserAgent: userAgent(r), Event: new(request.Event)}
-	if rt.trusted(peer) {
-		info.Address = rt.clientAddress(peer, r.Header)
+	if p.trusted(peer) {
+		info.Address = p.clientAddress(peer, r.Header)
 		if id := r.Header.Get("X-Request-Id"); saneRequestID(id) {
 			info.ID = id
 		}
@@ -65,9 +68,9 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p.Masked()
 }
 
-func (rt *Router) trusted(a netip.Addr) bool {
-	for _, p := range rt.proxies {
-		if p.Contains(a) {
+func (p proxies) trusted(a netip.Addr) bool {
+	for _, network := range p {
+		if network.Contains(a) {
 			return true
 		}
 	}
@@ -78,18 +81,18 @@ func (rt *Router) trusted(a netip.Addr) bool {
 //
 // A proxy that appends to one of them usually passes the other on as the client sent it, so when they disagree one is
 // a lie, and nothing tells which. Then the peer's own address is the only one that is known to be true.
-func (rt *Router) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
+func (p proxies) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
 	legacy, standard := h.Values("X-Forwarded-For"), h.Values("Forwarded")
 	switch {
 	case len(legacy) == 0 && len(standard) == 0:
 		return peer
 	case len(standard) == 0:
-		return rt.rightmostUntrusted(peer, legacy, xForwardedFor)
+		return p.rightmostUntrusted(peer, legacy, xForwardedFor)
 	case len(legacy) == 0:
-		return rt.rightmostUntrusted(peer, standard, forwarded)
+		return p.rightmostUntrusted(peer, standard, forwarded)
 	}
-	a := rt.rightmostUntrusted(peer, legacy, xForwardedFor)
-	if a != rt.rightmostUntrusted(peer, standard, forwarded) {
+	a := p.rightmostUntrusted(peer, legacy, xForwardedFor)
+	if a != p.rightmostUntrusted(peer, standard, forwarded) {
 		return peer
 	}
 	return a
@@ -97,7 +100,7 @@ func (rt *Router) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
 
 // rightmostUntrusted walks from the nearest hop to the farthest, as long as each is one of ours: everything left of the
 // first stranger is the stranger's word. A hop that can't be read ends the walk at the last one that could.
-func (rt *Router) rightmostUntrusted(peer netip.Addr, lines []string, split func(string) []string) netip.Addr {
+func (p proxies) rightmostUntrusted(peer netip.Addr, lines []string, split func(string) []string) netip.Addr {
 	last := peer
 	for i := len(lines) - 1; i >= 0; i-- {
 		hops := split(lines[i])
@@ -106,7 +109,7 @@ func (rt *Router) rightmostUntrusted(peer netip.Addr, lines []string, split func
 			if !ok {
 				return last
 			}
-			if !rt.trusted(a) {
+			if !p.trusted(a) {
 				return a
 			}
 			last = a

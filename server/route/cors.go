@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,15 @@ const (
 	corsStrangers          // every origin that is one, by its name
 	corsPublic             // every origin, and none
 )
+
+// corsPolicy is which pages of other origins may read the answers of a route.
+type corsPolicy struct {
+	mode    corsMode
+	methods string // those that a preflight is told
+	// credentialed are the origins whose pages may send cookies.
+	credentialed []string
+	unvaried     bool
+}
 
 const (
 	// corsMaxAge is how long a browser may keep the answer to a preflight, in seconds: an origin that is taken away
@@ -29,14 +39,15 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// allowedOrigin gives the value for Access-Control-Allow-Origin, or nothing.
-func (e *endpoint) allowedOrigin(r *http.Request) string {
-	switch e.cors {
+// allowedOrigin returns the value of Access-Control-Allow-Origin; empty means that the page may not read the answer. known is
+// Config.AllowOrigin.
+func (c *corsPolicy) allowedOrigin(r *http.Request, known func(context.Context, string) bool) string {
+	switch c.mode {
 	case corsPublic:
 		return "*"
 	case corsAllowed:
 		origins := r.Header.Values("Origin")
-		if isOrigin(origins) && e.router.allowOrigin(r.Context(), origins[0]) {
+		if isOrigin(origins) && known(r.Context(), origins[0]) {
 			return origins[0]
 		}
 	case corsStrangers:
@@ -52,29 +63,29 @@ func isOrigin(header []string) bool {
 	return len(header) == 1 && header[0] != "" && header[0] != "null"
 }
 
-// setCORS sets what an answer of a route with CORS carries.
-func (e *endpoint) setCORS(h http.Header, origin string) {
-	if (e.cors == corsAllowed || e.cors == corsStrangers) && !e.unvaried {
+// setHeaders sets what an answer of a route with CORS carries.
+func (c *corsPolicy) setHeaders(h http.Header, origin string) {
+	if (c.mode == corsAllowed || c.mode == corsStrangers) && !c.unvaried {
 		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
 	}
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", corsExpose)
 		// Fetch §3.2.3: beside an origin by its name, never beside "*".
-		if e.cors == corsAllowed && slices.Contains(e.credentialed, origin) {
+		if c.mode == corsAllowed && slices.Contains(c.credentialed, origin) {
 			h.Set("Access-Control-Allow-Credentials", "true")
 		}
 	}
 }
 
 // preflight answers for the handler. An origin that is not allowed gets the same answer without the permission.
-func (e *endpoint) preflight(w http.ResponseWriter, r *http.Request, origin string) {
+func (c *corsPolicy) preflight(w http.ResponseWriter, r *http.Request, origin string) {
 	h := w.Header()
 	h.Del("Access-Control-Expose-Headers") // means nothing here
 	if origin != "" {
 		h.Add("Vary", "Access-Control-Request-Method")
 		h.Add("Vary", "Access-Control-Request-Headers")
-		h.Set("Access-Control-Allow-Methods", e.corsMethods)
+		h.Set("Access-Control-Allow-Methods", c.methods)
 		h.Set("Access-Control-Allow-Headers", allowHeaders(r.Header.Get("Access-Control-Request-Headers")))
 		h.Set("Access-Control-Max-Age", corsMaxAge)
 	}

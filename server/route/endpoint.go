@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
 )
 
@@ -25,40 +26,39 @@ const (
 	classPage
 )
 
+// Handler answers a request, or gives the error that the route's Renderer writes. Once it has written anything, an
+// error that it returns is only logged.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Renderer writes an error in the words of its protocol. It sees what the handler returned, and an [*Error] for what
+// the class itself refuses (404, 405, 413, a body that can't be read) or catches (a panic).
+// It must show nothing of an error that it does not know.
+type Renderer func(w http.ResponseWriter, r *http.Request, err error)
+
+// shared is what the routes of a Router have in common.
+type shared struct {
+	logger      *slog.Logger
+	metrics     *metrics.Metrics
+	proxies     proxies
+	allowOrigin func(ctx context.Context, origin string) bool
+	crossOrigin *http.CrossOriginProtection
+	hsts        bool
+	now         func() time.Time
+}
+
 // endpoint is one route with everything that its class does around the handler.
 type endpoint struct {
-	router      *Router
-	template    string
-	class       class
-	handle      Handler
-	render      Renderer
-	methods     []string // nil = all reach the handler
-	cors        corsMode
-	corsMethods string
-	// credentialed are the origins whose pages may send cookies.
-	credentialed []string
-	unvaried     bool
+	*shared
+	template string
+	class    class
+	handle   Handler
+	render   Renderer
+	methods  []string // nil = all reach the handler
+	cors     corsPolicy
 	// foreign lets pages of other sites send unsafe requests.
 	foreign  bool
 	maxBody  int64 // negative = none
 	duration prometheus.Observer
-}
-
-func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
-	e := &endpoint{
-		router: rt, template: template, class: c, handle: h, render: render,
-		maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
-	}
-	for _, opt := range opts {
-		opt(e)
-	}
-	if c == classPublic {
-		e.cors = corsPublic
-	}
-	if e.corsMethods == "" {
-		e.corsMethods = strings.Join(e.methods, ", ")
-	}
-	return e
 }
 
 // statusClientGone is what the log and the metrics say when the client did not wait for the answer. It is nginx's
@@ -67,18 +67,18 @@ const statusClientGone = 499
 
 // ServeHTTP is the way of every request.
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	start := e.router.now()
-	info := e.router.info(r)
+	start := e.now()
+	info := e.proxies.info(r)
 	r = r.WithContext(request.With(r.Context(), info))
 	w := &writer{ResponseWriter: rw}
-	origin := e.allowedOrigin(r)
+	origin := e.cors.allowedOrigin(r, e.allowOrigin)
 	e.setHeaders(w.Header(), r, info, origin)
 
 	var err error
 	defer func() { e.finish(r, w, info, start, err) }()
 	switch {
-	case e.cors != corsNone && isPreflight(r):
-		e.preflight(w, r, origin)
+	case e.cors.mode != corsNone && isPreflight(r):
+		e.cors.preflight(w, r, origin)
 		return
 	case e.methods != nil && !slices.Contains(e.methods, r.Method):
 		// RFC 9110 §15.5.6: a 405 must say what would be allowed.
@@ -111,6 +111,20 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	e.refuse(w, r, err)
 }
 
+// checkOrigin refuses what a page of another site sends to a page of ours: RFC 9700 §4.7, cross-site request forgery.
+//
+// A browser says where a request comes from by Sec-Fetch-Site, older ones by Origin. A request with neither is no browser's,
+// and carries no cookie but those that its sender has anyway.
+func (e *endpoint) checkOrigin(r *http.Request) error {
+	if e.class != classPage || e.foreign {
+		return nil
+	}
+	if err := e.crossOrigin.Check(r); err != nil {
+		return &Error{Status: http.StatusForbidden, Message: "A page of another site sent this form.", cause: err}
+	}
+	return nil
+}
+
 // run calls the handler and makes an error of a panic.
 func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
@@ -141,7 +155,7 @@ func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", contentSecurityPolicy)
-	if e.router.hsts {
+	if e.hsts {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	switch e.class {
@@ -152,12 +166,12 @@ func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info
 	case classPage:
 		setPageHeaders(h, r)
 	}
-	e.setCORS(h, origin)
+	e.cors.setHeaders(h, origin)
 }
 
 // finish writes the one log event of the request and counts it.
 func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start time.Time, err error) {
-	took := e.router.now().Sub(start)
+	took := e.now().Sub(start)
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK // what net/http sends for a handler that wrote nothing
@@ -166,7 +180,7 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 		status = statusClientGone
 	}
 	method := methodLabel(r.Method)
-	e.router.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
+	e.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
 	e.duration.Observe(took.Seconds())
 
 	attrs := append([]slog.Attr{
@@ -185,7 +199,7 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	if errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
-	e.router.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
+	e.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
 }
 
 // level: an error is what a person must act on. An overload or an absent database is seen by the readiness and the

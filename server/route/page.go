@@ -36,22 +36,3 @@ func crossOriginProtection(origin string) *http.CrossOriginProtection {
 	}
 	return p
 }
-
-// Foreign lets pages of other sites send unsafe requests to a page's route: for the requests of protocols that applications
-// may send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Their handler must do no more for a POST
-// than for a link, unless it brings what only a page of ours can have: a ticket of the browser session.
-func Foreign() Option { return func(e *endpoint) { e.foreign = true } }
-
-// checkOrigin refuses what a page of another site sends to a page of ours: RFC 9700 §4.7, cross-site request forgery.
-//
-// A browser says where a request comes from by Sec-Fetch-Site, older ones by Origin. A request with neither is no browser's,
-// and carries no cookie but those that its sender has anyway.
-func (e *endpoint) checkOrigin(r *http.Request) error {
-	if e.class != classPage || e.foreign {
-		return nil
-	}
-	if err := e.router.crossOrigin.Check(r); err != nil {
-		return &Error{Status: http.StatusForbidden, Message: "A page of another site sent this form.", cause: err}
-	}
-	return nil
-}

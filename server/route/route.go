@@ -21,15 +21,6 @@ const DefaultMaxBody = 64 << 10
 // not: a client that appends a token to a path would put it into the log.
 const Unmatched = "unmatched"
 
-// Handler answers a request, or gives the error that the route's Renderer writes. Once it has written anything, an
-// error that it returns is only logged.
-type Handler func(w http.ResponseWriter, r *http.Request) error
-
-// Renderer writes an error in the words of its protocol. It sees what the handler returned, and an [*Error] for what
-// the class itself refuses (404, 405, 413, a body that can't be read) or catches (a panic).
-// It must show nothing of an error that it does not know.
-type Renderer func(w http.ResponseWriter, r *http.Request, err error)
-
 // Config is what a Router is made of.
 type Config struct {
 	Logger  *slog.Logger
@@ -54,29 +45,21 @@ type Config struct {
 // Router sends each request to the route whose path is exactly the request's: nothing is cleaned, redirected or
 // completed by a slash.
 type Router struct {
-	mux         *mux.Router
-	logger      *slog.Logger
-	metrics     *metrics.Metrics
-	proxies     []netip.Prefix
-	allowOrigin func(ctx context.Context, origin string) bool
-	crossOrigin *http.CrossOriginProtection
-	maxBody     int64
-	hsts        bool
-	now         func() time.Time
+	mux     *mux.Router
+	maxBody int64
+	shared
 }
 
 // New makes a Router without routes.
 func New(cfg Config) *Router {
-	rt := &Router{
-		mux:         mux.NewRouter().SkipClean(true),
+	rt := &Router{mux: mux.NewRouter().SkipClean(true), maxBody: cfg.MaxBody, shared: shared{
 		logger:      cfg.Logger,
 		metrics:     cfg.Metrics,
 		allowOrigin: cfg.AllowOrigin,
 		crossOrigin: crossOriginProtection(cfg.Origin),
-		maxBody:     cfg.MaxBody,
 		hsts:        cfg.HSTS,
 		now:         cfg.Now,
-	}
+	}}
 	for _, p := range cfg.TrustedProxies {
 		rt.proxies = append(rt.proxies, unmapPrefix(p))
 	}
@@ -92,6 +75,23 @@ func New(cfg Config) *Router {
 	}
 	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, render, nil)
 	return rt
+}
+
+func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
+	e := &endpoint{
+		shared: &rt.shared, template: template, class: c, handle: h, render: render,
+		maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
+	}
+	for _, opt := range opts {
+		opt(e)
+	}
+	if c == classPublic {
+		e.cors.mode = corsPublic
+	}
+	if e.cors.methods == "" {
+		e.cors.methods = strings.Join(e.methods, ", ")
+	}
+	return e
 }
 
 // ServeHTTP dispatches to the route of the request's path.
@@ -148,8 +148,8 @@ func Methods(methods ...string) Option {
 // An OPTIONS request that is no preflight is a request like any other.
 func CORS(methods ...string) Option {
 	return func(e *endpoint) {
-		e.cors = corsAllowed
-		e.corsMethods = strings.Join(methods, ", ")
+		e.cors.mode = corsAllowed
+		e.cors.methods = strings.Join(methods, ", ")
 	}
 }
 
@@ -157,8 +157,8 @@ func CORS(methods ...string) Option {
 // pages no more than any program has, since the browser sends no credentials.
 func CORSStrangers(methods ...string) Option {
 	return func(e *endpoint) {
-		e.cors = corsStrangers
-		e.corsMethods = strings.Join(methods, ", ")
+		e.cors.mode = corsStrangers
+		e.cors.methods = strings.Join(methods, ", ")
 	}
 }
 
@@ -166,13 +166,18 @@ func CORSStrangers(methods ...string) Option {
 // the answer. It is for a handler that takes a cookie, and that refuses it from everyone else by itself: a browser sends
 // requests whose answer a page may not read all the same.
 func Credentials(origins ...string) Option {
-	return func(e *endpoint) { e.credentialed = slices.Clone(origins) }
+	return func(e *endpoint) { e.cors.credentialed = slices.Clone(origins) }
 }
 
 // Unvaried leaves Vary: Origin out of the answers of a route with CORS, for a protocol that has no Vary: no cache needs
 // it for what must not be stored at all.
-func Unvaried() Option { return func(e *endpoint) { e.unvaried = true } }
+func Unvaried() Option { return func(e *endpoint) { e.cors.unvaried = true } }
 
 // MaxBody caps the request body at n bytes instead; a negative n leaves it to the handler, which must cap it itself.
 // Reading past the cap fails, and the failure, when the handler returns it, is rendered as 413.
 func MaxBody(n int64) Option { return func(e *endpoint) { e.maxBody = n } }
+
+// Foreign lets pages of other sites send unsafe requests to a page's route: for the requests of protocols that applications
+// may send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). Their handler must do no more for a POST
+// than for a link, unless it brings what only a page of ours can have: a ticket of the browser session.
+func Foreign() Option { return func(e *endpoint) { e.foreign = true } }
