@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode/utf8"
 
 	"latchkey/clients"
+	"latchkey/server/internal/form"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -116,16 +116,10 @@ func parseBasic(header string) (id string, secret storage.Secret, ok bool) {
 	if !found {
 		return "", "", false
 	}
-	id, okID := unescape(rawID)
-	plain, okSecret := unescape(rawSecret)
+	id, okID := form.Unescape(rawID)
+	plain, okSecret := form.Unescape(rawSecret)
 	if !okID || !okSecret || id == "" {
 		return "", "", false
 	}
 	return id, storage.Secret(plain), true
-}
-
-// unescape decodes one half of Basic credentials. The result is text that every database takes.
-func unescape(s string) (string, bool) {
-	s, err := url.QueryUnescape(s)
-	return s, err == nil && utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
 }

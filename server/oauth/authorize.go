@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"latchkey/server/authorize"
+	"latchkey/server/internal/form"
 	"latchkey/server/route"
 	"latchkey/server/web"
 	"latchkey/storage"
@@ -57,28 +57,18 @@ func (h *Handlers) authorization(r *http.Request) (*authorize.Request, error) {
 	return h.requests.Check(r.Context(), params)
 }
 
-// authorizationParams reads parameters without judging repeated ones: what they are answered with depends on which they are.
+// authorizationParams returns the parameters of the query or of the form, repeated ones too: the answer to those depends on which they are.
 func authorizationParams(r *http.Request) (url.Values, error) {
 	raw := r.URL.RawQuery
 	if r.Method == http.MethodPost {
 		var err error
-		if raw, err = readBody(r); err != nil {
-			return nil, err
+		if raw, err = form.Body(r); err != nil {
+			return nil, badForm(err)
 		}
 	}
-	if strings.Count(raw, "&") >= maxParameters {
-		return nil, invalidRequest("There are too many parameters.")
-	}
-	params, err := url.ParseQuery(raw)
+	params, err := form.Parse(raw)
 	if err != nil {
-		return nil, invalidRequest("The parameters are malformed.")
-	}
-	for name, values := range params {
-		for _, value := range values {
-			if !isText(name) || !isText(value) {
-				return nil, invalidRequest("The parameters must be UTF-8, without NUL.")
-			}
-		}
+		return nil, badForm(err)
 	}
 	return params, nil
 }

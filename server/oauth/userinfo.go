@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"latchkey/server/internal/form"
 	"latchkey/storage"
 )
 
@@ -31,7 +32,7 @@ func (h *Handlers) UserInfo(w http.ResponseWriter, r *http.Request) error {
 // bearerToken reads the access token of a request. errNoToken: none was sent.
 func bearerToken(r *http.Request) (storage.Secret, error) {
 	header, err := bearerHeader(r)
-	if r.Method != http.MethodPost || !isForm(r) {
+	if r.Method != http.MethodPost || !form.Is(r) {
 		return header, err
 	}
 	f, formErr := readForm(r)

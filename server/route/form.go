@@ -1,42 +1,44 @@
 package route
 
 import (
-	"fmt"
-	"io"
-	"mime"
+	"errors"
 	"net/http"
 	"net/url"
-	"strings"
-	"unicode/utf8"
+
+	"latchkey/server/internal/form"
 )
 
-// maxFields is far more than any form of ours has.
-const maxFields = 100
-
-// Form reads the fields of a form that a page has posted: text that every database takes, each field once. Those in the
-// query don't count. Of what is no such form it says 400, and never what was sent: it may be a password.
+// Form returns the fields of a form that a page has posted, each at most once. Fields in the query are ignored. A body that is
+// no such form is an *Error of status 400 that doesn't contain what was sent: it may be a password.
 func Form(r *http.Request) (url.Values, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, &Error{Status: http.StatusBadRequest, Message: "The body must be application/x-www-form-urlencoded."}
-	}
-	body, err := io.ReadAll(r.Body)
+	body, err := form.Body(r)
 	if err != nil {
-		return nil, fmt.Errorf("read form: %w", err)
+		return nil, badForm(err)
 	}
-	if strings.Count(string(body), "&") >= maxFields {
-		return nil, &Error{Status: http.StatusBadRequest, Message: "The form has too many fields."}
-	}
-	form, err := url.ParseQuery(string(body))
+	fields, err := form.Parse(body)
 	if err != nil {
-		return nil, &Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+		return nil, badForm(err)
 	}
-	for name, values := range form {
-		if len(values) > 1 || !isText(name) || !isText(values[0]) {
-			return nil, &Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	for _, values := range fields {
+		if len(values) > 1 {
+			return nil, badForm(form.ErrMalformed)
 		}
 	}
-	return form, nil
+	return fields, nil
 }
 
-func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+// badForm returns the error for the page. Errors of reading the body are returned as they are.
+func badForm(err error) error {
+	var bad form.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	message := "The form is malformed."
+	switch bad {
+	case form.ErrContentType:
+		message = string(bad)
+	case form.ErrTooMany:
+		message = "The form has too many fields."
+	}
+	return &Error{Status: http.StatusBadRequest, Message: message}
+}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
+	"latchkey/server/internal/form"
 	"latchkey/server/internal/password"
 	"latchkey/storage"
 )
@@ -66,7 +66,7 @@ func (n NewUser) check(username string) error {
 		return &InputError{"username", "is empty"}
 	case !storable(username):
 		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
-	case !isText(n.Email) || utf8.RuneCountInString(n.Email) > maxEmail:
+	case !form.IsText(n.Email) || utf8.RuneCountInString(n.Email) > maxEmail:
 		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
 	case n.Password != nil && n.PasswordHash != "":
 		return &InputError{"password", "and password hash are both given"}
@@ -78,10 +78,8 @@ func (n NewUser) check(username string) error {
 
 // storable tells whether a user may have this name. Nothing but its length is asked of it, as in Django's database.
 func storable(username string) bool {
-	return username != "" && isText(username) && utf8.RuneCountInString(username) <= maxUsername
+	return username != "" && form.IsText(username) && utf8.RuneCountInString(username) <= maxUsername
 }
-
-func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 func checkHash(encoded string) error {
 	if err := password.Check(encoded); err != nil {
@@ -109,7 +107,7 @@ func checkPassword(secret storage.Secret) error {
 		return &InputError{"password", "is empty"}
 	case len(p) > maxPassword:
 		return &InputError{"password", fmt.Sprintf("is longer than %d bytes", maxPassword)}
-	case !isText(p):
+	case !form.IsText(p):
 		return &InputError{"password", "has a NUL or is not UTF-8"}
 	}
 	return nil
