@@ -77,6 +77,18 @@ func (c *Client) Registration() Registration {
 	return Registration{ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, TokenRotations: c.TokenRotations}
 }
 
+// Response returns the client as an operator sees it. secret is empty when there is none to show.
+func (c *Client) Response(secret storage.Secret) RegistrationResponse {
+	shown := RegistrationResponse{
+		ClientID: c.ID, ClientSecret: secret.Reveal(), ClientIDIssuedAt: c.CreatedAt.Unix(),
+		Metadata: c.Metadata, Policy: c.Policy, Disabled: c.Disabled,
+	}
+	if secret != "" {
+		shown.ClientSecretExpiresAt = new(int64)
+	}
+	return shown
+}
+
 // Public reports whether the client has no credentials (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 
@@ -107,6 +119,24 @@ func (c *Client) Fingerprint() storage.Digest {
 
 // HasSecret reports whether the client has a secret to authenticate with.
 func (c *Client) HasSecret() bool { return !c.SecretMAC.IsZero() }
+
+// MatchRedirectURI reports whether the client registered uri: the same bytes (RFC 9700 §2.1), except that
+// the port of an http URI on a loopback host is free (RFC 8252 §7.3).
+func (c *Client) MatchRedirectURI(uri string) bool {
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	host, rest, ok := cutLoopback(uri)
+	if !ok {
+		return false
+	}
+	for _, registered := range c.RedirectURIs {
+		if h, r, ok := cutLoopback(registered); ok && h == host && r == rest {
+			return true
+		}
+	}
+	return false
+}
 
 // ValidID reports whether text can be a client_id (RFC 6749 §A.1) of a length that is stored. The URL of a metadata document
 // may be longer than others.

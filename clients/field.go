@@ -2,11 +2,14 @@ package clients
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Field is a field of Metadata or Policy, as its tags describe it:
@@ -234,4 +237,26 @@ func cleanScope(scope string) (string, error) {
 		err = fmt.Errorf("%.200q is not a scope", tokens[i])
 	}
 	return strings.Join(tokens, " "), err
+}
+
+// CheckText checks a text that is shown to people: characters that change how the text around them looks are refused.
+func CheckText(s string) error {
+	const longest = 255
+	if len(s) > longest {
+		return fmt.Errorf("it is longer than %d bytes", longest)
+	}
+	if !utf8.ValidString(s) {
+		return errors.New("it is not UTF-8")
+	}
+	for _, c := range s {
+		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' || c == '\u2029' {
+			return fmt.Errorf("the character %U is not allowed", c)
+		}
+	}
+	return nil
+}
+
+// validScope reports whether token is a scope-token of RFC 6749 §3.3.
+func validScope(token string) bool {
+	return token != "" && !strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' })
 }

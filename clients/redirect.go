@@ -12,24 +12,6 @@ import (
 // maxURI bounds every URI that a client registers, in bytes.
 const maxURI = 2048
 
-// MatchRedirectURI reports whether the client registered uri: the same bytes (RFC 9700 §2.1), except that
-// the port of an http URI on a loopback host is free (RFC 8252 §7.3).
-func (c *Client) MatchRedirectURI(uri string) bool {
-	if slices.Contains(c.RedirectURIs, uri) {
-		return true
-	}
-	host, rest, ok := cutLoopback(uri)
-	if !ok {
-		return false
-	}
-	for _, registered := range c.RedirectURIs {
-		if h, r, ok := cutLoopback(registered); ok && h == host && r == rest {
-			return true
-		}
-	}
-	return false
-}
-
 // cutLoopback splits an http URI on a loopback host into that host and what follows its port. It works on the text, so that
 // a parser's normalisation makes no two URIs equal.
 func cutLoopback(uri string) (host, rest string, ok bool) {

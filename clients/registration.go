@@ -1,10 +1,6 @@
 package clients
 
-import (
-	"encoding/json"
-
-	"latchkey/storage"
-)
+import "encoding/json"
 
 // Registration is what a client is registered with. Its JSON is what the database stores.
 type Registration struct {
@@ -39,16 +35,4 @@ type RegistrationResponse struct {
 	Metadata
 	Policy
 	Disabled bool `json:"disabled,omitempty"`
-}
-
-// Response returns the client as an operator sees it. secret is empty when there is none to show.
-func (c *Client) Response(secret storage.Secret) RegistrationResponse {
-	shown := RegistrationResponse{
-		ClientID: c.ID, ClientSecret: secret.Reveal(), ClientIDIssuedAt: c.CreatedAt.Unix(),
-		Metadata: c.Metadata, Policy: c.Policy, Disabled: c.Disabled,
-	}
-	if secret != "" {
-		shown.ClientSecretExpiresAt = new(int64)
-	}
-	return shown
 }

@@ -3,59 +3,12 @@ package clients
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"latchkey/storage"
 )
-
-// MetadataError is what is wrong with metadata or a policy, as RFC 7591 §3.2.2 answers it.
-type MetadataError struct {
-	// Code is invalid_redirect_uri or invalid_client_metadata.
-	Code string
-	// Field is the name of the field.
-	Field       string
-	Description string
-}
-
-func (e *MetadataError) Error() string {
-	if e.Field == "" {
-		return e.Description
-	}
-	return e.Field + ": " + e.Description
-}
-
-// Invalid returns the error of a field.
-func Invalid(field, format string, args ...any) *MetadataError {
-	code := "invalid_client_metadata"
-	if field == "redirect_uris" {
-		code = "invalid_redirect_uri"
-	}
-	return &MetadataError{Code: code, Field: field, Description: fmt.Sprintf(format, args...)}
-}
-
-// Faults returns every fault in an error of Validate.
-func Faults(err error) []*MetadataError {
-	switch e := err.(type) {
-	case nil:
-		return nil
-	case *MetadataError:
-		return []*MetadataError{e}
-	case interface{ Unwrap() []error }:
-		var all []*MetadataError
-		for _, err := range e.Unwrap() {
-			all = append(all, Faults(err)...)
-		}
-		return all
-	case interface{ Unwrap() error }:
-		return Faults(e.Unwrap())
-	}
-	return nil
-}
 
 // MaxAccessTokenTTL bounds the lifetime of an access token: a resource server that verifies tokens by itself trusts one that
 // long, and a signing key stays published that long after its last use.
@@ -188,25 +141,3 @@ func ValidateResource(r *storage.Resource) error {
 
 // ValidResource reports whether text can be a resource identifier: an absolute URI without a fragment (RFC 8707 §2).
 func ValidResource(identifier string) bool { return checkResource(identifier) == nil }
-
-// CheckText checks a text that is shown to people: characters that change how the text around them looks are refused.
-func CheckText(s string) error {
-	const longest = 255
-	if len(s) > longest {
-		return fmt.Errorf("it is longer than %d bytes", longest)
-	}
-	if !utf8.ValidString(s) {
-		return errors.New("it is not UTF-8")
-	}
-	for _, c := range s {
-		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) || c == '\u2028' || c == '\u2029' {
-			return fmt.Errorf("the character %U is not allowed", c)
-		}
-	}
-	return nil
-}
-
-// validScope reports whether token is a scope-token of RFC 6749 §3.3.
-func validScope(token string) bool {
-	return token != "" && !strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' })
-}

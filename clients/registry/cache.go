@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -126,3 +127,5 @@ func (x *cache[V]) forget(name string) {
 	x.known.Purge()
 	x.missing.Purge()
 }
+
+func isNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

@@ -7,9 +7,6 @@ import (
 	"latchkey/storage"
 )
 
-// originsSize is how many origins of browsers are remembered.
-const originsSize = 4096
-
 // HasOrigin reports whether an origin, as browsers write it (RFC 6454 §6.2), is that of a redirect URI of an enabled client. The
 // origin of a loopback redirect URI has any port. It is false for an origin that is not in memory while the database is unavailable.
 func (r *Registry) HasOrigin(ctx context.Context, origin string) bool {

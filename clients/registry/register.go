@@ -58,9 +58,6 @@ var (
 // unusedTTL is how long a client that registered openly waits for its first user.
 const unusedTTL = 7 * 24 * time.Hour
 
-// DefaultMaxUnused is how many clients that were registered openly may wait for their first user.
-const DefaultMaxUnused = 10_000
-
 // Register registers a client. A *clients.MetadataError says what is wrong; ErrInitialToken; storage.ErrLimit: too many
 // clients wait for their first user.
 //

@@ -2,7 +2,7 @@ package registry
 
 import (
 	"context"
-	"errors"
+	"crypto/subtle"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -12,8 +12,16 @@ import (
 	"latchkey/storage"
 )
 
-// DefaultSize is how many clients a Registry keeps in memory.
-const DefaultSize = 20_000
+// Defaults of a Config.
+const (
+	// DefaultSize is how many clients a Registry keeps in memory.
+	DefaultSize = 20_000
+	// DefaultMaxUnused is how many clients that were registered openly may wait for their first user.
+	DefaultMaxUnused = 10_000
+)
+
+// originsSize is how many origins of browsers are kept in memory.
+const originsSize = 4096
 
 // Store is what a Registry needs of a database.
 type Store interface {
@@ -114,8 +122,6 @@ func (r *Registry) readClient(ctx context.Context, id string) (*clients.Client, 
 
 func errUnknown(id string) error { return fmt.Errorf("client %.200q: %w", id, storage.ErrNotFound) }
 
-func isNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }
-
 // Changed forgets what has changed; [storage.Store.Watch] calls it. Later callers get the new state. It does not block.
 func (r *Registry) Changed(change storage.Change) {
 	if change.Kind == storage.ChangeClient || change.Kind == storage.ChangeAll {
@@ -125,4 +131,29 @@ func (r *Registry) Changed(change storage.Change) {
 	if change.Kind == storage.ChangeResources || change.Kind == storage.ChangeAll {
 		r.resources.forget("")
 	}
+}
+
+// isMAC reports whether one of two MACs is of a secret, in constant time. A zero MAC is of none.
+func (r *Registry) isMAC(id string, secret storage.Secret, mac, other storage.Digest) bool {
+	good := 0
+	for _, key := range r.cfg.MACKeys {
+		own := secretMAC(key, id, secret)
+		good |= subtle.ConstantTimeCompare(own[:], mac[:])
+		good |= subtle.ConstantTimeCompare(own[:], other[:])
+	}
+	return good == 1
+}
+
+// CheckSecret reports whether a secret is valid for the client now. It is false for a client without a secret, an empty
+// secret and a nil client (an unknown one), after the same work.
+func (r *Registry) CheckSecret(c *clients.Client, secret storage.Secret) bool {
+	known := c != nil && secret != ""
+	if c == nil {
+		c = &clients.Client{}
+	}
+	var previous storage.Digest
+	if r.cfg.Now().Before(c.PreviousSecretExpiresAt) {
+		previous = c.PreviousSecretMAC
+	}
+	return r.isMAC(c.ID, secret, c.SecretMAC, previous) && known && c.UsesSecret()
 }

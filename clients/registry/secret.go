@@ -3,7 +3,6 @@ package registry
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/binary"
 
 	"latchkey/clients"
@@ -26,31 +25,6 @@ func secretMAC(key []byte, id string, secret storage.Secret) (mac storage.Digest
 	h.Write([]byte(secret.Reveal()))
 	h.Sum(mac[:0])
 	return mac
-}
-
-// isMAC reports whether one of two MACs is of a secret, in constant time. A zero MAC is of none.
-func (r *Registry) isMAC(id string, secret storage.Secret, mac, other storage.Digest) bool {
-	good := 0
-	for _, key := range r.cfg.MACKeys {
-		own := secretMAC(key, id, secret)
-		good |= subtle.ConstantTimeCompare(own[:], mac[:])
-		good |= subtle.ConstantTimeCompare(own[:], other[:])
-	}
-	return good == 1
-}
-
-// CheckSecret reports whether a secret is valid for the client now. It is false for a client without a secret, an empty
-// secret and a nil client (an unknown one), after the same work.
-func (r *Registry) CheckSecret(c *clients.Client, secret storage.Secret) bool {
-	known := c != nil && secret != ""
-	if c == nil {
-		c = &clients.Client{}
-	}
-	var previous storage.Digest
-	if r.cfg.Now().Before(c.PreviousSecretExpiresAt) {
-		previous = c.PreviousSecretMAC
-	}
-	return r.isMAC(c.ID, secret, c.SecretMAC, previous) && known && c.UsesSecret()
 }
 
 // selfKeys returns the keys of what is derived, not drawn, for clients that register themselves. They are derived under the
