@@ -56,7 +56,6 @@ test-browser: build
 	command -v node >/dev/null 2>&1 || missing="$$missing nodejs"; command -v npm >/dev/null 2>&1 || missing="$$missing npm"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
-	LATCHKEY_TEST_BROWSER=require $(GO) test -count=1 -timeout 5m -v ./server/simplejwt/browsertest
 	cd browsertest && npm ci --silent && rm -rf ../build/screenshots && node --test --test-concurrency=2 --test-reporter=spec *.test.js
 	@echo "screenshots: $$(ls build/screenshots | wc -l) in build/screenshots"
 

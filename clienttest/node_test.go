@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"latchkey/latchkeytest"
 )
 
 // nodeTests are the files of node/ and the servers that they run against.
@@ -56,7 +58,7 @@ func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
 	cmd.WaitDelay = patience / 10
 	cmd.Dir = folder
 	cmd.Env = append(l.Environment(),
-		"CLIENTTEST_BINARY="+l.Binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
+		latchkeytest.BinaryVariable+"="+l.Binary, "CLIENTTEST_USERNAME="+username, "CLIENTTEST_PASSWORD="+password)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v", name, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // BinaryVariable is the environment variable that names an existing binary, which is then used instead of a new one.
-const BinaryVariable = "LATCHKEY_BINARY"
+const BinaryVariable = "LATCHKEY_TEST_BINARY"
 
 var built struct {
 	once         sync.Once
@@ -19,7 +19,7 @@ var built struct {
 	err          error
 }
 
-// Binary returns the path of the binary: that of LATCHKEY_BINARY, else one that the first call builds as `make build` does. The
+// Binary returns the path of the binary: that of LATCHKEY_TEST_BINARY, else one that the first call builds as `make build` does. The
 // process must call Remove before it ends.
 func Binary() (string, error) {
 	built.once.Do(func() { built.path, built.err = build() })

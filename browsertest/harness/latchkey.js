@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const binary = process.env.LATCHKEY_BINARY ?? fileURLToPath(new URL("../../latchkey", import.meta.url));
+const binary = process.env.LATCHKEY_TEST_BINARY ?? fileURLToPath(new URL("../../latchkey", import.meta.url));
 
 /** The user that every server has. Its password must never appear in a log. */
 export const alice = { username: "alice", password: "canary-of-alice-4711" };
@@ -18,39 +18,40 @@ export class Latchkey {
   #environment;
   #log = "";
 
-  /** Starts a server with these flags, and waits until it answers. The path is that of its issuer. */
-  static async start({ flags = [], path = "" } = {}) {
+  /** Starts a server with these flags, and waits until it is ready. The issuer is at its own address, with this path, unless one is given. */
+  static async start({ flags = [], path = "", issuer } = {}) {
     const server = new Latchkey();
     server.#folder = await mkdtemp(join(tmpdir(), "latchkey-"));
-    const port = await freePort();
-    server.issuer = `http://localhost:${port}${path}`;
+    const [port, adminPort] = await freePorts(2);
+    server.listen = { host: "127.0.0.1", port };
+    server.issuer = issuer ?? `http://localhost:${port}${path}`;
     const others = Object.entries(process.env).filter(([name]) => !name.startsWith("LATCHKEY_"));
     server.#environment = {
       ...Object.fromEntries(others),
       LATCHKEY_DATABASE_URL: `sqlite:${server.database}`,
       LATCHKEY_ISSUER: server.issuer,
       LATCHKEY_LISTEN: `127.0.0.1:${port}`,
-      LATCHKEY_ADMIN_LISTEN: "",
+      LATCHKEY_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
       LATCHKEY_LOG_FORMAT: "json",
     };
     await server.run(["user", "add", "--email", "alice@example.com", "--password-stdin", alice.username], `${alice.password}\n`);
-    await server.#serve(flags);
+    await server.#serve(flags, `http://127.0.0.1:${adminPort}/readyz`);
     return server;
   }
 
-  async #serve(flags) {
+  async #serve(flags, readyURL) {
     this.#process = spawn(binary, ["serve", ...flags], { env: this.#environment, stdio: ["ignore", "ignore", "pipe"] });
     this.#process.stderr.setEncoding("utf8").on("data", (text) => (this.#log += text));
     for (let tries = 0; tries < 200; tries++) {
       if (this.#process.exitCode !== null) throw new Error(`the server ended: ${this.#log}`);
-      const answer = await fetch(this.url("/.well-known/openid-configuration")).catch(() => null);
+      const answer = await fetch(readyURL).catch(() => null);
       if (answer?.ok) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`the server does not answer: ${this.#log}`);
+    throw new Error(`the server is not ready: ${this.#log}`);
   }
 
-  /** Ends the server, and says what was wrong with its log: nothing that a person does is an error of the server. */
+  /** Stops the server and throws when it logged an error: no user may cause one. */
   async stop() {
     if (this.#process.exitCode === null) {
       this.#process.kill("SIGTERM");
@@ -71,14 +72,14 @@ export class Latchkey {
     return this.issuer + path;
   }
 
-  /** Runs a command of the binary on the server's database and gives what it printed. */
+  /** Runs a command of the binary on the server's database and returns what it printed. */
   async run(command, input = "") {
     const { code, stdout, stderr } = await execute(binary, command, this.#environment, input);
     if (code !== 0) throw new Error(`latchkey ${command.join(" ")}: ${stderr}`);
     return stdout;
   }
 
-  /** Adds a client and gives the registration response. Lists become repeated flags, true a flag alone. */
+  /** Adds a client and returns the registration response. Lists become repeated flags, true a flag alone. */
   async addClient(flags) {
     const args = ["client", "add"];
     for (const [name, value] of Object.entries(flags)) {
@@ -104,12 +105,11 @@ export async function execute(program, args, env, input = "") {
   return { code, ...texts };
 }
 
-/** A port that nothing listens on. */
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+/** Returns ports that nothing listens on. */
+async function freePorts(count) {
+  const probes = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(probes.map((probe) => once(probe, "listening")));
+  const ports = probes.map((probe) => probe.address().port);
+  await Promise.all(probes.map((probe) => { probe.close(); return once(probe, "close"); }));
+  return ports;
 }

@@ -11,7 +11,7 @@ export const callback = "http://127.0.0.1/callback";
 
 /** Runs a command of the binary on the server's database and gives the JSON that it prints. */
 export async function latchkey(...args) {
-  const { stdout } = await run(process.env.CLIENTTEST_BINARY, args);
+  const { stdout } = await run(process.env.LATCHKEY_TEST_BINARY, args);
   return JSON.parse(stdout);
 }
 

@@ -16,7 +16,7 @@ CALLBACK = "http://127.0.0.1/callback"
 
 def latchkey(*args):
     """Runs a command of the binary on the server's database and gives the JSON that it prints."""
-    return json.loads(subprocess.run([os.environ["CLIENTTEST_BINARY"], *args], check=True, stdout=subprocess.PIPE).stdout)
+    return json.loads(subprocess.run([os.environ["LATCHKEY_TEST_BINARY"], *args], check=True, stdout=subprocess.PIPE).stdout)
 
 
 def add_client(*flags):

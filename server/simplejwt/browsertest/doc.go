@@ -1,2 +1,0 @@
-// Package browsertest shows the refresh token's cookie to a real browser.
-package browsertest
