@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"latchkey/clients"
 	"latchkey/clients/document"
 	"latchkey/server/internal/safehttp"
@@ -65,6 +67,9 @@ type Config struct {
 	ClientDocuments document.Policy
 
 	SimpleJWT SimpleJWT
+
+	// Traces receives the spans of requests; nil turns tracing off. See TraceExporter.
+	Traces sdktrace.SpanExporter
 
 	// Timeouts are those of the sockets; zero ones get a default.
 	Timeouts Timeouts

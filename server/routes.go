@@ -22,7 +22,7 @@ import (
 // routes is every public route.
 func (s *Server) routes() *route.Router {
 	rt := route.New(route.Config{
-		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now,
+		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
 		TrustedProxies: s.cfg.TrustedProxies,
 		AllowOrigin:    s.allowOrigin,
 		Origin:         s.issuer.Scheme + "://" + s.issuer.Host,

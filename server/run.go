@@ -53,11 +53,6 @@ func (s *Server) Run(ctx context.Context) error {
 		s.closeListeners()
 		return err
 	}
-	traced, flushTraces, err := s.traced(ctx, s.router)
-	if err != nil {
-		s.closeListeners()
-		return err
-	}
 
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -65,13 +60,14 @@ func (s *Server) Run(ctx context.Context) error {
 	// requests outlive ctx until the shutdown's bound.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
-	public := s.httpServer(requests, cutPath(s.issuer.Path, traced))
+	public := s.httpServer(requests, s.Handler())
 	admin := s.httpServer(requests, s.admin)
 	failed := make(chan error, 2)
 	serve(public, s.listener, failed)
 	serve(admin, s.adminListener, failed)
 	s.logStart(ctx)
 
+	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -79,7 +75,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.shutdown(public, cutRequests)
 	stopWork()
 	waitForWork()
-	flushTraces()
+	s.flushTraces()
 	admin.Close() // last, so that it tells to the end that the server is not ready
 	return err
 }

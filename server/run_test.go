@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -267,81 +265,4 @@ func TestWithoutAnAdminListener(t *testing.T) {
 		// A start that was given up is no success.
 		t.Errorf("%v", err)
 	}
-}
-
-// Not parallel: OpenTelemetry is configured by the environment.
-func TestTraces(t *testing.T) {
-	collector := newCollector(t)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
-	r := run(t)
-	req, err := http.NewRequest("POST", "http://"+r.public+"/oauth2/token?token=canary-query", strings.NewReader("password=canary-body"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer canary-header")
-	req.Header.Set("User-Agent", "canary-agent")
-	req.Header.Set("X-Forwarded-For", "canary-address")
-	req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != 400 {
-		t.Errorf("status %d", resp.StatusCode)
-	}
-	r.status(t, r.public, "/nowhere/canary-path")
-
-	r.stop()
-	r.wait(t, 10*time.Second) // flushes
-	sent := collector.String()
-	for _, want := range []string{
-		`"name":"POST /oauth2/token"`, `"GET `, `"stringValue":"latchkey"`, `{"key":"http.response.status_code","value":{"intValue":"400"}}`,
-		`"links":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331"}]`,
-	} {
-		if !strings.Contains(sent, want) {
-			t.Errorf("the spans lack %q", want)
-		}
-	}
-	if n := strings.Count(sent, "0af7651916cd43dd8448eb211c80319c"); n != 1 {
-		t.Errorf("a stranger's trace stands %d times, want once, as a link", n)
-	}
-	if strings.Contains(sent, "canary") {
-		t.Errorf("the spans tell secrets: %q", sent)
-	}
-}
-
-func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
-	collector := newCollector(t)
-	r := run(t)
-	r.status(t, r.public, "/oauth2/jwks")
-	r.stop()
-	r.wait(t, 10*time.Second)
-	if collector.String() != "" {
-		t.Error("something was sent")
-	}
-}
-
-// collector takes what an OTLP exporter sends.
-type collector struct {
-	*httptest.Server
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func newCollector(t *testing.T) *collector {
-	c := &collector{}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		io.Copy(&c.b, r.Body)
-	}))
-	t.Cleanup(c.Close)
-	return c
-}
-
-func (c *collector) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.b.String()
 }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
@@ -48,6 +50,9 @@ type Server struct {
 	logouts   *backchannel.Worker
 	pages     *web.Pages
 	cleaned   *cleaning
+
+	tracer      trace.Tracer
+	flushTraces func()
 
 	router *route.Router
 	admin  http.Handler
@@ -115,6 +120,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
+	s.tracer, s.flushTraces = startTracing(&cfg)
 	s.cleaned = s.register()
 	s.router = s.routes()
 	s.admin = s.adminRoutes()

@@ -4,94 +4,129 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-
-	"latchkey/server/internal/otlp"
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/time/rate"
 )
 
-// traced wraps the handler with spans when the environment names an OTLP endpoint (OpenTelemetry's own variables);
-// otherwise it gives back the handler itself. flush sends what is left.
-func (s *Server) traced(ctx context.Context, next http.Handler) (h http.Handler, flush func(), err error) {
-	exporter, err := otlp.FromEnv(os.Getenv)
+const (
+	// flushTimeout bounds how long a shutdown waits for the collector.
+	flushTimeout = 5 * time.Second
+	// maxTraceError bounds what is logged of a failed export, which quotes the collector's answer.
+	maxTraceError = 300
+)
+
+// TraceExporter returns the exporter that OpenTelemetry's own environment variables describe (OTEL_EXPORTER_OTLP_…), or nil if they
+// name no endpoint.
+func TraceExporter(ctx context.Context, logger *slog.Logger) (sdktrace.SpanExporter, error) {
+	on := false
+	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"} { // the second one takes precedence
+		on = on || os.Getenv(prefix+"ENDPOINT") != ""
+		if err := checkExporter(prefix); err != nil {
+			return nil, fmt.Errorf("tracing: %w", err)
+		}
+	}
+	if !on {
+		return nil, nil
+	}
+	// What the exporter cannot read apart from these, such as a certificate, it only logs.
+	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithMaxResponseSize(64<<10))
 	if err != nil {
-		return nil, nil, fmt.Errorf("tracing: %w", err)
+		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	if exporter == nil {
-		return next, func() {}, nil
+	return exporter, nil
+}
+
+// checkExporter refuses variables that the exporter would replace by a default, logging what they hold.
+func checkExporter(prefix string) error {
+	for name, expected := range map[string]struct {
+		valid func(string) bool
+		value string
+	}{
+		"ENDPOINT": {isHTTP, "an http or https URL, like http://collector:4318"},
+		"PROTOCOL": {func(v string) bool { return v != "grpc" }, "http/protobuf, with the endpoint at the collector's HTTP port (4318): gRPC is not supported"},
+		"TIMEOUT":  {isMilliseconds, "a number of milliseconds, like 10000"},
+		"HEADERS":  {isHeaders, "a list of name=value, separated by commas, with special characters %-encoded"},
+	} {
+		if v := strings.TrimSpace(os.Getenv(prefix + name)); v != "" && !expected.valid(v) {
+			return fmt.Errorf("%s must be %s", prefix+name, expected.value) // headers hold secrets: do not quote them
+		}
 	}
-	about, err := resource.New(ctx,
+	return nil
+}
+
+func isHTTP(v string) bool {
+	u, err := url.Parse(v)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+func isMilliseconds(v string) bool {
+	ms, err := strconv.Atoi(v)
+	return err == nil && ms > 0
+}
+
+func isHeaders(v string) bool {
+	for pair := range strings.SplitSeq(v, ",") {
+		name, value, ok := strings.Cut(pair, "=")
+		if _, err := url.PathUnescape(value); !ok || err != nil || !httpguts.ValidHeaderFieldName(strings.TrimSpace(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// startTracing returns the tracer of the public routes, nil if there is no exporter, and a function that sends what is left.
+// Spans wait in a queue of bounded length and are dropped when it is full, so that no request waits for the collector.
+func startTracing(cfg *Config) (tracer trace.Tracer, flush func()) {
+	if cfg.Traces == nil {
+		return nil, func() {}
+	}
+	about, err := resource.New(context.Background(),
 		resource.WithAttributes(attribute.String("service.name", "latchkey")),
 		resource.WithFromEnv(), resource.WithTelemetrySDK())
 	if err != nil {
-		return nil, nil, fmt.Errorf("tracing: %w", err)
+		cfg.Logger.Warn("OTEL_RESOURCE_ATTRIBUTES cannot be read in full", slog.String("error", err.Error()))
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
-		s.cfg.Logger.Warn("tracing failed", slog.Any("error", err))
-	}))
+	exporter := &loggingExporter{SpanExporter: cfg.Traces, logger: cfg.Logger, seldom: rate.Sometimes{Interval: time.Minute}}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about))
-	flush = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	return provider.Tracer("latchkey"), func() {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 		defer cancel()
 		if err := provider.Shutdown(ctx); err != nil {
-			s.cfg.Logger.Warn("traces were lost at shutdown", slog.Any("error", err))
+			cfg.Logger.Warn("traces were lost at shutdown", slog.String("error", traceError(err)))
 		}
 	}
-	return s.spans(provider.Tracer("latchkey/server"), next), flush, nil
 }
 
-// spans records a span for each request, by OpenTelemetry's semantic conventions for HTTP servers. Of the request it tells
-// the method and the route: path, query, headers and body may hold a secret.
-func (s *Server) spans(tracer trace.Tracer, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer), trace.WithNewRoot()}
-		// A stranger's trace must not decide whether ours is sampled, nor take it over: it is only linked.
-		theirs := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
-		if theirs.IsValid() {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: theirs}))
-		}
-		method, route := knownMethod(r.Method), s.router.Template(r)
-		ctx, span := tracer.Start(r.Context(), method+" "+route, options...)
-		defer span.End()
-		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(seen, r.WithContext(ctx))
-		span.SetAttributes(
-			attribute.String("http.request.method", method), attribute.String("http.route", route),
-			attribute.Int("http.response.status_code", seen.status))
-		if seen.status >= http.StatusInternalServerError {
-			span.SetStatus(codes.Error, "")
-		}
-	})
+// loggingExporter logs what could not be sent, once a minute: while the collector is away, every batch fails.
+type loggingExporter struct {
+	sdktrace.SpanExporter
+	logger *slog.Logger
+	seldom rate.Sometimes
 }
 
-// knownMethod keeps the text that a stranger chose out of names.
-func knownMethod(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch:
-		return method
+// ExportSpans implements sdktrace.SpanExporter. The spans of a batch that fails are lost.
+func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		e.seldom.Do(func() { e.logger.Warn("traces could not be sent", slog.String("error", traceError(err))) })
 	}
-	return "_OTHER"
+	return nil
 }
 
-// statusWriter remembers the status.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
+func traceError(err error) string {
+	text := err.Error()
+	return text[:min(len(text), maxTraceError)]
 }
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

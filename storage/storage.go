@@ -21,6 +21,11 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
+// Failed reports whether err means that the store could not do its work, and not that the rows do not permit the operation.
+func Failed(err error) bool {
+	return err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrLimit)
+}
+
 // Store is everything that Latchkey stores. Consumers declare the methods that they use.
 //
 // Every method is one transaction: when it returns nil, all of it has happened, and it survives a crash of the server or of the

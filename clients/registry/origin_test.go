@@ -206,7 +206,7 @@ func (m many) ClientHasOrigin(_ context.Context, origin string) (bool, error) {
 
 // The clients in memory take at most 50 MB, however many there are. It measures the heap, and so runs before the parallel tests.
 func TestMemoryOfClients(t *testing.T) { //nolint:paralleltest // see above
-	const n, limit = 2 * registry.DefaultSize, 50_000_000
+	const n, limit = registry.DefaultSize + 1000, 50_000_000
 	bytes := memoryOfClients(t, n)
 	t.Logf("%d clients of %d in memory: %d bytes", registry.DefaultSize, n, bytes)
 	if bytes > limit {

@@ -38,6 +38,9 @@ func (a *app) newServer(store *opened) (*server.Server, error) {
 	}
 	cfg := a.settings.Server
 	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = store, root, a.logger(), a.now
+	if cfg.Traces, err = server.TraceExporter(context.Background(), cfg.Logger); err != nil {
+		return nil, err
+	}
 	if ignored := a.settings.Ignored; len(ignored) > 0 {
 		cfg.Logger.Info("environment variables of Kubernetes services are ignored", "variables", ignored)
 	}

@@ -41,7 +41,6 @@ var allowed = regexp.MustCompile(`(?i)foreign keys?|in the first place|you are a
 var excluded = []string{
 	".",
 	"docs",
-	"docs/decisions",
 	"migrations",
 	"server",
 	"server/account",

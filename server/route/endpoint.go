@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
@@ -39,6 +40,7 @@ type Renderer func(w http.ResponseWriter, r *http.Request, err error)
 type shared struct {
 	logger      *slog.Logger
 	metrics     *metrics.Metrics
+	tracer      trace.Tracer
 	proxies     proxies
 	allowOrigin func(ctx context.Context, origin string) bool
 	crossOrigin *http.CrossOriginProtection
@@ -69,7 +71,7 @@ const statusClientGone = 499
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := e.now()
 	info := e.proxies.info(r)
-	r = r.WithContext(request.With(r.Context(), info))
+	r = r.WithContext(e.startSpan(request.With(r.Context(), info), r))
 	w := &writer{ResponseWriter: rw}
 	origin := e.cors.allowedOrigin(r, e.allowOrigin)
 	e.setHeaders(w.Header(), r, info, origin)
@@ -182,6 +184,7 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	method := methodLabel(r.Method)
 	e.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
 	e.duration.Observe(took.Seconds())
+	traceID := endSpan(r.Context(), status)
 
 	attrs := append([]slog.Attr{
 		slog.String("method", method),
@@ -192,6 +195,9 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 		slog.String("request_id", info.ID),
 		slog.String("client_address", info.Address.String()),
 	}, info.Event.Attrs()...)
+	if traceID != "" {
+		attrs = append(attrs, slog.String("trace_id", traceID))
+	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
@@ -215,13 +221,16 @@ func level(status int, err error) slog.Level {
 	}
 }
 
+// otherMethod is the label of methods that HTTP does not define.
+const otherMethod = "other"
+
 // methodLabel keeps the number of metrics bounded, whatever methods clients invent.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return method
 	}
-	return "other"
+	return otherMethod
 }
 
 // panicError is what a handler panicked with.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/server/internal/metrics"
 )
@@ -25,6 +26,8 @@ const Unmatched = "unmatched"
 type Config struct {
 	Logger  *slog.Logger
 	Metrics *metrics.Metrics
+	// Tracer records a span for each request; nil records none.
+	Tracer trace.Tracer
 	// TrustedProxies are the peers whose X-Forwarded-For, Forwarded and X-Request-Id headers count.
 	TrustedProxies []netip.Prefix
 	// AllowOrigin tells whether pages of a browser origin may read the answers of routes with [CORS]. It is never
@@ -55,6 +58,7 @@ func New(cfg Config) *Router {
 	rt := &Router{mux: mux.NewRouter().SkipClean(true), maxBody: cfg.MaxBody, shared: shared{
 		logger:      cfg.Logger,
 		metrics:     cfg.Metrics,
+		tracer:      cfg.Tracer,
 		allowOrigin: cfg.AllowOrigin,
 		crossOrigin: crossOriginProtection(cfg.Origin),
 		hsts:        cfg.HSTS,
@@ -113,17 +117,6 @@ func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option
 // that a page of another site made is refused with 403 (but see [Foreign]).
 func (rt *Router) Page(path string, h Handler, render Renderer, opts ...Option) {
 	rt.mux.Handle(path, rt.endpoint(path, classPage, h, render, opts))
-}
-
-// Template gives the path under which the request's route was registered, or Unmatched.
-func (rt *Router) Template(r *http.Request) string {
-	var match mux.RouteMatch
-	if rt.mux.Match(r, &match) && match.Route != nil {
-		if template, err := match.Route.GetPathTemplate(); err == nil {
-			return template
-		}
-	}
-	return Unmatched
 }
 
 // Var gives a variable of the route's path.

@@ -15,9 +15,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"go.opentelemetry.io/otel/attribute"
 
+	"latchkey/internal/span"
 	"latchkey/storage"
 )
+
+// system names the database in traces.
+var system = attribute.String("db.system.name", "postgresql")
 
 // Config says where the database is.
 type Config struct {
@@ -128,6 +133,8 @@ func (s *Store) Close() error {
 // do runs one transaction within the statement timeout. What Postgres has rolled back for a reason that a second attempt may not
 // meet is tried once more.
 func (s *Store) do(ctx context.Context, what string, transaction func(context.Context) error) error {
+	ctx, traced := span.Start(ctx, what, system)
+	defer traced.End()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err := transaction(ctx)
@@ -137,5 +144,9 @@ func (s *Store) do(ctx context.Context, what string, transaction func(context.Co
 	if ended := ctx.Err(); ended != nil && canceled(err) {
 		err = fmt.Errorf("%w: %w", ended, err)
 	}
-	return translate(what, err)
+	err = translate(what, err)
+	if storage.Failed(err) {
+		span.Fail(traced)
+	}
+	return err
 }

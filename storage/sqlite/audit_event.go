@@ -50,7 +50,6 @@ func (s *Store) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storag
 	if !f.Before.IsZero() {
 		and(`id < ?`, f.Before[:])
 	}
-	list, err := all(s.reader(ctx), scan(row.AuditEvent),
+	return readAll(ctx, s, "list audit events", scan(row.AuditEvent),
 		selectAudit+strings.Join(where, ` AND `)+` ORDER BY id DESC LIMIT ?`, append(args, limit(f.Limit))...)
-	return list, interpret("list audit events", err)
 }

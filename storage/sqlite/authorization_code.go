@@ -27,7 +27,7 @@ var codeByHash = `
 
 // AuthorizationCode implements [storage.AuthorizationCodes].
 func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error) {
-	live, err := one(s.reader(ctx), func(r scanner) (*storage.LiveAuthorizationCode, error) {
+	return readOne(ctx, s, "read authorization code", func(r scanner) (*storage.LiveAuthorizationCode, error) {
 		var c storage.LiveAuthorizationCode
 		var u storage.User
 		err := r.Scan(row.Fields(field, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithoutPassword(&u))...)
@@ -37,7 +37,6 @@ func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*st
 		c.User = found(&u)
 		return &c, nil
 	}, codeByHash, hash[:])
-	return live, interpret("read authorization code", err)
 }
 
 // RedeemAuthorizationCode implements [storage.AuthorizationCodes].

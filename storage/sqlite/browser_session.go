@@ -32,7 +32,7 @@ var sessionByHash = `
 
 // BrowserSession implements [storage.BrowserSessions].
 func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveBrowserSession, error) {
-	live, err := one(s.reader(ctx), func(r scanner) (*storage.LiveBrowserSession, error) {
+	return readOne(ctx, s, "read browser session", func(r scanner) (*storage.LiveBrowserSession, error) {
 		var b storage.LiveBrowserSession
 		var u storage.User
 		var k storage.Consent
@@ -45,7 +45,6 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 		}
 		return &b, nil
 	}, sessionByHash, clientID, hash[:])
-	return live, interpret("read browser session", err)
 }
 
 // TouchBrowserSession implements [storage.BrowserSessions].
@@ -58,11 +57,10 @@ func (s *Store) TouchBrowserSession(ctx context.Context, hash storage.Digest, no
 
 // ListBrowserSessions implements [storage.BrowserSessions].
 func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error) {
-	list, err := all(s.reader(ctx), scan(row.BrowserSession), `
+	return readAll(ctx, s, "list browser sessions", scan(row.BrowserSession), `
 		SELECT `+row.Names("", row.BrowserSession)+` FROM browser_sessions
 		WHERE user_id = ?1 AND expires_at > ? AND user_epoch = (SELECT auth_epoch FROM users WHERE id = ?1)
 		ORDER BY auth_time DESC, id DESC LIMIT ?`, userID, now.UnixMicro(), max(limit, 0))
-	return list, interpret("list browser sessions", err)
 }
 
 // EndBrowserSession implements [storage.BrowserSessions].

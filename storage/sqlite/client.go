@@ -93,23 +93,23 @@ func (c conn) createWithin(new *storage.Client, limit int, audit *storage.AuditE
 
 // Client implements [storage.Clients].
 func (s *Store) Client(ctx context.Context, id string) (*storage.Client, error) {
-	c, err := one(s.reader(ctx), scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = ?`, id)
-	return c, interpret("read client", err)
+	return readOne(ctx, s, "read client", scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = ?`, id)
 }
 
 // ListClients implements [storage.Clients].
 func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
-	list, err := all(s.reader(ctx), scan(row.Client),
+	return readAll(ctx, s, "list clients", scan(row.Client),
 		`SELECT `+clientColumns+` FROM clients WHERE id > ? ORDER BY id LIMIT ?`, after, max(limit, 0))
-	return list, interpret("list clients", err)
 }
 
 // ClientHasOrigin implements [storage.Clients].
-func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (known bool, err error) {
-	err = s.reader(ctx).row(`
+func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (bool, error) {
+	return readOne(ctx, s, "read client origin", func(row scanner) (known bool, err error) {
+		err = row.Scan(&known)
+		return known, err
+	}, `
 		SELECT EXISTS (SELECT 1 FROM client_origins JOIN clients ON clients.id = client_id WHERE client_origins.origin = ? AND NOT disabled)`,
-		[]any{origin}, &known)
-	return known, interpret("read client origin", err)
+		origin)
 }
 
 // UpdateClient implements [storage.Clients].

@@ -7,9 +7,16 @@ import (
 	"fmt"
 	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"latchkey/internal/span"
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
 )
+
+// system names the database in traces.
+var system = attribute.String("db.system.name", "sqlite")
 
 // conn runs statements, each prepared once: on the writer within its transaction, or on one of the readers.
 type conn struct {
@@ -135,5 +142,36 @@ func (s *Store) prepareRead(ctx context.Context, query string) (*sql.Stmt, error
 
 // write runs a function in a transaction of the writer.
 func (s *Store) write(ctx context.Context, what string, run func(conn) error) error {
-	return interpret(what, s.writer.do(ctx, run))
+	ctx, traced := span.Start(ctx, what, system)
+	return finish(traced, what, s.writer.do(ctx, run))
+}
+
+// read runs a function on one of the readers.
+func (s *Store) read(ctx context.Context, what string, run func(conn) error) error {
+	ctx, traced := span.Start(ctx, what, system)
+	return finish(traced, what, run(s.reader(ctx)))
+}
+
+// readOne reads one row on one of the readers.
+func readOne[T any](ctx context.Context, s *Store, what string, scan func(scanner) (T, error), query string, args ...any) (T, error) {
+	ctx, traced := span.Start(ctx, what, system)
+	v, err := one(s.reader(ctx), scan, query, args...)
+	return v, finish(traced, what, err)
+}
+
+// readAll reads every row on one of the readers.
+func readAll[T any](ctx context.Context, s *Store, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	ctx, traced := span.Start(ctx, what, system)
+	list, err := all(s.reader(ctx), scan, query, args...)
+	return list, finish(traced, what, err)
+}
+
+// finish ends the span of an operation and returns its error, interpreted.
+func finish(traced trace.Span, what string, err error) error {
+	err = interpret(what, err)
+	if storage.Failed(err) {
+		span.Fail(traced)
+	}
+	traced.End()
+	return err
 }

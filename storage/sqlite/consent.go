@@ -48,9 +48,8 @@ func union(list, other []string) []string {
 
 // ListConsents implements [storage.Consents].
 func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error) {
-	list, err := all(s.reader(ctx), scan(row.Consent),
+	return readAll(ctx, s, "list consents", scan(row.Consent),
 		`SELECT `+consentColumns+` FROM consents WHERE user_id = ? ORDER BY client_id LIMIT ?`, userID, max(limit, 0))
-	return list, interpret("list consents", err)
 }
 
 // RevokeConsent implements [storage.Consents].

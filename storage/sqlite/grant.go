@@ -48,8 +48,7 @@ func scanLiveGrant(r scanner) (*storage.LiveGrant, error) {
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	g, err := one(s.reader(ctx), scanLiveGrant, grantByID, id[:])
-	return g, interpret("read grant", err)
+	return readOne(ctx, s, "read grant", scanLiveGrant, grantByID, id[:])
 }
 
 // alive is the condition that the grant g, its user and its client are alive at a time.
@@ -136,8 +135,7 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	list, err := all(s.reader(ctx), scanLiveGrant, liveGrants+` WHERE `+where, args...)
-	return list, interpret("list grants", err)
+	return readAll(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+where, args...)
 }
 
 // selects returns the condition, the order and the limit of a filter on grants g, with its arguments.

@@ -35,9 +35,8 @@ func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, n
 
 // ListRegistrationTokens implements [storage.RegistrationTokens].
 func (s *Store) ListRegistrationTokens(ctx context.Context, after storage.ID, limit int) ([]*storage.RegistrationToken, error) {
-	list, err := all(s.reader(ctx), scan(row.RegistrationToken),
+	return readAll(ctx, s, "list registration tokens", scan(row.RegistrationToken),
 		`SELECT `+registrationTokenColumns+` FROM registration_tokens WHERE id > ? ORDER BY id LIMIT ?`, after[:], max(limit, 0))
-	return list, interpret("list registration tokens", err)
 }
 
 // RemoveRegistrationToken implements [storage.RegistrationTokens].

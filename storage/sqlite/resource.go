@@ -22,8 +22,7 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 
 // ListResources implements [storage.Resources].
 func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
-	list, err := all(s.reader(ctx), scan(row.Resource), `SELECT `+row.Names("", row.Resource)+` FROM resources ORDER BY identifier`)
-	return list, interpret("list resources", err)
+	return readAll(ctx, s, "list resources", scan(row.Resource), `SELECT `+row.Names("", row.Resource)+` FROM resources ORDER BY identifier`)
 }
 
 // RemoveResource implements [storage.Resources].

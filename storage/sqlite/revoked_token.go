@@ -26,14 +26,11 @@ func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time
 
 // TokenState implements [storage.RevokedTokens].
 func (s *Store) TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error) {
-	var t storage.TokenState
-	err := s.reader(ctx).row(`
+	return readOne(ctx, s, "read token state", func(row scanner) (*storage.TokenState, error) {
+		var t storage.TokenState
+		return &t, row.Scan(&t.Revoked, &t.ClientExists, &t.ClientDisabled, &t.ClientAuthEpoch)
+	}, `
 		SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?),
 			c.id IS NOT NULL, coalesce(c.disabled, 0), coalesce(c.auth_epoch, 0)
-		FROM (SELECT 1) LEFT JOIN clients AS c ON c.id = ?`,
-		[]any{jti, clientID}, &t.Revoked, &t.ClientExists, &t.ClientDisabled, &t.ClientAuthEpoch)
-	if err != nil {
-		return nil, interpret("read token state", err)
-	}
-	return &t, nil
+		FROM (SELECT 1) LEFT JOIN clients AS c ON c.id = ?`, jti, clientID)
 }

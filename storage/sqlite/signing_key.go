@@ -29,9 +29,8 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 
 // ListSigningKeys implements [storage.SigningKeys].
 func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
-	list, err := all(s.reader(ctx), scan(row.SigningKey),
+	return readAll(ctx, s, "list signing keys", scan(row.SigningKey),
 		`SELECT `+row.Names("", row.SigningKey)+` FROM signing_keys ORDER BY algorithm, sequence`)
-	return list, interpret("list signing keys", err)
 }
 
 // RetireSigningKey implements [storage.SigningKeys].

@@ -46,21 +46,18 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 
 // User implements [storage.Users].
 func (s *Store) User(ctx context.Context, id int64) (*storage.User, error) {
-	u, err := one(s.reader(ctx), scan(row.User), userByID, id)
-	return u, interpret("read user", err)
+	return readOne(ctx, s, "read user", scan(row.User), userByID, id)
 }
 
 // UserByUsername implements [storage.Users].
 func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.User, error) {
-	u, err := one(s.reader(ctx), scan(row.User), userByName, username)
-	return u, interpret("read user", err)
+	return readOne(ctx, s, "read user", scan(row.User), userByName, username)
 }
 
 // ListUsers implements [storage.Users].
 func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
-	list, err := all(s.reader(ctx), scan(row.User), `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
+	return readAll(ctx, s, "list users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
 		after, max(limit, 0))
-	return list, interpret("list users", err)
 }
 
 // raiseEpoch is the SQL of an epoch that is raised at a time; it exceeds the old one even if the clock was set back.
@@ -124,7 +121,7 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 	}
 	var err error
 	if len(a.Always)+len(a.Untrusted) == 0 {
-		err = interpret("begin login", begin(s.reader(ctx)))
+		err = s.read(ctx, "begin login", begin)
 	} else {
 		err = s.write(ctx, "begin login", begin)
 	}

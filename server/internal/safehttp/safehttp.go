@@ -17,6 +17,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"latchkey/internal/span"
 )
 
 // ErrFetch is the one error of this package: whether a host is not there, refuses, answers something else or must not be
@@ -222,11 +226,17 @@ func (c *Client) do(ctx context.Context, method, rawURL string, body io.Reader, 
 		return nil, nil, err
 	}
 	setHeaders(req.Header, body != nil, o)
+	// The span knows the host alone, and the host does not learn of the trace: there is no traceparent header.
+	_, traced := span.Start(ctx, method, attribute.String("server.address", u.Hostname()))
 	if res, err = l.http.Do(req); err != nil {
+		span.Fail(traced)
+		traced.End()
 		return nil, nil, err
 	}
+	traced.SetAttributes(attribute.Int("http.response.status_code", res.StatusCode))
 	return res, func() {
 		res.Body.Close()
+		traced.End()
 		cancel()
 		release()
 	}, nil

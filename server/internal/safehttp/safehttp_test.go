@@ -14,11 +14,18 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/server/internal/safehttp"
 )
@@ -170,6 +177,48 @@ func TestDocument(t *testing.T) {
 		want := http.Header{"User-Agent": {"Latchkey"}, "Accept": {"application/json"}, "Accept-Encoding": {"identity"}, "Connection": {"close"}}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("the request had %v, want %v", got, want)
+		}
+	}
+}
+
+func TestRequestsAreTracedByHostAndSendNoTrace(t *testing.T) {
+	t.Parallel()
+	var got http.Header
+	s := newSite(t, "127.0.0.1", func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header
+		w.WriteHeader(http.StatusTeapot)
+	})
+	c := safehttp.New(safehttp.Config{
+		TestAllow: loopback, Roots: s.roots(), Timeout: timeout,
+		Resolver: &names{answers: map[string][]string{"example.com": {"127.0.0.1"}, "away.example": {"192.0.2.1"}}},
+	})
+	recorder := tracetest.NewSpanRecorder()
+	ctx, parent := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test").Start(t.Context(), "request")
+	trusted := safehttp.Options{Trusted: true}
+	if _, err := c.Get(ctx, s.at("example.com")+"?canary", trusted); err == nil {
+		t.Error("status 418 is no error")
+	}
+	if _, err := c.PostForm(ctx, "https://away.example/canary", url.Values{"token": {"canary"}}, trusted); err == nil {
+		t.Error("a refused address is no error")
+	}
+	if got.Get("Traceparent") != "" || got == nil {
+		t.Errorf("the request had %v", got)
+	}
+	if len(recorder.Ended()) != 2 {
+		t.Fatalf("%d spans", len(recorder.Ended()))
+	}
+	for i, want := range []struct {
+		name  string
+		about []attribute.KeyValue
+		code  codes.Code
+	}{
+		{"GET", []attribute.KeyValue{attribute.String("server.address", "example.com"), attribute.Int("http.response.status_code", 418)}, codes.Unset},
+		{"POST", []attribute.KeyValue{attribute.String("server.address", "away.example")}, codes.Error},
+	} {
+		span := recorder.Ended()[i]
+		if span.Name() != want.name || !slices.Equal(span.Attributes(), want.about) || span.Status() != (sdktrace.Status{Code: want.code}) ||
+			span.Parent().SpanID() != parent.SpanContext().SpanID() || span.SpanKind() != trace.SpanKindClient || len(span.Events()) != 0 {
+			t.Errorf("%s %v %v", span.Name(), span.Attributes(), span.Status())
 		}
 	}
 }

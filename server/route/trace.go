@@ -1,0 +1,45 @@
+package route
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// startSpan begins the span of a request, by OpenTelemetry's semantic conventions for HTTP servers. It continues the trace of the
+// request's traceparent header, with its decision whether to sample. The method and the route are all that a span knows of
+// the request: path, query, other headers (tracestate too) and body may hold a secret.
+func (e *endpoint) startSpan(ctx context.Context, r *http.Request) context.Context {
+	if e.tracer == nil {
+		return ctx
+	}
+	parent := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header)))
+	if parent.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, parent.WithTraceState(trace.TraceState{}))
+	}
+	method := methodLabel(r.Method)
+	if method == otherMethod {
+		method = "_OTHER"
+	}
+	ctx, _ = e.tracer.Start(ctx, method+" "+e.template, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("http.request.method", method), attribute.String("http.route", e.template)))
+	return ctx
+}
+
+// endSpan ends the span of a request and returns the id of its trace, which is empty if there is none.
+func endSpan(ctx context.Context, status int) string {
+	span := trace.SpanFromContext(ctx)
+	if !span.SpanContext().IsValid() {
+		return ""
+	}
+	span.SetAttributes(attribute.Int("http.response.status_code", status))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End()
+	return span.SpanContext().TraceID().String()
+}
