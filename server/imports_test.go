@@ -18,6 +18,7 @@ var levels = [][]string{
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"clients/registry", "server/clientauth", "server/web"},
 	{"server/session", "server/token", "server/backchannel"},
+	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.
 	{"server/oauth", "server/login", "server/consent", "server/account", "server/logo", "server/simplejwt"},

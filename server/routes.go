@@ -8,8 +8,8 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/account"
-	"latchkey/server/authorize"
 	"latchkey/server/consent"
+	"latchkey/server/flow"
 	"latchkey/server/login"
 	"latchkey/server/logo"
 	"latchkey/server/oauth"
@@ -29,10 +29,10 @@ func (s *Server) routes() *route.Router {
 		HSTS:           s.issuer.Scheme == "https",
 	})
 
-	flow := authorize.Flow{BasePath: s.issuer.Path}
+	paths := flow.Paths{Base: s.issuer.Path}
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Pages: s.pages,
-		Flow: flow, Issuer: s.cfg.Issuer, Scopes: s.scopes,
+		Paths: paths, Issuer: s.cfg.Issuer, Scopes: s.scopes,
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
@@ -63,7 +63,7 @@ func (s *Server) routes() *route.Router {
 			rt.Public(path+s.issuer.Path, h.Metadata, oauth.RenderError, route.Methods(http.MethodGet))
 		}
 	}
-	s.pageRoutes(rt, flow)
+	s.pageRoutes(rt, paths)
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: simplejwt.NewService(s.tokens, s.simplejwt, s.registry, s.cfg.Now), Compat: codec.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
@@ -77,7 +77,7 @@ func (s *Server) routes() *route.Router {
 }
 
 // pageRoutes are those of the pages, with what they show.
-func (s *Server) pageRoutes(rt *route.Router, flow authorize.Flow) {
+func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
 	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
 	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
@@ -88,11 +88,11 @@ func (s *Server) pageRoutes(rt *route.Router, flow authorize.Flow) {
 		}
 	}
 	login.New(login.Config{
-		Requests: s.requests, Sessions: s.sessions, Users: s.users, Pages: s.pages, Flow: flow,
+		Requests: s.requests, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths,
 	}).Register(rt)
 	consent.New(consent.Config{
 		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
-		Describe: describe, Flow: flow,
+		Describe: describe, Paths: paths,
 	}).Register(rt)
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,

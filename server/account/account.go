@@ -6,7 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -93,8 +93,8 @@ func (h *Handlers) signedIn(act action) route.Handler {
 }
 
 func (h *Handlers) toLogin(w http.ResponseWriter) error {
-	flow := authorize.Flow{BasePath: h.BasePath}
-	return route.SeeOther(w, flow.Login(flow.Account()))
+	paths := flow.Paths{Base: h.BasePath}
+	return route.SeeOther(w, paths.Login(paths.Account()))
 }
 
 // done leads back to the page, which then says what was done.

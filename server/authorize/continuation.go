@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"latchkey/server/flow"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -33,44 +34,25 @@ type continuation struct {
 	Mark      mark       `json:"m,omitzero"`
 }
 
-// mark is a decision of the user, in one browser session.
-type mark struct {
-	Session  storage.ID `json:"s"`
-	At       int64      `json:"t"` // microseconds
-	Decision Decision   `json:"d"`
-}
-
-// Decision is what the user has decided on a page; its values are those of the forms.
-type Decision string
-
-// The decisions.
-const (
-	Allow  Decision = "allow"  // the client may have what it asks for
-	Deny   Decision = "deny"   // it may not
-	Select Decision = "select" // this account is the right one
-	ask    Decision = "ask"    // none yet: a ticket
-)
-
-// Continuation is an authorization request on its way through the pages, as text for an address.
-type Continuation string
-
-// Ticket is an authorization request in the form of the consent page. It is valid in one browser session only.
-type Ticket string
+// ask is the decision of a ticket: none yet.
+const ask flow.Decision = "ask"
 
 // Continuation returns the request without a new decision.
-func (a *Request) Continuation() Continuation { return Continuation(a.seal(sealContinuation, a.mark)) }
+func (a *Request) Continuation() flow.Continuation {
+	return flow.Continuation(a.seal(sealContinuation, a.mark))
+}
 
 // Ticket returns the request for the consent page of a browser session.
-func (a *Request) Ticket(session storage.ID) Ticket {
-	return Ticket(a.seal(sealTicket, a.decided(session, ask)))
+func (a *Request) Ticket(session storage.ID) flow.Ticket {
+	return flow.Ticket(a.seal(sealTicket, a.decided(session, ask)))
 }
 
 // Decided returns the request with what the user of a browser session has decided.
-func (a *Request) Decided(session storage.ID, d Decision) Continuation {
-	return Continuation(a.seal(sealContinuation, a.decided(session, d)))
+func (a *Request) Decided(session storage.ID, d flow.Decision) flow.Continuation {
+	return flow.Continuation(a.seal(sealContinuation, a.decided(session, d)))
 }
 
-func (a *Request) decided(session storage.ID, d Decision) mark {
+func (a *Request) decided(session storage.ID, d flow.Decision) mark {
 	return mark{Session: session, At: a.service.now().UnixMicro(), Decision: d}
 }
 
@@ -93,12 +75,12 @@ func errStale() *Error {
 }
 
 // Resume checks the request of a continuation, as Check does.
-func (s *Service) Resume(ctx context.Context, c Continuation) (*Request, error) {
+func (s *Service) Resume(ctx context.Context, c flow.Continuation) (*Request, error) {
 	return s.resume(ctx, sealContinuation, string(c))
 }
 
 // ResumeTicket checks the request of a ticket, as Check does. Its form is valid only if BelongsTo reports so.
-func (s *Service) ResumeTicket(ctx context.Context, t Ticket) (*Request, error) {
+func (s *Service) ResumeTicket(ctx context.Context, t flow.Ticket) (*Request, error) {
 	return s.resume(ctx, sealTicket, string(t))
 }
 
@@ -126,12 +108,6 @@ func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, e
 	}
 	a.startedAt, a.mark = started, c.Mark
 	return a, nil
-}
-
-// marked reports whether the user of the session has just decided so.
-func (a *Request) marked(d Decision, session storage.ID) bool {
-	age := a.service.now().Sub(time.UnixMicro(a.mark.At))
-	return a.mark.Decision == d && a.mark.Session == session && age <= markTTL && age > -time.Minute
 }
 
 // logoutTicket is a logout that a user is asked about.

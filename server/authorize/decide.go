@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"latchkey/server/flow"
 	"latchkey/storage"
 )
 
@@ -24,7 +26,7 @@ const (
 // Decide returns the next step. session is the user's session, with the consent for this client; nil means not signed in. The error is
 // an *Error.
 func (a *Request) Decide(session *storage.LiveBrowserSession) (Step, error) {
-	if session != nil && a.marked(Deny, session.ID) {
+	if session != nil && a.marked(flow.Deny, session.ID) {
 		return 0, a.refuse("access_denied", "The user denied the request.")
 	}
 	need, err := a.needsLogin(session)
@@ -86,12 +88,12 @@ func (a *Request) MayKeepAccount(session *storage.LiveBrowserSession) bool {
 
 // chosen reports whether the user has confirmed this account, or has gone on to the consent page with it.
 func (a *Request) chosen(session *storage.LiveBrowserSession) bool {
-	return a.marked(Select, session.ID) || a.marked(Allow, session.ID)
+	return a.marked(flow.Select, session.ID) || a.marked(flow.Allow, session.ID)
 }
 
 func (a *Request) needsConsent(session *storage.LiveBrowserSession) bool {
 	switch {
-	case a.marked(Allow, session.ID):
+	case a.marked(flow.Allow, session.ID):
 		// The consent was stored before the decision was sealed. When it is missing the user has withdrawn it since.
 		return !covers(session.Consent, a)
 	case a.prompts(promptConsent):
@@ -132,3 +134,9 @@ func (a *Request) ConsentOf(userID int64) *storage.Consent {
 // LocalOnly reports whether the answers go to the user's own computer, where any program may listen: http is for loopback hosts only
 // (see clients.Validate).
 func (a *Request) LocalOnly() bool { return strings.HasPrefix(a.RedirectURI, "http://") }
+
+// marked reports whether the user of the session has just decided so.
+func (a *Request) marked(d flow.Decision, session storage.ID) bool {
+	age := a.service.now().Sub(time.UnixMicro(a.mark.At))
+	return a.mark.Decision == d && a.mark.Session == session && age <= markTTL && age > -time.Minute
+}

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/claims"
+	"latchkey/server/flow"
 	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -45,6 +46,13 @@ type Request struct {
 	// startedAt is when the request arrived: a login that was asked for must be later.
 	startedAt time.Time
 	mark      mark
+}
+
+// mark is a decision of the user, in one browser session.
+type mark struct {
+	Session  storage.ID    `json:"s"`
+	At       int64         `json:"t"` // microseconds
+	Decision flow.Decision `json:"d"`
 }
 
 // Response is the answer to an authorization request, an error too.

@@ -1,15 +1,11 @@
 package clientauth
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +13,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"latchkey/clients"
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
 	"latchkey/storage"
@@ -36,13 +31,6 @@ const (
 	assertionLeeway    = 30 * time.Second
 	assertionKeepExtra = time.Minute // how far the clocks of replicas may be apart
 )
-
-// Keys finds the keys that clients sign with.
-type Keys interface {
-	// Keys returns the public keys of a client, from its jwks or its jwks_uri, that have the kid; all of them when the kid is
-	// empty. An empty result is no error; an error means that the keys are unavailable now.
-	Keys(ctx context.Context, c *clients.Client, kid string) ([]jose.JSONWebKey, error)
-}
 
 // AssertionAlgs returns the algorithms that client assertions may be signed with. RFC 9864 renames EdDSA with this curve to Ed25519,
 // and libraries have begun to write that.
@@ -67,51 +55,6 @@ func assertionClient(raw storage.Secret) (id string, err error) {
 		return "", badAssertion("iss and sub must be the client_id.")
 	}
 	return a.subject, nil
-}
-
-// checkAssertion checks that the client signed the assertion for this server, and marks its jti as used (RFC 7523 §3). The error
-// is a *protocol.Error, or an outage.
-//
-// A fault of the assertion itself is described, since it reveals nothing about the client; everything else is the one refusal of
-// protocol.ClientRefused. The jti is marked last: only who can sign for a client uses up its identifiers.
-func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Client, cred Credentials) error {
-	now := a.cfg.Now()
-	assertion, err := parseAssertion(cred.Assertion.Reveal())
-	if err != nil {
-		return err
-	}
-	if err := assertion.check(cred.ID, a.cfg.Issuer, now); err != nil {
-		return err
-	}
-	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
-		return protocol.ClientRefused()
-	}
-	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && sameAlg(alg) != sameAlg(assertion.alg) {
-		return refuseClient(protocol.ReasonAssertion)
-	}
-	keys, err := a.cfg.Keys.Keys(ctx, client, assertion.kid)
-	if err != nil {
-		e := refuseClient(protocol.ReasonAssertionKey)
-		e.Cause = err
-		return e
-	}
-	if !slices.ContainsFunc(keys, assertion.signedWith) {
-		return refuseClient(protocol.ReasonAssertionKey)
-	}
-	switch err := a.cfg.Store.UseJTI(ctx, client.ID, sha256.Sum256([]byte(assertion.jti)), assertion.expires.Add(assertionKeepExtra)); {
-	case errors.Is(err, storage.ErrExists):
-		return refuseClient(protocol.ReasonAssertionReplay)
-	case err != nil:
-		return fmt.Errorf("use a client assertion: %w", err)
-	}
-	return nil
-}
-
-// refuseClient returns protocol.ClientRefused with another reason for the operator.
-func refuseClient(reason protocol.Reason) *protocol.Error {
-	e := protocol.ClientRefused()
-	e.Reason = reason
-	return e
 }
 
 func badAssertion(format string, args ...any) *protocol.Error {

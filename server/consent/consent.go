@@ -9,6 +9,7 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -31,7 +32,7 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
-	Flow     authorize.Flow
+	Paths    flow.Paths
 }
 
 // Handlers are the routes.
@@ -53,7 +54,7 @@ func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
-	ticket := authorize.Ticket(r.URL.Query().Get(authorize.ParamTicket))
+	ticket := flow.Ticket(r.URL.Query().Get(flow.ParamTicket))
 	a, session, err := h.open(r, ticket)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 // open returns the request of a ticket, and the session of the user who is asked, with the consent given before. A ticket that was made
 // for another browser session is refused, and so is a browser without one: else a page that an attacker has opened could be put before
 // the user, or the other way round.
-func (h *Handlers) open(r *http.Request, ticket authorize.Ticket) (*authorize.Request, *storage.LiveBrowserSession, error) {
+func (h *Handlers) open(r *http.Request, ticket flow.Ticket) (*authorize.Request, *storage.LiveBrowserSession, error) {
 	a, err := h.Requests.ResumeTicket(r.Context(), ticket)
 	clientID := ""
 	if err == nil {
@@ -96,13 +97,13 @@ func errOtherSession() error {
 }
 
 // page returns the page with the question.
-func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession, ticket authorize.Ticket) (web.Consent, error) {
+func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession, ticket flow.Ticket) (web.Consent, error) {
 	resources, err := h.resources(ctx, a.Resource)
 	if err != nil {
 		return web.Consent{}, err
 	}
 	return web.Consent{
-		Action: h.Flow.BasePath + route.ConsentPath, Hidden: []web.Field{{Name: authorize.ParamTicket, Value: string(ticket)}},
+		Action: h.Paths.Base + route.ConsentPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: string(ticket)}},
 		Username:     session.User.Username,
 		Client:       h.Describe(a.Client),
 		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/route"
 	"latchkey/storage"
 )
@@ -16,15 +17,15 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, session, err := h.open(r, authorize.Ticket(form.Get(authorize.ParamTicket)))
+	a, session, err := h.open(r, flow.Ticket(form.Get(flow.ParamTicket)))
 	if err != nil {
 		return err
 	}
-	decision := authorize.Decision(form.Get(authorize.ParamDecision))
+	decision := flow.Decision(form.Get(flow.ParamDecision))
 	switch decision {
-	case authorize.Allow:
+	case flow.Allow:
 		err = h.allow(r.Context(), a, session)
-	case authorize.Deny:
+	case flow.Deny:
 		err = h.deny(r.Context(), a, session)
 	default:
 		err = &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
@@ -32,7 +33,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return route.SeeOther(w, string(h.Flow.Resume(a.Decided(session.ID, decision))))
+	return route.SeeOther(w, string(h.Paths.Resume(a.Decided(session.ID, decision))))
 }
 
 // allow stores the consent. The code needs the sealed decision besides: a stored consent is not enough for a client that must ask each

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -19,7 +20,7 @@ type Config struct {
 	Sessions *session.Manager
 	Users    *users.Service
 	Pages    *web.Pages
-	Flow     authorize.Flow
+	Paths    flow.Paths
 }
 
 // Handlers are the routes.
@@ -43,7 +44,7 @@ func (h *Handlers) login(w http.ResponseWriter, r *http.Request) error {
 // visit is a request for the page.
 type visit struct {
 	// returnTo is where the browser goes after the login.
-	returnTo authorize.ReturnTo
+	returnTo flow.ReturnTo
 	// asked is the authorization request that needs the login; nil for the account page.
 	asked *authorize.Request
 	// session is the user's; nil means not signed in.
@@ -53,9 +54,9 @@ type visit struct {
 // open reads a request for the page. redirect is true when nothing is to be asked, because the authorization endpoint must refuse the
 // authorization request.
 func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bool, err error) {
-	v = &visit{returnTo: h.Flow.ParseReturnTo(returnTo)}
+	v = &visit{returnTo: h.Paths.ParseReturnTo(returnTo)}
 	clientID := ""
-	if c, ok := h.Flow.Continuation(v.returnTo); ok {
+	if c, ok := h.Paths.Continuation(v.returnTo); ok {
 		v.asked, err = h.Requests.Resume(r.Context(), c)
 		var refused *authorize.Error
 		if errors.As(err, &refused) && refused.Response != nil {
@@ -83,7 +84,7 @@ func (v *visit) satisfied() bool {
 
 func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
-	v, redirect, err := h.open(r, query.Get(authorize.ParamReturnTo))
+	v, redirect, err := h.open(r, query.Get(flow.ParamReturnTo))
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 		return route.SeeOther(w, string(v.returnTo))
 	}
 	page := h.page(v)
-	if query.Get(authorize.ParamSignedIn) != "" && v.session == nil {
+	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = web.ProblemCookies
 	}
 	return h.Pages.Render(w, r, http.StatusOK, page)
@@ -100,7 +101,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 // page returns the empty form for a visit.
 func (h *Handlers) page(v *visit) web.Login {
 	p := web.Login{
-		Action: h.Flow.BasePath + route.LoginPath, Hidden: []web.Field{{Name: authorize.ParamReturnTo, Value: string(v.returnTo)}},
+		Action: h.Paths.Base + route.LoginPath, Hidden: []web.Field{{Name: flow.ParamReturnTo, Value: string(v.returnTo)}},
 		RememberTTL: h.Sessions.RememberTTL(),
 	}
 	if v.asked == nil {

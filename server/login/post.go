@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -22,7 +22,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, redirect, err := h.open(r, form.Get(authorize.ParamReturnTo))
+	v, redirect, err := h.open(r, form.Get(flow.ParamReturnTo))
 	switch {
 	case err != nil:
 		return err
@@ -40,7 +40,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	}
 	if _, err := r.Cookie(session.CookieName); err != nil {
 		// A browser that does not keep cookies would be sent here again and again, without an explanation.
-		return route.SeeOther(w, h.Flow.CookieCheck(v.returnTo))
+		return route.SeeOther(w, h.Paths.CookieCheck(v.returnTo))
 	}
 	return route.SeeOther(w, string(v.returnTo))
 }
@@ -51,7 +51,7 @@ func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
 	if v.asked == nil || v.session == nil {
 		return route.SeeOther(w, string(v.returnTo))
 	}
-	return route.SeeOther(w, string(h.Flow.Resume(v.asked.Decided(v.session.ID, authorize.Select))))
+	return route.SeeOther(w, string(h.Paths.Resume(v.asked.Decided(v.session.ID, flow.Select))))
 }
 
 // refused shows the form again. An unknown user and a wrong password look the same.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/internal/form"
 	"latchkey/server/route"
 	"latchkey/server/web"
@@ -33,9 +34,9 @@ func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch step {
 	case authorize.StepLogin:
-		return route.SeeOther(w, h.flow.Login(h.flow.Resume(a.Continuation())))
+		return route.SeeOther(w, h.paths.Login(h.paths.Resume(a.Continuation())))
 	case authorize.StepConsent:
-		return route.SeeOther(w, h.flow.Consent(a.Ticket(session.ID)))
+		return route.SeeOther(w, h.paths.Consent(a.Ticket(session.ID)))
 	}
 	answer, err := h.requests.Issue(r.Context(), a, session)
 	if err != nil {
@@ -51,8 +52,8 @@ func (h *Handlers) authorization(r *http.Request) (*authorize.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if text := params.Get(authorize.ParamContinue); text != "" && r.Method == http.MethodGet {
-		return h.requests.Resume(r.Context(), authorize.Continuation(text))
+	if text := params.Get(flow.ParamContinue); text != "" && r.Method == http.MethodGet {
+		return h.requests.Resume(r.Context(), flow.Continuation(text))
 	}
 	return h.requests.Check(r.Context(), params)
 }

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/token"
@@ -39,7 +40,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && params.Get(authorize.ParamTicket) != "" {
+	if r.Method == http.MethodPost && params.Get(flow.ParamTicket) != "" {
 		return h.decideLogout(w, r, session, params)
 	}
 	l, err := h.logoutRequest(r, params)
@@ -55,17 +56,17 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 // decideLogout takes the form of askLogout.
 func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	if session == nil {
-		return route.SeeOther(w, h.flow.BasePath+LogoutPath) // signed out already
+		return route.SeeOther(w, h.paths.Base+LogoutPath) // signed out already
 	}
-	params, err := h.requests.OpenLogoutTicket(form.Get(authorize.ParamTicket), session.ID)
+	params, err := h.requests.OpenLogoutTicket(form.Get(flow.ParamTicket), session.ID)
 	if errors.Is(err, authorize.ErrTicket) {
 		return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
 	}
 	if err != nil {
 		return err
 	}
-	if form.Get(authorize.ParamDecision) != "logout" {
-		return route.SeeOther(w, string(h.flow.Account()))
+	if form.Get(flow.ParamDecision) != "logout" {
+		return route.SeeOther(w, string(h.paths.Account()))
 	}
 	l, err := h.logoutRequest(r, params)
 	if err != nil {
@@ -145,7 +146,7 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 		return err
 	}
 	page := web.Logout{
-		Action: h.flow.BasePath + LogoutPath, Hidden: []web.Field{{Name: authorize.ParamTicket, Value: ticket}},
+		Action: h.paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
 		Username: s.User.Username, Locales: l.params.Get("ui_locales"), Away: l.back != "",
 	}
 	if l.client != nil {

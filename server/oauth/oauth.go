@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
+	"latchkey/server/flow"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -21,7 +22,7 @@ type Config struct {
 	Clients  *registry.Registry
 	Sessions *session.Manager
 	Pages    *web.Pages
-	Flow     authorize.Flow
+	Paths    flow.Paths
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
 	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit what strangers
@@ -47,7 +48,7 @@ type Handlers struct {
 	clients  *registry.Registry
 	sessions *session.Manager
 	pages    *web.Pages
-	flow     authorize.Flow
+	paths    flow.Paths
 	issuer   string
 	scopes   func(ctx context.Context) ([]string, error)
 
@@ -66,7 +67,7 @@ func New(c Config) *Handlers {
 	}
 	return &Handlers{
 		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
-		flow: c.Flow, issuer: c.Issuer, scopes: c.Scopes,
+		paths: c.Paths, issuer: c.Issuer, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}

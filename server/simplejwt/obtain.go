@@ -3,6 +3,7 @@ package simplejwt
 import (
 	"net/http"
 
+	"latchkey/clients"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
@@ -18,7 +19,7 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
-				GrantType: token.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
+				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
 			})
 			if err != nil {
 				return nil, h.refused(err)

@@ -3,6 +3,7 @@ package simplejwt
 import (
 	"net/http"
 
+	"latchkey/clients"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
@@ -18,7 +19,7 @@ func (h *Handlers) refresh(j *jar) *drf.View {
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}, {Name: "access", Label: "Access", ReadOnly: true}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
-				GrantType: token.GrantRefreshToken, RefreshToken: storage.Secret(values[0]),
+				GrantType: clients.GrantRefreshToken, RefreshToken: storage.Secret(values[0]),
 			})
 			if err != nil {
 				return nil, j.refused(values[0], h.refused(err))

@@ -3,6 +3,7 @@ package simplejwt
 import (
 	"net/http"
 
+	"latchkey/clients"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
@@ -32,7 +33,7 @@ func (h *Handlers) obtainSliding() *drf.View {
 		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			return h.slid(r, &token.Request{
-				GrantType: token.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
+				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
 			})
 		},
 	}
@@ -46,7 +47,7 @@ func (h *Handlers) refreshSliding() *drf.View {
 			"token's refresh period has not expired.",
 		Fields: []drf.Field{{Name: "token", Label: "Token"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			return h.slid(r, &token.Request{GrantType: token.GrantRefreshToken, RefreshToken: storage.Secret(values[0])})
+			return h.slid(r, &token.Request{GrantType: clients.GrantRefreshToken, RefreshToken: storage.Secret(values[0])})
 		},
 	}
 }

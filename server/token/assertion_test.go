@@ -142,7 +142,7 @@ func (s *signers) claims(client string, changes map[string]any) string {
 
 func (s *signers) ask(client string, assertion storage.Secret) error {
 	_, err := s.svc.Exchange(s.t.Context(), &token.Request{
-		GrantType: token.GrantClientCredentials,
+		GrantType: clients.GrantClientCredentials,
 		Client:    clientauth.Credentials{Method: clients.AuthPrivateKeyJWT, ID: client, Assertion: assertion},
 	})
 	return err
@@ -313,7 +313,7 @@ func TestMethodOfTheClient(t *testing.T) {
 	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), protocol.ReasonClient)
 	for _, method := range []string{clients.AuthBasic, clients.AuthPost, clients.AuthNone} {
 		_, err := s.svc.Exchange(t.Context(), &token.Request{
-			GrantType: token.GrantClientCredentials, Client: clientauth.Credentials{Method: method, ID: "signer", Secret: "x"},
+			GrantType: clients.GrantClientCredentials, Client: clientauth.Credentials{Method: method, ID: "signer", Secret: "x"},
 		})
 		s.refusedFor(method, err, protocol.ReasonClient)
 	}
@@ -336,7 +336,7 @@ func TestSecretOfAClientThatNowHasKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.clientsChanged()
-	_, err = s.svc.Exchange(t.Context(), &token.Request{GrantType: token.GrantClientCredentials, Client: s.credentials("server")})
+	_, err = s.svc.Exchange(t.Context(), &token.Request{GrantType: clients.GrantClientCredentials, Client: s.credentials("server")})
 	s.refusedFor("the secret", err, protocol.ReasonClient)
 }
 

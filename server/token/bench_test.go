@@ -29,7 +29,7 @@ func BenchmarkClientCredentials(b *testing.B) {
 	for _, client := range []string{"strict", "opaque"} {
 		b.Run(client, func(b *testing.B) {
 			w := newWorld(b, sqlitetest.SQLite(b))
-			req := &token.Request{Client: w.credentials(client), GrantType: token.GrantClientCredentials}
+			req := &token.Request{Client: w.credentials(client), GrantType: clients.GrantClientCredentials}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := w.svc.Exchange(b.Context(), req); err != nil {
@@ -58,7 +58,7 @@ func BenchmarkRefresh(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			req := &token.Request{Client: w.credentials(client), GrantType: token.GrantRefreshToken, RefreshToken: first.RefreshToken}
+			req := &token.Request{Client: w.credentials(client), GrantType: clients.GrantRefreshToken, RefreshToken: first.RefreshToken}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := svc.Exchange(b.Context(), req); err != nil {

@@ -71,12 +71,15 @@ type step struct {
 // forever keeps any window that was ever opened.
 const forever = 100 * 365 * 24 * time.Hour
 
+// chain derives the successors of refresh tokens.
+type chain struct{ key []byte }
+
 // plan returns the step that the policy prescribes for a token t at a position that is not one of reuse. See docs/rotation.md for the
 // table.
-func (s *Service) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, now time.Time) step {
+func (c chain) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, now time.Time) step {
 	follow := func(parent storage.TokenID, generation int64) func(time.Time) *RefreshToken {
 		return func(window time.Time) *RefreshToken {
-			return s.successor(g, p, successorID(s.chainKey, parent, window), parent, generation+1, window)
+			return c.successor(g, p, successorID(c.key, parent, window), parent, generation+1, window)
 		}
 	}
 	adopt := &storage.GrantAdvance{ID: g.ID, From: g.Current, To: t.ID, Generation: t.Generation, Now: now}
@@ -84,7 +87,7 @@ func (s *Service) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy
 	switch p.Rotation {
 	case clients.RotationReissue:
 		st := step{window: coalesce, next: func(time.Time) *RefreshToken {
-			return s.successor(g, p, NewTokenID(), t.ID, t.Generation+1, now)
+			return c.successor(g, p, NewTokenID(), t.ID, t.Generation+1, now)
 		}}
 		if t.Generation > g.Generation {
 			st.advance = adopt
@@ -95,10 +98,10 @@ func (s *Service) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy
 		if at == positionPredecessor {
 			// The same successor again: it is the current token, written anew from the row.
 			return step{window: forever, next: func(window time.Time) *RefreshToken {
-				return s.successor(g, p, g.Current, t.ID, g.Generation, window)
+				return c.successor(g, p, g.Current, t.ID, g.Generation, window)
 			}}
 		}
-		next := successorID(s.chainKey, t.ID, now)
+		next := successorID(c.key, t.ID, now)
 		return step{
 			advance: &storage.GrantAdvance{ID: g.ID, From: g.Current, To: next, Generation: t.Generation + 1, Retired: t.ID, Now: now},
 			next:    follow(t.ID, t.Generation),
@@ -121,7 +124,7 @@ func (s *Service) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy
 }
 
 // successor returns the token that is issued. Its times follow from the window alone, so that the same successor is the same text.
-func (s *Service) successor(g *storage.Grant, p *Policy, id, parent storage.TokenID, generation int64, window time.Time) *RefreshToken {
+func (c chain) successor(g *storage.Grant, p *Policy, id, parent storage.TokenID, generation int64, window time.Time) *RefreshToken {
 	return &RefreshToken{
 		Grant: g.ID, ID: id, Parent: parent, Generation: generation, Client: TagOf(g.ClientID),
 		IssuedAt: window.Truncate(time.Second), ExpiresAt: p.refreshExpiry(g, window),

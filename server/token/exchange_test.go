@@ -46,7 +46,7 @@ func TestClientAuthentication(t *testing.T) {
 		{"public client with a secret", clientauth.Credentials{Method: clients.AuthPost, ID: clients.SimpleJWTID, Secret: "x"}, "invalid_client"},
 		{"no client", clientauth.Credentials{}, "invalid_client"},
 	} {
-		_, err := w.svc.Exchange(t.Context(), &token.Request{Client: c.cred, GrantType: token.GrantClientCredentials})
+		_, err := w.svc.Exchange(t.Context(), &token.Request{Client: c.cred, GrantType: clients.GrantClientCredentials})
 		if got := code(err); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
@@ -181,7 +181,7 @@ func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	issue := func() *token.Response {
-		resp, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials("strict"), GrantType: token.GrantClientCredentials, Scope: ptr("read")})
+		resp, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials("strict"), GrantType: clients.GrantClientCredentials, Scope: ptr("read")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestScopes(t *testing.T) {
 		{ptr("read admin"), "invalid_scope"},
 	} {
 		resp, err := w.svc.Exchange(t.Context(), &token.Request{
-			Client: w.credentials("strict"), GrantType: token.GrantPassword, Username: "alice", Password: testPassword, Scope: c.asked,
+			Client: w.credentials("strict"), GrantType: clients.GrantPassword, Username: "alice", Password: testPassword, Scope: c.asked,
 		})
 		got := code(err)
 		if err == nil {
@@ -273,7 +273,7 @@ func TestResources(t *testing.T) {
 
 	ask := func(client, resource string) string {
 		_, err := w.svc.Exchange(t.Context(), &token.Request{
-			Client: w.credentials(client), GrantType: token.GrantClientCredentials, Resource: []string{resource},
+			Client: w.credentials(client), GrantType: clients.GrantClientCredentials, Resource: []string{resource},
 		})
 		return code(err)
 	}
@@ -486,7 +486,7 @@ func TestPasswordRefusalsSayTheSame(t *testing.T) {
 		{"alice", "wrong"}, {"nobody", testPassword}, {"inactive", testPassword}, {"no-password", testPassword}, {"Alice", testPassword},
 	} {
 		_, err := w.svc.Exchange(t.Context(), &token.Request{
-			Client: w.credentials("strict"), GrantType: token.GrantPassword, Username: c.name, Password: storage.Secret(c.password),
+			Client: w.credentials("strict"), GrantType: clients.GrantPassword, Username: c.name, Password: storage.Secret(c.password),
 		})
 		if code(err) != "invalid_grant" {
 			t.Fatalf("%s: %v", c.name, err)

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"time"
 
@@ -38,7 +39,9 @@ type Content struct {
 	// Next is the refresh token that is issued; nil when there is none.
 	Next            *RefreshToken
 	Scope, Audience []string
-	IssuedAt        time.Time
+	// Nonce is that of the authorization request, for the ID token.
+	Nonce    string
+	IssuedAt time.Time
 	// ExpiresAt is the end of the access token, RefreshUntil that of a refresh token issued now.
 	ExpiresAt, RefreshUntil time.Time
 }
@@ -96,13 +99,8 @@ type Token struct {
 	Owner func(ctx context.Context) (*storage.User, error)
 }
 
-// formatOf returns the format of a client's refresh tokens.
-func (s *Service) formatOf(c *clients.Client) Format {
-	if name := c.TokenFormat(); name != "" {
-		return s.formats[name]
-	}
-	return s.native
+// NewTokenID draws the id of a token.
+func NewTokenID() (id storage.TokenID) {
+	rand.Read(id[:])
+	return id
 }
-
-// PolicyOf returns what holds for a client.
-func (s *Service) PolicyOf(c *clients.Client) *Policy { return s.formatOf(c).Policy(s.deployment, c) }

@@ -40,7 +40,7 @@ func newFositeRules() fositeRules {
 // password checks a request of the password grant (RFC 6749 §4.3). authenticate is called once everything else is right; its error
 // comes back unchanged.
 func (f fositeRules) password(c *clients.Client, scope []string, username, password string, authenticate func() error) error {
-	r := f.request(GrantPassword, c, scope)
+	r := f.request(clients.GrantPassword, c, scope)
 	r.Form = url.Values{"username": {username}, "password": {password}}
 	//lint:ignore SA1019 OAuth 2.1 drops the password grant; serving the applications that have it is what Latchkey is for.
 	handler := &oauth2.ResourceOwnerPasswordCredentialsGrantHandler{
@@ -52,7 +52,7 @@ func (f fositeRules) password(c *clients.Client, scope []string, username, passw
 // clientCredentials checks a request of the client_credentials grant (RFC 6749 §4.4).
 func (f fositeRules) clientCredentials(c *clients.Client, scope []string) error {
 	handler := &oauth2.ClientCredentialsGrantHandler{Config: f.cfg}
-	return verdict(handler.HandleTokenEndpointRequest(context.Background(), f.request(GrantClientCredentials, c, scope)))
+	return verdict(handler.HandleTokenEndpointRequest(context.Background(), f.request(clients.GrantClientCredentials, c, scope)))
 }
 
 // refresh checks a request of the refresh_token grant (RFC 6749 §6) for a live session with the given client and scope.
@@ -62,7 +62,7 @@ func (f fositeRules) refresh(c *clients.Client, sessionClient string, scope []st
 	found.GrantedScope, found.Session = scope, stateless{}
 	loaded := loadedRefresh{found: found}
 	handler := &oauth2.RefreshTokenGrantHandler{RefreshTokenStrategy: loaded, TokenRevocationStorage: loaded, Config: f.cfg}
-	r := f.request(GrantRefreshToken, c, nil)
+	r := f.request(clients.GrantRefreshToken, c, nil)
 	r.Client.(*fosite.DefaultClient).Scopes = scope // those that the client lost since are not in it: see stillAllowed
 	return verdict(handler.HandleTokenEndpointRequest(context.Background(), r))
 }
@@ -72,7 +72,7 @@ func (f fositeRules) code(c *clients.Client, codeClient, challenge, verifier str
 	found := fosite.NewRequest()
 	found.Client, found.Session = &fosite.DefaultClient{ID: codeClient}, stateless{}
 	found.Form = url.Values{"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
-	r := f.request(GrantAuthorizationCode, c, nil)
+	r := f.request(clients.GrantAuthorizationCode, c, nil)
 	r.Form = url.Values{"code_verifier": {verifier}}
 	loaded := loadedCode{found: found}
 	for _, handler := range []fosite.TokenEndpointHandler{

@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"latchkey/clients"
@@ -52,19 +53,28 @@ type idTokenClaims struct {
 	Verified  json.RawMessage `json:"email_verified,omitempty"`
 }
 
+// sign writes a JWT with the key that signs now.
+func (s *Service) sign(ctx context.Context, alg, typ string, claims any) (string, error) {
+	signer, err := s.keys.Signer(ctx, alg)
+	if err != nil {
+		return "", fmt.Errorf("sign a JWT: %w", err)
+	}
+	return jwt.Sign(signer, typ, claims)
+}
+
 // writeIDToken writes the ID token that goes with an access token.
-func (x *exchange) writeIDToken(ctx context.Context, access string) (storage.Secret, error) {
-	g, alg := x.grant, idTokenAlg(x.client)
-	c := &idTokenClaims{
-		Issuer: x.issuer, Subject: subjectOf(g.UserID), Audience: x.client.ID,
-		IssuedAt: x.now.Unix(), ExpiresAt: x.now.Add(idTokenTTL).Unix(),
-		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, Nonce: x.nonce, AtHash: accessTokenHash(alg, access),
+func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (storage.Secret, error) {
+	g, alg := c.Grant, idTokenAlg(c.Client)
+	t := &idTokenClaims{
+		Issuer: s.issuer, Subject: subjectOf(g.UserID), Audience: c.Client.ID,
+		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.IssuedAt.Add(idTokenTTL).Unix(),
+		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
 	}
 	if !g.SessionID.IsZero() {
-		c.SessionID = g.SessionID.String()
+		t.SessionID = g.SessionID.String()
 	}
-	c.addUser(x.user, claims.ParseStored(g.Claims))
-	raw, err := x.sign(ctx, alg, typIDToken, c)
+	t.addUser(c.User, claims.ParseStored(g.Claims))
+	raw, err := s.sign(ctx, alg, typIDToken, t)
 	return storage.Secret(raw), err
 }
 

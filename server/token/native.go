@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -131,9 +130,6 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
-// defaultAlg signs access tokens unless the client says otherwise: small and fast; RS256 costs twenty times the CPU.
-const defaultAlg = keys.ES256
-
 // typAccess is the type of access tokens: RFC 9068 §2.1.
 const typAccess = "at+jwt"
 
@@ -251,12 +247,3 @@ func subjectOf(userID int64) string { return strconv.FormatInt(userID, 10) }
 func hexID(id storage.TokenID) string { return hex.EncodeToString(id[:]) }
 
 func joinScope(scope []string) string { return strings.Join(scope, " ") }
-
-// sign writes a JWT with the key that signs now.
-func (s *Service) sign(ctx context.Context, alg, typ string, claims any) (string, error) {
-	signer, err := s.keys.Signer(ctx, alg)
-	if err != nil {
-		return "", fmt.Errorf("sign a JWT: %w", err)
-	}
-	return jwt.Sign(signer, typ, claims)
-}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"latchkey/server/protocol"
@@ -21,14 +20,6 @@ func (g *passwordGrant) load(ctx context.Context) (err error) {
 	g.scope = g.askedScope()
 	g.audience, err = g.AllowResources(ctx, g.client, g.req.Resource)
 	return err
-}
-
-// askedScope returns the scope parameter; without one all that the client is registered for (docs/decisions/0005).
-func (x *exchange) askedScope() []string {
-	if x.req.Scope == nil {
-		return x.client.Scopes()
-	}
-	return strings.Fields(*x.req.Scope)
 }
 
 // check lets fosite decide when the password is checked: last, so that no other mistake costs an attempt.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/keys"
 	"latchkey/storage"
 )
 
@@ -12,6 +13,13 @@ const coalesce = 10 * time.Second
 
 // overlapByRotation is the Policy.Overlap that follows from the rotation.
 const overlapByRotation time.Duration = -1
+
+// Lifetimes are the defaults of a deployment, for clients that have no setting of their own.
+type Lifetimes struct {
+	AccessToken      time.Duration
+	RefreshToken     time.Duration // absolute end of a grant
+	RefreshTokenIdle time.Duration // end of a grant that is not refreshed
+}
 
 // Policy is what holds for the tokens of one client: its own settings before those of its format and of the deployment.
 type Policy struct {
@@ -43,7 +51,7 @@ func deploymentPolicy(l Lifetimes) Policy {
 	return Policy{
 		Rotation: clients.RotationStrict, Overlap: overlapByRotation, OnReuse: clients.OnReuseRevoke,
 		AccessTTL: l.AccessToken, Absolute: l.RefreshToken, Idle: l.RefreshTokenIdle,
-		AccessFormat: clients.FormatJWT, AccessAlg: defaultAlg,
+		AccessFormat: clients.FormatJWT, AccessAlg: keys.ES256, // small and fast: RS256 costs twenty times the CPU
 	}
 }
 
@@ -97,13 +105,4 @@ func (p *Policy) accessExpiry(g *storage.Grant, now time.Time) time.Time {
 // idle reports whether the grant was not refreshed for too long.
 func (p *Policy) idle(g *storage.Grant, now time.Time) bool {
 	return !p.PerToken && now.Sub(g.LastUsedAt) > p.Idle
-}
-
-// Lifetime returns how long the access of a client lasts at most, from one login or consent.
-func (s *Service) Lifetime(c *clients.Client) time.Duration {
-	p := s.PolicyOf(c)
-	if !c.Allows(GrantRefreshToken) {
-		return p.AccessTTL
-	}
-	return p.Absolute
 }

@@ -173,7 +173,7 @@ func (g *refreshGrant) move(ctx context.Context) error {
 }
 
 func (g *refreshGrant) advance(ctx context.Context) (err error) {
-	step := g.plan(g.grant, g.presented, g.at, g.policy, g.now)
+	step := g.chain.plan(g.grant, g.presented, g.at, g.policy, g.now)
 	window := g.now
 	if step.advance != nil {
 		event := g.fastForward(ctx)
@@ -188,7 +188,7 @@ func (g *refreshGrant) advance(ctx context.Context) (err error) {
 		return fmt.Errorf("rotate: %w", err)
 	}
 	g.count()
-	if step.next != nil && g.client.Allows(GrantRefreshToken) {
+	if step.next != nil && g.client.Allows(clients.GrantRefreshToken) {
 		g.next = step.next(window)
 	}
 	return nil

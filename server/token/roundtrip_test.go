@@ -50,7 +50,7 @@ func TestRoundTrips(t *testing.T) {
 		}
 		if client == "strict" {
 			count("client_credentials", 0, func() {
-				if _, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials(client), GrantType: token.GrantClientCredentials}); err != nil {
+				if _, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials(client), GrantType: clients.GrantClientCredentials}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 // AllowedScopes returns the scopes that a client may ask for.
 func AllowedScopes(c *clients.Client) []string {
 	scopes := c.Scopes()
-	if c.Allows(GrantRefreshToken) && !slices.Contains(scopes, claims.ScopeOffline) {
+	if c.Allows(clients.GrantRefreshToken) && !slices.Contains(scopes, claims.ScopeOffline) {
 		scopes = append(slices.Clip(scopes), claims.ScopeOffline)
 	}
 	return scopes
@@ -76,31 +75,4 @@ func sameResource(a, b string) bool {
 
 func invalidTarget() *protocol.Error {
 	return protocol.Refuse("invalid_target", protocol.ReasonBadRequest, "The client may not ask for this resource.")
-}
-
-// AllowResources checks the resource parameters (RFC 8707 §2) of a request that begins a session, and returns them as they are
-// registered. The error is a *protocol.Error or an outage.
-func (s *Service) AllowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
-	if len(asked) == 0 {
-		return nil, nil
-	}
-	allowed := client.Policy.Resources
-	if len(allowed) == 0 {
-		if s.anyResource {
-			for _, resource := range asked {
-				if !clients.ValidResource(resource) {
-					return nil, invalidTarget()
-				}
-			}
-			return asked, nil
-		}
-		registered, err := s.clients.Resources(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range registered {
-			allowed = append(allowed, r.Identifier)
-		}
-	}
-	return narrowAudience(allowed, asked)
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -15,19 +14,6 @@ import (
 	"latchkey/server/users"
 	"latchkey/storage"
 )
-
-// The grant types that the service serves.
-const (
-	GrantPassword          = clients.GrantPassword
-	GrantRefreshToken      = clients.GrantRefreshToken
-	GrantClientCredentials = clients.GrantClientCredentials
-	GrantAuthorizationCode = clients.GrantAuthorizationCode
-)
-
-// GrantTypes returns the grant types that the service serves, for the metadata document.
-func GrantTypes() []string {
-	return []string{GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials, GrantPassword}
-}
 
 // Store is the part of the database that tokens need. Its promises are those of package storage.
 type Store interface {
@@ -70,13 +56,6 @@ type Config struct {
 	Formats map[clients.AccessTokenFormat]Format
 }
 
-// Lifetimes are the defaults of a deployment, for clients that have no setting of their own.
-type Lifetimes struct {
-	AccessToken      time.Duration
-	RefreshToken     time.Duration // absolute end of a grant
-	RefreshTokenIdle time.Duration // end of a grant that is not refreshed
-}
-
 // Service mints, rotates, checks and ends tokens, whichever route asks for it.
 type Service struct {
 	store       Store
@@ -94,7 +73,7 @@ type Service struct {
 	formats    map[clients.AccessTokenFormat]Format
 	deployment Policy
 	rules      fositeRules
-	chainKey   []byte
+	chain      chain
 }
 
 // New returns a Service.
@@ -109,15 +88,56 @@ func New(c Config) (*Service, error) {
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes), rules: newFositeRules(),
 		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
-		chainKey: c.Root.Derive("refresh chain")[0],
+		chain: chain{key: c.Root.Derive("refresh chain")[0]},
 	}, nil
 }
 
 // now returns the present time with the precision of the database.
 func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
-// NewTokenID draws the id of a token.
-func NewTokenID() (id storage.TokenID) {
-	rand.Read(id[:])
-	return id
+// formatOf returns the format of a client's refresh tokens.
+func (s *Service) formatOf(c *clients.Client) Format {
+	if name := c.TokenFormat(); name != "" {
+		return s.formats[name]
+	}
+	return s.native
+}
+
+// PolicyOf returns what holds for a client.
+func (s *Service) PolicyOf(c *clients.Client) *Policy { return s.formatOf(c).Policy(s.deployment, c) }
+
+// Lifetime returns how long the access of a client lasts at most, from one login or consent.
+func (s *Service) Lifetime(c *clients.Client) time.Duration {
+	p := s.PolicyOf(c)
+	if !c.Allows(clients.GrantRefreshToken) {
+		return p.AccessTTL
+	}
+	return p.Absolute
+}
+
+// AllowResources checks the resource parameters (RFC 8707 §2) of a request that begins a session, and returns them as they are
+// registered. The error is a *protocol.Error or an outage.
+func (s *Service) AllowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	allowed := client.Policy.Resources
+	if len(allowed) == 0 {
+		if s.anyResource {
+			for _, resource := range asked {
+				if !clients.ValidResource(resource) {
+					return nil, invalidTarget()
+				}
+			}
+			return asked, nil
+		}
+		registered, err := s.clients.Resources(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range registered {
+			allowed = append(allowed, r.Identifier)
+		}
+	}
+	return narrowAudience(allowed, asked)
 }

@@ -229,7 +229,7 @@ func (w *world) login(client string) *token.Response {
 
 func (w *world) loginWith(client string, change func(*token.Request)) *token.Response {
 	w.t.Helper()
-	req := &token.Request{Client: w.credentials(client), GrantType: token.GrantPassword, Username: "alice", Password: testPassword}
+	req := &token.Request{Client: w.credentials(client), GrantType: clients.GrantPassword, Username: "alice", Password: testPassword}
 	change(req)
 	resp, err := w.svc.Exchange(w.t.Context(), req)
 	if err != nil {
@@ -243,7 +243,7 @@ func (w *world) tryRefresh(client string, r storage.Secret) (*token.Response, er
 }
 
 func (w *world) tryRefreshWith(client string, r storage.Secret, change func(*token.Request)) (*token.Response, error) {
-	req := &token.Request{Client: w.credentials(client), GrantType: token.GrantRefreshToken, RefreshToken: r}
+	req := &token.Request{Client: w.credentials(client), GrantType: clients.GrantRefreshToken, RefreshToken: r}
 	change(req)
 	return w.svc.Exchange(w.t.Context(), req)
 }

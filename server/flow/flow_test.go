@@ -1,4 +1,4 @@
-package authorize
+package flow
 
 import (
 	"net/url"
@@ -9,7 +9,7 @@ import (
 func TestStatement16ReturnToIsOneOfOurPages(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "/auth"} {
-		f := Flow{base}
+		f := Paths{base}
 		for _, ours := range []string{
 			base + "/oauth2/authorize?continue=abcXYZ_-019",
 			base + "/oauth2/logout",
@@ -46,8 +46,8 @@ func FuzzReturnTo(f *testing.F) {
 	f.Add("//evil.example")
 	f.Add("/oauth2/logout?a=b")
 	f.Fuzz(func(t *testing.T, s string) {
-		flow := Flow{"/auth"}
-		got := string(flow.ParseReturnTo(s))
+		paths := Paths{"/auth"}
+		got := string(paths.ParseReturnTo(s))
 		u, err := url.Parse("https://host.example/auth/login")
 		if err != nil {
 			t.Fatal(err)

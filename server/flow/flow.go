@@ -1,4 +1,5 @@
-package authorize
+// Package flow has the addresses and parameters that lead a browser from an authorization request through login and consent and back.
+package flow
 
 import (
 	"net/url"
@@ -21,54 +22,70 @@ const (
 	ParamDecision = "decision"
 )
 
-// Flow has the addresses of the steps of a request. BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
-type Flow struct{ BasePath string }
+// Decision is what the user has decided on a page; its values are those of the forms.
+type Decision string
+
+// The decisions.
+const (
+	Allow  Decision = "allow"  // the client may have what it asks for
+	Deny   Decision = "deny"   // it may not
+	Select Decision = "select" // this account is the right one
+)
+
+// Continuation is an authorization request on its way through the pages, as text for an address.
+type Continuation string
+
+// Ticket is an authorization request in the form of the consent page. It is valid in one browser session only.
+type Ticket string
+
+// Paths has the addresses of the steps. Base is the path of the issuer, without a slash at its end: "" or "/auth".
+type Paths struct{ Base string }
 
 // ReturnTo is where a browser goes after a login: an address of this server.
 type ReturnTo string
 
 // Resume returns the address that goes on with a request.
-func (f Flow) Resume(c Continuation) ReturnTo { return ReturnTo(f.resumePrefix() + string(c)) }
+func (p Paths) Resume(c Continuation) ReturnTo { return ReturnTo(p.resumePrefix() + string(c)) }
 
-func (f Flow) resumePrefix() string {
-	return f.BasePath + route.AuthorizePath + "?" + ParamContinue + "="
+func (p Paths) resumePrefix() string {
+	return p.Base + route.AuthorizePath + "?" + ParamContinue + "="
 }
 
 // Account returns the address of the account page.
-func (f Flow) Account() ReturnTo { return ReturnTo(f.BasePath + route.AccountPath) }
+func (p Paths) Account() ReturnTo { return ReturnTo(p.Base + route.AccountPath) }
 
 // Login returns the address of the login page.
-func (f Flow) Login(to ReturnTo) string {
-	return f.BasePath + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}}.Encode()
+func (p Paths) Login(to ReturnTo) string {
+	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}}.Encode()
 }
 
 // CookieCheck returns the address of the login page at which a browser shows whether it keeps cookies.
-func (f Flow) CookieCheck(to ReturnTo) string {
-	return f.BasePath + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamSignedIn: {"1"}}.Encode()
+func (p Paths) CookieCheck(to ReturnTo) string {
+	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamSignedIn: {"1"}}.Encode()
 }
 
 // Consent returns the address of the consent page.
-func (f Flow) Consent(t Ticket) string {
-	return f.BasePath + route.ConsentPath + "?" + url.Values{ParamTicket: {string(t)}}.Encode()
+func (p Paths) Consent(t Ticket) string {
+	return p.Base + route.ConsentPath + "?" + url.Values{ParamTicket: {string(t)}}.Encode()
 }
 
 // ParseReturnTo returns the address where a browser may go after a login: on with an authorization request or a logout, and the account
 // page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers
 // and browsers disagree on what an odd address means.
-func (f Flow) ParseReturnTo(text string) ReturnTo {
-	if _, ok := f.Continuation(ReturnTo(text)); ok {
+func (p Paths) ParseReturnTo(text string) ReturnTo {
+	if _, ok := p.Continuation(ReturnTo(text)); ok {
 		return ReturnTo(text)
 	}
-	rest, ok := strings.CutPrefix(text, f.BasePath+route.LogoutPath)
+	rest, ok := strings.CutPrefix(text, p.Base+route.LogoutPath)
 	if ok && (rest == "" || rest[0] == '?' && isQuery(rest[1:])) {
 		return ReturnTo(text)
 	}
-	return f.Account()
+	return p.Account()
 }
 
 // Continuation returns the authorization request of an address.
-func (f Flow) Continuation(to ReturnTo) (c Continuation, ok bool) {
-	text, ok := strings.CutPrefix(string(to), f.resumePrefix())
+func (p Paths) Continuation(to ReturnTo) (c Continuation, ok bool) {
+	text, ok := strings.CutPrefix(string(to), p.resumePrefix())
 	return Continuation(text), ok && text != "" && strings.Trim(text, alphanumeric+"-_") == "" // base64url
 }
 
