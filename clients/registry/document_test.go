@@ -74,7 +74,7 @@ func (w *web) count(url string) int {
 func (b *bundle) documents(policy document.Policy, bodies map[string]string) (*web, *registry.Registry) {
 	w := &web{bodies: bodies, fetches: map[string]int{}}
 	return w, registry.New(registry.Config{
-		Store: b.store, Now: b.clock.now, MACKeys: [][]byte{[]byte(strings.Repeat("a", 32))}, Documents: policy, Fetcher: w,
+		Store: b.store, Now: b.clock.Now, MACKeys: [][]byte{[]byte(strings.Repeat("a", 32))}, Documents: policy, Fetcher: w,
 	})
 }
 
@@ -224,15 +224,15 @@ func TestDocumentIsFetchedAnewWhenItIsNotFresh(t *testing.T) {
 			return w.count(agent)
 		}
 		ask()
-		b.clock.advance(c.fresh - time.Second)
+		b.clock.Advance(c.fresh - time.Second)
 		if ask() != 1 {
 			t.Errorf("%s: fetched again before %s", name, c.fresh)
 		}
-		b.clock.advance(time.Second)
+		b.clock.Advance(time.Second)
 		if ask() != 2 {
 			t.Errorf("%s: not fetched again after %s", name, c.fresh)
 		}
-		b.clock.advance(-time.Hour) // the clock was set back
+		b.clock.Advance(-time.Hour) // the clock was set back
 		if ask() != 3 {
 			t.Errorf("%s: believed since the future", name)
 		}
@@ -260,7 +260,7 @@ func TestStatement60FailedFetches(t *testing.T) {
 		t.Errorf("%d fetches", n)
 	}
 	w.set(agent, agentDocument(""))
-	b.clock.advance(time.Minute)
+	b.clock.Advance(time.Minute)
 	if _, err := r.ForAuthorize(t.Context(), agent); err != nil {
 		t.Errorf("after a minute: %v", err)
 	}
@@ -281,7 +281,7 @@ func TestStatement65LastGoodDocumentNeverAuthorizes(t *testing.T) {
 	}
 	b.used(agent)
 	w.gone(agent)
-	b.clock.advance(25 * time.Hour)
+	b.clock.Advance(25 * time.Hour)
 	r.Changed(changedAll())
 	if _, err := r.ForAuthorize(t.Context(), agent); err == nil {
 		t.Error("authorized by a document that is not there")
@@ -290,7 +290,7 @@ func TestStatement65LastGoodDocumentNeverAuthorizes(t *testing.T) {
 		t.Errorf("for the token endpoint: %+v", c)
 	}
 	w.set(agent, agentDocument(`,"scope":"write"`))
-	b.clock.advance(time.Minute)
+	b.clock.Advance(time.Minute)
 	c, err = r.ForAuthorize(t.Context(), agent)
 	if err != nil || c.Scope != "write" || c.Scopes()[0] != "write" {
 		t.Fatalf("%+v, %v", c, err)
@@ -320,7 +320,7 @@ func TestStatement65ChangedRedirectURIsChangeTheFingerprint(t *testing.T) {
 	w, r := b.documents(openly(), map[string]string{agent: agentDocument(`,"client_name":"A"`)})
 	fingerprint := func() storage.Digest {
 		t.Helper()
-		b.clock.advance(5 * time.Minute)
+		b.clock.Advance(5 * time.Minute)
 		c, err := r.ForAuthorize(t.Context(), agent)
 		if err != nil {
 			t.Fatal(err)
@@ -360,7 +360,7 @@ func TestOperatorRulesDocumentClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.set(agent, agentDocument(`,"client_name":"New","verified":false`))
-	b.clock.advance(5 * time.Minute)
+	b.clock.Advance(5 * time.Minute)
 	c, err = r.ForAuthorize(t.Context(), agent)
 	if err != nil || !c.Verified() || c.Rotation != clients.RotationStrict || c.ClientName != "New" {
 		t.Fatalf("%+v, %v", c, err)
@@ -372,7 +372,7 @@ func TestOperatorRulesDocumentClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	fetches := w.count(agent)
-	b.clock.advance(5 * time.Minute)
+	b.clock.Advance(5 * time.Minute)
 	if c, err := r.ForAuthorize(t.Context(), agent); err != nil || !c.Disabled || w.count(agent) != fetches {
 		t.Errorf("disabled: %+v, %v", c, err)
 	}
@@ -399,10 +399,10 @@ func TestKeptDocumentStaysWhileItIsAllowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left := kept.ExpiresAt.Sub(b.clock.now()); left < 3*24*time.Hour {
+		if left := kept.ExpiresAt.Sub(b.clock.Now()); left < 3*24*time.Hour {
 			t.Errorf("%s are left", left)
 		}
-		b.clock.advance(3 * 24 * time.Hour)
+		b.clock.Advance(3 * 24 * time.Hour)
 	}
 }
 
@@ -494,7 +494,7 @@ func TestStatement65TenThousandURLs(t *testing.T) {
 		if _, err := r.ForAuthorize(t.Context(), agent); err != nil {
 			t.Errorf("a known client: %v", err)
 		}
-		b.clock.advance(5 * time.Minute)
+		b.clock.Advance(5 * time.Minute)
 		for i := range 200 {
 			_, _ = r.ForAuthorize(t.Context(), fmt.Sprintf("https://late.example/%d", i))
 		}
@@ -513,7 +513,7 @@ func TestStatement65SlowHostsHoldUpNobodyWhoIsKnown(t *testing.T) {
 	if _, err := r.KeepDocument(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.advance(48 * time.Hour)
+	b.clock.Advance(48 * time.Hour)
 	hold := make(chan struct{})
 	w.mu.Lock()
 	w.hold, w.most = hold, 0

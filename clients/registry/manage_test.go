@@ -34,7 +34,7 @@ func TestAddedClientIsReadBackWhole(t *testing.T) {
 	if diff := cmp.Diff(added, found, cmp.AllowUnexported(clients.Client{})); diff != "" {
 		t.Error(diff)
 	}
-	if !found.CreatedAt.Equal(b.clock.now()) || found.Version != 1 || found.AuthEpoch != b.clock.now().UnixMicro() {
+	if !found.CreatedAt.Equal(b.clock.Now()) || found.Version != 1 || found.AuthEpoch != b.clock.Now().UnixMicro() {
 		t.Errorf("%+v", found)
 	}
 	if !slices.Equal(found.Scopes(), []string{"read", "write"}) || !found.Allows("authorization_code") || found.Allows("password") || found.Public() || !found.HasSecret() {
@@ -86,7 +86,7 @@ func TestRegistrationResponse(t *testing.T) {
 	render(c, secret)
 	want := map[string]any{
 		"client_id": "app", "client_secret": secret.Reveal(), "client_secret_expires_at": 0.0,
-		"client_id_issued_at": float64(b.clock.now().Unix()), "application_type": "web",
+		"client_id_issued_at": float64(b.clock.Now().Unix()), "application_type": "web",
 		"redirect_uris": []any{"https://a.example/cb"}, "grant_types": []any{"authorization_code"},
 		"response_types": []any{"code"}, "token_endpoint_auth_method": "client_secret_basic", "id_token_signed_response_alg": "RS256",
 	}
@@ -103,7 +103,7 @@ func TestUpdate(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	_, secret := b.add("app", service())
-	b.clock.advance(time.Second)
+	b.clock.Advance(time.Second)
 	c, err := b.Update(t.Context(), "app", func(reg *clients.Registration) error {
 		reg.Scope, reg.GrantTypes, reg.AccessTokenTTL = "read", append(reg.GrantTypes, "password"), clients.Duration(time.Hour)
 		reg.Actor = "client"
@@ -116,7 +116,7 @@ func TestUpdate(t *testing.T) {
 	if diff := cmp.Diff(c, found, cmp.AllowUnexported(clients.Client{})); diff != "" {
 		t.Error(diff)
 	}
-	if found.Scope != "read" || !found.Allows("password") || found.Version != 2 || !b.CheckSecret(found, secret) || !found.UpdatedAt.Equal(b.clock.now()) {
+	if found.Scope != "read" || !found.Allows("password") || found.Version != 2 || !b.CheckSecret(found, secret) || !found.UpdatedAt.Equal(b.clock.Now()) {
 		t.Errorf("%+v", found)
 	}
 	last := b.audit()[1]
@@ -199,7 +199,7 @@ func TestRotateSecret(t *testing.T) {
 	if !good(first) || !good(second) {
 		t.Error("both must be good for an hour")
 	}
-	b.clock.advance(time.Hour)
+	b.clock.Advance(time.Hour)
 	if good(first) || !good(second) {
 		t.Error("the first must end after an hour")
 	}
@@ -294,7 +294,7 @@ func TestEveryChangeOfAClientIsAnAuditEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.clock.advance(time.Second)
+		b.clock.Advance(time.Second)
 	}
 	_, secret, err := b.Add(t.Context(), clients.Registration{ID: "app", Metadata: service()})
 	step(err)

@@ -16,6 +16,7 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/document"
 	"latchkey/clients/registry"
+	"latchkey/internal/testclock"
 	"latchkey/storage"
 )
 
@@ -76,7 +77,7 @@ func TestRegister(t *testing.T) {
 	if c.Origin != storage.OriginRegistration || !c.Unverified() || c.Verified() || len(c.ID) != 22 {
 		t.Errorf("%+v", c)
 	}
-	if left := c.ExpiresAt.Sub(b.clock.now()); left <= 6*24*time.Hour || left > 7*24*time.Hour {
+	if left := c.ExpiresAt.Sub(b.clock.Now()); left <= 6*24*time.Hour || left > 7*24*time.Hour {
 		t.Errorf("it is removed after %s", left)
 	}
 	if !b.CheckSecret(c, made.Secret) || b.CheckSecret(c, made.AccessToken) {
@@ -288,7 +289,7 @@ func TestStatement61InitialTokens(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	b.clock.advance(time.Hour)
+	b.clock.Advance(time.Hour)
 	if _, err := register(late, public); !errors.Is(err, registry.ErrInitialToken) {
 		t.Errorf("an ended token: %v", err)
 	}
@@ -354,7 +355,7 @@ func TestOpenRegistrationIsIdempotent(t *testing.T) {
 	for _, body := range []string{public, confidential} {
 		b := setup(t)
 		first := b.register(body, 1)
-		b.clock.advance(10 * time.Minute)
+		b.clock.Advance(10 * time.Minute)
 		again := b.register("\n"+strings.Replace(body, "{", `{"unknown":1,`, 1), 1)
 		if again.Client.ID != first.Client.ID || again.Secret != first.Secret || again.AccessToken != first.AccessToken {
 			t.Error("another client, or another secret or token")
@@ -381,9 +382,9 @@ func TestOpenRegistrationIsIdempotent(t *testing.T) {
 		if again := b.register(body, 1); again.AccessToken != read.AccessToken || again.Client.ID != first.Client.ID {
 			t.Error("the token after a rotation")
 		}
-		b.clock.advance(3 * 24 * time.Hour)
+		b.clock.Advance(3 * 24 * time.Hour)
 		b.register(body, 1)
-		if left := b.find(b.registry("a"), first.Client.ID).ExpiresAt.Sub(b.clock.now()); left < 6*24*time.Hour {
+		if left := b.find(b.registry("a"), first.Client.ID).ExpiresAt.Sub(b.clock.Now()); left < 6*24*time.Hour {
 			t.Errorf("who registers again waits from then on: %s are left", left)
 		}
 		b.used(first.Client.ID)
@@ -650,7 +651,7 @@ func TestStatement62RegistrationsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most, tries = 1000, 20_000
 	s := &room{byKey: map[storage.Digest]*storage.Client{}}
-	r := registry.New(registry.Config{Store: s, Now: newClock().now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: most})
+	r := registry.New(registry.Config{Store: s, Now: testclock.New(epoch).Now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: most})
 	var refused int
 	for i := range tries {
 		_, err := r.Register(t.Context(), registry.RegistrationRequest{
@@ -668,7 +669,7 @@ func TestStatement62RegistrationsAreBounded(t *testing.T) {
 	}
 
 	b := setup(t)
-	bounded := registry.New(registry.Config{Store: b.store, Now: b.clock.now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: 3})
+	bounded := registry.New(registry.Config{Store: b.store, Now: b.clock.Now, MACKeys: [][]byte{make([]byte, 32)}, MaxUnused: 3})
 	register := func(i int) (*registry.Registered, error) {
 		return bounded.Register(t.Context(), registry.RegistrationRequest{
 			Metadata: fmt.Appendf(nil, `{"client_name":"%d","redirect_uris":["https://a.example/cb"]}`, i), Open: true,
@@ -691,9 +692,9 @@ func TestStatement62RegistrationsAreBounded(t *testing.T) {
 	if _, err := register(3); err != nil {
 		t.Error(err)
 	}
-	b.clock.advance(7 * 24 * time.Hour)
+	b.clock.Advance(7 * 24 * time.Hour)
 	for {
-		m, err := b.store.Maintain(t.Context(), b.clock.now(), 100)
+		m, err := b.store.Maintain(t.Context(), b.clock.Now(), 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -40,7 +40,7 @@ func TestClientsStayInMemory(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	small := registry.New(registry.Config{Store: b.store, Now: b.clock.now, Size: 3})
+	small := registry.New(registry.Config{Store: b.store, Now: b.clock.Now, Size: 3})
 	for i := range 10 {
 		id := fmt.Sprint("c", i)
 		b.add(id, service())
@@ -216,7 +216,7 @@ func TestUnknownClientIsFoundOnceItIsThere(t *testing.T) {
 		if tell {
 			other.Changed(changed(id))
 		} else {
-			b.clock.advance(time.Second)
+			b.clock.Advance(time.Second)
 		}
 		b.find(other, id)
 	}
@@ -324,7 +324,7 @@ func TestResources(t *testing.T) {
 		t.Fatal(got)
 	}
 	added, err := b.AddResource(t.Context(), storage.Resource{Identifier: "https://api.example/", Name: "API", Scopes: []string{"read", "read"}})
-	if err != nil || len(added.Scopes) != 1 || !added.CreatedAt.Equal(b.clock.now()) {
+	if err != nil || len(added.Scopes) != 1 || !added.CreatedAt.Equal(b.clock.Now()) {
 		t.Fatalf("%+v, %v", added, err)
 	}
 	if got := names(b.Registry); len(got) != 1 {

@@ -10,21 +10,12 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/internal/testclock"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
-// clock is a time that tests set.
-type clock struct{ micros atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.micros.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
-	return c
-}
-
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // store is a real one that can go away, counts what is read, and can be held up.
 type store struct {
@@ -82,21 +73,21 @@ func (s *store) ListResources(ctx context.Context) ([]*storage.Resource, error) 
 
 type bundle struct {
 	*testing.T
-	clock *clock
+	clock *testclock.Clock
 	store *store
 	*registry.Registry
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{T: t, clock: newClock(), store: &store{Store: sqlitetest.SQLite(t)}}
+	b := &bundle{T: t, clock: testclock.New(epoch), store: &store{Store: sqlitetest.SQLite(t)}}
 	b.Registry = b.registry("a")
 	return b
 }
 
 // registry makes another one on the same database, as another process would, with the MAC keys of these root secrets.
 func (b *bundle) registry(keys ...string) *registry.Registry {
-	cfg := registry.Config{Store: b.store, Now: b.clock.now}
+	cfg := registry.Config{Store: b.store, Now: b.clock.Now}
 	for _, key := range keys {
 		cfg.MACKeys = append(cfg.MACKeys, []byte(strings.Repeat(key, 32)))
 	}

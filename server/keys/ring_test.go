@@ -204,7 +204,7 @@ func TestRetiredSecretCanBeForgottenAfterRotation(t *testing.T) {
 	if err := b.ring(secret("b")).Load(t.Context()); !errors.Is(err, keys.ErrUnsealed) {
 		t.Errorf("the old key still signs, but its secret can be forgotten: %v", err)
 	}
-	b.clock.advance(overlap)
+	b.clock.Advance(overlap)
 	r = b.loaded(secret("b"))
 	if err := signed.verify(r); err != nil {
 		t.Errorf("a token of before: %v", err)
@@ -260,7 +260,7 @@ func TestUnknownKeyIsLookedUpNowAndThen(t *testing.T) {
 	if n := b.store.lists.Load() - before; n != 0 {
 		t.Errorf("%d reads within 5 s of the last", n)
 	}
-	b.clock.advance(6 * time.Second)
+	b.clock.Advance(6 * time.Second)
 	for range 10 {
 		_ = r.VerifyContext(t.Context(), strings.Repeat("B", 43), keys.ES256, nil, nil)
 		_ = r.VerifyContext(t.Context(), "not a thumbprint", keys.ES256, nil, nil)

@@ -51,9 +51,9 @@ func TestRotationPublishesBeforeUseAndKeepsUntilTheLastTokenEnded(t *testing.T) 
 	old := b.sign(r, keys.ES256)
 	_, etag, maxAge := r.JWKS()
 
-	b.clock.advance(time.Second) // events of one millisecond have no order
+	b.clock.Advance(time.Second) // events of one millisecond have no order
 	next := b.rotate(r, keys.ES256, false)
-	if next.State != keys.StatePublished || !next.ActivatesAt.Equal(b.clock.now().Add(overlap)) {
+	if next.State != keys.StatePublished || !next.ActivatesAt.Equal(b.clock.Now().Add(overlap)) {
 		t.Fatalf("new key: %+v", next)
 	}
 	if maxAge <= 0 || maxAge >= overlap {
@@ -65,23 +65,23 @@ func TestRotationPublishesBeforeUseAndKeepsUntilTheLastTokenEnded(t *testing.T) 
 	if !b.in(r, next.KID) || b.signer(r, keys.ES256).KID != old.kid {
 		t.Fatal("the new key must be published and not sign")
 	}
-	b.clock.advance(overlap - time.Microsecond)
+	b.clock.Advance(overlap - time.Microsecond)
 	last := b.sign(r, keys.ES256)
 	if last.kid != old.kid {
 		t.Fatal("the new key signs too early")
 	}
-	b.clock.advance(time.Microsecond)
+	b.clock.Advance(time.Microsecond)
 	if got := b.signer(r, keys.ES256).KID; got != next.KID {
 		t.Fatal("the new key does not sign after the overlap")
 	}
 	if diff := cmp.Diff(states(r), map[string]keys.KeyState{old.kid: keys.StateRetired, next.KID: keys.StateActive}); diff != "" {
 		t.Error(diff)
 	}
-	b.clock.advance(maxTokenTTL)
+	b.clock.Advance(maxTokenTTL)
 	if err := last.verify(r); err != nil || !b.in(r, old.kid) {
 		t.Errorf("the last token of the old key at its end: %v", err)
 	}
-	b.clock.advance(skew)
+	b.clock.Advance(skew)
 	if err := last.verify(r); !errors.Is(err, keys.ErrUnknownKey) || b.in(r, old.kid) {
 		t.Errorf("the old key has not left the set: %v", err)
 	}
@@ -110,14 +110,14 @@ func TestImmediateRotationSignsAtOnceEverywhere(t *testing.T) {
 	if err := old.verify(r); err != nil {
 		t.Errorf("tokens of before live on: %v", err)
 	}
-	b.clock.advance(-2 * time.Second) // a replica whose clock is behind
+	b.clock.Advance(-2 * time.Second) // a replica whose clock is behind
 	if err := behind.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.signer(behind, keys.ES256).KID; got != now.KID {
 		t.Error("a replica whose clock is behind signs with the old key")
 	}
-	b.clock.advance(2 * overlap) // the key that was to come never signs
+	b.clock.Advance(2 * overlap) // the key that was to come never signs
 	if got := b.signer(r, keys.ES256).KID; got != now.KID {
 		t.Error("an older key signs")
 	}
@@ -151,11 +151,11 @@ func TestRetireActiveKey(t *testing.T) {
 		if n := len(b.rows()); n != 1 {
 			t.Errorf("%d keys, want the successor", n)
 		}
-		b.clock.advance(-time.Hour)
+		b.clock.Advance(-time.Hour)
 		if err := bad.verify(r); err == nil {
 			t.Error("a clock that is set back brings the key back")
 		}
-		b.clock.advance(2 * time.Hour)
+		b.clock.Advance(2 * time.Hour)
 		b.sign(r, keys.ES256)
 		got := b.audit()
 		if !slices.Contains(got, "signing_key_retired") || !slices.Contains(got, "signing_key_rotated") {
@@ -173,23 +173,23 @@ func TestRetirePublishedKeyKeepsTheActiveOne(t *testing.T) {
 	r := b.loaded()
 	active := b.signer(r, keys.ES256).KID
 	next := b.rotate(r, keys.ES256, false)
-	b.clock.advance(overlap / 2)
+	b.clock.Advance(overlap / 2)
 	if err := r.Retire(t.Context(), next.KID); err != nil {
 		t.Fatal(err)
 	}
 	if b.in(r, next.KID) {
 		t.Error("it is still in the set")
 	}
-	b.clock.advance(overlap - time.Second) // the time at which the retired one was to begin is over
+	b.clock.Advance(overlap - time.Second) // the time at which the retired one was to begin is over
 	last := b.sign(r, keys.ES256)
 	if last.kid != active {
 		t.Error("the successor was not published for the whole overlap")
 	}
-	b.clock.advance(time.Second)
+	b.clock.Advance(time.Second)
 	if got := b.signer(r, keys.ES256).KID; got == active || got == next.KID {
 		t.Error("the successor does not sign")
 	}
-	b.clock.advance(maxTokenTTL)
+	b.clock.Advance(maxTokenTTL)
 	if err := last.verify(r); err != nil {
 		t.Errorf("the last token of the active key: %v", err)
 	}
@@ -217,12 +217,12 @@ func TestMaintainRotatesByAgeOnce(t *testing.T) {
 	replicas := []*keys.Ring{b.loaded(), b.loaded(), b.loaded()}
 	first := b.signer(replicas[0], keys.ES256).KID
 	b.signer(replicas[0], keys.EdDSA)
-	b.clock.advance(rotateEvery - time.Second)
+	b.clock.Advance(rotateEvery - time.Second)
 	b.maintain(replicas)
 	if n := len(b.rows()); n != 2 {
 		t.Fatalf("%d keys before their time", n)
 	}
-	b.clock.advance(time.Second)
+	b.clock.Advance(time.Second)
 	b.maintain(replicas)
 	b.maintain(replicas)
 	if n := len(b.rows()); n != 4 {
@@ -236,7 +236,7 @@ func TestMaintainRotatesByAgeOnce(t *testing.T) {
 			t.Error("the new key signs too early")
 		}
 	}
-	b.clock.advance(overlap)
+	b.clock.Advance(overlap)
 	second := b.signer(replicas[0], keys.ES256).KID
 	for _, r := range replicas {
 		if got := b.signer(r, keys.ES256).KID; got == first || got != second {
@@ -270,9 +270,9 @@ func TestMaintainProlongsForLongerTokens(t *testing.T) {
 	if err := r.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.advance(overlap - time.Second)
+	b.clock.Advance(overlap - time.Second)
 	last := b.sign(r, keys.ES256)
-	b.clock.advance(7 * 24 * time.Hour)
+	b.clock.Advance(7 * 24 * time.Hour)
 	if err := last.verify(r); err != nil {
 		t.Errorf("the last token: %v", err)
 	}
@@ -283,10 +283,10 @@ func TestClockSetBackLeavesASigner(t *testing.T) {
 	b := setup(t)
 	r := b.loaded()
 	first := b.signer(r, keys.ES256).KID
-	b.clock.advance(time.Hour)
+	b.clock.Advance(time.Hour)
 	b.rotate(r, keys.ES256, false)
 	for _, back := range []time.Duration{time.Hour, 365 * 24 * time.Hour} {
-		b.clock.advance(-back)
+		b.clock.Advance(-back)
 		if s := b.sign(r, keys.ES256); s.kid != first {
 			t.Errorf("%s back: not the key that everybody knows", back)
 		} else if err := s.verify(r); err != nil {
@@ -297,7 +297,7 @@ func TestClockSetBackLeavesASigner(t *testing.T) {
 		t.Errorf("%d keys", n)
 	}
 	// The first one is gone: the published one signs before its time rather than nobody.
-	b.clock.advance(366 * 24 * time.Hour)
+	b.clock.Advance(366 * 24 * time.Hour)
 	b = setup(t)
 	r = b.loaded()
 	first = b.signer(r, keys.ES256).KID
@@ -305,12 +305,12 @@ func TestClockSetBackLeavesASigner(t *testing.T) {
 	if err := r.Retire(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	b.clock.advance(-24 * time.Hour)
+	b.clock.Advance(-24 * time.Hour)
 	if got := b.signer(r, keys.ES256).KID; got != next.KID {
 		t.Error("not the published key")
 	}
-	b.clock.advance(24 * time.Hour)
-	b.clock.advance(overlap / 2)
+	b.clock.Advance(24 * time.Hour)
+	b.clock.Advance(overlap / 2)
 	b.rotate(r, keys.ES256, false)
 	if got := b.signer(r, keys.ES256).KID; got != next.KID {
 		t.Error("of two published keys not the one that is published longer")
@@ -361,7 +361,7 @@ func TestTenRotationsWhileTokensAreSignedAndVerified(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 12 {
-			b.clock.advance(overlap / 10)
+			b.clock.Advance(overlap / 10)
 			for target := verified.Load() + 8; verified.Load() < target && !t.Failed(); {
 				time.Sleep(100 * time.Microsecond)
 			}

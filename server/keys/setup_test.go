@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/internal/testclock"
 	"latchkey/server/keys"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -19,17 +20,7 @@ const (
 	skew        = time.Minute // what a key stays longer, for clocks that differ
 )
 
-// clock is a time that tests set.
-type clock struct{ micros atomic.Int64 }
-
-func newClock() *clock {
-	c := &clock{}
-	c.micros.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
-	return c
-}
-
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // store is a real one that can go away and counts what is read.
 type store struct {
@@ -48,14 +39,14 @@ func (s *store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, err
 
 type bundle struct {
 	*testing.T
-	clock *clock
+	clock *testclock.Clock
 	store *store
 	ttl   atomic.Int64 // the longest token life now
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{T: t, clock: newClock(), store: &store{Store: sqlitetest.SQLite(t)}}
+	b := &bundle{T: t, clock: testclock.New(epoch), store: &store{Store: sqlitetest.SQLite(t)}}
 	b.ttl.Store(int64(maxTokenTTL))
 	return b
 }
@@ -73,7 +64,7 @@ func (b *bundle) ring(secrets ...storage.Secret) *keys.Ring {
 		b.Fatal(err)
 	}
 	return keys.NewRing(keys.RingConfig{
-		Store: b.store, Root: root, Now: b.clock.now,
+		Store: b.store, Root: root, Now: b.clock.Now,
 		MaxTokenTTL: func() time.Duration { return time.Duration(b.ttl.Load()) },
 		RotateEvery: rotateEvery, Overlap: overlap,
 	})

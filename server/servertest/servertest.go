@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/internal/testclock"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/users"
@@ -37,7 +38,7 @@ type Server struct {
 	URL string
 	// Admin is the URL of the operator's side.
 	Admin string
-	Clock *Clock
+	Clock *testclock.Clock
 	Log   *Log
 	Store storage.Store
 	// Server is the server itself, for its Clients, Users and Keys.
@@ -69,7 +70,7 @@ type Client struct {
 
 type options struct {
 	store      storage.Store
-	clock      *Clock
+	clock      *testclock.Clock
 	change     []func(*server.Config)
 	bare       bool
 	background bool
@@ -103,7 +104,7 @@ func New(t testing.TB, opts ...Option) *Server {
 		o.store = SQLite(t)
 	}
 	if o.clock == nil {
-		o.clock = NewClock(Epoch)
+		o.clock = testclock.New(Epoch)
 	}
 	s := &Server{Clock: o.clock, Log: new(Log), Store: o.store, t: t}
 	s.serve(o)

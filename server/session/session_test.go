@@ -15,6 +15,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/internal/testclock"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/servertest"
@@ -30,7 +31,7 @@ type bundle struct {
 	store *counting
 	users *users.Service
 	reg   *registry.Registry
-	clock *servertest.Clock
+	clock *testclock.Clock
 	t     *testing.T
 }
 
@@ -41,7 +42,7 @@ func setup(t *testing.T) *bundle {
 
 func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 	t.Helper()
-	b := &bundle{clock: servertest.NewClock(servertest.Epoch), t: t}
+	b := &bundle{clock: testclock.New(servertest.Epoch), t: t}
 	b.store = &counting{Store: open(t)}
 	b.users = users.New(users.Config{
 		Store: b.store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,

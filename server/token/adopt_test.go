@@ -64,7 +64,7 @@ func (w *world) djangoWith(jti string, user any, issued time.Time, other map[str
 func TestATokenInFlightBecomesOneGrant(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
-		raw := w.django("711ad37301914743ac3c22e68e7c160f", w.user.ID, w.clock.now().Add(-time.Hour))
+		raw := w.django("711ad37301914743ac3c22e68e7c160f", w.user.ID, w.clock.Now().Add(-time.Hour))
 		got, errs := w.inParallel(32, func() (*token.Response, error) { return w.tryRefresh(clients.SimpleJWTID, raw) })
 		for i, err := range errs {
 			if err != nil {
@@ -74,12 +74,12 @@ func TestATokenInFlightBecomesOneGrant(t *testing.T) {
 				t.Fatal("parallel first uses made different sessions")
 			}
 		}
-		w.clock.advance(time.Hour)
+		w.clock.Advance(time.Hour)
 		if again := w.refresh(clients.SimpleJWTID, raw); again.GrantID != got[0].GrantID {
 			t.Error("the same token found another session")
 		}
 		next := w.refresh(clients.SimpleJWTID, got[0].RefreshToken)
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		if _, claims := claimsOf(t, next.AccessToken); claims["favourite"] != "blue" {
 			t.Errorf("a claim was lost on the way: %v", claims)
 		}
@@ -98,22 +98,22 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := w.clock.now().Add(-time.Hour)
+	before := w.clock.Now().Add(-time.Hour)
 	w.refused(clients.SimpleJWTID, w.django("a1", inactive.ID, before), protocol.ReasonUserInactive)
 	w.refused(clients.SimpleJWTID, w.django("a2", 4711, before), protocol.ReasonUserRemoved)
 	w.refused(clients.SimpleJWTID, w.django("a3", "no number", before), protocol.ReasonUserRemoved)
 
 	// One that was issued before the user's sessions were ended here is dead, one that was issued after lives.
-	w.clock.advance(time.Second)
-	if err := w.store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.now(), nil); err != nil {
+	w.clock.Advance(time.Second)
+	if err := w.store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.refused(clients.SimpleJWTID, w.django("a4", w.user.ID, before), protocol.ReasonUserSessions)
-	w.clock.advance(2 * time.Second)
-	w.refresh(clients.SimpleJWTID, w.django("a5", w.user.ID, w.clock.now().Add(-time.Second)))
+	w.clock.Advance(2 * time.Second)
+	w.refresh(clients.SimpleJWTID, w.django("a5", w.user.ID, w.clock.Now().Add(-time.Second)))
 
 	// Ended before its first use.
-	raw := w.django("a6", w.user.ID, w.clock.now())
+	raw := w.django("a6", w.user.ID, w.clock.Now())
 	if err := w.simplejwt.Blacklist(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	now := w.clock.now()
+	now := w.clock.Now()
 	ended, retired, used := w.django("b1", w.user.ID, now), w.django("b2", w.user.ID, now), w.django("b3", w.user.ID, now)
 	w.refresh(clients.SimpleJWTID, ended)
 	if err := w.simplejwt.Blacklist(t.Context(), ended); err != nil {
@@ -132,7 +132,7 @@ func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
 	}
 	w.refresh(clients.SimpleJWTID, w.refresh(clients.SimpleJWTID, retired).RefreshToken)
 	before := w.refresh(clients.SimpleJWTID, used)
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 
 	root, err := keys.NewRoot("another root secret, long enough for this", storage.Secret(bytes.Repeat([]byte("s"), 32)))
 	if err != nil {

@@ -46,7 +46,7 @@ type signers struct {
 func newSigners(t *testing.T, store storage.Store, change func(*clients.Metadata)) *signers {
 	t.Helper()
 	s := &signers{world: newWorld(t, store)}
-	s.serve(jwks.New(jwks.Config{Now: s.clock.now}))
+	s.serve(jwks.New(jwks.Config{Now: s.clock.Now}))
 	var err error
 	if s.es, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ var jtis atomic.Int64
 
 // claims are those of a good assertion of a client, changed: a nil value removes a claim.
 func (s *signers) claims(client string, changes map[string]any) string {
-	now := s.clock.now()
+	now := s.clock.Now()
 	all := map[string]any{
 		"iss": client, "sub": client, "aud": s.cfg.Issuer, "exp": now.Add(time.Minute).Unix(), "iat": now.Unix(), "jti": fmt.Sprint("jti", jtis.Add(1)),
 	}
@@ -176,8 +176,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 	}
 	const es = `{"alg":"ES256"}`
 	for name, changes := range map[string]map[string]any{
-		"a fraction": {"exp": float64(s.clock.now().UnixMilli())/1000 + 60.5}, "without iat": {"iat": nil}, "the longest": {"exp": s.clock.now().Unix() + 299},
-		"a client whose clock is ahead": {"iat": s.clock.now().Unix() + 20, "nbf": s.clock.now().Unix() + 20}, "other claims": {"nonce": []int{1}},
+		"a fraction": {"exp": float64(s.clock.Now().UnixMilli())/1000 + 60.5}, "without iat": {"iat": nil}, "the longest": {"exp": s.clock.Now().Unix() + 299},
+		"a client whose clock is ahead": {"iat": s.clock.Now().Unix() + 20, "nbf": s.clock.Now().Unix() + 20}, "other claims": {"nonce": []int{1}},
 		"a long jti": {"jti": strings.Repeat("j", 255)},
 	} {
 		s.accepted(name, s.ask("signer", s.compact("ES256", es, s.claims("signer", changes))))
@@ -187,7 +187,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestStatement27Claims(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
-	now := s.clock.now().Unix()
+	now := s.clock.Now().Unix()
 	for name, changes := range map[string]map[string]any{
 		"aud is the token endpoint": {"aud": s.cfg.Issuer + "/oauth2/token"}, "aud is a list": {"aud": []string{s.cfg.Issuer}},
 		"aud is two": {"aud": []string{s.cfg.Issuer, "https://other.example"}}, "aud with a slash": {"aud": s.cfg.Issuer + "/"}, "no aud": {"aud": nil}, "aud null": {"aud": json.RawMessage("null")},
@@ -204,7 +204,7 @@ func TestStatement27Claims(t *testing.T) {
 func TestAClientWithAWrongClockIsToldTheTime(t *testing.T) {
 	t.Parallel()
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
-	now := s.clock.now().Unix()
+	now := s.clock.Now().Unix()
 	for name, changes := range map[string]map[string]any{
 		"slow": {"iat": now - 3600, "exp": now - 3540}, "fast": {"iat": now + 3600, "exp": now + 3660}, "a little fast": {"iat": now + 60},
 	} {
@@ -370,7 +370,7 @@ func TestAssertionsWhileSomethingIsAway(t *testing.T) {
 	s.serve(nil)
 	s.refusedFor("nowhere to look", s.ask("signer", assertion), protocol.ReasonClient)
 	s.store = awayJTIs{s.store}
-	s.serve(jwks.New(jwks.Config{Now: s.clock.now}))
+	s.serve(jwks.New(jwks.Config{Now: s.clock.Now}))
 	if e := protocol.AsError(s.ask("signer", assertion)); e.Status != 503 {
 		t.Errorf("database away: %v", e)
 	}

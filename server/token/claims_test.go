@@ -53,7 +53,7 @@ func TestClaimsOfTheUserAreComputedAtEachRefresh(t *testing.T) {
 		says(t, "a refreshed one", w.refresh("django-api", other.RefreshToken).AccessToken, alice)
 
 		// What a token in flight says of its user gives way to what is true now, in its place.
-		issued := w.clock.now().Add(-time.Hour)
+		issued := w.clock.Now().Add(-time.Hour)
 		adopted := w.refresh(clients.SimpleJWTID, w.djangoWith("d1", staff.ID, issued, nil))
 		says(t, "the access token of one in flight", adopted.AccessToken, zoe)
 		says(t, "its successor", adopted.RefreshToken, zoe)
@@ -99,7 +99,7 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		issued := w.clock.now().Add(-time.Minute)
+		issued := w.clock.Now().Add(-time.Minute)
 		with := func(jti, typ string, claim any) storage.Secret {
 			return w.djangoWith(jti, bob.ID, issued, map[string]any{
 				"token_type": typ, "refresh_exp": issued.Add(time.Hour).Unix(), "hash_password": claim,
@@ -129,7 +129,7 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		}
 
 		// A change of the password here ends them all, the claim or not.
-		w.clock.advance(time.Second)
+		w.clock.Advance(time.Second)
 		if err := w.users.SetPassword(t.Context(), bob.ID, testPassword); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestAHashThatWasUpgradedHereEndsNoTokenInFlight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := w.djangoWith("h1", bob.ID, w.clock.now().Add(-time.Minute), map[string]any{"hash_password": hashClaim(stored)})
+		raw := w.djangoWith("h1", bob.ID, w.clock.Now().Add(-time.Minute), map[string]any{"hash_password": hashClaim(stored)})
 		w.loginWith(clients.SimpleJWTID, func(r *token.Request) { r.Username = "bob" })
 		now, err := store.User(t.Context(), bob.ID)
 		if err != nil || now.PasswordHash == stored {

@@ -132,7 +132,7 @@ func TestAccessTokenIsWhatRFC9068Says(t *testing.T) {
 	if header["typ"] != "at+jwt" || header["alg"] != "ES256" || header["kid"] == "" || len(header) != 3 {
 		t.Errorf("header %v", header)
 	}
-	now := w.clock.now().Unix()
+	now := w.clock.Now().Unix()
 	want := map[string]any{
 		"iss": "http://localhost:8000", "sub": "1", "aud": "http://localhost:8000", "client_id": "strict",
 		"iat": float64(now), "exp": float64(now + 900), "scope": "read write", "auth_time": float64(now),
@@ -144,7 +144,7 @@ func TestAccessTokenIsWhatRFC9068Says(t *testing.T) {
 	if resp.ExpiresIn != 900 {
 		t.Errorf("expires_in %d, want 900", resp.ExpiresIn)
 	}
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	_, after := claimsOf(t, w.refresh("strict", resp.RefreshToken).AccessToken)
 	if after["iat"] != float64(now+3600) || after["auth_time"] != float64(now) || after["jti"] == claims["jti"] {
 		t.Errorf("a refreshed access token keeps the time of its session's begin: %v", after)
@@ -172,7 +172,7 @@ func TestFormatsOfAccessTokens(t *testing.T) {
 		} else if !strings.HasPrefix(resp.AccessToken.Reveal(), "lk_at_") {
 			t.Errorf("opaque: %q", resp.AccessToken.Reveal())
 		}
-		w.clock.advance(16 * time.Minute)
+		w.clock.Advance(16 * time.Minute)
 		w.inactive(resp.AccessToken)
 	}
 }
@@ -200,8 +200,8 @@ func TestClientCredentials(t *testing.T) {
 	}
 	w.inactive(resp.AccessToken)
 	w.active(other.AccessToken)
-	w.clock.advance(time.Millisecond)
-	if err := w.store.RaiseClientEpoch(t.Context(), "strict", w.clock.now(), nil); err != nil {
+	w.clock.Advance(time.Millisecond)
+	if err := w.store.RaiseClientEpoch(t.Context(), "strict", w.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.inactive(other.AccessToken)

@@ -34,15 +34,15 @@ func TestCase1ATokenThatIsNeverReplacedWorksForItsWholeLife(t *testing.T) {
 		w := newWorld(t, store)
 		for _, client := range []string{clients.SimpleJWTID, "confirmed"} {
 			r0 := w.login(client).RefreshToken
-			end := w.clock.now().Add(7*24*time.Hour - time.Second)
-			for w.clock.now().Before(end) {
+			end := w.clock.Now().Add(7*24*time.Hour - time.Second)
+			for w.clock.Now().Before(end) {
 				w.active(w.refresh(client, r0).AccessToken)
-				w.clock.advance(min(end.Sub(w.clock.now()), time.Duration(rand.Int64N(int64(12*time.Hour)))))
+				w.clock.Advance(min(end.Sub(w.clock.Now()), time.Duration(rand.Int64N(int64(12*time.Hour)))))
 			}
 			w.refresh(client, r0)
 		}
 		r0 := w.login(clients.SimpleJWTID).RefreshToken
-		w.clock.advance(7*24*time.Hour + time.Second)
+		w.clock.Advance(7*24*time.Hour + time.Second)
 		w.refused(clients.SimpleJWTID, r0, protocol.ReasonExpired)
 	})
 }
@@ -53,14 +53,14 @@ func TestCase2AdoptingClientsGetRealRotation(t *testing.T) {
 		for _, client := range []string{clients.SimpleJWTID, "confirmed", "strict"} {
 			chain := []storage.Secret{w.login(client).RefreshToken}
 			for i := range 5 {
-				w.clock.advance(time.Minute)
+				w.clock.Advance(time.Minute)
 				next := w.refresh(client, chain[i]).RefreshToken
 				if next == "" || next == chain[i] {
 					t.Fatalf("%s: no successor was issued", client)
 				}
 				chain = append(chain, next)
 			}
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			w.refused(client, chain[1], protocol.ReasonRetired)
 			// RFC 9700 §4.14.2: the family is dead, its youngest token too.
 			w.refused(client, chain[5], protocol.ReasonSessionRevoked)
@@ -75,10 +75,10 @@ func TestCase3ALostAnswerLosesNothing(t *testing.T) {
 		for _, client := range []string{clients.SimpleJWTID, "confirmed", "strict-overlap"} {
 			r0 := w.login(client).RefreshToken
 			w.refresh(client, r0) // lost on its way
-			w.clock.advance(5 * time.Second)
+			w.clock.Advance(5 * time.Second)
 			r1 := w.refresh(client, r0).RefreshToken
 			r2 := w.refresh(client, r1).RefreshToken
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			w.refresh(client, r2)
 		}
 	})
@@ -133,14 +133,14 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			// Early: both hold R0 and present it in different windows.
 			r0 := w.login(client).RefreshToken
 			owner := w.refresh(client, r0).RefreshToken
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			thief := w.refresh(client, r0).RefreshToken
 			if owner == thief {
 				t.Fatalf("%s: another window gave the same successor", client)
 			}
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			after := w.refresh(client, owner).RefreshToken
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			w.refused(client, thief, protocol.ReasonSuperseded)
 			w.refused(client, after, protocol.ReasonSessionRevoked)
 
@@ -148,11 +148,11 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			r0 = w.login(client).RefreshToken
 			for range 3 {
 				w.refresh(client, r0)
-				w.clock.advance(time.Minute)
+				w.clock.Advance(time.Minute)
 			}
 			r1 := w.refresh(client, r0).RefreshToken
 			w.refresh(client, r1)
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 			w.refused(client, r0, protocol.ReasonRetired)
 			w.refused(client, r1, protocol.ReasonSessionRevoked)
 		}
@@ -165,11 +165,11 @@ func TestCase6EveryRefusalHasTheSameWords(t *testing.T) {
 		const client = "confirmed"
 		r0 := w.login(client).RefreshToken
 		sibling := w.refresh(client, r0).RefreshToken
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		r1 := w.refresh(client, r0).RefreshToken
 		r2 := w.refresh(client, r1).RefreshToken
 		w.refresh(client, r2)
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 
 		superseded := w.refusal(client, sibling)
 		retired := w.refusal(client, r1)
@@ -192,22 +192,22 @@ func TestCase7NothingSurvivesTheEndOfASession(t *testing.T) {
 				return w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(client), Token: r})
 			},
 			"change of the password": func(string, storage.Secret) error {
-				return store.SetUserPassword(t.Context(), w.user.ID, w.user.PasswordHash, w.clock.now(), nil)
+				return store.SetUserPassword(t.Context(), w.user.ID, w.user.PasswordHash, w.clock.Now(), nil)
 			},
 			"log out everywhere": func(string, storage.Secret) error {
-				return store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.now(), nil)
+				return store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.Now(), nil)
 			},
 			"disabling the user": func(string, storage.Secret) error {
-				return store.SetUserActive(t.Context(), w.user.ID, false, w.clock.now(), nil)
+				return store.SetUserActive(t.Context(), w.user.ID, false, w.clock.Now(), nil)
 			},
 			"ending the client's sessions": func(client string, _ storage.Secret) error {
-				return store.RaiseClientEpoch(t.Context(), client, w.clock.now(), nil)
+				return store.RaiseClientEpoch(t.Context(), client, w.clock.Now(), nil)
 			},
 		}
 		for name, end := range ends {
 			for range rounds(40, 2000) {
 				for _, client := range []string{"confirmed", "strict-overlap"} {
-					w.clock.advance(time.Millisecond)
+					w.clock.Advance(time.Millisecond)
 					w.clientsChanged()
 					r := w.login(client).RefreshToken
 					var minted *token.Response
@@ -229,7 +229,7 @@ func TestCase7NothingSurvivesTheEndOfASession(t *testing.T) {
 						t.Fatalf("%s: the token survived", name)
 					}
 					if name == "disabling the user" {
-						if err := store.SetUserActive(t.Context(), w.user.ID, true, w.clock.now(), nil); err != nil {
+						if err := store.SetUserActive(t.Context(), w.user.ID, true, w.clock.Now(), nil); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -243,24 +243,24 @@ func TestCase8EndsHoldHoweverOftenTheClientRefreshes(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
 		for _, client := range []string{"strict", "confirmed", clients.SimpleJWTID} {
-			start := w.clock.now()
+			start := w.clock.Now()
 			r := w.login(client).RefreshToken
-			for w.clock.now().Sub(start) < 30*24*time.Hour-13*time.Hour {
-				w.clock.advance(12 * time.Hour)
+			for w.clock.Now().Sub(start) < 30*24*time.Hour-13*time.Hour {
+				w.clock.Advance(12 * time.Hour)
 				resp := w.refresh(client, r)
 				r = resp.RefreshToken
-				if end := w.clock.now().Add(time.Duration(resp.ExpiresIn) * time.Second); end.After(start.Add(30 * 24 * time.Hour)) {
+				if end := w.clock.Now().Add(time.Duration(resp.ExpiresIn) * time.Second); end.After(start.Add(30 * 24 * time.Hour)) {
 					t.Fatalf("%s: an access token outlives its session", client)
 				}
 			}
-			w.clock.advance(13 * time.Hour)
+			w.clock.Advance(13 * time.Hour)
 			if e := w.refusal(client, r); e.Reason != protocol.ReasonSessionExpired && e.Reason != protocol.ReasonExpired {
 				t.Errorf("%s: refused for %q at the absolute end", client, e.Reason)
 			}
 		}
 		for _, client := range []string{"strict", "confirmed"} {
 			r := w.login(client).RefreshToken
-			w.clock.advance(14*24*time.Hour + time.Second)
+			w.clock.Advance(14*24*time.Hour + time.Second)
 			w.refused(client, r, protocol.ReasonSessionIdle)
 		}
 	})
@@ -314,7 +314,7 @@ func TestCase10RefreshesLeaveOneRowAndNoBloat(t *testing.T) {
 	_, before := measure()
 	n := rounds(2000, 1_000_000)
 	for i := range n {
-		w.clock.advance(time.Microsecond)
+		w.clock.Advance(time.Microsecond)
 		r = w.refresh("strict", r).RefreshToken
 		if i%50_000 == 49_999 {
 			measure() // as autovacuum does in its time
@@ -336,7 +336,7 @@ func TestCase12ASlowTabJoinsTheChain(t *testing.T) {
 			r0 := w.login(client).RefreshToken
 			r1 := w.refresh(client, r0).RefreshToken
 			r2 := w.refresh(client, r1).RefreshToken // r0 is retired now under confirmed, and was before under strict
-			w.clock.advance(5 * time.Second)
+			w.clock.Advance(5 * time.Second)
 			previous := r0
 			if client == "strict-overlap" {
 				previous = r1
@@ -345,7 +345,7 @@ func TestCase12ASlowTabJoinsTheChain(t *testing.T) {
 				t.Errorf("%s: the slow tab got another token than the fast one", client)
 			}
 			w.refresh(client, r2)
-			w.clock.advance(11 * time.Second)
+			w.clock.Advance(11 * time.Second)
 			w.refused(client, previous, protocol.ReasonRetired)
 		}
 	})
@@ -363,7 +363,7 @@ func TestATokenAheadOfTheDatabaseIsFastForwarded(t *testing.T) {
 				}
 				r := first.RefreshToken
 				for range lost {
-					w.clock.advance(time.Minute)
+					w.clock.Advance(time.Minute)
 					r = w.refresh(client, r).RefreshToken
 				}
 				restored := w.restore(backup.Grant)
@@ -390,7 +390,7 @@ func TestAChangeOfPolicyLogsNobodyOut(t *testing.T) {
 						r = next
 					}
 				}
-				w.clock.advance(time.Minute)
+				w.clock.Advance(time.Minute)
 				w.setRotation("changing", after)
 				resp, err := w.tryRefresh("changing", r)
 				if err != nil {
@@ -418,7 +418,7 @@ func TestReissueAcceptsEveryTokenOfALiveSession(t *testing.T) {
 			}
 			seen[next] = true
 			all = append(all, next)
-			w.clock.advance(time.Minute)
+			w.clock.Advance(time.Minute)
 		}
 		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials("changing"), Token: all[3]}); err != nil {
 			t.Fatal(err)
@@ -435,7 +435,7 @@ func TestOffIssuesNoRefreshToken(t *testing.T) {
 		w.setRotation("changing", clients.RotationOff)
 		r := w.login("changing").RefreshToken
 		for range 5 {
-			w.clock.advance(13 * 24 * time.Hour / 3)
+			w.clock.Advance(13 * 24 * time.Hour / 3)
 			if resp := w.refresh("changing", r); resp.RefreshToken != "" {
 				t.Fatal("a refresh token was issued")
 			}
@@ -448,7 +448,7 @@ func TestRejectLeavesTheFamilyAlive(t *testing.T) {
 		w := newWorld(t, store)
 		r0 := w.login("reject").RefreshToken
 		r1 := w.refresh("reject", r0).RefreshToken
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		w.refused("reject", r0, protocol.ReasonRetired)
 		w.audited("refresh_token_reused")
 		w.refresh("reject", r1)

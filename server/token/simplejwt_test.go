@@ -28,7 +28,7 @@ func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	first := w.login(clients.SimpleJWTID)
 	second := w.refresh(clients.SimpleJWTID, first.RefreshToken)
 	third := w.refresh(clients.SimpleJWTID, second.RefreshToken)
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	verify("a retired token", first.RefreshToken.Reveal(), protocol.ReasonRetired)
 	verify("the current token", second.RefreshToken.Reveal(), protocol.ReasonNone)
 	verify("its successor", third.RefreshToken.Reveal(), protocol.ReasonNone)
@@ -44,6 +44,6 @@ func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
 	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), protocol.ReasonNone)
 	verify("a forged token", third.RefreshToken.Reveal()+"A", protocol.ReasonBadSignature)
-	w.clock.advance(8 * 24 * time.Hour)
+	w.clock.Advance(8 * 24 * time.Hour)
 	verify("an expired token", third.RefreshToken.Reveal(), protocol.ReasonExpired)
 }

@@ -53,18 +53,18 @@ func TestASlidingTokenSlidesUntilItsEnd(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
 		w.setRotation(clients.SimpleJWTID, clients.RotationStrict) // nothing of a sliding token is rotated
-		began := w.clock.now()
+		began := w.clock.Now()
 		first := w.loginSliding()
 		_, was := claimsOf(t, first)
 		raw := first
-		for w.clock.now().Sub(began) < 24*time.Hour-5*time.Minute {
-			w.clock.advance(4 * time.Minute)
+		for w.clock.Now().Sub(began) < 24*time.Hour-5*time.Minute {
+			w.clock.Advance(4 * time.Minute)
 			raw = w.slide(raw)
 			_, is := claimsOf(t, raw)
 			if is["jti"] != was["jti"] || is["refresh_exp"] != was["refresh_exp"] || is["sid"] != was["sid"] {
 				t.Fatalf("%v became %v", was, is)
 			}
-			if exp := w.clock.now().Add(5 * time.Minute).Truncate(time.Second); !claimTime(t, raw, "exp").Equal(exp) {
+			if exp := w.clock.Now().Add(5 * time.Minute).Truncate(time.Second); !claimTime(t, raw, "exp").Equal(exp) {
 				t.Fatalf("%v, want exp %v", is, exp)
 			}
 		}
@@ -72,13 +72,13 @@ func TestASlidingTokenSlidesUntilItsEnd(t *testing.T) {
 			t.Error("the last token does not outlive refresh_exp")
 		}
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
-		if err != nil || len(grants) != 1 || !grants[0].LastUsedAt.Equal(w.clock.now()) || !grants[0].ExpiresAt.Equal(began.Add(24*time.Hour+5*time.Minute)) {
+		if err != nil || len(grants) != 1 || !grants[0].LastUsedAt.Equal(w.clock.Now()) || !grants[0].ExpiresAt.Equal(began.Add(24*time.Hour+5*time.Minute)) {
 			t.Errorf("%+v, %v", grants, err)
 		}
-		w.clock.advance(claimTime(t, raw, "refresh_exp").Sub(w.clock.now()))
+		w.clock.Advance(claimTime(t, raw, "refresh_exp").Sub(w.clock.Now()))
 		w.active(raw)
 		w.notSlid("at refresh_exp", raw, protocol.ReasonExpired)
-		w.clock.advance(5 * time.Minute)
+		w.clock.Advance(5 * time.Minute)
 		w.inactive(raw)
 	})
 }
@@ -87,9 +87,9 @@ func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
 		old := w.loginSliding()
-		w.clock.advance(4 * time.Minute)
+		w.clock.Advance(4 * time.Minute)
 		raw := w.slide(old)
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		w.notSlid("expired", old, protocol.ReasonExpired)
 		w.slide(raw)
 	})
@@ -101,10 +101,10 @@ func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
 		w := newWorld(t, store)
 		ends := func(what string, want protocol.Reason, end func(raw storage.Secret) error) {
 			t.Helper()
-			w.clock.advance(time.Second)
+			w.clock.Advance(time.Second)
 			raw := w.slide(w.loginSliding())
 			w.active(raw)
-			w.clock.advance(time.Second)
+			w.clock.Advance(time.Second)
 			if err := end(raw); err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
@@ -140,13 +140,13 @@ func TestASlidingTokenOutlivesNoSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clientsChanged()
-	end := w.clock.now().Add(10 * time.Minute)
+	end := w.clock.Now().Add(10 * time.Minute)
 	raw := w.loginSliding()
 	if until := claimTime(t, raw, "refresh_exp"); until.After(end) {
 		t.Errorf("refresh_exp %v, the session ends at %v", until, end)
 	}
 	for range 3 {
-		w.clock.advance(3 * time.Minute)
+		w.clock.Advance(3 * time.Minute)
 		raw = w.slide(raw)
 	}
 	if exp := claimTime(t, raw, "exp"); exp.After(end) {
@@ -189,14 +189,14 @@ func TestVerifyTakesSlidingTokens(t *testing.T) {
 	}
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
 	verify("an ended one where they are not", raw, protocol.ReasonNone)
-	w.clock.advance(5 * time.Minute)
+	w.clock.Advance(5 * time.Minute)
 	verify("an expired one", raw, protocol.ReasonExpired)
 }
 
 // djangoSliding signs a sliding token as Django does, with these left of its life and of the time to refresh it.
 func (w *world) djangoSliding(jti string, life, refreshable time.Duration) storage.Secret {
 	w.t.Helper()
-	now := w.clock.now()
+	now := w.clock.Now()
 	return w.djangoWith(jti, w.user.ID, now.Add(-time.Minute), map[string]any{
 		"token_type": "sliding", "exp": now.Add(life).Unix(), "refresh_exp": now.Add(refreshable).Unix(),
 	})
@@ -226,7 +226,7 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 		// Django's token and ours are of one session. It lives as long as Django promised, which is longer than here.
 		last := first
 		for range 3*24*60/4 - 1 {
-			w.clock.advance(4 * time.Minute)
+			w.clock.Advance(4 * time.Minute)
 			last = w.slide(last)
 		}
 		w.active(last)
@@ -246,7 +246,7 @@ func TestSlidingTokensInFlightThatAreRefused(t *testing.T) {
 	w := newWorld(t, sqlitetest.SQLite(t))
 	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), protocol.ReasonExpired)
 	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), protocol.ReasonExpired)
-	now := w.clock.now()
+	now := w.clock.Now()
 	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), protocol.ReasonMalformed)
 	w.notSlid("of nobody", w.djangoWith("b4", 4711, now, map[string]any{
 		"token_type": "sliding", "refresh_exp": now.Add(time.Hour).Unix(),

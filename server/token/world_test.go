@@ -3,12 +3,12 @@ package token_test
 import (
 	"bytes"
 	"context"
-	"sync"
 	"testing"
 	"time"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/internal/testclock"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
@@ -45,29 +45,11 @@ func openPostgres(t testing.TB, cfg postgres.Config) *postgres.Store {
 	return store
 }
 
-// clock is a time that only moves when it is told to.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is a token service with a user and a client of each policy.
 type world struct {
 	t       testing.TB
 	store   storage.Store
-	clock   *clock
+	clock   *testclock.Clock
 	clients *registry.Registry
 	users   *users.Service
 	codec   *codec.Codec
@@ -89,13 +71,13 @@ const (
 )
 
 func newWorld(t testing.TB, store storage.Store) *world {
-	w := &world{t: t, store: store, clock: &clock{at: time.Now().UTC().Truncate(time.Microsecond)}, secrets: map[string]storage.Secret{}}
+	w := &world{t: t, store: store, clock: testclock.New(time.Now().UTC().Truncate(time.Microsecond)), secrets: map[string]storage.Secret{}}
 	w.build()
 	cheap, err := users.ParseArgon2("m=8,t=1,p=1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.users = users.New(users.Config{Store: store, Argon2: cheap, Now: w.clock.now})
+	w.users = users.New(users.Config{Store: store, Argon2: cheap, Now: w.clock.Now})
 	pw := storage.Secret(testPassword)
 	if w.user, err = w.users.Add(t.Context(), users.NewUser{Username: "alice", Password: &pw, Active: true}); err != nil {
 		t.Fatal(err)
@@ -122,14 +104,14 @@ func (w *world) build() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.clients = registry.New(registry.Config{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.now})
+	w.clients = registry.New(registry.Config{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.Now})
 	ring := keys.NewRing(keys.RingConfig{
-		Store: w.store, Root: root, Now: w.clock.now, MaxTokenTTL: func() time.Duration { return time.Hour },
+		Store: w.store, Root: root, Now: w.clock.Now, MaxTokenTTL: func() time.Duration { return time.Hour },
 		RotateEvery: 1000 * 24 * time.Hour,
 	})
 	w.codec = codec.New(codec.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: codec.Compat52, UserIDInteger: true})
 	instruments := metrics.New()
-	log := &audit.Log{Store: w.store, Metrics: instruments, Now: w.clock.now}
+	log := &audit.Log{Store: w.store, Metrics: instruments, Now: w.clock.Now}
 	format, err := simplejwt.NewFormat(w.codec, simplejwt.Settings{
 		Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
 		AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
@@ -140,7 +122,7 @@ func (w *world) build() {
 		t.Fatal(err)
 	}
 	w.cfg = token.Config{
-		Store: w.store, Clients: w.clients, Users: w.users, Keys: ring, Root: root, Audit: log, Metrics: instruments, Now: w.clock.now,
+		Store: w.store, Clients: w.clients, Users: w.users, Keys: ring, Root: root, Audit: log, Metrics: instruments, Now: w.clock.Now,
 		Issuer: "http://localhost:8000",
 		Lifetimes: token.Lifetimes{
 			AccessToken: 15 * time.Minute, RefreshToken: 30 * 24 * time.Hour, RefreshTokenIdle: 14 * 24 * time.Hour,
@@ -149,13 +131,13 @@ func (w *world) build() {
 	}
 	w.serve(nil)
 	w.format = format
-	w.simplejwt = simplejwt.NewService(w.svc, format, w.clients, w.clock.now)
+	w.simplejwt = simplejwt.NewService(w.svc, format, w.clients, w.clock.Now)
 }
 
 // serve makes the service, with the keys that clients sign their assertions with.
 func (w *world) serve(keys clientauth.Keys) {
 	w.t.Helper()
-	w.auth = clientauth.New(clientauth.Config{Clients: w.clients, Store: w.store, Keys: keys, Issuer: w.cfg.Issuer, Now: w.clock.now})
+	w.auth = clientauth.New(clientauth.Config{Clients: w.clients, Store: w.store, Keys: keys, Issuer: w.cfg.Issuer, Now: w.clock.Now})
 	w.cfg.Auth = w.auth
 	var err error
 	if w.svc, err = token.New(w.cfg); err != nil {
