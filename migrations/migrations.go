@@ -18,10 +18,10 @@ import (
 //go:embed postgres/*.sql sqlite/*.sql
 var files embed.FS
 
-// versionTable is where goose notes what was applied.
+// versionTable is the table in which goose records applied migrations.
 const versionTable = "goose_db_version"
 
-// Dialect names a set of migrations.
+// Dialect is a set of migrations.
 type Dialect string
 
 // The dialects.
@@ -37,8 +37,8 @@ type Applied struct {
 	Duration time.Duration
 }
 
-// State is the state of one migration. AppliedAt is zero while it is pending; Name is empty when the database
-// has it and this release does not know it, since a newer release made it.
+// State is the state of a migration. AppliedAt is zero while it is pending. Name is empty if the migration is applied but
+// unknown, because it belongs to a newer release.
 type State struct {
 	Version   int64
 	Name      string
@@ -118,7 +118,7 @@ func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
 func Files(dialect Dialect) fs.FS {
 	sub, err := fs.Sub(files, string(dialect))
 	if err != nil {
-		panic(err) // only a name that is no path is refused
+		panic(err) // only an invalid path is refused
 	}
 	return sub
 }
@@ -147,8 +147,8 @@ func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	return p, nil
 }
 
-// versions reads what was applied and when. goose's own reading would make the version table when it is not there,
-// which a server that only looks must not do: the database may be a standby. Without it the answer is nil.
+// versions returns the applied migrations with their times, or nil if there is no version table. goose itself would create a
+// missing table, which must not happen here since the database may be a standby.
 func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.Time, error) {
 	exists := `SELECT to_regclass('` + versionTable + `') IS NOT NULL`
 	if dialect == SQLite {

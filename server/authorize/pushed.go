@@ -82,7 +82,7 @@ const (
 )
 
 func (s *Service) limitPushes(ctx context.Context) error {
-	network, ok := request.From(ctx).Place()
+	network, ok := request.From(ctx).Network()
 	if !ok {
 		return nil // not the request of a route: there is no address to count by
 	}

@@ -275,7 +275,7 @@ func TestRetriedUntilItIsHeard(t *testing.T) {
 	}
 }
 
-func TestGivenUp(t *testing.T) {
+func TestAbandoned(t *testing.T) {
 	t.Parallel()
 	p := newParty(t, 400)
 	b := setup(t, p)
@@ -291,7 +291,7 @@ func TestGivenUp(t *testing.T) {
 		t.Errorf("%d attempts", n)
 	}
 	b.want("refused", 1)
-	if !strings.Contains(b.log.String(), "given up") || b.left() != 0 {
+	if !strings.Contains(b.log.String(), "abandoned") || b.left() != 0 {
 		t.Errorf("%d left, and the log has %s", b.left(), b.log)
 	}
 }

@@ -11,43 +11,44 @@ const (
 	// perHost is how many requests are under way to one host at once.
 	perHost   = 4
 	firstWait = 5 * time.Second
-	mostWait  = 30 * time.Minute
-	// busyWait is for a notice whose host has enough to do, after turnPatience.
+	maxWait   = 30 * time.Minute
+	// busyWait is the delay for a notice whose host had no free slot for turnPatience.
 	busyWait     = time.Second
 	turnPatience = time.Second
-	// manyHosts is when hosts that nothing is known of are forgotten.
+	// manyHosts is the number of hosts from which on idle ones are forgotten.
 	manyHosts = 1024
 )
 
-// backoff is how long to wait after the given number of attempts, one at least: twice as long each time, and spread, so that what
-// failed together does not come back together.
+// backoff returns the delay after a number of attempts, at least one. It doubles each time and has a random part, so that
+// requests that failed together are not retried together.
 func backoff(attempts int) time.Duration {
-	wait := mostWait
+	wait := maxWait
 	if doublings := max(attempts, 1) - 1; doublings < 16 {
-		wait = min(firstWait<<doublings, mostWait)
+		wait = min(firstWait<<doublings, maxWait)
 	}
 	return wait*3/4 + rand.N(wait/2)
 }
 
-// host is the server of one or more clients.
+// host is the state of a server of one or more clients.
 type host struct {
-	// turns has a place for each request under way.
+	// turns limits the requests in progress.
 	turns chan struct{}
-	// active are those that have a turn or wait for one. It, failures and until are guarded by hosts.mu.
+	// active counts the requests that have a turn or wait for one. hosts.mu guards active, failures and until.
 	active int
-	// failures counts those without an answer since the last answer, until is how long it is left alone after them.
+	// failures counts the attempts without a response since the last response. The host gets no requests before until.
 	failures int
 	until    time.Time
 }
 
-// hosts keeps those that don't answer from taking everything.
+// hosts limits requests per host, so that hosts that don't respond do not take all slots.
 type hosts struct {
 	mu    sync.Mutex
 	known map[string]*host
 }
 
-// enter gives the host for one request, which ends with leave, failed or answered; or a time to wait before trying again. It waits
-// a little for a turn: a host that answers quickly gets its many notices one after the other, a slow one has them put off.
+// enter returns the host for one request, which must end with leave, failed or answered; or a delay after which to retry. It
+// waits up to turnPatience for a turn, so that a fast host gets many notices one after the other, while those of a slow host are
+// postponed.
 func (h *hosts) enter(ctx context.Context, name string, now time.Time) (*host, time.Duration) {
 	to, wait := h.find(name, now)
 	if wait > 0 {
@@ -57,7 +58,7 @@ func (h *hosts) enter(ctx context.Context, name string, now time.Time) (*host, t
 	defer patience.Stop()
 	select {
 	case to.turns <- struct{}{}:
-		if wait := h.downFor(to, now); wait > 0 { // meanwhile
+		if wait := h.downFor(to, now); wait > 0 { // it has failed in the meantime
 			h.leave(to)
 			return nil, wait + rand.N(firstWait)
 		}
@@ -86,7 +87,7 @@ func (h *hosts) find(name string, now time.Time) (*host, time.Duration) {
 		return nil, wait + rand.N(firstWait)
 	}
 	if to.failures > 0 && to.active > 0 {
-		// One request finds out whether the host is back.
+		// A single request probes whether the host responds again.
 		return nil, busyWait/2 + rand.N(busyWait)
 	}
 	to.active++
@@ -99,7 +100,7 @@ func (h *hosts) downFor(to *host, now time.Time) time.Duration {
 	return to.until.Sub(now)
 }
 
-// forget drops the hosts that have nothing under way and need not be waited for.
+// forget removes hosts without requests in progress and without a delay.
 func (h *hosts) forget(now time.Time) {
 	for name, host := range h.known {
 		if host.active == 0 && !host.until.After(now) {
@@ -108,14 +109,14 @@ func (h *hosts) forget(now time.Time) {
 	}
 }
 
-// leave ends a request that was not made.
+// leave ends a request that was not sent.
 func (h *hosts) leave(to *host) { h.end(to, func() {}) }
 
 func (h *hosts) answered(to *host) {
 	h.end(to, func() { to.failures, to.until = 0, time.Time{} })
 }
 
-// failed notes that there was no answer, and says how long to wait now.
+// failed records that there was no response, and returns the delay before the next attempt.
 func (h *hosts) failed(to *host, now time.Time) (wait time.Duration) {
 	h.end(to, func() {
 		to.failures++

@@ -18,24 +18,24 @@ import (
 
 const (
 	batch = 10
-	// lease is longer than a delivery may take, its waiting for a slot and the database included.
+	// lease is longer than a delivery may take, including the wait for a slot and for the database.
 	lease     = 30 * time.Second
 	atOnce    = 16
 	pollEvery = 2 * time.Second // notices of other processes
-	// sendTimeout bounds a delivery whatever its Sender does.
+	// sendTimeout limits a delivery, independently of the Sender.
 	sendTimeout = 15 * time.Second
-	// refusedFor is how long a client may refuse a notice before it is given up.
+	// refusedFor is how long a client may refuse a notice before it is abandoned.
 	refusedFor = 15 * time.Minute
 )
 
 // The outcomes of an attempt, in the metrics.
 const (
 	outcomeDelivered = "delivered"
-	outcomeRetried   = "retried"   // to be sent again
-	outcomeRefused   = "refused"   // given up: the client refuses it
-	outcomeExpired   = "expired"   // given up: the notice's end comes before the next attempt
-	outcomeNeedless  = "needless"  // the client is gone, disabled, or has no URI any more
-	outcomePostponed = "postponed" // not tried: its host does not answer, or has enough to do
+	outcomeRetried   = "retried"   // will be sent again
+	outcomeRefused   = "refused"   // abandoned: the client refuses it
+	outcomeExpired   = "expired"   // abandoned: it expires before the next attempt
+	outcomeNeedless  = "needless"  // the client was removed or disabled, or no longer has a URI
+	outcomePostponed = "postponed" // not sent: its host does not respond, or is busy
 )
 
 // Tokens writes logout tokens. A *token.Service is one.
@@ -53,7 +53,7 @@ type Sender interface {
 	PostForm(ctx context.Context, url string, form url.Values, o safehttp.Options) (status int, err error)
 }
 
-// Config is what a Worker is made of.
+// Config configures a Worker.
 type Config struct {
 	Store   storage.LogoutNotices
 	Clients Clients
@@ -64,7 +64,7 @@ type Config struct {
 	Metrics *metrics.Metrics
 }
 
-// Worker sends notices. Any number of them may work on one database.
+// Worker sends notices. Any number of workers may use one database.
 type Worker struct {
 	cfg   Config
 	wake  chan struct{}
@@ -73,7 +73,7 @@ type Worker struct {
 	wg    sync.WaitGroup
 }
 
-// New makes a Worker.
+// New returns a Worker.
 func New(cfg Config) *Worker {
 	return &Worker{
 		cfg: cfg, wake: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
@@ -81,7 +81,7 @@ func New(cfg Config) *Worker {
 	}
 }
 
-// Wake says that there may be notices now. It never blocks.
+// Wake makes the worker look for notices now. It never blocks.
 func (w *Worker) Wake() {
 	select {
 	case w.wake <- struct{}{}:
@@ -89,13 +89,13 @@ func (w *Worker) Wake() {
 	}
 }
 
-// Run sends notices until ctx ends, and what it has begun to its end.
+// Run sends notices until ctx ends, and then waits for those in progress.
 func (w *Worker) Run(ctx context.Context) {
 	defer w.wg.Wait()
 	for ctx.Err() == nil {
 		n, err := w.round(ctx)
 		if err != nil && ctx.Err() == nil {
-			w.cfg.Logger.WarnContext(ctx, "the outbox of back-channel logouts could not be read", slog.Any("error", err))
+			w.cfg.Logger.WarnContext(ctx, "could not read the outbox of back-channel logouts", slog.Any("error", err))
 		}
 		if n > 0 {
 			continue
@@ -108,7 +108,7 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// Flush sends what is due now and waits until it is done, for tests and for who has no Run.
+// Flush sends the notices that are due and waits for them. It is for tests and for programs that do not call Run.
 func (w *Worker) Flush(ctx context.Context) error {
 	defer w.wg.Wait()
 	for {
@@ -118,7 +118,7 @@ func (w *Worker) Flush(ctx context.Context) error {
 	}
 }
 
-// round claims as many notices as there are hands free, one at least, and starts to send them.
+// round waits for a free slot, claims as many notices as there are free slots, and starts to send them.
 func (w *Worker) round(ctx context.Context) (int, error) {
 	free := 0
 	select {
@@ -145,12 +145,12 @@ func (w *Worker) round(ctx context.Context) (int, error) {
 	for _, n := range claimed {
 		w.wg.Go(func() {
 			defer func() { <-w.slots }()
-			// What was begun is ended, so that a restart sends nothing twice.
+			// A delivery is completed even if ctx ends, so that a restart does not send it twice.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 			defer cancel()
 			if err := w.send(ctx, n); err != nil {
-				// The lease ends by itself, and the notice is claimed again.
-				w.cfg.Logger.WarnContext(ctx, "a back-channel logout could not be sent",
+				// When the lease ends, the notice is claimed again.
+				w.cfg.Logger.WarnContext(ctx, "could not send a back-channel logout",
 					slog.String("client_id", n.ClientID), slog.Any("error", err))
 			}
 		})
@@ -158,7 +158,7 @@ func (w *Worker) round(ctx context.Context) (int, error) {
 	return len(claimed), nil
 }
 
-// send tries once to deliver a notice.
+// send makes one attempt to deliver a notice.
 func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
 	client, err := w.cfg.Clients.Client(ctx, n.ClientID)
 	switch {
@@ -175,7 +175,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
 	if wait > 0 {
 		return w.retry(ctx, n, wait, outcomePostponed)
 	}
-	// A new token each time: they live for two minutes.
+	// A new token each time, since they expire after two minutes.
 	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.UserID, n.SessionID)
 	if err != nil {
 		w.hosts.leave(host)
@@ -198,7 +198,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
 	return w.retry(ctx, n, backoff(n.Attempts), outcomeRetried)
 }
 
-// retry has the notice sent again, unless its end comes before.
+// retry schedules the next attempt, unless the notice expires before it.
 func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string) error {
 	at := w.now().Add(wait)
 	if !at.Before(n.ExpiresAt) {
@@ -211,14 +211,15 @@ func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.D
 	return nil
 }
 
-// finish removes a notice. What was given up is for the operator to know: the client still has a session that the user ended.
+// finish removes a notice. If it was abandoned, the client may still have a session that the user has ended, so the operator
+// is warned.
 func (w *Worker) finish(ctx context.Context, n *storage.LogoutNotice, outcome string, more ...slog.Attr) error {
 	if err := w.cfg.Store.FinishLogoutNotice(ctx, n.ID); err != nil {
 		return fmt.Errorf("finish logout notice: %w", err)
 	}
 	w.count(outcome)
 	if outcome == outcomeRefused || outcome == outcomeExpired {
-		w.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "a back-channel logout was given up", append(more,
+		w.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "a back-channel logout was abandoned", append(more,
 			slog.String("client_id", n.ClientID), slog.Int64("user_id", n.UserID), slog.String("session_id", n.SessionID.String()),
 			slog.String("outcome", outcome), slog.Int("attempts", n.Attempts))...)
 	}

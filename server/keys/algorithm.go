@@ -21,16 +21,16 @@ const (
 	RS512 = "RS512"
 )
 
-// ErrAlgorithm: no key can be made for this JWS algorithm. "none" and the HMAC algorithms are among those.
-var ErrAlgorithm = errors.New("not an algorithm of signing keys")
+// ErrAlgorithm means that signing keys do not support the JWS algorithm, such as "none" or an HMAC algorithm.
+var ErrAlgorithm = errors.New("not a supported signing algorithm")
 
 // rsaBits is the size of new RSA keys. RFC 7518 §3.3: 2048 bits or more.
 const rsaBits = 2048
 
-// supported reports whether keys of the algorithm can be made and used.
+// supported reports whether keys of the algorithm can be generated and used.
 func supported(alg string) bool { return alg == ES256 || alg == EdDSA || rsaHash(alg) != 0 }
 
-// generate makes a key pair.
+// generate returns a new key pair.
 func generate(alg string) (crypto.Signer, error) {
 	switch alg {
 	case ES256:
@@ -44,7 +44,7 @@ func generate(alg string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
 }
 
-// fits reports whether a public key is of the kind that the algorithm needs.
+// fits reports whether a public key has the type that the algorithm needs.
 func fits(alg string, public crypto.PublicKey) bool {
 	switch p := public.(type) {
 	case *ecdsa.PublicKey:
@@ -57,7 +57,7 @@ func fits(alg string, public crypto.PublicKey) bool {
 	return false
 }
 
-// rsaHash is the hash of an RSASSA-PKCS1-v1_5 algorithm; zero for the others.
+// rsaHash returns the hash of an RSASSA-PKCS1-v1_5 algorithm, or zero for other algorithms.
 func rsaHash(alg string) crypto.Hash {
 	switch alg {
 	case RS256:
@@ -70,7 +70,7 @@ func rsaHash(alg string) crypto.Hash {
 	return 0
 }
 
-// sign makes the signature bytes of a JWS (RFC 7515 §5.1, step 5).
+// sign returns the signature bytes of a JWS (RFC 7515 §5.1, step 5).
 func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 	switch key := private.(type) {
 	case *ecdsa.PrivateKey:
@@ -89,7 +89,7 @@ func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
 }
 
-// verify checks what sign made. The algorithm is the key's own: it is never taken from the token.
+// verify reports whether a signature is valid. alg must be the key's own algorithm, never one taken from the token.
 func verify(alg string, public crypto.PublicKey, input, signature []byte) bool {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
@@ -115,8 +115,8 @@ func digestOf(hash crypto.Hash, input []byte) []byte {
 
 var errDER = errors.New("malformed ECDSA signature")
 
-// fixedLength turns the DER form of a P-256 signature into r ‖ s of 32 bytes each (RFC 7518 §3.4).
-// The standard library makes only the DER form without a detour over big integers.
+// fixedLength converts the DER form of a P-256 signature to r ‖ s of 32 bytes each (RFC 7518 §3.4).
+// The standard library returns only the DER form unless one uses big integers.
 func fixedLength(der []byte) ([]byte, error) {
 	// SEQUENCE { INTEGER r, INTEGER s }; both lengths are below 128, so one byte each.
 	if len(der) < 2 || der[0] != 0x30 || int(der[1]) != len(der)-2 {

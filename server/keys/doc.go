@@ -1,2 +1,2 @@
-// Package keys holds the keys of the server: those derived from the root secret, those that sign tokens.
+// Package keys manages the server's keys: those derived from the root secret, and those that sign tokens.
 package keys

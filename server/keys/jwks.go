@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// jwksMaxAge is the longest time that the key set may be cached.
+// jwksMaxAge is how long the key set may be cached at most.
 const jwksMaxAge = 5 * time.Minute
 
-// JWKS gives the key set (RFC 7517 §5): the public half of every key that has not left it, those that do not sign yet
-// included. body must not be changed. maxAge is how long it may be cached: a new key is published longer than that
-// before it signs.
+// JWKS returns the key set (RFC 7517 §5): the public keys that have not expired, including those that do not sign yet.
+// Callers must not change body. maxAge is how long it may be cached; a new key is published for longer than that before it
+// signs.
 func (r *Ring) JWKS() (body []byte, etag string, maxAge time.Duration) {
 	s, now := r.current.Load(), r.cfg.Now()
 	set := s.set.Load()

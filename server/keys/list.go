@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// KeyState is where a key is in its life.
+// KeyState is the state of a key.
 type KeyState string
 
 // The states, in the order in which a key goes through them.
@@ -16,7 +16,7 @@ const (
 	StateExpired   KeyState = "expired"   // not in the key set
 )
 
-// Key describes a signing key to an operator.
+// Key describes a signing key for operators.
 type Key struct {
 	KID         string          `json:"kid"`
 	Algorithm   string          `json:"alg"`
@@ -27,13 +27,13 @@ type Key struct {
 	RetiresAt   time.Time       `json:"retires_at,omitzero"`
 	ExpiresAt   time.Time       `json:"expires_at,omitzero"`
 	Public      json.RawMessage `json:"jwk"`
-	// Unsealed is false when this process does not have the root secret that the key is sealed with.
+	// Unsealed is false if this process does not have the root secret that sealed the key.
 	Unsealed bool `json:"unsealed"`
-	// OldSecret is true while the key needs a retired root secret.
+	// OldSecret is true if the key is sealed with a retired root secret.
 	OldSecret bool `json:"needs_previous_secret"`
 }
 
-// List describes all keys that were read, by algorithm and age.
+// List returns descriptions of all loaded keys, by algorithm and age.
 func (r *Ring) List() []Key {
 	s, now := r.current.Load(), r.cfg.Now()
 	list := make([]Key, 0, len(s.keys))

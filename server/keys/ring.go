@@ -18,25 +18,25 @@ const (
 
 // Errors of [Ring.Verify].
 var (
-	// ErrUnknownKey: no key of this name is in the key set.
+	// ErrUnknownKey means that the key set has no key with this kid.
 	ErrUnknownKey = errors.New("unknown signing key")
-	// ErrSignature: the signature is not that of the key, or the algorithm is not the key's own.
-	ErrSignature = errors.New("wrong signature")
+	// ErrSignature means that the signature is invalid, or that the algorithm is not the key's.
+	ErrSignature = errors.New("invalid signature")
 )
 
-// Store is what a Ring needs of a database.
+// Store is the part of storage.Store that a Ring uses.
 type Store interface {
 	storage.SigningKeys
 	AppendAudit(ctx context.Context, events ...*storage.AuditEvent) error
 }
 
-// RingConfig says how a Ring keeps its keys.
+// RingConfig configures a Ring.
 type RingConfig struct {
 	Store Store
 	Root  *Root
 	Now   func() time.Time
-	// MaxTokenTTL is the longest life of a token that is signed now: a key stays in the key set that long after it
-	// stopped signing.
+	// MaxTokenTTL returns the longest lifetime of a token that is signed now: a key stays in the key set that long after it
+	// has stopped signing.
 	MaxTokenTTL func() time.Duration
 	// RotateEvery is the age at which Maintain replaces a key; zero means DefaultRotateEvery.
 	RotateEvery time.Duration
@@ -50,14 +50,14 @@ type RingConfig struct {
 type Ring struct {
 	cfg     RingConfig
 	current atomic.Pointer[snapshot]
-	// turn is held while the ring reads or changes the database, so that what was read later replaces what was read
-	// earlier and not the other way round. A channel, because waiting for it ends with the context.
+	// turn is a lock, held while the ring reads or changes the database, so that an older read never replaces a newer one.
+	// It is a channel, so that waiting for it can end with the context.
 	turn chan struct{}
-	// unknown guards the reloads that unknown key names cause.
+	// unknown guards reloads for unknown kids.
 	unknown chan *unknownReload
 }
 
-// NewRing makes a ring without keys; Load fills it.
+// NewRing returns a ring without keys; Load reads them.
 func NewRing(cfg RingConfig) *Ring {
 	if cfg.RotateEvery <= 0 {
 		cfg.RotateEvery = DefaultRotateEvery
@@ -71,8 +71,8 @@ func NewRing(cfg RingConfig) *Ring {
 	return r
 }
 
-// Load reads all keys. Keys are there afterwards even when it returns ErrUnsealed, but some of them can't sign:
-// a server must not start like that, and goes on working when it meets it later.
+// Load reads all keys. If it returns ErrUnsealed, the keys are loaded but some of them can't sign: a server must not
+// start in that state, but continues to work if it occurs later.
 func (r *Ring) Load(ctx context.Context) error {
 	done, err := r.take(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Ring) Load(ctx context.Context) error {
 	return r.load(ctx)
 }
 
-// take waits for the turn to use the database; done gives it back.
+// take acquires the lock turn; done releases it.
 func (r *Ring) take(ctx context.Context) (done func(), err error) {
 	select {
 	case r.turn <- struct{}{}:
@@ -92,7 +92,7 @@ func (r *Ring) take(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// load is Load for who has the turn.
+// load is Load for callers that hold turn.
 func (r *Ring) load(ctx context.Context) error {
 	rows, err := r.cfg.Store.ListSigningKeys(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Ring) load(ctx context.Context) error {
 	return err
 }
 
-// Signer gives the key that signs now for an algorithm; it makes the first one when there is none.
+// Signer returns the current signer of an algorithm, and creates the first key if there is none.
 func (r *Ring) Signer(ctx context.Context, alg string) (*Signer, error) {
 	if k := r.current.Load().signing(alg, r.cfg.Now()); k != nil {
 		return k.signer, nil
@@ -117,8 +117,8 @@ func (r *Ring) Signer(ctx context.Context, alg string) (*Signer, error) {
 	return nil, fmt.Errorf("algorithm %s: %w", alg, ErrUnsealed)
 }
 
-// Verify checks a signature by the key of that name. The algorithm that the token claims must be the key's own:
-// RFC 8725 §3.1. It never asks the database.
+// Verify checks a signature with the key kid. The token's algorithm must be the key's (RFC 8725 §3.1). It never reads the
+// database.
 func (r *Ring) Verify(kid, alg string, signingInput, signature []byte) error {
 	k := r.current.Load().byKID[kid]
 	switch {
@@ -130,21 +130,21 @@ func (r *Ring) Verify(kid, alg string, signingInput, signature []byte) error {
 	return nil
 }
 
-// unknownEvery is how often an unknown key name may cause a read of the database.
+// unknownEvery is how often an unknown kid may cause a read of the database.
 const unknownEvery = 5 * time.Second
 
-// unknownTimeout ends that read.
+// unknownTimeout limits that read.
 const unknownTimeout = 3 * time.Second
 
-// unknownReload remembers the last read that an unknown key name caused.
+// unknownReload is the last read that an unknown kid caused.
 type unknownReload struct {
 	at  time.Time
 	err error
 }
 
-// VerifyContext is Verify, but it reads the keys again when the name is unknown, since another replica may have made
-// that key a moment ago. Names that anybody can make up cause one read in some seconds and no more.
-// A database that is away is storage.ErrUnavailable, since then nothing is known about the key.
+// VerifyContext is Verify, but reads the keys again if the kid is unknown, since another replica may have just created
+// the key. Made-up kids cause at most one read per unknownEvery. If the database is unavailable it returns
+// storage.ErrUnavailable, since the key may exist.
 func (r *Ring) VerifyContext(ctx context.Context, kid, alg string, signingInput, signature []byte) error {
 	err := r.Verify(kid, alg, signingInput, signature)
 	if !errors.Is(err, ErrUnknownKey) || !plausibleKID(kid) || r.current.Load().byKID[kid] != nil {
@@ -156,7 +156,7 @@ func (r *Ring) VerifyContext(ctx context.Context, kid, alg string, signingInput,
 	return r.Verify(kid, alg, signingInput, signature)
 }
 
-// reloadForUnknown makes callers wait for the read that one of them makes.
+// reloadForUnknown reads the keys again. Concurrent callers share one read.
 func (r *Ring) reloadForUnknown(ctx context.Context, kid string) error {
 	var last *unknownReload
 	select {
@@ -170,22 +170,22 @@ func (r *Ring) reloadForUnknown(ctx context.Context, kid string) error {
 	if r.current.Load().byKID[kid] != nil {
 		return nil
 	}
-	// A clock that was set back must not silence the reloads: age is negative then.
+	// If the clock was set back, age is negative; that must not suppress reloads.
 	if age := now.Sub(last.at); age >= 0 && age < unknownEvery {
 		return last.err
 	}
-	// The read serves everybody who waits, so it does not end with the one request that happens to make it.
+	// Other requests wait for this read, so it is not cancelled with the request that makes it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unknownTimeout)
 	defer cancel()
 	err := r.Load(ctx)
 	if !errors.Is(err, storage.ErrUnavailable) {
-		err = nil // a key that can't be unsealed verifies all the same
+		err = nil // a key that can't be unsealed can still verify
 	}
 	last = &unknownReload{at: now, err: err}
 	return err
 }
 
-// plausibleKID tells an RFC 7638 thumbprint (SHA-256, base64url) from other text.
+// plausibleKID reports whether kid has the form of an RFC 7638 thumbprint (SHA-256, base64url).
 func plausibleKID(kid string) bool {
 	if len(kid) != 43 {
 		return false

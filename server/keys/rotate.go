@@ -10,10 +10,10 @@ import (
 	"latchkey/storage"
 )
 
-// clockSkew is added to how long a retired key stays in the key set: the clocks of replicas and resource servers differ.
+// clockSkew is added to the time that a retired key stays in the key set, since clocks of replicas and resource servers differ.
 const clockSkew = time.Minute
 
-// attempts bounds how often a key is made anew because another process was faster.
+// attempts limits how often an operation is retried because another process was faster.
 const attempts = 10
 
 // Actors and actions of audit events.
@@ -27,8 +27,8 @@ const (
 	actionRemoved = "signing_key_removed"
 )
 
-// Ensure makes the first key of an algorithm, usable at once, unless there is one. Of any number of rings that try at
-// the same time one makes it and all use it. ErrUnsealed: there is one, but not for this root secret.
+// Ensure creates the first key of an algorithm, usable at once, unless one exists. If several rings try at the same time,
+// one creates it and all use it. It returns ErrUnsealed if a key exists but was sealed with another root secret.
 func (r *Ring) Ensure(ctx context.Context, alg string) error {
 	done, err := r.take(ctx)
 	if err != nil {
@@ -42,20 +42,20 @@ func (r *Ring) Ensure(ctx context.Context, alg string) error {
 			return nil
 		}
 		if loaded != nil {
-			return loaded // never make a key beside one that is only out of reach
+			return loaded // a key exists, it just can't be unsealed here
 		}
 		_, err := r.create(ctx, alg, now, cause{actionCreated, actorServer, ""})
 		if !errors.Is(err, storage.ErrExists) {
 			return err
 		}
 	}
-	return fmt.Errorf("make the first %s key: %w", alg, storage.ErrConflict)
+	return fmt.Errorf("create the first %s key: %w", alg, storage.ErrConflict)
 }
 
-// Rotate replaces the key of an algorithm. The new one is published at once and begins to sign after the overlap, when
-// the old one stops; immediately makes it sign now, for a key that is not to be trusted any more (its tokens live
-// until [Ring.Retire]). ErrUnsealed: the present key is not sealed with a root secret of this process, so that the
-// servers could not open what this process would make.
+// Rotate replaces the key of an algorithm. The new key is published at once and begins to sign after the overlap, when
+// the old one stops. immediately makes it sign now, for a key that must no longer be used (its tokens are valid until
+// [Ring.Retire]). It returns ErrUnsealed if the current key is not sealed with a root secret of this process, since the
+// servers could not unseal a key that this process creates.
 func (r *Ring) Rotate(ctx context.Context, alg string, immediately bool) (*Key, error) {
 	done, err := r.take(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (r *Ring) Rotate(ctx context.Context, alg string, immediately bool) (*Key, 
 	return nil, fmt.Errorf("rotate the %s key: %w", alg, storage.ErrConflict)
 }
 
-// rotate makes one try, for who has the turn and has just read the keys.
+// rotate makes one attempt. The caller holds turn and has just read the keys.
 func (r *Ring) rotate(ctx context.Context, alg string, immediately bool, actor, reason string) (*Key, error) {
 	s, now := r.current.Load(), r.now()
 	activates := now
@@ -84,8 +84,9 @@ func (r *Ring) rotate(ctx context.Context, alg string, immediately bool, actor, 
 	return r.create(ctx, alg, activates, cause{actionRotated, actor, reason})
 }
 
-// Retire makes a key stop signing and leave the key set now: the tokens that it signed are dead. When it was the one
-// that signs, the next one takes over at once; one is made when there is none. storage.ErrNotFound.
+// Retire removes a key from use and from the key set, which invalidates the tokens it has signed. If it is the current
+// signing key, the next one replaces it at once, and is created if necessary. It returns storage.ErrNotFound for an
+// unknown kid.
 func (r *Ring) Retire(ctx context.Context, kid string) error {
 	done, err := r.take(ctx)
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 	}
 	defer done()
 	for range attempts {
-		// A key that can't be unsealed can be retired: that is the way on when its root secret is lost.
+		// Keys that can't be unsealed can be retired too, for the case that their root secret is lost.
 		if err := r.load(ctx); err != nil && !errors.Is(err, ErrUnsealed) {
 			return err
 		}
@@ -111,8 +112,8 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 	return fmt.Errorf("retire signing key %s: %w", kid, storage.ErrConflict)
 }
 
-// retire takes the row away too: no clock that is behind, nor one that is set back, can bring the key back then. A
-// replica that was about to prolong the key may overwrite its times, so it is done until the row is gone.
+// retire also removes the row, so that a replica whose clock is behind does not use the key again. A replica that is just
+// prolonging the key may overwrite its times, so retire repeats until the row is gone.
 func (r *Ring) retire(ctx context.Context, k *key) error {
 	for range attempts {
 		now := r.now()
@@ -132,7 +133,7 @@ func (r *Ring) retire(ctx context.Context, k *key) error {
 	return fmt.Errorf("retire signing key %s: %w", k.row.KID, storage.ErrConflict)
 }
 
-// succeed sees to it that somebody signs when k is gone.
+// succeed ensures that another key signs when k is gone.
 func (r *Ring) succeed(ctx context.Context, k *key) error {
 	s, now := r.current.Load(), r.now()
 	if !k.row.RetiresAt.IsZero() {
@@ -146,7 +147,7 @@ func (r *Ring) succeed(ctx context.Context, k *key) error {
 	if err != nil || activates.Equal(now) || !signing.row.RetiresAt.Before(activates) {
 		return err
 	}
-	// The one that signs was to stop when k begins.
+	// The signing key was to stop when k begins.
 	err = r.cfg.Store.RetireSigningKey(ctx, signing.row.KID, activates, r.expiry(activates), nil)
 	if err != nil {
 		return fmt.Errorf("prolong signing key: %w", err)
@@ -154,9 +155,9 @@ func (r *Ring) succeed(ctx context.Context, k *key) error {
 	return nil
 }
 
-// Maintain does what time brings: it replaces keys of age RotateEvery, and those that are sealed with a retired root
-// secret, so that this secret can be forgotten; it removes keys that have left the key set. Every replica calls it now
-// and then: of those that find a key due at the same time one replaces it.
+// Maintain replaces keys that are older than RotateEvery, and those that are sealed with a retired root secret, so that the
+// secret can be removed; and it removes expired keys. Every replica calls it regularly; if several find a key due at the
+// same time, one replaces it.
 func (r *Ring) Maintain(ctx context.Context) error {
 	done, err := r.take(ctx)
 	if err != nil {
@@ -182,7 +183,7 @@ func (r *Ring) rotateDue(ctx context.Context, alg string) error {
 	reason := ""
 	switch {
 	case !k.row.RetiresAt.IsZero():
-		return nil // given up; the next use makes a new one
+		return nil // retired; the next use creates a new key
 	case r.now().Sub(k.row.ActivatesAt) >= r.cfg.RotateEvery:
 		reason = "age"
 	case k.oldSecret:
@@ -197,8 +198,8 @@ func (r *Ring) rotateDue(ctx context.Context, alg string) error {
 	return err
 }
 
-// prolong keeps keys that are about to retire for the tokens that they sign now, whose life may have been made longer
-// since the end was set.
+// prolong extends the expiry of keys that are about to retire, if the lifetime of the tokens they sign has been raised since
+// their expiry was set.
 func (r *Ring) prolong(ctx context.Context) error {
 	now, changed := r.now(), false
 	for _, k := range r.current.Load().keys {
@@ -217,7 +218,7 @@ func (r *Ring) prolong(ctx context.Context) error {
 	return r.load(ctx)
 }
 
-// removeExpired removes the keys that have left the key set, and reads the rest.
+// removeExpired removes expired keys and reads the rest.
 func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 	if err := r.load(ctx); err != nil && !errors.Is(err, ErrUnsealed) {
 		return err
@@ -236,7 +237,7 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("remove signing keys: %w", err)
 	}
-	if n > 0 { // else another replica was faster, and has told
+	if n > 0 { // otherwise another replica was faster and has written the audit events
 		if err := r.cfg.Store.AppendAudit(ctx, audit...); err != nil {
 			return fmt.Errorf("remove signing keys: %w", err)
 		}
@@ -247,23 +248,23 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// create makes and stores the next key of an algorithm; those before it retire when it begins to sign.
-// storage.ErrExists: another process was faster.
+// create generates and stores the next key of an algorithm; earlier keys retire when it begins to sign. It returns
+// storage.ErrExists if another process was faster.
 func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why cause) (*Key, error) {
 	private, err := generate(alg)
 	if err != nil {
-		return nil, fmt.Errorf("make a signing key: %w", err)
+		return nil, fmt.Errorf("generate a signing key: %w", err)
 	}
 	row := &storage.SigningKey{Algorithm: alg, Sequence: 1, CreatedAt: r.now(), ActivatesAt: activates}
 	if activates.Before(row.CreatedAt) {
-		row.ActivatesAt = row.CreatedAt // making the key took a while
+		row.ActivatesAt = row.CreatedAt // generating the key took a while
 	}
 	before := details{}
 	if k := r.current.Load().newest(alg); k != nil {
 		row.Sequence, before.Replaces = k.row.Sequence+1, k.row.KID
 	}
 	if row.KID, err = thumbprint(private.Public()); err != nil {
-		return nil, fmt.Errorf("name a signing key: %w", err)
+		return nil, fmt.Errorf("compute the kid of a signing key: %w", err)
 	}
 	if row.Public, err = publicJWK(private.Public(), row.KID, alg); err != nil {
 		return nil, fmt.Errorf("render a signing key: %w", err)
@@ -288,14 +289,14 @@ func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why 
 	return &described, nil
 }
 
-// expiry is when a key that stops signing at retires leaves the key set: when its last token has ended.
+// expiry returns when a key that stops signing at retires leaves the key set, which is when its last token has expired.
 func (r *Ring) expiry(retires time.Time) time.Time {
 	return retires.Add(r.cfg.MaxTokenTTL() + clockSkew)
 }
 
 func (r *Ring) now() time.Time { return r.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// details are what an audit event says of a key.
+// details are the details of a key in an audit event.
 type details struct {
 	KID         string    `json:"kid"`
 	Algorithm   string    `json:"alg"`
@@ -303,7 +304,7 @@ type details struct {
 	ActivatesAt time.Time `json:"activates_at,omitzero"`
 }
 
-// cause is what changed a key, for its audit event.
+// cause is the reason of a change, for its audit event.
 type cause struct{ action, actor, reason string }
 
 func event(why cause, now time.Time, d details) *storage.AuditEvent {

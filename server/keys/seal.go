@@ -9,13 +9,13 @@ import (
 	"fmt"
 )
 
-// sealPurpose names the keys that seal signing keys; see [Root.Derive].
+// sealPurpose is the purpose of the keys that seal signing keys; see [Root.Derive].
 const sealPurpose = "signing keys"
 
 // sealVersion is the first byte of a sealed key: AES-256-GCM over PKCS #8 (RFC 5958), with a random nonce in front.
 const sealVersion = 1
 
-// ErrUnsealed: a signing key in the database was sealed with a root secret that this process does not have.
+// ErrUnsealed means that a signing key in the database was sealed with a root secret that this process does not have.
 var ErrUnsealed = errors.New("the signing key can't be unsealed: LATCHKEY_SECRET is not the root secret that it was made with; " +
 	"set LATCHKEY_SECRET to that one, or name it in LATCHKEY_SECRET_PREVIOUS (or, when it is lost, give the key up with: latchkey key retire)")
 
@@ -33,7 +33,8 @@ func (r *Root) seal(private crypto.Signer, kid, alg string) ([]byte, error) {
 	return gcm.Seal([]byte{sealVersion}, nil, plain, sealedFor(kid, alg)), nil
 }
 
-// unseal decrypts what seal made, under the current root secret or a retired one, and says which (0 is the current).
+// unseal decrypts a sealed key with the current root secret or a retired one, and returns the index of that secret (0 is the
+// current one).
 func (r *Root) unseal(sealed []byte, kid, alg string) (private crypto.Signer, secret int, err error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
 		return nil, 0, fmt.Errorf("%w (unknown form)", ErrUnsealed)

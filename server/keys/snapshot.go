@@ -15,7 +15,7 @@ import (
 	"latchkey/storage"
 )
 
-// snapshot is all keys as they were read at one instant. It never changes, except for the rendered key set.
+// snapshot holds all keys as they were read at one instant. It never changes, except for the rendered key set.
 type snapshot struct {
 	keys  []*key // by algorithm and sequence
 	byKID map[string]*key
@@ -33,19 +33,19 @@ func (s *keySet) holds(now time.Time) bool {
 	return !now.Before(s.from) && (s.until.IsZero() || now.Before(s.until))
 }
 
-// key is one signing key, ready for use.
+// key is a signing key, ready for use.
 type key struct {
 	row    storage.SigningKey
 	public crypto.PublicKey
-	jwk    json.RawMessage // as the key set shows it
-	// signer is nil when the key can't be unsealed here: it verifies only.
+	jwk    json.RawMessage // as in the key set
+	// signer is nil if the key can't be unsealed here; then it can only verify.
 	signer *Signer
-	// oldSecret is true when the key is sealed with a retired root secret.
+	// oldSecret is true if the key is sealed with a retired root secret.
 	oldSecret bool
 }
 
-// published reports whether the key belongs into the key set. A key is published from the moment that it is known,
-// whatever the clock of the replica that made it said.
+// published reports whether the key belongs in the key set. A key is published as soon as it is known, even if the clock of
+// the replica that created it is ahead.
 func (k *key) published(now time.Time) bool {
 	return k.row.ExpiresAt.IsZero() || now.Before(k.row.ExpiresAt)
 }
@@ -55,14 +55,14 @@ func (k *key) retired(now time.Time) bool {
 	return !k.row.RetiresAt.IsZero() && !now.Before(k.row.RetiresAt)
 }
 
-// activated reports whether the key may sign by now. One that was made to sign at once signs at once, on a replica whose
-// clock is behind too.
+// activated reports whether the key may sign now. A key that was created to sign at once does so even on a replica whose
+// clock is behind.
 func (k *key) activated(now time.Time) bool {
 	return !k.row.ActivatesAt.After(k.row.CreatedAt) || !now.Before(k.row.ActivatesAt)
 }
 
-// signing picks the key that signs at the time now: the newest that is activated and not retired. When there is none
-// (the clock was set back, or the active key was retired by hand) it is the one that would be next.
+// signing returns the key that signs at the time now: the newest that is activated and not retired. If there is none (the
+// clock was set back, or an operator retired the active key) it returns the next one.
 func (s *snapshot) signing(alg string, now time.Time) *key {
 	var best *key
 	for _, k := range s.keys {
@@ -76,7 +76,7 @@ func (s *snapshot) signing(alg string, now time.Time) *key {
 	return best
 }
 
-// preferred reports whether k, of a higher sequence than other, signs before it.
+// preferred reports whether k, which has a higher sequence than other, signs rather than other.
 func (k *key) preferred(other *key, now time.Time) bool {
 	switch {
 	case k.activated(now):
@@ -88,7 +88,7 @@ func (k *key) preferred(other *key, now time.Time) bool {
 	}
 }
 
-// newest is the key of the highest sequence; nil when there is none.
+// newest returns the key with the highest sequence, or nil.
 func (s *snapshot) newest(alg string) *key {
 	var newest *key
 	for _, k := range s.keys {
@@ -99,7 +99,7 @@ func (s *snapshot) newest(alg string) *key {
 	return newest
 }
 
-// algorithms are those that have keys.
+// algorithms returns the algorithms that have keys.
 func (s *snapshot) algorithms() []string {
 	var algs []string
 	for _, k := range s.keys {
@@ -128,11 +128,11 @@ func readSnapshot(rows []*storage.SigningKey, before *snapshot, root *Root, now 
 	return next, errors.Join(faults...)
 }
 
-// readKey makes one key of its row; known is the same key as it was read before. A key without its private part comes
-// with the reason. No key and no error: the algorithm is one of a later version, of which nothing can be said here.
+// readKey converts a row; known is the same key as it was read before. A key whose private part can't be unsealed is returned
+// together with the error. Without a key and an error, the algorithm is unknown, which a later release may have added.
 func readKey(row *storage.SigningKey, known *key, root *Root) (*key, error) {
 	if known != nil && known.signer != nil && bytes.Equal(known.row.Sealed, row.Sealed) && known.row.Algorithm == row.Algorithm {
-		k := *known // unsealing and parsing again would give the same
+		k := *known // unsealing and parsing again would not change it
 		k.row = *row
 		return &k, nil
 	}
@@ -144,10 +144,10 @@ func readKey(row *storage.SigningKey, known *key, root *Root) (*key, error) {
 		return nil, fmt.Errorf("public key: %w", err)
 	}
 	if !fits(row.Algorithm, jwk.Key) {
-		return nil, errors.New("the public key is not of the kind that the algorithm needs")
+		return nil, errors.New("the type of the public key does not match the algorithm")
 	}
 	if kid, err := thumbprint(jwk.Key); err != nil || kid != row.KID {
-		return nil, errors.New("the public key is not the one that the kid names")
+		return nil, errors.New("the public key does not match the kid")
 	}
 	shown, err := publicJWK(jwk.Key, row.KID, row.Algorithm)
 	if err != nil {
@@ -159,13 +159,13 @@ func readKey(row *storage.SigningKey, known *key, root *Root) (*key, error) {
 		return k, err
 	}
 	if kid, err := thumbprint(private.Public()); err != nil || kid != row.KID {
-		return nil, errors.New("the private key is not the one that the kid names")
+		return nil, errors.New("the private key does not match the kid")
 	}
 	k.signer, k.oldSecret = newSigner(row.KID, row.Algorithm, private), secret > 0
 	return k, nil
 }
 
-// thumbprint names a key (RFC 7638 §3, SHA-256).
+// thumbprint returns the kid of a key (RFC 7638 §3, SHA-256).
 func thumbprint(public crypto.PublicKey) (string, error) {
 	sum, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -174,7 +174,7 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// publicJWK renders a key for the key set (RFC 7517 §4).
+// publicJWK returns a key as JSON for the key set (RFC 7517 §4).
 func publicJWK(public crypto.PublicKey, kid, alg string) (json.RawMessage, error) {
 	jwk := jose.JSONWebKey{Key: public, KeyID: kid, Algorithm: alg, Use: "sig"}
 	if !jwk.IsPublic() {

@@ -144,7 +144,7 @@ func (h *Handlers) throttleRegistration(ctx context.Context) error {
 
 // network returns the MAC of the network that the request comes from. Requests whose address is unknown share one.
 func (h *Handlers) network(ctx context.Context, kind string) storage.Digest {
-	network, _ := request.From(ctx).Place()
+	network, _ := request.From(ctx).Network()
 	return h.registrationMAC(kind, network)
 }
 

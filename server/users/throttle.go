@@ -40,7 +40,7 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 		return a
 	}
 	a.Untrusted = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
-	if place, ok := request.From(ctx).Place(); ok {
+	if place, ok := request.From(ctx).Network(); ok {
 		a.Known = s.mac("known place", username, place)
 		a.Always = []storage.Bucket{
 			{Key: s.mac("account and address", username, place), Burst: pairBurst, Interval: pairInterval},

@@ -276,11 +276,11 @@ func TestPlaces(t *testing.T) {
 		"fe80::1%eth0":               "fe80::/64",
 		"2001:db8:1:2:ffff:ffff::ff": "2001:db8:1:2::/64",
 	} {
-		if got, ok := (&request.Info{Address: netip.MustParseAddr(address)}).Place(); !ok || got != want {
+		if got, ok := (&request.Info{Address: netip.MustParseAddr(address)}).Network(); !ok || got != want {
 			t.Errorf("%s is at %q, want %q", address, got, want)
 		}
 	}
-	if got, ok := new(request.Info).Place(); ok {
+	if got, ok := new(request.Info).Network(); ok {
 		t.Errorf("no address is at %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Package metrics names the Prometheus metrics of the server.
+// Package metrics defines the Prometheus metrics of the server.
 package metrics
 
 import (
@@ -26,11 +26,11 @@ type Metrics struct {
 	PasswordWait prometheus.Histogram
 	// Audit counts the audit events of logins and tokens that were written, by action.
 	Audit *prometheus.CounterVec
-	// BackchannelLogouts counts what became of attempts to tell a client of a logout, by outcome (see server/backchannel).
+	// BackchannelLogouts counts attempts to notify a client of a logout, by outcome (see server/backchannel).
 	BackchannelLogouts *prometheus.CounterVec
 }
 
-// New makes the instruments.
+// New returns the instruments.
 func New() *Metrics {
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
@@ -38,7 +38,7 @@ func New() *Metrics {
 			Name: "latchkey_http_requests_total", Help: "Finished HTTP requests.",
 		}, []string{"route", "method", "status"}),
 		Duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "latchkey_http_request_duration_seconds", Help: "Time from the request's headers to the end of the answer.",
+			Name: "latchkey_http_request_duration_seconds", Help: "Time from the request's headers to the end of the response.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"route"}),
 		Tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -58,10 +58,10 @@ func New() *Metrics {
 			Buckets: []float64{.001, .005, .01, .05, .1, .25, .5, 1},
 		}),
 		Audit: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_audit_events_total", Help: "Security facts by name.",
+			Name: "latchkey_audit_events_total", Help: "Audit events by name.",
 		}, []string{"action"}),
 		BackchannelLogouts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_backchannel_logout_total", Help: "Attempts to tell a client of a logout, by outcome.",
+			Name: "latchkey_backchannel_logout_total", Help: "Attempts to notify a client of a logout, by outcome.",
 		}, []string{"outcome"}),
 	}
 	m.Registry.MustRegister(

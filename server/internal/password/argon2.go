@@ -13,10 +13,10 @@ type Argon2 struct {
 	Threads int // lanes
 }
 
-// DefaultArgon2 is the least that OWASP's Password Storage Cheat Sheet asks for.
+// DefaultArgon2 is the minimum that OWASP's Password Storage Cheat Sheet recommends.
 var DefaultArgon2 = Argon2{Memory: 19456, Time: 2, Threads: 1}
 
-// ParseArgon2 reads what String writes, such as "m=19456,t=2,p=1"; each parameter once, in any order.
+// ParseArgon2 parses the notation of String, such as "m=19456,t=2,p=1": each parameter once, in any order.
 func ParseArgon2(s string) (Argon2, error) {
 	var a Argon2
 	for _, field := range strings.Split(s, ",") {
@@ -24,7 +24,7 @@ func ParseArgon2(s string) (Argon2, error) {
 		target := map[string]*int{"m": &a.Memory, "t": &a.Time, "p": &a.Threads}[name]
 		n, ok := number(value)
 		if target == nil || *target != 0 || !ok || n == 0 {
-			return Argon2{}, fmt.Errorf("%q are not Argon2 parameters like %s", s, DefaultArgon2)
+			return Argon2{}, fmt.Errorf("%q must be Argon2 parameters like %s", s, DefaultArgon2)
 		}
 		*target = n
 	}
@@ -34,7 +34,7 @@ func ParseArgon2(s string) (Argon2, error) {
 	return a, nil
 }
 
-// String is the notation of PHC strings.
+// String returns the parameters in the notation of PHC strings.
 func (a Argon2) String() string {
 	return fmt.Sprintf("m=%d,t=%d,p=%d", a.Memory, a.Time, a.Threads)
 }
@@ -46,7 +46,7 @@ func (a *Argon2) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// Weak tells whether the parameters are cheaper than what OWASP asks for. With more passes less memory is enough.
+// Weak reports whether the parameters are cheaper than OWASP recommends. With more passes, less memory is enough.
 func (a Argon2) Weak() bool {
 	least := [...]int{1: 47104, 2: 19456, 3: 12288, 4: 9216, 5: 7168}
 	return a.Time < 1 || a.Memory < least[min(a.Time, len(least)-1)]
@@ -56,7 +56,7 @@ func (a Argon2) cost() Cost {
 	return Cost{Algorithm: argon2id, N: a.Memory, R: a.Time, P: a.Threads}
 }
 
-// number reads a decimal number without sign, below 10^9.
+// number parses an unsigned decimal number below 10^9.
 func number(s string) (int, bool) {
 	if s == "" || len(s) > 9 || strings.Trim(s, "0123456789") != "" {
 		return 0, false

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// The algorithms, by the names that Django uses where it knows them.
+// The algorithms, by Django's names if it has them.
 const (
 	argon2id     = "argon2id"
 	argon2i      = "argon2i"
@@ -30,9 +30,8 @@ const (
 	unusable     = "unusable"
 )
 
-// The limits: what the most expensive hash may take. A stored hash above them never verifies, so that no string that an
-// import brings in stops the server. At each limit one check takes some seconds of one core; the defaults of the
-// last fifteen years stay far below.
+// The limits of the cost of a hash. A stored hash above them never verifies, so that an imported string cannot block the
+// server. At each limit a check takes some seconds of one core; common defaults of the last fifteen years are far below.
 const (
 	maxArgon2Memory  = 1 << 20 // KiB: 1 GiB
 	maxArgon2Work    = 1 << 22 // KiB times passes
@@ -43,7 +42,7 @@ const (
 	maxScryptWork    = 1 << 24 // N·r·p; Django 5.1's default is 655,360
 )
 
-// Cost is what a hash string says besides salt and tag: strings of equal Cost take equal time.
+// Cost is the algorithm and the parameters of a hash string. Strings of equal Cost take equal time.
 type Cost struct {
 	Algorithm string
 	// N, R and P are, for Argon2, the memory in KiB, the passes and the lanes; for scrypt, its N, r and p.
@@ -51,12 +50,12 @@ type Cost struct {
 	N, R, P int
 }
 
-var errTooExpensive = errors.New("more expensive than is allowed here")
+var errTooExpensive = errors.New("more expensive than the limits of this server allow")
 
-// check tells whether the parameters are meaningful and below the limits.
+// check returns an error unless the parameters are valid and within the limits.
 func (c Cost) check() error {
 	if !c.meaningful() {
-		return fmt.Errorf("parameters of %s that it does not have", c.Algorithm)
+		return fmt.Errorf("%s does not have these parameters", c.Algorithm)
 	}
 	if !c.allowed() {
 		return fmt.Errorf("%s: %w", c.Algorithm, errTooExpensive)
@@ -78,7 +77,7 @@ func (c Cost) meaningful() bool {
 	return true
 }
 
-// allowed divides rather than multiplies, so that nothing overflows. The parameters must be meaningful.
+// allowed reports whether valid parameters are within the limits. It divides rather than multiplies to avoid overflows.
 func (c Cost) allowed() bool {
 	switch c.Algorithm {
 	case argon2id, argon2i:
@@ -93,7 +92,7 @@ func (c Cost) allowed() bool {
 	return true
 }
 
-// memory is how many bytes one computation holds.
+// memory returns how many bytes a computation uses.
 func (c Cost) memory() int {
 	switch c.Algorithm {
 	case argon2id, argon2i:
@@ -104,7 +103,7 @@ func (c Cost) memory() int {
 	return 0
 }
 
-// lanes is how many cores one computation uses. x/crypto's scrypt runs its p lanes one after the other.
+// lanes returns how many cores a computation uses. x/crypto's scrypt runs its p lanes one after the other.
 func (c Cost) lanes() int {
 	if c.Algorithm == argon2id || c.Algorithm == argon2i {
 		return c.P
@@ -112,7 +111,7 @@ func (c Cost) lanes() int {
 	return 1
 }
 
-// derive computes the tag. Of the algorithms bcrypt is missing: see hashed.matches.
+// derive computes the tag, for all algorithms except bcrypt, for which see hashed.matches.
 func (c Cost) derive(password string, salt []byte, length int) ([]byte, error) {
 	switch c.Algorithm {
 	case argon2id:
@@ -132,10 +131,10 @@ func (c Cost) derive(password string, salt []byte, length int) ([]byte, error) {
 		tag := sha1.Sum(append(salt[:len(salt):len(salt)], password...))
 		return tag[:], nil
 	}
-	return nil, fmt.Errorf("no way to compute %s", c.Algorithm)
+	return nil, fmt.Errorf("cannot compute %s", c.Algorithm)
 }
 
-// preHash is what bcrypt_sha256 gives to bcrypt: all of a long password counts, and none of it is cut at a NUL.
+// preHash returns the input of bcrypt for bcrypt_sha256: a long password counts as a whole and is not cut at a NUL.
 func preHash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])

@@ -12,24 +12,24 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxEncoded is the longest hash string that is read. Django's column holds 128 characters.
+// maxEncoded is the maximum length of a hash string. Django's column holds 128 characters.
 const maxEncoded = 512
 
-// hashed is a hash string, taken apart.
+// hashed is a parsed hash string.
 type hashed struct {
 	Cost
-	// salt and tag are bytes, but for bcrypt in bcrypt's own base64.
+	// salt and tag are bytes, except for bcrypt, where they are in bcrypt's own base64.
 	salt, tag []byte
 }
 
-// Check says why a hash string could never verify: malformed, of an unknown algorithm, above the limits. The mark of a user
-// without a usable password ("!…") is none of these. The error never holds the string.
+// Check returns an error if a hash string could never verify, because it is malformed, of an unknown algorithm or above the
+// limits. The marker of a user without a usable password ("!…") is no error. The error never contains the string.
 func Check(encoded string) error {
 	_, err := parse(encoded)
 	return err
 }
 
-// CostOf is the cost of verifying a hash string; false when there is nothing to verify.
+// CostOf returns the cost of verifying a hash string, or false if it can't be verified.
 func CostOf(encoded string) (Cost, bool) {
 	h, err := parse(encoded)
 	if err != nil || h.Algorithm == unusable {
@@ -38,16 +38,16 @@ func CostOf(encoded string) (Cost, bool) {
 	return h.Cost, true
 }
 
-// ErrUnknown: the string is not of a kind of hash that is known here. It may be that of a hasher of a project's own.
-var ErrUnknown = errors.New("not a known kind of password hash")
+// ErrUnknown means that the format of a hash is not supported; it may be that of a project's custom hasher.
+var ErrUnknown = errors.New("unknown format of password hash")
 
 var errMalformed = errors.New("malformed")
 
-// parse takes a hash string apart, the way Django picks its hasher: by form for the unsalted ones, else by the text before
-// the first '$'. What starts with '$' is a PHC string.
+// parse parses a hash string. Like Django it chooses the format by length and prefix for the unsalted ones, otherwise by the
+// text before the first '$'. A string that starts with '$' is a PHC string.
 func parse(encoded string) (hashed, error) {
 	if encoded == "" || len(encoded) > maxEncoded || strings.IndexByte(encoded, 0) >= 0 || !utf8.ValidString(encoded) {
-		return hashed{}, ErrUnknown // Postgres keeps no NUL and nothing but UTF-8
+		return hashed{}, ErrUnknown // Postgres can't store NUL or invalid UTF-8
 	}
 	if encoded[0] == '!' {
 		return hashed{Cost: Cost{Algorithm: unusable}}, nil
@@ -100,7 +100,7 @@ func split(encoded string) (hashed, error) {
 	return hashed{}, ErrUnknown
 }
 
-// digest: lower-case hex, since Django compares text.
+// digest parses an MD5 or SHA-1 tag in hex. It must be lower-case, since Django compares text.
 func digest(algorithm, salt, tag string, length int) (hashed, error) {
 	b, err := hex.DecodeString(tag)
 	if err != nil || len(b) != length || strings.ToLower(tag) != tag {
@@ -109,7 +109,7 @@ func digest(algorithm, salt, tag string, length int) (hashed, error) {
 	return hashed{Cost{Algorithm: algorithm}, []byte(salt), b}, nil
 }
 
-// splitPHC: $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding.
+// splitPHC parses $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding.
 func splitPHC(encoded string) (hashed, error) {
 	f := strings.Split(encoded, "$")
 	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i {
@@ -135,7 +135,7 @@ func splitPHC(encoded string) (hashed, error) {
 	p, ok3 := number(text[2])
 	salt, ok4 := decode(base64.RawStdEncoding, f[4])
 	tag, ok5 := decode(base64.RawStdEncoding, f[5])
-	// RFC 9106 §3.1 allows tags from 4 bytes, which anyone can hit by guessing; no software writes less than 16.
+	// RFC 9106 §3.1 allows tags from 4 bytes, which can be guessed; software writes at least 16.
 	sized := len(salt) >= 8 && len(salt) <= 64 && len(tag) >= 16 && len(tag) <= 64
 	if rest != "" || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !sized {
 		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
@@ -143,7 +143,7 @@ func splitPHC(encoded string) (hashed, error) {
 	return hashed{Cost{f[1], m, t, p}, salt, tag}, nil
 }
 
-// splitPBKDF2: <iterations>$<salt>$<tag>, base64 with padding.
+// splitPBKDF2 parses <iterations>$<salt>$<tag>, base64 with padding.
 func splitPBKDF2(algorithm, rest string, length int) (hashed, error) {
 	f := strings.Split(rest, "$")
 	if len(f) != 3 {
@@ -157,7 +157,7 @@ func splitPBKDF2(algorithm, rest string, length int) (hashed, error) {
 	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(f[1]), tag}, nil
 }
 
-// splitScrypt: <N>$<salt>$<r>$<p>$<tag>, base64 with padding.
+// splitScrypt parses <N>$<salt>$<r>$<p>$<tag>, base64 with padding.
 func splitScrypt(rest string) (hashed, error) {
 	f := strings.Split(rest, "$")
 	if len(f) != 5 {
@@ -175,8 +175,8 @@ func splitScrypt(rest string) (hashed, error) {
 
 const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-// splitBcrypt: $2b$12$<22 characters of salt><31 of tag>. The variants 2a, 2b and 2y differ in bugs of programs that
-// wrote them, not in the computation.
+// splitBcrypt parses $2b$12$<22 characters of salt><31 of tag>. The variants 2a, 2b and 2y indicate bugs of the programs
+// that wrote them; the computation is the same.
 func splitBcrypt(algorithm, s string) (hashed, error) {
 	if len(s) != 60 || s[0] != '$' || s[1] != '2' || strings.IndexByte("aby", s[2]) < 0 || s[3] != '$' || s[6] != '$' ||
 		strings.Trim(s[7:], bcryptAlphabet) != "" {
@@ -189,7 +189,7 @@ func splitBcrypt(algorithm, s string) (hashed, error) {
 	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(s[7:29]), []byte(s[29:])}, nil
 }
 
-// decode takes the one way to write the bytes; Go's decoder skips line ends and ignores spare bits.
+// decode decodes base64 in its canonical form only; Go's decoder skips line breaks and ignores unused bits.
 func decode(e *base64.Encoding, s string) ([]byte, bool) {
 	b, err := e.DecodeString(s)
 	return b, err == nil && e.EncodeToString(b) == s
@@ -214,7 +214,7 @@ func (h hashed) matches(password string) (bool, error) {
 	return err == nil && subtle.ConstantTimeCompare(tag, h.tag) == 1, err
 }
 
-// decoy is a hash of the given cost that no password has.
+// decoy returns a hash of the given cost that no password matches.
 func decoy(c Cost) hashed {
 	if c.Algorithm == bcryptPlain || c.Algorithm == bcryptSHA256 {
 		return hashed{c, []byte(strings.Repeat(".", 22)), []byte(strings.Repeat(".", 31))}
@@ -222,7 +222,7 @@ func decoy(c Cost) hashed {
 	return hashed{c, make([]byte, 16), make([]byte, 32)}
 }
 
-// phc writes an argon2id hash as a PHC string.
+// phc returns an argon2id hash as a PHC string.
 func (h hashed) phc() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$%s$v=19$m=%d,t=%d,p=%d$%s$%s", h.Algorithm, h.N, h.R, h.P, b64.EncodeToString(h.salt), b64.EncodeToString(h.tag))

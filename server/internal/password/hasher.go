@@ -15,17 +15,17 @@ import (
 	"latchkey/storage"
 )
 
-// ErrOverload: no worker became free in time. Nothing was computed; trying again later may succeed.
+// ErrOverload means that no worker became free in time; trying again later may succeed.
 var ErrOverload = errors.New("too many password checks at once")
 
-// slotMemory is the memory that goes with a slot of the pool, unless one hash of ours takes more.
+// slotMemory is the memory per slot of the pool, unless a hash of the preferred cost needs more.
 const slotMemory = 64 << 20
 
-// queuePerWorker bounds the checks that wait. A worker does about 40 of the default cost in a second; what stands behind
-// more than that would wait in vain.
+// queuePerWorker limits the waiting checks. A worker does about 40 of the default cost in a second, so checks beyond that
+// would time out anyway.
 const queuePerWorker = 128
 
-// Config says how a Hasher works; the zero value is a good one.
+// Config configures a Hasher; the zero value has good defaults.
 type Config struct {
 	// Argon2 is the cost of new hashes; zero means DefaultArgon2.
 	Argon2 Argon2
@@ -36,17 +36,16 @@ type Config struct {
 	MaxWait time.Duration
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
-	// Observe, when set, is told of each computation: what it cost and how long it took.
+	// Observe, if set, is called after each computation with its cost and duration.
 	Observe func(Cost, time.Duration)
 
-	// freeMemory stands in for debug.FreeOSMemory in tests.
+	// freeMemory replaces debug.FreeOSMemory in tests.
 	freeMemory func()
 }
 
-// Hasher computes and verifies password hashes. No more than Workers cores compute at once, and what the computations
-// hold in memory stays below Workers times 64 MiB (or the memory of one hash of the preferred cost, if that is more);
-// a hash that needs more than all of that is computed alone. After some seconds without a computation that memory is
-// given back to the operating system.
+// Hasher computes and verifies password hashes. It uses at most Workers cores at once, and at most Workers times 64 MiB of
+// memory (or the memory of one hash of the preferred cost, if that is more); a hash that needs more than that is computed
+// alone. After some seconds without a computation the memory is returned to the operating system.
 type Hasher struct {
 	cfg     Config
 	pool    *semaphore.Weighted
@@ -55,7 +54,7 @@ type Hasher struct {
 	idle    *time.Timer
 }
 
-// NewHasher makes a Hasher.
+// NewHasher returns a Hasher.
 func NewHasher(cfg Config) *Hasher {
 	if cfg.Argon2 == (Argon2{}) {
 		cfg.Argon2 = DefaultArgon2
@@ -74,10 +73,10 @@ func NewHasher(cfg Config) *Hasher {
 	}
 }
 
-// Preferred is the cost of new hashes.
+// Preferred returns the cost of new hashes.
 func (h *Hasher) Preferred() Cost { return h.cfg.Argon2.cost() }
 
-// Hash gives the PHC string of a password, with a salt of its own. Errors: ErrOverload, ctx's.
+// Hash returns the PHC string of a password, with a random salt. Errors: ErrOverload, ctx's.
 func (h *Hasher) Hash(ctx context.Context, password storage.Secret) (string, error) {
 	if err := h.acquire(ctx, h.Preferred()); err != nil {
 		return "", err
@@ -86,7 +85,7 @@ func (h *Hasher) Hash(ctx context.Context, password storage.Secret) (string, err
 	return h.hash(password)
 }
 
-// TryHash is Hash when a worker is free and nobody waits, else false at once.
+// TryHash is Hash if a worker is free and no caller waits; otherwise it returns false at once.
 func (h *Hasher) TryHash(password storage.Secret) (string, bool) {
 	if !h.pool.TryAcquire(h.weight(h.Preferred())) {
 		return "", false
@@ -106,13 +105,12 @@ func (h *Hasher) hash(password storage.Secret) (string, error) {
 	return fresh.phc(), err
 }
 
-// Verify tells whether encoded is a hash of the password, and whether it should be replaced by one of Hash: when
-// algorithm or parameters are not the preferred ones. Also when they are more expensive: then the operator has lowered
-// them, and means it; the memory of a login is what the configuration says, and accounts of unequal cost can be told
-// apart by the time they take.
+// Verify reports whether encoded is a hash of the password, and whether it should be replaced by one of Hash, because its
+// algorithm or parameters are not the preferred ones. This includes more expensive parameters: the operator has lowered the
+// cost on purpose, and accounts with different costs could be distinguished by the time of a login.
 //
-// A string that can't verify is worth one computation of the preferred cost and false.
-// Errors: ErrOverload, ctx's. Then nothing was computed.
+// For a string that can't verify it does one computation of the preferred cost and returns false.
+// With an error (ErrOverload, ctx's) it has computed nothing.
 func (h *Hasher) Verify(ctx context.Context, password storage.Secret, encoded string) (ok, needsRehash bool, err error) {
 	parsed, err := parse(encoded)
 	if err != nil || parsed.Algorithm == unusable {
@@ -122,13 +120,13 @@ func (h *Hasher) Verify(ctx context.Context, password storage.Secret, encoded st
 	return ok, ok && (parsed.Cost != h.Preferred() || len(parsed.salt) < 16 || len(parsed.tag) < 32), err
 }
 
-// Burn does the work of Verify with a hash of the given cost that nothing matches.
+// Burn does the work of Verify with a hash of the given cost that no password matches.
 func (h *Hasher) Burn(ctx context.Context, password storage.Secret, cost Cost) error {
 	_, _, err := h.compare(ctx, password, decoy(cost))
 	return err
 }
 
-// Measure does the work of Verify and says how long it took, without the wait for a worker.
+// Measure does the work of Verify and returns how long it took, without the wait for a worker.
 func (h *Hasher) Measure(ctx context.Context, cost Cost) (time.Duration, error) {
 	_, took, err := h.compare(ctx, "measured", decoy(cost))
 	return took, err
@@ -155,13 +153,13 @@ func (h *Hasher) observe(cost Cost, took time.Duration) {
 	}
 }
 
-// weight is how many slots a computation takes: its cores or its share of the memory, whichever is more.
+// weight returns how many slots a computation takes: its cores or its share of the memory, whichever is more.
 func (h *Hasher) weight(c Cost) int64 {
 	slots := max(c.lanes(), (c.memory()+h.perSlot-1)/h.perSlot, 1)
 	return int64(min(slots, h.cfg.Workers))
 }
 
-// acquire waits for its turn, first come first served.
+// acquire waits for slots, in the order of calls.
 func (h *Hasher) acquire(ctx context.Context, c Cost) error {
 	if err := ctx.Err(); err != nil {
 		return err

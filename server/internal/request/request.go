@@ -1,5 +1,4 @@
-// Package request carries what every layer may want to know of the HTTP request it works for: its id, where it came
-// from, and its log event.
+// Package request carries the request id, the client's address and the log event of an HTTP request in its context.
 package request
 
 import (
@@ -12,27 +11,27 @@ import (
 
 // Info is the request that a context belongs to.
 type Info struct {
-	// ID is the request id, as the response's X-Request-Id header has it.
+	// ID is the request id, as in the response's X-Request-Id header.
 	ID string
-	// Address is the client's, as the trusted proxies tell it.
+	// Address is the client's address, as reported by trusted proxies.
 	Address netip.Addr
-	// UserAgent is what the client calls itself: bounded, and text that every database takes.
+	// UserAgent is the header of that name, of limited length and valid as text in every database.
 	UserAgent string
-	// Event is the one log event of the request, filled along the way.
+	// Event is the log event of the request, to which each layer adds attributes.
 	Event *Event
 }
 
 // AddressText returns the client's address; empty if it is not known.
 func (i *Info) AddressText() string {
 	if !i.Address.IsValid() {
-		return "" // Addr.String would say "invalid IP"
+		return "" // Addr.String would return "invalid IP"
 	}
 	return i.Address.String()
 }
 
-// Place is the network that one customer of a provider has: the address itself for IPv4, its /64 for IPv6. It is what limits
-// count by; empty and false when the address is not known.
-func (i *Info) Place() (string, bool) {
+// Network returns the network that limits count the client under: its IPv4 address, or the /64 of its IPv6 address. It returns
+// false if the address is unknown.
+func (i *Info) Network() (string, bool) {
 	if !i.Address.IsValid() {
 		return "", false
 	}
@@ -46,12 +45,12 @@ func (i *Info) Place() (string, bool) {
 
 type key struct{}
 
-// With gives a context that belongs to the request.
+// With returns a context that carries the request.
 func With(ctx context.Context, info *Info) context.Context {
 	return context.WithValue(ctx, key{}, info)
 }
 
-// From gives the request of the context; an empty one when there is none.
+// From returns the request of the context, or an empty one if there is none.
 func From(ctx context.Context) *Info {
 	if info, ok := ctx.Value(key{}).(*Info); ok {
 		return info
@@ -59,13 +58,13 @@ func From(ctx context.Context) *Info {
 	return &Info{}
 }
 
-// Event collects the attributes of one request's log line. A nil Event takes and drops them.
+// Event collects the attributes of a request's log event. A nil Event discards them.
 type Event struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 }
 
-// Add adds attributes; snake_case keys, never a secret. A key that is there already gets the new value.
+// Add adds attributes. Keys are in snake_case, and values must not be secret. An existing key gets the new value.
 func (e *Event) Add(attrs ...slog.Attr) {
 	if e == nil {
 		return
@@ -82,7 +81,7 @@ func (e *Event) Add(attrs ...slog.Attr) {
 	}
 }
 
-// Attrs gives what was collected.
+// Attrs returns the collected attributes.
 func (e *Event) Attrs() []slog.Attr {
 	if e == nil {
 		return nil

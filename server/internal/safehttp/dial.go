@@ -26,7 +26,7 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// dialer connects to addresses that a URL may lead to.
+// dialer connects to addresses that are allowed.
 type dialer struct {
 	resolver Resolver
 	guard    *ssrf.Guardian
@@ -51,8 +51,8 @@ func newDialer(resolver Resolver, allow []netip.Prefix, own []netip.AddrPort, ti
 	}
 }
 
-// dial resolves the host once and connects to the first of its addresses that may be reached and can be. Addresses that may not
-// be reached are passed over: where DNS64 makes up NAT64 addresses beside the real ones, every name has some.
+// dial resolves the host once and connects to the first of its allowed addresses that accepts a connection. It skips addresses
+// that are not allowed: with DNS64 every name has NAT64 addresses beside the real ones.
 func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -71,7 +71,7 @@ func (d *dialer) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	}
 	var safe []netip.AddrPort
 	for _, addr := range addrs {
-		to := netip.AddrPortFrom(addr.Unmap(), uint16(number)) // resolvers give IPv4 addresses in either form
+		to := netip.AddrPortFrom(addr.Unmap(), uint16(number)) // resolvers return IPv4 addresses in either form
 		if vetErr := d.vet(to); vetErr != nil {
 			err = fmt.Errorf("%s: %w", to, vetErr)
 		} else if len(safe) < maxAddresses {
@@ -94,7 +94,7 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	return d.resolver.LookupNetIP(ctx, "ip", host)
 }
 
-// connect tries the addresses in turn, each for its share of the time.
+// connect tries the addresses in turn, each with an equal share of the time.
 func (d *dialer) connect(ctx context.Context, to []netip.AddrPort) (conn net.Conn, err error) {
 	for _, addr := range to {
 		nd := net.Dialer{Control: d.control, Timeout: d.timeout / time.Duration(len(to))}
@@ -105,7 +105,7 @@ func (d *dialer) connect(ctx context.Context, to []netip.AddrPort) (conn net.Con
 	return nil, err
 }
 
-// control looks at the address once more just before the socket connects: the last word, whatever came before.
+// control checks the address again immediately before the socket connects.
 func (d *dialer) control(network, address string, raw syscall.RawConn) error {
 	if err := d.guard.Safe(network, address, raw); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (d *dialer) control(network, address string, raw syscall.RawConn) error {
 	return d.vet(to)
 }
 
-// vet says why an address must not be reached.
+// vet returns an error if an address is not allowed.
 func (d *dialer) vet(to netip.AddrPort) error {
 	if err := d.guard.SafeAddr(to.Addr()); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (d *dialer) vet(to netip.AddrPort) error {
 	return d.checkOwn(to)
 }
 
-// checkOwn refuses what is this server, or beside it on the same machine, also where its addresses are public ones.
+// checkOwn returns an error for addresses of this server and this machine, even if they are public.
 func (d *dialer) checkOwn(to netip.AddrPort) error {
 	local, err := isLocal(to.Addr())
 	if err != nil {
@@ -150,7 +150,7 @@ func (d *dialer) checkOwn(to netip.AddrPort) error {
 	return errOwn
 }
 
-// isLocal reports whether an address is one of this machine's.
+// isLocal reports whether an address belongs to this machine.
 func isLocal(addr netip.Addr) (bool, error) {
 	if addr.IsLoopback() || addr.IsUnspecified() {
 		return true, nil

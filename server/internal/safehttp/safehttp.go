@@ -23,8 +23,8 @@ import (
 	"latchkey/internal/span"
 )
 
-// ErrFetch is the one error of this package: whether a host is not there, refuses, answers something else or must not be
-// reached is for the log, and for nobody who named the URL.
+// ErrFetch is the only error of this package. The cause is logged, but must not be revealed to the client that supplied the
+// URL.
 var ErrFetch = errors.New("the URL could not be fetched")
 
 // Defaults of a Config.
@@ -39,43 +39,43 @@ const (
 	defaultMaxBytes = 64 << 10
 )
 
-// Config is what a Client is made of.
+// Config configures a Client.
 type Config struct {
-	// Allow are networks that would be refused but that URLs of the operator's own clients may lead to: [Options.Trusted].
+	// Allow are networks that are otherwise refused, but allowed with [Options.Trusted].
 	Allow []netip.Prefix
-	// Own are the server's own listeners, which nothing leads to; an unspecified address stands for all of the machine's.
+	// Own are the server's own listeners, which are always refused; an unspecified address stands for all of the machine's.
 	Own []netip.AddrPort
-	// Timeout is for a whole request; zero means DefaultTimeout.
+	// Timeout limits a whole request; zero means DefaultTimeout.
 	Timeout time.Duration
-	// MaxConcurrent is how many requests are under way at once, of trusted URLs and of others each; zero means
-	// DefaultMaxConcurrent. Who comes later waits, within its timeout.
+	// MaxConcurrent limits the concurrent requests to trusted URLs, and separately to others; zero means
+	// DefaultMaxConcurrent. Further requests wait, within their timeout.
 	MaxConcurrent int
-	// Logger gets the causes of failures; nil = nobody does.
+	// Logger logs the causes of failures; nil means they are not logged.
 	Logger *slog.Logger
 
-	// TestAllow are networks that every URL may lead to. It is for tests, whose servers are on loopback.
+	// TestAllow are networks that are allowed for every URL, for tests with servers on loopback addresses.
 	TestAllow []netip.Prefix
-	// Resolver finds addresses; nil means the machine's.
+	// Resolver resolves names; nil means the machine's resolver.
 	Resolver Resolver
-	// Roots are the certificate authorities that count; nil means the machine's.
+	// Roots are the trusted certificate authorities; nil means the machine's.
 	Roots *x509.CertPool
 }
 
 // Client makes requests. It is safe for concurrent use.
 type Client struct {
-	timeout  time.Duration
-	logger   *slog.Logger
-	trusted  *lane
-	stranger *lane
+	timeout   time.Duration
+	logger    *slog.Logger
+	trusted   *lane
+	untrusted *lane
 }
 
-// lane is a way out: what it may reach, and how many are on it.
+// lane is an HTTP client with its slots for concurrent requests.
 type lane struct {
 	http  *http.Client
 	slots chan struct{}
 }
 
-// New makes a Client.
+// New returns a Client.
 func New(cfg Config) *Client {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = DefaultTimeout
@@ -91,8 +91,8 @@ func New(cfg Config) *Client {
 	}
 	return &Client{
 		timeout: cfg.Timeout, logger: cfg.Logger,
-		trusted:  newLane(&cfg, slices.Concat(cfg.TestAllow, cfg.Allow)),
-		stranger: newLane(&cfg, cfg.TestAllow),
+		trusted:   newLane(&cfg, slices.Concat(cfg.TestAllow, cfg.Allow)),
+		untrusted: newLane(&cfg, cfg.TestAllow),
 	}
 }
 
@@ -103,33 +103,33 @@ func newLane(cfg *Config, allow []netip.Prefix) *lane {
 		http: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
-				Proxy:                  nil, // a proxy would resolve the name once more, out of our sight
+				Proxy:                  nil, // a proxy would resolve the name again, without our checks
 				DialContext:            d.dial,
 				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.Roots},
-				DisableKeepAlives:      true, // each request vets its own connection
-				DisableCompression:     true, // what is not unpacked is no bomb
+				DisableKeepAlives:      true, // each request checks its own connection
+				DisableCompression:     true, // avoids decompression bombs
 				MaxResponseHeaderBytes: maxHeaderBytes,
-				TLSHandshakeTimeout:    cfg.Timeout, // the transport goes on connecting for nobody
+				TLSHandshakeTimeout:    cfg.Timeout, // otherwise the transport would continue after the request has ended
 			},
 		},
 	}
 }
 
-// Options say what a request is for.
+// Options are the options of a request.
 type Options struct {
-	// Trusted: the URL is of a client that the operator added, so it may lead to the networks of Config.Allow.
+	// Trusted means that the operator added the client with this URL, so that Config.Allow applies.
 	Trusted bool
-	// AllowHTTP lets http URLs through.
+	// AllowHTTP permits http URLs.
 	AllowHTTP bool
 	// Accept is the header of that name; empty means the ContentTypes.
 	Accept string
-	// ContentTypes are the media types that count, in lower case; "+json" stands for every one that ends so. None means all do.
+	// ContentTypes are the accepted media types, in lower case; "+json" matches every type with this suffix. Empty means all.
 	ContentTypes []string
-	// MaxBytes is the most that a body may have; zero means 64 KiB.
+	// MaxBytes is the maximum size of a body; zero means 64 KiB.
 	MaxBytes int64
 }
 
-// Response is what a GET brought.
+// Response is the response to a GET request.
 type Response struct {
 	// Status is 200: everything else is an error.
 	Status int
@@ -141,8 +141,8 @@ type Response struct {
 
 // Get fetches a URL. The error is ErrFetch.
 //
-// A failure of a URL that is not trusted is told when Config.Timeout is over and no sooner, whatever it was: the time must not
-// tell a closed port from an absent host, or a page that is there from one that is not. Callers remember failures.
+// If the URL is not trusted, a failure is returned only after Config.Timeout, so that its time does not reveal whether a port is
+// closed, a host is absent or a page does not exist. Callers should cache failures.
 func (c *Client) Get(ctx context.Context, rawURL string, o Options) (*Response, error) {
 	over := time.NewTimer(c.timeout)
 	defer over.Stop()
@@ -160,8 +160,8 @@ func (c *Client) Get(ctx context.Context, rawURL string, o Options) (*Response, 
 	return nil, ErrFetch
 }
 
-// PostForm sends a form to a URL and gives the status of the answer, whose body nobody reads. The error is ErrFetch: there was no
-// answer. Nobody outside waits for it, so a failure is told at once.
+// PostForm sends a form to a URL and returns the status of the response; its body is not read. The error is ErrFetch if there was
+// no response. Clients cannot observe when it fails, so it fails at once.
 func (c *Client) PostForm(ctx context.Context, rawURL string, form url.Values, o Options) (status int, err error) {
 	res, done, err := c.do(ctx, http.MethodPost, rawURL, strings.NewReader(form.Encode()), o)
 	if err != nil {
@@ -192,9 +192,9 @@ func (c *Client) get(ctx context.Context, rawURL string, o Options) (*Response, 
 	return &Response{Status: res.StatusCode, ContentType: kind, Header: res.Header, Body: body}, nil
 }
 
-// do sends a request and waits for the headers of the answer. done ends it.
+// do sends a request and waits for the headers of the response. done ends it.
 //
-// It has nine tenths of the time, so that a failure by time-out, too, is told when the time is over and not a moment later.
+// It uses nine tenths of the timeout, so that get can return timeouts, like other failures, exactly when the time is over.
 func (c *Client) do(ctx context.Context, method, rawURL string, body io.Reader, o Options) (res *http.Response, done func(), err error) {
 	u, err := parseURL(rawURL, o.AllowHTTP)
 	if err != nil {
@@ -206,7 +206,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, body io.Reader, 
 			cancel()
 		}
 	}()
-	l := c.stranger
+	l := c.untrusted
 	if o.Trusted {
 		l = c.trusted
 	}
@@ -226,7 +226,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, body io.Reader, 
 		return nil, nil, err
 	}
 	setHeaders(req.Header, body != nil, o)
-	// The span knows the host alone, and the host does not learn of the trace: there is no traceparent header.
+	// The span only has the host, and no traceparent header is sent.
 	_, traced := span.Start(ctx, method, attribute.String("server.address", u.Hostname()))
 	if res, err = l.http.Do(req); err != nil {
 		span.Fail(traced)
@@ -257,7 +257,7 @@ func setHeaders(h http.Header, form bool, o Options) {
 	}
 }
 
-// isSuffix reports whether a content type stands for those of a structured syntax (RFC 6838 §4.2.8).
+// isSuffix reports whether a content type is a structured syntax suffix (RFC 6838 §4.2.8).
 func isSuffix(kind string) bool { return strings.HasPrefix(kind, "+") }
 
 func contentType(h http.Header, allowed []string) (string, error) {
@@ -278,39 +278,39 @@ func readBody(res *http.Response, o Options) ([]byte, error) {
 	if coding := res.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, fmt.Errorf("content encoding %q", coding)
 	}
-	most := o.MaxBytes
-	if most <= 0 {
-		most = defaultMaxBytes
+	maxBytes := o.MaxBytes
+	if maxBytes <= 0 {
+		maxBytes = defaultMaxBytes
 	}
-	if res.ContentLength > most {
+	if res.ContentLength > maxBytes {
 		return nil, fmt.Errorf("a body of %d bytes", res.ContentLength)
 	}
 	var body bytes.Buffer
-	if _, err := io.Copy(&body, io.LimitReader(res.Body, most+1)); err != nil {
+	if _, err := io.Copy(&body, io.LimitReader(res.Body, maxBytes+1)); err != nil {
 		return nil, fmt.Errorf("read body: %w", err)
 	}
-	if int64(body.Len()) > most {
-		return nil, fmt.Errorf("a body of more than %d bytes", most)
+	if int64(body.Len()) > maxBytes {
+		return nil, fmt.Errorf("a body of more than %d bytes", maxBytes)
 	}
 	return body.Bytes(), nil
 }
 
-// log tells the operator what callers must not know. It is the one place that has the cause, so it does not leave it to them.
+// log logs the cause of a failure, which callers do not get.
 func (c *Client) log(ctx context.Context, rawURL string, o Options, err error) {
 	var inner *url.Error
 	if errors.As(err, &inner) {
-		err = inner.Err // the outer one says the URL once more
+		err = inner.Err // the outer error repeats the URL
 	}
 	c.logger.InfoContext(ctx, "an outbound request failed",
 		slog.String("url", shorten(rawURL)), slog.Bool("trusted", o.Trusted), slog.String("cause", err.Error()))
 }
 
-// shorten keeps the log readable, and out of it what may be secret in a query.
+// shorten returns a URL for the log, without its query, which may hold secrets.
 func shorten(rawURL string) string {
-	const most = 200
+	const maxLength = 200
 	rawURL, _, _ = strings.Cut(rawURL, "?")
-	if len(rawURL) > most {
-		return rawURL[:most] + "…"
+	if len(rawURL) > maxLength {
+		return rawURL[:maxLength] + "…"
 	}
 	return rawURL
 }

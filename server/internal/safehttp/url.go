@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// maxURL bounds a URL, in bytes.
+// maxURL is the maximum length of a URL, in bytes.
 const maxURL = 2048
 
-// parseURL reads a URL that may be fetched. Whether its address may be dialled shows when it is.
+// parseURL parses a URL and checks everything except its addresses, which the dialer checks.
 func parseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	if len(raw) > maxURL {
 		return nil, errors.New("the URL is too long")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, errors.New("not a URL") // the parser's words would repeat it
+		return nil, errors.New("not a URL") // the parser's error would repeat it
 	}
 	switch {
 	case u.Scheme != "https" && (u.Scheme != "http" || !allowHTTP):
@@ -36,8 +36,8 @@ func parseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	return u, checkPort(u)
 }
 
-// checkHost lets through names and the usual notations of addresses. What else may stand for an address differs from one
-// resolver to the next: 127.1, 2130706433, 0x7f.1, 017700000001.
+// checkHost accepts names and the usual notations of addresses. Resolvers differ in which other notations they take for
+// addresses: 127.1, 2130706433, 0x7f.1, 017700000001.
 func checkHost(u *url.URL) error {
 	host := u.Hostname()
 	if strings.HasPrefix(u.Host, "[") {
@@ -64,7 +64,7 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// endsInNumber is the question of the same name of the URL standard (WHATWG), section 3.5: what ends in a number is an address.
+// endsInNumber is the "ends in a number checker" of the URL standard (WHATWG), section 3.5: such a host is an address.
 func endsInNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
@@ -74,13 +74,13 @@ func endsInNumber(host string) bool {
 	return strings.Trim(last, "0123456789") == ""
 }
 
-// blockedPorts are those from 1024 on that the Fetch standard blocks (section 2.9): what listens there speaks something else, and
-// could take a request for it.
+// blockedPorts are the ports from 1024 on that the Fetch standard blocks (section 2.9): their services speak other protocols, and
+// might misinterpret a request.
 var blockedPorts = [...]uint16{
 	1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 }
 
-// checkPort keeps to ports where a web server may be: below 1024, other services are.
+// checkPort accepts ports of web servers; other ports below 1024 belong to other services.
 func checkPort(u *url.URL) error {
 	if u.Port() == "" {
 		if strings.HasSuffix(u.Host, ":") {
