@@ -21,6 +21,9 @@ type Options struct {
 	Strict bool
 	// Unique refuses an object with a key that comes twice, which Python allows.
 	Unique bool
+	// Only, unless it is nil, selects the members of the outermost object that Decode returns. Of everything else it checks the
+	// syntax and keeps nothing, whatever the text's size.
+	Only func(key string) bool
 }
 
 // Error is what Python raises for text that is no JSON: its message is that of str(exception).
@@ -175,7 +178,9 @@ func (d *decoder) object(i, depth int) (Value, int, error) {
 		if _, twice := dict.Get(key); twice && d.options.Unique {
 			return nil, 0, &Error{Message: "Duplicate key"}
 		}
-		dict.Set(key, v)
+		if d.options.Only == nil || depth == 1 && d.options.Only(key) {
+			dict.Set(key, v)
+		}
 		i = d.space(end)
 		if d.is(i, '}') {
 			return dict, i + 1, nil
@@ -198,7 +203,9 @@ func (d *decoder) array(i, depth int) (Value, int, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		list = append(list, v)
+		if d.options.Only == nil {
+			list = append(list, v)
+		}
 		i = d.space(end)
 		if d.is(i, ']') {
 			return list, i + 1, nil

@@ -3,7 +3,10 @@ package pyjson
 import "unicode/utf8"
 
 // Append writes v as json.dumps(v, separators=(",", ":")) does: ASCII only, keys in their order, NaN as NaN.
-func Append(dst []byte, v Value) []byte {
+func Append(dst []byte, v Value) []byte { return AppendFunc(dst, v, AppendString) }
+
+// AppendFunc is Append with another function that writes the strings.
+func AppendFunc(dst []byte, v Value, appendString func([]byte, string) []byte) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...)
@@ -17,14 +20,14 @@ func Append(dst []byte, v Value) []byte {
 	case Float:
 		return appendFloat(dst, v)
 	case string:
-		return AppendString(dst, v)
+		return appendString(dst, v)
 	case List:
 		dst = append(dst, '[')
 		for i, item := range v {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = Append(dst, item)
+			dst = AppendFunc(dst, item, appendString)
 		}
 		return append(dst, ']')
 	case *Dict:
@@ -33,8 +36,8 @@ func Append(dst []byte, v Value) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(AppendString(dst, m.Key), ':')
-			dst = Append(dst, m.Value)
+			dst = append(appendString(dst, m.Key), ':')
+			dst = AppendFunc(dst, m.Value, appendString)
 		}
 		return append(dst, '}')
 	}
