@@ -51,9 +51,7 @@ func (h *Handlers) inCookie(path string) route.Handler {
 		if err := h.cookie.check(r); err != nil {
 			return err
 		}
-		view := newView(h.cookie.open(w, r))
-		view.Bodies = h.bodies
-		return view.Handle(w, r)
+		return newView(h.cookie.open(w, r)).Handle(w, r)
 	}
 }
 

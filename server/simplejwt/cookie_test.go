@@ -129,7 +129,7 @@ func TestTheBodyComesBeforeTheCookie(t *testing.T) {
 		{"no object", "application/json", `[]`, 400, `{"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]}`},
 		{"not JSON", "application/json", `{`, 400, `{"detail": "JSON parse error - Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"}`},
 		{"another type", "text/plain", `x`, 415, `{"detail": "Unsupported media type \"text/plain\" in request."}`},
-		{"too large", "application/json", `{"x": "` + strings.Repeat("x", 4<<20) + `"}`, 400, "-"},
+		{"too large", "application/json", `{"x": "` + strings.Repeat("x", 64<<10) + `"}`, 413, `{"detail": "The request body is too large."}`},
 		{"bad token", "application/json", `{"refresh": "x"}`, 401, `{"detail": "Token is invalid or expired", "code": "token_not_valid"}`},
 	} {
 		for _, path := range []string{simplejwt.RefreshPath, simplejwt.BlacklistPath} {
@@ -145,7 +145,7 @@ func TestTheBodyComesBeforeTheCookie(t *testing.T) {
 				t.Errorf("%s: %s: %d %s", path, c.name, a.Status, a.Body)
 				continue
 			}
-			if c.want != "" && c.want != "-" {
+			if c.want != "" {
 				a.ExpectBody(c.want)
 			}
 			// What is refused here is not what the cookie holds.

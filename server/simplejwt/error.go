@@ -88,7 +88,7 @@ func (h *Handlers) RenderError(w http.ResponseWriter, r *http.Request, err error
 		w.Header().Set(ReasonHeader, string(refusal.Reason))
 		request.From(r.Context()).Event.Add(slog.String("reason", string(refusal.Reason)))
 	}
-	drf.WriteException(w, r, exception(err), realm)
+	drf.WriteException(w, err, exception(err), realm)
 }
 
 // exception gives what the class of the route refuses a body too.

@@ -42,7 +42,6 @@ type Handlers struct {
 	compat        codec.Compat
 	keepLastLogin bool
 	sliding       bool
-	bodies        *drf.Bodies
 	cookie        *cookie // nil: tokens travel in the bodies
 	sunset        time.Time
 }
@@ -50,7 +49,7 @@ type Handlers struct {
 // New makes the handlers.
 func New(c Config) *Handlers {
 	return &Handlers{
-		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding, bodies: drf.NewBodies(),
+		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
 		cookie: newCookie(c.Cookie), sunset: c.Sunset,
 	}
 }
@@ -60,9 +59,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	for path, view := range h.withSliding(map[string]*drf.View{
 		ObtainPath: h.obtain(nil), RefreshPath: h.refresh(nil), VerifyPath: h.verify(), BlacklistPath: h.blacklist(nil),
 	}) {
-		view.Bodies = h.bodies
-		// The views cap the body themselves: the framework reads megabytes.
-		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried(), route.MaxBody(-1)}
+		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried()}
 		handle := view.Handle
 		if inCookie := h.inCookie(path); inCookie != nil {
 			handle, options = inCookie, append(options, route.Credentials(h.cookie.origins...))

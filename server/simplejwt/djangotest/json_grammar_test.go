@@ -159,7 +159,8 @@ func (g *grammar) encoding() *scenario {
 		return one("mark", post(path, pick(g.Rand, "\ufeff", "\xef\xbb", "\xff\xfe", "\xfe\xff", "\ufeff\ufeff")+text))
 	case 3: // latin-1 bytes in one of two charsets
 		body := strings.Replace(text, "a", pick(g.Rand, "\xe9", "\xeb\xfc", "\x80"), 1)
-		return one("latin-1", g.typed(path, body, pick(g.Rand, "", "; charset=latin-1", "; charset=utf-8", "; charset=ascii", "; charset=cp1252")))
+		charset := pick(g.Rand, "", "; charset=latin-1", "; charset=utf-8", "; charset=ascii", "; charset=cp1252")
+		return one("latin-1 bytes"+charset, g.typed(path, body, charset))
 	}
 	// A broken sequence anywhere.
 	at := g.IntN(len(text) + 1)

@@ -2,46 +2,58 @@ package drf
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding/charmap"
 )
 
-// lookupCodec finds the codec of a charset parameter. known is false for a name that means nothing to Python either,
-// which the framework ignores; c is nil for one that only Python knows.
-func lookupCodec(charset string) (c codec, known bool) {
-	switch name := normalize(charset); name {
-	case "utf8", "u8", "utf", "utf8ucs2", "utf8ucs4", "cp65001":
-		return utf8Codec{}, true
-	case "utf8sig":
-		return utf8SigCodec{}, true
-	case "ascii", "646", "ansix341968", "ansix341986", "cp367", "csascii", "ibm367", "iso646us", "iso646irv1991", "isoir6",
-		"us", "usascii":
-		return asciiCodec{}, true
-	case "latin1", "8859", "cp819", "csisolatin1", "ibm819", "iso8859", "iso88591", "iso885911987", "isoir100", "l1", "latin":
-		return charmapCodec{"latin-1", func(b byte) rune { return rune(b) }}, true
-	case "utf16", "u16":
-		return markedCodec{utf16Codec{binary.LittleEndian}, utf16Codec{binary.BigEndian}, "UTF-16", 2}, true
-	case "utf16le", "unicodelittleunmarked":
-		return utf16Codec{binary.LittleEndian}, true
-	case "utf16be", "unicodebigunmarked":
-		return utf16Codec{binary.BigEndian}, true
-	case "utf32", "u32":
-		return markedCodec{utf32Codec{binary.LittleEndian}, utf32Codec{binary.BigEndian}, "UTF-32", 4}, true
-	case "utf32le":
-		return utf32Codec{binary.LittleEndian}, true
-	case "utf32be":
-		return utf32Codec{binary.BigEndian}, true
-	default:
-		if m := singleByte(name); m != nil {
-			return charmapCodec{"charmap", definedIn(m)}, true
-		}
-		return nil, strings.Contains(othersOfPython, " "+name+" ")
-	}
+// codec decodes bytes as one of Python's text codecs does.
+type codec struct {
+	// name is the one in Python's error messages.
+	name string
+	// next decodes the first character of b, which isn't empty. If there is none it returns the reason, and in size how many bytes
+	// Python replaces by one U+FFFD.
+	next func(b []byte) (r rune, size int, reason string)
+	// signed: the text may begin with a byte order mark (Python's utf-8-sig).
+	signed bool
+	// marked: a byte order mark selects the byte order (UTF-16).
+	marked bool
 }
 
-// normalize makes the spellings of a name equal that Python takes for one.
+var (
+	utf8Codec    = codec{name: "utf-8", next: nextUTF8}
+	asciiCodec   = codec{name: "ascii", next: nextASCII}
+	latin1Codec  = codec{name: "latin-1", next: func(b []byte) (rune, int, string) { return rune(b[0]), 1, "" }}
+	utf16LECodec = codec{name: "utf-16-le", next: nextUTF16(binary.LittleEndian)}
+	utf16BECodec = codec{name: "utf-16-be", next: nextUTF16(binary.BigEndian)}
+)
+
+// charsetCodec returns the codec of a charset parameter, by Python's names for it. Django ignores a charset that it doesn't know,
+// so any other is read as UTF-8 (docs/divergences.md).
+func charsetCodec(charset string) codec {
+	c := utf8Codec
+	switch normalize(charset) {
+	case "utf8sig":
+		c.signed = true
+	case "ascii", "646", "ansix341968", "ansix341986", "cp367", "csascii", "ibm367", "iso646us", "iso646irv1991", "isoir6",
+		"us", "usascii":
+		c = asciiCodec
+	case "latin1", "8859", "cp819", "csisolatin1", "ibm819", "iso8859", "iso88591", "iso885911987", "isoir100", "l1", "latin":
+		c = latin1Codec
+	case "utf16", "u16":
+		c = utf16LECodec // without a mark: the byte order of the machines that Python runs on
+		c.marked = true
+	case "utf16le", "unicodelittleunmarked":
+		c = utf16LECodec
+	case "utf16be", "unicodebigunmarked":
+		c = utf16BECodec
+	}
+	return c
+}
+
+// normalize makes the spellings that Python accepts for one name equal.
 func normalize(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -54,93 +66,133 @@ func normalize(name string) string {
 	}, name)
 }
 
-// singleByte are the alphabets that are likely to be met.
-func singleByte(name string) *charmap.Charmap {
-	switch name {
-	case "iso88592", "iso885921987", "isoir101", "csisolatin2", "latin2", "l2":
-		return charmap.ISO8859_2
-	case "iso88593", "latin3", "l3":
-		return charmap.ISO8859_3
-	case "iso88594", "latin4", "l4":
-		return charmap.ISO8859_4
-	case "iso88595", "cyrillic":
-		return charmap.ISO8859_5
-	case "iso88596", "arabic":
-		return charmap.ISO8859_6
-	case "iso88597", "greek", "greek8":
-		return charmap.ISO8859_7
-	case "iso88598", "hebrew":
-		return charmap.ISO8859_8
-	case "iso88599", "latin5", "l5":
-		return charmap.ISO8859_9
-	case "iso885910", "latin6", "l6":
-		return charmap.ISO8859_10
-	case "iso885913", "latin7", "l7":
-		return charmap.ISO8859_13
-	case "iso885914", "latin8", "l8":
-		return charmap.ISO8859_14
-	case "iso885915", "latin9", "l9":
-		return charmap.ISO8859_15
-	case "iso885916", "latin10", "l10":
-		return charmap.ISO8859_16
-	case "cp1250", "1250", "windows1250":
-		return charmap.Windows1250
-	case "cp1251", "1251", "windows1251":
-		return charmap.Windows1251
-	case "cp1252", "1252", "windows1252":
-		return charmap.Windows1252
-	case "cp1253", "1253", "windows1253":
-		return charmap.Windows1253
-	case "cp1254", "1254", "windows1254":
-		return charmap.Windows1254
-	case "cp1255", "1255", "windows1255":
-		return charmap.Windows1255
-	case "cp1256", "1256", "windows1256":
-		return charmap.Windows1256
-	case "cp1257", "1257", "windows1257":
-		return charmap.Windows1257
-	case "cp1258", "1258", "windows1258":
-		return charmap.Windows1258
-	case "cp437", "437", "ibm437":
-		return charmap.CodePage437
-	case "cp850", "850", "ibm850":
-		return charmap.CodePage850
-	case "cp866", "866", "ibm866":
-		return charmap.CodePage866
-	case "koi8r", "cskoi8r":
-		return charmap.KOI8R
-	case "koi8u":
-		return charmap.KOI8U
-	case "macroman", "macintosh":
-		return charmap.Macintosh
-	}
-	return nil
+// strict returns bytes.decode(encoding) and reports whether it succeeds.
+func (c codec) strict(b []byte) (string, bool) {
+	c, b, pos := c.skipMark(b)
+	text, pos, _, _ := c.decode(nil, b, pos)
+	return string(text), pos == len(b)
 }
 
-// definedIn reads a byte of an alphabet. Python has the control characters of ISO 8859, which x/text leaves out, and leaves
-// the gaps of Windows' code pages open, which the web's tables fill with control characters.
-func definedIn(m *charmap.Charmap) func(byte) rune {
-	windows := strings.HasPrefix(m.String(), "Windows")
-	iso := strings.HasPrefix(m.String(), "ISO 8859")
-	return func(b byte) rune {
-		r := m.DecodeByte(b)
-		switch {
-		case windows && 0x80 <= r && r <= 0x9f:
-			return utf8.RuneError
-		case iso && 0x80 <= b && b <= 0x9f:
-			return rune(b)
+// replace returns bytes.decode(encoding, "replace").
+func (c codec) replace(b []byte) string {
+	c, b, pos := c.skipMark(b)
+	var text []byte
+	for {
+		var size int
+		text, pos, size, _ = c.decode(text, b, pos)
+		if pos == len(b) {
+			return string(text)
 		}
-		return r
+		text = utf8.AppendRune(text, utf8.RuneError)
+		pos += size
 	}
 }
 
-// othersOfPython are codecs of Python that nobody sends JSON or a form in. The names are normalized.
-const othersOfPython = " utf7 u7 base64 base64codec bz2 bz2codec hex hexcodec quopri quopricodec quotedprintable rot13 uu uucodec" +
-	" zip zlib zlibcodec unicodeescape rawunicodeescape punycode idna undefined charmap" +
-	" big5 big5tw csbig5 big5hkscs hkscs cp950 950 ms950 gbk 936 cp936 ms936 gb2312 chinese euccn gb23121980 gb18030 hz hzgb2312" +
-	" shiftjis csshiftjis sjis shiftjis2004 shiftjisx0213 cp932 932 ms932 mskanji eucjp ujis eucjis2004 eucjisx0213" +
-	" euckr korean ksc5601 cp949 949 ms949 uhc johab cp1361 ms1361" +
-	" iso2022jp csiso2022jp iso2022jp1 iso2022jp2 iso2022jp2004 iso2022jp3 iso2022jpext iso2022kr csiso2022kr" +
-	" cp037 cp1006 cp1026 cp1125 cp1140 cp273 cp424 cp500 cp720 cp737 cp775 cp852 cp855 cp856 cp857 cp858 cp860 cp861 cp862" +
-	" cp863 cp864 cp865 cp869 cp874 cp875 hproman8 iso885911 thai tis620 koi8t kz1048 palmos ptcp154" +
-	" macarabic maccroatian maccyrillic macfarsi macgreek maciceland maclatin2 macromanian macturkish "
+// stream returns what a Python StreamReader reads. It drops a character that is cut off at the end, and needs a byte order mark
+// for UTF-16. The error has the text of Python's.
+func (c codec) stream(b []byte) (string, error) {
+	inner, b, start := c.skipMark(b)
+	text, pos, size, reason := inner.decode(nil, b, start)
+	switch {
+	case pos < len(b) && reason != truncated && reason != endOfData:
+		return "", decodeError(inner.name, b[:pos+size], pos, reason)
+	case c.marked && start == 0 && pos >= 2:
+		return "", errors.New("UTF-16 stream does not start with BOM")
+	}
+	return string(text), nil
+}
+
+// skipMark returns the codec that a byte order mark selects, and where the text begins. Python counts the mark of UTF-16
+// in the positions of its errors, and not that of UTF-8.
+func (c codec) skipMark(b []byte) (inner codec, text []byte, start int) {
+	text = b
+	switch s := string(b[:min(len(b), 3)]); {
+	case c.signed && s == "\xef\xbb\xbf":
+		text = b[3:]
+	case c.marked && strings.HasPrefix(s, "\xff\xfe"):
+		return utf16LECodec, b, 2
+	case c.marked && strings.HasPrefix(s, "\xfe\xff"):
+		return utf16BECodec, b, 2
+	}
+	return c, text, 0
+}
+
+// decode appends the text of b from pos on to dst, up to the end or to the first bytes that aren't text. Then end is before these,
+// size is how many they are, and reason says what is wrong.
+func (c codec) decode(dst, b []byte, pos int) (text []byte, end, size int, reason string) {
+	if dst == nil {
+		dst = make([]byte, 0, len(b))
+	}
+	if c.name == utf8Codec.name && utf8.Valid(b[pos:]) {
+		return append(dst, b[pos:]...), len(b), 0, ""
+	}
+	for pos < len(b) {
+		r, size, reason := c.next(b[pos:])
+		if reason != "" {
+			return dst, pos, size, reason
+		}
+		dst = utf8.AppendRune(dst, r)
+		pos += size
+	}
+	return dst, pos, 0, ""
+}
+
+// decodeError has the text of a UnicodeDecodeError about the last bytes of b, from start on.
+func decodeError(name string, b []byte, start int, reason string) error {
+	if end := len(b) - 1; end > start {
+		return fmt.Errorf("'%s' codec can't decode bytes in position %d-%d: %s", name, start, end, reason)
+	}
+	return fmt.Errorf("'%s' codec can't decode byte 0x%02x in position %d: %s", name, b[start], start, reason)
+}
+
+// Reasons that say that the bytes end within a character.
+const (
+	endOfData = "unexpected end of data"
+	truncated = "truncated data"
+)
+
+func nextASCII(b []byte) (rune, int, string) {
+	if b[0] >= utf8.RuneSelf {
+		return 0, 1, "ordinal not in range(128)"
+	}
+	return rune(b[0]), 1, ""
+}
+
+func nextUTF8(b []byte) (rune, int, string) {
+	r, size := utf8.DecodeRune(b)
+	if r != utf8.RuneError || size > 1 {
+		return r, size, ""
+	}
+	if b[0] < 0xc2 || b[0] > 0xf4 {
+		return 0, 1, "invalid start byte"
+	}
+	// Unicode §3.9, maximal subparts: b holds a prefix of a character. It ends where no continuation makes it valid.
+	for size < len(b) && !utf8.FullRune(b[:size+1]) {
+		size++
+	}
+	if size == len(b) {
+		return 0, size, endOfData
+	}
+	return 0, size, "invalid continuation byte"
+}
+
+func nextUTF16(order binary.ByteOrder) func([]byte) (rune, int, string) {
+	return func(b []byte) (rune, int, string) {
+		if len(b) < 2 {
+			return 0, len(b), truncated
+		}
+		r := rune(order.Uint16(b))
+		switch {
+		case !utf16.IsSurrogate(r):
+			return r, 2, ""
+		case r >= 0xdc00:
+			return 0, 2, "illegal encoding"
+		case len(b) < 4:
+			return 0, len(b), endOfData
+		}
+		if r = utf16.DecodeRune(r, rune(order.Uint16(b[2:]))); r == utf8.RuneError {
+			return 0, 2, "illegal UTF-16 surrogate"
+		}
+		return r, 4, ""
+	}
+}

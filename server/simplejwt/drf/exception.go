@@ -25,7 +25,7 @@ func (e *Exception) Error() string {
 	if e.Cause != nil {
 		return fmt.Sprintf("%d: %v", e.Status, e.Cause)
 	}
-	return fmt.Sprintf("%d: %s", e.Status, appendJSON(nil, e.Body, 0, 0))
+	return fmt.Sprintf("%d: %s", e.Status, render(e.Body, 0))
 }
 
 func (e *Exception) Unwrap() error { return e.Cause }

@@ -2,6 +2,7 @@ package drf
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"strings"
 
@@ -13,13 +14,14 @@ const maxFields = 1000
 
 var errTooManyFields = errors.New("the number of parameters exceeds 1000")
 
-// parseForm is Django's QueryDict of an urlencoded form, of which the last value of each name counts.
+// parseForm is Django's QueryDict of an urlencoded form: the last value of each name. It differs from url.ParseQuery in
+// what it does with what is malformed, and in the charsets.
 func parseForm(body []byte, c codec) (*pyjson.Dict, error) {
 	if 1+bytes.Count(body, []byte("&")) > maxFields {
 		return nil, BadRequest(errTooManyFields)
 	}
-	text, ok := decodeStrict(c, body)
-	if !ok { // some user agents are misbehaving, says Django
+	text, ok := c.strict(body)
+	if !ok { // "some user agents are misbehaving", says Django
 		text = latin1(string(body))
 	}
 	form := &pyjson.Dict{}
@@ -33,8 +35,8 @@ func parseForm(body []byte, c codec) (*pyjson.Dict, error) {
 	return form, nil
 }
 
-// unquote is urllib.parse.unquote_plus: a percent sign that begins no escape stays, and what is escaped is decoded
-// run of ASCII by run of ASCII.
+// unquote is urllib.parse.unquote_plus. A percent sign that begins no escape stays. What is escaped is decoded one run of ASCII
+// after the other.
 func unquote(s string, c codec) string {
 	s = strings.ReplaceAll(s, "+", " ")
 	if !strings.Contains(s, "%") {
@@ -46,7 +48,7 @@ func unquote(s string, c codec) string {
 		for i < len(s) && s[i] < 0x80 {
 			i++
 		}
-		b.WriteString(decodeReplace(c, unescape(s[start:i])))
+		b.WriteString(c.replace(unescape([]byte(s[start:i]))))
 		start = i
 		for i < len(s) && s[i] >= 0x80 {
 			i++
@@ -56,31 +58,18 @@ func unquote(s string, c codec) string {
 	return b.String()
 }
 
-func unescape(s string) []byte {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			high, ok1 := hexDigit(s[i+1])
-			low, ok2 := hexDigit(s[i+2])
-			if ok1 && ok2 {
-				b = append(b, high<<4|low)
+// unescape replaces the percent escapes of b in place.
+func unescape(b []byte) []byte {
+	n := 0
+	for i := 0; i < len(b); i++ {
+		var c [1]byte
+		if b[n] = b[i]; b[i] == '%' && i+2 < len(b) {
+			if _, err := hex.Decode(c[:], b[i+1:i+3]); err == nil {
+				b[n] = c[0]
 				i += 2
-				continue
 			}
 		}
-		b = append(b, s[i])
+		n++
 	}
-	return b
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
+	return b[:n]
 }

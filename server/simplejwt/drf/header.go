@@ -1,11 +1,17 @@
 package drf
 
 import (
+	"errors"
 	"net/url"
 	"strings"
 
 	"latchkey/server/internal/pyjson"
 )
+
+// maxHeader is how long a header may be that is parsed: Django's MAX_HEADER_LENGTH.
+const maxHeader = 10_000
+
+var errHeaderTooLong = errors.New("a Content-Type or Accept header exceeds 10,000 bytes")
 
 // mediaType is a header like Content-Type: its main value in lower case, and its parameters.
 type mediaType struct {
@@ -15,46 +21,36 @@ type mediaType struct {
 
 type param struct{ name, value string }
 
-// parseMediaType is Django's parse_header_parameters, split as Django REST framework splits it. It refuses nothing.
+// parseMediaType is Django's parse_header_parameters, split as Django REST framework splits it. It accepts everything,
+// in one pass. mime.ParseMediaType would refuse much of what Django reads.
 func parseMediaType(header string) mediaType {
-	rest := ";" + header
-	var parts []string
-	for strings.HasPrefix(rest, ";") {
-		rest = rest[1:]
-		end := parameterEnd(rest)
-		parts = append(parts, pyjson.Strip(rest[:end]))
-		rest = rest[end:]
-	}
-	m := mediaType{}
-	m.main, m.sub, _ = strings.Cut(strings.ToLower(parts[0]), "/")
-	for _, part := range parts[1:] {
-		if name, value, ok := strings.Cut(part, "="); ok {
-			m.params = append(m.params, newParam(part, name, value))
+	var m mediaType
+	start, quoted := 0, false
+	for i := 0; i <= len(header); i++ {
+		switch {
+		case i < len(header) && (header[i] != ';' || quoted):
+			if header[i] == '"' && (i == start || header[i-1] != '\\') {
+				quoted = !quoted
+			}
+			continue
+		case start == 0:
+			m.main, m.sub, _ = strings.Cut(strings.ToLower(pyjson.Strip(header[:i])), "/")
+		default:
+			m.addParam(pyjson.Strip(header[start:i]))
 		}
+		start, quoted = i+1, false
 	}
 	return m
 }
 
-// parameterEnd finds the semicolon that ends a parameter: one with an even number of quotes before it.
-func parameterEnd(s string) int {
-	end := strings.IndexByte(s, ';')
-	for end > 0 && (strings.Count(s[:end], `"`)-strings.Count(s[:end], `\"`))%2 != 0 {
-		next := strings.IndexByte(s[end+1:], ';')
-		if next < 0 {
-			return len(s)
-		}
-		end += 1 + next
+func (m *mediaType) addParam(part string) {
+	name, value, ok := strings.Cut(part, "=")
+	if !ok {
+		return
 	}
-	if end < 0 {
-		return len(s)
-	}
-	return end
-}
-
-func newParam(part, name, value string) param {
 	p := param{strings.ToLower(pyjson.Strip(name)), pyjson.Strip(value)}
-	extended := strings.HasSuffix(p.name, "*")
-	p.name = strings.TrimSuffix(p.name, "*")
+	name, extended := strings.CutSuffix(p.name, "*")
+	p.name = name
 	if n := len(p.value); n >= 2 && p.value[0] == '"' && p.value[n-1] == '"' {
 		p.value = strings.ReplaceAll(strings.ReplaceAll(p.value[1:n-1], `\\`, `\`), `\"`, `"`)
 	}
@@ -65,10 +61,10 @@ func newParam(part, name, value string) param {
 			}
 		}
 	}
-	return p
+	m.params = append(m.params, p)
 }
 
-// param gives the last value of a parameter.
+// param returns the last value of a parameter.
 func (m mediaType) param(name string) (string, bool) {
 	for i := len(m.params) - 1; i >= 0; i-- {
 		if m.params[i].name == name {
@@ -78,12 +74,12 @@ func (m mediaType) param(name string) (string, bool) {
 	return "", false
 }
 
-// matches tells whether m covers the plain type main/sub, or is covered by it.
+// matches reports whether m covers the plain type main/sub, or is covered by it.
 func (m mediaType) matches(main, sub string) bool {
 	return (m.sub == "*" || m.sub == sub) && (m.main == "*" || m.main == main)
 }
 
-// precedence is how specific the type is, from 0 to 3.
+// precedence returns how specific the type is, from 0 to 3.
 func (m mediaType) precedence() int {
 	switch {
 	case m.main == "*":
@@ -99,16 +95,5 @@ func (m mediaType) precedence() int {
 	return 2
 }
 
-// latin1 is the text of header bytes: WSGI takes them as ISO 8859-1.
-func latin1(header string) string {
-	for i := 0; i < len(header); i++ {
-		if header[i] >= 0x80 {
-			runes := make([]rune, len(header))
-			for i := range len(header) {
-				runes[i] = rune(header[i])
-			}
-			return string(runes)
-		}
-	}
-	return header
-}
+// latin1 returns the text of header bytes, which WSGI reads as ISO 8859-1.
+func latin1(header string) string { return latin1Codec.replace([]byte(header)) }

@@ -14,29 +14,25 @@ import (
 const (
 	// maxPartHeader is how much of a part Django searches for the end of its header.
 	maxPartHeader = 1024
-	// maxFieldBytes is Django's DATA_UPLOAD_MAX_MEMORY_SIZE, which counts the fields of a multipart form, not its files.
-	maxFieldBytes = 2_621_440
 	// maxFiles is Django's DATA_UPLOAD_MAX_NUMBER_FILES.
 	maxFiles = 100
 )
 
-var (
-	errTooManyFiles = errors.New("the number of files exceeds 100")
-	errFieldsTooBig = errors.New("the fields of the form exceed 2.5 MiB")
-)
+var errTooManyFiles = errors.New("the number of files exceeds 100")
 
 func multipartError(text string) error { return ParseError("Multipart form parse error - "+text, nil) }
 
-// parseMultipart is Django's MultiPartParser. Files are only noted, never kept.
-func parseMultipart(body []byte, contentType string, c codec) (*pyjson.Dict, error) {
-	boundary, err := boundaryOf(contentType)
+// parseMultipart is Django's MultiPartParser. It accepts bodies that mime/multipart refuses: without an end, with text in front of a
+// separator on its line, with parts that have no header. Files are only noted, not kept.
+func parseMultipart(body []byte, c content) (*pyjson.Dict, error) {
+	boundary, err := boundaryOf(c)
 	if err != nil {
 		return nil, err
 	}
-	f := multipartForm{codec: c, fields: &pyjson.Dict{}}
+	f := multipartForm{codec: c.codec, fields: &pyjson.Dict{}}
 	separator := []byte("--" + boundary)
 	for len(body) > 0 {
-		// The separator counts wherever it stands; what precedes the first one and follows the last are parts too.
+		// The separator counts anywhere. What precedes the first one and what follows the last are parts too.
 		segment, rest, found := bytes.Cut(body, separator)
 		if found {
 			segment = bytes.TrimSuffix(bytes.TrimSuffix(segment, []byte("\n")), []byte("\r"))
@@ -56,16 +52,14 @@ func parseMultipart(body []byte, contentType string, c codec) (*pyjson.Dict, err
 	return f.fields, nil
 }
 
-func boundaryOf(contentType string) (string, error) {
-	if !strings.HasPrefix(contentType, "multipart/") {
-		return "", multipartError("Invalid Content-Type: " + contentType)
+func boundaryOf(c content) (string, error) {
+	if !strings.HasPrefix(c.header, "multipart/") {
+		return "", multipartError("Invalid Content-Type: " + c.header)
 	}
-	for i := range len(contentType) {
-		if contentType[i] >= utf8.RuneSelf {
-			return "", multipartError("Invalid non-ASCII Content-Type in multipart: " + contentType)
-		}
+	if strings.ContainsFunc(c.header, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return "", multipartError("Invalid non-ASCII Content-Type in multipart: " + c.header)
 	}
-	boundary, ok := parseMediaType(contentType).param("boundary")
+	boundary, ok := c.media.param("boundary")
 	switch {
 	case !ok:
 		return "", multipartError("Invalid boundary in multipart: None")
@@ -75,14 +69,9 @@ func boundaryOf(contentType string) (string, error) {
 	return boundary, nil
 }
 
-// validBoundary: RFC 2046 §5.1.1, with more characters and a length up to 201.
+// validBoundary reports whether s is a boundary of RFC 2046 §5.1.1, with more characters and a length up to 201.
 func validBoundary(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 201 && s[len(s)-1] != ' '
+	return s != "" && len(s) <= 201 && s[len(s)-1] != ' ' && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 type multipartForm struct {
@@ -91,10 +80,9 @@ type multipartForm struct {
 	files  []string
 	keys   int // fields, and parts that are none
 	nFiles int
-	bytes  int
 }
 
-// part takes what stands between two separators.
+// part reads what is between two separators.
 func (f *multipartForm) part(segment []byte) error {
 	header, content, found := bytes.Cut(segment, []byte("\r\n\r\n"))
 	if !found || len(header)+4 > maxPartHeader {
@@ -104,20 +92,26 @@ func (f *multipartForm) part(segment []byte) error {
 		return f.countKey()
 	}
 	p := parsePartHeader(header)
-	isFile := p.hasDisposition && p.filename != ""
+	isFile := p.isField && p.filename != ""
 	if !isFile {
 		if err := f.countKey(); err != nil {
 			return err
 		}
 	}
-	if !p.hasDisposition || !p.hasName {
+	if !p.hasName {
 		return nil
 	}
-	name := decodeReplace(f.codec, []byte(p.name))
+	name := f.codec.replace([]byte(p.name))
 	if isFile {
 		return f.file(name, p)
 	}
-	return f.field(name, content, p)
+	if p.encoding == "base64" {
+		if decoded, err := base64.StdEncoding.DecodeString(onlyBase64(content)); err == nil {
+			content = decoded
+		}
+	}
+	f.fields.Set(name, f.codec.replace(content))
+	return nil
 }
 
 func (f *multipartForm) countKey() error {
@@ -139,20 +133,7 @@ func (f *multipartForm) file(name string, p partHeader) error {
 	return nil
 }
 
-func (f *multipartForm) field(name string, content []byte, p partHeader) error {
-	if f.bytes += len(content) + len(name) + 2; f.bytes > maxFieldBytes {
-		return BadRequest(errFieldsTooBig)
-	}
-	if p.encoding == "base64" {
-		if decoded, err := base64.StdEncoding.DecodeString(onlyBase64(content)); err == nil {
-			content = decoded
-		}
-	}
-	f.fields.Set(name, decodeReplace(f.codec, content))
-	return nil
-}
-
-// onlyBase64 leaves out what Python's decoder skips.
+// onlyBase64 removes what Python's decoder skips.
 func onlyBase64(content []byte) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -163,9 +144,9 @@ func onlyBase64(content []byte) string {
 	}, string(content))
 }
 
-// partHeader is what matters of a part's header.
+// partHeader is what the parser uses of a part's header.
 type partHeader struct {
-	hasDisposition, hasName  bool
+	isField, hasName         bool
 	name, filename, encoding string
 }
 
@@ -176,18 +157,16 @@ func parsePartHeader(header []byte) partHeader {
 		if !ok || !utf8.Valid(line) {
 			continue
 		}
-		m := parseMediaType(strings.TrimLeft(value, " "))
 		switch strings.TrimRight(strings.ToLower(name), " ") {
 		case "content-disposition":
-			p.hasDisposition = true
+			m := parseMediaType(value)
+			p.isField = true
 			p.name, p.hasName = m.param("name")
 			p.name = pyjson.Strip(p.name)
 			p.filename, _ = m.param("filename")
 		case "content-transfer-encoding":
-			p.encoding = m.main
-			if m.sub != "" {
-				p.encoding += "/" + m.sub
-			}
+			value, _, _ = strings.Cut(value, ";")
+			p.encoding = strings.ToLower(pyjson.Strip(value))
 		}
 	}
 	return p

@@ -2,6 +2,10 @@ package drf
 
 import "testing"
 
+const typeB = "multipart/form-data; boundary=B"
+
+var multipartB = content{header: typeB, media: parseMediaType(typeB), codec: utf8Codec}
+
 // TestFileAtTheEndIsIncomplete: Django counts a file when it sees what follows it, the two dashes of the last separator
 // for example.
 func TestFileAtTheEndIsIncomplete(t *testing.T) {
@@ -13,7 +17,7 @@ func TestFileAtTheEndIsIncomplete(t *testing.T) {
 	}{
 		{"\r\n--B--\r\n", true}, {"\r\n--B--", true}, {"\r\n--B\r\n", true}, {"\r\n--B", false}, {"\r\n", false}, {"", false},
 	} {
-		form, err := parseMultipart([]byte(part+c.end), "multipart/form-data; boundary=B", utf8Codec{})
+		form, err := parseMultipart([]byte(part+c.end), multipartB)
 		if err != nil {
 			t.Fatal(err)
 		}

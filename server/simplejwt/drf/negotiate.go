@@ -7,54 +7,51 @@ import (
 	"latchkey/server/internal/pyjson"
 )
 
-// negotiate chooses how to answer; JSON is all there is, so that only its indentation is to be chosen.
-func negotiate(r *http.Request) (indent int, err error) {
-	if err := checkFormat(r); err != nil {
+// negotiate returns the indentation of the answer. JSON is the only rendering, so that nothing else is negotiable.
+func negotiate(r *http.Request, c content) (indent int, err error) {
+	if err := checkFormat(r, c); err != nil {
 		return 0, err
 	}
-	headers := r.Header.Values("Accept")
+	headers := r.Header["Accept"]
 	if headers == nil {
 		return 0, nil
 	}
+	accept := strings.Join(headers, ",")
+	if len(accept) > maxHeader {
+		return 0, BadRequest(errHeaderTooLong)
+	}
 	best := -1
-	for _, token := range strings.Split(strings.Join(headers, ","), ",") {
-		m := parseMediaType(pyjson.Strip(latin1(token)))
+	for token := range strings.SplitSeq(latin1(accept), ",") {
+		m := parseMediaType(token)
 		if p := m.precedence(); p > best && m.matches("application", "json") {
 			best = p
 			indent = indentation(m)
 		}
 	}
 	if best < 0 {
-		return 0, &Exception{Status: http.StatusNotAcceptable, Body: detail("Could not satisfy the request Accept header.")}
+		return 0, Refused(http.StatusNotAcceptable, "Could not satisfy the request Accept header.", nil)
 	}
 	return indent, nil
 }
 
-// checkFormat looks at ?format=, which may only say json.
-func checkFormat(r *http.Request) error {
+// checkFormat checks ?format=, which may only be json. Django reads the query in the charset of the body.
+func checkFormat(r *http.Request, c content) error {
 	if !strings.Contains(r.URL.RawQuery, "=") {
 		return nil
 	}
-	c, err := requestCodec(latin1(lastValue(r.Header["Content-Type"]))) // Django reads the query in the body's charset
-	if err != nil {
-		c = utf8Codec{}
-	}
-	query, err := parseForm([]byte(r.URL.RawQuery), c)
+	query, err := parseForm([]byte(r.URL.RawQuery), c.codec)
 	if err != nil {
 		return err
 	}
 	if format, _ := query.Get("format"); format != nil && format != "" && format != "json" {
-		return &Exception{Status: http.StatusNotFound, Body: detail("Not found.")}
+		return Refused(http.StatusNotFound, "Not found.", nil)
 	}
 	return nil
 }
 
-// indentation is what "application/json; indent=4" asks for, from 0 to 8.
+// indentation returns what "application/json; indent=4" asks for, from 0 to 8.
 func indentation(m mediaType) int {
-	value, ok := m.param("indent")
-	if !ok {
-		return 0
-	}
+	value, _ := m.param("indent")
 	n, ok := pyjson.ParseInt(value)
 	switch {
 	case !ok || n.Sign() < 0:

@@ -2,57 +2,73 @@ package drf
 
 import (
 	"net/http"
+	"slices"
 
 	"latchkey/server/internal/pyjson"
 )
 
 // View is a view that takes POST.
 type View struct {
-	// Name and Description are what OPTIONS tells.
+	// Name and Description are in the answer to OPTIONS.
 	Name, Description string
 	// Fields are the serializer's.
 	Fields []Field
-	// Post answers a valid request. The error is an *[Exception], or anything else for who renders it.
+	// Post answers a valid request. The error is an *[Exception], or anything else that the caller of Handle renders.
 	Post func(r *http.Request, values Values) (*pyjson.Dict, error)
-	// Bodies reads the request bodies.
-	Bodies *Bodies
 }
 
-// Handle answers a request, or gives the error that is to be rendered.
+// failure is an error with the indentation that was negotiated for its answer, so that headers are parsed once a request.
+type failure struct {
+	error
+	indent int
+}
+
+func (f *failure) Unwrap() error { return f.error }
+
+// Handle answers a request, or returns the error that is to be rendered by [WriteException]. It reads the whole body: the route
+// must cap it.
 func (v *View) Handle(w http.ResponseWriter, r *http.Request) error {
-	indent, err := negotiate(r)
+	c, err := contentOf(r)
 	if err != nil {
 		return err
 	}
-	switch method := upper(r.Method); method {
-	case http.MethodOptions:
-		write(w, http.StatusOK, v.metadata(), indent)
-		return nil
-	case http.MethodPost:
-	default:
-		return &Exception{
-			Status: http.StatusMethodNotAllowed,
-			Body:   detail(`Method "` + method + `" not allowed.`),
-		}
-	}
-	data, release, err := v.Bodies.read(r)
-	defer release()
+	indent, err := negotiate(r, c)
 	if err != nil {
 		return err
 	}
-	values, err := validate(v.Fields, data)
+	answer, err := v.answer(r, c)
 	if err != nil {
-		return err
-	}
-	answer, err := v.Post(r, values)
-	if err != nil {
-		return err
+		return &failure{err, indent}
 	}
 	write(w, http.StatusOK, answer, indent)
 	return nil
 }
 
-// upper is what WSGI makes of a method.
+func (v *View) answer(r *http.Request, c content) (*pyjson.Dict, error) {
+	switch method := upper(r.Method); method {
+	case http.MethodOptions:
+		return v.metadata(), nil
+	case http.MethodPost:
+	default:
+		return nil, Refused(http.StatusMethodNotAllowed, `Method "`+method+`" not allowed.`, nil)
+	}
+	data, err := v.read(r, c)
+	if err != nil {
+		return nil, err
+	}
+	values, err := validate(v.Fields, data)
+	if err != nil {
+		return nil, err
+	}
+	return v.Post(r, values)
+}
+
+// isField reports whether a field of the view has the name.
+func (v *View) isField(name string) bool {
+	return slices.ContainsFunc(v.Fields, func(f Field) bool { return f.Name == name })
+}
+
+// upper returns a method in upper case, as WSGI servers pass it on.
 func upper(method string) string {
 	b := []byte(method)
 	for i, c := range b {
@@ -63,7 +79,7 @@ func upper(method string) string {
 	return string(b)
 }
 
-// metadata is SimpleMetadata.
+// metadata is the framework's SimpleMetadata.
 func (v *View) metadata() *pyjson.Dict {
 	fields := &pyjson.Dict{}
 	for _, f := range v.Fields {
@@ -80,7 +96,7 @@ func (v *View) metadata() *pyjson.Dict {
 	)
 }
 
-// dict makes a Dict of keys and values by turns.
+// dict returns a Dict of alternating keys and values.
 func dict(pairs ...pyjson.Value) *pyjson.Dict {
 	d := &pyjson.Dict{}
 	for i := 0; i+1 < len(pairs); i += 2 {
