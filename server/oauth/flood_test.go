@@ -19,7 +19,7 @@ import (
 func TestStatement62AFloodOfRegistrations(t *testing.T) {
 	t.Parallel()
 	const most, workers = 500, 4
-	flood := 3000
+	flood := 1200
 	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
 		flood = 100_000
 	}
