@@ -71,7 +71,7 @@ const statusClientGone = 499
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := e.now()
 	info := e.proxies.info(r)
-	r = r.WithContext(e.startSpan(request.With(r.Context(), info), r))
+	r = r.WithContext(startSpan(request.With(r.Context(), info), e.tracer, e.template, r))
 	w := &writer{ResponseWriter: rw}
 	origin := e.cors.allowedOrigin(r, e.allowOrigin)
 	e.setHeaders(w.Header(), r, info, origin)
@@ -219,18 +219,6 @@ func level(status int, err error) slog.Level {
 	default:
 		return slog.LevelInfo
 	}
-}
-
-// otherMethod is the label of methods that HTTP does not define.
-const otherMethod = "other"
-
-// methodLabel keeps the number of metrics bounded, whatever methods clients invent.
-func methodLabel(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return method
-	}
-	return otherMethod
 }
 
 // panicError is what a handler panicked with.

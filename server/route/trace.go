@@ -10,11 +10,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// otherMethod is the label of methods that HTTP does not define.
+const otherMethod = "other"
+
+// methodLabel keeps the number of metrics bounded, whatever methods clients invent.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return otherMethod
+}
+
 // startSpan begins the span of a request, by OpenTelemetry's semantic conventions for HTTP servers. It continues the trace of the
 // request's traceparent header, with its decision whether to sample. The method and the route are all that a span knows of
 // the request: path, query, other headers (tracestate too) and body may hold a secret.
-func (e *endpoint) startSpan(ctx context.Context, r *http.Request) context.Context {
-	if e.tracer == nil {
+func startSpan(ctx context.Context, tracer trace.Tracer, template string, r *http.Request) context.Context {
+	if tracer == nil {
 		return ctx
 	}
 	parent := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(ctx, propagation.HeaderCarrier(r.Header)))
@@ -25,8 +37,8 @@ func (e *endpoint) startSpan(ctx context.Context, r *http.Request) context.Conte
 	if method == otherMethod {
 		method = "_OTHER"
 	}
-	ctx, _ = e.tracer.Start(ctx, method+" "+e.template, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
-		attribute.String("http.request.method", method), attribute.String("http.route", e.template)))
+	ctx, _ = tracer.Start(ctx, method+" "+template, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+		attribute.String("http.request.method", method), attribute.String("http.route", template)))
 	return ctx
 }
 
