@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"go.opentelemetry.io/otel/attribute"
 
-	"latchkey/internal/span"
+	"latchkey/storage/span"
 	"latchkey/storage"
 )
 

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"latchkey/internal/span"
+	"latchkey/storage/span"
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
 )

@@ -20,7 +20,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"latchkey/internal/span"
+	"latchkey/storage/span"
 )
 
 // ErrFetch is the only error of this package. The cause is logged, but must not be revealed to the client that supplied the
