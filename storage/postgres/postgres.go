@@ -17,8 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"go.opentelemetry.io/otel/attribute"
 
-	"latchkey/storage/span"
 	"latchkey/storage"
+	"latchkey/storage/span"
 )
 
 // system names the database in traces.

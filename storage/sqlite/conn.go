@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
-	"latchkey/storage/span"
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
+	"latchkey/storage/span"
 )
 
 // system names the database in traces.
