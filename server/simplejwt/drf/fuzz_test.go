@@ -45,6 +45,9 @@ func FuzzHeader(f *testing.F) {
 		f.Add(`a/b; x="` + strings.Repeat(unit, 3))
 	}
 	f.Fuzz(func(t *testing.T, header string) {
+		if len(header) > 1000 { // splitHeader is quadratic
+			return
+		}
 		var want mediaType
 		for i, part := range splitHeader(header) {
 			if i == 0 {
