@@ -34,13 +34,13 @@ func (a *Request) Decide(session *storage.LiveBrowserSession) (Step, error) {
 	case err != nil:
 		return 0, err
 	case need != loginNotNeeded && a.prompts(promptNone):
-		return 0, a.refuse("login_required", "The user must sign in.")
+		return 0, a.refuse("login_required", "The user is not signed in; send the request without prompt=none.")
 	case need != loginNotNeeded:
 		return StepLogin, nil
 	case !a.needsConsent(session):
 		return StepIssue, nil
 	case a.prompts(promptNone):
-		return 0, a.refuse("consent_required", "The user must be asked.")
+		return 0, a.refuse("consent_required", "The user's consent is required; send the request without prompt=none.")
 	}
 	return StepConsent, nil
 }

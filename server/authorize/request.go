@@ -226,7 +226,7 @@ func (a *Request) checkForm(context.Context) error {
 		// RFC 6749 §3.1: parameters must not be repeated; RFC 8707 §2 excepts resource.
 		if len(values) > 1 && name != "resource" {
 			a.mode = ModeQuery
-			return a.refuse("invalid_request", "A parameter is repeated.")
+			return a.refuse("invalid_request", "A parameter must not be repeated.")
 		}
 		for _, v := range values {
 			size += len(name) + len(v)
@@ -386,7 +386,7 @@ func (a *Request) checkSubject(ctx context.Context) error {
 	if text := a.params.Get("claims"); text != "" {
 		asked, err := claims.Parse(text)
 		if err != nil {
-			return a.refuse("invalid_request", "The claims parameter is malformed.")
+			return a.refuse("invalid_request", "claims must be a JSON object (OpenID Connect Core 5.5).")
 		}
 		a.claims, a.subject = asked, asked.Subject()
 	}

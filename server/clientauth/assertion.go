@@ -146,9 +146,9 @@ func (a *assertion) check(clientID, issuer string, now time.Time) error {
 		// The issuer alone: an assertion that another server accepts too could be one that it passed on.
 		return badAssertion("aud must be the issuer identifier %s, as a single string.", issuer)
 	case a.jti == "" || len(a.jti) > maxAssertionJTI:
-		return badAssertion("jti must be there, with at most %d bytes.", maxAssertionJTI)
+		return badAssertion("jti is required and must have at most %d bytes.", maxAssertionJTI)
 	case a.expires.IsZero():
-		return badAssertion("exp must be there.")
+		return badAssertion("exp is required.")
 	case !a.expires.After(now):
 		return badAssertion("it has expired; %s.", clock(now))
 	case a.expires.Sub(now) > maxAssertionTTL:

@@ -52,7 +52,7 @@ func parseForm(body string) (url.Values, error) {
 	for name, values := range sent {
 		// RFC 6749 §3.2: parameters must not be included more than once. A server behind us may take the other one.
 		if len(values) > 1 && name != repeatable {
-			return nil, invalidRequest("A parameter is repeated.")
+			return nil, invalidRequest("A parameter must not be repeated.")
 		}
 		for _, value := range values {
 			if value != "" {

@@ -97,7 +97,7 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, error) {
 	for _, values := range params {
 		if len(values) > 1 {
-			return nil, invalidRequest("A parameter is repeated.")
+			return nil, invalidRequest("A parameter must not be repeated.")
 		}
 	}
 	l := &logout{params: params}

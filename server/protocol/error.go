@@ -105,12 +105,12 @@ func AsError(err error) *Error {
 		return e
 	case errors.Is(err, storage.ErrUnavailable):
 		return &Error{
-			Code: "temporarily_unavailable", Description: "The server can't reach its database. Try again.",
+			Code: "temporarily_unavailable", Description: "The server cannot reach its database. Try again.",
 			Status: http.StatusServiceUnavailable, RetryAfter: RetryAfterOutage, Reason: ReasonDatabaseAway, Cause: err,
 		}
 	default:
 		return &Error{
-			Code: "server_error", Description: "The server failed. The request id names the log entry.",
+			Code: "server_error", Description: "The server failed. The request ID identifies the log entry.",
 			Status: http.StatusInternalServerError, Reason: ReasonInternal, Cause: err,
 		}
 	}

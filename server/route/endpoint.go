@@ -136,7 +136,7 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 			err = http.ErrAbortHandler
 		default:
 			err = &Error{
-				Status: http.StatusInternalServerError, Message: "The server failed. The request id names the log entry.",
+				Status: http.StatusInternalServerError, Message: "The server failed. The request ID identifies the log entry.",
 				cause: &panicError{value: v, stack: debug.Stack()},
 			}
 		}

@@ -32,7 +32,7 @@ func (g *passwordGrant) authenticate(ctx context.Context) (err error) {
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, users.ErrCredentials):
-		return protocol.Refuse("invalid_grant", protocol.ReasonCredentials, "The username or the password is wrong.")
+		return protocol.Refuse("invalid_grant", protocol.ReasonCredentials, "The username or password is incorrect.")
 	case errors.As(err, &throttled):
 		return protocol.Throttled(throttled.RetryAfter, "Too many attempts. Try again later.")
 	case errors.Is(err, users.ErrOverload):
