@@ -21,7 +21,7 @@ func (s *Server) adminRoutes() http.Handler {
 	return mux
 }
 
-// readyz tells whether requests should be sent here.
+// readyz reports whether the server can take requests.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if reason := s.ready.check(r.Context(), s.cfg.Store.Ping); reason != "" {
 		writeStatus(w, http.StatusServiceUnavailable, "unavailable", reason)
@@ -69,8 +69,7 @@ func (r *readiness) stop() {
 	r.stopping = true
 }
 
-// check gives the reason why the server is not ready, or nothing. Callers that come while the database is asked share
-// the answer.
+// check returns the reason why the server is not ready, or an empty string. Concurrent callers share the result of one ping.
 func (r *readiness) check(ctx context.Context, ping func(context.Context) error) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,14 +80,14 @@ func (r *readiness) check(ctx context.Context, ping func(context.Context) error)
 		return "signing keys are not loaded"
 	}
 	if time.Since(r.pinged) >= pingEvery {
-		// A probe that gives up early says nothing about the database.
+		// The ping outlives a probe that is cancelled early, which says nothing about the database.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 		defer cancel()
 		r.away = ping(ctx) != nil
 		r.pinged = time.Now()
 	}
 	if r.away {
-		return "the database is away"
+		return "the database is unavailable"
 	}
 	return ""
 }

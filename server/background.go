@@ -16,7 +16,7 @@ const (
 	// maintainBatch and maintainBudget bound what the cleaning takes from requests: small statements, and never long.
 	maintainBatch  = 500
 	maintainBudget = 20 * time.Second
-	// retryAfter is how long background work waits when the database is away.
+	// retryAfter is how long background work waits when the database is unavailable.
 	retryAfter = time.Second
 )
 

@@ -15,8 +15,8 @@ import (
 	"latchkey/storage"
 )
 
-// Config is what a server is made of. Every value is checked and its default filled in by who makes it (cmd/latchkey,
-// servertest); New checks only what would be unsafe to miss.
+// Config configures a Server. The caller of New (cmd/latchkey, servertest) checks the values and fills in the defaults; New
+// checks only what would be unsafe to miss.
 type Config struct {
 	// Listen and AdminListen are host:port; an empty AdminListen means no admin listener.
 	Listen      string
@@ -39,16 +39,16 @@ type Config struct {
 	RefreshTokenTTL     time.Duration
 	RefreshTokenIdleTTL time.Duration
 
-	// BrowserSessionTTL is the absolute end of a browser's sign-in, BrowserSessionIdleTTL the end of one that nobody uses.
-	// A user who wants to be remembered gets BrowserSessionRememberTTL, without an idle end.
+	// BrowserSessionTTL is the absolute lifetime of a browser's sign-in, BrowserSessionIdleTTL the lifetime without use.
+	// A user who chooses to be remembered gets BrowserSessionRememberTTL, without an idle limit.
 	BrowserSessionTTL         time.Duration
 	BrowserSessionIdleTTL     time.Duration
 	BrowserSessionRememberTTL time.Duration
 	// PagesDir is a folder whose files replace those of the pages (see server/web); empty = none.
 	PagesDir string
 
-	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. What strangers name never
-	// reaches them.
+	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that
+	// other clients supply never reach them.
 	OutboundAllow []netip.Prefix
 
 	LoginThrottle bool
@@ -61,7 +61,7 @@ type Config struct {
 	Registration string
 	// Outbound, when not nil, changes how URLs that others supply are fetched. It is for tests, whose servers are on loopback.
 	Outbound func(*safehttp.Config)
-	// RegistrationLimit is how many clients that registered themselves and that nobody has used there may be.
+	// RegistrationLimit is the maximum number of clients that registered themselves and are still unused.
 	RegistrationLimit int
 	// ClientDocuments says whose metadata documents make a client.
 	ClientDocuments document.Policy

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// allowOrigin tells whether pages of a browser origin may read our answers.
+// allowOrigin reports whether pages of an origin may read responses of this server (CORS).
 func (s *Server) allowOrigin(ctx context.Context, origin string) bool {
 	return slices.Contains(s.cfg.CORSOrigins, origin) ||
 		s.cfg.AllowLoopbackOrigins && isLoopbackOrigin(origin) ||

@@ -12,8 +12,8 @@ import (
 	"latchkey/server/internal/safehttp"
 )
 
-// outbound makes a client for URLs that others supply. Documents, keys, logos and notices have one each: who keeps us waiting for a
-// logo, as anybody can, must not hold up the others.
+// outbound returns an HTTP client for URLs that clients supply. Documents, keys, logos and logout notices have one each, so that a
+// slow logo server cannot hold up the others.
 func outbound(cfg *Config) *safehttp.Client {
 	o := safehttp.Config{Allow: cfg.OutboundAllow, Logger: cfg.Logger}
 	for _, listen := range []string{cfg.Listen, cfg.AdminListen} {

@@ -115,8 +115,8 @@ func cutPath(path string, next http.Handler) http.Handler {
 	})
 }
 
-// scopes are those of the protected resources. While the database is away they are those that were known last: resource
-// servers that start then need the document for more important things.
+// scopes returns the scopes of the protected resources. While the database is unavailable it returns those that were known
+// last: resource servers that start then need the metadata document for more important things.
 func (s *Server) scopes(ctx context.Context) ([]string, error) {
 	resources, err := s.registry.Resources(ctx)
 	if err != nil {

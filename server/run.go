@@ -13,7 +13,7 @@ import (
 // maxHeader is far more than a request of a client has, a bearer token and a cookie included.
 const maxHeader = 32 << 10
 
-// Listen opens the sockets, so that Addr and AdminAddr can be told before Run serves them. Run does it itself otherwise.
+// Listen opens the sockets, so that Addr and AdminAddr are known before Run serves them. Run calls it if the caller did not.
 func (s *Server) Listen() error {
 	var err error
 	if s.listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
@@ -76,7 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stopWork()
 	waitForWork()
 	s.flushTraces()
-	admin.Close() // last, so that it tells to the end that the server is not ready
+	admin.Close() // last, so that readyz reports until the end that the server is not ready
 	return err
 }
 

@@ -160,7 +160,8 @@ func MaxTokenTTL(cfg Config, simplejwt *clients.Client) time.Duration {
 	return longest
 }
 
-// maxTokenTTL does without the built-in client while the database is away: keys that retire are prolonged later, if need be.
+// maxTokenTTL ignores the built-in client while the database is unavailable: the lifetime of retiring keys is extended later if
+// necessary.
 func (s *Server) maxTokenTTL() time.Duration {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -190,7 +191,7 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 	}
 	if !s.cfg.LoginThrottle {
-		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("mend", "--login-throttle on"))
+		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("fix", "--login-throttle on"))
 	}
 	s.ready.start()
 	return nil

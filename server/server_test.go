@@ -80,8 +80,8 @@ func TestReadiness(t *testing.T) {
 	s.Get(s.Admin + "/readyz").Expect(200).ExpectBody(`{"status":"ready"}`)
 
 	outage.Away(true)
-	servertest.Eventually(t, "not ready while the database is away", func() bool { return s.Get(s.Admin+"/readyz").Status == 503 })
-	s.Get(s.Admin + "/readyz").ExpectBody(`{"status":"unavailable","reason":"the database is away"}`)
+	servertest.Eventually(t, "not ready while the database is unavailable", func() bool { return s.Get(s.Admin+"/readyz").Status == 503 })
+	s.Get(s.Admin + "/readyz").ExpectBody(`{"status":"unavailable","reason":"the database is unavailable"}`)
 	s.Get(s.Admin + "/healthz").Expect(200)
 	outage.Away(false)
 	servertest.Eventually(t, "ready again", func() bool { return s.Get(s.Admin+"/readyz").Status == 200 })

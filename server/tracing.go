@@ -111,7 +111,7 @@ func startTracing(cfg *Config) (tracer trace.Tracer, flush func()) {
 	}
 }
 
-// loggingExporter logs what could not be sent, once a minute: while the collector is away, every batch fails.
+// loggingExporter logs failures to send, at most once a minute: while the collector is unreachable, every batch fails.
 type loggingExporter struct {
 	sdktrace.SpanExporter
 	logger *slog.Logger

@@ -122,7 +122,7 @@ func within(asked, allowed []string) bool {
 	return !slices.ContainsFunc(asked, func(v string) bool { return !slices.Contains(allowed, v) })
 }
 
-// ConsentOf returns the consent that a user gives by allowing this request.
+// ConsentOf returns the consent to store when the user allows this request.
 func (a *Request) ConsentOf(userID int64) *storage.Consent {
 	now := a.service.now()
 	return &storage.Consent{

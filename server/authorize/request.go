@@ -312,8 +312,8 @@ func scopeRefused(scope string) string {
 	return "The client may not ask for the scope " + scope + "."
 }
 
-// authorizableScopes are those that a client may ask a user for. A client that was registered without any may ask for
-// those of OpenID Connect and of the protected resources: nobody knew its needs then, and the user is asked.
+// authorizableScopes returns the scopes that a client may request from a user. A client that was registered without scopes may
+// request those of OpenID Connect and of the protected resources, since the user is asked for consent.
 func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client) ([]string, error) {
 	allowed := token.AllowedScopes(client)
 	if len(client.Scopes()) > 0 {

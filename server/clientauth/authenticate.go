@@ -56,8 +56,8 @@ func New(cfg Config) *Authenticator { return &Authenticator{cfg} }
 // noClient is compared for unknown clients, so that timing reveals nothing.
 var noClient = &clients.Client{}
 
-// Authenticate returns the client that the credentials prove. The error is a *protocol.Error, or an outage: a database that is away is
-// never invalid_client, since a client may drop its credentials because of that.
+// Authenticate returns the client that the credentials prove. The error is a *protocol.Error, or an outage: an unavailable database is
+// never reported as invalid_client, since a client may drop its credentials because of that.
 //
 // A client that has a secret may send it either way: RFC 6749 §2.3.1 wants Basic supported for all of them, and libraries try
 // both.

@@ -16,7 +16,7 @@ type cacheable struct {
 	maxAge      time.Duration
 }
 
-// writeCacheable answers with the document, or with 304 to who has it already (RFC 9110 §13.1.2).
+// writeCacheable writes the document, or 304 if the client's copy is current (RFC 9110 §13.1.2).
 func writeCacheable(w http.ResponseWriter, r *http.Request, d cacheable) error {
 	h := w.Header()
 	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(d.maxAge.Seconds())))

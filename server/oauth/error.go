@@ -50,8 +50,8 @@ func renderJSON(w http.ResponseWriter, r *http.Request, e *protocol.Error) {
 	w.Write(body)
 }
 
-// protocolError gives what the class refuses an error code too. RFC 6749 has none for most of it; invalid_request is
-// "otherwise malformed".
+// protocolError returns err as a protocol error. RFC 6749 has no error code for most refusals of the route's class;
+// invalid_request covers requests that are "otherwise malformed".
 func protocolError(err error) *protocol.Error {
 	var refused *route.Error
 	if !errors.As(err, &refused) {

@@ -21,7 +21,7 @@ import (
 // logout is a request to sign out (OpenID Connect RP-Initiated Logout §2).
 type logout struct {
 	params url.Values
-	// client is whom the hint or the client_id names; nil = nobody.
+	// client is the client that the hint or the client_id identifies; nil without one.
 	client *clients.Client
 	// hint is nil when there is no valid one.
 	hint *token.IDTokenHint
@@ -75,7 +75,7 @@ func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session 
 	return h.logout(w, r, session, l)
 }
 
-// logout signs out whoever is signed in, and leads back.
+// logout ends the session, if there is one, and redirects the browser back to the client.
 func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, l *logout) error {
 	switch {
 	case session != nil:
@@ -83,7 +83,8 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 			return err
 		}
 	case l.client != nil && l.client.Unverified():
-		// RFC 9700 §4.11.2, and §3 here: nobody is there to lead back, and a link to us must not lead to just anybody's site.
+		// RFC 9700 §4.11.2 and §3 of the logout specification: without a session, a redirect to an unverified client would make
+		// this endpoint an open redirector.
 		l.back = ""
 	}
 	if l.back != "" {
@@ -135,7 +136,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	return l, nil
 }
 
-// proves tells whether the request comes from a client of this very session.
+// proves reports whether the ID token hint was issued in this session.
 func (l *logout) proves(s *storage.LiveBrowserSession) bool {
 	return l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == strconv.FormatInt(s.UserID, 10)
 }

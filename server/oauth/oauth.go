@@ -25,8 +25,8 @@ type Config struct {
 	Paths    flow.Paths
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
-	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit what strangers
-	// register.
+	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit
+	// unauthenticated registrations.
 	Registration    string
 	RegistrationKey []byte
 	Throttles       storage.Throttles
@@ -35,7 +35,7 @@ type Config struct {
 	ClientDocuments bool
 	// Locales are those of the pages.
 	Locales []string
-	// Scopes gives the scopes that the metadata documents name; nil names none.
+	// Scopes returns the scopes for the metadata documents; nil if they list none.
 	Scopes func(ctx context.Context) ([]string, error)
 }
 

@@ -45,7 +45,7 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 		ResourceName:         all[i].Name,
 		AuthorizationServers: []string{h.issuer},
 		Scopes:               all[i].Scopes,
-		// RFC 6750 §2.2 and §2.3 are not recommended, and no guard of ours reads them.
+		// RFC 6750 §2.2 and §2.3 are not recommended, and Latchkey's guards do not read them.
 		BearerMethods: []string{"header"},
 	})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"latchkey/storage"
 )
 
-// Revoke is the revocation endpoint (RFC 7009). Its 200 means that the token is dead or was never good; a database that
-// is away is an error, never a 200.
+// Revoke is the revocation endpoint (RFC 7009). Status 200 means that the token is revoked or was never valid; an unavailable
+// database is an error, never a 200.
 func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
 	f, client, err := readRequest(r)
 	if err != nil {

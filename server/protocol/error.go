@@ -93,11 +93,11 @@ func (e *Error) ErrorDescription() string { return e.Description }
 // RetryAfterSeconds returns RetryAfter in whole seconds, rounded up.
 func (e *Error) RetryAfterSeconds() int { return int((e.RetryAfter + time.Second - 1) / time.Second) }
 
-// RetryAfterOutage is the Retry-After while the database is away or the server is overloaded.
+// RetryAfterOutage is the Retry-After while the database is unavailable or the server is overloaded.
 const RetryAfterOutage = 2 * time.Second
 
-// AsError returns the *Error in err's chain; without one, 503 with Retry-After when the database is away, and server_error for
-// everything else.
+// AsError returns the *Error in err's chain; without one, 503 with Retry-After if the database is unavailable, and server_error
+// for everything else.
 func AsError(err error) *Error {
 	var e *Error
 	switch {

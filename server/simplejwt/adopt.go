@@ -61,7 +61,8 @@ func (f *Format) adopt(
 	return f.store.Grant(ctx, g.ID)
 }
 
-// user returns the user whom a token names; nil when there is none. A user id that is no number, on which Django crashes, is nobody's.
+// user returns the user that a token identifies; nil if there is none. A user ID that is not a number, on which Django crashes,
+// identifies no user.
 func (f *Format) user(ctx context.Context, t *codec.Token) (*storage.User, error) {
 	_, id, ok := t.UserID()
 	if !ok {

@@ -55,9 +55,8 @@ func (h *Handlers) inCookie(path string) route.Handler {
 	}
 }
 
-// check refuses what a page of a foreign origin has the browser send. That is needed for requests that bring their token
-// in the body too, and for the login: their answers set the cookie, and so could put the attacker's session into the
-// victim's browser (RFC 6749 §10.12 has the like). SameSite=Strict is not enough: other hosts of the site count as the same.
+// check refuses cross-origin requests. Requests with the token in the body and the login need the check too: their responses
+// set the cookie, and so could put the attacker's session into the victim's browser (compare RFC 6749 §10.12). SameSite=Strict is not enough: other hosts of the site count as the same.
 //
 // A request with neither Sec-Fetch-Site nor Origin passes, as in [http.CrossOriginProtection]: no browser of the last years
 // leaves out both, and a program has no cookies but its own.
@@ -97,8 +96,8 @@ func (j *jar) token() string {
 	return j.held
 }
 
-// put gives the client its refresh token, if there is one: in the cookie, else in the answer. When none was issued the
-// client keeps the one it has.
+// put writes the refresh token to the cookie, or to the response body without the cookie. If none was issued, the client
+// keeps the one it has.
 func (j *jar) put(answer *pyjson.Dict, resp *token.Response) {
 	switch {
 	case resp.RefreshToken == "":

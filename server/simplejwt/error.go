@@ -13,13 +13,13 @@ import (
 	"latchkey/server/simplejwt/drf"
 )
 
-// ReasonHeader names the response header with the stable code that says why a request was refused. Like the request id
-// it leads an operator to the audit event; it tells nothing to who does not hold an authentic token.
+// ReasonHeader names the response header with the stable code that says why a request was refused. Like the request ID
+// it leads an operator to the audit event; it reveals nothing to a caller without an authentic token.
 const ReasonHeader = "X-Latchkey-Reason"
 
 const blacklisted = "Token is blacklisted"
 
-// refused words a refusal of the token service as simplejwt's serializers do.
+// refused renders a refusal of the token service as simplejwt's serializers do.
 func (h *Handlers) refused(err error) error {
 	e := protocol.AsError(err)
 	if outage := unavailable(e); outage != nil {
@@ -50,7 +50,7 @@ func (h *Handlers) refused(err error) error {
 	return drf.PermissionDenied(e)
 }
 
-// notVerified words a refusal at /verify/, where simplejwt has a validation error for a blacklisted token.
+// notVerified renders a refusal at /verify/, where simplejwt has a validation error for a blacklisted token.
 func (h *Handlers) notVerified(err error) error {
 	e := protocol.AsError(err)
 	var invalid *codec.Invalid
@@ -60,7 +60,7 @@ func (h *Handlers) notVerified(err error) error {
 	return drf.Invalid(blacklisted, e)
 }
 
-// ofTheUser tells whether a session is dead because of its user. To blacklist its token has then nothing left to do:
+// ofTheUser reports whether a session has ended because of its user. Blacklisting its token then succeeds without effect:
 // simplejwt does not look at the user there.
 func ofTheUser(err error) bool {
 	switch protocol.AsError(err).Reason {
@@ -91,7 +91,7 @@ func (h *Handlers) RenderError(w http.ResponseWriter, r *http.Request, err error
 	drf.WriteException(w, err, exception(err), realm)
 }
 
-// exception gives what the class of the route refuses a body too.
+// exception returns err as an exception, so that refusals of the route's class have a body too.
 func exception(err error) *drf.Exception {
 	var e *drf.Exception
 	if errors.As(err, &e) {

@@ -62,7 +62,8 @@ func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format
 	return &Format{codec: c, settings: s, store: store, audit: log}, nil
 }
 
-// Policy applies the settings to the built-in client. Other clients with access tokens of this format have refresh tokens of ours.
+// Policy applies the settings to the built-in client. Other clients with access tokens of this format have
+// Latchkey's refresh tokens.
 func (f *Format) Policy(p token.Policy, c *clients.Client) *token.Policy {
 	p.Rotation, p.OnReuse = f.settings.Rotation, f.settings.OnReuse
 	if f.settings.RotationOverlap != nil {

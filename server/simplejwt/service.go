@@ -57,9 +57,9 @@ func (s *Service) ExchangeSliding(ctx context.Context, req *token.Request) (*tok
 	return s.Exchange(ctx, req)
 }
 
-// Verify returns nil for a token of any type that is authentic and unexpired. As in simplejwt that is all, but for refresh
-// and sliding tokens under a policy that retires tokens (BLACKLIST_AFTER_ROTATION): those must not be retired, nor their session
-// revoked. Introspection reports whether a session is alive in every respect.
+// Verify returns nil for a token of any type that is authentic and unexpired. As in simplejwt that is all, except for
+// refresh and sliding tokens under a policy that retires tokens (BLACKLIST_AFTER_ROTATION): those must not be retired, nor their
+// session revoked. Introspection reports whether a session is alive in every respect.
 //
 // The error is a *protocol.Error, which wraps a *codec.Invalid where the token itself is at fault, or an outage.
 func (s *Service) Verify(ctx context.Context, raw storage.Secret) error {

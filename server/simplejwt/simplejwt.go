@@ -71,8 +71,8 @@ func (h *Handlers) Register(rt *route.Router) {
 	rt.API("/api/{rest:.*}", notFound, h.RenderError)
 }
 
-// announced tells with every answer, a refusal too, when the routes go away (RFC 8594 §3): that the password grant ends is
-// nothing that a client may find out on the day.
+// announced adds the date on which the routes are removed (RFC 8594 §3) to every response, refusals included, so that clients
+// learn in advance that the password grant ends.
 func (h *Handlers) announced(handle route.Handler) route.Handler {
 	if h.sunset.IsZero() {
 		return handle
@@ -85,7 +85,7 @@ func (h *Handlers) announced(handle route.Handler) route.Handler {
 }
 
 // withoutSlash serves a POST to the address without its slash at the end. Django answers 301 there, whereupon most
-// clients repeat the request with GET and without its body, so that nobody can rely on it. The other methods are told.
+// clients repeat the request with GET and without its body, so that no client can rely on it. Other methods get the redirect.
 func withoutSlash(handle route.Handler) route.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if r.Method == http.MethodPost {

@@ -227,7 +227,7 @@ func (l loadedCode) GetPKCERequestSession(context.Context, string, fosite.Sessio
 
 func (loadedCode) DeletePKCERequestSession(context.Context, string) error { return nil }
 
-// GenerateAuthorizeCode returns a text that fosite looks for and nobody gets: the code is drawn by IssueCode.
+// GenerateAuthorizeCode returns a placeholder that fosite requires and no client receives: IssueCode generates the code.
 func (loadedCode) GenerateAuthorizeCode(context.Context, fosite.Requester) (string, string, error) {
 	return "code", "", nil
 }

@@ -76,8 +76,8 @@ func (s *Service) endSession(ctx context.Context, client *clients.Client, t *Tok
 	return s.revoke(ctx, t.Grant, "token_revoked", event)
 }
 
-// Blacklist ends the session of a refresh token of the client. Unlike Revoke it is refused for a token whose session has ended, and
-// for one that was used before, whose session it ends all the same: whoever asks for that has held the token.
+// Blacklist ends the session of a refresh token of the client. Unlike Revoke it refuses a token whose session has ended. It also
+// refuses a token that was used before, but ends its session all the same: the caller has held the token.
 func (s *Service) Blacklist(ctx context.Context, c *clients.Client, t *RefreshToken) error {
 	now, p := s.now(), s.PolicyOf(c)
 	live, err := s.findSession(ctx, c, p, t, now)

@@ -9,7 +9,7 @@ import (
 	"latchkey/server/internal/pyjson"
 )
 
-// The claims that Latchkey adds: the session and the place in its chain (docs/rotation.md).
+// The claims that Latchkey adds: the session and the position in its chain (docs/rotation.md).
 const (
 	familyClaim     = "fam"
 	generationClaim = "gen"

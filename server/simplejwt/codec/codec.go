@@ -29,7 +29,7 @@ const (
 // Signer is the key that signs now, for an asymmetric algorithm.
 type Signer struct {
 	KID string
-	// Sign gives the bytes of the JWS signature (RFC 7518 §3) of the signing input.
+	// Sign returns the bytes of the JWS signature (RFC 7518 §3) of the signing input.
 	Sign func(input []byte) ([]byte, error)
 }
 
@@ -48,7 +48,7 @@ type Config struct {
 	// Issuer and Audience are written and demanded when they are not empty.
 	Issuer   string
 	Audience string
-	// Leeway is how far the clock of whoever signed a token may be off.
+	// Leeway is how far the clock of a token's signer may be off.
 	Leeway time.Duration
 
 	// UserIDClaim is "user_id" when it is empty. UserIDInteger writes it as a number; both kinds are always read.
@@ -89,7 +89,7 @@ func New(cfg Config) *Codec {
 	return c
 }
 
-// encodeHeader gives a first segment with its dot. PyJWT sorts the names.
+// encodeHeader returns the first segment with its dot. PyJWT sorts the names.
 func encodeHeader(algorithm, kid string) string {
 	header := `{"alg":"` + algorithm + `",`
 	if kid != "" {

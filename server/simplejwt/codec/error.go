@@ -2,7 +2,7 @@ package codec
 
 // Invalid says that a token is not acceptable, in the words that simplejwt has for it.
 type Invalid struct {
-	// Message is what the client is told.
+	// Message is the text of the response to the client.
 	Message string
 	// Kind is why, for operators.
 	Kind Kind
@@ -27,7 +27,7 @@ const (
 
 func (e *Invalid) Error() string { return e.Message + " (" + string(e.Kind) + ")" }
 
-// Words are what a client of this release is told of a token that PyJWT refuses.
+// Words returns the text of this release for a token that PyJWT refuses.
 func (c Compat) Words(kind Kind) string {
 	switch {
 	case c == Compat52:

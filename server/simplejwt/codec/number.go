@@ -75,7 +75,7 @@ func (n num) whole() num {
 	return saturate(f < 0)
 }
 
-// after tells whether n > seconds + leeway.
+// after reports whether n > seconds + leeway.
 func (n num) after(seconds int64, leeway float64) bool {
 	if n.exact && leeway == 0 {
 		return n.int > seconds
@@ -114,7 +114,7 @@ func text(value string) string {
 	return s
 }
 
-// isText tells whether a claim is the string s.
+// isText reports whether a claim is the string s.
 func isText(value, s string) bool { return value != "" && value[0] == '"' && text(value) == s }
 
 // userID is Django's reading of a user's id, int(value), when it is a possible one.

@@ -86,7 +86,7 @@ func judgeHeader(dict *pyjson.Dict) (header, bool) {
 		text, isText := m.Value.(string)
 		switch m.Key {
 		case "alg":
-			h.algorithm = text // anything else than text is no algorithm of ours
+			h.algorithm = text // a value that is not text matches no supported algorithm
 		case "kid":
 			if !isText {
 				return header{}, false

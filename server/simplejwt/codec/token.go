@@ -91,11 +91,11 @@ func (t *Token) Parent() storage.TokenID {
 	return TokenIDOf(text(v))
 }
 
-// Claim gives the JSON text of any claim.
+// Claim returns the JSON text of any claim.
 func (t *Token) Claim(name string) (value string, ok bool) { return t.claims.get(name) }
 
-// TokenIDOf gives the storage's form of a jti. One of another shape than 32 lower-case hex digits, which only tokens
-// from elsewhere have, is hashed.
+// TokenIDOf returns the storage's form of a jti. A jti that is not 32 lower-case hex digits, which only tokens of other issuers
+// have, is hashed.
 func TokenIDOf(jti string) storage.TokenID {
 	var id storage.TokenID
 	if len(jti) == 2*len(id) {

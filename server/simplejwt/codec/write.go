@@ -146,7 +146,7 @@ func (c *Codec) writeSliding(ctx context.Context, cs claims, s Sliding) (string,
 	return c.write(ctx, cs)
 }
 
-// address sets whom the token is for and from: simplejwt does it last of all.
+// address sets the audience and the issuer. simplejwt sets them last.
 func (c *Codec) address(cs claims) claims {
 	if c.cfg.Audience != "" {
 		cs = cs.set(StringClaim("aud", c.cfg.Audience))
