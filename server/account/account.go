@@ -45,7 +45,7 @@ type Config struct {
 	Audit    *audit.Log
 	Clients  *registry.Registry
 	Pages    *web.Pages
-	// Describe gives a client as the page shows it.
+	// Describe returns what the page shows of a client.
 	Describe func(*clients.Client) web.ClientInfo
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
 	BasePath string
@@ -76,19 +76,19 @@ func (h *Handlers) Register(rt *route.Router) {
 }
 
 // action answers a request of the user of a browser session.
-type action func(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error
+type action func(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error
 
-// signedIn sends whoever is not signed in to the login, and from there to the account page.
+// signedIn passes the browser session to act. Without one it redirects to the login page, which leads back to the account page.
 func (h *Handlers) signedIn(act action) route.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		present, err := h.Sessions.Find(r, "")
+		session, err := h.Sessions.Find(r, "")
 		if err != nil {
 			return err
 		}
-		if present == nil {
+		if session == nil {
 			return h.toLogin(w)
 		}
-		return act(w, r, present)
+		return act(w, r, session)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package account is the page where users see what is signed in in their name, and end it.
+// Package account is the page where users see and end their browser sessions and the access of applications.
 //
-// Every action is bound to the user of the browser session: the ID of a stranger's session, or of an application that the
-// user has nothing to do with, does nothing. A page of another site can't send the forms: see route.Router.Page.
+// Every action is limited to the user of the browser session: the ID of another user's session, or of an application
+// without access to this user's account, has no effect. Pages of other sites can't submit the forms: see route.Router.Page.
 package account

@@ -10,8 +10,8 @@ import (
 	"latchkey/storage"
 )
 
-// endSession signs another browser of the user out, or this one.
-func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+// endSession ends another browser session of the user, or the current one.
+func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
 	form, err := route.Form(r)
 	if err != nil {
 		return err
@@ -20,25 +20,25 @@ func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, present *s
 	if err != nil {
 		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 	}
-	if id == present.ID {
-		return h.signOut(w, r, present)
+	if id == session.ID {
+		return h.signOut(w, r, session)
 	}
-	if err := h.Sessions.EndOther(r.Context(), present.UserID, id); err != nil {
+	if err := h.Sessions.EndOther(r.Context(), session.UserID, id); err != nil {
 		return err
 	}
 	return h.done(w, web.NoticeSessionEnded)
 }
 
-// endAll signs the user out everywhere, here too, and takes every application's access.
-func (h *Handlers) endAll(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
-	if err := h.Sessions.EndEverywhere(w, r, present); err != nil {
+// endAll ends all sessions of the user, including the current one, and revokes the access of all applications.
+func (h *Handlers) endAll(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
+	if err := h.Sessions.EndEverywhere(w, r, session); err != nil {
 		return err
 	}
 	return h.redirect(w, SignedOutPath)
 }
 
-// endApplication takes an application's access, and the permission to get it again without a question.
-func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
+// endApplication revokes an application's access and the user's consent.
+func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
 	form, err := route.Form(r)
 	if err != nil {
 		return err
@@ -49,9 +49,9 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 	}
 	ctx := r.Context()
 	event := h.Audit.Event(ctx, "consent_revoked", "user")
-	event.UserID, event.ClientID = present.UserID, id
+	event.UserID, event.ClientID = session.UserID, id
 	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{
-		UserID: present.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
+		UserID: session.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
 	}, event)
 	if err != nil {
 		return fmt.Errorf("take access from application: %w", err)
@@ -63,8 +63,8 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, presen
 }
 
 // signOut signs the user out of this browser.
-func (h *Handlers) signOut(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
-	if err := h.Sessions.End(w, r, present); err != nil {
+func (h *Handlers) signOut(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
+	if err := h.Sessions.End(w, r, session); err != nil {
 		return err
 	}
 	return h.redirect(w, SignedOutPath)

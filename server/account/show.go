@@ -21,8 +21,8 @@ const (
 	maxEvents   = 20
 )
 
-func (h *Handlers) show(w http.ResponseWriter, r *http.Request, present *storage.LiveBrowserSession) error {
-	page, err := h.page(r.Context(), present)
+func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
+	page, err := h.page(r.Context(), session)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, present *storage
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 
-// notice knows the notices; what else an address says is not shown.
+// notice returns the notice named in the query, or NoticeNone for an unknown name.
 func notice(done string) web.Notice {
 	switch n := web.Notice(done); n {
 	case web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded:
@@ -39,30 +39,30 @@ func notice(done string) web.Notice {
 	return web.NoticeNone
 }
 
-// page collects what the user sees.
-func (h *Handlers) page(ctx context.Context, present *storage.LiveBrowserSession) (web.Account, error) {
-	// Passwords are the one way to sign in, so whoever is here has one.
-	p := web.Account{Username: present.User.Username, Email: present.User.Email, HasPassword: true}
+// page returns the contents of the account page.
+func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession) (web.Account, error) {
+	// A password is the only way to sign in, so a signed-in user has one.
+	p := web.Account{Username: session.User.Username, Email: session.User.Email, HasPassword: true}
 	var err error
-	if p.Sessions, err = h.sessions(ctx, present); err != nil {
+	if p.Sessions, err = h.sessions(ctx, session); err != nil {
 		return p, err
 	}
-	if p.Apps, err = h.applications(ctx, present.UserID); err != nil {
+	if p.Apps, err = h.applications(ctx, session.UserID); err != nil {
 		return p, err
 	}
-	p.Events, err = h.events(ctx, present.UserID)
+	p.Events, err = h.events(ctx, session.UserID)
 	return p, err
 }
 
-// sessions are the browsers, the present one first.
-func (h *Handlers) sessions(ctx context.Context, present *storage.LiveBrowserSession) ([]web.SessionInfo, error) {
-	list, err := h.Sessions.List(ctx, present.UserID, maxSessions)
+// sessions returns the user's browser sessions, the current one first.
+func (h *Handlers) sessions(ctx context.Context, session *storage.LiveBrowserSession) ([]web.SessionInfo, error) {
+	list, err := h.Sessions.List(ctx, session.UserID, maxSessions)
 	if err != nil {
 		return nil, err
 	}
-	infos := []web.SessionInfo{sessionInfo(&present.BrowserSession, true)}
+	infos := []web.SessionInfo{sessionInfo(&session.BrowserSession, true)}
 	for _, s := range list {
-		if s.ID != present.ID {
+		if s.ID != session.ID {
 			infos = append(infos, sessionInfo(s, false))
 		}
 	}
@@ -75,7 +75,7 @@ func sessionInfo(s *storage.BrowserSession, current bool) web.SessionInfo {
 	}
 }
 
-// applications are those that hold something of the user or may ask for it without a question, last used first.
+// applications returns the applications with a live grant or a consent of the user, last used first.
 func (h *Handlers) applications(ctx context.Context, userID int64) ([]web.AppInfo, error) {
 	consents, err := h.Store.ListConsents(ctx, userID, maxConsents)
 	if err != nil {
@@ -109,7 +109,7 @@ func (h *Handlers) applications(ctx context.Context, userID int64) ([]web.AppInf
 	return list, nil
 }
 
-// add adds what an application has been allowed since then.
+// add adds a scope that was granted to an application at the given time.
 func add(apps map[string]*web.AppInfo, clientID string, since time.Time, scope []string) *web.AppInfo {
 	app := apps[clientID]
 	if app == nil {
@@ -127,7 +127,7 @@ func add(apps map[string]*web.AppInfo, clientID string, since time.Time, scope [
 	return app
 }
 
-// client describes an application; one that was removed has nothing but its ID.
+// client describes an application. For one that was removed it returns only the ID.
 func (h *Handlers) client(ctx context.Context, id string) (web.ClientInfo, error) {
 	c, err := h.Clients.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -139,7 +139,7 @@ func (h *Handlers) client(ctx context.Context, id string) (web.ClientInfo, error
 	return h.Describe(c), nil
 }
 
-// events are the latest ones that are about the user.
+// events returns the latest audit events of the user.
 func (h *Handlers) events(ctx context.Context, userID int64) ([]web.EventInfo, error) {
 	list, err := h.Store.ListAudit(ctx, storage.AuditFilter{UserID: userID, Limit: maxEvents})
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"latchkey/storage"
 )
 
-// prefix marks the values of cookies, so that whoever finds one knows what it is.
+// prefix marks the values of cookies, so that a leaked one is recognisable, for example by a secret scanner.
 const prefix = "lk_bs_"
 
-// hash returns what the database keeps of a cookie's value.
+// hash returns the MAC of a cookie's value, which is what the database stores.
 func hash(key []byte, value storage.Secret) storage.Digest { return mac.Sum(key, value.Reveal()) }
 
-// presented gives the value of the request's cookie, empty when it can't be one of ours.
+// presented returns the value of the request's cookie, or an empty one if it does not have the form of a session cookie.
 func presented(r *http.Request) storage.Secret {
 	c, err := r.Cookie(CookieName)
 	if err != nil {
@@ -27,9 +27,9 @@ func presented(r *http.Request) storage.Secret {
 	return ""
 }
 
-// give puts the cookie into the browser: until the session's end, or, when the user does not want to be remembered, until
-// the browser is closed.
-func give(w http.ResponseWriter, value storage.Secret, remember bool, ttl time.Duration) {
+// setCookie sets the cookie. It lasts until the session's end if the user wants to be remembered, otherwise until the browser is
+// closed.
+func setCookie(w http.ResponseWriter, value storage.Secret, remember bool, ttl time.Duration) {
 	c := cookie(value.Reveal())
 	if remember {
 		c.MaxAge = int(ttl / time.Second)
@@ -37,15 +37,15 @@ func give(w http.ResponseWriter, value storage.Secret, remember bool, ttl time.D
 	http.SetCookie(w, c)
 }
 
-// take takes the cookie out of the browser.
-func take(w http.ResponseWriter) {
+// clearCookie removes the cookie from the browser.
+func clearCookie(w http.ResponseWriter) {
 	c := cookie("")
 	c.MaxAge = -1
 	http.SetCookie(w, c)
 }
 
-// cookie has everything that its prefix demands. SameSite is Lax and not Strict: an application leads the browser here from
-// its own site, and the user is to be known then.
+// cookie returns a cookie with the attributes that the prefix __Host- requires. SameSite is Lax and not Strict, since the cookie
+// must be sent when an application redirects the browser here from its own site.
 func cookie(value string) *http.Cookie {
 	return &http.Cookie{
 		Name: CookieName, Value: value,

@@ -11,31 +11,31 @@ import (
 )
 
 const (
-	// noticeTTL is how long a client is tried to be told of a logout.
+	// noticeTTL is how long delivery of a logout notice is attempted.
 	noticeTTL = 24 * time.Hour
-	// grantsPage and grantsMost bound the grants of a session that are looked through for clients to tell.
+	// grantsPage and maxGrants bound the grants of a session that are searched for clients to notify.
 	grantsPage = 500
-	grantsMost = 20 * grantsPage
-	// sessionsMost bounds the sessions of a user whose clients are told when all of them end.
-	sessionsMost = 100
+	maxGrants  = 20 * grantsPage
+	// maxSessions bounds the sessions of a user whose clients are notified when all of them end.
+	maxSessions = 100
 )
 
-// End signs the user out of this browser: the session ends, with the grants that came from it and are not for offline
-// access, the clients that want to know are going to be told, and the cookie goes.
+// End signs the user out of this browser. It ends the session and its grants without offline access, queues the notices for the
+// clients with a back-channel logout URL, and removes the cookie.
 func (m *Manager) End(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
 	if err := m.end(r.Context(), &s.BrowserSession, "signed_out"); err != nil {
 		return err
 	}
-	take(w)
+	clearCookie(w)
 	return nil
 }
 
-// EndOther is End for a session that may be another browser's. One that is not this user's is left alone, and no error.
+// EndOther ends a session of the user that may be another browser's. For a session of another user it does nothing and returns nil.
 func (m *Manager) EndOther(ctx context.Context, userID int64, id storage.ID) error {
 	return m.end(ctx, &storage.BrowserSession{ID: id, UserID: userID}, "session_ended")
 }
 
-// end ends a session of which the ID and the user are known.
+// end ends a session, of which it needs the ID and the user.
 func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason string) error {
 	now := m.Now()
 	notices, err := m.notices(ctx, s.UserID, s.ID, now)
@@ -57,11 +57,11 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, reason str
 	return nil
 }
 
-// TellEverywhere lets the clients of all sessions of a user be told that these end. It is for before the user's epoch is
-// raised, which ends them all: nobody could tell which they were afterwards.
-func (m *Manager) TellEverywhere(ctx context.Context, userID int64) error {
+// NotifyAllClients queues logout notices for the clients of all sessions of a user. It must be called before the user's epoch is
+// raised: that ends the sessions, and they are no longer listed afterwards.
+func (m *Manager) NotifyAllClients(ctx context.Context, userID int64) error {
 	now := m.Now()
-	sessions, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, sessionsMost)
+	sessions, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, maxSessions)
 	if err != nil {
 		return fmt.Errorf("list browser sessions: %w", err)
 	}
@@ -83,36 +83,36 @@ func (m *Manager) TellEverywhere(ctx context.Context, userID int64) error {
 	return nil
 }
 
-// EndEverywhere ends every browser session and every grant of the session's user, those for offline access and of the
-// password grant too, and lets the clients be told. The cookie goes.
+// EndEverywhere ends all browser sessions and all grants of the session's user, including those with offline access and those of
+// the password grant. It notifies the clients and removes the cookie.
 func (m *Manager) EndEverywhere(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	if err := m.TellEverywhere(r.Context(), s.UserID); err != nil {
+	if err := m.NotifyAllClients(r.Context(), s.UserID); err != nil {
 		return err
 	}
 	if err := m.cfg.Users.EndOwnSessions(r.Context(), s.UserID); err != nil {
 		return err
 	}
-	take(w)
+	clearCookie(w)
 	return nil
 }
 
-// notices are for the clients that hold something from the session and want to know of its end (OpenID Connect Back-Channel
-// Logout 1.0 §2.2). A grant that has ended counts: what the client made of it may live on.
+// notices returns a logout notice for each client that has a grant of the session and a back-channel logout URL (OpenID Connect
+// Back-Channel Logout 1.0 §2.2). Grants that have ended count too: the client's own session may still be open.
 func (m *Manager) notices(ctx context.Context, userID int64, session storage.ID, now time.Time) ([]*storage.LogoutNotice, error) {
 	var notices []*storage.LogoutNotice
-	told := make(map[string]bool)
+	seen := make(map[string]bool)
 	f := storage.GrantFilter{UserID: userID, SessionID: session, Limit: grantsPage}
-	for range grantsMost / grantsPage {
+	for range maxGrants / grantsPage {
 		page, err := m.cfg.Store.ListGrants(ctx, f)
 		if err != nil {
 			return nil, fmt.Errorf("list grants of browser session: %w", err)
 		}
 		for _, g := range page {
 			f.After = g.ID
-			if told[g.ClientID] {
+			if seen[g.ClientID] {
 				continue
 			}
-			told[g.ClientID] = true
+			seen[g.ClientID] = true
 			wants, err := m.wantsNotice(ctx, g.ClientID)
 			if err != nil {
 				return nil, err
@@ -131,13 +131,14 @@ func (m *Manager) notices(ctx context.Context, userID int64, session storage.ID,
 	return notices, nil
 }
 
+// wantsNotice reports whether a client is enabled and has a back-channel logout URL.
 func (m *Manager) wantsNotice(ctx context.Context, clientID string) (bool, error) {
 	c, err := m.cfg.Clients.Client(ctx, clientID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("find client to tell: %w", err)
+		return false, fmt.Errorf("find client to notify: %w", err)
 	}
 	return !c.Disabled && c.BackchannelLogoutURI != "", nil
 }

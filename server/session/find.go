@@ -12,11 +12,11 @@ import (
 	"latchkey/storage"
 )
 
-// Find gives the session of the request's browser, with its user and, when clientID is not empty, what the user has allowed
-// this client; nil when nobody is signed in. One round trip (and another one for each older key, when there is no such
-// session); none without what could be a cookie of ours.
+// Find returns the session of the request's browser with its user and, unless clientID is empty, the user's consent for that client.
+// It returns nil if no user is signed in. It takes one round trip, another one for each older key if no session matches, and none
+// for a request without a well-formed session cookie.
 //
-// An error means that it is not known whether somebody is signed in: never take it for nobody.
+// After an error it is unknown whether a user is signed in; a caller must not treat it as signed out.
 func (m *Manager) Find(r *http.Request, clientID string) (*storage.LiveBrowserSession, error) {
 	ctx, value := r.Context(), presented(r)
 	if value == "" {
@@ -40,17 +40,17 @@ func (m *Manager) Find(r *http.Request, clientID string) (*storage.LiveBrowserSe
 	return nil, nil
 }
 
-// alive judges a session.
+// alive reports whether a session is valid: not expired, and its user active and not signed out everywhere since.
 func (m *Manager) alive(s *storage.LiveBrowserSession, now time.Time) bool {
 	return s.User != nil && s.User.Active && s.User.AuthEpoch == s.UserEpoch && m.lasts(&s.BrowserSession, now)
 }
 
-// lasts tells whether a session has reached neither of its two ends.
+// lasts reports whether a session has reached neither its absolute nor its idle end.
 func (m *Manager) lasts(s *storage.BrowserSession, now time.Time) bool {
 	return now.Before(s.ExpiresAt) && (s.Remember || now.Before(s.LastSeenAt.Add(m.cfg.IdleTTL)))
 }
 
-// seen notes that the session was seen. When that fails the session ends a little too early, which is no reason to refuse
+// seen records that the session was seen. If that fails, the session's idle end comes a little early, which is no reason to refuse
 // the request.
 func (m *Manager) seen(ctx context.Context, s *storage.LiveBrowserSession, now time.Time) {
 	if now.Sub(s.LastSeenAt) < seenEvery {
@@ -63,7 +63,7 @@ func (m *Manager) seen(ctx context.Context, s *storage.LiveBrowserSession, now t
 	s.LastSeenAt = now
 }
 
-// List gives up to limit live sessions of a user, newest sign-in first.
+// List returns up to limit live sessions of a user, the newest sign-in first.
 func (m *Manager) List(ctx context.Context, userID int64, limit int) ([]*storage.BrowserSession, error) {
 	now := m.Now()
 	stored, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, limit)

@@ -15,14 +15,14 @@ import (
 // (RFC 6265bis §4.1.3.2).
 const CookieName = "__Host-latchkey_session"
 
-// The lengths of a session that is not configured otherwise.
+// The default lengths of a session.
 const (
 	DefaultTTL         = 24 * time.Hour
 	DefaultIdleTTL     = 8 * time.Hour
 	DefaultRememberTTL = 30 * 24 * time.Hour
 )
 
-// seenEvery is how often it is noted that a session was seen. It makes the idle end that much too early at most.
+// seenEvery is how often LastSeenAt is updated. The idle end comes early by at most that.
 const seenEvery = time.Minute
 
 // Store is the part of storage.Store that browser sessions need.
@@ -32,13 +32,13 @@ type Store interface {
 	storage.LogoutNotices
 }
 
-// Config is what a Manager is made of.
+// Config configures a Manager.
 type Config struct {
 	Store Store
 	// Users ends the sessions of a user.
 	Users *users.Service
 	Audit *audit.Log
-	// Clients knows which clients want to be told of a logout.
+	// Clients are looked up for their back-channel logout URLs.
 	Clients *registry.Registry
 	// Keys key the MACs of the cookies: the first makes, all find. At least one, each of at least 32 bytes, the same for all
 	// replicas.
@@ -46,16 +46,16 @@ type Config struct {
 	// TTL is the absolute end, IdleTTL the idle one; RememberTTL is the absolute end of a session that has no idle one.
 	// Zero means the default.
 	TTL, IdleTTL, RememberTTL time.Duration
-	// Now tells the time; nil means the clock.
+	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
-	// Noticed, when not nil, is called after notices of logouts were stored, so that they need not wait to be found.
+	// Noticed, if not nil, is called after logout notices were stored, so that they are sent at once.
 	Noticed func()
 }
 
 // Manager begins, finds and ends browser sessions.
 type Manager struct{ cfg Config }
 
-// New makes a Manager. It panics without a key or when one is short: then who can write to the database could sign in.
+// New returns a Manager. It panics without a key or if one is short: then write access to the database would suffice to sign in.
 func New(cfg Config) *Manager {
 	if len(cfg.Keys) == 0 || slices.ContainsFunc(cfg.Keys, func(key []byte) bool { return len(key) < 32 }) {
 		panic("session: the MACs of cookies need keys of 32 bytes")
@@ -79,8 +79,8 @@ func orDefault(d, fallback time.Duration) time.Duration {
 	return fallback
 }
 
-// Now is the time by which sessions are judged, in UTC and whole microseconds.
+// Now returns the time by which sessions are judged, in UTC and whole microseconds.
 func (m *Manager) Now() time.Time { return m.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// RememberTTL is how long a session lasts whose user wants to be remembered.
+// RememberTTL returns how long a session lasts if the user wants to be remembered.
 func (m *Manager) RememberTTL() time.Duration { return m.cfg.RememberTTL }

@@ -11,26 +11,26 @@ import (
 	"latchkey/storage"
 )
 
-// Start signs a user in in this browser, whose present session, if any, ends with it: a new cookie, and a session that keeps
-// its ID when it is the same user's. What the login changes is written in the same act.
+// Start signs a user in in this browser and sets a new cookie. current is the session that Find returned; the new one replaces it,
+// and keeps its ID if it belongs to the same user. The changes of the login are written in the same transaction.
 //
-// present is what Find gave. Nobody is signed in after an error, and the cookie is as it was.
-func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) (*storage.LiveBrowserSession, error) {
+// After an error the user is not signed in, and the cookie is unchanged.
+func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authenticated, remember bool, current *storage.LiveBrowserSession) (*storage.LiveBrowserSession, error) {
 	ctx := r.Context()
-	if present != nil && present.UserID != who.User.ID {
-		// The applications that the other user is signed in to must know that the browser has changed hands.
-		if err := m.end(ctx, &present.BrowserSession, "signed_in_as_another"); err != nil {
+	if current != nil && current.UserID != who.User.ID {
+		// The clients of the other user's session are notified that it has ended.
+		if err := m.end(ctx, &current.BrowserSession, "signed_in_as_another"); err != nil {
 			return nil, err
 		}
-		present = nil
+		current = nil
 	}
 	value := clients.NewSecret(prefix)
-	s := m.begin(r, value, who, remember, present)
+	s := m.begin(r, value, who, remember, current)
 	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
-	replaces := m.replaced(r, present)
+	replaces := m.replaced(r, current)
 	err := m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
-	if present != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
-		// The same browser has signed in twice at the same time, and the other one was faster.
+	if current != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
+		// The browser has sent two logins at the same time, and the other one was faster.
 		s.ID = storage.NewID(s.CreatedAt)
 		err = m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
 	}
@@ -38,15 +38,15 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 		return nil, fmt.Errorf("start browser session: %w", err)
 	}
 	m.cfg.Audit.Written(event)
-	give(w, value, remember, m.cfg.RememberTTL)
+	setCookie(w, value, remember, m.cfg.RememberTTL)
 	return &storage.LiveBrowserSession{BrowserSession: *s, User: who.User}, nil
 }
 
-// replaced is the hash of the session that the new one replaces: the present one, or one that has ended, whose row is of no
-// more use. Of an old key's, which only Find knows, it is left to the cleaning.
-func (m *Manager) replaced(r *http.Request, present *storage.LiveBrowserSession) storage.Digest {
-	if present != nil {
-		return present.Hash
+// replaced returns the hash of the session that the new one replaces: the current one, or the ended one of the request's cookie.
+// An ended session under an older key is left to Maintain.
+func (m *Manager) replaced(r *http.Request, current *storage.LiveBrowserSession) storage.Digest {
+	if current != nil {
+		return current.Hash
 	}
 	if value := presented(r); value != "" {
 		return hash(m.cfg.Keys[0], value)
@@ -54,8 +54,8 @@ func (m *Manager) replaced(r *http.Request, present *storage.LiveBrowserSession)
 	return storage.Digest{}
 }
 
-// begin is the row of a session that begins now, by a password.
-func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, present *storage.LiveBrowserSession) *storage.BrowserSession {
+// begin returns the row of a session that begins now with a password login.
+func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, current *storage.LiveBrowserSession) *storage.BrowserSession {
 	now, from := m.Now(), request.From(r.Context())
 	s := &storage.BrowserSession{
 		ID: storage.NewID(now), Hash: hash(m.cfg.Keys[0], value),
@@ -67,8 +67,8 @@ func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authen
 	if remember {
 		s.ExpiresAt = now.Add(m.cfg.RememberTTL)
 	}
-	if present != nil {
-		s.ID, s.CreatedAt = present.ID, present.CreatedAt
+	if current != nil {
+		s.ID, s.CreatedAt = current.ID, current.CreatedAt
 	}
 	return s
 }
