@@ -36,7 +36,7 @@ func (s *Server) routes() *route.Router {
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
-	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.Foreign()}
+	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
 	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, authorize...)
 	rt.API(oauth.PushPath, h.Push, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
@@ -48,7 +48,7 @@ func (s *Server) routes() *route.Router {
 		// Pages that register themselves have no registered origin yet. Where everybody may register, they may too.
 		cors := route.CORS
 		if s.cfg.Registration == oauth.RegistrationOpen {
-			cors = route.CORSStrangers
+			cors = route.CORSAnyOrigin
 		}
 		rt.API(oauth.RegisterPath, h.Register, oauth.RenderRegistrationError, route.Methods(http.MethodPost), cors())
 		rt.API(oauth.RegisteredPath, h.Registered, oauth.RenderRegistrationError, cors(http.MethodGet, http.MethodPut, http.MethodDelete))

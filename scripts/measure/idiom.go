@@ -40,7 +40,6 @@ var allowed = regexp.MustCompile(`(?i)foreign keys?|in the first place|you are a
 // excluded are packages whose comments and messages have not been rewritten yet.
 var excluded = []string{
 	"server/internal/pyjson",
-	"server/route",
 	"server/simplejwt/drf",
 	"server/users",
 	"storage/postgres",

@@ -12,7 +12,7 @@ import (
 // proxies are the networks of the trusted proxies.
 type proxies []netip.Prefix
 
-// info returns what the layers below know of the request.
+// info returns what other packages read of the request by request.From.
 func (p proxies) info(r *http.Request) *request.Info {
 	peer := peerAddress(r)
 	info := &request.Info{Address: peer, UserAgent: userAgent(r), Event: new(request.Event)}
@@ -28,7 +28,7 @@ func (p proxies) info(r *http.Request) *request.Info {
 	return info
 }
 
-// saneRequestID: short, and of characters that neither a log nor a header nor a database can stumble over.
+// saneRequestID reports whether a request id is short and has only characters that are safe in logs, headers and databases.
 func saneRequestID(id string) bool {
 	const most = 128
 	for i := range len(id) {
@@ -40,7 +40,7 @@ func saneRequestID(id string) bool {
 	return id != "" && len(id) <= most
 }
 
-// userAgent is kept with sessions, so it must be text that every database takes.
+// userAgent returns the User-Agent as text that every database accepts, since it is stored with sessions.
 func userAgent(r *http.Request) string {
 	const most = 256
 	s := r.UserAgent()
@@ -77,10 +77,10 @@ func (p proxies) trusted(a netip.Addr) bool {
 	return false
 }
 
-// clientAddress is the address that the nearest trusted proxy saw, of the two headers that proxies write.
+// clientAddress returns the client's address according to X-Forwarded-For or Forwarded.
 //
-// A proxy that appends to one of them usually passes the other on as the client sent it, so when they disagree one is
-// a lie, and nothing tells which. Then the peer's own address is the only one that is known to be true.
+// A proxy that appends to one of them usually forwards the other as the client sent it. So if they disagree, one is forged, and it is
+// unknown which. Then clientAddress returns the peer's address.
 func (p proxies) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
 	legacy, standard := h.Values("X-Forwarded-For"), h.Values("Forwarded")
 	switch {
@@ -98,8 +98,8 @@ func (p proxies) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
 	return a
 }
 
-// rightmostUntrusted walks from the nearest hop to the farthest, as long as each is one of ours: everything left of the
-// first stranger is the stranger's word. A hop that can't be read ends the walk at the last one that could.
+// rightmostUntrusted walks the hops from the nearest to the farthest and returns the first that is not a trusted proxy: hops to its
+// left may be forged. If a hop can't be parsed, it returns the one before.
 func (p proxies) rightmostUntrusted(peer netip.Addr, lines []string, split func(string) []string) netip.Addr {
 	last := peer
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -141,15 +141,15 @@ func xForwardedFor(line string) []string {
 // unreadable is a hop that parseHop refuses.
 var unreadable = []string{""}
 
-// forwarded gives the "for" of each element of a Forwarded header (RFC 7239 §4); an empty hop for one without it.
-// A line that breaks the grammar gives one unreadable hop: its quotes may hide where an element begins.
+// forwarded returns the "for" parameter of each element of a Forwarded header (RFC 7239 §4), or an empty hop for an element without
+// it. For a line that breaks the grammar it returns one unreadable hop, since it is unclear where the elements begin.
 func forwarded(line string) []string {
 	var hops []string
 	for {
 		var hop string
 		for {
 			name, rest, ok := strings.Cut(strings.TrimLeft(line, " \t"), "=")
-			if !ok || !isToken(name) { // ";, for" is no name: it would swallow the comma
+			if !ok || !isToken(name) { // ";, for" is not a name: it would swallow the comma
 				return unreadable
 			}
 			value, rest, ok := forwardedValue(rest)
@@ -176,7 +176,7 @@ func forwarded(line string) []string {
 	}
 }
 
-// forwardedValue reads a token or a quoted string and gives what comes behind it.
+// forwardedValue parses a token or a quoted string and returns its value and the rest of the line.
 func forwardedValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		end := strings.IndexAny(s, ";, \t")

@@ -11,30 +11,30 @@ type corsMode int
 
 const (
 	corsNone      corsMode = iota
-	corsAllowed            // the origins that Config.AllowOrigin knows
-	corsStrangers          // every origin that is one, by its name
-	corsPublic             // every origin, and none
+	corsAllowed            // the origins that Config.AllowOrigin allows
+	corsAnyOrigin          // every origin except "null"; the answer names it
+	corsPublic             // "*"
 )
 
-// corsPolicy is which pages of other origins may read the answers of a route.
+// corsPolicy says which pages of other origins may read the answers of a route.
 type corsPolicy struct {
 	mode    corsMode
-	methods string // those that a preflight is told
+	methods string // the Access-Control-Allow-Methods of a preflight
 	// credentialed are the origins whose pages may send cookies.
 	credentialed []string
 	unvaried     bool
 }
 
 const (
-	// corsMaxAge is how long a browser may keep the answer to a preflight, in seconds: an origin that is taken away
-	// is gone for new requests at once, since the actual answer lacks its header then.
+	// corsMaxAge is how long a browser may keep the answer to a preflight, in seconds: removing an
+	// allowed origin still takes effect at once, since the answer to the actual request lacks the header then.
 	corsMaxAge = "600"
-	// corsHeaders are those a client of these routes sends; what a preflight asks for besides is allowed too.
+	// corsHeaders are the headers that clients of these routes send. Others that a preflight asks for are allowed too.
 	corsHeaders = "Authorization, Content-Type, Accept, X-Requested-With"
 	corsExpose  = "Retry-After, WWW-Authenticate, X-Request-Id, X-Latchkey-Reason"
 )
 
-// isPreflight: Fetch §3.2.2, a CORS-preflight request.
+// isPreflight reports whether a request is a CORS-preflight request (Fetch §3.2.2).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
@@ -50,7 +50,7 @@ func (c *corsPolicy) allowedOrigin(r *http.Request, known func(context.Context, 
 		if isOrigin(origins) && known(r.Context(), origins[0]) {
 			return origins[0]
 		}
-	case corsStrangers:
+	case corsAnyOrigin:
 		if origins := r.Header.Values("Origin"); isOrigin(origins) {
 			return origins[0]
 		}
@@ -58,20 +58,20 @@ func (c *corsPolicy) allowedOrigin(r *http.Request, known func(context.Context, 
 	return ""
 }
 
-// isOrigin: "null" is the origin of every sandboxed frame and local file, and names nobody.
+// isOrigin reports whether the Origin header names one origin. "null" does not: all sandboxed frames and local files send it.
 func isOrigin(header []string) bool {
 	return len(header) == 1 && header[0] != "" && header[0] != "null"
 }
 
-// setHeaders sets what an answer of a route with CORS carries.
+// setHeaders sets the CORS headers of an answer.
 func (c *corsPolicy) setHeaders(h http.Header, origin string) {
-	if (c.mode == corsAllowed || c.mode == corsStrangers) && !c.unvaried {
+	if (c.mode == corsAllowed || c.mode == corsAnyOrigin) && !c.unvaried {
 		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
 	}
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", corsExpose)
-		// Fetch §3.2.3: beside an origin by its name, never beside "*".
+		// Fetch §3.2.3: only together with a named origin, never with "*".
 		if c.mode == corsAllowed && slices.Contains(c.credentialed, origin) {
 			h.Set("Access-Control-Allow-Credentials", "true")
 		}
@@ -92,9 +92,8 @@ func (c *corsPolicy) preflight(w http.ResponseWriter, r *http.Request, origin st
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// allowHeaders is the usual list and the asked ones. Browsers ask for every header that a library or a tracing agent
-// adds to a request; none of them gives a page more than it has, since the browser itself sends no credentials but for
-// pages of the origins of [Credentials].
+// allowHeaders returns corsHeaders and the headers that a preflight asks for: libraries and tracing agents add headers of their own.
+// Allowing them all is safe, since the browser sends credentials only for pages of the origins of [Credentials].
 func allowHeaders(asked string) string {
 	const most = 1024
 	list := corsHeaders
@@ -119,7 +118,7 @@ func containsFold(list, name string) bool {
 	return false
 }
 
-// isToken: letters, digits, hyphens and underscores, as the names of headers and of their parameters are in practice.
+// isToken reports whether a string has only letters, digits, hyphens and underscores, as names of headers and parameters do.
 func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

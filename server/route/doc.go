@@ -1,4 +1,4 @@
-// Package route holds the request classes: what every request of a kind gets before and after its handler runs.
+// Package route implements the classes of routes: what happens before and after the handler of every route of a class.
 //
 // It is the only package that imports gorilla/mux.
 package route

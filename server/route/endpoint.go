@@ -27,13 +27,12 @@ const (
 	classPage
 )
 
-// Handler answers a request, or gives the error that the route's Renderer writes. Once it has written anything, an
-// error that it returns is only logged.
+// Handler answers a request, or returns an error that the route's Renderer writes. If it has written something already, the error is
+// only logged.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Renderer writes an error in the words of its protocol. It sees what the handler returned, and an [*Error] for what
-// the class itself refuses (404, 405, 413, a body that can't be read) or catches (a panic).
-// It must show nothing of an error that it does not know.
+// Renderer writes an error in the format of its protocol. It gets the error that the handler returned, or an [*Error] for what the
+// class refuses (404, 405, 413, an unreadable body) or catches (a panic). It must not reveal the text of an unknown error.
 type Renderer func(w http.ResponseWriter, r *http.Request, err error)
 
 // shared is what the routes of a Router have in common.
@@ -57,17 +56,16 @@ type endpoint struct {
 	render   Renderer
 	methods  []string // nil = all reach the handler
 	cors     corsPolicy
-	// foreign lets pages of other sites send unsafe requests.
-	foreign  bool
-	maxBody  int64 // negative = none
-	duration prometheus.Observer
+	// allowCrossSite lets pages of other sites send unsafe requests.
+	allowCrossSite bool
+	maxBody        int64 // negative = none
+	duration       prometheus.Observer
 }
 
-// statusClientGone is what the log and the metrics say when the client did not wait for the answer. It is nginx's
-// number; no client ever sees it.
+// statusClientGone is logged and counted if the client disconnected before the answer, as in nginx. It is never sent.
 const statusClientGone = 499
 
-// ServeHTTP is the way of every request.
+// ServeHTTP handles a request of the route.
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	start := e.now()
 	info := e.proxies.info(r)
@@ -101,7 +99,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	err = b.explain(err)
 	switch {
 	case err == http.ErrAbortHandler, w.started() && isPanic(err):
-		// Half an answer is out. Breaking the connection is the only way left to say that it is not whole.
+		// Part of the answer is sent. Closing the connection is the only way left to mark it as incomplete.
 		panic(http.ErrAbortHandler)
 	case w.started():
 		return
@@ -113,12 +111,12 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	e.refuse(w, r, err)
 }
 
-// checkOrigin refuses what a page of another site sends to a page of ours: RFC 9700 §4.7, cross-site request forgery.
+// checkOrigin returns an error for an unsafe request from a page of another site: cross-site request forgery (RFC 9700 §4.7).
 //
-// A browser says where a request comes from by Sec-Fetch-Site, older ones by Origin. A request with neither is no browser's,
-// and carries no cookie but those that its sender has anyway.
+// Browsers send the origin of a request in Sec-Fetch-Site, older ones in Origin. A request with neither is not from a browser, so its
+// cookies are those of the sender itself.
 func (e *endpoint) checkOrigin(r *http.Request) error {
-	if e.class != classPage || e.foreign {
+	if e.class != classPage || e.allowCrossSite {
 		return nil
 	}
 	if err := e.crossOrigin.Check(r); err != nil {
@@ -127,12 +125,12 @@ func (e *endpoint) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// run calls the handler and makes an error of a panic.
+// run calls the handler and turns a panic into an error.
 func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:
-		case http.ErrAbortHandler: // a handler's own wish, see its documentation
+		case http.ErrAbortHandler: // the handler aborts the request on purpose
 			err = http.ErrAbortHandler
 		default:
 			err = &Error{
@@ -144,14 +142,14 @@ func (e *endpoint) run(w http.ResponseWriter, r *http.Request) (err error) {
 	return e.handle(w, r)
 }
 
-// refuse has the error rendered, for this client only.
+// refuse renders the error, which must not be cached.
 func (e *endpoint) refuse(w *writer, r *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Del("ETag")
 	e.render(w, r, err)
 }
 
-// setHeaders sets what every answer of the class carries.
+// setHeaders sets the headers of all answers of the class.
 func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info, origin string) {
 	h.Set("X-Request-Id", info.ID)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -171,7 +169,7 @@ func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info
 	e.cors.setHeaders(h, origin)
 }
 
-// finish writes the one log event of the request and counts it.
+// finish writes the log event of the request and counts it.
 func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start time.Time, err error) {
 	took := e.now().Sub(start)
 	status := w.status
@@ -208,8 +206,8 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	e.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
 }
 
-// level: an error is what a person must act on. An overload or an absent database is seen by the readiness and the
-// metrics already, and attackers choose how often a client is refused.
+// level returns the log level: Error only if an operator must act. Readiness and metrics already show an overload or an unreachable
+// database, and attackers choose how often requests are refused.
 func level(status int, err error) slog.Level {
 	switch {
 	case isPanic(err), status == http.StatusInternalServerError:
@@ -234,7 +232,7 @@ func isPanic(err error) bool {
 	return errors.As(err, &p)
 }
 
-// writer remembers what was answered.
+// writer records the status and the size of the answer.
 type writer struct {
 	http.ResponseWriter
 	status int

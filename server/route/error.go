@@ -8,11 +8,11 @@ import (
 	"os"
 )
 
-// Error is what the class itself refuses, for a Renderer to put into the words of its protocol.
+// Error is an error of the class itself, which a Renderer writes in the format of its protocol.
 type Error struct {
 	// Status is the HTTP status: 400, 403, 404, 405, 408, 413 or 500.
 	Status int
-	// Message is for the client's developer. It holds nothing that the client sent.
+	// Message is for the client's developer. It contains nothing that the client sent.
 	Message string
 
 	cause error
@@ -32,7 +32,7 @@ func notFound(http.ResponseWriter, *http.Request) error {
 	return &Error{Status: http.StatusNotFound, Message: "There is nothing at this address."}
 }
 
-// renderNotFound answers where no protocol is known: in the manner of OAuth, since most clients here speak it.
+// renderNotFound writes an OAuth error, since the protocol of an unknown path is unknown and most clients use OAuth.
 func renderNotFound(w http.ResponseWriter, _ *http.Request, err error) {
 	e := &Error{Status: http.StatusInternalServerError, Message: "The server failed."}
 	errors.As(err, &e)
@@ -51,13 +51,13 @@ type body struct {
 	err error
 }
 
-// capBody gives the request a body that can be read up to max bytes; a negative max is no cap.
+// capBody replaces the request's body by one that can be read up to max bytes; a negative max is no cap.
 func capBody(w http.ResponseWriter, r *http.Request, max int64) *body {
 	b := &body{ReadCloser: r.Body}
 	if max >= 0 {
 		b.ReadCloser = http.MaxBytesReader(w, r.Body, max)
 		if r.ContentLength > max {
-			// It would fail at the cap anyway; this spares the client from sending it.
+			// Reading would fail at the cap anyway. Failing now saves the client from sending it.
 			b.err = &http.MaxBytesError{Limit: max}
 		}
 	}
@@ -76,7 +76,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain gives the handler's error its status when it comes from reading the body.
+// explain turns the handler's error into an *Error with a status if it comes from reading the body.
 func (b *body) explain(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -86,7 +86,7 @@ func (b *body) explain(err error) error {
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &Error{Status: http.StatusRequestTimeout, Message: "The request body did not arrive in time.", cause: err}
-	default: // broken off, or chunks that are none
+	default: // truncated, or malformed chunks
 		return &Error{Status: http.StatusBadRequest, Message: "The request body is broken.", cause: err}
 	}
 }

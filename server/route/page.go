@@ -6,27 +6,26 @@ import (
 	"strings"
 )
 
-// contentSecurityPolicy is that of every answer that says no other: it may load, run, frame and send nothing.
+// contentSecurityPolicy is the default policy of answers: they may not load, run, frame or send anything.
 const contentSecurityPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// setPageHeaders sets what pages carry besides what every answer does. What a page shows depends on the cookie and on
-// Accept-Language; no-store says enough, so there is no Vary.
+// setPageHeaders sets the headers of pages. Pages depend on the cookie and on Accept-Language, but with no-store they need no Vary.
 func setPageHeaders(h http.Header, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
 	if namesNoSite(r) {
-		// Under no-referrer the Origin of a form's request is "null" even where the form is ours (Fetch §3.2.2), and that is all
-		// such a browser says: checkOrigin would refuse every login. This one tells other sites just as little.
+		// With no-referrer these browsers send "Origin: null" even for forms of this server (Fetch §3.2.2), so checkOrigin would
+		// refuse every login. same-origin sends just as little to other sites.
 		h.Set("Referrer-Policy", "same-origin")
 	}
 }
 
-// namesNoSite: a browser that does not say by Sec-Fetch-Site where its requests come from (Safari before 16.4).
+// namesNoSite reports whether a request is from a browser that does not send Sec-Fetch-Site (Safari before 16.4).
 func namesNoSite(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") == "" && strings.HasPrefix(r.UserAgent(), "Mozilla/")
 }
 
-// crossOriginProtection trusts the server's own origin besides that of the request's host.
+// crossOriginProtection returns a check that accepts the server's own origin and that of the request's host.
 func crossOriginProtection(origin string) *http.CrossOriginProtection {
 	p := http.NewCrossOriginProtection()
 	if origin != "" {

@@ -12,7 +12,7 @@ const origin = "https://id.example"
 func pages(t *testing.T) *bench {
 	b := setup(t, func(c *route.Config) { c.Origin = origin })
 	b.Page("/login", ok, render)
-	b.Page("/oauth2/authorize", ok, render, route.Foreign())
+	b.Page("/oauth2/authorize", ok, render, route.AllowCrossSite())
 	b.API("/oauth2/token", ok, render)
 	return b
 }

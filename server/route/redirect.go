@@ -2,8 +2,7 @@ package route
 
 import "net/http"
 
-// Where routes lead that lie in different packages, below the issuer's path. Handler packages don't import each other, and a
-// browser goes from one to the next all the same.
+// The paths, below the issuer's path, that handlers of other packages redirect to. Handler packages don't import each other.
 const (
 	LoginPath     = "/login"
 	ConsentPath   = "/consent"
@@ -12,7 +11,7 @@ const (
 	LogoutPath    = "/oauth2/logout"
 )
 
-// SeeOther redirects by 303, which makes the browser drop what it has posted, a password maybe: RFC 9700 §4.12.
+// SeeOther redirects with 303, so that the browser does not send a posted password to the new location (RFC 9700 §4.12).
 func SeeOther(w http.ResponseWriter, location string) error {
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
