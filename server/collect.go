@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"latchkey/clients/registry"
+	"latchkey/server/internal/metrics"
 	"latchkey/storage"
 )
 
@@ -13,12 +14,12 @@ type cleaning struct {
 	last    prometheus.Gauge
 }
 
-// register adds the metrics that are about the parts rather than about requests.
-func (s *Server) register() *cleaning {
+// registerParts adds the metrics that are about the parts rather than about requests.
+func registerParts(m *metrics.Metrics, store storage.Store, clients *registry.Registry, throttled bool) *cleaning {
 	throttle := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "latchkey_login_throttle_enabled", Help: "1 when guessing of passwords is limited, 0 when --login-throttle is off.",
 	})
-	if s.cfg.LoginThrottle {
+	if throttled {
 		throttle.Set(1)
 	}
 	c := &cleaning{
@@ -29,7 +30,7 @@ func (s *Server) register() *cleaning {
 			Name: "latchkey_maintenance_last_success_timestamp_seconds", Help: "When the background cleaning last went through.",
 		}),
 	}
-	s.metrics.Registry.MustRegister(throttle, c.removed, c.last, newStateCollector(s.cfg.Store.Stats, s.registry.Stats))
+	m.Registry.MustRegister(throttle, c.removed, c.last, newStateCollector(store.Stats, clients.Stats))
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"latchkey/clients"
 	"latchkey/server/account"
@@ -98,21 +97,6 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
 		Describe: describe, BasePath: s.issuer.Path,
 	}).Register(rt)
-}
-
-// cutPath serves what lies under the issuer's path, whether or not a proxy has cut it off already.
-func cutPath(path string, next http.Handler) http.Handler {
-	if path == "" {
-		return next
-	}
-	cut := http.StripPrefix(path, next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, path+"/") {
-			cut.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // scopes returns the scopes of the protected resources. While the database is unavailable it returns those that were known

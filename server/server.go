@@ -121,7 +121,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	s.tracer, s.flushTraces = startTracing(&cfg)
-	s.cleaned = s.register()
+	s.cleaned = registerParts(s.metrics, cfg.Store, s.registry, cfg.LoginThrottle)
 	s.router = s.routes()
 	s.admin = s.adminRoutes()
 	return s, nil
@@ -211,3 +211,18 @@ func (s *Server) Users() *users.Service { return s.users }
 
 // Keys are the signing keys.
 func (s *Server) Keys() *keys.Ring { return s.keys }
+
+// cutPath serves what lies under the issuer's path, whether or not a proxy has cut it off already.
+func cutPath(path string, next http.Handler) http.Handler {
+	if path == "" {
+		return next
+	}
+	cut := http.StripPrefix(path, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			cut.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

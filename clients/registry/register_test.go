@@ -16,7 +16,7 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/document"
 	"latchkey/clients/registry"
-	"latchkey/internal/testclock"
+	"latchkey/storage/testclock"
 	"latchkey/storage"
 )
 

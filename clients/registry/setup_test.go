@@ -10,7 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/internal/testclock"
+	"latchkey/storage/testclock"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )

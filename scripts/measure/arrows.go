@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -83,12 +84,10 @@ func (p checked) backArrows(fset *token.FileSet) []string {
 }
 
 // feedback returns arrows between n nodes without which there is no cycle, as few as a local search over the orders finds:
-// each node in turn is moved to where the fewest arrows point back, until no move improves the order.
+// each node in turn is moved to where the fewest arrows point back, until no move improves the order. Where there is no cycle, the first
+// order has none.
 func feedback(n int, arrows map[[2]int]bool) (back [][2]int) {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
+	order := depthFirst(n, arrows)
 	best := countBack(order, arrows)
 	for improved := true; improved; {
 		improved = false
@@ -108,6 +107,28 @@ func feedback(n int, arrows map[[2]int]bool) (back [][2]int) {
 		}
 	}
 	return back
+}
+
+// depthFirst returns the nodes so that those without a cycle stand before the nodes that they point to.
+func depthFirst(n int, arrows map[[2]int]bool) []int {
+	order, seen := make([]int, 0, n), make([]bool, n)
+	var visit func(int)
+	visit = func(node int) {
+		seen[node] = true
+		for to := range n {
+			if arrows[[2]int{node, to}] && !seen[to] {
+				visit(to)
+			}
+		}
+		order = append(order, node)
+	}
+	for node := range n {
+		if !seen[node] {
+			visit(node)
+		}
+	}
+	slices.Reverse(order)
+	return order
 }
 
 func positions(order []int) []int {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"go/token"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -46,8 +47,8 @@ func measure(root string, fset *token.FileSet, files []goFile) error {
 		return err
 	}
 	leaves := 0
-	for _, name := range path {
-		if leaf.MatchString(name) {
+	for _, onTheWay := range path {
+		if !onTheWay {
 			leaves++
 		}
 	}
@@ -67,7 +68,7 @@ func measure(root string, fset *token.FileSet, files []goFile) error {
 	}
 
 	row := func(name string, value any) { fmt.Printf("%-50s %v\n", name, value) }
-	row("files of one refresh", fmt.Sprintf("%d, and %d that every request passes or that are tools", len(path)-leaves, leaves))
+	row("files of one refresh", fmt.Sprintf("%d, and %d that every request passes or that compute values", len(path)-leaves, leaves))
 	row("exported names, widest package", fmt.Sprintf("%d (%s)", exported[0].n, exported[0].name))
 	row("widest interface that a consumer takes", fmt.Sprintf("%d (%s)", taken[0].n, taken[0].name))
 	row("arrows back between the files of a package", fmt.Sprintf("%d at most (%s), %d in all", backs[0].n, backs[0].name, len(back)))
@@ -76,13 +77,14 @@ func measure(root string, fset *token.FileSet, files []goFile) error {
 	row("lines of files", percentiles(fileLines))
 	row("lines of production code", lines)
 
-	fmt.Println("\nFiles of one refresh (those in parentheses are passed by every request, or are tools):")
-	for _, name := range path {
-		if leaf.MatchString(name) {
+	fmt.Println("\nFiles of one refresh (those in parentheses are passed by every request, or compute values):")
+	for _, name := range slices.Sorted(maps.Keys(path)) {
+		if !path[name] {
 			name = "(" + name + ")"
 		}
 		fmt.Println("  " + name)
 	}
+
 	printCounts("Exported names:", exported)
 	printCounts("Widest interface taken:", taken)
 	fmt.Println("\nArrows back:\n  " + strings.Join(back, "\n  "))

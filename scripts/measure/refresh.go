@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,11 +27,33 @@ import (
 // run, which refreshes nothing, belong to each refresh; background work and caches that are filled once do not reach it.
 const refreshes = 100
 
-// leaf matches files that a reader need not open to follow a refresh: what every request passes, and small tools.
-var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/)`)
+// leaf matches files that a reader need not open to follow a refresh: what every request and every statement passes, and small tools.
+var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/|storage/span/|storage/sqlite/(conn|writer)\.go$)`)
 
-// refreshFiles returns the files whose statements run in each POST /oauth2/token with grant_type=refresh_token, on SQLite.
-func refreshFiles(root string) (files []string, err error) {
+// onTheWay reports whether one of the functions that ran takes a context or a request: the others compute values.
+func onTheWay(f *ast.File, fset *token.FileSet, ran []int) bool {
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		from, to := fset.Position(fn.Body.Pos()).Line, fset.Position(fn.Body.End()).Line
+		if !slices.ContainsFunc(ran, func(line int) bool { return from <= line && line <= to }) {
+			continue
+		}
+		for _, p := range fn.Type.Params.List {
+			switch types.ExprString(p.Type) {
+			case "context.Context", "*http.Request":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// refreshFiles returns the files whose statements run in each POST /oauth2/token with grant_type=refresh_token, on SQLite, and whether
+// a file is on the way from the route to the SQL (see leaf and onTheWay).
+func refreshFiles(root string) (files map[string]bool, err error) {
 	temp, err := os.MkdirTemp("", "measure")
 	if err != nil {
 		return nil, err
@@ -48,14 +73,28 @@ func refreshFiles(root string) (files []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]bool{}
+	ran := map[string][]int{}
 	for block, count := range busy {
 		if count-idle[block] >= refreshes {
-			name, _, _ := strings.Cut(block, ":")
-			found[strings.TrimPrefix(name, "latchkey/")] = true
+			name, position, _ := strings.Cut(block, ":")
+			line, err := strconv.Atoi(strings.Split(position, ".")[0])
+			if err != nil {
+				return nil, fmt.Errorf("read coverage: %w", err)
+			}
+			name = strings.TrimPrefix(name, "latchkey/")
+			ran[name] = append(ran[name], line)
 		}
 	}
-	return slices.Sorted(maps.Keys(found)), nil
+	files = map[string]bool{}
+	for name, lines := range ran {
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, filepath.Join(root, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = !leaf.MatchString(name) && onTheWay(f, fset, lines)
+	}
+	return files, nil
 }
 
 // statements returns how often each block of statements ran in a demo server that answers a login and n refreshes.

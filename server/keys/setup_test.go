@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/testclock"
 	"latchkey/server/keys"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 const (

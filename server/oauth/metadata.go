@@ -13,25 +13,7 @@ import (
 	"latchkey/server/authorize"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
-	"latchkey/server/route"
 	"latchkey/server/token"
-)
-
-// The paths of the endpoints, behind the issuer.
-const (
-	AuthorizePath     = route.AuthorizePath
-	PushPath          = "/oauth2/par"
-	TokenPath         = "/oauth2/token"
-	RevokePath        = "/oauth2/revoke"
-	IntrospectPath    = "/oauth2/introspect"
-	RegisterPath      = "/oauth2/register"
-	RegisteredPath    = RegisterPath + "/{client_id}"
-	UserInfoPath      = "/oauth2/userinfo"
-	LogoutPath        = route.LogoutPath
-	JWKSPath          = "/oauth2/jwks"
-	ResourcesPath     = "/oauth2/resources"
-	OAuthMetadataPath = "/.well-known/oauth-authorization-server"
-	OpenIDConfigPath  = "/.well-known/openid-configuration"
 )
 
 // metadataMaxAge is short, since clients read the documents once and operators change what they say.

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"latchkey/clients"
-	"latchkey/internal/testclock"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // What every server has unless [Bare] is given.

@@ -15,13 +15,13 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/internal/testclock"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/servertest"
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 const secret = "correct horse battery staple"

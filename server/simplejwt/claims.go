@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"latchkey/server/simplejwt/codec"
-	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -41,15 +40,14 @@ func userClaim(name string, u *storage.User) codec.Claim {
 	}
 }
 
-// userClaims returns the configured claims, of the user as it was read with the login or with the grant.
-func (f *Format) userClaims(c *token.Content) []codec.Claim {
-	names := f.settings.Claims
+// userClaims returns the named claims of a user.
+func userClaims(names []string, u *storage.User) []codec.Claim {
 	if len(names) == 0 {
 		return nil
 	}
 	extra := make([]codec.Claim, 0, len(names)+1)
 	for _, name := range names {
-		extra = append(extra, userClaim(name, c.User))
+		extra = append(extra, userClaim(name, u))
 	}
 	return extra
 }

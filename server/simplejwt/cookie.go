@@ -7,7 +7,6 @@ import (
 
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
-	"latchkey/server/route"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
 )
@@ -39,20 +38,6 @@ func newCookie(c RefreshCookie) *cookie {
 		return nil
 	}
 	return &cookie{name: cookiePrefix + c.Name, own: c.Own, origins: c.Origins}
-}
-
-// inCookie handles a path whose refresh token travels in the cookie; nil when there is no cookie, or not there.
-func (h *Handlers) inCookie(path string) route.Handler {
-	newView := map[string]func(*jar) *drf.View{ObtainPath: h.obtain, RefreshPath: h.refresh, BlacklistPath: h.blacklist}[path]
-	if h.cookie == nil || newView == nil {
-		return nil
-	}
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := h.cookie.check(r); err != nil {
-			return err
-		}
-		return newView(h.cookie.open(w, r)).Handle(w, r)
-	}
 }
 
 // check refuses cross-origin requests. Requests with the token in the body and the login need the check too: their responses

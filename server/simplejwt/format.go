@@ -158,7 +158,7 @@ func source(r *token.RefreshToken) *codec.Token {
 func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
 	r := codec.Refresh{
 		UserID: c.Grant.UserID, ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
-		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: f.userClaims(c),
+		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: userClaims(f.settings.Claims, c.User),
 	}
 	var raw string
 	var err error
@@ -174,7 +174,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	a := codec.Access{
 		UserID: c.Grant.UserID, JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
-		Extra: f.userClaims(c),
+		Extra: userClaims(f.settings.Claims, c.User),
 	}
 	if c.Client.ID != clients.SimpleJWTID {
 		a.Extra = append(a.Extra, codec.StringClaim("client_id", c.Client.ID))
@@ -252,7 +252,7 @@ func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now 
 func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	s := codec.Sliding{
 		UserID: c.Grant.UserID, JTI: c.Grant.Current, Session: c.Grant.ID,
-		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: f.userClaims(c),
+		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: userClaims(f.settings.Claims, c.User),
 	}
 	if old := source(c.Presented); old != nil {
 		return f.codec.Slid(ctx, old, s)

@@ -8,7 +8,6 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/internal/testclock"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
@@ -22,6 +21,7 @@ import (
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 func forEachStore(t *testing.T, test func(t *testing.T, store storage.Store)) {

@@ -3,56 +3,10 @@ package simplejwt
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"latchkey/server/route"
-	"latchkey/server/simplejwt/codec"
 	"latchkey/server/simplejwt/drf"
 )
-
-// The addresses, as the original's documents have them.
-const (
-	ObtainPath    = "/api/token/"
-	RefreshPath   = "/api/token/refresh/"
-	VerifyPath    = "/api/token/verify/"
-	BlacklistPath = "/api/token/blacklist/"
-)
-
-// realm is that of the WWW-Authenticate header.
-const realm = "api"
-
-// Config is the configuration of the handlers.
-type Config struct {
-	Tokens Tokens
-	// Compat selects the words, where releases of simplejwt differ.
-	Compat codec.Compat
-	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
-	UpdateLastLogin bool
-	// Sliding serves sliding tokens too.
-	Sliding bool
-	// Cookie keeps the refresh token out of the bodies.
-	Cookie RefreshCookie
-	// Sunset is announced as the time at which the routes go away; zero = nothing is announced.
-	Sunset time.Time
-}
-
-// Handlers are the routes.
-type Handlers struct {
-	tokens        Tokens
-	compat        codec.Compat
-	keepLastLogin bool
-	sliding       bool
-	cookie        *cookie // nil: tokens travel in the bodies
-	sunset        time.Time
-}
-
-// New makes the handlers.
-func New(c Config) *Handlers {
-	return &Handlers{
-		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
-		cookie: newCookie(c.Cookie), sunset: c.Sunset,
-	}
-}
 
 // Register mounts the routes, and Django's page for whatever else is asked for below /api/.
 func (h *Handlers) Register(rt *route.Router) {
@@ -69,6 +23,20 @@ func (h *Handlers) Register(rt *route.Router) {
 		rt.API(path[:len(path)-1], withoutSlash(handle), h.RenderError, options...)
 	}
 	rt.API("/api/{rest:.*}", notFound, h.RenderError)
+}
+
+// inCookie handles a path whose refresh token travels in the cookie; nil when there is no cookie, or not there.
+func (h *Handlers) inCookie(path string) route.Handler {
+	newView := map[string]func(*jar) *drf.View{ObtainPath: h.obtain, RefreshPath: h.refresh, BlacklistPath: h.blacklist}[path]
+	if h.cookie == nil || newView == nil {
+		return nil
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := h.cookie.check(r); err != nil {
+			return err
+		}
+		return newView(h.cookie.open(w, r)).Handle(w, r)
+	}
 }
 
 // announced adds the date on which the routes are removed (RFC 8594 §3) to every response, refusals included, so that clients

@@ -1,0 +1,51 @@
+package simplejwt
+
+import (
+	"time"
+
+	"latchkey/server/simplejwt/codec"
+)
+
+// The addresses, as the original's documents have them.
+const (
+	ObtainPath    = "/api/token/"
+	RefreshPath   = "/api/token/refresh/"
+	VerifyPath    = "/api/token/verify/"
+	BlacklistPath = "/api/token/blacklist/"
+)
+
+// realm is that of the WWW-Authenticate header.
+const realm = "api"
+
+// Config is the configuration of the handlers.
+type Config struct {
+	Tokens Tokens
+	// Compat selects the words, where releases of simplejwt differ.
+	Compat codec.Compat
+	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
+	UpdateLastLogin bool
+	// Sliding serves sliding tokens too.
+	Sliding bool
+	// Cookie keeps the refresh token out of the bodies.
+	Cookie RefreshCookie
+	// Sunset is announced as the time at which the routes go away; zero = nothing is announced.
+	Sunset time.Time
+}
+
+// Handlers are the routes.
+type Handlers struct {
+	tokens        Tokens
+	compat        codec.Compat
+	keepLastLogin bool
+	sliding       bool
+	cookie        *cookie // nil: tokens travel in the bodies
+	sunset        time.Time
+}
+
+// New makes the handlers.
+func New(c Config) *Handlers {
+	return &Handlers{
+		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
+		cookie: newCookie(c.Cookie), sunset: c.Sunset,
+	}
+}
