@@ -16,8 +16,8 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/document"
 	"latchkey/clients/registry"
-	"latchkey/storage/testclock"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // public is the body that a client on the user's device sends.

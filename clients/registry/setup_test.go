@@ -10,9 +10,9 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/storage/testclock"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
