@@ -122,7 +122,7 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if users.ForeignHash(hash) { // other text that is not a hash may be a password, piped in by mistake
+	if users.HasUnknownHasher(hash) { // other text that is not a hash may be a password, piped in by mistake
 		fmt.Fprintf(a.stderr, "latchkey: the algorithm of the hash of %q is not supported; the user is added without a password. "+
 			"Set one with `latchkey user set-password`\n", c.Name)
 		hash = ""

@@ -21,23 +21,23 @@ const (
 	maxFloor = time.Second
 )
 
-// decoys knows what the password hashes of this deployment cost, so that an unknown name is as slow as a known one.
+// decoys samples the costs of the stored password hashes, so that an unknown name takes as long as a known one.
 //
 // Each unknown name has one cost for as long as the shares stay, and when a share shrinks, since users log in and get
-// a new hash, names leave it one by one, just as users do. So the time that a name takes tells what share of the users
-// takes that time, which says nothing of the name.
+// a new hash, names leave it one by one, just as users do. So the time that a name takes shows what share of the users
+// takes that time, which reveals nothing about the name.
 type decoys struct {
 	store     storage.Users
 	hasher    *password.Hasher
 	preferred password.Cost
-	// unseen brings costs that were met and are not in the sample.
+	// unseen receives costs of logins that are not in the sample.
 	unseen chan password.Cost
 
 	mu     sync.RWMutex
 	shares map[password.Cost]float64
 	took   map[password.Cost]time.Duration
 	floor  time.Duration
-	cursor int64 // the user ID to go on behind
+	cursor int64 // the last user ID that was read
 }
 
 func (d *decoys) init(store storage.Users, hasher *password.Hasher) {
@@ -47,7 +47,7 @@ func (d *decoys) init(store storage.Users, hasher *password.Hasher) {
 	d.took = make(map[password.Cost]time.Duration)
 }
 
-// pick gives the cost of an unknown name, by its MAC: weighted rendezvous hashing over the shares.
+// pick returns the cost for an unknown name, given its MAC, by weighted rendezvous hashing over the shares.
 func (d *decoys) pick(name storage.Digest) password.Cost {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -62,7 +62,7 @@ func (d *decoys) pick(name storage.Digest) password.Cost {
 	return best
 }
 
-// met is told of the cost of a known user's hash.
+// met queues the cost of a known user's hash for measuring if it is not in the sample.
 func (d *decoys) met(cost password.Cost) {
 	d.mu.RLock()
 	_, known := d.shares[cost]
@@ -72,11 +72,11 @@ func (d *decoys) met(cost password.Cost) {
 	}
 	select {
 	case d.unseen <- cost:
-	default: // there is one waiting; this one comes again
+	default: // another one is queued; this one will be met again
 	}
 }
 
-// wait holds a failure back until a multiple of the floor has passed since it began.
+// wait returns when a multiple of the floor has passed since started, or when ctx ends.
 func (d *decoys) wait(ctx context.Context, started time.Time) {
 	d.mu.RLock()
 	floor := d.floor
@@ -116,8 +116,8 @@ func (d *decoys) run(ctx context.Context) error {
 	}
 }
 
-// sample reads some users, going on where it stopped, and lets what it knew before count half. A database that is away
-// leaves things as they are; others report it.
+// sample reads some users, continuing where it stopped, and halves the weight of the earlier samples. If the database is
+// unavailable it changes nothing; other callers report that.
 func (d *decoys) sample(ctx context.Context) {
 	counted := make(map[password.Cost]float64)
 	for range samplePages {

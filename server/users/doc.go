@@ -1,4 +1,4 @@
-// Package users is the registry of the people who can log in.
+// Package users manages and authenticates the users.
 //
 // # Guessing
 //
@@ -7,13 +7,13 @@
 //
 //	an account from an address                                  20 at once, then one every 30 s
 //	an address, whatever the account                            100 at once, then one every 3 s
-//	an account from all places that never logged in to it       100 at once, then one every 36 s
+//	an account from all networks that never logged in to it     100 at once, then one every 36 s
 //
-// A place is an IPv4 address or an IPv6 /64; a success makes it known to the account for 30 days. The last bucket is the
-// limit of 100 of NIST SP 800-63B §5.2.2, an hour's worth of it: guesses from a thousand addresses stop there together. The owner at a
-// known place does not draw from it, so nobody can lock them out from elsewhere. Attempts from an address that the server
-// does not know draw from the last bucket only, and make nothing known. A name that nobody has is limited like any other.
-// The buckets' keys are MACs: the table tells neither names nor addresses.
+// A network is an IPv4 address or an IPv6 /64; a successful login makes it known to the account for 30 days. The last bucket is the
+// limit of 100 of NIST SP 800-63B §5.2.2, refilled within an hour: it stops guesses that are spread over many addresses. Attempts from a
+// known network do not draw from it, so an attacker elsewhere can't lock the owner out. If the client's address is unknown, the
+// attempt draws from the last bucket only, and makes no network known. Unknown names are limited in the same way.
+// The buckets' keys are MACs, so the table reveals neither names nor addresses.
 //
 // # Time
 //

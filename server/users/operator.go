@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxUsername = 150 // characters, as Django's auth_user has it
+	maxUsername = 150 // characters, as in Django's auth_user
 	maxEmail    = 254
 	maxPassword = 4096 // bytes
 )
@@ -76,7 +76,7 @@ func (n NewUser) check(username string) error {
 	return nil
 }
 
-// storable tells whether a user may have this name. Nothing but its length is asked of it, as in Django's database.
+// storable reports whether a user may have this name. As in Django's database only its length is limited.
 func storable(username string) bool {
 	return username != "" && form.IsText(username) && utf8.RuneCountInString(username) <= maxUsername
 }
@@ -128,7 +128,7 @@ func (s *Service) Find(ctx context.Context, username string) (*storage.User, err
 	return u, nil
 }
 
-// List gives up to limit users with an ID above after, by ascending ID.
+// List returns up to limit users with an ID above after, by ascending ID.
 func (s *Service) List(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
 	list, err := s.cfg.Store.ListUsers(ctx, after, limit)
 	if err != nil {

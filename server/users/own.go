@@ -10,11 +10,11 @@ import (
 	"latchkey/storage"
 )
 
-// ErrWeakPassword: the password is too short, one of those that everybody tries first, or the username.
+// ErrWeakPassword: the password is too short, a common one, or the username.
 var ErrWeakPassword = errors.New("the password is too easily guessed")
 
-// minPassword is what a user must choose at least, in characters (NIST SP 800-63B §5.1.1.2, OWASP ASVS 6.2.1). Nothing is
-// asked of what they are (ASVS 6.2.5).
+// minPassword is the minimum length in characters (NIST SP 800-63B §5.1.1.2, OWASP ASVS 6.2.1). There are no rules on which
+// characters a password must have (ASVS 6.2.5).
 const minPassword = 8
 
 // commonPasswords are those of 8 characters and more among the twenty thousand most common ones, in lower case, one a line
@@ -23,7 +23,7 @@ const minPassword = 8
 //go:embed common_passwords.txt
 var commonPasswords string
 
-// ChangeOwnPassword is SetPassword by the user, whose present password the caller has checked.
+// ChangeOwnPassword is SetPassword by the user, whose current password the caller has checked.
 // Errors: ErrWeakPassword, *InputError, storage.ErrNotFound.
 func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret storage.Secret) error {
 	if err := CheckOwnPassword(u, secret); err != nil {
@@ -38,7 +38,7 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	return s.act(e, "change own password", s.cfg.Store.SetUserPassword(ctx, u.ID, encoded, e.At, e))
 }
 
-// CheckOwnPassword gives the error of ChangeOwnPassword that the new password alone leads to.
+// CheckOwnPassword returns the error of ChangeOwnPassword if the new password is not acceptable.
 func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	if err := checkPassword(secret); err != nil {
 		return err
@@ -49,7 +49,7 @@ func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	return nil
 }
 
-// weak tells whether a password is among the first that an attacker tries.
+// weak reports whether a password is too short, a common one, or the username.
 func weak(secret storage.Secret, username string) bool {
 	p := secret.Reveal()
 	lower := strings.ToLower(p)

@@ -20,15 +20,14 @@ import (
 // Argon2 is the cost of new password hashes.
 type Argon2 = password.Argon2
 
-// DefaultArgon2 is what OWASP asks for at least.
+// DefaultArgon2 is the minimum that OWASP recommends.
 var DefaultArgon2 = password.DefaultArgon2
 
 // ParseArgon2 reads parameters such as "m=19456,t=2,p=1".
 func ParseArgon2(s string) (Argon2, error) { return password.ParseArgon2(s) }
 
-// ForeignHash reports whether a string has the shape of Django's hashes, with the name of a hasher that a project has made
-// itself or that is not known here.
-func ForeignHash(encoded string) bool {
+// HasUnknownHasher reports whether a string has the form of a Django hash with an unsupported hasher, for example a project's own.
+func HasUnknownHasher(encoded string) bool {
 	name, rest, ok := strings.Cut(encoded, "$")
 	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
 		errors.Is(password.Check(encoded), password.ErrUnknown)
@@ -44,18 +43,18 @@ type Store interface {
 	audit.Store
 }
 
-// Config is what a Service is made of.
+// Config configures a Service.
 type Config struct {
 	Store Store
 	// Hasher is the pool that checks passwords; nil makes one with Argon2.
 	Hasher *password.Hasher
 	Argon2 Argon2
-	// Now tells the time; nil means the clock.
+	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
-	// ThrottleKey keys the MACs of names and addresses, with at least 32 bytes, the same for all replicas. Only commands,
-	// which authenticate nobody, do without.
+	// ThrottleKey keys the MACs of names and addresses. It has at least 32 bytes, the same for all replicas. Commands that don't
+	// authenticate users don't need it.
 	ThrottleKey []byte
-	// Throttle limits guesses; without it nothing does.
+	// Throttle limits password guesses. If false they are unlimited.
 	Throttle bool
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
@@ -69,7 +68,7 @@ type Service struct {
 	noise  limiter
 }
 
-// New makes a Service. It panics when Throttle is on and the key is short: then names and addresses would lie open.
+// New returns a Service. It panics if Throttle is on and the key is short: then names and addresses could be recovered.
 func New(cfg Config) *Service {
 	if cfg.Throttle && len(cfg.ThrottleKey) < 32 {
 		panic("users: throttling needs a key of 32 bytes")
@@ -107,7 +106,7 @@ type Info struct {
 	LastLogin *time.Time `json:"last_login"`
 }
 
-// Describe gives what the commands print of a user.
+// Describe returns what the commands print of a user.
 func Describe(u *storage.User) Info {
 	info := Info{ID: u.ID, Username: u.Username, Email: u.Email, Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC()}
 	if !u.LastLogin.IsZero() {
@@ -181,7 +180,7 @@ func details(pairs map[string]any) json.RawMessage {
 	return b
 }
 
-// InputError says what is wrong with a name, an address, a password or a hash that an operator gave.
+// InputError is an invalid name, address, password or hash in an operator's input.
 type InputError struct {
 	// Field is "username", "email", "password", "password hash" or "id".
 	Field   string
@@ -190,5 +189,5 @@ type InputError struct {
 
 func (e *InputError) Error() string { return e.Field + " " + e.Problem }
 
-// ErrCredentials: unknown user, wrong password, inactive user or no password. It never tells which.
+// ErrCredentials: unknown user, wrong password, inactive user or no password. It never reveals which.
 var ErrCredentials = errors.New("no active user with these credentials")

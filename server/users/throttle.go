@@ -20,9 +20,9 @@ const (
 	knownFor = 30 * 24 * time.Hour
 )
 
-// ThrottledError: too many attempts; the password was not looked at.
+// ThrottledError: too many attempts; the password was not checked.
 type ThrottledError struct {
-	// RetryAfter is how long until an attempt is looked at again.
+	// RetryAfter is how long until the next attempt is allowed.
 	RetryAfter time.Duration
 }
 
@@ -30,21 +30,21 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts, the next one in %s", e.RetryAfter)
 }
 
-// attempt is what storage is asked before the password is looked at.
+// attempt returns what storage needs before the password is checked.
 func (s *Service) attempt(ctx context.Context, username string) storage.LoginAttempt {
 	a := storage.LoginAttempt{Now: s.now()}
 	if storable(username) {
-		a.Username = username // else nobody has that name, and the database need not see it
+		a.Username = username // otherwise no user has that name, and the database need not be asked
 	}
 	if !s.cfg.Throttle {
 		return a
 	}
 	a.Untrusted = []storage.Bucket{{Key: s.mac("account", username), Burst: accountBurst, Interval: accountInterval}}
-	if place, ok := request.From(ctx).Network(); ok {
-		a.Known = s.mac("known place", username, place)
+	if network, ok := request.From(ctx).Network(); ok {
+		a.Known = s.mac("known place", username, network) // a label in stored MACs, so it must not change
 		a.Always = []storage.Bucket{
-			{Key: s.mac("account and address", username, place), Burst: pairBurst, Interval: pairInterval},
-			{Key: s.mac("address", place), Burst: addressBurst, Interval: addressInterval},
+			{Key: s.mac("account and address", username, network), Burst: pairBurst, Interval: pairInterval},
+			{Key: s.mac("address", network), Burst: addressBurst, Interval: addressInterval},
 		}
 	}
 	return a
@@ -55,17 +55,17 @@ func (s *Service) mac(kindAndParts ...string) storage.Digest {
 	return mac.SumFramed(s.cfg.ThrottleKey, kindAndParts...)
 }
 
-// taken are the buckets that an attempt was taken from.
-func taken(a storage.LoginAttempt, knownPlace bool) []storage.Bucket {
-	if knownPlace {
+// taken returns the buckets that an attempt was taken from.
+func taken(a storage.LoginAttempt, knownNetwork bool) []storage.Bucket {
+	if knownNetwork {
 		return a.Always
 	}
 	return append(a.Always[:len(a.Always):len(a.Always)], a.Untrusted...)
 }
 
-// giveBack returns an attempt that was not looked at, also when the caller has left. If that fails, one attempt is lost.
-func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownPlace bool) {
-	buckets := taken(a, knownPlace)
+// giveBack returns an attempt that was not checked to its buckets, even if ctx has ended. If that fails, one attempt is lost.
+func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownNetwork bool) {
+	buckets := taken(a, knownNetwork)
 	if len(buckets) == 0 {
 		return
 	}
