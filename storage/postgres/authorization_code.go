@@ -60,7 +60,7 @@ var redeemCode = `
 	), changed AS (
 		UPDATE clients SET expires_at = NULL WHERE id = $3 AND expires_at IS NOT NULL AND EXISTS (SELECT FROM code)
 		RETURNING id
-	), ` + tell(storage.ChangeClient, "$3") + `, log AS (` + insertAuditOf(6) + ` WHERE EXISTS (SELECT FROM code))
+	), ` + notify(storage.ChangeClient, "$3") + `, log AS (` + insertAuditOf(6) + ` WHERE EXISTS (SELECT FROM code))
 	SELECT count(*) FROM code`
 
 // RedeemAuthorizationCode implements storage.AuthorizationCodes.

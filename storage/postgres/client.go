@@ -15,8 +15,8 @@ import (
 
 var (
 	clientColumns = row.Names("", row.Client)
-	tellClient    = tell(storage.ChangeClient, "$2::text")
-	createClient  = `WITH changed AS (` + insert("clients", 2, row.Client) + ` RETURNING id), ` + tellClient + logChanged
+	notifyClient  = notify(storage.ChangeClient, "$2::text")
+	createClient  = `WITH changed AS (` + insert("clients", 2, row.Client) + ` RETURNING id), ` + notifyClient + logChanged
 	// createClientWithin creates a client unless its registration key is taken or $16 clients with an end exist.
 	createClientWithin = `
 		WITH changed AS (
@@ -24,7 +24,7 @@ var (
 			WHERE NOT EXISTS (SELECT FROM clients WHERE registration_key = $14)
 				AND (SELECT count(*) FROM (SELECT FROM clients WHERE expires_at IS NOT NULL LIMIT $16) AS counted) < $16
 			RETURNING id
-		), ` + tellClient + logChanged
+		), ` + notifyClient + logChanged
 )
 
 // newClient returns a new client as it is stored.
@@ -69,7 +69,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	b.Queue(`
 		WITH changed AS (
 			UPDATE clients SET expires_at = $3 WHERE registration_key = $1 AND expires_at < $3 RETURNING id
-		), `+tellClient+` SELECT FROM changed`, digest(c.RegistrationKey), "", at(c.ExpiresAt))
+		), `+notifyClient+` SELECT FROM changed`, digest(c.RegistrationKey), "", at(c.ExpiresAt))
 	b.Queue(createClientWithin, append(append([]any{events(audit)}, row.Fields(arg, row.Client(created))...), int64(max(limit, 0)))...)
 	b.Queue(`SELECT `+clientColumns+` FROM clients WHERE registration_key = $1`, digest(c.RegistrationKey)).
 		QueryRow(func(r pgx.Row) error { return r.Scan(row.Fields(target, row.Client(&stored))...) })
@@ -126,7 +126,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 					registration_mac = $11, registration_key = $12, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $13::timestamptz END
 				WHERE id = $2::text AND version = $10
 				RETURNING id, version, auth_epoch
-			), `+tellClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
+			), `+notifyClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
 			SELECT changed.version, changed.auth_epoch FROM clients LEFT JOIN changed USING (id) WHERE clients.id = $2::text`,
 			events(audit), c.ID, document(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
 			c.AuthEpoch, at(c.UpdatedAt), c.Version, digest(c.RegistrationMAC), digest(c.RegistrationKey), at(c.ExpiresAt)).Scan(&version, &epoch)
@@ -152,7 +152,7 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 		), changed AS (
 			UPDATE clients SET auth_epoch = greatest(auth_epoch + 1, $3) FROM target WHERE clients.id = target.id
 			RETURNING clients.id
-		), `+tellClient+`, log AS (`+insertAudit+` WHERE $2::text = '' OR EXISTS (SELECT FROM changed))
+		), `+notifyClient+`, log AS (`+insertAudit+` WHERE $2::text = '' OR EXISTS (SELECT FROM changed))
 		SELECT count(*) FROM changed`, events(audit), id, now.UnixMicro())
 	if err == nil && n == 0 && id != "" {
 		return fmt.Errorf("raise client epoch: %w", storage.ErrNotFound)
@@ -166,5 +166,5 @@ func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.Audi
 		return fmt.Errorf("remove client: %w", storage.ErrNotFound)
 	}
 	return s.execOne(ctx, "remove client",
-		`WITH changed AS (DELETE FROM clients WHERE id = $2::text RETURNING id), `+tellClient+logChanged, events(audit), id)
+		`WITH changed AS (DELETE FROM clients WHERE id = $2::text RETURNING id), `+notifyClient+logChanged, events(audit), id)
 }

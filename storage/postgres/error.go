@@ -21,7 +21,7 @@ var errText = errors.New("text with a NUL, with invalid UTF-8 or too long")
 // errKey: without a registration key, a client could not be recognised when it registers again.
 var errKey = errors.New("no registration key")
 
-// translate is the one place where errors of the driver become those of package storage.
+// translate returns the error of package storage for an error of the driver. Nothing else maps errors.
 func translate(what string, err error) error {
 	if err == nil {
 		return nil

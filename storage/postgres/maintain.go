@@ -22,8 +22,8 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 	var adopted, stray int64
 	const oldest = `ORDER BY expires_at` // for tables that have an index on it
 	for _, kind := range []struct {
-		removed                 *int64
-		table, key, order, tell string
+		removed                   *int64
+		table, key, order, notify string
 	}{
 		// Only partitions that are never dropped as a whole are cleaned row by row.
 		{&adopted, "grants_adopted", "id", "", ""},
@@ -36,11 +36,11 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.PushedRequests, "pushed_requests", "hash", oldest, ""},
 		{&m.LogoutNotices, "logout_notices", "id", oldest, ""},
 		{&m.RegistrationTokens, "registration_tokens", "id", oldest, ""},
-		// Servers cache clients, so they are told; any may be gone.
-		{&m.Clients, "clients", "id", oldest, ", " + tell(storage.ChangeClient, "''")},
+		// Servers cache clients, so they are notified that some were removed.
+		{&m.Clients, "clients", "id", oldest, ", " + notify(storage.ChangeClient, "''")},
 	} {
 		remove := strings.NewReplacer("TABLE", kind.table, "KEY", kind.key, "ORDER", kind.order).Replace(expired)
-		n, err := s.count(ctx, "remove "+kind.table, `WITH changed AS (`+remove+`)`+kind.tell+` SELECT count(*) FROM changed`, at(now), batch)
+		n, err := s.count(ctx, "remove "+kind.table, `WITH changed AS (`+remove+`)`+kind.notify+` SELECT count(*) FROM changed`, at(now), batch)
 		*kind.removed, errs = n, append(errs, err)
 		m.More = m.More || n >= int64(batch)
 	}

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// weeksAhead is how many weekly partitions of grants are ready beyond the present one; audit events have
+	// weeksAhead is how many weekly partitions of grants are created ahead of the current one; audit events have
 	// one month ahead.
 	weeksAhead = 3
-	// lockTimeout is how long making or dropping a partition waits for a lock. While it waits, others queue behind
-	// it, refreshes too; so it gives up soon, and the next Maintain tries again.
+	// lockTimeout is how long making or dropping a partition waits for a lock. While it waits, other
+	// statements queue behind it, including refreshes, so the wait is short, and the next Maintain tries again.
 	lockTimeout = "100ms"
 	// maxStray is how many rows of the default partition are moved to a partition that is made late.
 	maxStray = 5000
@@ -85,10 +85,10 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 	return created, errors.Join(errs...)
 }
 
-// createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF that locks no
-// refresh out of the table, but for the blink in which it has the default partition, which is empty unless clocks jump.
-// Rows that it has of the range are moved, since ATTACH would fail on them; when they are too many they stay, and so does
-// everything else. One statement is one transaction, behind a pooler too.
+// createPartition makes one partition beside its table and attaches it: unlike CREATE TABLE … PARTITION OF, that
+// blocks refreshes only for the moment in which it locks the default partition, which is empty unless clocks jump. Rows of the range in
+// the default partition are moved, since ATTACH would fail on them. If they are too many, nothing is changed. One statement is one
+// transaction, also with a pooler.
 func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
 	replace := strings.NewReplacer("TABLE_NAME", p.table, "PARTITION_NAME", p.name, "OPTIONS", p.options, "LOCK_TIMEOUT", lockTimeout,
 		"LOWEST", storage.FirstID(p.from).String(), "ABOVE", storage.FirstID(p.to).String(), "MOST", strconv.Itoa(maxStray))

@@ -9,8 +9,8 @@ import (
 )
 
 var (
-	tellResource   = tell(storage.ChangeResources, "$2")
-	createResource = `WITH changed AS (` + insert("resources", 2, row.Resource) + ` RETURNING identifier), ` + tellResource + logChanged
+	notifyResources = notify(storage.ChangeResources, "$2")
+	createResource  = `WITH changed AS (` + insert("resources", 2, row.Resource) + ` RETURNING identifier), ` + notifyResources + logChanged
 )
 
 // CreateResource implements storage.Resources.
@@ -33,6 +33,6 @@ func (s *Store) RemoveResource(ctx context.Context, identifier string, audit *st
 		return fmt.Errorf("remove resource: %w", storage.ErrNotFound)
 	}
 	return s.execOne(ctx, "remove resource",
-		`WITH changed AS (DELETE FROM resources WHERE identifier = $2 RETURNING identifier), `+tellResource+logChanged,
+		`WITH changed AS (DELETE FROM resources WHERE identifier = $2 RETURNING identifier), `+notifyResources+logChanged,
 		events(audit), identifier)
 }

@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	tellSigningKeys  = tell(storage.ChangeSigningKeys, "''")
-	createSigningKey = `WITH changed AS (` + insert("signing_keys", 2, row.SigningKey) + ` RETURNING kid), ` + tellSigningKeys + logChanged
+	notifySigningKeys = notify(storage.ChangeSigningKeys, "''")
+	createSigningKey  = `WITH changed AS (` + insert("signing_keys", 2, row.SigningKey) + ` RETURNING kid), ` + notifySigningKeys + logChanged
 )
 
 // CreateSigningKey implements storage.SigningKeys. The unique sequence number decides between two processes: the second waits for the
@@ -41,14 +41,14 @@ func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, exp
 		return fmt.Errorf("retire signing key: %w", storage.ErrNotFound)
 	}
 	return s.execOne(ctx, "retire signing key", `
-		WITH changed AS (UPDATE signing_keys SET retires_at = $3, expires_at = $4 WHERE kid = $2 RETURNING kid), `+tellSigningKeys+logChanged,
+		WITH changed AS (UPDATE signing_keys SET retires_at = $3, expires_at = $4 WHERE kid = $2 RETURNING kid), `+notifySigningKeys+logChanged,
 		events(audit), kid, at(retiresAt), at(expiresAt))
 }
 
 // RemoveSigningKeys implements storage.SigningKeys.
 func (s *Store) RemoveSigningKeys(ctx context.Context, now time.Time) (int, error) {
 	n, err := s.count(ctx, "remove signing keys", `
-		WITH changed AS (DELETE FROM signing_keys WHERE expires_at <= $1 RETURNING kid), `+tellSigningKeys+`
+		WITH changed AS (DELETE FROM signing_keys WHERE expires_at <= $1 RETURNING kid), `+notifySigningKeys+`
 		SELECT count(*) FROM changed`, at(now))
 	return int(n), err
 }

@@ -25,11 +25,12 @@ const (
 	maxBackoff = 2 * time.Second
 )
 
-// tell returns the CTE told, which notifies every server if the CTE changed has rows. id is the SQL of the row's ID, ” for any row.
+// notify returns the CTE notified, which notifies every server if the CTE changed has rows. id is the SQL of the row's ID, or an
+// empty SQL string if any row may have changed.
 // It counts the rows, so that it locks the row of changes only after all of theirs, in the same order everywhere.
-func tell(kind storage.ChangeKind, id string) string {
+func notify(kind storage.ChangeKind, id string) string {
 	return strings.NewReplacer("KIND", string(kind), "ID", id).Replace(`
-	told AS (
+	notified AS (
 		UPDATE changes SET version = version + 1 WHERE kind = 'KIND' AND (SELECT count(*) FROM changed) > 0
 		RETURNING pg_notify('latchkey_changes', kind || ':' || version || ':' || ID)
 	)`)

@@ -20,7 +20,7 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	// Path is the file. It is made, with mode 0600, when it is not there; its folder must be.
+	// Path is the file. It is created with mode 0600 if it doesn't exist; its folder must exist.
 	Path string
 	// BusyTimeout is how long a write waits for another process that writes; zero means 5 s.
 	BusyTimeout time.Duration
@@ -29,7 +29,7 @@ type Config struct {
 	// NoSync leaves it to the operating system when a write reaches the disk: a crash of the machine may lose writes
 	// that were acknowledged, and break the file. It is for tests.
 	NoSync bool
-	// Logger hears of what no caller is told, such as a checkpoint that failed; nil discards it.
+	// Logger logs failures that are not returned to a caller, such as a failed checkpoint; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -50,7 +50,7 @@ type Store struct {
 
 var _ storage.Store = (*Store)(nil)
 
-// Open opens the database, and makes an empty one when there is none. It applies no migrations.
+// Open opens the database, or creates an empty one if it doesn't exist. It applies no migrations.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.BusyTimeout == 0 {
 		cfg.BusyTimeout = 5 * time.Second
@@ -77,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s.writer = newWriter(s.writeDB, cfg.BusyTimeout)
 	if err := s.firstConnection(ctx, cfg.BusyTimeout); err != nil {
-		s.logger = slog.New(slog.DiscardHandler) // there is no log to copy, and the caller hears why
+		s.logger = slog.New(slog.DiscardHandler) // there is no log to copy, and the caller gets the error
 		s.Close()
 		return nil, interpret("open database", err)
 	}
@@ -104,8 +104,8 @@ func (s *Store) firstConnection(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// create makes the file when it is not there, readable by its owner alone; SQLite gives -wal and -shm the same mode.
-// A file that is there is not even opened: closing it would drop the POSIX locks that this process holds on it.
+// create creates the file if it doesn't exist, readable only by its owner; SQLite creates -wal and -shm with the same mode.
+// An existing file is not opened: closing it would drop the POSIX locks that this process holds on it.
 func create(path string) (string, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return "", errors.New("the path of the database is empty or has a NUL byte")
@@ -195,7 +195,7 @@ func (s *Store) Close() error {
 		err := errors.Join(s.readDB.Close(), s.adminDB.Close())
 		// PASSIVE does not wait for other processes.
 		if _, cerr := s.writeDB.Exec(`PRAGMA wal_checkpoint(PASSIVE)`); cerr != nil {
-			// Nothing is lost: whoever opens the file next reads the log.
+			// Nothing is lost: the next process that opens the file reads the log.
 			s.logger.Warn("checkpoint at close failed", "error", cerr)
 		}
 		s.closeErr = errors.Join(err, s.writeDB.Close())

@@ -7,7 +7,7 @@ import (
 	"latchkey/storage"
 )
 
-// watchEvery is how often the versions are read. Reading them costs some 20 µs; SQLite has nothing that tells.
+// watchEvery is how often the versions are read. Reading them costs some 20 µs; SQLite has no notifications between processes.
 const watchEvery = 250 * time.Millisecond
 
 // version is how often rows of a kind were changed.
@@ -16,7 +16,7 @@ type version struct {
 	n    int64
 }
 
-// changed notes a change of a kind for those who watch, and writes the audit event when there is one.
+// changed counts a change of a kind for Watch, and writes the audit event if there is one.
 func (c conn) changed(kind storage.ChangeKind, audit *storage.AuditEvent) error {
 	_, err := c.exec(`
 		INSERT INTO changes (kind, version) VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET version = version + 1`,

@@ -43,7 +43,7 @@ type writer struct {
 // write is one function that waits for its turn.
 type write struct {
 	run func(conn) error
-	// begun is set by whoever decides about the write first: the writer, which runs it, or its caller, who gives up.
+	// begun is set by the writer when it runs the write, or by the caller when it cancels it, whichever is first.
 	begun atomic.Bool
 	// done is closed when err is the outcome.
 	done   chan struct{}
