@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
-	"maps"
 	"os"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -36,12 +33,6 @@ var idioms = []struct{ phrase, instead string }{
 
 // allowed are uses of these words that are plain English or technical terms.
 var allowed = regexp.MustCompile(`(?i)foreign keys?|in the first place|you are away|json:"mend,omitempty"|"known place"`)
-
-// excluded are packages whose comments and messages have not been rewritten yet.
-var excluded = []string{
-	"server/internal/pyjson",
-	"server/simplejwt/drf",
-}
 
 var idiom = func() *regexp.Regexp {
 	var phrases []string
@@ -110,32 +101,17 @@ func textsOf(fset *token.FileSet, f goFile) (all []text) {
 	return all
 }
 
-// lint prints the idioms of all packages that are not excluded, then how many each excluded package has, and returns an
-// error if there are any of the former, or if an excluded package has none.
+// lint prints the idioms that it finds, and returns an error if there are any.
 func lint(root string, fset *token.FileSet, files []goFile) error {
 	all, err := texts(root, fset, files)
 	if err != nil {
 		return err
 	}
-	found, waiting := 0, map[string]int{}
-	for _, dir := range excluded {
-		waiting[dir] = 0
-	}
+	found := 0
 	for _, t := range all {
 		for _, phrase := range findIdioms(t.content) {
-			if dir := path.Dir(t.file); slices.Contains(excluded, dir) {
-				waiting[dir]++
-				continue
-			}
 			found++
 			fmt.Printf("%s:%d: %q: rather %s\n", t.file, t.line, phrase, insteadOf(phrase))
-		}
-	}
-	for _, dir := range slices.SortedFunc(maps.Keys(waiting), func(a, b string) int { return cmp.Compare(waiting[b], waiting[a]) }) {
-		fmt.Printf("%6d in %s (excluded)\n", waiting[dir], dir)
-		if waiting[dir] == 0 {
-			fmt.Printf("remove %s from the excluded packages of scripts/measure/idiom.go\n", dir)
-			found++
 		}
 	}
 	if found > 0 {

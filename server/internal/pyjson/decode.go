@@ -29,7 +29,7 @@ type Options struct {
 // Error is what Python raises for text that is no JSON: its message is that of str(exception).
 type Error struct {
 	Message string
-	// Deep is true for a text that is nested too deeply, which Python tells with a RecursionError.
+	// Deep is true for a text that is nested too deeply, for which Python raises a RecursionError.
 	Deep bool
 }
 
@@ -51,7 +51,7 @@ func Decode(text string, o Options) (Value, error) {
 	return v, nil
 }
 
-// at words an error as JSONDecodeError does: lines end with \n, columns and positions are characters.
+// at returns an error with the text of JSONDecodeError: lines end with \n, columns and positions are characters.
 func at(message, text string, pos int) *Error {
 	before := text[:pos]
 	line := 1 + strings.Count(before, "\n")
@@ -59,7 +59,7 @@ func at(message, text string, pos int) *Error {
 	return &Error{Message: fmt.Sprintf("%s: line %d column %d (char %d)", message, line, column, characters(before))}
 }
 
-// characters counts as Python does: a surrogate that stands alone is one character.
+// characters counts as Python does: an unpaired surrogate is one character.
 func characters(s string) int {
 	n := 0
 	for i := 0; i < len(s); i++ {
@@ -88,7 +88,7 @@ func (d *decoder) space(i int) int {
 	return i
 }
 
-// is tells whether the byte c stands at i.
+// is reports whether the byte at i is c.
 func (d *decoder) is(i int, c byte) bool { return i < len(d.text) && d.text[i] == c }
 
 func (d *decoder) value(i, depth int) (Value, int, error) {

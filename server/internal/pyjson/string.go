@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// string reads a string whose opening quote is at begin, and gives the place behind its closing one.
+// string reads a string whose opening quote is at begin, and returns the position after its closing one.
 func (d *decoder) string(begin int) (string, int, error) {
 	i := begin + 1
 	var b strings.Builder
@@ -81,7 +81,7 @@ func (d *decoder) unicode(i int) (rune, int, error) {
 	return utf16.DecodeRune(c, low), next + 6, nil
 }
 
-// beyond tells whether more than n characters stand from i on. Counting bytes would see them too early.
+// beyond reports whether more than n characters follow from i on. Counting bytes would reach the limit too early.
 func (d *decoder) beyond(i, n int) bool {
 	for ; n >= 0; n-- {
 		if i >= len(d.text) {

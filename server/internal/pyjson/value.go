@@ -33,7 +33,7 @@ type Member struct {
 // indexFrom is how many members a Dict searches one by one.
 const indexFrom = 16
 
-// Get gives the value of a key.
+// Get returns the value of a key.
 func (d *Dict) Get(key string) (Value, bool) {
 	if i := d.find(key); i >= 0 {
 		return d.members[i].Value, true
@@ -41,7 +41,7 @@ func (d *Dict) Get(key string) (Value, bool) {
 	return nil, false
 }
 
-// Members gives the keys in their order. The slice is the Dict's own.
+// Members returns the members in their order. The slice is the Dict's own.
 func (d *Dict) Members() []Member { return d.members }
 
 // Set puts a value at its key.

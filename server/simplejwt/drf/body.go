@@ -8,35 +8,12 @@ import (
 	"latchkey/server/internal/pyjson"
 )
 
-// content is what the Content-Type header says.
-type content struct {
-	header string
-	media  mediaType
-	codec  codec
-}
-
-func contentOf(r *http.Request) (content, error) {
-	values := r.Header["Content-Type"]
-	if len(values) == 0 {
-		return content{codec: utf8Codec}, nil
-	}
-	header := values[len(values)-1]
-	if len(header) > maxHeader {
-		return content{}, BadRequest(errHeaderTooLong)
-	}
-	c := content{header: latin1(header)}
-	c.media = parseMediaType(c.header)
-	charset, _ := c.media.param("charset")
-	c.codec = charsetCodec(charset)
-	return c, nil
-}
-
-// read returns the data of a request. Of an object it returns the members that are fields of the view.
-func (v *View) read(r *http.Request, c content) (pyjson.Value, error) {
+// read returns the data of a request. Of an object it returns the members that isField accepts.
+func read(r *http.Request, c content, isField func(name string) bool) (pyjson.Value, error) {
 	if r.ContentLength == 0 {
 		return &pyjson.Dict{}, nil
 	}
-	parse := v.parser(c)
+	parse := parser(c, isField)
 	if parse == nil && r.ContentLength > 0 {
 		return nil, unsupported(c)
 	}
@@ -53,10 +30,10 @@ func (v *View) read(r *http.Request, c content) (pyjson.Value, error) {
 }
 
 // parser returns the parser for a media type, nil if there is none.
-func (v *View) parser(c content) func([]byte, content) (pyjson.Value, error) {
+func parser(c content, isField func(name string) bool) func([]byte, content) (pyjson.Value, error) {
 	switch {
 	case c.media.matches("application", "json"):
-		return v.parseJSON
+		return func(body []byte, c content) (pyjson.Value, error) { return parseJSON(body, c.codec, isField) }
 	case c.media.matches("application", "x-www-form-urlencoded"):
 		return func(body []byte, c content) (pyjson.Value, error) { return form(parseForm(body, c.codec)) }
 	case c.media.matches("multipart", "form-data"):
@@ -74,11 +51,11 @@ func form(fields *pyjson.Dict, err error) (pyjson.Value, error) {
 }
 
 // parseJSON is the framework's JSONParser, strict as it is by default.
-func (v *View) parseJSON(body []byte, c content) (pyjson.Value, error) {
-	text, err := c.codec.stream(body)
+func parseJSON(body []byte, c codec, isField func(name string) bool) (pyjson.Value, error) {
+	text, err := c.stream(body)
 	if err == nil {
 		var data pyjson.Value
-		if data, err = pyjson.Decode(text, pyjson.Options{Strict: true, Only: v.isField}); err == nil {
+		if data, err = pyjson.Decode(text, pyjson.Options{Strict: true, Only: isField}); err == nil {
 			return data, nil
 		}
 	}

@@ -1,9 +1,11 @@
 package drf
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"latchkey/server/internal/pyjson"
@@ -98,4 +100,32 @@ func PermissionDenied(cause error) *Exception {
 // Refused is an exception that has no name of its own in the framework.
 func Refused(status int, text string, cause error) *Exception {
 	return &Exception{Status: status, Body: detail(text), Cause: cause}
+}
+
+// failure is an error with the indentation that was negotiated for its answer, so that headers are parsed once a request.
+type failure struct {
+	error
+	indent int
+}
+
+func (f *failure) Unwrap() error { return f.error }
+
+// WriteException sends e, which is what the client may see of err: the error of [View.Handle]. realm is that of the
+// WWW-Authenticate header of a 401.
+func WriteException(w http.ResponseWriter, err error, e *Exception, realm string) {
+	if e.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`"`)
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.seconds()))
+	}
+	if e.Body == nil {
+		WritePage(w, e.Status, badRequestPage)
+		return
+	}
+	indent := 0 // where negotiation failed, the framework answers with its first renderer
+	if f := (*failure)(nil); errors.As(err, &f) {
+		indent = f.indent
+	}
+	write(w, e.Status, e.Body, indent)
 }

@@ -13,7 +13,7 @@ type Field struct {
 	Name, Label string
 	// ReadOnly fields are not read; the metadata show them.
 	ReadOnly bool
-	// Default stands in for a field that a request does not have at all; when it is empty the field is required.
+	// Default replaces a field that a request does not have at all; when it is empty the field is required.
 	Default string
 }
 
@@ -23,7 +23,7 @@ type Values []string
 // file is the value of a field that was uploaded as a file.
 type file struct{}
 
-// validate is Serializer.is_valid: all fields are judged, and all that is wrong is told at once.
+// validate is Serializer.is_valid: all fields are judged, and every fault is reported at once.
 func validate(fields []Field, data pyjson.Value) (Values, error) {
 	dict, ok := data.(*pyjson.Dict)
 	switch {

@@ -2,6 +2,7 @@ package drf
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -97,3 +98,26 @@ func (m mediaType) precedence() int {
 
 // latin1 returns the text of header bytes, which WSGI reads as ISO 8859-1.
 func latin1(header string) string { return latin1Codec.replace([]byte(header)) }
+
+// content is what the Content-Type header says.
+type content struct {
+	header string
+	media  mediaType
+	codec  codec
+}
+
+func contentOf(r *http.Request) (content, error) {
+	values := r.Header["Content-Type"]
+	if len(values) == 0 {
+		return content{codec: utf8Codec}, nil
+	}
+	header := values[len(values)-1]
+	if len(header) > maxHeader {
+		return content{}, BadRequest(errHeaderTooLong)
+	}
+	c := content{header: latin1(header)}
+	c.media = parseMediaType(c.header)
+	charset, _ := c.media.param("charset")
+	c.codec = charsetCodec(charset)
+	return c, nil
+}

@@ -117,9 +117,9 @@ func parsers() map[string]func([]byte) {
 		},
 		"indentation":    func(b []byte) { pyjson.ParseInt(string(b)) },
 		"multipart body": func(b []byte) { parseMultipart(b, multipartB) },
-		"JSON":           func(b []byte) { v.parseJSON(b, content{codec: utf8Codec}) },
-		"JSON array":     func(b []byte) { v.parseJSON(append([]byte("["), b...), content{codec: utf8Codec}) },
-		"JSON object":    func(b []byte) { v.parseJSON(append([]byte(`{"username":"`), b...), content{codec: utf8Codec}) },
+		"JSON":           func(b []byte) { parseJSON(b, utf8Codec, v.isField) },
+		"JSON array":     func(b []byte) { parseJSON(append([]byte("["), b...), utf8Codec, v.isField) },
+		"JSON object":    func(b []byte) { parseJSON(append([]byte(`{"username":"`), b...), utf8Codec, v.isField) },
 		"form":           func(b []byte) { parseForm(b, utf8Codec) },
 		"UTF-16 form":    func(b []byte) { parseForm(b, charsetCodec("utf-16")) },
 	}

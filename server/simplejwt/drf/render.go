@@ -3,7 +3,6 @@ package drf
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -76,24 +75,4 @@ func write(w http.ResponseWriter, status int, body *pyjson.Dict, indent int) {
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
 	w.Write(b)
-}
-
-// WriteException sends e, which is what the client may see of err: the error of [View.Handle]. realm is that of the
-// WWW-Authenticate header of a 401.
-func WriteException(w http.ResponseWriter, err error, e *Exception, realm string) {
-	if e.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`"`)
-	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(e.seconds()))
-	}
-	if e.Body == nil {
-		WritePage(w, e.Status, badRequestPage)
-		return
-	}
-	indent := 0 // where negotiation failed, the framework answers with its first renderer
-	if f := (*failure)(nil); errors.As(err, &f) {
-		indent = f.indent
-	}
-	write(w, e.Status, e.Body, indent)
 }

@@ -17,14 +17,6 @@ type View struct {
 	Post func(r *http.Request, values Values) (*pyjson.Dict, error)
 }
 
-// failure is an error with the indentation that was negotiated for its answer, so that headers are parsed once a request.
-type failure struct {
-	error
-	indent int
-}
-
-func (f *failure) Unwrap() error { return f.error }
-
 // Handle answers a request, or returns the error that is to be rendered by [WriteException]. It reads the whole body: the route
 // must cap it.
 func (v *View) Handle(w http.ResponseWriter, r *http.Request) error {
@@ -52,7 +44,7 @@ func (v *View) answer(r *http.Request, c content) (*pyjson.Dict, error) {
 	default:
 		return nil, Refused(http.StatusMethodNotAllowed, `Method "`+method+`" not allowed.`, nil)
 	}
-	data, err := v.read(r, c)
+	data, err := read(r, c, v.isField)
 	if err != nil {
 		return nil, err
 	}
