@@ -502,3 +502,31 @@ func TestPasswordRefusalsSayTheSame(t *testing.T) {
 		}
 	}
 }
+
+// Row G: tools that log in by the password grant, such as kubelogin, want to know who the user is.
+func TestPasswordGrantWithOpenIDReturnsAnIDToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sqlitetest.SQLite(t))
+	_, secret, err := w.clients.Add(t.Context(), clients.Registration{ID: "openid", Metadata: clients.Metadata{
+		GrantTypes: []string{"password", "refresh_token"}, Scope: "openid read",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.secrets["openid"] = secret
+	first := w.login("openid")
+	header, payload := claimsOf(t, first.IDToken)
+	if header["alg"] != "RS256" || payload["sub"] != "1" || payload["aud"] != "openid" || payload["at_hash"] == "" {
+		t.Errorf("%v %v", header, payload)
+	}
+	if hint, err := w.svc.IDTokenHint(t.Context(), first.IDToken); err != nil || hint.Subject != "1" || hint.ClientID != "openid" {
+		t.Errorf("%+v, %v", hint, err)
+	}
+	if next := w.refresh("openid", first.RefreshToken); next.IDToken == "" {
+		t.Error("no ID token at the refresh")
+	}
+	narrow := "read"
+	if without := w.loginWith("openid", func(r *token.Request) { r.Scope = &narrow }); without.IDToken != "" {
+		t.Error("an ID token without the scope openid")
+	}
+}
