@@ -47,7 +47,7 @@ func TestCache(t *testing.T) {
 		time.Sleep(time.Minute - 1)
 		s.text = "two"
 		want("one", nil, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want("two", nil, 2)
 		s.err = errGone
 		time.Sleep(time.Minute)

@@ -67,7 +67,9 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 	}
 	names := usernames{store: a.store, known: map[int64]string{}}
 	return list[*storage.AuditEvent, auditEvent]{
-		"events", []string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"}, auditRow,
+		"events",
+		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
+		auditRow,
 		func(e *storage.AuditEvent) (auditEvent, error) { return names.describe(ctx, e) },
 	}.print(a, c.JSON, c.events(ctx, a, filter))
 }

@@ -111,7 +111,9 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return list[*clients.Client, shownClient]{
-		"clients", []string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"}, clientRow,
+		"clients",
+		[]string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"},
+		clientRow,
 		func(client *clients.Client) (shownClient, error) {
 			return shownClient{client.Response(""), client}, nil
 		},

@@ -69,7 +69,8 @@ func (c *keyListCmd) Run(ctx context.Context, a *app) error {
 
 func (a *app) listKeys(all []keys.Key, asJSON bool) error {
 	return list[keys.Key, keys.Key]{
-		"keys", []string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "REMOVED FROM JWKS", "DECRYPTED"},
+		"keys",
+		[]string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "REMOVED FROM JWKS", "DECRYPTED"},
 		func(k keys.Key) []string {
 			return []string{
 				k.KID, k.Algorithm, string(k.State), when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt), when(k.ExpiresAt),

@@ -68,7 +68,8 @@ func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return list[migrations.State, migration]{
-		"migrations", []string{"VERSION", "NAME", "APPLIED"},
+		"migrations",
+		[]string{"VERSION", "NAME", "APPLIED"},
 		func(m migration) []string {
 			applied := "pending"
 			if m.AppliedAt != nil {

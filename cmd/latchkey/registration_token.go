@@ -108,7 +108,8 @@ func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
 	}
 	now := a.now()
 	return list[*storage.RegistrationToken, registrationToken]{
-		"tokens", []string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},
+		"tokens",
+		[]string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},
 		func(t registrationToken) []string {
 			uses := unlimited
 			if t.Uses != nil {

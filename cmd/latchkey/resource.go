@@ -91,7 +91,8 @@ func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return list[*storage.Resource, resource]{
-		"resources", []string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
+		"resources",
+		[]string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
 		func(r resource) []string {
 			return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
 		},

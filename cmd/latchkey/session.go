@@ -148,7 +148,8 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	return list[session, session]{
-		"sessions", []string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
+		"sessions",
+		[]string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
 		func(s session) []string {
 			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
 		},

@@ -3,9 +3,13 @@ package clientauth
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -13,11 +17,6 @@ import (
 	"latchkey/clients"
 	"latchkey/server/protocol"
 	"latchkey/storage"
-
-	"encoding/base64"
-	"net/http"
-	"net/url"
-	"strings"
 
 	"latchkey/server/internal/form"
 )

@@ -33,6 +33,7 @@ func (f *fakeTokens) Exchange(_ context.Context, req *token.Request) (*token.Res
 	}
 	return &token.Response{AccessToken: "access-token", RefreshToken: "refresh-token"}, nil
 }
+
 func (f *fakeTokens) ExchangeSliding(ctx context.Context, req *token.Request) (*token.Response, error) {
 	return f.Exchange(ctx, req)
 }

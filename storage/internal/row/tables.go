@@ -5,8 +5,15 @@ import "latchkey/storage"
 // User lists the columns of users.
 func User(u *storage.User) []Column {
 	return []Column{
-		{"id", (*NullInt)(&u.ID)}, {"username", &u.Username}, {"email", &u.Email}, {"active", &u.Active}, {"staff", &u.Staff},
-		{"auth_epoch", &u.AuthEpoch}, {"created_at", &u.CreatedAt}, {"last_login", &u.LastLogin}, {"password_hash", &u.PasswordHash},
+		{"id", (*NullInt)(&u.ID)},
+		{"username", &u.Username},
+		{"email", &u.Email},
+		{"active", &u.Active},
+		{"staff", &u.Staff},
+		{"auth_epoch", &u.AuthEpoch},
+		{"created_at", &u.CreatedAt},
+		{"last_login", &u.LastLogin},
+		{"password_hash", &u.PasswordHash},
 	}
 }
 
@@ -19,22 +26,49 @@ func UserWithoutPassword(u *storage.User) []Column {
 // Client lists the columns of clients.
 func Client(c *storage.Client) []Column {
 	return []Column{
-		{"id", &c.ID}, {"metadata", &c.Metadata}, {"secret_mac", &c.SecretMAC}, {"previous_secret_mac", &c.PreviousSecretMAC},
-		{"previous_secret_expires_at", &c.PreviousSecretExpiresAt}, {"disabled", &c.Disabled}, {"auth_epoch", &c.AuthEpoch},
-		{"version", &c.Version}, {"created_at", &c.CreatedAt}, {"updated_at", &c.UpdatedAt}, {"origin", (*string)(&c.Origin)},
-		{"registration_mac", &c.RegistrationMAC}, {"registration_key", &c.RegistrationKey}, {"expires_at", &c.ExpiresAt},
+		{"id", &c.ID},
+		{"metadata", &c.Metadata},
+		{"secret_mac", &c.SecretMAC},
+		{"previous_secret_mac", &c.PreviousSecretMAC},
+		{"previous_secret_expires_at", &c.PreviousSecretExpiresAt},
+		{"disabled", &c.Disabled},
+		{"auth_epoch", &c.AuthEpoch},
+		{"version", &c.Version},
+		{"created_at", &c.CreatedAt},
+		{"updated_at", &c.UpdatedAt},
+		{"origin", (*string)(&c.Origin)},
+		{"registration_mac", &c.RegistrationMAC},
+		{"registration_key", &c.RegistrationKey},
+		{"expires_at", &c.ExpiresAt},
 	}
 }
 
 // Grant lists the columns of grants.
 func Grant(g *storage.Grant) []Column {
 	return []Column{
-		{"id", &g.ID}, {"client_id", &g.ClientID}, {"user_id", &g.UserID}, {"scope", &g.Scope}, {"audience", &g.Audience},
-		{"user_epoch", &g.UserEpoch}, {"client_epoch", &g.ClientEpoch}, {"session_id", &g.SessionID}, {"auth_time", &g.AuthTime},
-		{"amr", &g.AMR}, {"claims", &g.Claims}, {"created_at", &g.CreatedAt}, {"expires_at", &g.ExpiresAt}, {"address", &g.Address},
-		{"user_agent", &g.UserAgent}, {"current_id", (*Token)(&g.Current)}, {"generation", &g.Generation}, {"window_at", &g.WindowAt},
-		{"previous_id", &g.Previous}, {"previous_retired_at", &g.PreviousRetiredAt}, {"last_used_at", &g.LastUsedAt},
-		{"revoked_at", &g.RevokedAt}, {"revoke_reason", &g.RevokeReason},
+		{"id", &g.ID},
+		{"client_id", &g.ClientID},
+		{"user_id", &g.UserID},
+		{"scope", &g.Scope},
+		{"audience", &g.Audience},
+		{"user_epoch", &g.UserEpoch},
+		{"client_epoch", &g.ClientEpoch},
+		{"session_id", &g.SessionID},
+		{"auth_time", &g.AuthTime},
+		{"amr", &g.AMR},
+		{"claims", &g.Claims},
+		{"created_at", &g.CreatedAt},
+		{"expires_at", &g.ExpiresAt},
+		{"address", &g.Address},
+		{"user_agent", &g.UserAgent},
+		{"current_id", (*Token)(&g.Current)},
+		{"generation", &g.Generation},
+		{"window_at", &g.WindowAt},
+		{"previous_id", &g.Previous},
+		{"previous_retired_at", &g.PreviousRetiredAt},
+		{"last_used_at", &g.LastUsedAt},
+		{"revoked_at", &g.RevokedAt},
+		{"revoke_reason", &g.RevokeReason},
 	}
 }
 
@@ -48,10 +82,24 @@ func GrantClient(g *storage.LiveGrant) []Column {
 // AuthorizationCode lists the columns of authorization_codes.
 func AuthorizationCode(c *storage.AuthorizationCode) []Column {
 	return []Column{
-		{"hash", &c.Hash}, {"client_id", &c.ClientID}, {"user_id", &c.UserID}, {"session_id", &c.SessionID}, {"user_epoch", &c.UserEpoch},
-		{"client_epoch", &c.ClientEpoch}, {"redirect_uri", &c.RedirectURI}, {"code_challenge", &c.CodeChallenge}, {"scope", &c.Scope},
-		{"audience", &c.Audience}, {"nonce", &c.Nonce}, {"auth_time", &c.AuthTime}, {"amr", &c.AMR}, {"claims", &c.Claims},
-		{"created_at", &c.CreatedAt}, {"valid_until", &c.ValidUntil}, {"expires_at", &c.ExpiresAt}, {"redeemed_at", &c.RedeemedAt},
+		{"hash", &c.Hash},
+		{"client_id", &c.ClientID},
+		{"user_id", &c.UserID},
+		{"session_id", &c.SessionID},
+		{"user_epoch", &c.UserEpoch},
+		{"client_epoch", &c.ClientEpoch},
+		{"redirect_uri", &c.RedirectURI},
+		{"code_challenge", &c.CodeChallenge},
+		{"scope", &c.Scope},
+		{"audience", &c.Audience},
+		{"nonce", &c.Nonce},
+		{"auth_time", &c.AuthTime},
+		{"amr", &c.AMR},
+		{"claims", &c.Claims},
+		{"created_at", &c.CreatedAt},
+		{"valid_until", &c.ValidUntil},
+		{"expires_at", &c.ExpiresAt},
+		{"redeemed_at", &c.RedeemedAt},
 		{"grant_id", &c.GrantID},
 	}
 }
@@ -59,17 +107,31 @@ func AuthorizationCode(c *storage.AuthorizationCode) []Column {
 // BrowserSession lists the columns of browser_sessions.
 func BrowserSession(b *storage.BrowserSession) []Column {
 	return []Column{
-		{"hash", &b.Hash}, {"id", &b.ID}, {"user_id", &b.UserID}, {"user_epoch", &b.UserEpoch}, {"created_at", &b.CreatedAt},
-		{"auth_time", &b.AuthTime}, {"amr", &b.AMR}, {"last_seen_at", &b.LastSeenAt}, {"expires_at", &b.ExpiresAt},
-		{"remember", &b.Remember}, {"address", &b.Address}, {"user_agent", &b.UserAgent},
+		{"hash", &b.Hash},
+		{"id", &b.ID},
+		{"user_id", &b.UserID},
+		{"user_epoch", &b.UserEpoch},
+		{"created_at", &b.CreatedAt},
+		{"auth_time", &b.AuthTime},
+		{"amr", &b.AMR},
+		{"last_seen_at", &b.LastSeenAt},
+		{"expires_at", &b.ExpiresAt},
+		{"remember", &b.Remember},
+		{"address", &b.Address},
+		{"user_agent", &b.UserAgent},
 	}
 }
 
 // Consent lists the columns of consents.
 func Consent(c *storage.Consent) []Column {
 	return []Column{
-		{"user_id", &c.UserID}, {"client_id", &c.ClientID}, {"scope", &c.Scope}, {"audience", &c.Audience},
-		{"fingerprint", &c.Fingerprint}, {"created_at", &c.CreatedAt}, {"updated_at", &c.UpdatedAt},
+		{"user_id", &c.UserID},
+		{"client_id", &c.ClientID},
+		{"scope", &c.Scope},
+		{"audience", &c.Audience},
+		{"fingerprint", &c.Fingerprint},
+		{"created_at", &c.CreatedAt},
+		{"updated_at", &c.UpdatedAt},
 	}
 }
 
@@ -83,15 +145,26 @@ func PushedRequest(p *storage.PushedRequest) []Column {
 // LogoutNotice lists the columns of logout_notices.
 func LogoutNotice(n *storage.LogoutNotice) []Column {
 	return []Column{
-		{"id", &n.ID}, {"client_id", &n.ClientID}, {"user_id", &n.UserID}, {"session_id", &n.SessionID}, {"created_at", &n.CreatedAt},
-		{"next_attempt_at", &n.NextAttemptAt}, {"attempts", &n.Attempts}, {"expires_at", &n.ExpiresAt},
+		{"id", &n.ID},
+		{"client_id", &n.ClientID},
+		{"user_id", &n.UserID},
+		{"session_id", &n.SessionID},
+		{"created_at", &n.CreatedAt},
+		{"next_attempt_at", &n.NextAttemptAt},
+		{"attempts", &n.Attempts},
+		{"expires_at", &n.ExpiresAt},
 	}
 }
 
 // RegistrationToken lists the columns of registration_tokens.
 func RegistrationToken(t *storage.RegistrationToken) []Column {
 	return []Column{
-		{"id", &t.ID}, {"hash", &t.Hash}, {"name", &t.Name}, {"uses", &t.Uses}, {"policy", &t.Policy}, {"created_at", &t.CreatedAt},
+		{"id", &t.ID},
+		{"hash", &t.Hash},
+		{"name", &t.Name},
+		{"uses", &t.Uses},
+		{"policy", &t.Policy},
+		{"created_at", &t.CreatedAt},
 		{"expires_at", &t.ExpiresAt},
 	}
 }
@@ -99,8 +172,15 @@ func RegistrationToken(t *storage.RegistrationToken) []Column {
 // SigningKey lists the columns of signing_keys.
 func SigningKey(k *storage.SigningKey) []Column {
 	return []Column{
-		{"kid", &k.KID}, {"algorithm", &k.Algorithm}, {"sequence", &k.Sequence}, {"sealed", &k.Sealed}, {"public_key", &k.Public},
-		{"created_at", &k.CreatedAt}, {"activates_at", &k.ActivatesAt}, {"retires_at", &k.RetiresAt}, {"expires_at", &k.ExpiresAt},
+		{"kid", &k.KID},
+		{"algorithm", &k.Algorithm},
+		{"sequence", &k.Sequence},
+		{"sealed", &k.Sealed},
+		{"public_key", &k.Public},
+		{"created_at", &k.CreatedAt},
+		{"activates_at", &k.ActivatesAt},
+		{"retires_at", &k.RetiresAt},
+		{"expires_at", &k.ExpiresAt},
 	}
 }
 
@@ -112,8 +192,17 @@ func Resource(r *storage.Resource) []Column {
 // AuditEvent lists the columns of audit_events.
 func AuditEvent(e *storage.AuditEvent) []Column {
 	return []Column{
-		{"id", &e.ID}, {"at", &e.At}, {"action", &e.Action}, {"actor", &e.Actor}, {"user_id", (*NullInt)(&e.UserID)},
-		{"client_id", (*NullText)(&e.ClientID)}, {"grant_id", &e.GrantID}, {"address", &e.Address}, {"request_id", &e.RequestID},
-		{"outcome", &e.Outcome}, {"reason", &e.Reason}, {"details", &e.Details},
+		{"id", &e.ID},
+		{"at", &e.At},
+		{"action", &e.Action},
+		{"actor", &e.Actor},
+		{"user_id", (*NullInt)(&e.UserID)},
+		{"client_id", (*NullText)(&e.ClientID)},
+		{"grant_id", &e.GrantID},
+		{"address", &e.Address},
+		{"request_id", &e.RequestID},
+		{"outcome", &e.Outcome},
+		{"reason", &e.Reason},
+		{"details", &e.Details},
 	}
 }
