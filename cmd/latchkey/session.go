@@ -169,19 +169,19 @@ func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
 		return ttl, nil
 	}
 	ttl := i.settings.Server.RefreshTokenIdleTTL
-	if id == clients.SimpleJWTID {
+	c, err := i.registry.Client(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+	case err != nil:
+		return 0, err
+	case c.RefreshTokenIdleTTL != 0:
+		ttl = c.RefreshTokenIdleTTL.Std()
+	case c.TokenFormat() == clients.FormatSimpleJWT:
 		// Each of its refresh tokens has this lifetime; sliding tokens, which share the client, have their own.
 		ttl = i.settings.Server.SimpleJWT.RefreshTokenLifetime
 		if i.settings.Server.SimpleJWT.Sliding {
 			ttl = max(ttl, i.settings.Server.SimpleJWT.SlidingTokenRefreshLifetime)
 		}
-	}
-	c, err := i.registry.Client(ctx, id)
-	switch {
-	case err == nil && c.RefreshTokenIdleTTL != 0:
-		ttl = c.RefreshTokenIdleTTL.Std()
-	case err != nil && !errors.Is(err, storage.ErrNotFound):
-		return 0, err
 	}
 	i.known[id] = ttl
 	return ttl, nil

@@ -90,11 +90,8 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 		Scope: x.scope, Audience: audience,
 		UserEpoch: userEpoch, ClientEpoch: x.client.AuthEpoch,
 		AuthTime: x.now, CreatedAt: x.now, LastUsedAt: x.now, ExpiresAt: x.now.Add(x.policy.Absolute),
-		UserAgent: info.UserAgent,
-		Current:   NewTokenID(),
-	}
-	if info.Address.IsValid() {
-		g.Address = info.Address.String()
+		Address: info.AddressText(), UserAgent: info.UserAgent,
+		Current: NewTokenID(),
 	}
 	x.grant = g
 	if !x.policy.SingleToken && x.client.Allows(clients.GrantRefreshToken) {
@@ -107,13 +104,14 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 
 // accessFormat returns the format of the access token, which may differ from that of the refresh token.
 func (x *exchange) accessFormat() Format {
+	named, ok := x.formats[x.policy.AccessFormat]
 	switch {
-	case x.policy.AccessFormat != clients.FormatSimpleJWT || x.clientOnly():
+	case !ok || x.clientOnly(): // jwt and opaque are the service's own
 		return x.native
 	case x.format != x.native:
 		return x.format
 	}
-	return x.formats[x.policy.AccessFormat]
+	return named
 }
 
 // clientOnly reports whether the tokens are for the client itself: no user, no session (RFC 6749 §4.4).
