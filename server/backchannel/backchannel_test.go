@@ -29,6 +29,7 @@ import (
 	"latchkey/server/users"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 const issuer = "https://login.example"
@@ -84,9 +85,7 @@ type bundle struct {
 	outbound safehttp.Config
 	metrics  *metrics.Metrics
 	log      *syncBuffer
-
-	mu  sync.Mutex
-	now time.Time
+	clock    *testclock.Clock
 }
 
 type syncBuffer struct {
@@ -109,15 +108,15 @@ func (s *syncBuffer) String() string {
 // setup trusts the certificates of one party, which are those of all.
 func setup(t *testing.T, p *party) *bundle {
 	t.Helper()
-	b := &bundle{t: t, store: sqlitetest.SQLite(t), now: time.Now().UTC().Truncate(time.Microsecond), metrics: metrics.New(), log: &syncBuffer{}}
+	b := &bundle{t: t, store: sqlitetest.SQLite(t), clock: testclock.New(time.Now().UTC().Truncate(time.Microsecond)), metrics: metrics.New(), log: &syncBuffer{}}
 	root, err := keys.NewRoot(storage.Secret(strings.Repeat("s", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.registry = registry.New(registry.Config{Store: b.store, MACKeys: root.Derive("client secrets"), Now: b.clock})
+	b.registry = registry.New(registry.Config{Store: b.store, MACKeys: root.Derive("client secrets"), Now: b.clock.Now})
 	b.tokens, err = token.New(token.Config{
-		Store: b.store, Clients: b.registry, Users: users.New(users.Config{Store: b.store, Now: b.clock}), Root: root, Metrics: b.metrics, Now: b.clock,
-		Keys:   keys.NewRing(keys.RingConfig{Store: b.store, Root: root, Now: b.clock, MaxTokenTTL: func() time.Duration { return time.Hour }}),
+		Store: b.store, Clients: b.registry, Users: users.New(users.Config{Store: b.store, Now: b.clock.Now}), Root: root, Metrics: b.metrics, Now: b.clock.Now,
+		Keys:   keys.NewRing(keys.RingConfig{Store: b.store, Root: root, Now: b.clock.Now, MaxTokenTTL: func() time.Duration { return time.Hour }}),
 		Issuer: issuer,
 	})
 	if err != nil {
@@ -131,21 +130,9 @@ func setup(t *testing.T, p *party) *bundle {
 // impatient is for parties that don't answer. The others have more time than a busy machine needs.
 func (b *bundle) impatient() { b.outbound.Timeout = 2 * time.Second }
 
-func (b *bundle) clock() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.now
-}
-
-func (b *bundle) pass(d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.now = b.now.Add(d)
-}
-
 func (b *bundle) worker() *backchannel.Worker {
 	return backchannel.New(backchannel.Config{
-		Store: b.store, Clients: b.registry, Tokens: b.tokens, HTTP: safehttp.New(b.outbound), Now: b.clock,
+		Store: b.store, Clients: b.registry, Tokens: b.tokens, HTTP: safehttp.New(b.outbound), Now: b.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(b.log, nil)), Metrics: b.metrics,
 	})
 }
@@ -160,7 +147,7 @@ func (b *bundle) addClient(id, uri string) {
 
 func (b *bundle) notice(client string) *storage.LogoutNotice {
 	b.t.Helper()
-	now := b.clock()
+	now := b.clock.Now()
 	n := &storage.LogoutNotice{
 		ID: storage.NewID(now), ClientID: client, UserID: 42, SessionID: storage.NewID(now),
 		CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(24 * time.Hour),
@@ -188,7 +175,7 @@ func (b *bundle) want(outcome string, n float64) {
 // left is how many notices there are, due or not.
 func (b *bundle) left() int {
 	b.t.Helper()
-	claimed, err := b.store.ClaimLogoutNotices(b.t.Context(), b.clock().Add(23*time.Hour), time.Nanosecond, 1000)
+	claimed, err := b.store.ClaimLogoutNotices(b.t.Context(), b.clock.Now().Add(23*time.Hour), time.Nanosecond, 1000)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -222,7 +209,7 @@ func TestStatement45LogoutToken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	now := float64(b.clock().Unix())
+	now := float64(b.clock.Now().Unix())
 	for name, want := range map[string]any{"iss": issuer, "aud": "app", "sub": "42", "sid": n.SessionID.String(), "iat": now} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
@@ -261,11 +248,11 @@ func TestRetriedUntilItIsHeard(t *testing.T) {
 			t.Fatalf("%d attempts, want %d", got, i+1)
 		}
 		if i == 0 {
-			b.pass(3 * time.Second)
+			b.clock.Advance(3 * time.Second)
 			b.flush(w)
-			b.pass(4 * time.Second)
+			b.clock.Advance(4 * time.Second)
 		} else {
-			b.pass(4 * time.Minute)
+			b.clock.Advance(4 * time.Minute)
 		}
 	}
 	b.want("delivered", 1)
@@ -284,7 +271,7 @@ func TestAbandoned(t *testing.T) {
 	w := b.worker()
 	for range 20 {
 		b.flush(w)
-		b.pass(5 * time.Minute)
+		b.clock.Advance(5 * time.Minute)
 	}
 	// Refused: for a quarter of an hour.
 	if n := len(p.tokens()); n != 4 {
@@ -305,7 +292,7 @@ func TestGivenUpAtItsEnd(t *testing.T) {
 	w := b.worker()
 	for range 25 * 60 {
 		b.flush(w)
-		b.pass(time.Minute)
+		b.clock.Advance(time.Minute)
 	}
 	b.want("expired", 1)
 	if n := len(p.tokens()); n < 25 || n > 90 {
@@ -355,7 +342,7 @@ func TestAnotherWorkerTakesOver(t *testing.T) {
 	b := setup(t, p)
 	b.addClient("app", p.URL)
 	b.notice("app")
-	if claimed, err := b.store.ClaimLogoutNotices(t.Context(), b.clock(), 30*time.Second, 10); err != nil || len(claimed) != 1 {
+	if claimed, err := b.store.ClaimLogoutNotices(t.Context(), b.clock.Now(), 30*time.Second, 10); err != nil || len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}
 	w := b.worker()
@@ -363,7 +350,7 @@ func TestAnotherWorkerTakesOver(t *testing.T) {
 	if len(p.tokens()) != 0 {
 		t.Error("it was sent during the lease of another")
 	}
-	b.pass(31 * time.Second)
+	b.clock.Advance(31 * time.Second)
 	b.flush(w)
 	b.want("delivered", 1)
 }
@@ -392,13 +379,13 @@ func TestADatabaseThatIsAwayLosesNothing(t *testing.T) {
 	b.notice("app")
 	store := &deaf{LogoutNotices: b.store, away: true}
 	w := backchannel.New(backchannel.Config{
-		Store: store, Clients: b.registry, Tokens: b.tokens, HTTP: safehttp.New(b.outbound), Now: b.clock, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: b.metrics,
+		Store: store, Clients: b.registry, Tokens: b.tokens, HTTP: safehttp.New(b.outbound), Now: b.clock.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: b.metrics,
 	})
 	b.flush(w)
 	store.mu.Lock()
 	store.away = false
 	store.mu.Unlock()
-	b.pass(31 * time.Second)
+	b.clock.Advance(31 * time.Second)
 	b.flush(w)
 	if len(p.tokens()) != 2 || b.left() != 0 {
 		t.Errorf("%d told, %d left", len(p.tokens()), b.left())
@@ -423,7 +410,7 @@ func TestTwoWorkersSendOnce(t *testing.T) {
 			wg.Go(func() { b.flush(b.worker()) })
 		}
 		wg.Wait()
-		b.pass(2 * time.Second)
+		b.clock.Advance(2 * time.Second)
 	}
 	sent := map[string]bool{}
 	for _, raw := range p.tokens() {
@@ -460,7 +447,7 @@ func TestADeadHostHoldsUpNobody(t *testing.T) {
 	w := b.worker()
 	for range 3 { // a busy machine puts some off
 		b.flush(w)
-		b.pass(time.Second)
+		b.clock.Advance(time.Second)
 	}
 	if len(p.tokens()) != 10 {
 		t.Errorf("%d of 10 were told", len(p.tokens()))
@@ -473,7 +460,7 @@ func TestADeadHostHoldsUpNobody(t *testing.T) {
 	dead.status = []int{200}
 	dead.mu.Unlock()
 	for range 20 {
-		b.pass(10 * time.Minute)
+		b.clock.Advance(10 * time.Minute)
 		b.flush(w)
 	}
 	b.want("delivered", notices+10)
@@ -484,7 +471,7 @@ func TestStatement59StrangersReachNothing(t *testing.T) {
 	t.Parallel()
 	p := newParty(t, 200)
 	b := setup(t, p)
-	now := b.clock()
+	now := b.clock.Now()
 	metadata, err := json.Marshal(clients.Metadata{BackchannelLogoutURI: p.URL})
 	if err != nil {
 		t.Fatal(err)

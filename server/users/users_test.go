@@ -17,6 +17,7 @@ import (
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 // bundle is a service on a store of its own, with a clock that stands still and a record of what was computed.
@@ -27,8 +28,9 @@ type bundle struct {
 	hasher  *password.Hasher
 	metrics *metrics.Metrics
 
+	clock *testclock.Clock
+
 	mu    sync.Mutex
-	clock time.Time
 	costs []password.Cost
 }
 
@@ -44,7 +46,7 @@ const (
 func setup(t testing.TB, changes ...func(*Config, *password.Config)) *bundle {
 	t.Helper()
 	b := &bundle{
-		t: t, store: sqlitetest.SQLite(t), metrics: metrics.New(), clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+		t: t, store: sqlitetest.SQLite(t), metrics: metrics.New(), clock: testclock.New(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
 	}
 	pool := password.Config{Argon2: cheap, Workers: 2, MaxWait: time.Minute, Metrics: b.metrics, Observe: b.observe}
 	cfg := Config{Store: b.store, Now: b.now, ThrottleKey: make([]byte, 32), Throttle: true, Metrics: b.metrics}
@@ -59,17 +61,9 @@ func setup(t testing.TB, changes ...func(*Config, *password.Config)) *bundle {
 
 func unthrottled(c *Config, _ *password.Config) { c.Throttle = false }
 
-func (b *bundle) now() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.clock
-}
+func (b *bundle) now() time.Time { return b.clock.Now() }
 
-func (b *bundle) advance(d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.clock = b.clock.Add(d)
-}
+func (b *bundle) advance(d time.Duration) { b.clock.Advance(d) }
 
 func (b *bundle) observe(c password.Cost, _ time.Duration) {
 	b.mu.Lock()
