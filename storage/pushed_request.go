@@ -10,7 +10,7 @@ type PushedRequest struct {
 	// Hash is the hash of the reference in the request_uri.
 	Hash     Digest
 	ClientID string
-	// Parameters are form-urlencoded.
+	// Parameters are sealed by the server: they may hold personal data, such as an id_token_hint.
 	Parameters string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time

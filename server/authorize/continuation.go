@@ -12,11 +12,13 @@ import (
 	"latchkey/storage"
 )
 
-// The purposes of what is sealed for a browser.
+// The purposes of what is sealed.
 const (
 	sealContinuation = "continuation"
 	sealTicket       = "ticket"
 	sealLogout       = "logout"
+	// sealPushed is followed by the reference of the pushed request.
+	sealPushed = "pushed request "
 )
 
 // How long an unfinished request lives: long enough to find a password, and what the user decided only as long as the

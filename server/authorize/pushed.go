@@ -64,9 +64,13 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		return nil, err
 	}
 	reference := rand.Text() + rand.Text() // 260 bits
+	sealed, err := s.sealer.SealJSON(sealPushed+reference, params)
+	if err != nil {
+		return nil, fmt.Errorf("keep a pushed request: %w", err)
+	}
 	now := s.now()
 	err = s.cfg.Store.CreatePushedRequest(ctx, &storage.PushedRequest{
-		Hash: sha256.Sum256([]byte(reference)), ClientID: client.ID, Parameters: params.Encode(),
+		Hash: sha256.Sum256([]byte(reference)), ClientID: client.ID, Parameters: sealed,
 		CreatedAt: now, ExpiresAt: now.Add(pushedTTL),
 	})
 	if err != nil {
@@ -112,9 +116,20 @@ func (s *Service) takePushed(ctx context.Context, client *clients.Client, params
 	if err != nil {
 		return nil, fmt.Errorf("take a pushed request: %w", err)
 	}
-	values, err := url.ParseQuery(pushed.Parameters)
+	values, err := s.openPushed(reference, pushed.Parameters)
 	if err != nil {
 		return nil, fmt.Errorf("take a pushed request: %w", err)
 	}
 	return values, nil
+}
+
+// openPushed returns the parameters that were sealed for a reference. Those that a server of the release before stored are
+// form-urlencoded, with at least one =, which base64url does not have; they live for a minute and a half.
+func (s *Service) openPushed(reference, text string) (url.Values, error) {
+	if strings.Contains(text, "=") {
+		return url.ParseQuery(text)
+	}
+	var values url.Values
+	err := s.sealer.OpenJSON(sealPushed+reference, text, &values)
+	return values, err
 }
