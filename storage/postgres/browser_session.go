@@ -99,5 +99,6 @@ func (s *Store) EndBrowserSession(ctx context.Context, e storage.BrowserSessionE
 		UPDATE grants SET revoked_at = $3, revoke_reason = $4 FROM target WHERE grants.id = target.id AND grants.revoked_at IS NULL`,
 		e.UserID, uuid(e.ID), at(e.Now), plain(e.Reason))
 	err := s.batch(ctx, "end browser session", b)
+	err = s.settled(ctx, "end browser session", n, err)
 	return err == nil && n > 0, err
 }

@@ -73,6 +73,7 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	b.Queue(createClientWithin, append(append([]any{events(audit)}, row.Fields(arg, row.Client(created))...), int64(max(limit, 0)))...)
 	b.Queue(`SELECT `+clientColumns+` FROM clients WHERE registration_key = $1`, digest(c.RegistrationKey)).
 		QueryRow(func(r pgx.Row) error { return r.Scan(row.Fields(target, row.Client(&stored))...) })
+	b.Queue(awaitStandbys) // the client may be one that was stored before
 	err = s.batch(ctx, "create registered client", b)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -105,10 +106,8 @@ func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (known bool,
 	if !keyed(origin) {
 		return false, nil
 	}
-	err = s.do(ctx, "read client origin", func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM clients WHERE client_origins(metadata) @> ARRAY[$1::text] AND NOT disabled)`, origin).Scan(&known)
-	})
+	err = s.readInto(ctx, "read client origin", []any{&known}, `
+			SELECT EXISTS (SELECT FROM clients WHERE client_origins(metadata) @> ARRAY[$1::text] AND NOT disabled)`, origin)
 	return known, err
 }
 
@@ -117,9 +116,9 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	if !keyed(c.ID) {
 		return fmt.Errorf("update client: %w", storage.ErrNotFound)
 	}
-	return s.do(ctx, "update client", func(ctx context.Context) error {
+	return s.do(ctx, "update client", func(ctx context.Context, conn *pgx.Conn) error {
 		var version, epoch *int64 // NULL: the client exists in another version
-		err := s.pool.QueryRow(ctx, `
+		err := conn.QueryRow(ctx, `
 			WITH changed AS (
 				UPDATE clients SET metadata = $3::jsonb, secret_mac = $4, previous_secret_mac = $5, previous_secret_expires_at = $6,
 					disabled = $7, auth_epoch = greatest(auth_epoch, $8), version = version + 1, updated_at = $9,
@@ -146,7 +145,7 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 	if !keyed(id) {
 		return fmt.Errorf("raise client epoch: %w", storage.ErrNotFound)
 	}
-	n, err := s.count(ctx, "raise client epoch", `
+	n, err := s.change(ctx, "raise client epoch", `
 		WITH target AS (
 			SELECT id FROM clients WHERE $2::text = '' OR id = $2::text ORDER BY id FOR UPDATE
 		), changed AS (

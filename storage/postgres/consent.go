@@ -69,5 +69,8 @@ func (s *Store) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *
 		), log AS (`+insertAudit+` WHERE (SELECT ended FROM verdict))
 		SELECT ended FROM verdict`, events(audit), e.UserID, at(e.Now), e.ClientID, plain(e.Reason)).QueryRow(scanTo(&ended))
 	err = s.batch(ctx, "revoke consent", b)
+	if !ended {
+		err = s.settled(ctx, "revoke consent", 0, err)
+	}
 	return err == nil && ended, err
 }

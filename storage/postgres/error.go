@@ -45,7 +45,7 @@ func translate(what string, err error) error {
 
 // unavailable reports whether err means that the database is unavailable, and says nothing about the data. pg may be nil.
 func unavailable(err error, pg *pgconn.PgError) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errNotReplicated) {
 		return true
 	}
 	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
@@ -84,7 +84,7 @@ func transient(err error) bool {
 	switch pg.Code {
 	case "40001", "40P01", "55P03":
 		return true
-	case "26000": // invalid_sql_statement_name: a pooler moved us to a server that hasn't prepared it
+	case "26000", "42P05", "25006": // see Store.once
 		return true
 	case "0A000": // a migration changed a table under a prepared statement; pgx forgets the plan on this error
 		return pg.Routine == "RevalidateCachedQuery"

@@ -72,8 +72,8 @@ func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, e
 // window get the same one. A window that began in the future (by another server's clock) counts as open if it began less than its
 // length ahead.
 func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (windowAt time.Time, err error) {
-	err = s.do(ctx, "touch grant", func(ctx context.Context) error {
-		err := s.pool.QueryRow(ctx, `
+	err = s.do(ctx, "touch grant", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `
 			UPDATE grants g SET last_used_at = $3, window_at = CASE
 				WHEN g.window_at > $3::timestamptz - $4 * interval '1 microsecond'
 					AND g.window_at < $3::timestamptz + $4 * interval '1 microsecond' THEN g.window_at ELSE $3 END
@@ -101,9 +101,9 @@ func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit 
 	if audit != nil {
 		statement, args = advanceGrantAndLog, append(args, events(audit))
 	}
-	return s.do(ctx, "advance grant", func(ctx context.Context) error {
+	return s.do(ctx, "advance grant", func(ctx context.Context, conn *pgx.Conn) error {
 		var id zeronull.UUID
-		return orConflict(s.pool.QueryRow(ctx, statement, args...).Scan(&id))
+		return orConflict(conn.QueryRow(ctx, statement, args...).Scan(&id))
 	})
 }
 
@@ -117,7 +117,7 @@ func orConflict(err error) error {
 
 // RevokeGrant implements storage.Grants.
 func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
-	n, err := s.count(ctx, "revoke grant", `
+	n, err := s.change(ctx, "revoke grant", `
 		WITH changed AS (
 			UPDATE grants SET revoked_at = $3, revoke_reason = $4 WHERE id = $2 AND revoked_at IS NULL RETURNING id
 		)`+logChanged, events(audit), uuid(id), at(now), plain(reason))
@@ -140,7 +140,7 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 	if !keyed(f.ClientID) {
 		return 0, nil
 	}
-	n, err := s.count(ctx, "revoke grants", revokeGrants, append(filterArgs(f), at(now), plain(reason), events(audit))...)
+	n, err := s.change(ctx, "revoke grants", revokeGrants, append(filterArgs(f), at(now), plain(reason), events(audit))...)
 	return int(n), err
 }
 

@@ -61,11 +61,9 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 		names = append(names, p.name)
 	}
 	var missing []string
-	err = s.do(ctx, "look for partitions", func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `
+	err = s.readInto(ctx, "look for partitions", []any{&missing}, `
 			SELECT coalesce(array_agg(name), '{}') FROM unnest($1::text[]) AS name
-			WHERE to_regclass('grants') IS NOT NULL AND to_regclass(name) IS NULL`, names).Scan(&missing)
-	})
+			WHERE to_regclass('grants') IS NOT NULL AND to_regclass(name) IS NULL`, names)
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +114,7 @@ func (s *Store) createPartition(ctx context.Context, p partition) (made bool, er
 	if err != nil {
 		return false, err
 	}
-	err = s.do(ctx, "look for partition "+p.name, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, p.name).Scan(&made)
-	})
+	err = s.readInto(ctx, "look for partition "+p.name, []any{&made}, `SELECT to_regclass($1) IS NOT NULL`, p.name)
 	if err == nil && !made {
 		s.log.WarnContext(ctx, "partition not made", "partition", p.name)
 	}
@@ -128,12 +124,10 @@ func (s *Store) createPartition(ctx context.Context, p partition) (made bool, er
 // dropPartitions drops the weekly partitions of grants whose last grant has ended, and names them.
 func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []string, err error) {
 	var names []string
-	err = s.do(ctx, "list partitions", func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `
+	err = s.readInto(ctx, "list partitions", []any{&names}, `
 			SELECT coalesce(array_agg(c.relname::text ORDER BY c.relname), '{}')
 			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent = to_regclass('grants')`).Scan(&names)
-	})
+			WHERE i.inhparent = to_regclass('grants')`)
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +194,7 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 	if err != nil {
 		return false, err
 	}
-	err = s.do(ctx, "look for partition "+name, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NULL`, name).Scan(&gone)
-	})
+	err = s.readInto(ctx, "look for partition "+name, []any{&gone}, `SELECT to_regclass($1) IS NULL`, name)
 	return gone, err
 }
 

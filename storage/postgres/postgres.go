@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"latchkey/storage"
-	"latchkey/storage/span"
 )
 
 // system names the database in traces.
@@ -45,6 +45,8 @@ type Store struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
 	log     *slog.Logger
+	// pooled is set when prepared statements turn out not to work; see usePooler.
+	pooled atomic.Bool
 	// closed ends the calls of Watch.
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -75,16 +77,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pc.ConnConfig.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, CancelRequestDelay: 50 * time.Millisecond, DeadlineDelay: time.Second}
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
+	pc.ConnConfig.OnNotice = noticed
+	limitTargets(pc.ConnConfig, cfg.URL)
 	s := &Store{
-		pool:    pool,
 		closed:  make(chan struct{}),
 		timeout: cmp.Or(cfg.StatementTimeout, 5*time.Second),
 		log:     cmp.Or(cfg.Logger, slog.Default()),
 		ends:    map[string]time.Time{},
+	}
+	pc.BeforeConnect = s.beforeConnect
+	if s.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	now := time.Now
 	if cfg.Now != nil {
@@ -106,9 +109,6 @@ func (s *Store) MigrationDB() (*sql.DB, error) {
 	return stdlib.OpenDB(*cc), nil
 }
 
-// Ping makes one round trip.
-func (s *Store) Ping(ctx context.Context) error { return s.exec(ctx, "ping", `SELECT 1`) }
-
 // Stats returns the state of the connections.
 func (s *Store) Stats() storage.PoolStats {
 	st := s.pool.Stat()
@@ -128,25 +128,4 @@ func (s *Store) Close() error {
 		s.pool.Close()
 	})
 	return nil
-}
-
-// do runs one transaction within the statement timeout. What Postgres has rolled back for a reason that a second attempt may not
-// meet is tried once more.
-func (s *Store) do(ctx context.Context, what string, transaction func(context.Context) error) error {
-	ctx, traced := span.Start(ctx, what, system)
-	defer traced.End()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	err := transaction(ctx)
-	if transient(err) && ctx.Err() == nil {
-		err = transaction(ctx)
-	}
-	if ended := ctx.Err(); ended != nil && canceled(err) {
-		err = fmt.Errorf("%w: %w", ended, err)
-	}
-	err = translate(what, err)
-	if storage.Failed(err) {
-		span.Fail(traced)
-	}
-	return err
 }

@@ -25,12 +25,10 @@ func (s *Store) TokenState(ctx context.Context, jti, clientID string) (*storage.
 	if !keyed(jti, clientID) {
 		return &state, nil
 	}
-	err := s.do(ctx, "read token state", func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, `
+	err := s.readInto(ctx, "read token state", []any{&state.Revoked, &state.ClientExists, &state.ClientDisabled, &state.ClientAuthEpoch}, `
 			SELECT EXISTS (SELECT FROM revoked_tokens WHERE jti = $1), c.id IS NOT NULL, coalesce(c.disabled, false), coalesce(c.auth_epoch, 0)
 			FROM (VALUES (true)) AS always LEFT JOIN clients c ON c.id = $2`,
-			jti, clientID).Scan(&state.Revoked, &state.ClientExists, &state.ClientDisabled, &state.ClientAuthEpoch)
-	})
+		jti, clientID)
 	if err != nil {
 		return nil, err
 	}

@@ -233,7 +233,11 @@ func TestEachMethodIsOneRoundTrip(t *testing.T) {
 		if err := a.call(t.Context()); err != nil {
 			t.Errorf("%s: %v", a.name, err)
 		}
-		if n := trips.Count(); n != 1 {
+		want := 1
+		if a.name == "RevokeGrants" { // it finds nothing left to end, and waits until that is durable
+			want = 2
+		}
+		if n := trips.Count(); n != want {
 			t.Errorf("%s took %d round trips: %q", a.name, n, trips.Statements())
 		}
 	}

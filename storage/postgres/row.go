@@ -99,8 +99,8 @@ func scan[T any](columns func(*T) []row.Column) pgx.RowToFunc[*T] {
 
 // queryRow reads the one row that a statement returns; storage.ErrNotFound if it returns none.
 func queryRow[T any](ctx context.Context, s *Store, what string, scan pgx.RowToFunc[*T], statement string, args ...any) (v *T, err error) {
-	err = s.do(ctx, what, func(ctx context.Context) error {
-		rows, _ := s.pool.Query(ctx, statement, args...) // rows carries the error
+	err = s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, statement, args...) // rows carries the error
 		v, err = pgx.CollectExactlyOneRow(rows, scan)
 		return err
 	})
@@ -112,18 +112,25 @@ func queryRow[T any](ctx context.Context, s *Store, what string, scan pgx.RowToF
 
 // queryRows reads all rows that a statement returns.
 func queryRows[T any](ctx context.Context, s *Store, what string, scan pgx.RowToFunc[*T], statement string, args ...any) (list []*T, err error) {
-	err = s.do(ctx, what, func(ctx context.Context) error {
-		rows, _ := s.pool.Query(ctx, statement, args...) // rows carries the error
+	err = s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, _ := conn.Query(ctx, statement, args...) // rows carries the error
 		list, err = pgx.CollectRows(rows, scan)
 		return err
 	})
 	return list, err
 }
 
+// readInto reads the values of the one row that a statement returns.
+func (s *Store) readInto(ctx context.Context, what string, into []any, statement string, args ...any) error {
+	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, statement, args...).Scan(into...)
+	})
+}
+
 // exec runs a statement that returns nothing.
 func (s *Store) exec(ctx context.Context, what, statement string, args ...any) error {
-	return s.do(ctx, what, func(ctx context.Context) error {
-		_, err := s.pool.Exec(ctx, statement, args...)
+	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statement, args...)
 		return err
 	})
 }
@@ -131,12 +138,12 @@ func (s *Store) exec(ctx context.Context, what, statement string, args ...any) e
 // batch sends b in one round trip; Postgres runs it as one transaction. Each attempt sends a copy, since pgx keeps in a batch what
 // one connection has prepared.
 func (s *Store) batch(ctx context.Context, what string, b *pgx.Batch) error {
-	return s.do(ctx, what, func(ctx context.Context) error {
+	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
 		attempt := &pgx.Batch{}
 		for _, q := range b.QueuedQueries {
 			attempt.Queue(q.SQL, q.Arguments...).Fn = q.Fn
 		}
-		return s.pool.SendBatch(ctx, attempt).Close()
+		return conn.SendBatch(ctx, attempt).Close()
 	})
 }
 
@@ -145,13 +152,19 @@ func scanTo(v any) func(pgx.Row) error { return func(r pgx.Row) error { return r
 
 // count runs a statement that returns one number.
 func (s *Store) count(ctx context.Context, what, statement string, args ...any) (n int64, err error) {
-	err = s.do(ctx, what, func(ctx context.Context) error { return s.pool.QueryRow(ctx, statement, args...).Scan(&n) })
+	err = s.readInto(ctx, what, []any{&n}, statement, args...)
 	return n, err
+}
+
+// change runs a write that returns the number of rows it changed; 0 means that all was done already, durably.
+func (s *Store) change(ctx context.Context, what, statement string, args ...any) (n int64, err error) {
+	n, err = s.count(ctx, what, statement, args...)
+	return n, s.settled(ctx, what, n, err)
 }
 
 // execOne runs a statement that returns the number of rows it changed. ErrNotFound: none.
 func (s *Store) execOne(ctx context.Context, what, statement string, args ...any) error {
-	n, err := s.count(ctx, what, statement, args...)
+	n, err := s.change(ctx, what, statement, args...)
 	if err == nil && n == 0 {
 		return translate(what, storage.ErrNotFound)
 	}

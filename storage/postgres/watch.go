@@ -156,10 +156,13 @@ func (w *watcher) notified(payload string, changed func(storage.Change)) {
 	changed(storage.Change{Kind: kind, ID: id})
 }
 
-// versions reads the table changes.
+// versions reads the table changes. A server that refuses writes is not the one to watch any more: nothing changes there.
 func (w *watcher) versions(ctx context.Context) (map[storage.ChangeKind]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
+	if err := writable(ctx, w.conn); err != nil {
+		return nil, err
+	}
 	rows, err := w.conn.Query(ctx, `SELECT kind, version FROM changes`)
 	if err != nil {
 		return nil, err

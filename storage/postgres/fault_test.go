@@ -1,0 +1,206 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
+)
+
+// reads are the acts that change nothing; repeatable are those whose repetition promises nothing that a fail-over could take back.
+var (
+	reads = []string{
+		"Ping", "User", "UserByUsername", "ListUsers", "Client", "ListClients", "Grant", "ListGrants", "ListGrants of a session", "BrowserSession",
+		"ListBrowserSessions", "AuthorizationCode", "ListConsents", "ListRegistrationTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit",
+	}
+	repeatable = []string{"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices", "RemoveSigningKeys"}
+)
+
+func among(name string, lists ...[]string) bool {
+	for _, list := range lists {
+		for _, one := range list {
+			if one == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// F1: a commit that no standby confirmed is not acknowledged, and neither is the finding that the work is done already.
+func TestAWriteThatNoStandbyConfirmedIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Cluster(t)
+	address := c.Migrated(t)
+	s := open(t, postgres.Config{URL: address, StatementTimeout: 100 * time.Millisecond})
+	conn := connect(t, address)
+	execute(t, conn, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	execute(t, conn, `SELECT pg_reload_conf()`)
+	until(t, func() error {
+		if query[string](t, conn, `SHOW synchronous_standby_names`) == "" {
+			return storage.ErrUnavailable
+		}
+		return nil
+	})
+	for _, a := range acts(s) {
+		if among(a.name, reads) {
+			continue
+		}
+		// UpdateClient was never told the version of the client that was stored.
+		if err := a.call(t.Context()); !errors.Is(err, storage.ErrUnavailable) && a.name != "UpdateClient" {
+			t.Errorf("%s: %v", a.name, err)
+		}
+		if err := a.call(t.Context()); err == nil && !among(a.name, repeatable) {
+			t.Errorf("%s was acknowledged at its second call", a.name)
+		}
+	}
+}
+
+// F1: an administrator may end the wait as well; then no context has ended.
+func TestAWaitForAStandbyThatWasCancelledIsNotAnAcknowledgement(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Cluster(t)
+	address := c.Migrated(t)
+	s := open(t, postgres.Config{URL: address, StatementTimeout: time.Minute})
+	conn := connect(t, address)
+	execute(t, conn, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+	execute(t, conn, `SELECT pg_reload_conf()`)
+	done := make(chan error, 1)
+	go func() {
+		for { // until the setting has reached the backend
+			_, err := s.TakeAttempts(t.Context(), noon, storage.Bucket{Key: storage.Digest{1}, Burst: 1, Interval: time.Minute})
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case err := <-done:
+			if !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("%v", err)
+			}
+			return
+		case <-time.After(20 * time.Millisecond):
+			query[int](t, conn, `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
+		}
+	}
+}
+
+// relay forwards connections to an address that can change; those that exist stay where they are.
+type relay struct {
+	net.Listener
+	to atomic.Pointer[string]
+}
+
+func startRelay(t *testing.T, to string) *relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	r := &relay{Listener: l}
+	r.to.Store(&to)
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			target, err := net.Dial("tcp", *r.to.Load())
+			if err != nil {
+				from.Close()
+				continue
+			}
+			go func() { io.Copy(target, from); target.Close() }()
+			go func() { io.Copy(from, target); from.Close() }()
+		}
+	}()
+	return r
+}
+
+// R23: the address moves to another server while the old primary comes back read-only.
+func TestConnectionsLeaveAServerThatBecameReadOnly(t *testing.T) {
+	t.Parallel()
+	old, other := postgrestest.Cluster(t), postgrestest.Cluster(t)
+	parse := func(address string) *url.URL {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	first, second := parse(old.Migrated(t)), parse(other.Migrated(t))
+	moved := *second
+	moved.Path = "/postgres"
+	there := connect(t, moved.String())
+	password, _ := first.User.Password()
+	execute(t, there, `ALTER DATABASE `+strings.TrimPrefix(second.Path, "/")+` RENAME TO `+strings.TrimPrefix(first.Path, "/"))
+	execute(t, there, `ALTER ROLE `+first.User.Username()+` PASSWORD '`+password+`'`)
+	r := startRelay(t, first.Host)
+	through := *first
+	through.Host = r.Addr().String()
+	s := open(t, postgres.Config{URL: through.String()})
+	changes := watch(t, s)
+	people(t, s)
+
+	conn := connect(t, first.String())
+	execute(t, conn, `ALTER SYSTEM SET default_transaction_read_only = on`)
+	execute(t, conn, `SELECT pg_reload_conf()`)
+	until(t, func() error { // the first moment at which the old primary refuses
+		if err := s.RevokeToken(t.Context(), "old", noon, nil); err == nil {
+			return storage.ErrUnavailable
+		}
+		return nil
+	})
+	if err := s.Ping(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Ping of a server that is read-only: %v", err)
+	}
+	for len(changes) > 0 {
+		<-changes
+	}
+	r.to.Store(&second.Host)
+	until(t, func() error { return s.RevokeToken(t.Context(), "new", noon, nil) })
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if c := next(t, changes, 10*time.Second); c.Kind != storage.ChangeAll {
+		t.Errorf("Watch reported %+v", c)
+	}
+}
+
+// crossed is a tracer that prepares another statement under each name that pgx is about to use, as another client of a pooler in
+// transaction mode does.
+type crossed struct{ postgrestest.RoundTrips }
+
+func (c *crossed) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	sum := sha256.Sum256([]byte(data.SQL))
+	conn.PgConn().Exec(ctx, `PREPARE stmtcache_`+hex.EncodeToString(sum[:24])+` AS SELECT 1`).Close()
+	return ctx
+}
+
+// F6: behind a pooler in transaction mode the first confusion of prepared statements is the last.
+func TestAPoolerWithoutPreparedStatementsIsNoticed(t *testing.T) {
+	t.Parallel()
+	s := open(t, postgres.Config{Tracer: &crossed{}})
+	for _, a := range acts(s) {
+		if err := a.call(t.Context()); err != nil {
+			t.Errorf("%s: %v", a.name, err)
+		}
+	}
+}
