@@ -51,7 +51,7 @@ type Grant struct {
 // LiveGrant is a grant with the state of its user and client at the same instant, which decides whether it is alive.
 type LiveGrant struct {
 	Grant
-	// User is nil when it was removed. Its PasswordHash is not read.
+	// User is nil when it was removed. Its PasswordHash is not read, its UserProfile only by GrantWithProfile.
 	User *User
 	// ClientExists, ClientDisabled and ClientAuthEpoch are the client's.
 	ClientExists    bool
@@ -94,6 +94,10 @@ type Grants interface {
 
 	// Grant reads a grant with the state of its user and client, in one round trip, or ErrNotFound.
 	Grant(ctx context.Context, id ID) (*LiveGrant, error)
+
+	// GrantWithProfile is Grant with the user's profile too, which Grant leaves out: a refresh that tells nothing about the user
+	// reads nothing about them.
+	GrantWithProfile(ctx context.Context, id ID) (*LiveGrant, error)
 
 	// TouchGrant records a presentation of the current token that leaves it current: LastUsedAt becomes now, and
 	// WindowAt becomes now unless a window of the given length is open, which is kept. It returns WindowAt.

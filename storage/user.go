@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -21,6 +22,37 @@ type User struct {
 	AuthEpoch int64
 	CreatedAt time.Time
 	LastLogin time.Time
+
+	UserProfile
+}
+
+// UserProfile is what applications ask about a user. It decides nothing: who may log in, and which grants live, is in [User].
+type UserProfile struct {
+	EmailVerified bool
+	// Name is the full name as it is shown; the claim falls back to the username.
+	Name       string
+	GivenName  string
+	FamilyName string
+	// Picture is the URL of an image.
+	Picture string
+	// Locale is a BCP 47 tag, ZoneInfo a name of the IANA time zone database.
+	Locale   string
+	ZoneInfo string
+	// Groups are names, which may have spaces, in the order of the operator.
+	Groups []string
+	// Attributes are the operator's own values, a JSON object or nil.
+	Attributes json.RawMessage
+	// UpdatedAt is when the profile, the name or the e-mail address was last changed; zero if never since CreatedAt.
+	UpdatedAt time.Time
+}
+
+// UserChange is what [Users.UpdateUser] changes. Fields that are nil stay as they are.
+type UserChange struct {
+	Username, Email                                        *string
+	EmailVerified, Staff                                   *bool
+	Name, GivenName, FamilyName, Picture, Locale, ZoneInfo *string
+	Groups                                                 *[]string
+	Attributes                                             *json.RawMessage
 }
 
 // Users stores the people who can log in.
@@ -36,6 +68,10 @@ type Users interface {
 
 	// ListUsers returns up to limit users with an ID above after, by ascending ID.
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
+
+	// UpdateUser changes what change names, and UpdatedAt. Fields that two callers change at once are all changed. The epoch and
+	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken.
+	UpdateUser(ctx context.Context, id int64, change UserChange, now time.Time, audit *AuditEvent) error
 
 	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound.
 	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent) error

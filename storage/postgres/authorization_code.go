@@ -29,15 +29,15 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.Authoriz
 }
 
 var codeByHash = `
-	SELECT ` + row.Names("a.", row.AuthorizationCode) + `, ` + joinedUser + `
-	FROM authorization_codes a ` + joinUser("a.user_id") + ` WHERE a.hash = $1`
+	SELECT ` + row.Names("a.", row.AuthorizationCode) + `, ` + joinedUser(row.UserWithProfile) + `
+	FROM authorization_codes a ` + joinUser("a.user_id", row.UserWithProfile) + ` WHERE a.hash = $1`
 
 // AuthorizationCode implements storage.AuthorizationCodes.
 func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error) {
 	return queryRow(ctx, s, "read authorization code", func(r pgx.CollectableRow) (*storage.LiveAuthorizationCode, error) {
 		var c storage.LiveAuthorizationCode
 		var u storage.User
-		err := r.Scan(row.Fields(target, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithoutPassword(&u))...)
+		err := r.Scan(row.Fields(target, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithProfile(&u))...)
 		c.User = found(&u)
 		return &c, err
 	}, codeByHash, digest(hash))

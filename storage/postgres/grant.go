@@ -18,12 +18,17 @@ var (
 	grantColumns = row.Names("", row.Grant)
 	insertGrant  = insert("grants", 1, row.Grant)
 	// liveGrants reads grants with the state of their users and clients; see joinUser.
-	liveGrants = `
-	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser + `, ` + row.Names("", row.GrantClient) + `
-	FROM grants g ` + joinUser("g.user_id") + `
-	LEFT JOIN LATERAL (SELECT id, disabled, auth_epoch FROM clients WHERE id = g.client_id OFFSET 0) AS c ON true`
-	grantByID = liveGrants + ` WHERE g.id = $1`
+	liveGrants       = liveGrantsOf(row.UserWithoutProfile)
+	grantByID        = liveGrants + ` WHERE g.id = $1`
+	grantWithProfile = liveGrantsOf(row.UserWithProfile) + ` WHERE g.id = $1`
 )
+
+func liveGrantsOf(user func(*storage.User) []row.Column) string {
+	return `
+	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `
+	FROM grants g ` + joinUser("g.user_id", user) + `
+	LEFT JOIN LATERAL (SELECT id, disabled, auth_epoch FROM clients WHERE id = g.client_id OFFSET 0) AS c ON true`
+}
 
 // live is the condition that the grant g, its user and its client are alive at the time $3. Subqueries take half the time of joins
 // to plan.
@@ -39,12 +44,15 @@ const selected = `
 	AND ($4::bigint IS NULL OR g.user_id = $4) AND ($5::text IS NULL OR g.client_id = $5)
 	AND ($6::uuid IS NULL OR g.session_id = $6)`
 
-func scanLiveGrant(r pgx.CollectableRow) (*storage.LiveGrant, error) {
-	var g storage.LiveGrant
-	var u storage.User
-	err := r.Scan(row.Fields(target, row.Grant(&g.Grant), row.UserWithoutPassword(&u), row.GrantClient(&g))...)
-	g.User = found(&u)
-	return &g, err
+// scanGrant returns what reads a row of liveGrantsOf.
+func scanGrant(user func(*storage.User) []row.Column) pgx.RowToFunc[*storage.LiveGrant] {
+	return func(r pgx.CollectableRow) (*storage.LiveGrant, error) {
+		var g storage.LiveGrant
+		var u storage.User
+		err := r.Scan(row.Fields(target, row.Grant(&g.Grant), user(&u), row.GrantClient(&g))...)
+		g.User = found(&u)
+		return &g, err
+	}
 }
 
 // CreateGrant implements storage.Grants.
@@ -63,7 +71,12 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 
 // Grant implements storage.Grants.
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return queryRow(ctx, s, "read grant", scanLiveGrant, grantByID, uuid(id))
+	return queryRow(ctx, s, "read grant", scanGrant(row.UserWithoutProfile), grantByID, uuid(id))
+}
+
+// GrantWithProfile implements storage.Grants.
+func (s *Store) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	return queryRow(ctx, s, "read grant", scanGrant(row.UserWithProfile), grantWithProfile, uuid(id))
 }
 
 // TouchGrant implements storage.Grants.
@@ -149,7 +162,7 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 	if !keyed(f.ClientID) {
 		return nil, nil
 	}
-	return queryRows(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
+	return queryRows(ctx, s, "list grants", scanGrant(row.UserWithoutProfile), liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
 }
 
 func filterArgs(f storage.GrantFilter) []any {

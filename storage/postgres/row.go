@@ -30,6 +30,8 @@ func target(field any) any {
 		return (*digestTo)(p)
 	case *[]string:
 		return (*wordsTo)(p)
+	case *row.Texts:
+		return (*textsTo)(p)
 	case *string:
 		return (*zeronull.Text)(p)
 	case *row.NullText:
@@ -61,6 +63,8 @@ func arg(field any) any {
 		return digest(*p)
 	case *[]string:
 		return plain(strings.Join(*p, " "))
+	case *row.Texts:
+		return texts(*p)
 	case *string:
 		return plain(*p)
 	case *int64:

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,18 +15,19 @@ import (
 
 var (
 	userColumns = row.Names("", row.User)
-	// joinedUser are the columns of the user u of another row; all are NULL if the user was removed.
-	joinedUser = row.Names("u.", row.UserWithoutPassword)
-	userByID   = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
-	userByName = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
+	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
+	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
 	// createUser draws the ID if it is NULL.
-	createUser = `INSERT INTO users (` + userColumns + `) VALUES (coalesce($1, nextval('users_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`
+	createUser = strings.Replace(insert("users", 1, row.User), "$1", "coalesce($1, nextval('users_id_seq'))", 1) + ` RETURNING id`
 )
+
+// joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
+func joinedUser(columns func(*storage.User) []row.Column) string { return row.Names("u.", columns) }
 
 // joinUser joins the user whose ID is in a column. OFFSET 0 keeps Postgres from comparing orders and kinds of joins, of which one is
 // right: planning and reading took two thirds of the time of a plain LEFT JOIN.
-func joinUser(column string) string {
-	return `LEFT JOIN LATERAL (SELECT ` + row.Names("", row.UserWithoutPassword) + ` FROM users WHERE id = ` + column + ` OFFSET 0) AS u ON true`
+func joinUser(column string, columns func(*storage.User) []row.Column) string {
+	return `LEFT JOIN LATERAL (SELECT ` + row.Names("", columns) + ` FROM users WHERE id = ` + column + ` OFFSET 0) AS u ON true`
 }
 
 // found returns nil for a user who was read together with another row and does not exist.
@@ -75,6 +78,21 @@ func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.U
 func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
 	return queryRows(ctx, s, "list users", scan(row.User),
 		`SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
+}
+
+// UpdateUser implements storage.Users.
+func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
+	if change.Username != nil && !keyed(*change.Username) {
+		return fmt.Errorf("update user: username: %w", errText)
+	}
+	columns := row.UserChange(&change, &now)
+	var set []string
+	for i, c := range columns {
+		set = append(set, c.Name+` = $`+strconv.Itoa(i+3))
+	}
+	return s.execOne(ctx, "update user", `
+		WITH changed AS (UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = $2 RETURNING id)`+logChanged,
+		append([]any{events(audit), id}, row.Fields(arg, columns)...)...)
 }
 
 // SetUserActive implements storage.Users.

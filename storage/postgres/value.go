@@ -148,6 +148,26 @@ func (w *wordsTo) ScanText(v pgtype.Text) error {
 	return nil
 }
 
+// texts returns a list of texts as a jsonb parameter; an empty one is NULL.
+func texts(list []string) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return encoded(list)
+}
+
+// textsTo scans what texts has stored.
+type textsTo []string
+
+// ScanBytes implements pgtype.BytesScanner.
+func (t *textsTo) ScanBytes(v []byte) error {
+	*t = nil
+	if v == nil {
+		return nil
+	}
+	return json.Unmarshal(v, (*[]string)(t))
+}
+
 // boolTo scans a bool; NULL becomes false.
 type boolTo bool
 

@@ -21,7 +21,7 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.Authoriz
 }
 
 var codeByHash = `
-	SELECT ` + row.Names("a.", row.AuthorizationCode) + `, ` + joinedUser + `
+	SELECT ` + row.Names("a.", row.AuthorizationCode) + `, ` + joinedUser(row.UserWithProfile) + `
 	FROM authorization_codes AS a LEFT JOIN users AS u ON u.id = a.user_id
 	WHERE a.hash = ?`
 
@@ -30,7 +30,7 @@ func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*st
 	return readOne(ctx, s, "read authorization code", func(r scanner) (*storage.LiveAuthorizationCode, error) {
 		var c storage.LiveAuthorizationCode
 		var u storage.User
-		err := r.Scan(row.Fields(field, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithoutPassword(&u))...)
+		err := r.Scan(row.Fields(field, row.AuthorizationCode(&c.AuthorizationCode), row.UserWithProfile(&u))...)
 		if err != nil {
 			return nil, err
 		}

@@ -29,26 +29,39 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 func (c conn) createGrant(g *storage.Grant) error { return c.insert("grants", row.Grant(g)) }
 
 var (
-	liveGrants = `
-	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser + `, ` + row.Names("", row.GrantClient) + `
-	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
-	grantByID = liveGrants + ` WHERE g.id = ?`
+	liveGrants       = liveGrantsOf(row.UserWithoutProfile)
+	grantByID        = liveGrants + ` WHERE g.id = ?`
+	grantWithProfile = liveGrantsOf(row.UserWithProfile) + ` WHERE g.id = ?`
 )
 
-func scanLiveGrant(r scanner) (*storage.LiveGrant, error) {
-	var g storage.LiveGrant
-	var u storage.User
-	err := r.Scan(row.Fields(field, row.Grant(&g.Grant), row.UserWithoutPassword(&u), row.GrantClient(&g))...)
-	if err != nil {
-		return nil, err
+// liveGrantsOf reads grants with the state of their users and clients.
+func liveGrantsOf(user func(*storage.User) []row.Column) string {
+	return `
+	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `
+	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
+}
+
+// scanGrant returns what reads a row of liveGrantsOf.
+func scanGrant(user func(*storage.User) []row.Column) func(scanner) (*storage.LiveGrant, error) {
+	return func(r scanner) (*storage.LiveGrant, error) {
+		var g storage.LiveGrant
+		var u storage.User
+		if err := r.Scan(row.Fields(field, row.Grant(&g.Grant), user(&u), row.GrantClient(&g))...); err != nil {
+			return nil, err
+		}
+		g.User = found(&u)
+		return &g, nil
 	}
-	g.User = found(&u)
-	return &g, nil
 }
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return readOne(ctx, s, "read grant", scanLiveGrant, grantByID, id[:])
+	return readOne(ctx, s, "read grant", scanGrant(row.UserWithoutProfile), grantByID, id[:])
+}
+
+// GrantWithProfile implements [storage.Grants].
+func (s *Store) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	return readOne(ctx, s, "read grant", scanGrant(row.UserWithProfile), grantWithProfile, id[:])
 }
 
 // alive is the condition that the grant g, its user and its client are alive at a time.
@@ -135,7 +148,7 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	return readAll(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+where, args...)
+	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile), liveGrants+` WHERE `+where, args...)
 }
 
 // selects returns the condition, the order and the limit of a filter on grants g, with its arguments.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -10,11 +11,12 @@ import (
 
 var (
 	userColumns = row.Names("", row.User)
-	// joinedUser are the columns of the user u of another row; all are NULL if the user was removed.
-	joinedUser = row.Names("u.", row.UserWithoutPassword)
-	userByID   = `SELECT ` + userColumns + ` FROM users WHERE id = ?`
-	userByName = `SELECT ` + userColumns + ` FROM users WHERE username = ?`
+	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = ?`
+	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = ?`
 )
+
+// joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
+func joinedUser(columns func(*storage.User) []row.Column) string { return row.Names("u.", columns) }
 
 // found returns nil for a user who was read together with another row and does not exist.
 func found(u *storage.User) *storage.User {
@@ -58,6 +60,21 @@ func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.U
 func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
 	return readAll(ctx, s, "list users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
 		after, max(limit, 0))
+}
+
+// UpdateUser implements [storage.Users].
+func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
+	if change.Username != nil && !keyed(*change.Username) {
+		return interpret("update user", errText)
+	}
+	columns := row.UserChange(&change, &now)
+	var set []string
+	for _, c := range columns {
+		set = append(set, c.Name+` = ?`)
+	}
+	return s.write(ctx, "update user", func(c conn) error {
+		return c.execOne(audit, `UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(row.Fields(field, columns), id)...)
+	})
 }
 
 // raiseEpoch is the SQL of an epoch that is raised at a time; it exceeds the old one even if the clock was set back.

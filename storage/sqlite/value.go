@@ -27,6 +27,8 @@ func field(p any) any {
 		return (*timeField)(p)
 	case *[]string:
 		return (*wordsField)(p)
+	case *row.Texts:
+		return (*textsField)(p)
 	case *string:
 		return (*textField)(p)
 	case *row.NullText:
@@ -50,6 +52,7 @@ type (
 	digestField   storage.Digest // zero is NULL
 	timeField     time.Time      // microseconds since 1970; zero is NULL
 	wordsField    []string       // with a space between the members, which have none
+	textsField    []string       // a JSON array; empty is NULL
 	textField     string
 	nullTextField string // empty is NULL
 	intField      int64
@@ -58,11 +61,19 @@ type (
 	jsonField     json.RawMessage // empty is NULL
 )
 
-func (f *uuidField) Value() (driver.Value, error)     { return orNull(*f, f[:]) }
-func (f *tokenField) Value() (driver.Value, error)    { return f[:], nil }
-func (f *digestField) Value() (driver.Value, error)   { return orNull(*f, f[:]) }
-func (f *timeField) Value() (driver.Value, error)     { return micros(time.Time(*f)), nil }
-func (f *wordsField) Value() (driver.Value, error)    { return plain(strings.Join(*f, " ")), nil }
+func (f *uuidField) Value() (driver.Value, error)   { return orNull(*f, f[:]) }
+func (f *tokenField) Value() (driver.Value, error)  { return f[:], nil }
+func (f *digestField) Value() (driver.Value, error) { return orNull(*f, f[:]) }
+func (f *timeField) Value() (driver.Value, error)   { return micros(time.Time(*f)), nil }
+func (f *wordsField) Value() (driver.Value, error)  { return plain(strings.Join(*f, " ")), nil }
+func (f *textsField) Value() (driver.Value, error) {
+	if len(*f) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal([]string(*f))
+	return plain(string(text)), err
+}
+
 func (f *textField) Value() (driver.Value, error)     { return plain(string(*f)), nil }
 func (f *nullTextField) Value() (driver.Value, error) { return orNull(*f, plain(string(*f))) }
 func (f *intField) Value() (driver.Value, error)      { return int64(*f), nil }
@@ -99,6 +110,15 @@ func (f *wordsField) Scan(v any) error {
 		*f = strings.Split(s, " ")
 	}
 	return err
+}
+
+func (f *textsField) Scan(v any) error {
+	s, err := valueOf[string](v)
+	*f = nil
+	if err != nil || s == "" {
+		return err
+	}
+	return json.Unmarshal([]byte(s), (*[]string)(f))
 }
 
 func (f *textField) Scan(v any) (err error) {

@@ -37,6 +37,7 @@ func Run(t *testing.T, o Opener) {
 		cases cases
 	}{
 		{"Users", users()},
+		{"UserProfiles", userProfiles()},
 		{"Logins", logins()},
 		{"Clients", clients()},
 		{"Grants", grants()},

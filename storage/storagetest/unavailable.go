@@ -91,12 +91,15 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreateUser": func(ctx context.Context) error {
 			return b.CreateUser(ctx, &storage.User{Username: "late", CreatedAt: b.now})
 		},
-		"User":             func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
-		"UserByUsername":   func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
-		"ListUsers":        func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
-		"SetUserActive":    func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
-		"SetUserPassword":  func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
-		"RaiseUserEpoch":   func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
+		"User":            func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
+		"UserByUsername":  func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
+		"ListUsers":       func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
+		"SetUserActive":   func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
+		"SetUserPassword": func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
+		"RaiseUserEpoch":  func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
+		"UpdateUser": func(ctx context.Context) error {
+			return b.UpdateUser(ctx, g.UserID, storage.UserChange{}, b.now, e())
+		},
 		"RemoveUser":       func(ctx context.Context) error { return b.RemoveUser(ctx, g.UserID, e()) },
 		"CreateClient":     func(ctx context.Context) error { return b.CreateClient(ctx, newClient("late", b.now), e()) },
 		"Client":           func(ctx context.Context) error { return second(b.Client(ctx, g.ClientID)) },
@@ -119,7 +122,8 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			h.ID = storage.NewID(b.now)
 			return b.CreateGrant(ctx, &h, &storage.Login{UserID: g.UserID, SetLastLogin: b.now}, e())
 		},
-		"Grant": func(ctx context.Context) error { return second(b.Grant(ctx, g.ID)) },
+		"Grant":            func(ctx context.Context) error { return second(b.Grant(ctx, g.ID)) },
+		"GrantWithProfile": func(ctx context.Context) error { return second(b.GrantWithProfile(ctx, g.ID)) },
 		"TouchGrant": func(ctx context.Context) error {
 			return second(b.TouchGrant(ctx, g.ID, g.Current, time.Second, b.now.Add(time.Second)))
 		},

@@ -13,10 +13,10 @@ func users() cases {
 		"a user comes back as stored": func(b *bundle) {
 			u := &storage.User{
 				ID: 4711, Username: "Zoë", Email: "zoe@example.org", PasswordHash: "$argon2id$…", Active: true, Staff: true,
-				CreatedAt: b.now, LastLogin: b.now.Add(-time.Hour),
+				CreatedAt: b.now, LastLogin: b.now.Add(-time.Hour), UserProfile: profile(b.now),
 			}
 			b.ok(b.CreateUser(b.ctx, u))
-			u.CreatedAt, u.LastLogin = kept(u.CreatedAt), kept(u.LastLogin)
+			u.CreatedAt, u.LastLogin, u.UpdatedAt = kept(u.CreatedAt), kept(u.LastLogin), kept(u.UpdatedAt)
 			got, err := b.User(b.ctx, 4711)
 			b.ok(err)
 			b.same(got, u)

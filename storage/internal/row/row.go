@@ -21,6 +21,8 @@ type (
 	NullInt int64
 	// NullText is text that is stored as NULL when it is empty.
 	NullText string
+	// Texts is a list of texts that may have spaces, stored as a JSON array; an empty one is NULL.
+	Texts []string
 	// Token is a token ID that is stored as it is, even if it is zero.
 	Token storage.TokenID
 )

@@ -1,9 +1,23 @@
 package row
 
-import "latchkey/storage"
+import (
+	"time"
+
+	"latchkey/storage"
+)
 
 // User lists the columns of users.
 func User(u *storage.User) []Column {
+	return append(UserWithProfile(u), Column{"password_hash", &u.PasswordHash})
+}
+
+// UserWithProfile lists the columns of users that are read together with another row where applications are told about the user.
+func UserWithProfile(u *storage.User) []Column {
+	return append(UserWithoutProfile(u), userProfile(&u.UserProfile)...)
+}
+
+// UserWithoutProfile lists the columns of users that decide whether they may do something; they are read with each refresh.
+func UserWithoutProfile(u *storage.User) []Column {
 	return []Column{
 		{"id", (*NullInt)(&u.ID)},
 		{"username", &u.Username},
@@ -13,14 +27,45 @@ func User(u *storage.User) []Column {
 		{"auth_epoch", &u.AuthEpoch},
 		{"created_at", &u.CreatedAt},
 		{"last_login", &u.LastLogin},
-		{"password_hash", &u.PasswordHash},
 	}
 }
 
-// UserWithoutPassword lists the columns of users that are read together with another row.
-func UserWithoutPassword(u *storage.User) []Column {
-	all := User(u)
-	return all[:len(all)-1]
+func userProfile(p *storage.UserProfile) []Column {
+	return []Column{
+		{"email_verified", &p.EmailVerified},
+		{"name", &p.Name},
+		{"given_name", &p.GivenName},
+		{"family_name", &p.FamilyName},
+		{"picture", &p.Picture},
+		{"locale", &p.Locale},
+		{"zoneinfo", &p.ZoneInfo},
+		{"groups", (*Texts)(&p.Groups)},
+		{"attributes", &p.Attributes},
+		{"updated_at", &p.UpdatedAt},
+	}
+}
+
+// UserChange lists the columns that a change of a user sets.
+func UserChange(c *storage.UserChange, now *time.Time) []Column {
+	columns := []Column{{"updated_at", now}}
+	add := func(name string, field any, given bool) {
+		if given {
+			columns = append(columns, Column{name, field})
+		}
+	}
+	add("username", c.Username, c.Username != nil)
+	add("email", c.Email, c.Email != nil)
+	add("email_verified", c.EmailVerified, c.EmailVerified != nil)
+	add("staff", c.Staff, c.Staff != nil)
+	add("name", c.Name, c.Name != nil)
+	add("given_name", c.GivenName, c.GivenName != nil)
+	add("family_name", c.FamilyName, c.FamilyName != nil)
+	add("picture", c.Picture, c.Picture != nil)
+	add("locale", c.Locale, c.Locale != nil)
+	add("zoneinfo", c.ZoneInfo, c.ZoneInfo != nil)
+	add("groups", (*Texts)(c.Groups), c.Groups != nil)
+	add("attributes", c.Attributes, c.Attributes != nil)
+	return columns
 }
 
 // Client lists the columns of clients.
