@@ -48,6 +48,7 @@ type Policy struct {
 	AccessTokenSigningAlg string            `json:"access_token_signed_response_alg,omitempty" enum:"ES256,EdDSA,RS256" placeholder:"ALG" help:"How access tokens of the format jwt are signed."`
 	Resources             []string          `json:"resources,omitempty" check:"resource" placeholder:"URI" help:"Audience that the client may request and whose tokens it may introspect."`
 	IntrospectAll         bool              `json:"introspect_all,omitempty" help:"It may introspect every token: for the operator's own resource servers."`
+	RequirePKCE           *bool             `json:"require_pkce,omitempty" help:"Whether authorization requests must have a code_challenge (RFC 7636). Unset: required, unless a client that authenticates sends an OpenID nonce. Only such a client may be exempted."`
 	FirstParty            bool              `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
 	Verified              bool              `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
 }

@@ -49,13 +49,17 @@ func (d *Description) Has(name string) bool {
 }
 
 // Validate returns what a client that describes itself can have of what it asks for. Grant types and response types that
-// it can't have are dropped; the response shows what is left (RFC 7591 §2, §3.2.1). The errors are those of [Validate].
+// it can't have are dropped; the response shows what is left (RFC 7591 §2, §3.2.1). So is an exemption from PKCE that a
+// client without credentials can't have. The errors are those of [Validate].
 func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	d.ClientName = cleanName(d.ClientName)
 	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs} {
 		if err := step(); err != nil {
 			return Metadata{}, Policy{}, err
 		}
+	}
+	if d.TokenEndpointAuthMethod == AuthNone && p.RequirePKCE != nil && !*p.RequirePKCE {
+		p.RequirePKCE = nil
 	}
 	return Validate(d.Metadata, p)
 }

@@ -91,6 +91,8 @@ func checkAuthentication(r *Registration) *MetadataError {
 			GrantClientCredentials, AuthNone)
 	case public && r.IntrospectAll:
 		return Invalid("introspect_all", "it needs a client that authenticates: token_endpoint_auth_method must not be %s", AuthNone)
+	case public && r.RequirePKCE != nil && !*r.RequirePKCE: // RFC 9700 §2.1.1
+		return Invalid("require_pkce", "only a client that authenticates may do without PKCE: token_endpoint_auth_method must not be %s", AuthNone)
 	}
 	return nil
 }

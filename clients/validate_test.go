@@ -152,6 +152,9 @@ func TestRefusedMetadata(t *testing.T) {
 		{"introspect_all", func(m *clients.Metadata, p *clients.Policy) {
 			m.GrantTypes, m.TokenEndpointAuthMethod, p.IntrospectAll = []string{"password"}, "none", true
 		}},
+		{"require_pkce", func(m *clients.Metadata, p *clients.Policy) {
+			m.GrantTypes, m.TokenEndpointAuthMethod, p.RequirePKCE = []string{"password"}, "none", new(bool)
+		}},
 		{"resources", func(_ *clients.Metadata, p *clients.Policy) { p.Resources = []string{"api"} }},
 		{"resources", func(_ *clients.Metadata, p *clients.Policy) { p.Resources = []string{"https://api.example/#x"} }},
 		{"resources", func(_ *clients.Metadata, p *clients.Policy) { p.Resources = []string{"https:///x"} }},

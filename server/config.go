@@ -55,6 +55,8 @@ type Config struct {
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".
 	Argon2 string
 
+	// RequirePKCE requires PKCE (RFC 7636) of every client; otherwise RFC 9700 §2.1.1 and the client's own setting decide.
+	RequirePKCE bool
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
 	// Registration is off, token or open (RFC 7591).

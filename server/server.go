@@ -103,7 +103,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("token service: %w", err)
 	}
 	s.requests, err = authorize.New(authorize.Config{
-		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Issuer: cfg.Issuer, Now: cfg.Now,
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Issuer: cfg.Issuer,
+		RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authorization requests: %w", err)

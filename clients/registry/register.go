@@ -83,7 +83,7 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 	if err != nil {
 		return nil, err
 	}
-	if metadata, policy, err = clients.Validate(metadata, policy); err != nil {
+	if metadata, policy, err = d.Validate(policy); err != nil {
 		return nil, err
 	}
 	made, row := r.newRegistered(metadata, policy)

@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -172,7 +171,7 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		return nil, &Error{Err: err, Client: client}
 	}
 	steps := [...]func(context.Context) error{
-		a.checkForm, a.checkResponse, a.checkChallenge, a.checkScope, a.checkResource, a.checkPrompt, a.checkSubject,
+		a.checkForm, a.checkResponse, a.checkScope, a.checkChallenge, a.checkResource, a.checkPrompt, a.checkSubject,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -260,23 +259,6 @@ func (a *Request) checkResponse(context.Context) error {
 		return a.refuse("unsupported_response_type", "The response_type must be code; tokens come from the token endpoint.")
 	case !a.Client.Allows(clients.GrantAuthorizationCode):
 		return a.refuse("unauthorized_client", "The client is not registered for the grant type authorization_code.")
-	}
-	return nil
-}
-
-// checkChallenge demands PKCE with S256 of every client: RFC 9700 §2.1.1. fosite checks it once more when the code is made.
-func (a *Request) checkChallenge(context.Context) error {
-	a.challenge = a.params.Get("code_challenge")
-	switch {
-	case a.challenge == "":
-		return a.refuse("invalid_request", "The parameter code_challenge is missing: every client must use PKCE (RFC 7636) with code_challenge_method=S256.")
-	case a.params.Get("code_challenge_method") != "S256":
-		// Leaving it out means plain: RFC 7636 §4.3.
-		return a.refuse("invalid_request", "The code_challenge_method must be S256; a request without it means plain.")
-	}
-	// RFC 7636 §4.2: 32 bytes in base64url without padding.
-	if sum, err := base64.RawURLEncoding.Strict().DecodeString(a.challenge); err != nil || len(sum) != 32 {
-		return a.refuse("invalid_request", "The code_challenge must be the SHA-256 hash of the code_verifier, in base64url without padding: 43 characters.")
 	}
 	return nil
 }

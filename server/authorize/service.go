@@ -29,7 +29,9 @@ type Config struct {
 	Root    *keys.Root
 	// Issuer is the issuer identifier, the iss of every answer (RFC 9207).
 	Issuer string
-	Now    func() time.Time
+	// RequirePKCE requires PKCE of every client, whatever its own setting.
+	RequirePKCE bool
+	Now         func() time.Time
 }
 
 // Service serves authorization requests.

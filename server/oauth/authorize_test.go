@@ -174,7 +174,7 @@ func TestStatement5NoCodeWithoutS256(t *testing.T) {
 		{"code_challenge", servertest.Challenge() + "="},
 	} {
 		for _, client := range []servertest.Client{s.Web, s.Portal} {
-			refusal(t, s, b.Authorize(client, pairs...), "invalid_request")
+			refusal(t, s, b.Authorize(client, append(pairs, "nonce", "")...), "invalid_request")
 		}
 	}
 }

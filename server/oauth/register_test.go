@@ -429,3 +429,8 @@ func TestRegistrationDuringAnOutage(t *testing.T) {
 		}
 	}
 }
+
+// registeredSecret returns the client secret of a registration.
+func registeredSecret(a *servertest.Answer) storage.Secret {
+	return storage.Secret(a.String("client_secret"))
+}

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -30,7 +32,7 @@ type CodeRequest struct {
 	Session         *storage.LiveBrowserSession
 	RedirectURI     string
 	Scope, Resource []string
-	// Challenge is the code_challenge of the method S256 (RFC 7636 §4.2).
+	// Challenge is the code_challenge of the method S256 (RFC 7636 §4.2); empty for a request without PKCE.
 	Challenge string
 	Nonce     string
 	// Claims is the claims parameter in its stored form.
@@ -85,6 +87,8 @@ func (g *codeGrant) load(ctx context.Context) error {
 	case code.ClientID != g.client.ID:
 		// The session is left alone: who holds another client's code can't use it, and must not be able to end what came of it.
 		return invalidCode(protocol.ReasonOtherClient)
+	case g.req.RedirectURI == "" && g.needsRedirectURI(&code.AuthorizationCode):
+		return protocol.InvalidRequest("The parameter redirect_uri is missing: without PKCE it must be that of the authorization request.")
 	case g.req.RedirectURI != "" && g.req.RedirectURI != code.RedirectURI:
 		return invalidCode(protocol.ReasonBadRequest)
 	}
@@ -96,6 +100,12 @@ func (g *codeGrant) load(ctx context.Context) error {
 		return invalidCode(protocol.ReasonExpired)
 	}
 	return nil
+}
+
+// needsRedirectURI reports whether the redirect_uri may not be left out: RFC 6749 §4.1.3, which OAuth 2.1 relaxes since PKCE binds the
+// code instead. What the authorization request need not have had need not be here.
+func (g *codeGrant) needsRedirectURI(c *storage.AuthorizationCode) bool {
+	return c.CodeChallenge == "" && (len(g.client.RedirectURIs) != 1 || slices.Contains(c.Scope, claims.ScopeOpenID))
 }
 
 // replayed ends the session that the code was redeemed for: RFC 6749 §4.1.2, RFC 9700 §4.5.

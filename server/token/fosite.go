@@ -29,8 +29,8 @@ func newFositeRules() fositeRules {
 		// Resources follow rules that fosite does not know: AllowResources, narrowAudience.
 		AudienceMatchingStrategy: func(_, _ []string) error { return nil },
 		RefreshTokenScopes:       []string{}, // the registration of the client says whether it gets refresh tokens
-		// RFC 9700 §2.1.1: for every client; plain is off by default.
-		EnforcePKCE: true,
+		// RFC 9700 §2.1.1. Which other clients must use it is decided in server/authorize; plain is off by default.
+		EnforcePKCEForPublicClients: true,
 		// clients.Validate decides which redirect URIs can be registered.
 		RedirectSecureChecker: func(context.Context, *url.URL) bool { return true },
 		SanitationWhiteList:   []string{"redirect_uri"},
@@ -67,11 +67,12 @@ func (f fositeRules) refresh(c *clients.Client, sessionClient string, scope []st
 	return verdict(handler.HandleTokenEndpointRequest(context.Background(), r))
 }
 
-// code checks a request of the authorization_code grant (RFC 6749 §4.1.3) for a live code, and its verifier (RFC 7636 §4.6).
+// code checks a request of the authorization_code grant (RFC 6749 §4.1.3) for a live code, and its verifier (RFC 7636 §4.6). An empty
+// challenge is a request without PKCE, in which a verifier is refused: RFC 9700 §2.1.1 (downgrade).
 func (f fositeRules) code(c *clients.Client, codeClient, challenge, verifier string) error {
 	found := fosite.NewRequest()
-	found.Client, found.Session = &fosite.DefaultClient{ID: codeClient}, stateless{}
-	found.Form = url.Values{"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
+	found.Client, found.Session = &fosite.DefaultClient{ID: codeClient, Public: c.Public()}, stateless{}
+	found.Form = challengeForm(challenge)
 	r := f.request(clients.GrantAuthorizationCode, c, nil)
 	r.Form = url.Values{"code_verifier": {verifier}}
 	loaded := loadedCode{found: found}
@@ -96,7 +97,9 @@ func (f fositeRules) authorize(c *clients.Client, redirectURI string, scope []st
 	r := fosite.NewAuthorizeRequest()
 	r.RedirectURI, r.ResponseTypes, r.Session = redirect, fosite.Arguments{"code"}, signedIn{}
 	r.Client = fositeClient(c, scope)
-	r.Form = url.Values{"redirect_uri": {redirectURI}, "nonce": {nonce}, "code_challenge": {challenge}, "code_challenge_method": {"S256"}}
+	r.Form = challengeForm(challenge)
+	r.Form.Set("redirect_uri", redirectURI)
+	r.Form.Set("nonce", nonce)
 	r.SetRequestedScopes(scope)
 	r.GrantedScope = scope
 	loaded, answer := loadedCode{}, fosite.NewAuthorizeResponse()
@@ -113,6 +116,14 @@ func (f fositeRules) authorize(c *clients.Client, redirectURI string, scope []st
 		}
 	}
 	return nil
+}
+
+// challengeForm returns the parameters of RFC 7636 §4.3; none for a request without a challenge.
+func challengeForm(challenge string) url.Values {
+	if challenge == "" {
+		return url.Values{}
+	}
+	return url.Values{"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
 }
 
 // request states a token request in fosite's terms.

@@ -112,6 +112,12 @@ func options(s *Settings) []*option {
 			help: "Cost of new password hashes (argon2id): KiB of memory, passes, lanes.", set: to(&s.Server.Argon2, setArgon2),
 		},
 		{
+			name: "require-pkce", preset: "default", value: "default|all", group: GroupServer,
+			help: "Who must use PKCE (RFC 7636). default: public clients, and others unless they send an OpenID nonce or have " +
+				"--no-require-pkce. all: every client, also those.",
+			set: to(&s.Server.RequirePKCE, setRequirePKCE),
+		},
+		{
 			name: "resource-policy", preset: "registered", value: "registered|any", group: GroupServer,
 			help: "Resources (RFC 8707) that a client without a list of its own may request: those added with " +
 				"`latchkey resource add`, or any absolute URI.",

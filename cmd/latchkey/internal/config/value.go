@@ -189,6 +189,13 @@ func setResourcePolicy(anyResource *bool, text string) error {
 	return err
 }
 
+func setRequirePKCE(all *bool, text string) error {
+	var who string
+	err := choice(&who, "default", "all")(text)
+	*all = who == "all"
+	return err
+}
+
 // DurationRemedy describes the format of durations.
 const DurationRemedy = "Write it like 90s, 15m, 12h or 30d."
 
