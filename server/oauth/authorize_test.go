@@ -598,11 +598,11 @@ func TestStatement16LogoutsOfUnverifiedClientsLeadNobodyAway(t *testing.T) {
 	page := b.Authorize(evil, "scope", "openid").Form("/consent").Press("decision", "allow")
 	hint := s.Redeem(evil, page.Response(callback).Get("code")).Expect(200).String("id_token")
 	logout += "&" + servertest.Form("id_token_hint", hint).Encode()
-	if page := s.Browser().Follow(logout); page.Left != "" {
-		t.Errorf("an ID token of somebody else's leads to %q", page.Left)
-	}
 	if page := b.Follow(logout); page.Left != goodbye {
 		t.Errorf("who used the client is led to %q", page.Left)
+	}
+	if page := s.Browser().Follow(logout); page.Left != "" {
+		t.Errorf("an ID token of somebody else's leads to %q", page.Left)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"latchkey/clients"
 	"latchkey/server/authorize"
@@ -23,14 +24,20 @@ type logout struct {
 	params url.Values
 	// client is the client that the hint or the client_id identifies; nil without one.
 	client *clients.Client
-	// hint is nil when there is no valid one.
-	hint *token.IDTokenHint
-	// back is where the browser goes afterwards, if that is the client's; empty = nowhere.
-	back string
+	// hint is nil when there is no valid one; badHint is set when there is one that is not valid.
+	hint    *token.IDTokenHint
+	badHint bool
+	// back is where the browser goes afterwards, if that is the client's; empty = nowhere. unregistered is where it was to go, if that
+	// is not the client's.
+	back, unregistered string
 }
 
+// maxLogoutQuery is the longest query that a posted request is redirected with, in bytes.
+const maxLogoutQuery = 8 << 10
+
 // Logout is the end session endpoint. With an ID token of the present session the user is signed out at once, otherwise asked:
-// else any page could sign people out.
+// else any page could sign people out. Without a session in the browser, an ID token ends the session that it names: servers call
+// this endpoint too, and forms of other sites arrive without the cookie. A thief can use an ID token for nothing else here.
 func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizationParams(r)
 	if err != nil {
@@ -44,11 +51,16 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 		return h.decideLogout(w, r, session, params)
 	}
 	l, err := h.logoutRequest(r, params)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if session != nil && !l.proves(session) {
+	case session != nil && (!l.proves(session) || l.unregistered != ""):
 		return h.askLogout(w, r, session, l)
+	case session == nil && r.Method == http.MethodPost && !params.Has("id_token_hint"):
+		// A form of another site brings no cookie (SameSite=Lax); the request after a redirect does.
+		if query := params.Encode(); len(query) <= maxLogoutQuery {
+			return route.SeeOther(w, h.paths.Base+LogoutPath+"?"+query)
+		}
 	}
 	return h.logout(w, r, session, l)
 }
@@ -75,8 +87,15 @@ func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session 
 	return h.logout(w, r, session, l)
 }
 
-// logout ends the session, if there is one, and redirects the browser back to the client.
+// logout ends the session of the browser and the one that the hint names, and redirects the browser back to the client.
 func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, l *logout) error {
+	ended := session != nil
+	if l.hint != nil && !l.hint.SessionID.IsZero() && !l.proves(session) {
+		if err := h.sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.UserID, l.hint.SessionID); err != nil {
+			return err
+		}
+		ended = true
+	}
 	switch {
 	case session != nil:
 		if err := h.sessions.End(w, r, session); err != nil {
@@ -87,14 +106,26 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 		// this endpoint an open redirector.
 		l.back = ""
 	}
-	if l.back != "" {
+	locales := l.params.Get("ui_locales")
+	switch {
+	case l.back != "":
 		return route.SeeOther(w, l.back)
+	case ended:
+		return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales})
 	}
-	return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Locales: l.params.Get("ui_locales")})
+	return h.pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{BadHint: l.badHint, Unregistered: l.unregistered, Locales: locales})
 }
 
-// logoutRequest reads what is asked for. A redirect URI that is not the client's is left out (§3): signing out goes before
-// going back.
+// nothingEnded returns the status for a logout that has ended nothing: a server that calls must not take it for done. A browser that
+// asks for no session in particular has what it wants.
+func nothingEnded(r *http.Request, l *logout) int {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") && !l.params.Has("id_token_hint") {
+		return http.StatusOK
+	}
+	return http.StatusBadRequest
+}
+
+// logoutRequest reads what is asked for. The browser is not redirected with a hint that is not valid, or to a URI that is not the client's (§3).
 func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, error) {
 	for _, values := range params {
 		if len(values) > 1 {
@@ -107,7 +138,8 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 		hint, err := h.tokens.IDTokenHint(r.Context(), storage.Secret(raw))
 		var refused *protocol.Error
 		switch {
-		case errors.As(err, &refused): // no better than none
+		case errors.As(err, &refused):
+			l.badHint = true
 		case err != nil:
 			return nil, err
 		case id != "" && id != hint.ClientID:
@@ -127,7 +159,12 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 		return nil, fmt.Errorf("logout: %w", err)
 	}
 	l.client = client
-	if uri := params.Get("post_logout_redirect_uri"); uri != "" && !client.Disabled && slices.Contains(client.PostLogoutRedirectURIs, uri) {
+	uri := params.Get("post_logout_redirect_uri")
+	switch {
+	case uri == "":
+	case client.Disabled || !slices.Contains(client.PostLogoutRedirectURIs, uri):
+		l.unregistered = uri
+	case !l.badHint:
 		l.back = uri
 		if state := params.Get("state"); state != "" {
 			l.back = (&authorize.Response{RedirectURI: uri, Params: url.Values{"state": {state}}}).Location()
@@ -136,9 +173,9 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	return l, nil
 }
 
-// proves reports whether the ID token hint was issued in this session.
+// proves reports whether the ID token hint was issued in this session, which may be nil.
 func (l *logout) proves(s *storage.LiveBrowserSession) bool {
-	return l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == strconv.FormatInt(s.UserID, 10)
+	return s != nil && l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == strconv.FormatInt(s.UserID, 10)
 }
 
 func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, l *logout) error {
@@ -148,7 +185,7 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 	}
 	page := web.Logout{
 		Action: h.paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
-		Username: s.User.Username, Locales: l.params.Get("ui_locales"), Away: l.back != "",
+		Username: s.User.Username, Unregistered: l.unregistered, Locales: l.params.Get("ui_locales"), Away: l.back != "",
 	}
 	if l.client != nil {
 		page.ClientName = l.client.ClientName

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
+	"html"
 	"strings"
 	"sync"
 	"testing"
@@ -280,7 +281,11 @@ func TestStatement46LogoutAsks(t *testing.T) {
 		again := s.Browser()
 		code := s.Redeem(s.Web, again.Code(s.Web)).Expect(200)
 		page := again.Follow(path("id_token_hint", code.String("id_token"), "post_logout_redirect_uri", evil))
-		if page.Left != "" || page.Status != 200 || signedIn(again) {
+		if page.Left != "" || page.Status != 200 || !signedIn(again) || !strings.Contains(page.Body, html.EscapeString(evil)) {
+			t.Fatalf("%s: not asked: %d %s", evil, page.Status, page.Left)
+		}
+		page = page.Form("/oauth2/logout").Press("decision", "logout")
+		if page.Left != "" || page.Status != 200 || signedIn(again) || !strings.Contains(page.Body, html.EscapeString(evil)) {
 			t.Errorf("%s: %d %s", evil, page.Status, page.Left)
 		}
 	}

@@ -19,7 +19,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	ctx := r.Context()
 	if current != nil && current.UserID != who.User.ID {
 		// The clients of the other user's session are notified that it has ended.
-		if err := m.end(ctx, &current.BrowserSession, "signed_in_as_another"); err != nil {
+		if err := m.end(ctx, &current.BrowserSession, ending{reason: "signed_in_as_another"}); err != nil {
 			return nil, err
 		}
 		current = nil

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"latchkey/clients"
@@ -118,6 +119,8 @@ func accessTokenHash(alg, access string) string {
 type IDTokenHint struct {
 	Subject  string
 	ClientID string
+	// UserID is that of the subject.
+	UserID int64
 	// SessionID is the browser session; zero when there was none.
 	SessionID storage.ID
 }
@@ -133,6 +136,7 @@ func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDToken
 		return nil, protocol.InvalidRequest("The id_token_hint is not an ID token of this issuer.")
 	}
 	hint := &IDTokenHint{Subject: c.Subject, ClientID: c.Audience}
+	hint.UserID, _ = strconv.ParseInt(c.Subject, 10, 64)
 	hint.SessionID, _ = storage.ParseID(c.SessionID)
 	return hint, nil
 }

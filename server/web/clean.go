@@ -152,10 +152,19 @@ func (v Error) cleaned() View {
 
 func (v Logout) cleaned() View {
 	v.Username, v.ClientName = clean(v.Username, maxUsername), clean(v.ClientName, maxName)
+	v.Unregistered = clean(v.Unregistered, maxIdentifier)
 	return v
 }
 
-func (v LoggedOut) cleaned() View { return v }
+func (v LoggedOut) cleaned() View {
+	v.Unregistered = clean(v.Unregistered, maxIdentifier)
+	return v
+}
+
+func (v NotLoggedOut) cleaned() View {
+	v.Unregistered = clean(v.Unregistered, maxIdentifier)
+	return v
+}
 
 func (v FormPost) cleaned() View { return v }
 

@@ -37,9 +37,12 @@ func samples(now time.Time) []View {
 		Consent{Client: bare},
 		Error{Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1"},
 		Error{Status: 500},
-		Logout{Hidden: fields, Username: "u", ClientName: "App"},
+		Logout{Hidden: fields, Username: "u", ClientName: "App", Unregistered: "https://app.example"},
 		Logout{},
+		LoggedOut{Unregistered: "https://app.example"},
 		LoggedOut{},
+		NotLoggedOut{BadHint: true, Unregistered: "https://app.example"},
+		NotLoggedOut{},
 		FormPost{Action: "https://app.example/", Fields: fields},
 		Account{
 			Username: "u", Email: "u@example", HasPassword: true, Notice: NoticePasswordChanged, Problem: ProblemMismatch,

@@ -101,6 +101,7 @@ func filled(s string) []web.View {
 		&web.Error{Status: 400},
 		&web.Logout{Hidden: make([]web.Field, 1)},
 		&web.LoggedOut{},
+		&web.NotLoggedOut{BadHint: true},
 		&web.FormPost{Fields: make([]web.Field, 2)},
 		&web.Account{
 			HasPassword: true, Notice: web.NoticeAppEnded, Problem: web.ProblemMismatch,

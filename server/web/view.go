@@ -121,14 +121,27 @@ type Logout struct {
 	Hidden     []Field
 	Username   string
 	ClientName string
-	Locales    string
+	// Unregistered is where the application wanted the user to be sent afterwards, if it has not registered that.
+	Unregistered string
+	Locales      string
 	// Away is as in Login.
 	Away bool
 }
 
 // LoggedOut is the page after signing out.
 type LoggedOut struct {
-	Locales string
+	// Unregistered is as in Logout.
+	Unregistered string
+	Locales      string
+}
+
+// NotLoggedOut is the page for a logout that has ended nothing: no user is signed in in the browser, and no ID token named a session.
+type NotLoggedOut struct {
+	// BadHint means that there was an ID token, and that it is not one of this server.
+	BadHint bool
+	// Unregistered is as in Logout.
+	Unregistered string
+	Locales      string
 }
 
 // FormPost is the page that sends an authorization response by a form (OAuth 2.0 Form Post Response Mode), submitted by the page's
@@ -195,13 +208,14 @@ type EventInfo struct {
 	Address    string
 }
 
-func (Login) page() string     { return "login" }
-func (Consent) page() string   { return "consent" }
-func (Error) page() string     { return "error" }
-func (Logout) page() string    { return "logout" }
-func (LoggedOut) page() string { return "logged_out" }
-func (FormPost) page() string  { return "form_post" }
-func (Account) page() string   { return "account" }
+func (Login) page() string        { return "login" }
+func (Consent) page() string      { return "consent" }
+func (Error) page() string        { return "error" }
+func (Logout) page() string       { return "logout" }
+func (LoggedOut) page() string    { return "logged_out" }
+func (NotLoggedOut) page() string { return "not_logged_out" }
+func (FormPost) page() string     { return "form_post" }
+func (Account) page() string      { return "account" }
 
 // demands is what a response depends on besides the view's texts.
 type demands struct {
@@ -218,9 +232,10 @@ func (v Login) asks() demands {
 	return demands{locales: v.Locales, away: v.Away, retryAfter: v.RetryAfter}
 }
 
-func (v Consent) asks() demands   { return demands{locales: v.Locales, away: true} }
-func (v Error) asks() demands     { return demands{locales: v.Locales} }
-func (v Logout) asks() demands    { return demands{locales: v.Locales, away: v.Away} }
-func (v LoggedOut) asks() demands { return demands{locales: v.Locales} }
-func (v FormPost) asks() demands  { return demands{locales: v.Locales, away: true, script: true} }
-func (v Account) asks() demands   { return demands{retryAfter: v.RetryAfter} }
+func (v Consent) asks() demands      { return demands{locales: v.Locales, away: true} }
+func (v Error) asks() demands        { return demands{locales: v.Locales} }
+func (v Logout) asks() demands       { return demands{locales: v.Locales, away: v.Away} }
+func (v LoggedOut) asks() demands    { return demands{locales: v.Locales} }
+func (v NotLoggedOut) asks() demands { return demands{locales: v.Locales} }
+func (v FormPost) asks() demands     { return demands{locales: v.Locales, away: true, script: true} }
+func (v Account) asks() demands      { return demands{retryAfter: v.RetryAfter} }
