@@ -2,6 +2,7 @@ package migrations_test
 
 import (
 	"database/sql"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -168,15 +169,68 @@ func TestASchemaThatIsNewerThanTheBinaryIsFine(t *testing.T) {
 	})
 }
 
+func execute(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A consent from before 0005 holds for exactly what its unions tell: a scope without a resource, or one answer's.
+func TestA5ConsentsOfEarlierReleases(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		upTo(t, db, dialect, 3)
+		first, later, off := "1", "2", "0"
+		if dialect == migrations.Postgres {
+			first, later, off = "'2026-01-01'", "'2026-01-02'", "false"
+		}
+		execute(t, db, `INSERT INTO users (id, username, email, password_hash, active, staff, auth_epoch, created_at)
+			VALUES (1, 'ada', '', '', `+off+`, `+off+`, 1, `+first+`)`)
+		consent := func(client, scope, audience, updated string) {
+			execute(t, db, `INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at)
+				VALUES ('`+client+`', '{}', `+off+`, 1, 1, `+first+`, `+first+`)`,
+				`INSERT INTO consents (user_id, client_id, scope, audience, created_at, updated_at)
+				VALUES (1, '`+client+`', '`+scope+`', '`+audience+`', `+first+`, `+updated+`)`)
+		}
+		consent("one answer", "openid read", "https://a.example/?q=1&x urn:b", first)
+		consent("no resource", "openid read", "", later)
+		consent("no scope", "", "", first)
+		consent("two answers", "read admin", "urn:a urn:b", later)
+		consent("unclear", "read admin", "urn:a", later)
+		if _, err := migrations.Up(t.Context(), db, dialect); err != nil {
+			t.Fatal(err)
+		}
+		for client, want := range map[string]map[string][]string{
+			"one answer":  {"https://a.example/?q=1&x": {"openid", "read"}, "urn:b": {"openid", "read"}},
+			"no resource": {"": {"openid", "read"}}, "no scope": {"": {}}, "two answers": nil, "unclear": nil,
+		} {
+			var raw []byte
+			if err := db.QueryRowContext(t.Context(), `SELECT resources FROM consents WHERE client_id = '`+client+`'`).Scan(&raw); err != nil {
+				t.Fatal(err)
+			}
+			var got map[string][]string
+			if raw != nil {
+				if err := json.Unmarshal(raw, &got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s: %s", client, d)
+			}
+		}
+	})
+}
+
 // Clients that a release before 0003 registered have their origins after it; on Postgres the index has them by itself.
 func TestOriginsOfEarlierClients(t *testing.T) {
 	t.Parallel()
 	db := connections(t, migrations.SQLite, "file:"+t.TempDir()+"/latchkey.db")
 	upTo(t, db, migrations.SQLite, 2)
-	if _, err := db.ExecContext(t.Context(), `INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at)
-		VALUES ('app', '{"redirect_uris":["https://App.example/cb","https://app.example/2"]}', 0, 1, 1, 1, 1)`); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, db, `INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at)
+		VALUES ('app', '{"redirect_uris":["https://App.example/cb","https://app.example/2"]}', 0, 1, 1, 1, 1)`)
 	if _, err := migrations.Up(t.Context(), db, migrations.SQLite); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -9,12 +10,48 @@ import (
 type Consent struct {
 	UserID   int64
 	ClientID string
+	// Scope and Audience are everything that was allowed, wherever: for people to read. Allows knows which scope was allowed where.
 	Scope    []string
 	Audience []string
 	// Fingerprint is the hash of the client's redirect URIs when the user agreed; a consent with another fingerprint does not count.
 	Fingerprint Digest
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+
+	// At is what was allowed at each resource, as long as AtFingerprint is the Fingerprint. GrantConsent sets both.
+	At            ScopeAt
+	AtFingerprint Digest
+}
+
+// ScopeAt maps a resource to the scopes that were allowed there. The empty resource stands for requests that name none.
+type ScopeAt map[string][]string
+
+// Allows reports whether the scope was allowed at each of the resources; for a request that names none, without a resource.
+func (c *Consent) Allows(scope, resources []string) bool {
+	if c.AtFingerprint != c.Fingerprint {
+		return false
+	}
+	if len(resources) == 0 {
+		resources = []string{""}
+	}
+	return !slices.ContainsFunc(resources, func(resource string) bool {
+		allowed, ok := c.At[resource]
+		return !ok || slices.ContainsFunc(scope, func(name string) bool { return !slices.Contains(allowed, name) })
+	})
+}
+
+// Single returns the consent with what it allows if it is the only one: its Scope at each member of its Audience.
+func (c *Consent) Single() *Consent {
+	single := *c
+	single.At, single.AtFingerprint = make(ScopeAt), c.Fingerprint
+	resources := c.Audience
+	if len(resources) == 0 {
+		resources = []string{""}
+	}
+	for _, resource := range resources {
+		single.At[resource] = append([]string{}, c.Scope...)
+	}
+	return &single
 }
 
 // ConsentEnd revokes a consent.
@@ -28,8 +65,8 @@ type ConsentEnd struct {
 
 // Consents stores what users have allowed.
 type Consents interface {
-	// GrantConsent adds c's scope and audience to what the user has allowed the client, or replaces it when its fingerprint
-	// is another one. CreatedAt of the first is kept. Concurrent callers lose none of each other's scopes.
+	// GrantConsent adds c's scope, at each member of c's audience or without one, to what the user has allowed the client, or
+	// replaces it when its fingerprint is another one. CreatedAt of the first is kept. Concurrent callers lose none of each other's scopes.
 	// ErrNotFound: the user or the client does not exist. Removing either removes the consent.
 	GrantConsent(ctx context.Context, c *Consent, audit *AuditEvent) error
 

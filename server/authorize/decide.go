@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,13 +112,10 @@ func (a *Request) identified() bool {
 	return !a.Client.Unverified() && (!a.Client.Public() || strings.HasPrefix(a.RedirectURI, "https://"))
 }
 
-// covers reports whether everything asked for was allowed before, to the client as it is now.
+// covers reports whether everything asked for was allowed before, to the client as it is now. What was allowed at one resource is not
+// allowed at another: RFC 8707 §3.
 func covers(c *storage.Consent, a *Request) bool {
-	return c != nil && c.Fingerprint == a.Client.Fingerprint() && within(a.Scope, c.Scope) && within(a.Resource, c.Audience)
-}
-
-func within(asked, allowed []string) bool {
-	return !slices.ContainsFunc(asked, func(v string) bool { return !slices.Contains(allowed, v) })
+	return c != nil && c.Fingerprint == a.Client.Fingerprint() && c.Allows(a.Scope, a.Resource)
 }
 
 // ConsentOf returns the consent to store when the user allows this request.

@@ -124,17 +124,12 @@ func redirectHost(uri string) string {
 	return u.Scheme
 }
 
-// scopes marks the scopes that the user has not allowed to this client before.
+// scopes marks the scopes that the user has not allowed to this client before, at the resources asked for.
 func scopes(a *authorize.Request, before *storage.Consent) []web.ScopeInfo {
-	allowed := make(map[string]bool)
-	if before != nil && before.Fingerprint == a.Client.Fingerprint() {
-		for _, scope := range before.Scope {
-			allowed[scope] = true
-		}
-	}
+	counts := before != nil && before.Fingerprint == a.Client.Fingerprint()
 	infos := make([]web.ScopeInfo, len(a.Scope))
 	for i, scope := range a.Scope {
-		infos[i] = web.ScopeInfo{Name: scope, New: !allowed[scope]}
+		infos[i] = web.ScopeInfo{Name: scope, New: !counts || !before.Allows([]string{scope}, a.Resource)}
 	}
 	return infos
 }

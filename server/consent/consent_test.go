@@ -298,3 +298,43 @@ func TestFirstPartyClientAsksNothing(t *testing.T) {
 		t.Errorf("prompt=consent does not ask: %s", page.Left)
 	}
 }
+
+// What was allowed at one API is asked again at another, and without any; RFC 8707 §3.
+func TestA5ConsentIsPerResource(t *testing.T) {
+	t.Parallel()
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		s := servertest.New(t, servertest.Store(open(t)))
+		apis := []string{"https://api1.example/", "https://api2.example/"}
+		c := s.AddClient(clients.Registration{ID: "shop", Policy: clients.Policy{Resources: apis}, Metadata: clients.Metadata{
+			GrantTypes: []string{"authorization_code"}, Scope: "read admin", RedirectURIs: []string{"https://shop.example/cb"},
+		}})
+		b := s.Browser()
+		b.SignIn()
+		allow := func(scope, resource string) {
+			t.Helper()
+			b.Authorize(c, "scope", scope, "resource", resource).Form("/consent").Press("decision", "allow").Response(c.Redirect)
+			s.Clock.Advance(time.Second)
+		}
+		allow("read", apis[0])
+		allow("admin", apis[1])
+		for _, granted := range [][2]string{{"read", apis[0]}, {"admin", apis[1]}} {
+			if page := b.Authorize(c, "scope", granted[0], "resource", granted[1]); page.Has("/consent") {
+				t.Errorf("asked again for %v", granted)
+			}
+		}
+		for _, other := range [][2]string{{"admin", apis[0]}, {"read", apis[1]}, {"read admin", apis[0]}, {"read", ""}, {"admin", ""}} {
+			page := b.Authorize(c, "scope", other[0], "resource", other[1])
+			if !page.Has("/consent") {
+				t.Errorf("not asked for %v", other)
+			}
+		}
+		path := c.AuthorizePath("scope", "read", "resource", apis[0]) + "&" + servertest.Form("resource", apis[1]).Encode()
+		if !b.Follow(path).Has("/consent") {
+			t.Error("not asked for read at both")
+		}
+		allow("read", "")
+		if b.Authorize(c, "scope", "read", "resource", "").Has("/consent") || !b.Authorize(c, "scope", "admin", "resource", "").Has("/consent") {
+			t.Error("without a resource it is not what was allowed without one")
+		}
+	})
+}

@@ -15,7 +15,23 @@ var addConsent = `
 	WITH log AS (` + insertAudit + `)
 	INSERT INTO consents AS k (` + row.Names("", row.Consent) + `) VALUES (` + values(2, row.Consent) + `)
 	ON CONFLICT (user_id, client_id) DO UPDATE SET scope = ` + union("scope") + `, audience = ` + union("audience") + `,
-		fingerprint = excluded.fingerprint, updated_at = excluded.updated_at`
+		fingerprint = excluded.fingerprint, updated_at = excluded.updated_at,
+		resources = ` + mergedResources + `, resources_fingerprint = excluded.resources_fingerprint`
+
+// mergedResources adds the scopes of each resource of the excluded row to those of the row.
+const mergedResources = `
+	CASE WHEN k.resources_fingerprint IS DISTINCT FROM excluded.resources_fingerprint
+		OR k.fingerprint IS DISTINCT FROM excluded.fingerprint OR k.resources IS NULL
+	THEN excluded.resources ELSE (
+		SELECT jsonb_object_agg(resource, coalesce((
+			SELECT jsonb_agg(word ORDER BY ordinal) FROM (
+				SELECT word, min(ordinal) AS ordinal
+				FROM jsonb_array_elements_text(coalesce(k.resources -> resource, '[]') || coalesce(excluded.resources -> resource, '[]'))
+					WITH ORDINALITY AS w (word, ordinal)
+				GROUP BY word
+			) AS words
+		), '[]')) FROM jsonb_object_keys(k.resources || excluded.resources) AS resource
+	) END`
 
 // GrantConsent implements storage.Consents. A caller that waits for the row's lock adds to the row as it is then. The foreign keys
 // check that the user and the client exist.
@@ -23,7 +39,7 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 	if !keyed(k.ClientID) {
 		return fmt.Errorf("grant consent: %w", storage.ErrNotFound)
 	}
-	return s.exec(ctx, "grant consent", addConsent, append([]any{events(audit)}, row.Fields(arg, row.Consent(k))...)...)
+	return s.exec(ctx, "grant consent", addConsent, append([]any{events(audit)}, row.Fields(arg, row.Consent(k.Single()))...)...)
 }
 
 // union is the SQL of a list of a consent followed by the new members of the excluded row's list, or of the latter alone if the

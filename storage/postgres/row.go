@@ -75,6 +75,8 @@ func arg(field any) any {
 		return *p
 	case *json.RawMessage:
 		return document(*p)
+	case *storage.ScopeAt:
+		return encoded(*p)
 	}
 	return field
 }

@@ -35,9 +35,9 @@ func plain(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// encoded returns a list of our own structs as a jsonb parameter. None of their fields can fail to be encoded.
-func encoded(list any) string {
-	raw, err := json.Marshal(list)
+// encoded returns a value of our own types as a jsonb parameter. None of them can fail to be encoded.
+func encoded(value any) string {
+	raw, err := json.Marshal(value)
 	if err != nil {
 		panic(err)
 	}

@@ -16,18 +16,24 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 		return interpret("grant consent", storage.ErrNotFound)
 	}
 	return s.write(ctx, "grant consent", func(c conn) error {
-		merged := *k
+		merged := k.Single()
 		before, err := one(c, scan(row.Consent), `SELECT `+consentColumns+` FROM consents WHERE user_id = ? AND client_id = ?`, k.UserID, k.ClientID)
 		switch {
 		case err != nil && !isNoRow(err):
 			return err
 		case err == nil && before.Fingerprint == k.Fingerprint:
 			merged.Scope, merged.Audience = union(before.Scope, k.Scope), union(before.Audience, k.Audience)
+			if before.AtFingerprint == k.Fingerprint {
+				for resource, scope := range before.At {
+					merged.At[resource] = union(scope, merged.At[resource])
+				}
+			}
 		}
 		_, err = c.exec(`
-			INSERT INTO consents (`+consentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
+			INSERT INTO consents (`+consentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope, audience = excluded.audience,
-				fingerprint = excluded.fingerprint, updated_at = excluded.updated_at`, row.Fields(field, row.Consent(&merged))...)
+				fingerprint = excluded.fingerprint, updated_at = excluded.updated_at,
+				resources = excluded.resources, resources_fingerprint = excluded.resources_fingerprint`, row.Fields(field, row.Consent(merged))...)
 		if err != nil {
 			return err
 		}

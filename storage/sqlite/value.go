@@ -41,6 +41,8 @@ func field(p any) any {
 		return (*boolField)(p)
 	case *json.RawMessage:
 		return (*jsonField)(p)
+	case *storage.ScopeAt:
+		return (*scopeAtField)(p)
 	}
 	return p
 }
@@ -59,6 +61,7 @@ type (
 	nullIntField  int64 // zero is NULL
 	boolField     bool
 	jsonField     json.RawMessage // empty is NULL
+	scopeAtField  storage.ScopeAt
 )
 
 func (f *uuidField) Value() (driver.Value, error)   { return orNull(*f, f[:]) }
@@ -148,6 +151,20 @@ func (f *jsonField) Scan(v any) error {
 		*f = jsonField(s)
 	}
 	return err
+}
+
+func (f *scopeAtField) Value() (driver.Value, error) {
+	raw, err := json.Marshal(*f)
+	return string(raw), err
+}
+
+func (f *scopeAtField) Scan(v any) error {
+	var raw jsonField
+	*f = nil
+	if err := raw.Scan(v); err != nil || len(raw) == 0 {
+		return err
+	}
+	return json.Unmarshal(raw, (*storage.ScopeAt)(f))
 }
 
 // valueOf returns the value of a column, zero for NULL.

@@ -13,7 +13,7 @@ func (b *bundle) consent(u *storage.User, c *storage.Client, scope ...string) *s
 	b.Helper()
 	k := b.newConsent(u, c, scope...)
 	b.ok(b.GrantConsent(b.ctx, k, nil))
-	return k
+	return k.Single()
 }
 
 func (b *bundle) newConsent(u *storage.User, c *storage.Client, scope ...string) *storage.Consent {
@@ -45,7 +45,7 @@ func consents() cases {
 			k := b.newConsent(u, c, "openid", "email")
 			k.Audience, k.Fingerprint = []string{"https://api.example/", "urn:a"}, b.digest()
 			b.ok(b.GrantConsent(b.ctx, k, b.event("consent_given")))
-			b.allowedBy(u, k)
+			b.allowedBy(u, k.Single())
 			b.allowedBy(b.user("bob"))
 			b.audited("consent_given", 1)
 		},
@@ -58,8 +58,32 @@ func consents() cases {
 			then := b.newConsent(u, c, "profile", "email")
 			then.Audience, then.Fingerprint = []string{"urn:b"}, first.Fingerprint
 			b.ok(b.GrantConsent(b.ctx, then, nil))
+			then = then.Single()
 			then.Scope, then.Audience, then.CreatedAt = []string{"openid", "email", "profile"}, []string{"urn:a", "urn:b"}, first.CreatedAt
+			then.At["urn:a"] = []string{"openid", "email"}
 			b.allowedBy(u, then)
+		},
+		"A5: a scope is allowed where it was allowed, and nowhere else": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			for _, allowed := range []struct {
+				scope    string
+				audience []string
+			}{{"read", []string{"urn:a", "urn:c"}}, {"admin", []string{"urn:b"}}, {"openid", nil}, {"write", []string{"urn:a"}}, {"openid", nil}} {
+				k := b.newConsent(u, c, allowed.scope)
+				k.Audience = allowed.audience
+				b.ok(b.GrantConsent(b.ctx, k, nil))
+			}
+			list, err := b.ListConsents(b.ctx, u.ID, 10)
+			b.ok(err)
+			want := storage.ScopeAt{"urn:a": {"read", "write"}, "urn:b": {"admin"}, "urn:c": {"read"}, "": {"openid"}}
+			if b.same(list[0].At, want); list[0].Allows([]string{"admin"}, []string{"urn:a"}) || !list[0].Allows([]string{"read"}, []string{"urn:a", "urn:c"}) {
+				b.Errorf("allows %v", list[0].At)
+			}
+			s := b.newBrowser(u)
+			b.ok(b.CreateBrowserSession(b.ctx, s, storage.Digest{}, nil))
+			live, err := b.BrowserSession(b.ctx, s.Hash, c.ID)
+			b.ok(err)
+			b.same(live.Consent.At, want)
 		},
 		"a consent to nothing adds nothing": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
@@ -83,7 +107,7 @@ func consents() cases {
 				}
 				b.ok(b.GrantConsent(b.ctx, k, nil))
 				k.CreatedAt = created
-				b.allowedBy(u, k)
+				b.allowedBy(u, k.Single())
 			}
 		},
 		"parallel consents lose nothing of each other": func(b *bundle) {
@@ -104,6 +128,8 @@ func consents() cases {
 			}
 			slices.Sort(list[0].Scope)
 			b.same(list[0].Scope, append([]string{"openid"}, want...))
+			slices.Sort(list[0].At[""])
+			b.same(list[0].At[""], list[0].Scope)
 			b.audited("consent_given", 20)
 		},
 		"consents are listed by client in byte order": func(b *bundle) {

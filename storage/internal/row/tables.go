@@ -177,6 +177,8 @@ func Consent(c *storage.Consent) []Column {
 		{"fingerprint", &c.Fingerprint},
 		{"created_at", &c.CreatedAt},
 		{"updated_at", &c.UpdatedAt},
+		{"resources", &c.At},
+		{"resources_fingerprint", &c.AtFingerprint},
 	}
 }
 
