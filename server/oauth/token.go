@@ -23,6 +23,10 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	resources, err := token.AskedResources(f)
+	if err != nil {
+		return err
+	}
 	resp, err := h.tokens.Exchange(r.Context(), &token.Request{
 		Client:       client,
 		GrantType:    f.Get("grant_type"),
@@ -33,7 +37,7 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		CodeVerifier: storage.Secret(f.Get("code_verifier")),
 		RedirectURI:  f.Get("redirect_uri"),
 		Scope:        optional(f, "scope"),
-		Resource:     f[repeatable],
+		Resource:     resources,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -26,6 +27,28 @@ func stillAllowed(c *clients.Client, granted []string) []string {
 	}
 	allowed := AllowedScopes(c)
 	return slices.DeleteFunc(slices.Clone(granted), func(scope string) bool { return !slices.Contains(allowed, scope) })
+}
+
+// AskedResources returns the resources that a request asks for: the parameter resource (RFC 8707 §2), or audience, which applications
+// made for Auth0 send instead. The error is a *protocol.Error.
+func AskedResources(params url.Values) ([]string, error) {
+	resource, audience := params["resource"], strings.Fields(params.Get("audience"))
+	switch {
+	case len(audience) == 0:
+		return resource, nil
+	case len(resource) == 0:
+		return audience, nil
+	}
+	within := func(some, all []string) bool {
+		return !slices.ContainsFunc(some, func(a string) bool {
+			return !slices.ContainsFunc(all, func(b string) bool { return sameResource(a, b) })
+		})
+	}
+	if !within(resource, audience) || !within(audience, resource) {
+		return nil, protocol.Refuse("invalid_target", protocol.ReasonBadRequest,
+			"The parameters resource and audience name different resources: send one of them.")
+	}
+	return resource, nil
 }
 
 // narrowScope returns the scope of the next access token: RFC 6749 §6, never more than was granted.
