@@ -34,6 +34,8 @@ type Config struct {
 	// AllowLoopbackOrigins adds every http origin on a loopback host.
 	CORSOrigins          []string
 	AllowLoopbackOrigins bool
+	// CORSCredentials lets pages of CORSOrigins send credentials, as libraries do that are configured for it (withCredentials).
+	CORSCredentials bool
 
 	AccessTokenTTL      time.Duration
 	RefreshTokenTTL     time.Duration

@@ -20,12 +20,16 @@ import (
 
 // routes is every public route.
 func (s *Server) routes() *route.Router {
+	var credentialOrigins []string
+	if s.cfg.CORSCredentials {
+		credentialOrigins = s.cfg.CORSOrigins
+	}
 	rt := route.New(route.Config{
 		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
 		TrustedProxies: s.cfg.TrustedProxies,
-		AllowOrigin:    s.allowOrigin,
-		Origin:         s.issuer.Scheme + "://" + s.issuer.Host,
-		HSTS:           s.issuer.Scheme == "https",
+		AllowOrigin:    s.allowOrigin, CredentialOrigins: credentialOrigins,
+		Origin: s.issuer.Scheme + "://" + s.issuer.Host,
+		HSTS:   s.issuer.Scheme == "https",
 	})
 
 	paths := flow.Paths{Base: s.issuer.Path}

@@ -210,9 +210,12 @@ func (a *Request) refuse(code, format string, args ...any) error {
 	})}
 }
 
-// respond completes an answer. RFC 9207 §2: iss is in each, byte for byte the issuer of the metadata.
+// respond completes an answer. RFC 9207 §2: iss is in each, byte for byte the issuer of the metadata. An operator can leave it out of a
+// client's errors, which carry nothing that a mix-up attack (§1) could use.
 func (a *Request) respond(params url.Values) *Response {
-	params.Set("iss", a.service.cfg.Issuer)
+	if !params.Has("error") || a.Client.ErrorISS == nil || *a.Client.ErrorISS {
+		params.Set("iss", a.service.cfg.Issuer)
+	}
 	if a.state != "" {
 		params.Set("state", a.state)
 	}
@@ -313,9 +316,11 @@ func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client
 }
 
 func (a *Request) checkResource(ctx context.Context) error {
-	asked := slices.Compact(slices.Sorted(slices.Values(a.params["resource"])))
-	var err error
-	a.Resource, err = a.service.cfg.Tokens.AllowResources(ctx, a.Client, asked)
+	asked, err := token.AskedResources(a.params)
+	if err == nil {
+		asked = slices.Compact(slices.Sorted(slices.Values(asked)))
+		a.Resource, err = a.service.cfg.Tokens.AllowResources(ctx, a.Client, asked)
+	}
 	var refused *protocol.Error
 	if errors.As(err, &refused) {
 		return a.refuse(refused.Code, "%s", refused.Description)

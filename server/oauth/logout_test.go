@@ -217,3 +217,15 @@ func TestRowERPInitiatedLogoutPlan(t *testing.T) {
 		}
 	}
 }
+
+// Row K: simple-oauth2 reads the answer as JSON.
+func TestRowKRevocationAnswersJSON(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, token := range []string{"unknown", s.Login(s.Backend).Refresh} {
+		a := s.Revoke(s.Backend, token).Expect(200).ExpectBody("{}")
+		if kind := a.Header.Get("Content-Type"); kind != "application/json" {
+			t.Errorf("Content-Type: %q", kind)
+		}
+	}
+}

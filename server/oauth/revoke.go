@@ -17,6 +17,6 @@ func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err := h.tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: storage.Secret(f.Get("token"))}); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusOK) // RFC 7009 §2.2: the content of the body is ignored by the client
-	return nil
+	// RFC 7009 §2.2: the client ignores the body. Libraries that read each answer as JSON, like simple-oauth2, must be able to read it.
+	return writeJSON(w, struct{}{})
 }

@@ -43,6 +43,7 @@ type shared struct {
 	proxies     proxies
 	allowOrigin func(ctx context.Context, origin string) bool
 	crossOrigin *http.CrossOriginProtection
+	credentials []string
 	hsts        bool
 	now         func() time.Time
 }

@@ -33,6 +33,9 @@ type Config struct {
 	// AllowOrigin reports whether pages of a browser origin may read the answers of routes with [CORS]. It is not called for
 	// "null". nil allows none.
 	AllowOrigin func(ctx context.Context, origin string) bool
+	// CredentialOrigins are those of the allowed origins whose pages may send credentials to the routes with [CORS], except those with
+	// [Credentials] of their own.
+	CredentialOrigins []string
 	// MaxBody caps the request bodies in bytes; zero means DefaultMaxBody.
 	MaxBody int64
 	// Origin is the server's own origin, as in the Origin header. Its pages may send forms to the routes of [Router.Page] even if a
@@ -60,6 +63,7 @@ func New(cfg Config) *Router {
 		tracer:      cfg.Tracer,
 		allowOrigin: cfg.AllowOrigin,
 		crossOrigin: crossOriginProtection(cfg.Origin),
+		credentials: cfg.CredentialOrigins,
 		hsts:        cfg.HSTS,
 		now:         cfg.Now,
 	}}
@@ -83,7 +87,7 @@ func New(cfg Config) *Router {
 func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
 	e := &endpoint{
 		shared: &rt.shared, template: template, class: c, handle: h, render: render,
-		maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
+		cors: corsPolicy{credentialed: rt.credentials}, maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
 	}
 	for _, opt := range opts {
 		opt(e)

@@ -186,6 +186,8 @@ func TestValues(t *testing.T) {
 		{"cors-origins", "https://app.example.com/", false},
 		{"cors-origins", "*", false},
 		{"cors-origins", "null", false},
+		{"cors-credentials", "on", true},
+		{"cors-credentials", "*", false},
 		{"log-level", "debug", true},
 		{"log-level", "trace", false},
 		{"access-token-ttl", "1d12h", true},

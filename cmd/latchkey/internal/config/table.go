@@ -66,6 +66,11 @@ func options(s *Settings) []*option {
 			help: "Browser origins allowed in addition to those of registered clients.", set: to(&s.Server.CORSOrigins, setOrigins),
 		},
 		{
+			name: "cors-credentials", preset: "off", value: "on|off", group: GroupServer,
+			help: "Pages of --cors-origins may send credentials (Access-Control-Allow-Credentials), as with CORS_ALLOW_CREDENTIALS of django-cors-headers.",
+			set:  to(&s.Server.CORSCredentials, setSwitch),
+		},
+		{
 			name: "log-format", value: "text|json", group: GroupLog,
 			presetText: "text on a terminal, else json",
 			help:       "Format of the log.", set: choice(&s.LogFormat, "text", "json"),

@@ -1,0 +1,73 @@
+package oauth_test
+
+import (
+	"net/http"
+	"testing"
+
+	"latchkey/clients"
+	"latchkey/server"
+	"latchkey/server/servertest"
+)
+
+// Row J: mod_auth_openidc takes an error with iss for a login that began elsewhere.
+func TestRowJErrorsWithoutISS(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	no := false
+	quiet := s.AddClient(clients.Registration{ID: "apache", Policy: clients.Policy{ErrorISS: &no, FirstParty: true}, Metadata: clients.Metadata{
+		GrantTypes: []string{"authorization_code"}, Scope: "openid", RedirectURIs: []string{"https://apache.example/redirect_uri"},
+	}})
+	b := s.Browser()
+	refused := b.Authorize(quiet, "scope", "openid", "prompt", "none").Response(quiet.Redirect)
+	if refused.Get("error") != "login_required" || refused.Has("iss") || refused.Get("state") != servertest.State {
+		t.Errorf("refused with %v", refused)
+	}
+	b.SignIn()
+	if answer := b.Authorize(quiet, "scope", "openid").Response(quiet.Redirect); answer.Get("code") == "" || answer.Get("iss") != s.URL {
+		t.Errorf("answered with %v", answer)
+	}
+}
+
+// Row K: axios with withCredentials, and fetch with credentials: include.
+func TestRowKCredentialsOfListedOrigins(t *testing.T) {
+	t.Parallel()
+	const listed = "https://listed.example"
+	allowed := func(t *testing.T, s *servertest.Server, method, path, origin string) string {
+		edits := []servertest.Edit{servertest.Header("Origin", origin)}
+		if method == http.MethodOptions {
+			edits = append(edits, servertest.Header("Access-Control-Request-Method", "POST"))
+		}
+		h := s.Do(method, path, "", edits...).Header
+		if h.Get("Access-Control-Allow-Credentials") != "" && h.Get("Access-Control-Allow-Origin") != origin {
+			t.Errorf("%s %s from %s: credentials for %q", method, path, origin, h.Get("Access-Control-Allow-Origin"))
+		}
+		return h.Get("Access-Control-Allow-Credentials")
+	}
+	configured := func(on bool) *servertest.Server {
+		return servertest.New(t, servertest.Configure(func(c *server.Config) {
+			c.CORSOrigins, c.CORSCredentials, c.Registration = []string{listed}, on, "open"
+		}))
+	}
+	off, on := configured(false), configured(true)
+	for _, method := range []string{"POST", "OPTIONS"} {
+		for _, path := range []string{"/oauth2/token", "/oauth2/revoke", "/oauth2/userinfo", "/api/token/", "/api/token/refresh/"} {
+			if got := allowed(t, on, method, path, listed); got != "true" {
+				t.Errorf("%s %s: %q", method, path, got)
+			}
+			if got := allowed(t, off, method, path, listed); got != "" {
+				t.Errorf("%s %s without the option: %q", method, path, got)
+			}
+			// Not the origins of registered clients, and never those that were not listed exactly.
+			for _, origin := range []string{servertest.Origin, "https://other.example", "null", "*", listed + ".evil.example", "http://listed.example", listed + "/"} {
+				if got := allowed(t, on, method, path, origin); got != "" {
+					t.Errorf("%s %s from %s: %q", method, path, origin, got)
+				}
+			}
+		}
+		for _, path := range []string{"/oauth2/register", "/oauth2/jwks", "/.well-known/openid-configuration"} { // any origin
+			if got := allowed(t, on, method, path, listed); got != "" {
+				t.Errorf("%s %s: %q", method, path, got)
+			}
+		}
+	}
+}
