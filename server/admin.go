@@ -20,7 +20,7 @@ func (s *Server) adminRoutes() http.Handler {
 
 // readyz reports whether the server can take requests.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	if reason := s.ready.check(r.Context(), s.cfg.Store.Ping); reason != "" {
+	if reason := s.ready.check(r.Context(), s.ask); reason != "" {
 		writeStatus(w, http.StatusServiceUnavailable, "unavailable", reason)
 		return
 	}

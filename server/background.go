@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -28,6 +29,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.watch(ctx, reload) })
 	wg.Go(func() { s.reloadKeys(ctx, reload) })
 	wg.Go(func() { s.prepareKeys(ctx) })
+	wg.Go(func() { s.watchClock(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
 	wg.Go(func() { s.logouts.Run(ctx) })
@@ -97,14 +99,22 @@ func (s *Server) maintain(ctx context.Context) {
 	}
 }
 
-// maintainOnce removes what has ended, batch by batch, for maintainBudget at most, and rotates keys that are due.
+// maintainOnce removes what has ended, batch by batch, for maintainBudget at most, and rotates keys that are due. It does
+// nothing while this machine's clock is wrong.
 func (s *Server) maintainOnce(ctx context.Context) error {
+	now, err := s.clock.earlier(ctx)
+	if wrong := (*clockError)(nil); errors.As(err, &wrong) {
+		return nil // the clock logs it
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.keys.Maintain(ctx); err != nil {
 		return err
 	}
 	begin := time.Now()
 	for time.Since(begin) < maintainBudget {
-		m, err := s.cfg.Store.Maintain(ctx, s.cfg.Now().UTC(), maintainBatch)
+		m, err := s.cfg.Store.Maintain(ctx, now.UTC(), maintainBatch)
 		if err != nil {
 			return err
 		}

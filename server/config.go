@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -24,10 +25,13 @@ type Config struct {
 	// Issuer is the issuer identifier (RFC 8414 §2), without a slash at its end.
 	Issuer string
 
-	Store  storage.Store
-	Root   *keys.Root
-	Logger *slog.Logger
-	Now    func() time.Time
+	Store storage.Store
+	// Prepare, unless nil, checks or makes the schema of the database. It runs before anything else is read; an error that is not
+	// storage.ErrUnavailable ends Run.
+	Prepare func(context.Context) error
+	Root    *keys.Root
+	Logger  *slog.Logger
+	Now     func() time.Time
 
 	TrustedProxies []netip.Prefix
 	// CORSOrigins are browser origins allowed besides those of registered clients;

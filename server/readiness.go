@@ -2,58 +2,103 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"latchkey/server/protocol"
 )
 
 const (
-	// pingEvery bounds what any number of probes cost the database.
-	pingEvery   = time.Second
-	pingTimeout = 2 * time.Second
+	// askEvery bounds what any number of probes cost the database.
+	askEvery   = time.Second
+	askTimeout = 2 * time.Second
+)
+
+// The reasons why a server is not ready, besides the clock's.
+const (
+	reasonStopping = "shutting down"
+	reasonNoKeys   = "signing keys are not loaded"
+	reasonAway     = "the database is unavailable"
 )
 
 // readiness is whether the server can do its work now.
 type readiness struct {
-	mu       sync.Mutex
-	started  bool
-	stopping bool
-	// pinged is when the database was asked last, and away whether it failed then. This is about the machine, not about
-	// tokens, so it goes by the machine's clock.
-	pinged time.Time
-	away   bool
+	started  atomic.Bool
+	stopping atomic.Bool
+
+	mu sync.Mutex
+	// waiting is why the server has not started, once that was tried.
+	waiting string
+	// asked is when the database was asked last, and problem what was wrong then. This is about the machine, not about tokens,
+	// so it goes by the machine's clock.
+	asked   time.Time
+	problem string
 }
 
-func (r *readiness) start() {
+func (r *readiness) start() { r.started.Store(true) }
+
+func (r *readiness) stop() { r.stopping.Store(true) }
+
+// waitFor notes why the start failed.
+func (r *readiness) waitFor(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started = true
+	r.waiting = inShort(err)
 }
 
-func (r *readiness) stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stopping = true
-}
-
-// check returns the reason why the server is not ready, or an empty string. Concurrent callers share the result of one ping.
-func (r *readiness) check(ctx context.Context, ping func(context.Context) error) string {
+// check returns the reason why the server is not ready, or an empty string. Concurrent callers share the answer of one ask.
+func (r *readiness) check(ctx context.Context, ask func(context.Context) error) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.stopping:
-		return "shutting down"
-	case !r.started:
-		return "signing keys are not loaded"
+	case r.stopping.Load():
+		return reasonStopping
+	case !r.started.Load() && r.waiting != "":
+		return r.waiting
+	case !r.started.Load():
+		return reasonNoKeys
 	}
-	if time.Since(r.pinged) >= pingEvery {
-		// The ping outlives a probe that is cancelled early, which says nothing about the database.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	if time.Since(r.asked) >= askEvery {
+		// It outlives a probe that is cancelled early, which says nothing about the database.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
-		r.away = ping(ctx) != nil
-		r.pinged = time.Now()
+		r.problem = inShort(ask(ctx))
+		r.asked = time.Now()
 	}
-	if r.away {
-		return "the database is unavailable"
+	return r.problem
+}
+
+// inShort returns what readiness says of an error; nothing of the database's own words.
+func inShort(err error) string {
+	var wrong *clockError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &wrong):
+		return wrong.Error()
 	}
-	return ""
+	return reasonAway
+}
+
+// ask asks the database whether it works, and what time it is.
+func (s *Server) ask(ctx context.Context) error {
+	if err := s.cfg.Store.Ping(ctx); err != nil {
+		return err
+	}
+	_, err := s.clock.earlier(ctx)
+	return err
+}
+
+// available returns the error of requests while they must not be served: before the start is through, and while the clock is
+// wrong. By a clock that is ahead sessions and tokens have ended, and clients that are told so log their users out.
+func (s *Server) available() error {
+	if !s.ready.started.Load() {
+		return protocol.NotReady(errors.New("the server has not started yet"))
+	}
+	if err := s.clock.err(); err != nil {
+		return protocol.NotReady(err)
+	}
+	return nil
 }

@@ -28,8 +28,9 @@ func (s *Server) routes() *route.Router {
 		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
 		TrustedProxies: s.cfg.TrustedProxies,
 		AllowOrigin:    s.allowOrigin, CredentialOrigins: credentialOrigins,
-		Origin: s.issuer.Scheme + "://" + s.issuer.Host,
-		HSTS:   s.issuer.Scheme == "https",
+		Available: s.available,
+		Origin:    s.issuer.Scheme + "://" + s.issuer.Host,
+		HSTS:      s.issuer.Scheme == "https",
 	})
 
 	paths := flow.Paths{Base: s.issuer.Path}

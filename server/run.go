@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -42,29 +43,32 @@ func (s *Server) AdminAddr() net.Addr {
 }
 
 // Run serves until ctx ends; then it stops taking requests, lets those in flight finish within Timeouts.Shutdown and
-// returns nil. It returns an error when it could not start or a listener failed.
+// returns nil. While the database is away at the start, it serves all the same, not ready, and starts when it can. It returns an
+// error when the start failed for another reason, or a listener failed.
 func (s *Server) Run(ctx context.Context) error {
 	if s.listener == nil {
 		if err := s.Listen(); err != nil {
 			return err
 		}
 	}
-	if err := s.Start(ctx); err != nil {
-		s.closeListeners()
-		return err
+	failed := make(chan error, 3)
+	admin := s.httpServer(context.WithoutCancel(ctx), s.admin)
+	serve(admin, s.adminListener, failed)
+	defer admin.Close() // last, so that readyz reports until the end that the server is not ready
+	late := s.Start(ctx)
+	if late != nil && (!mayPass(late) || ctx.Err() != nil) {
+		s.listener.Close()
+		return late
 	}
 
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	waitForWork := s.Background(working)
+	waitForWork := s.work(working, late, failed)
 	// requests outlive ctx until the shutdown's bound.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
 	public := s.httpServer(requests, s.Handler())
-	admin := s.httpServer(requests, s.admin)
-	failed := make(chan error, 2)
 	serve(public, s.listener, failed)
-	serve(admin, s.adminListener, failed)
 	s.logStart(ctx)
 
 	var err error
@@ -76,8 +80,26 @@ func (s *Server) Run(ctx context.Context) error {
 	stopWork()
 	waitForWork()
 	s.flushTraces()
-	admin.Close() // last, so that readyz reports until the end that the server is not ready
 	return err
+}
+
+// work does what no request asks for, until ctx ends. If the start failed with late, it starts first.
+func (s *Server) work(ctx context.Context, late error, failed chan<- error) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if late != nil {
+			err := s.startLater(ctx, late)
+			if err != nil {
+				failed <- err
+			}
+			if err != nil || ctx.Err() != nil {
+				return
+			}
+			s.cfg.Logger.InfoContext(ctx, "the server is ready")
+		}
+		s.Background(ctx)()
+	})
+	return wg.Wait
 }
 
 // httpServer bounds every phase of a connection: a client that is slow on purpose holds one socket for as long as the
@@ -120,13 +142,6 @@ func (s *Server) shutdown(public *http.Server, cutRequests func()) {
 		public.Close()
 	}
 	s.cfg.Logger.Info("stopped", slog.String("took", time.Since(begin).Round(time.Millisecond).String()))
-}
-
-func (s *Server) closeListeners() {
-	s.listener.Close()
-	if s.adminListener != nil {
-		s.adminListener.Close()
-	}
 }
 
 func (s *Server) logStart(ctx context.Context) {

@@ -36,6 +36,14 @@ type running struct {
 
 func run(t *testing.T, change ...func(*server.Config)) *running {
 	t.Helper()
+	r := launch(t, change...)
+	servertest.Eventually(t, "the server is ready", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
+	return r
+}
+
+// launch is run without the wait for the readiness.
+func launch(t *testing.T, change ...func(*server.Config)) *running {
+	t.Helper()
 	r := &running{result: make(chan error, 1), log: new(servertest.Log)}
 	cfg := config(t, servertest.SQLite(t))
 	cfg.Logger = slog.New(slog.NewJSONHandler(r.log, nil))
@@ -57,7 +65,6 @@ func run(t *testing.T, change ...func(*server.Config)) *running {
 		cancel()
 		r.wait(t, 30*time.Second)
 	})
-	servertest.Eventually(t, "the server is ready", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
 	return r
 }
 

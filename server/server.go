@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -57,6 +56,7 @@ type Server struct {
 	router *route.Router
 	admin  http.Handler
 	ready  readiness
+	clock  *clock
 	// knownScopes are those of the last metadata document.
 	knownScopes atomic.Pointer[[]string]
 
@@ -70,6 +70,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
+	s.clock = &clock{now: cfg.Now, database: cfg.Store.Clock, logger: cfg.Logger}
 	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
 	argon2, err := users.ParseArgon2(cfg.Argon2)
 	if err != nil {
@@ -111,6 +112,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.logouts = backchannel.New(backchannel.Config{
 		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
+		Paused: func() bool { return s.clock.err() != nil },
 	})
 	s.sessions = session.New(session.Config{
 		Store: cfg.Store, Users: s.users, Audit: s.audit, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
@@ -168,34 +170,6 @@ func (s *Server) maxTokenTTL() time.Duration {
 	defer cancel()
 	c, _ := s.registry.Client(ctx, clients.SimpleJWTID)
 	return MaxTokenTTL(s.cfg, c)
-}
-
-// Start reads the signing keys and makes what a first start needs. Run does it too; tests that only use Handler call it.
-func (s *Server) Start(ctx context.Context) error {
-	if err := s.keys.Load(ctx); err != nil {
-		return fmt.Errorf("read signing keys: %w", err)
-	}
-	if err := s.keys.Ensure(ctx, keys.ES256); err != nil {
-		return fmt.Errorf("make the first signing key: %w", err)
-	}
-	if _, err := s.scopes(ctx); err != nil {
-		return err
-	}
-	if s.cfg.SimpleJWT.Enabled {
-		if alg := s.cfg.SimpleJWT.Algorithm; !strings.HasPrefix(alg, "HS") {
-			if err := s.keys.Ensure(ctx, alg); err != nil {
-				return fmt.Errorf("make the first signing key: %w", err)
-			}
-		}
-		if err := s.registry.EnsureSimpleJWT(ctx, clients.Policy{}); err != nil {
-			return fmt.Errorf("make the client %s: %w", clients.SimpleJWTID, err)
-		}
-	}
-	if !s.cfg.LoginThrottle {
-		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("fix", "--login-throttle on"))
-	}
-	s.ready.start()
-	return nil
 }
 
 // Handler is the public side, Start having been called.

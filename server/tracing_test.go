@@ -163,8 +163,8 @@ func TestARefreshIsTracedDownToTheDatabase(t *testing.T) {
 	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		c := newCollector(t)
 		r := run(t, func(cfg *server.Config) {
-			cfg.Store, cfg.Traces = open(t), c.exporter(t)
 			cfg.Now = func() time.Time { return servertest.Epoch } // the store was opened then, with the partitions of that time
+			cfg.Store, cfg.Traces = servertest.Clocked(open(t), cfg.Now), c.exporter(t)
 			cfg.SimpleJWT.Rotation, cfg.SimpleJWT.Compat, cfg.SimpleJWT.UserIDClaim = clients.RotationStrict, "5.2", "user_id"
 		})
 		password := storage.Secret("canary-password")

@@ -51,6 +51,10 @@ type Store interface {
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error
 
+	// Clock returns the time by the database's clock. It is zero if the database has none of its own, being a file of this
+	// machine.
+	Clock(ctx context.Context) (time.Time, error)
+
 	// Watch calls changed for each change that any process made to clients, signing keys or resources,
 	// at most one second after it was committed, until ctx ends; it returns ctx's error then. After a lost connection
 	// it reconnects by itself and reports ChangeAll, since changes may have been missed. It calls changed with
@@ -66,6 +70,19 @@ type Store interface {
 	Stats() PoolStats
 
 	Close() error
+}
+
+// Earlier returns the earlier of now and the database's clock. What has ended by that time may be removed: a process whose
+// clock is ahead must not remove what lives for all others.
+func Earlier(ctx context.Context, now time.Time, s interface {
+	Clock(ctx context.Context) (time.Time, error)
+},
+) (time.Time, error) {
+	database, err := s.Clock(ctx)
+	if err == nil && !database.IsZero() && database.Before(now) {
+		now = database
+	}
+	return now, err
 }
 
 // Change names what changed. An empty ID means any row of that kind.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server"
 	"latchkey/server/keys"
 )
 
@@ -66,9 +67,9 @@ func (e *examination) worst() verdict {
 const (
 	// minPostgres is the oldest supported Postgres, as server_version_num.
 	minPostgres = 140000
-	// clockWarning and clockFault limit the difference between the clocks of this machine and of the database.
+	// clockWarning is the difference between the clocks of this machine and of the database that is reported; from
+	// server.MaxClockDifference on, a server is not ready.
 	clockWarning = time.Second
-	clockFault   = 30 * time.Second
 	// staleKey is the age of a signing key at which rotation must have stopped working.
 	staleKey = keys.DefaultRotateEvery + 7*24*time.Hour
 )
@@ -172,8 +173,9 @@ func (e *examination) version(ctx context.Context, store *opened) error {
 func (e *examination) clock(ahead time.Duration) {
 	const remedy = "Synchronise the clocks of both machines with NTP."
 	switch off := ahead.Abs(); {
-	case off >= clockFault:
-		e.wrong("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Second)), remedy)
+	case off > server.MaxClockDifference:
+		e.wrong("clock", fmt.Sprintf("the database's clock is %s off from this machine's, so a server here is not ready, removes nothing and rotates no keys",
+			off.Round(time.Second)), remedy)
 	case off >= clockWarning:
 		e.warn("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Millisecond)), remedy)
 	default:

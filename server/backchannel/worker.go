@@ -62,6 +62,8 @@ type Config struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *metrics.Metrics
+	// Paused reports whether nothing may be sent or abandoned now, such as while this machine's clock is wrong; nil means never.
+	Paused func() bool
 }
 
 // Worker sends notices. Any number of workers may use one database.
@@ -120,6 +122,9 @@ func (w *Worker) Flush(ctx context.Context) error {
 
 // round waits for a free slot, claims as many notices as there are free slots, and starts to send them.
 func (w *Worker) round(ctx context.Context) (int, error) {
+	if w.cfg.Paused != nil && w.cfg.Paused() {
+		return 0, nil
+	}
 	free := 0
 	select {
 	case w.slots <- struct{}{}:

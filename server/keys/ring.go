@@ -28,6 +28,7 @@ var (
 type Store interface {
 	storage.SigningKeys
 	AppendAudit(ctx context.Context, events ...*storage.AuditEvent) error
+	Clock(ctx context.Context) (time.Time, error)
 }
 
 // RingConfig configures a Ring.
@@ -81,6 +82,9 @@ func (r *Ring) Load(ctx context.Context) error {
 	defer done()
 	return r.load(ctx)
 }
+
+// Loaded reports whether there are keys.
+func (r *Ring) Loaded() bool { return len(r.current.Load().keys) > 0 }
 
 // take acquires the lock turn; done releases it.
 func (r *Ring) take(ctx context.Context) (done func(), err error) {

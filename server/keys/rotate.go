@@ -116,10 +116,13 @@ func (r *Ring) Retire(ctx context.Context, kid string) error {
 // prolonging the key may overwrite its times, so retire repeats until the row is gone.
 func (r *Ring) retire(ctx context.Context, k *key) error {
 	for range attempts {
-		now := r.now()
+		now, err := r.endedBy(ctx)
+		if err != nil {
+			return err
+		}
 		audit := event(cause{actionRetired, actorOperator, "requested"}, now,
 			details{KID: k.row.KID, Algorithm: k.row.Algorithm})
-		err := r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit)
+		err = r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return fmt.Errorf("retire signing key: %w", err)
 		}
@@ -175,7 +178,20 @@ func (r *Ring) Maintain(ctx context.Context) error {
 	if err := r.prolong(ctx); err != nil {
 		return err
 	}
-	return r.removeExpired(ctx, r.now())
+	now, err := r.endedBy(ctx)
+	if err != nil {
+		return err
+	}
+	return r.removeExpired(ctx, now)
+}
+
+// endedBy returns the time by which a key must have expired to be removed.
+func (r *Ring) endedBy(ctx context.Context) (time.Time, error) {
+	now, err := storage.Earlier(ctx, r.now(), r.cfg.Store)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("remove signing keys: %w", err)
+	}
+	return now.UTC().Truncate(time.Microsecond), nil
 }
 
 func (r *Ring) rotateDue(ctx context.Context, alg string) error {

@@ -1,9 +1,17 @@
 package oauth
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
 
-// JWKS is the key set (RFC 7517 §5) that access tokens are verified with.
+	"latchkey/server/protocol"
+)
+
+// JWKS is the key set (RFC 7517 §5) that access tokens are verified with. A set without keys would say that no token is valid.
 func (h *Handlers) JWKS(w http.ResponseWriter, r *http.Request) error {
+	if !h.keys.Loaded() {
+		return protocol.NotReady(errors.New("the signing keys are not loaded"))
+	}
 	body, etag, maxAge := h.keys.JWKS()
 	return writeCacheable(w, r, cacheable{contentType: "application/jwk-set+json", body: body, etag: etag, maxAge: maxAge})
 }

@@ -64,6 +64,7 @@ const (
 	ReasonAssertionMAC    Reason = "client_secret_jwt_unsupported"
 	ReasonAssertionReplay Reason = "client_assertion_replayed"
 	ReasonDatabaseAway    Reason = "database_unavailable"
+	ReasonNotReady        Reason = "not_ready" // before the start is through, or while the clock is wrong
 	ReasonInternal        Reason = "internal_error"
 )
 
@@ -157,6 +158,14 @@ func Throttled(wait time.Duration, description string) *Error {
 	e := Refuse("temporarily_unavailable", ReasonThrottled, "%s", description)
 	e.Status, e.RetryAfter = http.StatusTooManyRequests, wait
 	return e
+}
+
+// NotReady returns an Error with status 503 and Retry-After for a server that can't do its work yet, or for now.
+func NotReady(cause error) *Error {
+	return &Error{
+		Code: "temporarily_unavailable", Description: "The server is not ready. Try again.",
+		Status: http.StatusServiceUnavailable, RetryAfter: RetryAfterOutage, Reason: ReasonNotReady, Cause: cause,
+	}
 }
 
 // Overloaded returns an Error with status 503 and Retry-After.

@@ -45,6 +45,7 @@ type shared struct {
 	crossOrigin *http.CrossOriginProtection
 	credentials []string
 	hsts        bool
+	available   func() error
 	now         func() time.Time
 }
 
@@ -88,7 +89,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, err)
 		return
 	}
-	if err = e.checkOrigin(r); err != nil {
+	if err = e.admit(r); err != nil {
 		e.refuse(w, r, err)
 		return
 	}
@@ -110,6 +111,17 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		e.setHeaders(w.Header(), r, info, origin)
 	}
 	e.refuse(w, r, err)
+}
+
+// admit returns the error of a request that must not reach the handler. What is the same for everybody is served as long as
+// the handler can.
+func (e *endpoint) admit(r *http.Request) error {
+	if e.class != classPublic && e.template != Unmatched {
+		if err := e.available(); err != nil {
+			return err
+		}
+	}
+	return e.checkOrigin(r)
 }
 
 // checkOrigin returns an error for an unsafe request from a page of another site: cross-site request forgery (RFC 9700 §4.7).

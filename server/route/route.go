@@ -43,6 +43,9 @@ type Config struct {
 	Origin string
 	// HSTS adds Strict-Transport-Security (RFC 6797): for an issuer that is reachable by https only.
 	HSTS bool
+	// Available returns the error with which the routes of the classes API and Page refuse every request for now, such as before
+	// the start; nil while they serve. Without the function they always serve.
+	Available func() error
 	// NotFound renders the error if no route matches; nil means a JSON object as in OAuth.
 	NotFound Renderer
 	Now      func() time.Time
@@ -65,6 +68,7 @@ func New(cfg Config) *Router {
 		crossOrigin: crossOriginProtection(cfg.Origin),
 		credentials: cfg.CredentialOrigins,
 		hsts:        cfg.HSTS,
+		available:   cfg.Available,
 		now:         cfg.Now,
 	}}
 	for _, p := range cfg.TrustedProxies {
@@ -72,6 +76,9 @@ func New(cfg Config) *Router {
 	}
 	if rt.allowOrigin == nil {
 		rt.allowOrigin = func(context.Context, string) bool { return false }
+	}
+	if rt.available == nil {
+		rt.available = func() error { return nil }
 	}
 	if rt.maxBody == 0 {
 		rt.maxBody = DefaultMaxBody

@@ -48,6 +48,10 @@ func (o *Outage) Ping(ctx context.Context) error {
 	return try(o, func() error { return o.Store.Ping(ctx) })
 }
 
+func (o *Outage) Clock(ctx context.Context) (time.Time, error) {
+	return try1(o, func() (time.Time, error) { return o.Store.Clock(ctx) })
+}
+
 func (o *Outage) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {
 	return try1(o, func() (storage.Maintenance, error) { return o.Store.Maintain(ctx, now, batch) })
 }

@@ -74,6 +74,7 @@ type options struct {
 	change     []func(*server.Config)
 	bare       bool
 	background bool
+	database   func() time.Time
 }
 
 // Option changes what New makes.
@@ -93,6 +94,9 @@ func Bare() Option { return func(o *options) { o.bare = true } }
 // Background runs the background work too: watching for the changes of other processes, and the cleaning.
 func Background() Option { return func(o *options) { o.background = true } }
 
+// DatabaseClock gives the database a clock of its own; otherwise it has the server's.
+func DatabaseClock(now func() time.Time) Option { return func(o *options) { o.database = now } }
+
 // New starts a server on a port of its own. It ends with the test.
 func New(t testing.TB, opts ...Option) *Server {
 	t.Helper()
@@ -105,6 +109,9 @@ func New(t testing.TB, opts ...Option) *Server {
 	}
 	if o.clock == nil {
 		o.clock = testclock.New(Epoch)
+	}
+	if o.database == nil {
+		o.database = o.clock.Now
 	}
 	s := &Server{Clock: o.clock, Log: new(Log), Store: o.store, t: t}
 	s.serve(o)
@@ -134,6 +141,7 @@ func (s *Server) serve(o *options) {
 	public := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + public.Listener.Addr().String()
 	cfg := s.config()
+	cfg.Store = Clocked(s.Store, o.database)
 	for _, change := range o.change {
 		change(&cfg)
 	}
@@ -162,14 +170,19 @@ func (s *Server) serve(o *options) {
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
-func (s *Server) config() server.Config {
+// Root returns the root of the server's keys.
+func (s *Server) Root() *keys.Root {
 	root, err := keys.NewRoot(rootSecret)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return root
+}
+
+func (s *Server) config() server.Config {
 	return server.Config{
 		Issuer: s.URL,
-		Store:  s.Store, Root: root, Now: s.Clock.Now,
+		Store:  s.Store, Root: s.Root(), Now: s.Clock.Now,
 		Logger:         slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
 		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,

@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,6 +10,22 @@ import (
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
 )
+
+// Clocked returns the store with a clock of the test's in its database.
+func Clocked(s storage.Store, now func() time.Time) storage.Store { return clocked{s, now} }
+
+type clocked struct {
+	storage.Store
+	now func() time.Time
+}
+
+// Clock fails when the store's does.
+func (c clocked) Clock(ctx context.Context) (time.Time, error) {
+	if _, err := c.Store.Clock(ctx); err != nil {
+		return time.Time{}, err
+	}
+	return c.now(), nil
+}
 
 // SQLite gives an empty, migrated SQLite store that is closed when the test ends.
 func SQLite(t testing.TB) storage.Store {

@@ -97,6 +97,9 @@ func exception(err error) *drf.Exception {
 	if errors.As(err, &e) {
 		return e
 	}
+	if outage := (*drf.Exception)(nil); errors.As(unavailable(protocol.AsError(err)), &outage) && outage.Status == http.StatusServiceUnavailable {
+		return outage
+	}
 	var refused *route.Error
 	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		return drf.Refused(refused.Status, refused.Message, err)

@@ -7,6 +7,9 @@ import (
 	"latchkey/storage"
 )
 
+// Clock implements [storage.Store]: the database is a file of this machine.
+func (s *Store) Clock(context.Context) (time.Time, error) { return time.Time{}, nil }
+
 // Maintain implements [storage.Store]. A revoked grant is kept until its end: a refresh token of another system that
 // became this grant must find it revoked for as long as that token lives.
 func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"latchkey/clients"
+	"latchkey/server/keys"
+	"latchkey/storage"
+)
+
+// startReminder is how often it is logged that the start has to wait.
+const startReminder = time.Minute
+
+// Start reads the signing keys and makes what a first start needs. Run does it too; tests that only use Handler call it.
+// What may pass by itself, such as a database that is away, leaves the server as it was: not ready.
+func (s *Server) Start(ctx context.Context) error {
+	if s.cfg.Prepare != nil {
+		if err := s.cfg.Prepare(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.keys.Load(ctx); err != nil {
+		return fmt.Errorf("read signing keys: %w", err)
+	}
+	if _, err := s.scopes(ctx); err != nil {
+		return err
+	}
+	// What is made from here on has times in it.
+	if _, err := s.clock.earlier(ctx); err != nil {
+		return err
+	}
+	if err := s.keys.Ensure(ctx, keys.ES256); err != nil {
+		return fmt.Errorf("make the first signing key: %w", err)
+	}
+	if err := s.startSimpleJWT(ctx); err != nil {
+		return err
+	}
+	if !s.cfg.LoginThrottle {
+		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("fix", "--login-throttle on"))
+	}
+	s.ready.start()
+	return nil
+}
+
+func (s *Server) startSimpleJWT(ctx context.Context) error {
+	if !s.cfg.SimpleJWT.Enabled {
+		return nil
+	}
+	if alg := s.cfg.SimpleJWT.Algorithm; !strings.HasPrefix(alg, "HS") {
+		if err := s.keys.Ensure(ctx, alg); err != nil {
+			return fmt.Errorf("make the first signing key: %w", err)
+		}
+	}
+	if err := s.registry.EnsureSimpleJWT(ctx, clients.Policy{}); err != nil {
+		return fmt.Errorf("make the client %s: %w", clients.SimpleJWTID, err)
+	}
+	return nil
+}
+
+// mayPass reports whether a start that failed may succeed later without a change by the operator.
+func mayPass(err error) bool {
+	var wrong *clockError
+	return errors.Is(err, storage.ErrUnavailable) || errors.As(err, &wrong)
+}
+
+// startLater tries to start until it succeeds, having failed with err; it returns an error that does not pass by itself, and
+// nil when ctx ends.
+func (s *Server) startLater(ctx context.Context, err error) error {
+	var logged time.Time
+	for mayPass(err) {
+		var wrong *clockError
+		if now := time.Now(); !errors.As(err, &wrong) && now.Sub(logged) >= startReminder { // the clock logs for itself
+			logged = now
+			s.cfg.Logger.WarnContext(ctx, "the server is not ready: it waits for the database, and tries again every second", slog.Any("error", err))
+		}
+		s.ready.waitFor(err)
+		pause(ctx, retryAfter)
+		if err = s.Start(ctx); ctx.Err() != nil {
+			return nil
+		}
+	}
+	return err
+}
