@@ -92,7 +92,7 @@ func (s *Server) ask(ctx context.Context) error {
 }
 
 // available returns the error of requests while they must not be served: before the start is through, and while the clock is
-// wrong. By a clock that is ahead sessions and tokens have ended, and clients that are told so log their users out.
+// wrong. By a clock that is ahead sessions and tokens have ended, and clients that get such an answer log their users out.
 func (s *Server) available() error {
 	if !s.ready.started.Load() {
 		return protocol.NotReady(errors.New("the server has not started yet"))

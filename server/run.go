@@ -43,7 +43,7 @@ func (s *Server) AdminAddr() net.Addr {
 }
 
 // Run serves until ctx ends; then it stops taking requests, lets those in flight finish within Timeouts.Shutdown and
-// returns nil. While the database is away at the start, it serves all the same, not ready, and starts when it can. It returns an
+// returns nil. If the database is unreachable at the start, it serves all the same, not ready, and starts when it can. It returns an
 // error when the start failed for another reason, or a listener failed.
 func (s *Server) Run(ctx context.Context) error {
 	if s.listener == nil {
