@@ -17,7 +17,7 @@ import (
 const startReminder = time.Minute
 
 // Start reads the signing keys and makes what a first start needs. Run does it too; tests that only use Handler call it.
-// What may pass by itself, such as a database that is away, leaves the server as it was: not ready.
+// What may pass by itself, such as an unreachable database, leaves the server as it was: not ready.
 func (s *Server) Start(ctx context.Context) error {
 	if s.cfg.Prepare != nil {
 		if err := s.cfg.Prepare(ctx); err != nil {
