@@ -13,20 +13,7 @@ func (s *Store) AppendAudit(ctx context.Context, events ...*storage.AuditEvent) 
 	if len(events) == 0 {
 		return nil
 	}
-	return s.write(ctx, "append audit events", func(c conn) error { return c.audit(events...) })
-}
-
-// audit stores the events that are not nil.
-func (c conn) audit(events ...*storage.AuditEvent) error {
-	for _, e := range events {
-		if e == nil {
-			continue
-		}
-		if err := c.insert("audit_events", row.AuditEvent(e)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.write(ctx, "append audit events", func(t *tx) { t.audit(events...) })
 }
 
 var selectAudit = `SELECT ` + row.Names("", row.AuditEvent) + ` FROM audit_events WHERE `

@@ -12,11 +12,9 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.Authoriz
 	if !keyed(c.ClientID, c.RedirectURI) {
 		return interpret("create authorization code", errText)
 	}
-	return s.write(ctx, "create authorization code", func(tx conn) error {
-		if err := tx.insert("authorization_codes", row.AuthorizationCode(c)); err != nil {
-			return err
-		}
-		return tx.audit(audit...)
+	return s.write(ctx, "create authorization code", func(t *tx) {
+		t.insert("authorization_codes", row.AuthorizationCode(c))
+		t.audit(audit...)
 	})
 }
 
@@ -45,32 +43,18 @@ func (s *Store) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest
 		return interpret("redeem authorization code", storage.ErrConflict)
 	}
 	now := micros(g.CreatedAt)
-	return s.write(ctx, "redeem authorization code", func(c conn) error {
-		n, err := c.exec(`
+	return s.write(ctx, "redeem authorization code", func(t *tx) {
+		t.execOr(storage.ErrConflict, `
 			UPDATE authorization_codes AS a SET redeemed_at = ?, grant_id = ?
 			WHERE a.hash = ? AND a.client_id = ? AND a.user_id = ? AND a.redeemed_at IS NULL AND a.valid_until > ?
 				AND EXISTS (SELECT 1 FROM browser_sessions AS s WHERE s.id = a.session_id AND s.user_id = a.user_id)
 				AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = a.user_id AND u.active AND u.auth_epoch = a.user_epoch)
 				AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = a.client_id AND NOT c.disabled AND c.auth_epoch = a.client_epoch)`,
 			now, g.ID[:], hash[:], g.ClientID, g.UserID, now)
-		if err != nil {
-			return err
+		t.createGrant(g)
+		if t.exec(`UPDATE clients SET expires_at = NULL WHERE id = ? AND expires_at IS NOT NULL`, g.ClientID) > 0 {
+			t.changed(storage.ChangeClient)
 		}
-		if n == 0 {
-			return storage.ErrConflict
-		}
-		if err := c.createGrant(g); err != nil {
-			return err
-		}
-		n, err = c.exec(`UPDATE clients SET expires_at = NULL WHERE id = ? AND expires_at IS NOT NULL`, g.ClientID)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			if err := c.changed(storage.ChangeClient, nil); err != nil {
-				return err
-			}
-		}
-		return c.audit(audit...)
+		t.audit(audit...)
 	})
 }

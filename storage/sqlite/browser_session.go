@@ -10,17 +10,11 @@ import (
 
 // CreateBrowserSession implements [storage.BrowserSessions].
 func (s *Store) CreateBrowserSession(ctx context.Context, b *storage.BrowserSession, replaces storage.Digest, login *storage.Login, audit ...*storage.AuditEvent) error {
-	return s.write(ctx, "create browser session", func(c conn) error {
-		if err := c.login(login, b.AuthTime); err != nil {
-			return err
-		}
-		if _, err := c.exec(`DELETE FROM browser_sessions WHERE hash = ?`, replaces[:]); err != nil {
-			return err
-		}
-		if err := c.insert("browser_sessions", row.BrowserSession(b)); err != nil {
-			return err
-		}
-		return c.audit(audit...)
+	return s.write(ctx, "create browser session", func(t *tx) {
+		t.login(login, b.AuthTime)
+		t.exec(`DELETE FROM browser_sessions WHERE hash = ?`, replaces[:])
+		t.insert("browser_sessions", row.BrowserSession(b))
+		t.audit(audit...)
 	})
 }
 
@@ -49,9 +43,8 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 
 // TouchBrowserSession implements [storage.BrowserSessions].
 func (s *Store) TouchBrowserSession(ctx context.Context, hash storage.Digest, now time.Time) error {
-	return s.write(ctx, "touch browser session", func(c conn) error {
-		_, err := c.exec(`UPDATE browser_sessions SET last_seen_at = ?1 WHERE hash = ?2 AND last_seen_at < ?1`, now.UnixMicro(), hash[:])
-		return err
+	return s.write(ctx, "touch browser session", func(t *tx) {
+		t.exec(`UPDATE browser_sessions SET last_seen_at = ?1 WHERE hash = ?2 AND last_seen_at < ?1`, now.UnixMicro(), hash[:])
 	})
 }
 
@@ -68,27 +61,18 @@ func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.
 // Unredeemed codes of the session are removed too: the user may sign in again at once, and the session has the same ID then.
 func (s *Store) EndBrowserSession(ctx context.Context, e storage.BrowserSessionEnd, audit *storage.AuditEvent) (bool, error) {
 	var n int64
-	err := s.write(ctx, "end browser session", func(c conn) (err error) {
-		n, err = c.exec(`DELETE FROM browser_sessions WHERE id = ? AND user_id = ?`, e.ID[:], e.UserID)
-		if err != nil {
-			return err
-		}
-		_, err = c.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND session_id = ? AND redeemed_at IS NULL`, e.UserID, e.ID[:])
-		if err != nil {
-			return err
-		}
-		_, err = c.exec(`
+	err := s.write(ctx, "end browser session", func(t *tx) {
+		n = t.exec(`DELETE FROM browser_sessions WHERE id = ? AND user_id = ?`, e.ID[:], e.UserID)
+		t.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND session_id = ? AND redeemed_at IS NULL`, e.UserID, e.ID[:])
+		t.exec(`
 			UPDATE grants AS g SET revoked_at = ?, revoke_reason = ?
 			WHERE g.user_id = ? AND g.session_id = ? AND g.revoked_at IS NULL
 				AND instr(' ' || g.scope || ' ', ' offline_access ') = 0`,
 			e.Now.UnixMicro(), plain(e.Reason), e.UserID, e.ID[:])
-		if err != nil || n == 0 {
-			return err
+		if n > 0 {
+			t.notices(e.Notices)
+			t.audit(audit)
 		}
-		if err := c.notices(e.Notices); err != nil {
-			return err
-		}
-		return c.audit(audit)
 	})
 	return err == nil && n > 0, err
 }

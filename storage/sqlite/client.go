@@ -20,7 +20,7 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 		return interpret("create client", errText)
 	}
 	stored := begun(c)
-	err := s.write(ctx, "create client", func(tx conn) error { return tx.createClient(stored, audit) })
+	err := s.write(ctx, "create client", func(t *tx) { t.createClient(stored, audit) })
 	if err != nil {
 		return err
 	}
@@ -35,11 +35,10 @@ func begun(c *storage.Client) *storage.Client {
 	return &stored
 }
 
-func (c conn) createClient(new *storage.Client, audit *storage.AuditEvent) error {
-	if err := c.insert("clients", row.Client(new)); err != nil {
-		return err
-	}
-	return c.changed(storage.ChangeClient, audit)
+func (t *tx) createClient(new *storage.Client, audit *storage.AuditEvent) {
+	t.insert("clients", row.Client(new))
+	t.changed(storage.ChangeClient)
+	t.audit(audit)
 }
 
 // CreateRegisteredClient implements [storage.Clients].
@@ -51,19 +50,16 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 		return nil, interpret("create registered client", errKey)
 	}
 	var stored *storage.Client
-	err := s.write(ctx, "create registered client", func(tx conn) (err error) {
-		stored, err = one(tx, scan(row.Client), clientByRegistration, c.RegistrationKey[:])
+	err := s.write(ctx, "create registered client", func(t *tx) {
+		before, found := find(t, row.Client, clientByRegistration, c.RegistrationKey[:])
 		switch {
-		case isNoRow(err):
-			err = tx.createWithin(begun(c), limit, audit)
-		case err == nil && !stored.ExpiresAt.IsZero() && c.ExpiresAt.After(stored.ExpiresAt):
-			err = tx.prolong(stored.ID, c.ExpiresAt)
+		case !found:
+			t.createWithin(begun(c), limit, audit)
+		case !before.ExpiresAt.IsZero() && c.ExpiresAt.After(before.ExpiresAt):
+			t.exec(`UPDATE clients SET expires_at = ? WHERE id = ?`, micros(c.ExpiresAt), before.ID)
+			t.changed(storage.ChangeClient)
 		}
-		if err != nil {
-			return err
-		}
-		stored, err = one(tx, scan(row.Client), clientByRegistration, c.RegistrationKey[:])
-		return err
+		stored, _ = find(t, row.Client, clientByRegistration, c.RegistrationKey[:])
 	})
 	if err != nil {
 		return nil, err
@@ -71,24 +67,14 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	return stored, nil
 }
 
-func (c conn) prolong(client string, expiresAt time.Time) error {
-	if _, err := c.exec(`UPDATE clients SET expires_at = ? WHERE id = ?`, micros(expiresAt), client); err != nil {
-		return err
-	}
-	return c.changed(storage.ChangeClient, nil)
-}
-
 // createWithin creates a client unless limit clients with an ExpiresAt exist.
-func (c conn) createWithin(new *storage.Client, limit int, audit *storage.AuditEvent) error {
+func (t *tx) createWithin(new *storage.Client, limit int, audit *storage.AuditEvent) {
 	var waiting int
-	err := c.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(limit, 0)}, &waiting)
-	if err != nil {
-		return err
-	}
+	t.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(limit, 0)}, &waiting)
 	if waiting >= limit {
-		return storage.ErrLimit
+		t.fail(storage.ErrLimit)
 	}
-	return c.createClient(new, audit)
+	t.createClient(new, audit)
 }
 
 // Client implements [storage.Clients].
@@ -115,8 +101,8 @@ func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (bool, error
 // UpdateClient implements [storage.Clients].
 func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
 	var version, epoch int64
-	err := s.write(ctx, "update client", func(tx conn) error {
-		err := tx.row(`
+	err := s.write(ctx, "update client", func(t *tx) {
+		updated := t.row(`
 			UPDATE clients SET metadata = ?, secret_mac = ?, previous_secret_mac = ?, previous_secret_expires_at = ?,
 				disabled = ?, auth_epoch = max(auth_epoch, ?), version = version + 1, updated_at = ?,
 				registration_mac = ?, registration_key = ?, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE ? END
@@ -127,13 +113,15 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 				c.Disabled, c.AuthEpoch, micros(c.UpdatedAt), digest(c.RegistrationMAC), digest(c.RegistrationKey), micros(c.ExpiresAt),
 				c.ID, c.Version,
 			}, &version, &epoch)
-		if isNoRow(err) {
-			return tx.conflict(`SELECT 1 FROM clients WHERE id = ?`, c.ID)
+		switch {
+		case updated:
+		case t.row(`SELECT version FROM clients WHERE id = ?`, []any{c.ID}, &version):
+			t.fail(storage.ErrConflict)
+		default:
+			t.fail(storage.ErrNotFound)
 		}
-		if err != nil {
-			return err
-		}
-		return tx.changed(storage.ChangeClient, audit)
+		t.changed(storage.ChangeClient)
+		t.audit(audit)
 	})
 	if err != nil {
 		return err
@@ -142,35 +130,23 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 	return nil
 }
 
-// conflict returns why a guarded statement wrote nothing: the row has changed, or does not exist.
-func (c conn) conflict(query string, key any) error {
-	var found int
-	if err := c.row(query, []any{key}, &found); err != nil {
-		return err
-	}
-	return storage.ErrConflict
-}
-
 // RaiseClientEpoch implements [storage.Clients].
 func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "raise client epoch", func(c conn) error {
-		n, err := c.exec(`UPDATE clients SET auth_epoch = `+raiseEpoch+` WHERE id = ? OR ? = ''`, now.UnixMicro(), id, id)
-		if err != nil {
-			return err
-		}
+	return s.write(ctx, "raise client epoch", func(t *tx) {
+		n := t.exec(`UPDATE clients SET auth_epoch = `+raiseEpoch+` WHERE id = ? OR ? = ''`, now.UnixMicro(), id, id)
 		if n == 0 && id != "" {
-			return storage.ErrNotFound
+			t.fail(storage.ErrNotFound)
 		}
-		return c.changed(storage.ChangeClient, audit)
+		t.changed(storage.ChangeClient)
+		t.audit(audit)
 	})
 }
 
 // RemoveClient implements [storage.Clients].
 func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove client", func(c conn) error {
-		if err := c.execOne(audit, `DELETE FROM clients WHERE id = ?`, id); err != nil {
-			return err
-		}
-		return c.changed(storage.ChangeClient, nil)
+	return s.write(ctx, "remove client", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `DELETE FROM clients WHERE id = ?`, id)
+		t.changed(storage.ChangeClient)
+		t.audit(audit)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -40,29 +39,6 @@ func (c conn) exec(query string, args ...any) (int64, error) {
 		return 0, err
 	}
 	return res.RowsAffected()
-}
-
-// execOne runs a statement that writes a row, and stores the audit event. ErrNotFound: it wrote none.
-func (c conn) execOne(audit *storage.AuditEvent, query string, args ...any) error {
-	n, err := c.exec(query, args...)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return storage.ErrNotFound
-	}
-	return c.audit(audit)
-}
-
-// insert stores a row.
-func (c conn) insert(table string, columns []row.Column) error {
-	names := make([]string, 0, len(columns))
-	for _, column := range columns {
-		names = append(names, column.Name)
-	}
-	_, err := c.exec(`INSERT INTO `+table+` (`+strings.Join(names, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(names)-1)+`)`,
-		row.Fields(field, columns)...)
-	return err
 }
 
 // row reads one row, or fails with sql.ErrNoRows.
@@ -138,18 +114,6 @@ func (s *Store) prepareRead(ctx context.Context, query string) (*sql.Stmt, error
 		return other.(*sql.Stmt), nil
 	}
 	return stmt, nil
-}
-
-// write runs a function in a transaction of the writer.
-func (s *Store) write(ctx context.Context, what string, run func(conn) error) error {
-	ctx, traced := span.Start(ctx, what, system)
-	return finish(traced, what, s.writer.do(ctx, run))
-}
-
-// read runs a function on one of the readers.
-func (s *Store) read(ctx context.Context, what string, run func(conn) error) error {
-	ctx, traced := span.Start(ctx, what, system)
-	return finish(traced, what, run(s.reader(ctx)))
 }
 
 // readOne reads one row on one of the readers.

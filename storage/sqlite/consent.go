@@ -15,13 +15,10 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 	if !keyed(k.ClientID) {
 		return interpret("grant consent", storage.ErrNotFound)
 	}
-	return s.write(ctx, "grant consent", func(c conn) error {
+	return s.write(ctx, "grant consent", func(t *tx) {
 		merged := k.Single()
-		before, err := one(c, scan(row.Consent), `SELECT `+consentColumns+` FROM consents WHERE user_id = ? AND client_id = ?`, k.UserID, k.ClientID)
-		switch {
-		case err != nil && !isNoRow(err):
-			return err
-		case err == nil && before.Fingerprint == k.Fingerprint:
+		before, found := find(t, row.Consent, `SELECT `+consentColumns+` FROM consents WHERE user_id = ? AND client_id = ?`, k.UserID, k.ClientID)
+		if found && before.Fingerprint == k.Fingerprint {
 			merged.Scope, merged.Audience = union(before.Scope, k.Scope), union(before.Audience, k.Audience)
 			if before.AtFingerprint == k.Fingerprint {
 				for resource, scope := range before.At {
@@ -29,15 +26,12 @@ func (s *Store) GrantConsent(ctx context.Context, k *storage.Consent, audit *sto
 				}
 			}
 		}
-		_, err = c.exec(`
+		t.exec(`
 			INSERT INTO consents (`+consentColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope, audience = excluded.audience,
 				fingerprint = excluded.fingerprint, updated_at = excluded.updated_at,
 				resources = excluded.resources, resources_fingerprint = excluded.resources_fingerprint`, row.Fields(field, row.Consent(merged))...)
-		if err != nil {
-			return err
-		}
-		return c.audit(audit)
+		t.audit(audit)
 	})
 }
 
@@ -61,30 +55,17 @@ func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*s
 // RevokeConsent implements [storage.Consents].
 func (s *Store) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error) {
 	var ended bool
-	err := s.write(ctx, "revoke consent", func(c conn) error {
-		_, err := c.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND client_id = ? AND redeemed_at IS NULL`, e.UserID, e.ClientID)
-		if err != nil {
-			return err
-		}
-		n, err := c.exec(`DELETE FROM consents WHERE user_id = ? AND client_id = ?`, e.UserID, e.ClientID)
-		if err != nil {
-			return err
-		}
+	err := s.write(ctx, "revoke consent", func(t *tx) {
+		t.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND client_id = ? AND redeemed_at IS NULL`, e.UserID, e.ClientID)
+		n := t.exec(`DELETE FROM consents WHERE user_id = ? AND client_id = ?`, e.UserID, e.ClientID)
 		var lived bool
-		err = c.row(`SELECT EXISTS (SELECT 1 FROM grants AS g WHERE g.user_id = ? AND g.client_id = ? AND `+alive+`)`,
+		t.row(`SELECT EXISTS (SELECT 1 FROM grants AS g WHERE g.user_id = ? AND g.client_id = ? AND `+alive+`)`,
 			[]any{e.UserID, e.ClientID, e.Now.UnixMicro()}, &lived)
-		if err != nil {
-			return err
-		}
-		_, err = c.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND client_id = ? AND revoked_at IS NULL`,
+		t.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND client_id = ? AND revoked_at IS NULL`,
 			e.Now.UnixMicro(), plain(e.Reason), e.UserID, e.ClientID)
-		if err != nil {
-			return err
+		if ended = n > 0 || lived; ended {
+			t.audit(audit)
 		}
-		if ended = n > 0 || lived; !ended {
-			return nil
-		}
-		return c.audit(audit)
 	})
 	return err == nil && ended, err
 }

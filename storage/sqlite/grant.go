@@ -15,18 +15,14 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 	if !keyed(g.ClientID) {
 		return interpret("create grant", errText)
 	}
-	return s.write(ctx, "create grant", func(c conn) error {
-		if err := c.createGrant(g); err != nil {
-			return err
-		}
-		if err := c.login(login, g.CreatedAt); err != nil {
-			return err
-		}
-		return c.audit(audit...)
+	return s.write(ctx, "create grant", func(t *tx) {
+		t.createGrant(g)
+		t.login(login, g.CreatedAt)
+		t.audit(audit...)
 	})
 }
 
-func (c conn) createGrant(g *storage.Grant) error { return c.insert("grants", row.Grant(g)) }
+func (t *tx) createGrant(g *storage.Grant) { t.insert("grants", row.Grant(g)) }
 
 var (
 	liveGrants       = liveGrantsOf(row.UserWithoutProfile)
@@ -73,17 +69,16 @@ const alive = `g.revoked_at IS NULL AND g.expires_at > ?
 // began less than its length ahead.
 func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
 	var windowAt time.Time
-	err := s.write(ctx, "touch grant", func(c conn) error {
-		err := c.row(`
+	err := s.write(ctx, "touch grant", func(t *tx) {
+		touched := t.row(`
 			UPDATE grants AS g SET last_used_at = ?1,
 				window_at = CASE WHEN g.window_at > ?1 - ?2 AND g.window_at < ?1 + ?2 THEN g.window_at ELSE ?1 END
 			WHERE g.id = ? AND g.current_id = ? AND `+alive+`
 			RETURNING window_at`,
 			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, (*timeField)(&windowAt))
-		if isNoRow(err) {
-			return storage.ErrConflict
+		if !touched {
+			t.fail(storage.ErrConflict)
 		}
-		return err
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -95,32 +90,25 @@ func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.T
 func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
 	retired := cmp.Or(a.Retired, a.From)
 	now := a.Now.UnixMicro()
-	return s.write(ctx, "advance grant", func(c conn) error {
-		n, err := c.exec(`
+	return s.write(ctx, "advance grant", func(t *tx) {
+		t.execOr(storage.ErrConflict, `
 			UPDATE grants AS g SET current_id = ?, generation = ?, previous_id = ?,
 				window_at = ?, last_used_at = ?, previous_retired_at = ?
 			WHERE g.id = ? AND g.current_id = ? AND `+alive,
 			a.To[:], a.Generation, (*uuidField)(&retired), now, now, now, a.ID[:], a.From[:], now)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return storage.ErrConflict
-		}
-		return c.audit(audit)
+		t.audit(audit)
 	})
 }
 
 // RevokeGrant implements [storage.Grants].
 func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
 	var n int64
-	err := s.write(ctx, "revoke grant", func(c conn) (err error) {
-		n, err = c.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
+	err := s.write(ctx, "revoke grant", func(t *tx) {
+		n = t.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
 			now.UnixMicro(), plain(reason), id[:])
-		if err != nil || n == 0 {
-			return err
+		if n > 0 {
+			t.audit(audit)
 		}
-		return c.audit(audit)
 	})
 	return err == nil && n > 0, err
 }
@@ -130,14 +118,13 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 	where, args := selects(f)
 	args = append([]any{now.UnixMicro(), plain(reason)}, args...)
 	var n int64
-	err := s.write(ctx, "revoke grants", func(c conn) (err error) {
-		n, err = c.exec(`
+	err := s.write(ctx, "revoke grants", func(t *tx) {
+		n = t.exec(`
 			UPDATE grants SET revoked_at = ?, revoke_reason = ?
 			WHERE id IN (SELECT g.id FROM grants AS g WHERE g.revoked_at IS NULL AND `+where+`)`, args...)
-		if err != nil || n == 0 {
-			return err
+		if n > 0 {
+			t.audit(audit)
 		}
-		return c.audit(audit)
 	})
 	if err != nil {
 		return 0, err

@@ -13,16 +13,13 @@ func (s *Store) CreateLogoutNotices(ctx context.Context, notices ...*storage.Log
 	if len(notices) == 0 {
 		return nil
 	}
-	return s.write(ctx, "create logout notices", func(c conn) error { return c.notices(notices) })
+	return s.write(ctx, "create logout notices", func(t *tx) { t.notices(notices) })
 }
 
-func (c conn) notices(notices []*storage.LogoutNotice) error {
+func (t *tx) notices(notices []*storage.LogoutNotice) {
 	for _, n := range notices {
-		if err := c.insert("logout_notices", row.LogoutNotice(n)); err != nil {
-			return err
-		}
+		t.insert("logout_notices", row.LogoutNotice(n))
 	}
-	return nil
 }
 
 var selectLogoutNotices = `SELECT ` + row.Names("", row.LogoutNotice) + ` FROM logout_notices`
@@ -40,17 +37,14 @@ func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease tim
 	}
 	until := time.UnixMicro(now.Add(lease).UnixMicro()).UTC()
 	var claimed []*storage.LogoutNotice
-	err := s.write(ctx, "claim logout notices", func(c conn) (err error) {
-		if claimed, err = due(c, limit); err != nil {
-			return err
+	err := s.write(ctx, "claim logout notices", func(t *tx) {
+		if claimed, t.err = due(t.conn, limit); t.err != nil {
+			return
 		}
 		for _, n := range claimed {
 			n.NextAttemptAt, n.Attempts = until, n.Attempts+1
-			if _, err := c.exec(`UPDATE logout_notices SET next_attempt_at = ?, attempts = ? WHERE id = ?`, micros(until), n.Attempts, n.ID[:]); err != nil {
-				return err
-			}
+			t.exec(`UPDATE logout_notices SET next_attempt_at = ?, attempts = ? WHERE id = ?`, micros(until), n.Attempts, n.ID[:])
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -60,16 +54,12 @@ func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease tim
 
 // RetryLogoutNotice implements [storage.LogoutNotices].
 func (s *Store) RetryLogoutNotice(ctx context.Context, id storage.ID, at time.Time) error {
-	return s.write(ctx, "retry logout notice", func(c conn) error {
-		_, err := c.exec(`UPDATE logout_notices SET next_attempt_at = ? WHERE id = ?`, at.UnixMicro(), id[:])
-		return err
+	return s.write(ctx, "retry logout notice", func(t *tx) {
+		t.exec(`UPDATE logout_notices SET next_attempt_at = ? WHERE id = ?`, at.UnixMicro(), id[:])
 	})
 }
 
 // FinishLogoutNotice implements [storage.LogoutNotices].
 func (s *Store) FinishLogoutNotice(ctx context.Context, id storage.ID) error {
-	return s.write(ctx, "finish logout notice", func(c conn) error {
-		_, err := c.exec(`DELETE FROM logout_notices WHERE id = ?`, id[:])
-		return err
-	})
+	return s.write(ctx, "finish logout notice", func(t *tx) { t.exec(`DELETE FROM logout_notices WHERE id = ?`, id[:]) })
 }

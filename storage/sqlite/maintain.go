@@ -30,12 +30,11 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.RegistrationTokens, `DELETE FROM registration_tokens WHERE id IN (SELECT id FROM registration_tokens WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Clients, `DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at <= ? LIMIT ?)`},
 	} {
-		err := s.write(ctx, "remove what has ended", func(c conn) (err error) {
-			*part.removed, err = c.exec(part.query, now.UnixMicro(), max(batch, 1))
-			if err != nil || part.removed != &m.Clients || m.Clients == 0 {
-				return err
+		err := s.write(ctx, "remove what has ended", func(t *tx) {
+			*part.removed = t.exec(part.query, now.UnixMicro(), max(batch, 1))
+			if part.removed == &m.Clients && m.Clients > 0 {
+				t.changed(storage.ChangeClient)
 			}
-			return c.changed(storage.ChangeClient, nil)
 		})
 		if err != nil {
 			*part.removed = 0

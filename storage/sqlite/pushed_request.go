@@ -13,19 +13,12 @@ func (s *Store) CreatePushedRequest(ctx context.Context, p *storage.PushedReques
 	if !keyed(p.ClientID, p.Parameters) {
 		return interpret("create pushed request", errText)
 	}
-	return s.write(ctx, "create pushed request", func(c conn) error {
-		return c.insert("pushed_requests", row.PushedRequest(p))
-	})
+	return s.write(ctx, "create pushed request", func(t *tx) { t.insert("pushed_requests", row.PushedRequest(p)) })
 }
 
 // TakePushedRequest implements [storage.PushedRequests].
 func (s *Store) TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error) {
-	var p *storage.PushedRequest
-	err := s.write(ctx, "take pushed request", func(c conn) (err error) {
-		p, err = one(c, scan(row.PushedRequest), `
+	return writeOne(ctx, s, "take pushed request", row.PushedRequest, `
 			DELETE FROM pushed_requests WHERE hash = ? AND client_id = ? AND expires_at > ?
 			RETURNING `+row.Names("", row.PushedRequest), hash[:], clientID, now.UnixMicro())
-		return err
-	})
-	return p, err
 }

@@ -12,25 +12,18 @@ var registrationTokenColumns = row.Names("", row.RegistrationToken)
 
 // CreateRegistrationToken implements [storage.RegistrationTokens].
 func (s *Store) CreateRegistrationToken(ctx context.Context, t *storage.RegistrationToken, audit *storage.AuditEvent) error {
-	return s.write(ctx, "create registration token", func(c conn) error {
-		if err := c.insert("registration_tokens", row.RegistrationToken(t)); err != nil {
-			return err
-		}
-		return c.audit(audit)
+	return s.write(ctx, "create registration token", func(tx *tx) {
+		tx.insert("registration_tokens", row.RegistrationToken(t))
+		tx.audit(audit)
 	})
 }
 
 // UseRegistrationToken implements [storage.RegistrationTokens].
 func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
-	var t *storage.RegistrationToken
-	err := s.write(ctx, "use registration token", func(c conn) (err error) {
-		t, err = one(c, scan(row.RegistrationToken), `
+	return writeOne(ctx, s, "use registration token", row.RegistrationToken, `
 			UPDATE registration_tokens SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END
 			WHERE hash = ? AND uses <> 0 AND (expires_at IS NULL OR expires_at > ?)
 			RETURNING `+registrationTokenColumns, hash[:], now.UnixMicro())
-		return err
-	})
-	return t, err
 }
 
 // ListRegistrationTokens implements [storage.RegistrationTokens].
@@ -41,7 +34,8 @@ func (s *Store) ListRegistrationTokens(ctx context.Context, after storage.ID, li
 
 // RemoveRegistrationToken implements [storage.RegistrationTokens].
 func (s *Store) RemoveRegistrationToken(ctx context.Context, id storage.ID, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove registration token", func(c conn) error {
-		return c.execOne(audit, `DELETE FROM registration_tokens WHERE id = ?`, id[:])
+	return s.write(ctx, "remove registration token", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `DELETE FROM registration_tokens WHERE id = ?`, id[:])
+		t.audit(audit)
 	})
 }

@@ -12,11 +12,10 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 	if !keyed(r.Identifier) {
 		return interpret("create resource", errText)
 	}
-	return s.write(ctx, "create resource", func(c conn) error {
-		if err := c.insert("resources", row.Resource(r)); err != nil {
-			return err
-		}
-		return c.changed(storage.ChangeResources, audit)
+	return s.write(ctx, "create resource", func(t *tx) {
+		t.insert("resources", row.Resource(r))
+		t.changed(storage.ChangeResources)
+		t.audit(audit)
 	})
 }
 
@@ -27,10 +26,9 @@ func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) 
 
 // RemoveResource implements [storage.Resources].
 func (s *Store) RemoveResource(ctx context.Context, identifier string, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove resource", func(c conn) error {
-		if err := c.execOne(audit, `DELETE FROM resources WHERE identifier = ?`, identifier); err != nil {
-			return err
-		}
-		return c.changed(storage.ChangeResources, nil)
+	return s.write(ctx, "remove resource", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `DELETE FROM resources WHERE identifier = ?`, identifier)
+		t.changed(storage.ChangeResources)
+		t.audit(audit)
 	})
 }

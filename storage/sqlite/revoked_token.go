@@ -12,15 +12,12 @@ func (s *Store) RevokeToken(ctx context.Context, jti string, expiresAt time.Time
 	if !keyed(jti) {
 		return interpret("revoke token", errText)
 	}
-	return s.write(ctx, "revoke token", func(c conn) error {
-		_, err := c.exec(`
+	return s.write(ctx, "revoke token", func(t *tx) {
+		t.exec(`
 			INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?)
 			ON CONFLICT (jti) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
 			jti, expiresAt.UnixMicro())
-		if err != nil {
-			return err
-		}
-		return c.audit(audit)
+		t.audit(audit)
 	})
 }
 

@@ -13,17 +13,13 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 	if !keyed(k.KID, k.Algorithm) {
 		return interpret("create signing key", errText)
 	}
-	return s.write(ctx, "create signing key", func(c conn) error {
-		_, err := c.exec(`
+	return s.write(ctx, "create signing key", func(t *tx) {
+		t.exec(`
 			UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE algorithm = ? AND retires_at IS NULL`,
 			micros(othersRetireAt), micros(othersExpireAt), k.Algorithm)
-		if err != nil {
-			return err
-		}
-		if err := c.insert("signing_keys", row.SigningKey(k)); err != nil {
-			return err
-		}
-		return c.changed(storage.ChangeSigningKeys, audit)
+		t.insert("signing_keys", row.SigningKey(k))
+		t.changed(storage.ChangeSigningKeys)
+		t.audit(audit)
 	})
 }
 
@@ -35,25 +31,21 @@ func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, err
 
 // RetireSigningKey implements [storage.SigningKeys].
 func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "retire signing key", func(c conn) error {
-		err := c.execOne(audit, `UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE kid = ?`,
+	return s.write(ctx, "retire signing key", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE kid = ?`,
 			micros(retiresAt), micros(expiresAt), kid)
-		if err != nil {
-			return err
-		}
-		return c.changed(storage.ChangeSigningKeys, nil)
+		t.changed(storage.ChangeSigningKeys)
+		t.audit(audit)
 	})
 }
 
 // RemoveSigningKeys implements [storage.SigningKeys].
 func (s *Store) RemoveSigningKeys(ctx context.Context, now time.Time) (int, error) {
 	var n int64
-	err := s.write(ctx, "remove signing keys", func(c conn) (err error) {
-		n, err = c.exec(`DELETE FROM signing_keys WHERE expires_at <= ?`, now.UnixMicro())
-		if err != nil || n == 0 {
-			return err
+	err := s.write(ctx, "remove signing keys", func(t *tx) {
+		if n = t.exec(`DELETE FROM signing_keys WHERE expires_at <= ?`, now.UnixMicro()); n > 0 {
+			t.changed(storage.ChangeSigningKeys)
 		}
-		return c.changed(storage.ChangeSigningKeys, nil)
 	})
 	if err != nil {
 		return 0, err

@@ -12,8 +12,7 @@ func (s *Store) UseJTI(ctx context.Context, clientID string, jti storage.Digest,
 	if !keyed(clientID) {
 		return interpret("use jti", errText)
 	}
-	return s.write(ctx, "use jti", func(c conn) error {
-		_, err := c.exec(`INSERT INTO used_jtis (client_id, jti, expires_at) VALUES (?, ?, ?)`, clientID, jti[:], expiresAt.UnixMicro())
-		return err
+	return s.write(ctx, "use jti", func(t *tx) {
+		t.exec(`INSERT INTO used_jtis (client_id, jti, expires_at) VALUES (?, ?, ?)`, clientID, jti[:], expiresAt.UnixMicro())
 	})
 }

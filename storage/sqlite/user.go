@@ -33,11 +33,9 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	}
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
-	err := s.write(ctx, "create user", func(c conn) error {
-		if err := c.insert("users", row.User(&stored)); err != nil {
-			return err
-		}
-		return c.row(`SELECT last_insert_rowid()`, nil, &stored.ID)
+	err := s.write(ctx, "create user", func(t *tx) {
+		t.insert("users", row.User(&stored))
+		t.row(`SELECT last_insert_rowid()`, nil, &stored.ID)
 	})
 	if err != nil {
 		return err
@@ -72,8 +70,9 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 	for _, c := range columns {
 		set = append(set, c.Name+` = ?`)
 	}
-	return s.write(ctx, "update user", func(c conn) error {
-		return c.execOne(audit, `UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(row.Fields(field, columns), id)...)
+	return s.write(ctx, "update user", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(row.Fields(field, columns), id)...)
+		t.audit(audit)
 	})
 }
 
@@ -82,91 +81,78 @@ const raiseEpoch = `max(auth_epoch + 1, ?)`
 
 // SetUserActive implements [storage.Users].
 func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "set user active", func(c conn) error {
+	return s.write(ctx, "set user active", func(t *tx) {
 		if active {
-			return c.execOne(audit, `UPDATE users SET active = 1 WHERE id = ?`, id)
+			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 1 WHERE id = ?`, id)
+		} else {
+			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 0, auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
 		}
-		return c.execOne(audit, `UPDATE users SET active = 0, auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
+		t.audit(audit)
 	})
 }
 
 // SetUserPassword implements [storage.Users].
 func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "set user password", func(c conn) error {
-		return c.execOne(audit, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
+	return s.write(ctx, "set user password", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
 			plain(hash), now.UnixMicro(), id)
+		t.audit(audit)
 	})
 }
 
 // RaiseUserEpoch implements [storage.Users].
 func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "raise user epoch", func(c conn) error {
-		return c.execOne(audit, `UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
+	return s.write(ctx, "raise user epoch", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
+		t.audit(audit)
 	})
 }
 
 // RemoveUser implements [storage.Users].
 func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove user", func(c conn) error {
-		if err := c.execOne(audit, `DELETE FROM users WHERE id = ?`, id); err != nil {
-			return err
-		}
-		_, err := c.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
-		return err
+	return s.write(ctx, "remove user", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `DELETE FROM users WHERE id = ?`, id)
+		t.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
+		t.audit(audit)
 	})
 }
 
 // BeginLogin implements [storage.Users].
 func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error) {
 	var check storage.LoginCheck
-	begin := func(c conn) (err error) {
-		if check.KnownNetwork, err = c.known(a.Known, a.Now); err != nil {
-			return err
-		}
+	begin := func(t *tx) {
+		check.KnownNetwork = t.known(a.Known, a.Now)
 		buckets := a.Always
 		if !check.KnownNetwork {
 			buckets = append(buckets[:len(buckets):len(buckets)], a.Untrusted...)
 		}
-		if check.RetryAfter, err = c.take(a.Now, buckets); err != nil {
-			return err
-		}
-		check.User, err = one(c, scan(row.User), userByName, a.Username)
-		if isNoRow(err) {
-			return nil
-		}
-		return err
+		check.RetryAfter = t.take(a.Now, buckets)
+		check.User, _ = find(t, row.User, userByName, a.Username)
 	}
-	var err error
+	do := s.write
 	if len(a.Always)+len(a.Untrusted) == 0 {
-		err = s.read(ctx, "begin login", begin)
-	} else {
-		err = s.write(ctx, "begin login", begin)
+		do = s.read
 	}
-	if err != nil {
+	if err := do(ctx, "begin login", begin); err != nil {
 		return nil, err
 	}
 	return &check, nil
 }
 
 // login writes what a successful password check changes.
-func (c conn) login(l *storage.Login, now time.Time) error {
+func (t *tx) login(l *storage.Login, now time.Time) {
 	if l == nil {
-		return nil
+		return
 	}
-	if err := c.giveBack(now, l.GiveBack); err != nil {
-		return err
-	}
-	if err := c.remember(l.Known, l.KnownUntil); err != nil {
-		return err
-	}
+	t.giveBack(now, l.GiveBack)
+	t.remember(l.Known, l.KnownUntil)
 	if l.SetLastLogin.IsZero() && l.NewHash == "" {
-		return nil
+		return
 	}
-	_, err := c.exec(`
+	t.exec(`
 		UPDATE users SET
 			last_login = coalesce(?, last_login),
 			password_hash = CASE WHEN ? <> '' AND password_hash = ? THEN ? ELSE password_hash END
 		WHERE id = ?`,
 		micros(l.SetLastLogin), l.NewHash, plain(l.OldHash), plain(l.NewHash), l.UserID)
-	return err
 }

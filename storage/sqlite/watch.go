@@ -16,17 +16,6 @@ type version struct {
 	n    int64
 }
 
-// changed counts a change of a kind for Watch, and writes the audit event if there is one.
-func (c conn) changed(kind storage.ChangeKind, audit *storage.AuditEvent) error {
-	_, err := c.exec(`
-		INSERT INTO changes (kind, version) VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET version = version + 1`,
-		string(kind))
-	if err != nil {
-		return err
-	}
-	return c.audit(audit)
-}
-
 // Watch implements [storage.Store]. It names kinds, never single rows.
 func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
 	tick := time.NewTicker(watchEvery)

@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+	"latchkey/storage/span"
+)
+
+// tx runs the statements of one operation. After the first that fails the others do nothing and find nothing, so that an operation
+// reads as its list of statements; the operation returns that error, and a write is undone.
+type tx struct {
+	conn conn
+	err  error
+}
+
+// write runs an operation in a transaction of the writer.
+func (s *Store) write(ctx context.Context, what string, operation func(*tx)) error {
+	ctx, traced := span.Start(ctx, what, system)
+	return finish(traced, what, s.writer.do(ctx, func(c conn) error { return run(c, operation) }))
+}
+
+// read runs an operation on one of the readers. Its statements do not share a transaction.
+func (s *Store) read(ctx context.Context, what string, operation func(*tx)) error {
+	ctx, traced := span.Start(ctx, what, system)
+	return finish(traced, what, run(s.reader(ctx), operation))
+}
+
+// writeOne runs a statement that changes one row and returns it.
+func writeOne[T any](ctx context.Context, s *Store, what string, columns func(*T) []row.Column, query string, args ...any) (v *T, err error) {
+	err = s.write(ctx, what, func(t *tx) { v, t.err = one(t.conn, scan(columns), query, args...) })
+	return v, err
+}
+
+func run(c conn, operation func(*tx)) error {
+	t := &tx{conn: c}
+	operation(t)
+	return t.err
+}
+
+// fail makes the operation fail, unless it has failed already.
+func (t *tx) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// exec runs a statement and returns how many rows it wrote.
+func (t *tx) exec(query string, args ...any) (n int64) {
+	if t.err == nil {
+		n, t.err = t.conn.exec(query, args...)
+	}
+	return n
+}
+
+// execOr runs a statement that must write a row; otherwise the operation fails with err.
+func (t *tx) execOr(err error, query string, args ...any) {
+	if t.exec(query, args...) == 0 {
+		t.fail(err)
+	}
+}
+
+// insert stores a row.
+func (t *tx) insert(table string, columns []row.Column) {
+	names := make([]string, 0, len(columns))
+	for _, column := range columns {
+		names = append(names, column.Name)
+	}
+	t.exec(`INSERT INTO `+table+` (`+strings.Join(names, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(names)-1)+`)`,
+		row.Fields(field, columns)...)
+}
+
+// row reads one row and reports whether there is one.
+func (t *tx) row(query string, args []any, dest ...any) bool {
+	if t.err != nil {
+		return false
+	}
+	err := t.conn.row(query, args, dest...)
+	return t.found(err)
+}
+
+// find is row for a whole row of a table.
+func find[T any](t *tx, columns func(*T) []row.Column, query string, args ...any) (v *T, found bool) {
+	if t.err != nil {
+		return nil, false
+	}
+	v, err := one(t.conn, scan(columns), query, args...)
+	return v, t.found(err)
+}
+
+// found notes the error of reading a row and reports whether there was one.
+func (t *tx) found(err error) bool {
+	if err != nil && !isNoRow(err) {
+		t.err = err
+	}
+	return err == nil
+}
+
+// audit stores the events that are not nil.
+func (t *tx) audit(events ...*storage.AuditEvent) {
+	for _, e := range events {
+		if e != nil {
+			t.insert("audit_events", row.AuditEvent(e))
+		}
+	}
+}
+
+// changed counts a change of a kind for Watch.
+func (t *tx) changed(kind storage.ChangeKind) {
+	t.exec(`INSERT INTO changes (kind, version) VALUES (?, 1) ON CONFLICT (kind) DO UPDATE SET version = version + 1`, string(kind))
+}
