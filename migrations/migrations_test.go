@@ -243,6 +243,37 @@ func TestOriginsOfEarlierClients(t *testing.T) {
 	}
 }
 
+// Row D: clients from before keep the rotation that was the default, except the built-in one, which has an option of its own.
+func TestRowDEarlierClientsKeepTheirRotation(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		upTo(t, db, dialect, 5)
+		disabled, now, read := "FALSE", "now()", `SELECT string_agg(id || ' ' || coalesce(metadata ->> 'rotation', '-'), ',' ORDER BY id) FROM clients`
+		if dialect == migrations.SQLite {
+			disabled, now, read = "0", "0", `SELECT group_concat(id || ' ' || coalesce(metadata ->> 'rotation', '-') ORDER BY id) FROM clients`
+		}
+		for id, metadata := range map[string]string{
+			"chose": `{"rotation":"reissue"}`, "default": `{"client_name":"App","redirect_uris":["https://app.example/cb"]}`, "simplejwt": `{}`,
+		} {
+			insert := `INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at) VALUES ('` +
+				id + `', '` + metadata + `', ` + disabled + `, 0, 1, ` + now + `, ` + now + `)`
+			if _, err := db.ExecContext(t.Context(), insert); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := migrations.Up(t.Context(), db, dialect); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := db.QueryRowContext(t.Context(), read).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got != "chose reissue,default strict,simplejwt -" {
+			t.Errorf("the rotations are %s", got)
+		}
+	})
+}
+
 func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 	t.Parallel()
 	tables := map[migrations.Dialect]map[string][]string{}

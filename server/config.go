@@ -44,6 +44,8 @@ type Config struct {
 	AccessTokenTTL      time.Duration
 	RefreshTokenTTL     time.Duration
 	RefreshTokenIdleTTL time.Duration
+	// Rotation is that of clients that have none of their own; empty means confirmed. The simplejwt routes have their own.
+	Rotation clients.Rotation
 
 	// BrowserSessionTTL is the absolute lifetime of a browser's sign-in, BrowserSessionIdleTTL the lifetime without use.
 	// A user who chooses to be remembered gets BrowserSessionRememberTTL, without an idle limit.

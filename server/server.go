@@ -97,6 +97,7 @@ func New(cfg Config) (*Server, error) {
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
+		Rotation:    cfg.Rotation,
 		AnyResource: cfg.AnyResource,
 		Formats:     map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})

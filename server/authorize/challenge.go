@@ -10,8 +10,8 @@ import (
 	"latchkey/storage"
 )
 
-// checkChallenge checks the code_challenge (RFC 7636 §4.3). One that is sent counts, whoever sends it; checkScope has been called
-// before.
+// checkChallenge checks the code_challenge (RFC 7636 §4.3). One that is sent counts for every client; checkScope has been
+// called before.
 func (a *Request) checkChallenge(context.Context) error {
 	a.challenge = a.params.Get("code_challenge")
 	method := a.params.Get("code_challenge_method")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 )
@@ -354,26 +355,67 @@ func TestStatement49IntrospectionSaysNothingOfOthers(t *testing.T) {
 	s.Introspect(s.Portal, "x").ExpectError(401, "invalid_client")
 }
 
-// Statement 37 for codes: the tokens that came of one refresh like any.
-func TestStatement37ParallelRefreshes(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	token := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+// refreshAtOnce presents a refresh token of a client n times at once, and returns the statuses and the tokens with how many had each.
+func refreshAtOnce(s *servertest.Server, c servertest.Client, token string, n int) (statuses map[int]int, tokens map[string]int) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	statuses := map[int]int{}
-	for range 20 {
+	statuses, tokens = map[int]int{}, map[string]int{}
+	for range n {
 		wg.Go(func() {
-			a := s.Refresh(s.Web, token)
+			a := s.Refresh(c, token)
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[a.Status]++
+			if a.Status == 200 {
+				tokens[a.String("refresh_token")]++
+			}
 		})
 	}
 	wg.Wait()
-	if statuses[200] != 1 || statuses[400] != 19 { // strict, which is the default
+	return statuses, tokens
+}
+
+// Statement 37 for codes: under strict rotation the tokens that came of one refresh like any.
+func TestStatement37ParallelRefreshes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.Rotation = clients.RotationStrict }))
+	token := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
+	if statuses, _ := refreshAtOnce(s, s.Web, token, 20); statuses[200] != 1 || statuses[400] != 19 {
 		t.Errorf("%v", statuses)
 	}
+}
+
+// Row D: eight requests or processes refresh one token at once, and all of them go on; later the old token is reuse.
+func TestRowDParallelRefreshesUnderTheDefault(t *testing.T) {
+	t.Parallel()
+	forEachServer(t, func(t *testing.T, s *servertest.Server) {
+		own := s.AddClient(clients.Registration{
+			ID: "own", Policy: clients.Policy{Rotation: clients.RotationStrict, FirstParty: true},
+			Metadata: clients.Metadata{
+				GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid read", RedirectURIs: []string{servertest.Callback},
+			},
+		})
+		b := s.Browser()
+		for _, c := range []servertest.Client{s.Web, s.Portal} { // confidential and public
+			first := s.Redeem(c, b.Code(c)).Expect(200).String("refresh_token")
+			statuses, tokens := refreshAtOnce(s, c, first, 8)
+			if statuses[200] != 8 || len(tokens) != 1 {
+				t.Errorf("%s: %v, %d different tokens", c.ID, statuses, len(tokens))
+			}
+			for second := range tokens {
+				third := s.Refresh(c, second).Expect(200).String("refresh_token")
+				s.Refresh(c, first).Expect(200) // the slow one, within the overlap
+				s.Clock.Advance(11 * time.Second)
+				s.Refresh(c, first).ExpectError(400, "invalid_grant")
+				s.Refresh(c, third).ExpectError(400, "invalid_grant") // reuse ended the session
+			}
+		}
+		// Who asks for strict has it.
+		first := s.Redeem(own, b.Code(own)).Expect(200).String("refresh_token")
+		if statuses, _ := refreshAtOnce(s, own, first, 8); statuses[200] != 1 || statuses[400] != 7 {
+			t.Errorf("strict: %v", statuses)
+		}
+	})
 }
 
 func TestStatement39AnOldTokenEndsTheSession(t *testing.T) {
@@ -382,6 +424,7 @@ func TestStatement39AnOldTokenEndsTheSession(t *testing.T) {
 	first := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200).String("refresh_token")
 	second := s.Refresh(s.Web, first).Expect(200).String("refresh_token")
 	third := s.Refresh(s.Web, second).Expect(200).String("refresh_token")
+	s.Clock.Advance(11 * time.Second)
 	s.Refresh(s.Web, first).ExpectError(400, "invalid_grant")
 	s.Refresh(s.Web, third).ExpectError(400, "invalid_grant")
 	events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "refresh_token_reused", Limit: 10})

@@ -336,6 +336,8 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	s := servertest.New(t)
 	tokens := s.Login(s.Backend)
 	next := s.Refresh(s.Backend, tokens.Refresh).Expect(200)
+	s.Refresh(s.Backend, next.String("refresh_token")).Expect(200)
+	s.Clock.Advance(11 * time.Second)
 	s.Refresh(s.Backend, tokens.Refresh).ExpectError(400, "invalid_grant")
 	s.Introspect(s.Backend, tokens.Access)
 	s.Revoke(s.Backend, tokens.Access)
@@ -343,7 +345,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		servertest.Header("Content-Type", "application/x-www-form-urlencoded"), servertest.Header("Authorization", "Bearer canary-header"))
 	s.Token(s.Backend, "grant_type", "password", "username", "alice", "password", "canary-password")
 	s.Get("/oauth2/token/canary-path")
-	s.Log.Requests(t, "/oauth2/token", 5)
+	s.Log.Requests(t, "/oauth2/token", 6)
 	s.Log.Requests(t, "unmatched", 1)
 	for _, secret := range []string{
 		tokens.Access, tokens.Refresh, next.String("access_token"), next.String("refresh_token"),

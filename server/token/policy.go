@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"time"
 
 	"latchkey/clients"
@@ -46,10 +47,10 @@ type Policy struct {
 	Closed bool
 }
 
-// deploymentPolicy is the policy of clients that have no settings of their own.
-func deploymentPolicy(l Lifetimes) Policy {
+// deploymentPolicy is the policy of clients that have no settings of their own. An empty rotation is confirmed: docs/decisions/0012.
+func deploymentPolicy(l Lifetimes, rotation clients.Rotation) Policy {
 	return Policy{
-		Rotation: clients.RotationStrict, Overlap: overlapByRotation, OnReuse: clients.OnReuseRevoke,
+		Rotation: cmp.Or(rotation, clients.RotationConfirmed), Overlap: overlapByRotation, OnReuse: clients.OnReuseRevoke,
 		AccessTTL: l.AccessToken, Absolute: l.RefreshToken, Idle: l.RefreshTokenIdle,
 		AccessFormat: clients.FormatJWT, AccessAlg: keys.ES256, // small and fast: RS256 costs twenty times the CPU
 	}

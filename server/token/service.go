@@ -50,6 +50,8 @@ type Config struct {
 	// Issuer is the issuer identifier, the iss of every token.
 	Issuer    string
 	Lifetimes Lifetimes
+	// Rotation is that of clients that have none of their own; empty means confirmed.
+	Rotation clients.Rotation
 	// AnyResource lets clients without a list of their own ask for any resource.
 	AnyResource bool
 	// Formats are those besides the service's own, by the name that the policies of clients use.
@@ -86,7 +88,7 @@ func New(c Config) (*Service, error) {
 		store: c.Store, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque},
-		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes), rules: newFositeRules(),
+		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
 		chain: chain{key: c.Root.Derive("refresh chain")[0]},
 	}, nil

@@ -87,11 +87,12 @@ func newWorld(t testing.TB, store storage.Store) *world {
 		t.Fatal(err)
 	}
 	overlap := clients.Duration(10 * time.Second)
-	w.addClient("strict", clients.Policy{})
-	w.addClient("strict-overlap", clients.Policy{RotationOverlap: &overlap})
+	strict := clients.Policy{Rotation: clients.RotationStrict}
+	w.addClient("strict", strict)
+	w.addClient("strict-overlap", clients.Policy{Rotation: clients.RotationStrict, RotationOverlap: &overlap})
 	w.addClient("confirmed", clients.Policy{Rotation: clients.RotationConfirmed})
-	w.addClient("changing", clients.Policy{})
-	w.addClient("reject", clients.Policy{OnReuse: clients.OnReuseReject})
+	w.addClient("changing", strict)
+	w.addClient("reject", clients.Policy{Rotation: clients.RotationStrict, OnReuse: clients.OnReuseReject})
 	w.addClient("opaque", clients.Policy{AccessTokenFormat: clients.FormatOpaque})
 	w.addClient("server", clients.Policy{IntrospectAll: true})
 	return w

@@ -92,6 +92,12 @@ func options(s *Settings) []*option {
 			help: "Sessions that are not refreshed for this long end, unless the client has its own.", set: to(&s.Server.RefreshTokenIdleTTL, setLifetime),
 		},
 		{
+			name: "rotation", preset: "confirmed", value: "confirmed|strict", group: GroupLifetimes,
+			help: "How refresh tokens are rotated, unless the client has its own policy: confirmed (one is retired when its successor is " +
+				"first used, and works 10 s longer) or strict (at once). The simplejwt routes have --simplejwt-rotation.",
+			set: choice(&s.Server.Rotation, "confirmed", "strict"),
+		},
+		{
 			name: "browser-session-ttl", preset: "24h", value: "DURATION", group: GroupServer,
 			help: "Maximum time that a browser stays signed in.", set: to(&s.Server.BrowserSessionTTL, setLifetime),
 		},
