@@ -53,7 +53,7 @@ func (d *Description) Has(name string) bool {
 // client without credentials can't have. The errors are those of [Validate].
 func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	d.ClientName = cleanName(d.ClientName)
-	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs} {
+	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs, d.checkEncrypted} {
 		if err := step(); err != nil {
 			return Metadata{}, Policy{}, err
 		}

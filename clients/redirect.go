@@ -3,6 +3,7 @@ package clients
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -64,13 +65,54 @@ func checkRedirectURI(uri, applicationType string) error {
 	case "https":
 		return checkAuthority(u)
 	case "http":
-		// RFC 8252 §8.3, OAuth 2.1 §2.3.1: a code that travels in clear may only travel inside the machine.
-		if _, _, ok := cutLoopback(uri); !ok {
-			return errors.New("http is only for the loopback hosts 127.0.0.1, [::1] and localhost; use https")
+		// RFC 8252 §8.3, OAuth 2.1 §2.3.1: a code that travels in clear may only travel inside the machine, or inside a network that
+		// the operator vouches for: see [Metadata.Unencrypted].
+		if _, _, ok := cutLoopback(uri); !ok && !privateHost(u.Hostname()) {
+			return errors.New("http is only for the loopback hosts 127.0.0.1, [::1] and localhost, and, for clients that the operator " +
+				"adds, for private hosts: RFC 1918 addresses, .internal, .local and names without a dot; use https")
 		}
 		return checkAuthority(u)
 	}
 	return checkPrivateScheme(u, applicationType)
+}
+
+// privateHost reports whether a host is one of a private network: an address of RFC 1918 or RFC 4193, a name under internal (ICANN
+// 2024-07-29) or local (RFC 6762), or a name without a dot. Names are in lower case and begin with a letter, so that no browser
+// takes one for an address.
+func privateHost(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.IsPrivate() && a.Zone() == "" && !a.Is4In6()
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	switch {
+	case last == "" || last[0] < 'a' || last[0] > 'z' || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "":
+		return false
+	case last == host:
+		return host != "localhost"
+	}
+	return last == "internal" || last == "local"
+}
+
+// Unencrypted returns the redirect URIs, also those after a logout, that send a user's answer through a network in clear: http ones
+// on hosts other than loopback. Only an operator can register them.
+func (m *Metadata) Unencrypted() []string {
+	return slices.DeleteFunc(slices.Concat(m.RedirectURIs, m.PostLogoutRedirectURIs), func(uri string) bool {
+		return !strings.HasPrefix(uri, "http:") || IsLoopbackURI(uri)
+	})
+}
+
+// IsLoopbackURI reports whether a URI is an http one on a loopback host.
+func IsLoopbackURI(uri string) bool {
+	_, _, ok := cutLoopback(uri)
+	return ok
+}
+
+// checkEncrypted refuses what Unencrypted returns.
+func (m *Metadata) checkEncrypted() *MetadataError {
+	if plain := m.Unencrypted(); len(plain) > 0 {
+		return Invalid("redirect_uris", "%.200q: http is only for the loopback hosts 127.0.0.1, [::1] and localhost; use https", plain[0])
+	}
+	return nil
 }
 
 // checkPrivateScheme checks a private-use scheme (RFC 8252 §7.1): a domain name in reverse, so with a dot. That also refuses

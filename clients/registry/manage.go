@@ -84,6 +84,9 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*clients.R
 		if reg.Metadata, reg.Policy, err = clients.Validate(reg.Metadata, reg.Policy); err != nil {
 			return nil, err
 		}
+		if plain := reg.Unencrypted(); len(plain) > 0 && c.Origin != storage.OriginOperator {
+			return nil, clients.Invalid("redirect_uris", "%.200q: a client that registered itself must use https, or http on a loopback host", plain[0])
+		}
 		row.Metadata = reg.Encode()
 		fields := difference(before, row.Metadata)
 		if len(fields) == 0 {

@@ -100,6 +100,7 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explainClient(err, c.ClientID)
 	}
+	a.warnUnencrypted(client)
 	return a.printJSON(client.Response(secret))
 }
 
@@ -238,7 +239,18 @@ func (c *clientUpdateCmd) Run(ctx context.Context, a *app) error {
 		})
 		return err
 	}
-	return a.withClient(ctx, c.ID, update, func(client *clients.Client) error { return a.showClient(client, "", c.JSON) })
+	return a.withClient(ctx, c.ID, update, func(client *clients.Client) error {
+		a.warnUnencrypted(client)
+		return a.showClient(client, "", c.JSON)
+	})
+}
+
+// warnUnencrypted warns of redirect URIs that are not encrypted.
+func (a *app) warnUnencrypted(client *clients.Client) {
+	for _, uri := range client.Unencrypted() {
+		fmt.Fprintf(a.stderr, "latchkey: warning: %s is not encrypted: who can read the network between the user and this host can read "+
+			"authorization codes. Use https, or let only users of this network reach the client.\n", uri)
+	}
 }
 
 type clientRotateSecretCmd struct {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server/flow"
 	"latchkey/storage"
 )
@@ -127,9 +128,8 @@ func (a *Request) ConsentOf(userID int64) *storage.Consent {
 	}
 }
 
-// LocalOnly reports whether the answers go to the user's own computer, where any program may listen: http is for loopback hosts only
-// (see clients.Validate).
-func (a *Request) LocalOnly() bool { return strings.HasPrefix(a.RedirectURI, "http://") }
+// LocalOnly reports whether the answers go to the user's own computer, where any program may listen.
+func (a *Request) LocalOnly() bool { return clients.IsLoopbackURI(a.RedirectURI) }
 
 // marked reports whether the user of the session has just decided so.
 func (a *Request) marked(d flow.Decision, session storage.ID) bool {

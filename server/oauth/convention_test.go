@@ -71,3 +71,32 @@ func TestRowKCredentialsOfListedOrigins(t *testing.T) {
 		}
 	}
 }
+
+// Row K: applications inside a network often have no certificate.
+func TestRowKPlainHTTPOnPrivateHostsIsTheOperators(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	for _, uri := range []string{"http://app.internal/cb", "http://192.168.1.7:8080/cb", "http://grafana:3000/login", "http://nas.local/"} {
+		c := s.AddClient(clients.Registration{Policy: clients.Policy{FirstParty: true}, Metadata: clients.Metadata{
+			GrantTypes: []string{"authorization_code"}, Scope: "openid", RedirectURIs: []string{uri},
+		}})
+		b := s.Browser()
+		b.SignIn()
+		if b.Authorize(c, "scope", "openid").Response(uri).Get("code") == "" {
+			t.Errorf("%s: no code", uri)
+		}
+		for _, name := range []string{"redirect_uris", "post_logout_redirect_uris"} {
+			metadata := map[string]any{"redirect_uris": []string{"https://app.example/cb"}, "token_endpoint_auth_method": "none"}
+			metadata[name] = []string{uri}
+			s.PostJSON("/oauth2/register", metadata).ExpectError(400, "invalid_redirect_uri")
+		}
+	}
+	self := s.PostJSON("/oauth2/register", map[string]any{"redirect_uris": []string{"https://app.example/cb"}, "token_endpoint_auth_method": "none"}).Expect(201)
+	_, err := s.Clients().Update(t.Context(), self.String("client_id"), func(r *clients.Registration) error {
+		r.RedirectURIs = []string{"http://app.internal/cb"}
+		return nil
+	})
+	if err == nil {
+		t.Error("a client that registered itself has a redirect URI without encryption")
+	}
+}
