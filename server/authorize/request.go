@@ -85,8 +85,29 @@ type Error struct {
 	Response *Response
 	// Client is nil when it is unknown.
 	Client *clients.Client
-	// Silent is set when the request is right, but needs a page and was not to show any (prompt=none).
-	Silent bool
+	// Honest is set when the client may have meant well: the request is right, but needs a page and was not to show any
+	// (prompt=none), or it uses a part of the protocol that this server does not have. See docs/decisions/0013.
+	Honest bool
+}
+
+// ReturnURL returns the address that takes the error to the client, for users to decide about; empty when there is none that a link
+// could have.
+func (e *Error) ReturnURL() string {
+	if e.Response == nil || e.Response.Mode != ModeQuery || !strings.HasPrefix(e.Response.RedirectURI, "http") {
+		return ""
+	}
+	return e.Response.Location()
+}
+
+// honest reports whether an error code is one for Error.Honest.
+func (a *Request) honest(code string) bool {
+	switch code {
+	case "login_required", "consent_required":
+		return true
+	case "request_not_supported", "request_uri_not_supported", "registration_not_supported":
+		return strings.HasPrefix(a.RedirectURI, "https://")
+	}
+	return false
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -171,7 +192,7 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		return nil, &Error{Err: err, Client: client}
 	}
 	steps := [...]func(context.Context) error{
-		a.checkForm, a.checkResponse, a.checkScope, a.checkChallenge, a.checkResource, a.checkPrompt, a.checkSubject,
+		a.checkForm, a.checkObject, a.checkResponse, a.checkScope, a.checkChallenge, a.checkResource, a.checkPrompt, a.checkSubject,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -205,7 +226,7 @@ func (a *Request) checkRedirect() *protocol.Error {
 // refuse makes an error that goes to the client.
 func (a *Request) refuse(code, format string, args ...any) error {
 	e := protocol.Refuse(code, protocol.ReasonBadRequest, format, args...)
-	return &Error{Err: e, Client: a.Client, Silent: code == "login_required" || code == "consent_required", Response: a.respond(url.Values{
+	return &Error{Err: e, Client: a.Client, Honest: a.honest(code), Response: a.respond(url.Values{
 		"error": {code}, "error_description": {e.Description},
 	})}
 }
@@ -238,9 +259,15 @@ func (a *Request) checkForm(context.Context) error {
 		a.state = "" // it may be what is too long
 		return a.refuse("invalid_request", "The parameters are longer than %d bytes.", maxAuthorization)
 	}
-	for name, code := range map[string]string{"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported"} {
+	return nil
+}
+
+// checkObject refuses request objects (OpenID Connect Core §6, RFC 9101). The request_uri of a pushed request was replaced by its content
+// before.
+func (a *Request) checkObject(context.Context) error {
+	for _, name := range [...]string{"request", "request_uri", "registration"} {
 		if a.params.Get(name) != "" {
-			return a.refuse(code, "The parameter %s is not supported.", name)
+			return a.refuse(name+"_not_supported", "The parameter %s is not supported.", name)
 		}
 	}
 	return nil

@@ -81,9 +81,9 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 	if !errors.As(err, &refused) || refused.Response == nil {
 		return err
 	}
-	if refused.Client.Unverified() && !refused.Silent && session == nil {
+	if refused.Client.Unverified() && !refused.Honest && session == nil {
 		// RFC 9700 §4.11.2: anyone can register a client, so a link to us that is wrong on purpose must not lead people who are not
-		// signed in to its site.
+		// signed in to its site. The page has a link for those who want to go there.
 		found, findErr := h.sessions.Find(r, "")
 		if findErr != nil {
 			return findErr

@@ -100,3 +100,34 @@ func TestRowKPlainHTTPOnPrivateHostsIsTheOperators(t *testing.T) {
 		t.Error("a client that registered itself has a redirect URI without encryption")
 	}
 }
+
+// Request objects and registration in the request (OpenID Connect Core §3.1.2.6): the client learns of it at its redirect URI, an unverified
+// one too.
+func TestUnsupportedParametersAreAnsweredAtTheRedirectURI(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	const callback = "https://dynamic.example/cb"
+	made := s.PostJSON("/oauth2/register", map[string]any{"redirect_uris": []string{callback}, "token_endpoint_auth_method": "none"}).Expect(201)
+	loopback := s.PostJSON("/oauth2/register", map[string]any{"redirect_uris": []string{"http://127.0.0.1/cb"}, "token_endpoint_auth_method": "none"}).Expect(201)
+	for _, c := range []servertest.Client{s.Web, {ID: made.String("client_id"), Redirect: callback}} {
+		for name, code := range map[string]string{
+			"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported",
+		} {
+			answer := s.Browser().Authorize(c, "scope", "openid", name, "https://x.example/request.jwt").Response(c.Redirect)
+			if answer.Get("error") != code || answer.Get("state") != servertest.State || answer.Get("iss") != s.URL || answer.Has("code") {
+				t.Errorf("%s, %s: %v", c.ID, name, answer)
+			}
+		}
+		for _, wrong := range [][]string{
+			{"request", "x", "redirect_uri", "https://evil.example/"}, {"request", "x", "client_id", "unknown"}, {"request", "x", "redirect_uri", ""},
+		} {
+			if page := s.Browser().Authorize(c, append(wrong, "scope", "openid")...); page.Left != "" || page.Status != 400 {
+				t.Errorf("%s, %v: %d %q", c.ID, wrong, page.Status, page.Left)
+			}
+		}
+	}
+	native := servertest.Client{ID: loopback.String("client_id"), Redirect: "http://127.0.0.1/cb"}
+	if page := s.Browser().Authorize(native, "scope", "openid", "request", "x"); page.Left != "" {
+		t.Errorf("a program on the device: %q", page.Left)
+	}
+}
