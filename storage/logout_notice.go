@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -10,6 +12,8 @@ type LogoutNotice struct {
 	ID       ID
 	ClientID string
 	UserID   int64
+	// Subject is the sub of the user, who may be removed by now; empty stands for the decimal text of UserID.
+	Subject string
 	// SessionID is the browser session that ended, the sid of its ID tokens.
 	SessionID ID
 	CreatedAt time.Time
@@ -19,6 +23,9 @@ type LogoutNotice struct {
 	// ExpiresAt is when no further attempt is made.
 	ExpiresAt time.Time
 }
+
+// Sub returns the sub of the user.
+func (n *LogoutNotice) Sub() string { return cmp.Or(n.Subject, strconv.FormatInt(n.UserID, 10)) }
 
 // LogoutNotices is the outbox of back-channel logouts. It is filled by EndBrowserSession and CreateLogoutNotices.
 type LogoutNotices interface {

@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -10,6 +12,8 @@ import (
 type User struct {
 	// ID is positive. It may come from another system (Django's auth_user.id).
 	ID int64
+	// Subject is the user's id as tokens carry it, unique; empty stands for the decimal text of ID. See [User.Sub].
+	Subject string
 	// Username is unique, compared byte for byte, stored as given (the caller normalises it to NFKC).
 	Username string
 	Email    string
@@ -55,16 +59,27 @@ type UserChange struct {
 	Attributes                                             *json.RawMessage
 }
 
+// Sub returns the user's id as tokens carry it, for example in sub (OpenID Connect Core §2).
+func (u *User) Sub() string { return cmp.Or(u.Subject, strconv.FormatInt(u.ID, 10)) }
+
+// DrawnUserIDs is the lowest ID that is drawn: IDs of another system's sequence don't come that far. Given IDs from
+// UnfollowedUserIDs on don't move the IDs that are drawn, which stay in the range that JSON numbers have everywhere (below 2^53).
+const (
+	DrawnUserIDs      = 1 << 40
+	UnfollowedUserIDs = 1 << 52
+)
+
 // Users stores the people who can log in.
 type Users interface {
-	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice and
-	// a drawn ID is above every ID that was ever stored. u.AuthEpoch is set from u.CreatedAt.
-	// ErrExists: the ID or the username is taken.
+	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice, and a drawn ID is at
+	// least DrawnUserIDs and above every ID below UnfollowedUserIDs that was ever stored. u.AuthEpoch is set from u.CreatedAt.
+	// ErrExists: the ID, the subject or the username is taken.
 	CreateUser(ctx context.Context, u *User) error
 
-	// User and UserByUsername return a user, or ErrNotFound.
+	// User, UserByUsername and UserBySubject return a user, or ErrNotFound. A subject is what Sub returns.
 	User(ctx context.Context, id int64) (*User, error)
 	UserByUsername(ctx context.Context, username string) (*User, error)
+	UserBySubject(ctx context.Context, subject string) (*User, error)
 
 	// ListUsers returns up to limit users with an ID above after, by ascending ID.
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)

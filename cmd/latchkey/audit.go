@@ -24,6 +24,7 @@ type auditEvent struct {
 	Reason    string          `json:"reason,omitempty"`
 	Actor     string          `json:"actor"`
 	UserID    int64           `json:"user_id,omitempty"`
+	Subject   string          `json:"subject,omitempty"`
 	Username  string          `json:"username,omitempty"` // the current one; a removed user has none
 	ClientID  string          `json:"client_id,omitempty"`
 	SessionID string          `json:"session_id,omitempty"`
@@ -65,7 +66,7 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		}
 		filter.GrantID = ids[0]
 	}
-	names := usernames{store: a.store, known: map[int64]string{}}
+	names := usernames{store: a.store, known: map[int64]*storage.User{}}
 	return list[*storage.AuditEvent, auditEvent]{
 		"events",
 		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
@@ -105,27 +106,28 @@ func auditRow(e auditEvent) []string {
 	return []string{when(e.At), e.Action, e.Outcome, e.Reason, e.Actor, user, e.ClientID, e.Address, string(e.Details)}
 }
 
-// usernames looks up the names of the users in a list, each once.
+// usernames looks up the users in a list, each once.
 type usernames struct {
 	store storage.Users
-	known map[int64]string
+	known map[int64]*storage.User
 }
 
 func (n usernames) describe(ctx context.Context, e *storage.AuditEvent) (auditEvent, error) {
-	name, ok := n.known[e.UserID]
+	user, ok := n.known[e.UserID]
 	if !ok && e.UserID != 0 {
 		u, err := n.store.User(ctx, e.UserID)
-		switch {
-		case err == nil:
-			name = u.Username
-		case !errors.Is(err, storage.ErrNotFound):
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return auditEvent{}, err
 		}
-		n.known[e.UserID] = name
+		user = u // nil: removed
+		n.known[e.UserID] = user
 	}
 	shown := auditEvent{
 		ID: e.ID.String(), At: e.At, Action: e.Action, Outcome: e.Outcome, Reason: e.Reason, Actor: e.Actor,
-		UserID: e.UserID, Username: name, ClientID: e.ClientID, Address: e.Address, RequestID: e.RequestID, Details: e.Details,
+		UserID: e.UserID, ClientID: e.ClientID, Address: e.Address, RequestID: e.RequestID, Details: e.Details,
+	}
+	if user != nil {
+		shown.Subject, shown.Username = user.Sub(), user.Username
 	}
 	if !e.GrantID.IsZero() {
 		shown.SessionID = e.GrantID.String()

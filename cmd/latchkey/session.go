@@ -31,6 +31,7 @@ type session struct {
 	ID         string    `json:"id"`
 	ClientID   string    `json:"client_id"`
 	UserID     int64     `json:"user_id"`
+	Subject    string    `json:"subject,omitempty"`
 	Username   string    `json:"username"`
 	Scope      []string  `json:"scope"`
 	Audience   []string  `json:"audience"`
@@ -63,7 +64,7 @@ func describeSession(g *storage.LiveGrant, idle time.Duration, now time.Time) se
 	}
 	s.State = sessionState(g, s.IdleExpiresAt, now)
 	if g.User != nil {
-		s.Username = g.User.Username
+		s.Subject, s.Username = g.User.Sub(), g.User.Username
 	}
 	if !g.RevokedAt.IsZero() {
 		s.RevokedAt = &g.RevokedAt

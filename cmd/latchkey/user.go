@@ -106,6 +106,7 @@ type userAddCmd struct {
 	passwordFlags
 	Email    string `help:"The user's email address." placeholder:"ADDRESS"`
 	ID       *int64 `name:"id" help:"Id of the user in another system, to be kept; by default the next free one." placeholder:"N"`
+	Subject  string `help:"The user's id as tokens carry it: an integer, a UUID, a slug; by default the id." placeholder:"TEXT"`
 	Inactive bool   `help:"Add the user disabled."`
 	Staff    bool   `help:"Mark the user as staff."`
 	hashingFlags
@@ -132,11 +133,14 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	u, err := service.Add(ctx, users.NewUser{
-		ID: id, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
+		ID: id, Subject: c.Subject, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
 	})
 	if errors.Is(err, storage.ErrExists) {
 		if _, found := service.Find(ctx, c.Name); found == nil {
 			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
+		}
+		if c.Subject != "" {
+			return fmt.Errorf("a user with the subject %q already exists. Choose another --subject, or find that user with `latchkey user list`", c.Subject)
 		}
 		return fmt.Errorf("a user with the id %d already exists. Choose another --id, or leave it out for the next free one", id)
 	}
@@ -163,7 +167,7 @@ func (c *userListCmd) Run(ctx context.Context, a *app) error {
 }
 
 func userHeadings() []string {
-	return []string{"ID", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN"}
+	return []string{"ID", "SUBJECT", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN"}
 }
 
 func userRow(u users.Info) []string {
@@ -171,7 +175,7 @@ func userRow(u users.Info) []string {
 	if u.LastLogin != nil {
 		last = when(*u.LastLogin)
 	}
-	return []string{strconv.FormatInt(u.ID, 10), u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), last}
+	return []string{strconv.FormatInt(u.ID, 10), u.Subject, u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), last}
 }
 
 func yes(b bool) string {

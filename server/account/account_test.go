@@ -369,6 +369,32 @@ func TestStatement45ClientsAreToldOfEveryEnd(t *testing.T) {
 	}
 }
 
+// The notice names the user as the client's ID tokens do.
+func TestLogoutNoticesNameTheSubject(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	s.AddUser(users.NewUser{Subject: "6f1c-slug", Username: "bob", Active: true}, "bob's password")
+	c := s.AddClient(clients.Registration{ID: "told", Policy: clients.Policy{FirstParty: true}, Metadata: clients.Metadata{
+		GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid read", TokenEndpointAuthMethod: "none",
+		RedirectURIs: []string{servertest.Callback}, BackchannelLogoutURI: "https://rp.example/logout",
+	}})
+	for name, end := range map[string]func(*servertest.Browser, string){
+		"sign-out":         func(b *servertest.Browser, _ string) { b.Post(account.SignOutPath) },
+		"without a cookie": func(_ *servertest.Browser, hint string) { s.Get("/oauth2/logout?id_token_hint=" + hint).Expect(200) },
+	} {
+		b := s.Browser()
+		b.SignInAs("bob", "bob's password")
+		end(b, s.Redeem(c, b.Code(c, "scope", "openid")).Expect(200).String("id_token"))
+		list, err := s.Store.ClaimLogoutNotices(t.Context(), s.Clock.Now(), time.Minute, 10)
+		if err != nil || len(list) != 1 || list[0].Sub() != "6f1c-slug" {
+			t.Errorf("%s: the notices are %+v (%v)", name, list, err)
+		}
+		if page := b.Get("/account"); page.Has(account.SignOutPath) {
+			t.Errorf("%s: the browser is still signed in", name)
+		}
+	}
+}
+
 func TestStatement47EndEverything(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

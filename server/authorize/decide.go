@@ -1,7 +1,6 @@
 package authorize
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,7 +61,7 @@ func (a *Request) needsLogin(session *storage.LiveBrowserSession) (loginNeed, er
 	}
 	fresh := !session.AuthTime.Before(a.startedAt)
 	switch {
-	case a.subject != "" && a.subject != strconv.FormatInt(session.UserID, 10):
+	case a.subject != "" && a.subject != session.User.Sub():
 		if fresh {
 			// Asked for one user, signed in as another: asking again would never end.
 			return loginNotNeeded, a.refuse("login_required", "The user who is signed in is not the one that was asked for.")

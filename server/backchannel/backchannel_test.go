@@ -149,7 +149,7 @@ func (b *bundle) notice(client string) *storage.LogoutNotice {
 	b.t.Helper()
 	now := b.clock.Now()
 	n := &storage.LogoutNotice{
-		ID: storage.NewID(now), ClientID: client, UserID: 42, SessionID: storage.NewID(now),
+		ID: storage.NewID(now), ClientID: client, UserID: 42, Subject: "6f1c-slug", SessionID: storage.NewID(now),
 		CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(24 * time.Hour),
 	}
 	if err := b.store.CreateLogoutNotices(b.t.Context(), n); err != nil {
@@ -210,7 +210,7 @@ func TestStatement45LogoutToken(t *testing.T) {
 		}
 	}
 	now := float64(b.clock.Now().Unix())
-	for name, want := range map[string]any{"iss": issuer, "aud": "app", "sub": "42", "sid": n.SessionID.String(), "iat": now} {
+	for name, want := range map[string]any{"iss": issuer, "aud": "app", "sub": "6f1c-slug", "sid": n.SessionID.String(), "iat": now} {
 		if claims[name] != want {
 			t.Errorf("%s is %v, want %v", name, claims[name], want)
 		}

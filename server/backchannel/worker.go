@@ -40,7 +40,7 @@ const (
 
 // Tokens writes logout tokens. A *token.Service is one.
 type Tokens interface {
-	LogoutToken(ctx context.Context, c *clients.Client, userID int64, session storage.ID) (storage.Secret, error)
+	LogoutToken(ctx context.Context, c *clients.Client, subject string, session storage.ID) (storage.Secret, error)
 }
 
 // Clients finds clients. A *registry.Registry is one.
@@ -181,7 +181,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
 		return w.retry(ctx, n, wait, outcomePostponed)
 	}
 	// A new token each time, since they expire after two minutes.
-	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.UserID, n.SessionID)
+	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.Sub(), n.SessionID)
 	if err != nil {
 		w.hosts.leave(host)
 		return fmt.Errorf("write logout token: %w", err)

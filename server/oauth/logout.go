@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"latchkey/clients"
@@ -91,7 +90,7 @@ func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session 
 func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, l *logout) error {
 	ended := session != nil
 	if l.hint != nil && !l.hint.SessionID.IsZero() && !l.proves(session) {
-		if err := h.sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.UserID, l.hint.SessionID); err != nil {
+		if err := h.sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.Subject, l.hint.SessionID); err != nil {
 			return err
 		}
 		ended = true
@@ -175,7 +174,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 
 // proves reports whether the ID token hint was issued in this session, which may be nil.
 func (l *logout) proves(s *storage.LiveBrowserSession) bool {
-	return s != nil && l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == strconv.FormatInt(s.UserID, 10)
+	return s != nil && l.hint != nil && l.hint.SessionID == s.ID && l.hint.Subject == s.User.Sub()
 }
 
 func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, l *logout) error {

@@ -60,6 +60,10 @@ func (o *Outage) User(ctx context.Context, id int64) (*storage.User, error) {
 	return try1(o, func() (*storage.User, error) { return o.Store.User(ctx, id) })
 }
 
+func (o *Outage) UserBySubject(ctx context.Context, subject string) (*storage.User, error) {
+	return try1(o, func() (*storage.User, error) { return o.Store.UserBySubject(ctx, subject) })
+}
+
 func (o *Outage) UserByUsername(ctx context.Context, name string) (*storage.User, error) {
 	return try1(o, func() (*storage.User, error) { return o.Store.UserByUsername(ctx, name) })
 }

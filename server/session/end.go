@@ -32,8 +32,16 @@ func (m *Manager) End(w http.ResponseWriter, r *http.Request, s *storage.LiveBro
 
 // EndFor ends a session of the user for a client that has shown an ID token of it, from whichever browser or server the request
 // comes. It notifies the clients as End does. For a session that has ended already it ends the grants that may be left.
-func (m *Manager) EndFor(ctx context.Context, clientID string, userID int64, id storage.ID) error {
-	return m.end(ctx, &storage.BrowserSession{ID: id, UserID: userID}, ending{reason: "signed_out_by_client", clientID: clientID})
+// The sessions of a user who was removed have ended.
+func (m *Manager) EndFor(ctx context.Context, clientID, subject string, id storage.ID) error {
+	user, err := m.cfg.Store.UserBySubject(ctx, subject)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the user of an ID token: %w", err)
+	}
+	return m.end(ctx, &storage.BrowserSession{ID: id, UserID: user.ID}, ending{reason: "signed_out_by_client", clientID: clientID})
 }
 
 // EndOther ends a session of the user that may be another browser's. For a session of another user it does nothing and returns nil.
@@ -131,10 +139,14 @@ func (m *Manager) notices(ctx context.Context, userID int64, session storage.ID,
 				return nil, err
 			}
 			if wants {
-				notices = append(notices, &storage.LogoutNotice{
+				n := &storage.LogoutNotice{
 					ID: storage.NewID(now), ClientID: g.ClientID, UserID: userID, SessionID: session,
 					CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(noticeTTL),
-				})
+				}
+				if g.User != nil { // not removed meanwhile
+					n.Subject = g.User.Subject
+				}
+				notices = append(notices, n)
 			}
 		}
 		if len(page) < grantsPage {

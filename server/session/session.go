@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ type Store interface {
 	storage.BrowserSessions
 	storage.Grants
 	storage.LogoutNotices
+	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 }
 
 // Config configures a Manager.

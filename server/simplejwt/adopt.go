@@ -61,21 +61,18 @@ func (f *Format) adopt(
 	return f.store.Grant(ctx, g.ID)
 }
 
-// user returns the user that a token identifies; nil if there is none. A user ID that is not a number, on which Django crashes,
-// identifies no user.
+// user returns the user that a token identifies; nil if there is none.
 func (f *Format) user(ctx context.Context, t *codec.Token) (*storage.User, error) {
-	_, id, ok := t.UserID()
-	if !ok {
-		return nil, nil
+	for _, subject := range t.UserIDs() {
+		user, err := f.store.UserBySubject(ctx, subject)
+		if err == nil {
+			return user, nil
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return nil, fmt.Errorf("find the user of a token: %w", err)
+		}
 	}
-	user, err := f.store.User(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the user of a token: %w", err)
-	}
-	return user, nil
+	return nil, nil
 }
 
 // owner returns the user of a token that Django wrote and that was not used here yet, while the token is good; else nil.

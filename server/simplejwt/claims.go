@@ -28,7 +28,7 @@ func knownClaims(names []string) error {
 func userClaim(name string, u *storage.User) codec.Claim {
 	switch name {
 	case "id":
-		return codec.IntClaim(name, u.ID)
+		return codec.IDClaim(name, u.Sub())
 	case "username":
 		return codec.StringClaim(name, u.Username)
 	case "email":

@@ -39,7 +39,7 @@ type Settings struct {
 
 // Store is the part of the database that the format needs.
 type Store interface {
-	User(ctx context.Context, id int64) (*storage.User, error)
+	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
 }
@@ -157,7 +157,7 @@ func source(r *token.RefreshToken) *codec.Token {
 // WriteRefresh writes the first refresh token of a session, or the successor of the one presented, whose other claims it keeps.
 func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
 	r := codec.Refresh{
-		UserID: c.Grant.UserID, ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
+		UserID: c.User.Sub(), ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
 		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: userClaims(f.settings.Claims, c.User),
 	}
 	var raw string
@@ -173,7 +173,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 // WriteAccess writes an access token; for another client than the built-in one it has a client_id.
 func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	a := codec.Access{
-		UserID: c.Grant.UserID, JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
+		UserID: c.User.Sub(), JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
 		Extra: userClaims(f.settings.Claims, c.User),
 	}
 	if c.Client.ID != clients.SimpleJWTID {
@@ -251,7 +251,7 @@ func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now 
 // WriteAccess writes the session's sliding token.
 func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	s := codec.Sliding{
-		UserID: c.Grant.UserID, JTI: c.Grant.Current, Session: c.Grant.ID,
+		UserID: c.User.Sub(), JTI: c.Grant.Current, Session: c.Grant.ID,
 		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: userClaims(f.settings.Claims, c.User),
 	}
 	if old := source(c.Presented); old != nil {

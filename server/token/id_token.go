@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"latchkey/clients"
@@ -67,7 +66,7 @@ func (s *Service) sign(ctx context.Context, alg, typ string, claims any) (string
 func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (storage.Secret, error) {
 	g, alg := c.Grant, idTokenAlg(c.Client)
 	t := &idTokenClaims{
-		Issuer: s.issuer, Subject: subjectOf(g.UserID), Audience: c.Client.ID,
+		Issuer: s.issuer, Subject: c.User.Sub(), Audience: c.Client.ID,
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.IssuedAt.Add(idTokenTTL).Unix(),
 		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
 	}
@@ -119,8 +118,6 @@ func accessTokenHash(alg, access string) string {
 type IDTokenHint struct {
 	Subject  string
 	ClientID string
-	// UserID is that of the subject.
-	UserID int64
 	// SessionID is the browser session; zero when there was none.
 	SessionID storage.ID
 }
@@ -136,7 +133,6 @@ func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDToken
 		return nil, protocol.InvalidRequest("The id_token_hint is not an ID token of this issuer.")
 	}
 	hint := &IDTokenHint{Subject: c.Subject, ClientID: c.Audience}
-	hint.UserID, _ = strconv.ParseInt(c.Subject, 10, 64)
 	hint.SessionID, _ = storage.ParseID(c.SessionID)
 	return hint, nil
 }
@@ -145,10 +141,10 @@ func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDToken
 const logoutTokenTTL = 2 * time.Minute
 
 // LogoutToken writes the token that notifies a client of the end of a browser session (OpenID Connect Back-Channel Logout §2.4).
-func (s *Service) LogoutToken(ctx context.Context, c *clients.Client, userID int64, session storage.ID) (storage.Secret, error) {
+func (s *Service) LogoutToken(ctx context.Context, c *clients.Client, subject string, session storage.ID) (storage.Secret, error) {
 	now, id := s.now(), NewTokenID()
 	raw, err := s.sign(ctx, idTokenAlg(c), typLogout, &idTokenClaims{
-		Issuer: s.issuer, Subject: subjectOf(userID), Audience: c.ID,
+		Issuer: s.issuer, Subject: subject, Audience: c.ID,
 		IssuedAt: now.Unix(), ExpiresAt: now.Add(logoutTokenTTL).Unix(), JTI: hexID(id),
 		SessionID: session.String(),
 		Events:    map[string]any{"http://schemas.openid.net/event/backchannel-logout": struct{}{}},

@@ -117,7 +117,7 @@ func ownerAlive(ctx context.Context, t *Token, answer *Introspection) (bool, err
 	if err != nil || user == nil {
 		return false, err
 	}
-	answer.Subject, answer.Username = subjectOf(user.ID), user.Username
+	answer.Subject, answer.Username = user.Sub(), user.Username
 	return true, nil
 }
 
@@ -132,7 +132,7 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, now time.Time, answe
 		return false, nil
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
-	answer.Subject, answer.SessionID = subjectOf(live.UserID), live.ID.String()
+	answer.Subject, answer.SessionID = live.User.Sub(), live.ID.String()
 	if t.Kind == KindRefresh {
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -141,7 +140,7 @@ func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
 		claims.Audience = audience{n.issuer}
 	}
 	if c.Grant != nil {
-		claims.Subject = subjectOf(c.Grant.UserID)
+		claims.Subject = c.User.Sub()
 		claims.AuthTime, claims.SessionID = c.Grant.AuthTime.Unix(), c.Grant.ID.String()
 	} else {
 		claims.ClientEpoch = c.Client.AuthEpoch
@@ -239,9 +238,6 @@ func jwtReason(err error) protocol.Reason {
 	}
 	return protocol.ReasonNone
 }
-
-// subjectOf returns the sub of a user: stable when the name changes.
-func subjectOf(userID int64) string { return strconv.FormatInt(userID, 10) }
 
 func hexID(id storage.TokenID) string { return hex.EncodeToString(id[:]) }
 

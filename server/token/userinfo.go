@@ -65,7 +65,7 @@ func invalidToken(reason protocol.Reason) *protocol.Error {
 }
 
 func userInfoClaims(live *storage.LiveGrant, scope []string) map[string]any {
-	values := map[string]any{"sub": subjectOf(live.UserID)}
+	values := map[string]any{"sub": live.User.Sub()}
 	add := func(name string) {
 		if value, ok := claims.Of(live.User, name); ok {
 			values[name] = value

@@ -79,7 +79,7 @@ func newWorld(t testing.TB, store storage.Store) *world {
 	}
 	w.users = users.New(users.Config{Store: store, Argon2: cheap, Now: w.clock.Now})
 	pw := storage.Secret(testPassword)
-	if w.user, err = w.users.Add(t.Context(), users.NewUser{Username: "alice", Password: &pw, Active: true}); err != nil {
+	if w.user, err = w.users.Add(t.Context(), users.NewUser{ID: 1, Username: "alice", Password: &pw, Active: true}); err != nil {
 		t.Fatal(err)
 	}
 	w.build()

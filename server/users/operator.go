@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -23,7 +25,10 @@ const (
 // with a password.
 type NewUser struct {
 	// ID keeps the ID of another system; 0 draws one.
-	ID       int64
+	ID int64
+	// Subject is the user's id as tokens carry it: a UUID, a slug. Empty stands for the decimal text of the ID. A positive integer is
+	// the ID too, which must be the same or 0.
+	Subject  string
 	Username string
 	Email    string
 	Password *storage.Secret
@@ -35,8 +40,11 @@ type NewUser struct {
 
 // Add adds a user, the name NFKC-normalised as Django's create_user does. Errors: *InputError; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
+	if err := n.identify(); err != nil {
+		return nil, err
+	}
 	u := &storage.User{
-		ID: n.ID, Username: norm.NFKC.String(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
+		ID: n.ID, Subject: n.Subject, Username: norm.NFKC.String(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
 		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(),
 	}
 	if err := n.check(u.Username); err != nil {
@@ -56,6 +64,29 @@ func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
 	}
 	return u, nil
+}
+
+// maxSubject is OpenID Connect Core's limit of sub (§2), in ASCII characters.
+const maxSubject = 255
+
+// identify makes one of ID and Subject where both say the same, so that no integer is the ID of one user and the subject of another.
+func (n *NewUser) identify() error {
+	if n.Subject == "" {
+		return nil
+	}
+	outside := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(n.Subject) > maxSubject || strings.ContainsFunc(n.Subject, outside) || strings.TrimSpace(n.Subject) != n.Subject {
+		return &InputError{"subject", fmt.Sprintf("has more than %d characters, spaces around it, or characters that are not printable ASCII", maxSubject)}
+	}
+	id, err := strconv.ParseInt(n.Subject, 10, 64)
+	if err != nil || id < 1 || strconv.FormatInt(id, 10) != n.Subject {
+		return nil
+	}
+	if n.ID != 0 && n.ID != id {
+		return &InputError{"subject", fmt.Sprintf("is another integer than the id %d; give one of the two", n.ID)}
+	}
+	n.ID, n.Subject = id, ""
+	return nil
 }
 
 func (n NewUser) check(username string) error {

@@ -22,7 +22,7 @@ func TestAdd(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := json.Marshal(Describe(u))
-	want := `{"id":4711,"username":" fifi","email":"f@example.org","active":true,"staff":true,"created_at":"2026-03-01T12:00:00Z","last_login":null}`
+	want := `{"id":4711,"subject":"4711","username":" fifi","email":"f@example.org","active":true,"staff":true,"created_at":"2026-03-01T12:00:00Z","last_login":null}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
@@ -46,11 +46,11 @@ func TestAdd(t *testing.T) {
 	}
 	b.advance(time.Second)
 	second, err := b.Add(t.Context(), NewUser{Username: "x", PasswordHash: imported})
-	if err != nil || second.ID != 4712 || second.PasswordHash != imported || second.Active {
+	if err != nil || second.ID < storage.DrawnUserIDs || second.PasswordHash != imported || second.Active {
 		t.Errorf("%+v, %v", second, err)
 	}
 	list, err := b.List(t.Context(), 4711, 10)
-	if err != nil || len(list) != 1 || list[0].ID != 4712 {
+	if err != nil || len(list) != 1 || list[0].ID != second.ID {
 		t.Errorf("List: %v, %v", list, err)
 	}
 	if e := b.events("user_created"); len(e) != 2 || e[0].UserID != 4711 || e[0].Actor != "operator" {

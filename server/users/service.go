@@ -98,6 +98,7 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Micro
 // Info is a user as the commands print it.
 type Info struct {
 	ID        int64      `json:"id"`
+	Subject   string     `json:"subject"`
 	Username  string     `json:"username"`
 	Email     string     `json:"email"`
 	Active    bool       `json:"active"`
@@ -108,7 +109,7 @@ type Info struct {
 
 // Describe returns what the commands print of a user.
 func Describe(u *storage.User) Info {
-	info := Info{ID: u.ID, Username: u.Username, Email: u.Email, Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC()}
+	info := Info{ID: u.ID, Subject: u.Sub(), Username: u.Username, Email: u.Email, Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC()}
 	if !u.LastLogin.IsZero() {
 		last := u.LastLogin.UTC()
 		info.LastLogin = &last
@@ -182,7 +183,7 @@ func details(pairs map[string]any) json.RawMessage {
 
 // InputError is an invalid name, address, password or hash in an operator's input.
 type InputError struct {
-	// Field is "username", "email", "password", "password hash" or "id".
+	// Field is "username", "email", "password", "password hash", "id" or "subject".
 	Field   string
 	Problem string
 }

@@ -8,14 +8,14 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-const logoutNoticeColumns = `id, client_id, user_id, session_id, created_at, next_attempt_at, attempts, expires_at`
+const logoutNoticeColumns = `id, client_id, user_id, session_id, created_at, next_attempt_at, attempts, expires_at, subject`
 
 // insertLogoutNotices writes the notices of $1 (see logoutNotices). Like insertAudit it can be a CTE with a condition after it.
 const insertLogoutNotices = `
 	INSERT INTO logout_notices (` + logoutNoticeColumns + `)
-	SELECT n.id, n.client_id, n.user_id, n.session_id, n.created_at, n.next_attempt_at, n.attempts, n.expires_at
+	SELECT n.id, n.client_id, n.user_id, n.session_id, n.created_at, n.next_attempt_at, n.attempts, n.expires_at, n.subject
 	FROM jsonb_to_recordset($1::jsonb) AS n (id uuid, client_id text, user_id bigint, session_id uuid, created_at timestamptz,
-		next_attempt_at timestamptz, attempts bigint, expires_at timestamptz)`
+		next_attempt_at timestamptz, attempts bigint, expires_at timestamptz, subject text)`
 
 // logoutNotice is a LogoutNotice as insertLogoutNotices reads it; absent fields are NULL.
 type logoutNotice struct {
@@ -27,6 +27,7 @@ type logoutNotice struct {
 	NextAttemptAt string     `json:"next_attempt_at"`
 	Attempts      int        `json:"attempts"`
 	ExpiresAt     string     `json:"expires_at"`
+	Subject       string     `json:"subject,omitempty"`
 }
 
 // logoutNotices returns the parameter of insertLogoutNotices.
@@ -34,7 +35,7 @@ func logoutNotices(notices []*storage.LogoutNotice) string {
 	list := make([]logoutNotice, 0, len(notices))
 	for _, n := range notices {
 		list = append(list, logoutNotice{
-			n.ID, n.ClientID, n.UserID, n.SessionID, stamp(n.CreatedAt), stamp(n.NextAttemptAt), n.Attempts, stamp(n.ExpiresAt),
+			n.ID, n.ClientID, n.UserID, n.SessionID, stamp(n.CreatedAt), stamp(n.NextAttemptAt), n.Attempts, stamp(n.ExpiresAt), n.Subject,
 		})
 	}
 	return encoded(list)

@@ -71,6 +71,8 @@ func arg(field any) any {
 		return *p
 	case *row.NullInt:
 		return zeronull.Int8(*p)
+	case *row.NullText:
+		return zeronull.Text(plain(string(*p)))
 	case *bool:
 		return *p
 	case *json.RawMessage:

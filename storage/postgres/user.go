@@ -17,6 +17,7 @@ var (
 	userColumns = row.Names("", row.User)
 	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
+	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, id::text COLLATE "C") = $1`
 	// createUser draws the ID if it is NULL.
 	createUser = strings.Replace(insert("users", 1, row.User), "$1", "coalesce($1, nextval('users_id_seq'))", 1) + ` RETURNING id`
 )
@@ -43,14 +44,14 @@ func found(u *storage.User) *storage.User {
 // Sequences are not transactional: another caller may draw an ID between reading how far the sequence is and raising it.
 // So callers that draw an ID and callers that choose one take the same lock until the end of the transaction.
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
-	if !keyed(u.Username) {
-		return fmt.Errorf("create user: username: %w", errText)
+	if !keyed(u.Username) || !keyed(u.Subject) {
+		return fmt.Errorf("create user: username or subject: %w", errText)
 	}
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	b := &pgx.Batch{}
 	b.Queue(`SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint)`)
-	if u.ID != 0 {
+	if u.ID != 0 && u.ID < storage.UnfollowedUserIDs {
 		b.Queue(`SELECT setval('users_id_seq', $1) FROM users_id_seq WHERE $1 > last_value OR $1 = last_value AND NOT is_called`, u.ID)
 	}
 	b.Queue(createUser, row.Fields(arg, row.User(&stored))...).QueryRow(scanTo(&stored.ID))
@@ -72,6 +73,14 @@ func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.U
 		return nil, fmt.Errorf("read user: %w", storage.ErrNotFound)
 	}
 	return queryRow(ctx, s, "read user", scan(row.User), userByName, username)
+}
+
+// UserBySubject implements storage.Users.
+func (s *Store) UserBySubject(ctx context.Context, subject string) (*storage.User, error) {
+	if !keyed(subject) {
+		return nil, fmt.Errorf("read user: %w", storage.ErrNotFound)
+	}
+	return queryRow(ctx, s, "read user", scan(row.User), userBySub, subject)
 }
 
 // ListUsers implements storage.Users.

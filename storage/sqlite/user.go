@@ -13,6 +13,7 @@ var (
 	userColumns = row.Names("", row.User)
 	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = ?`
 	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = ?`
+	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, CAST(id AS TEXT)) = ?`
 )
 
 // joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
@@ -26,16 +27,24 @@ func found(u *storage.User) *storage.User {
 	return u
 }
 
-// CreateUser implements [storage.Users].
+// CreateUser implements [storage.Users]. SQLite raises the sequence to every ID that is stored, and draws none after the highest one
+// there is; so the ID is drawn here, and the sequence is put back where it must not follow.
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
-	if !keyed(u.Username) {
+	if !keyed(u.Username, u.Subject) {
 		return interpret("create user", errText)
 	}
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create user", func(t *tx) {
+		var last int64
+		t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
+		if stored.ID = u.ID; stored.ID == 0 {
+			stored.ID = last + 1
+		}
 		t.insert("users", row.User(&stored))
-		t.row(`SELECT last_insert_rowid()`, nil, &stored.ID)
+		if stored.ID >= storage.UnfollowedUserIDs {
+			t.exec(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'`, last)
+		}
 	})
 	if err != nil {
 		return err
@@ -52,6 +61,11 @@ func (s *Store) User(ctx context.Context, id int64) (*storage.User, error) {
 // UserByUsername implements [storage.Users].
 func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.User, error) {
 	return readOne(ctx, s, "read user", scan(row.User), userByName, username)
+}
+
+// UserBySubject implements [storage.Users].
+func (s *Store) UserBySubject(ctx context.Context, subject string) (*storage.User, error) {
+	return readOne(ctx, s, "read user", scan(row.User), userBySub, subject)
 }
 
 // ListUsers implements [storage.Users].

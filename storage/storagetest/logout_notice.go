@@ -11,7 +11,7 @@ import (
 func (b *bundle) notice(client string) *storage.LogoutNotice {
 	now := kept(b.now)
 	return &storage.LogoutNotice{
-		ID: storage.NewID(now), ClientID: client, UserID: 7, SessionID: storage.NewID(now), CreatedAt: now, NextAttemptAt: now,
+		ID: storage.NewID(now), ClientID: client, UserID: 7, Subject: "slug", SessionID: storage.NewID(now), CreatedAt: now, NextAttemptAt: now,
 		ExpiresAt: now.Add(24 * time.Hour),
 	}
 }

@@ -92,6 +92,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return b.CreateUser(ctx, &storage.User{Username: "late", CreatedAt: b.now})
 		},
 		"User":            func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
+		"UserBySubject":   func(ctx context.Context) error { return second(b.UserBySubject(ctx, "1")) },
 		"UserByUsername":  func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
 		"ListUsers":       func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
 		"SetUserActive":   func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },

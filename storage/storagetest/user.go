@@ -2,6 +2,8 @@ package storagetest
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +14,7 @@ func users() cases {
 	return cases{
 		"a user comes back as stored": func(b *bundle) {
 			u := &storage.User{
-				ID: 4711, Username: "Zoë", Email: "zoe@example.org", PasswordHash: "$argon2id$…", Active: true, Staff: true,
+				ID: 4711, Subject: "6f1c-zoe", Username: "Zoë", Email: "zoe@example.org", PasswordHash: "$argon2id$…", Active: true, Staff: true,
 				CreatedAt: b.now, LastLogin: b.now.Add(-time.Hour), UserProfile: profile(b.now),
 			}
 			b.ok(b.CreateUser(b.ctx, u))
@@ -23,6 +25,39 @@ func users() cases {
 			got, err = b.UserByUsername(b.ctx, "Zoë")
 			b.ok(err)
 			b.same(got, u)
+			got, err = b.UserBySubject(b.ctx, "6f1c-zoe")
+			b.ok(err)
+			b.same(got, u)
+		},
+		"the subject of a user is the decimal ID unless one is given": func(b *bundle) {
+			u := b.user("ada")
+			got, err := b.UserBySubject(b.ctx, strconv.FormatInt(u.ID, 10))
+			b.ok(err)
+			b.same(got.ID, u.ID)
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: 5, Subject: "slug", Username: "slug", CreatedAt: b.now}))
+			_, err = b.UserBySubject(b.ctx, "5")
+			b.is(err, storage.ErrNotFound)
+			for _, none := range []string{"", "SLUG", "slug ", "slug\x00", "\xff"} {
+				_, err = b.UserBySubject(b.ctx, none)
+				b.is(err, storage.ErrNotFound)
+			}
+		},
+		"a subject is unique, the decimal ID too": func(b *bundle) {
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: 7, Username: "seven", CreatedAt: b.now}))
+			b.is(b.CreateUser(b.ctx, &storage.User{Subject: "7", Username: "other", CreatedAt: b.now}), storage.ErrExists)
+			b.ok(b.CreateUser(b.ctx, &storage.User{Subject: "8", Username: "eight", CreatedAt: b.now}))
+			b.is(b.CreateUser(b.ctx, &storage.User{ID: 8, Username: "late", CreatedAt: b.now}), storage.ErrExists)
+		},
+		"drawn IDs begin above those of other systems, and follow none that leaves nothing to draw": func(b *bundle) { // R-max
+			first := b.user("first")
+			if first.ID < storage.DrawnUserIDs || first.ID >= storage.UnfollowedUserIDs {
+				b.Errorf("drew %d", first.ID)
+			}
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: math.MaxInt64, Username: "last", CreatedAt: b.now}))
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: storage.UnfollowedUserIDs, Username: "high", CreatedAt: b.now}))
+			if second := b.user("second"); second.ID != first.ID+1 {
+				b.Errorf("drew %d after %d", second.ID, first.ID)
+			}
 		},
 		"a user who never logged in has no last login": func(b *bundle) {
 			u := b.user("ada")

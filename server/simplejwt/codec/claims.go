@@ -36,6 +36,14 @@ func IntClaim(name string, value int64) Claim {
 	return Claim{name, strconv.FormatInt(value, 10)}
 }
 
+// IDClaim makes a claim of an id: a number if it is an integer as Python writes one, else text.
+func IDClaim(name, id string) Claim {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && strconv.FormatInt(n, 10) == id {
+		return IntClaim(name, n)
+	}
+	return StringClaim(name, id)
+}
+
 // BoolClaim makes a claim of a truth value.
 func BoolClaim(name string, value bool) Claim { return Claim{name, strconv.FormatBool(value)} }
 

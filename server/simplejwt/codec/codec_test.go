@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +32,7 @@ func newCodec(edit ...func(*Config)) *Codec {
 
 func refresh(generation int64) Refresh {
 	r := Refresh{
-		UserID: 1, ID: storage.TokenID{0xab, 15: byte(generation)}, Family: testFamily, Generation: generation,
+		UserID: "1", ID: storage.TokenID{0xab, 15: byte(generation)}, Family: testFamily, Generation: generation,
 		IssuedAt: testNow, ExpiresAt: testNow.Add(24 * time.Hour),
 	}
 	if generation > 0 {
@@ -92,8 +94,30 @@ func TestUserIDIsANumberWhereThatIsConfigured(t *testing.T) {
 	if got := payload(t, token); !strings.Contains(got, `,"uid":1,`) {
 		t.Error(got)
 	}
-	if raw, id, ok := mustParse(t, c, token).UserID(); raw != "1" || id != 1 || !ok {
-		t.Error(raw, id, ok)
+	if got := mustParse(t, c, token).UserIDs(); !slices.Equal(got, []string{"1"}) {
+		t.Error(got)
+	}
+}
+
+// simplejwt writes str(user.pk) unless the key is an int, which it leaves one before 5.5.1.
+func TestUserIDThatIsNoIntegerIsText(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]string{
+		"42": `42`, "9223372036854775807": `9223372036854775807`, "9223372036854775808": `"9223372036854775808"`, "042": `"042"`,
+		"6f1c2a44-0d1e-4c5b-9a70-1f2e3d4c5b6a": `"6f1c2a44-0d1e-4c5b-9a70-1f2e3d4c5b6a"`, "zo\"e": `"zo\"e"`,
+	} {
+		for integer, want := range map[bool]string{true: want, false: `"` + strings.Trim(want, `"`) + `"`} {
+			c := newCodec(func(cfg *Config) { cfg.UserIDInteger = integer })
+			r := refresh(0)
+			r.UserID = id
+			raw, _ := c.NewRefresh(t.Context(), r)
+			if got := payload(t, raw); !strings.Contains(got, `,"user_id":`+want+`,`) {
+				t.Errorf("integer %v, id %s: %s", integer, id, got)
+			}
+			if got := mustParse(t, c, raw).UserIDs(); got[0] != id {
+				t.Errorf("%s is read as %q", id, got)
+			}
+		}
 	}
 }
 
@@ -162,7 +186,7 @@ func TestAccessCopiesUnknownClaimsButNotTheChain(t *testing.T) {
 func TestAccessAtLoginNamesTheUser(t *testing.T) {
 	t.Parallel()
 	access, _ := newCodec().Access(context.Background(), nil, Access{
-		UserID: 7, Session: testFamily, IssuedAt: testNow, ExpiresAt: testNow.Add(5 * time.Minute),
+		UserID: "7", Session: testFamily, IssuedAt: testNow, ExpiresAt: testNow.Add(5 * time.Minute),
 	})
 	want := `{"token_type":"access","exp":1795381500,"iat":1795381200,"jti":"00000000000000000000000000000000",` +
 		`"user_id":"7","sid":"` + testFamily.String() + `"}`
@@ -391,19 +415,33 @@ func TestCheckGoesInDjangosOrder(t *testing.T) {
 	}
 }
 
-func TestUserIDIsWhatPythonsIntMakesOfIt(t *testing.T) {
+func TestUserIDIsItsTextOrWhatPythonsIntMakesOfIt(t *testing.T) {
 	t.Parallel()
 	c := newCodec()
 	for raw, want := range map[string]int64{
 		`1`: 1, `"1"`: 1, `true`: 1, `1.0`: 1, `1.9`: 1, `" 1 "`: 1, `"+1"`: 1, `"01"`: 1, `"\u0661"`: 1, `"1_0"`: 10,
 		`"\u001c1\u2003"`: 1, `"\ud835\udfcf"`: 1,
 		`"abc"`: 0, `""`: 0, `null`: 0, `[1]`: 0, `{"a":1}`: 0, `0`: 0, `false`: 0, `-1`: 0, `"-1"`: 0, `"1.0"`: 0,
-		`"1__0"`: 0, `"_1"`: 0, `"1_"`: 0, `"+-1"`: 0, `1e300`: 0, `99999999999999999999`: 0, `"9223372036854775807"`: 0,
+		`"1__0"`: 0, `"_1"`: 0, `"1_"`: 0, `"+-1"`: 0, `1e300`: 0, `"9223372036854775807"`: 0,
 		`NaN`: 0, `"\u00b2"`: 0,
 	} {
 		token := mustParse(t, c, mint(t, c, plainHeader, strings.Replace(goodPayload, `"user_id":"1"`, `"user_id":`+raw, 1)))
-		if _, id, ok := token.UserID(); ok != (want > 0) || ok && id != want {
-			t.Errorf("%s: %d %v, want %d", raw, id, ok, want)
+		var subjects []string
+		var exact string
+		if json.Unmarshal([]byte(raw), &exact) == nil && exact != "" {
+			subjects = append(subjects, exact)
+		}
+		if number := strconv.FormatInt(want, 10); want > 0 && number != exact {
+			subjects = append(subjects, number)
+		}
+		if got := token.UserIDs(); !slices.Equal(got, subjects) {
+			t.Errorf("%s: %q, want %q", raw, got, subjects)
+		}
+	}
+	for _, far := range []string{"9223372036854775807", "99999999999999999999"} {
+		token := mustParse(t, c, mint(t, c, plainHeader, strings.Replace(goodPayload, `"user_id":"1"`, `"user_id":`+far, 1)))
+		if got := token.UserIDs(); !slices.Equal(got, []string{far}) {
+			t.Errorf("%s: %q", far, got)
 		}
 	}
 }

@@ -116,9 +116,3 @@ func text(value string) string {
 
 // isText reports whether a claim is the string s.
 func isText(value, s string) bool { return value != "" && value[0] == '"' && text(value) == s }
-
-// userID is Django's reading of a user's id, int(value), when it is a possible one.
-func userID(value string) (int64, bool) {
-	n, ok := integer(value)
-	return n.int, ok && n.int > 0 && n.int < math.MaxInt64
-}

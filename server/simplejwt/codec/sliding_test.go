@@ -11,7 +11,7 @@ import (
 
 func sliding(issued time.Time) Sliding {
 	return Sliding{
-		UserID: 1, JTI: storage.TokenID{0xab}, Session: testFamily,
+		UserID: "1", JTI: storage.TokenID{0xab}, Session: testFamily,
 		IssuedAt: issued, ExpiresAt: issued.Add(5 * time.Minute), RefreshUntil: issued.Add(24 * time.Hour),
 	}
 }

@@ -3,6 +3,9 @@ package codec
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -35,15 +38,26 @@ func (t *Token) ID() storage.TokenID { return TokenIDOf(t.jti) }
 func (t *Token) Expires() time.Time  { return t.expires }
 func (t *Token) IssuedAt() time.Time { return t.issuedAt }
 
-// UserID is the user as JSON text (empty when the claim is absent), and as the number that Django makes of it;
-// ok is false when it makes none, or none that can be a user's.
-func (t *Token) UserID() (raw string, id int64, ok bool) {
-	raw, ok = t.claims.get(t.userClaim)
+// UserIDs are the subjects that the token's user may have, the likelier one first: the claim's text as it is (a UUID, a slug), and the
+// number that Django makes of the claim where keys are integers. There is none if the claim is absent, or can be no user's.
+func (t *Token) UserIDs() (subjects []string) {
+	raw, ok := t.claims.get(t.userClaim)
 	if !ok {
-		return "", 0, false
+		return nil
 	}
-	id, ok = userID(raw)
-	return raw, id, ok
+	exact := text(raw)
+	if strings.Trim(raw, "0123456789") == "" && raw[0] != '0' {
+		exact = raw
+	}
+	if exact != "" {
+		subjects = append(subjects, exact)
+	}
+	if n, ok := integer(raw); ok && n.int > 0 && n.int < math.MaxInt64 {
+		if number := strconv.FormatInt(n.int, 10); number != exact {
+			subjects = append(subjects, number)
+		}
+	}
+	return subjects
 }
 
 // Family is the session that the token belongs to. ok is false for a token that simplejwt wrote.

@@ -3,7 +3,6 @@ package codec
 import (
 	"context"
 	"encoding/hex"
-	"strconv"
 	"time"
 
 	"latchkey/storage"
@@ -11,7 +10,7 @@ import (
 
 // Refresh is what a new refresh token says.
 type Refresh struct {
-	UserID int64
+	UserID string // the user's sub
 	ID     storage.TokenID
 	// Parent is the token that was presented to get this one; it is written from generation 1 on.
 	Parent     storage.TokenID
@@ -25,7 +24,7 @@ type Refresh struct {
 
 // Sliding is what a new sliding token says.
 type Sliding struct {
-	UserID    int64
+	UserID    string
 	JTI       storage.TokenID
 	Session   storage.ID
 	IssuedAt  time.Time
@@ -37,7 +36,7 @@ type Sliding struct {
 
 // Access is what a new access token says.
 type Access struct {
-	UserID    int64
+	UserID    string
 	JTI       storage.TokenID
 	Session   storage.ID
 	IssuedAt  time.Time
@@ -164,13 +163,12 @@ func (c *Codec) write(ctx context.Context, cs claims) (string, error) {
 	return c.sign(ctx, b)
 }
 
-// userClaim is the user's id: a string from simplejwt 5.5.1 on, a number before.
-func (c *Codec) userClaim(id int64) Claim {
-	text := strconv.FormatInt(id, 10)
-	if !c.cfg.UserIDInteger {
-		text = `"` + text + `"`
+// userClaim is the user's id: text from simplejwt 5.5.1 on; before, an integer is written as a number (and a UUID as text).
+func (c *Codec) userClaim(id string) Claim {
+	if c.cfg.UserIDInteger {
+		return IDClaim(c.cfg.UserIDClaim, id)
 	}
-	return Claim{c.cfg.UserIDClaim, text}
+	return StringClaim(c.cfg.UserIDClaim, id)
 }
 
 func quotedID(id storage.TokenID) string {

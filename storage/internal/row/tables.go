@@ -27,6 +27,7 @@ func UserWithoutProfile(u *storage.User) []Column {
 		{"auth_epoch", &u.AuthEpoch},
 		{"created_at", &u.CreatedAt},
 		{"last_login", &u.LastLogin},
+		{"subject", (*NullText)(&u.Subject)},
 	}
 }
 
@@ -200,6 +201,7 @@ func LogoutNotice(n *storage.LogoutNotice) []Column {
 		{"next_attempt_at", &n.NextAttemptAt},
 		{"attempts", &n.Attempts},
 		{"expires_at", &n.ExpiresAt},
+		{"subject", (*NullText)(&n.Subject)},
 	}
 }
 
