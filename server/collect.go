@@ -51,7 +51,8 @@ type stateCollector struct {
 	pool  func() storage.PoolStats
 	cache func() registry.CacheStats
 
-	connections, waits, waitTime, hits, misses, size *prometheus.Desc
+	connections, waits, waitTime, hits, misses, size      *prometheus.Desc
+	statements, sharedStatements, sharedCalls, sharedWait *prometheus.Desc
 }
 
 func newStateCollector(pool func() storage.PoolStats, cache func() registry.CacheStats) *stateCollector {
@@ -63,6 +64,11 @@ func newStateCollector(pool func() storage.PoolStats, cache func() registry.Cach
 		connections: desc("latchkey_database_connections", "Connections to the database by state: max, in_use, idle.", "state"),
 		waits:       desc("latchkey_database_waits_total", "Statements that had to wait for a connection."),
 		waitTime:    desc("latchkey_database_wait_seconds_total", "Time that statements waited for a connection."),
+		statements:  desc("latchkey_database_statements_total", "Statements and batches sent to Postgres."),
+		sharedStatements: desc("latchkey_database_shared_statements_total",
+			"Statements that answered several requests at once; latchkey_database_shared_calls_total / this is the size of a batch."),
+		sharedCalls: desc("latchkey_database_shared_calls_total", "Calls that shared a statement with others."),
+		sharedWait:  desc("latchkey_database_shared_wait_seconds_total", "Time that calls waited for the statement under way."),
 		hits:        desc("latchkey_client_cache_hits_total", "Clients found in the cache."),
 		misses:      desc("latchkey_client_cache_misses_total", "Clients that were not in the cache."),
 		size:        desc("latchkey_client_cache_size", "Clients in the cache."),
@@ -71,7 +77,7 @@ func newStateCollector(pool func() storage.PoolStats, cache func() registry.Cach
 
 // Describe sends the descriptions of the metrics.
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.connections, c.waits, c.waitTime, c.hits, c.misses, c.size} {
+	for _, d := range []*prometheus.Desc{c.connections, c.waits, c.waitTime, c.hits, c.misses, c.size, c.statements, c.sharedStatements, c.sharedCalls, c.sharedWait} {
 		ch <- d
 	}
 }
@@ -90,6 +96,10 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.connections, p.Idle, "idle")
 	counter(c.waits, float64(p.Waits))
 	counter(c.waitTime, p.WaitTime.Seconds())
+	counter(c.statements, float64(p.Statements))
+	counter(c.sharedStatements, float64(p.SharedStatements))
+	counter(c.sharedCalls, float64(p.SharedCalls))
+	counter(c.sharedWait, p.SharedWait.Seconds())
 	s := c.cache()
 	counter(c.hits, float64(s.Hits))
 	counter(c.misses, float64(s.Misses))

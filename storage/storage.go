@@ -121,4 +121,8 @@ type PoolStats struct {
 	// Waits counts acquisitions that had to wait, WaitTime is how long in all.
 	Waits    int64
 	WaitTime time.Duration
+	// Statements counts what was sent to a server, a batch as one. Several calls may share one: SharedStatements counts those,
+	// SharedCalls the calls in them, SharedWait how long calls waited for the statement under way. Zero where there is no server.
+	Statements, SharedStatements, SharedCalls int64
+	SharedWait                                time.Duration
 }

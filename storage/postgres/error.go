@@ -86,6 +86,8 @@ func transient(err error) bool {
 		return true
 	case "26000", "42P05", "25006": // see Store.once
 		return true
+	case "42P01": // undefined_table: see grantStatement.run
+		return true
 	case "0A000": // a migration changed a table under a prepared statement; pgx forgets the plan on this error
 		return pg.Routine == "RevalidateCachedQuery"
 	}

@@ -49,6 +49,7 @@ func (s *Store) once(ctx context.Context, transaction func(context.Context, *pgx
 	}
 	defer c.Release()
 	conn := c.Conn()
+	s.statements.Add(1)
 	err = transaction(ctx, conn)
 	if notices := conn.PgConn().CustomData(); notices[notReplicated] != nil {
 		delete(notices, notReplicated)
@@ -94,7 +95,7 @@ func (s *Store) settled(ctx context.Context, what string, n int64, err error) er
 // awaitStandbys makes the commit of its transaction wait for the standbys that the server's settings demand, if any.
 const awaitStandbys = `SELECT pg_logical_emit_message(true, 'latchkey', '') WHERE current_setting('synchronous_standby_names') <> ''`
 
-// Ping makes one round trip. ErrUnavailable: the server is away, or does not accept writes.
+// Ping makes one round trip. ErrUnavailable: the server is unreachable, or does not accept writes.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, "ping", writable)
 }

@@ -18,16 +18,32 @@ var (
 	grantColumns = row.Names("", row.Grant)
 	insertGrant  = insert("grants", 1, row.Grant)
 	// liveGrants reads grants with the state of their users and clients; see joinUser.
-	liveGrants       = liveGrantsOf(row.UserWithoutProfile)
-	grantByID        = liveGrants + ` WHERE g.id = $1`
-	grantWithProfile = liveGrantsOf(row.UserWithProfile) + ` WHERE g.id = $1`
+	liveGrants       = liveGrantsOf("", "grants g", row.UserWithoutProfile)
+	readGrant        = readGrantWith(row.UserWithoutProfile)
+	readGrantProfile = readGrantWith(row.UserWithProfile)
 )
 
-func liveGrantsOf(user func(*storage.User) []row.Column) string {
+// liveGrantsOf returns the statement that reads, after a first column, grants from a table.
+func liveGrantsOf(first, table string, user func(*storage.User) []row.Column) string {
 	return `
-	SELECT ` + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `
-	FROM grants g ` + joinUser("g.user_id", user) + `
+	SELECT ` + first + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `
+	FROM ` + table + ` ` + joinUser("g.user_id", user) + `
 	LEFT JOIN LATERAL (SELECT id, disabled, auth_epoch FROM clients WHERE id = g.client_id OFFSET 0) AS c ON true`
+}
+
+// readGrantWith reads grants by their IDs.
+func readGrantWith(user func(*storage.User) []row.Column) *grantStatement[storage.ID, storage.LiveGrant] {
+	return &grantStatement[storage.ID, storage.LiveGrant]{
+		one:    liveGrantsOf("1, ", "TABLE g", user) + ` WHERE g.id = $1`,
+		many:   liveGrantsOf("m.n, ", "unnest((SELECT $1::uuid[])) WITH ORDINALITY AS m (id, n) JOIN TABLE g ON g.id = m.id", user),
+		id:     func(id storage.ID) storage.ID { return id },
+		args:   func(id storage.ID) []any { return []any{uuid(id)} },
+		argsOf: func(ids []storage.ID) []any { return []any{uuids(ids)} },
+		scan: func() (*storage.LiveGrant, []any, func()) {
+			g, u := &storage.LiveGrant{}, &storage.User{}
+			return g, row.Fields(target, row.Grant(&g.Grant), user(u), row.GrantClient(g)), func() { g.User = found(u) }
+		},
+	}
 }
 
 // live is the condition that the grant g, its user and its client are alive at the time $3. Subqueries take half the time of joins
@@ -44,15 +60,11 @@ const selected = `
 	AND ($4::bigint IS NULL OR g.user_id = $4) AND ($5::text IS NULL OR g.client_id = $5)
 	AND ($6::uuid IS NULL OR g.session_id = $6)`
 
-// scanGrant returns what reads a row of liveGrantsOf.
-func scanGrant(user func(*storage.User) []row.Column) pgx.RowToFunc[*storage.LiveGrant] {
-	return func(r pgx.CollectableRow) (*storage.LiveGrant, error) {
-		var g storage.LiveGrant
-		var u storage.User
-		err := r.Scan(row.Fields(target, row.Grant(&g.Grant), user(&u), row.GrantClient(&g))...)
-		g.User = found(&u)
-		return &g, err
-	}
+func scanLiveGrant(r pgx.CollectableRow) (*storage.LiveGrant, error) {
+	g, fields, filled := readGrant.scan()
+	err := r.Scan(fields...)
+	filled()
+	return g, err
 }
 
 // CreateGrant implements storage.Grants.
@@ -71,12 +83,19 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 
 // Grant implements storage.Grants.
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return queryRow(ctx, s, "read grant", scanGrant(row.UserWithoutProfile), grantByID, uuid(id))
+	return orNotFound(s.reads.do(ctx, id))
 }
 
 // GrantWithProfile implements storage.Grants.
 func (s *Store) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return queryRow(ctx, s, "read grant", scanGrant(row.UserWithProfile), grantWithProfile, uuid(id))
+	return orNotFound(s.readsWithProfile.do(ctx, id))
+}
+
+func orNotFound(g *storage.LiveGrant, err error) (*storage.LiveGrant, error) {
+	if err == nil && g == nil {
+		err = translate("read grant", storage.ErrNotFound)
+	}
+	return g, err
 }
 
 // TouchGrant implements storage.Grants.
@@ -162,7 +181,7 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 	if !keyed(f.ClientID) {
 		return nil, nil
 	}
-	return queryRows(ctx, s, "list grants", scanGrant(row.UserWithoutProfile), liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
+	return queryRows(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
 }
 
 func filterArgs(f storage.GrantFilter) []any {

@@ -36,11 +36,10 @@ type partition struct {
 func wanted(now time.Time) []partition {
 	now = now.UTC()
 	var all []partition
-	monday := time.Date(now.Year(), now.Month(), now.Day()-(int(now.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
 	for week := range weeksAhead + 1 {
-		from := monday.AddDate(0, 0, 7*week)
+		from := weekOf(now).AddDate(0, 0, 7*week)
 		all = append(all, partition{
-			table: "grants", name: from.Format("grants_2006_01_02"), from: from, to: from.AddDate(0, 0, 7),
+			table: "grants", name: from.Format(weekly), from: from, to: from.AddDate(0, 0, 7),
 			// Room for the heap-only updates of refreshes.
 			options: ` WITH (fillfactor = 70)`,
 		})
@@ -55,27 +54,20 @@ func wanted(now time.Time) []partition {
 
 // createPartitions makes the partitions that are wanted and missing, and names them. Without a schema it does nothing.
 func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []string, err error) {
-	want := wanted(now)
-	names := make([]string, 0, len(want))
-	for _, p := range want {
-		names = append(names, p.name)
-	}
-	var missing []string
-	err = s.readInto(ctx, "look for partitions", []any{&missing}, `
-			SELECT coalesce(array_agg(name), '{}') FROM unnest($1::text[]) AS name
-			WHERE to_regclass('grants') IS NOT NULL AND to_regclass(name) IS NULL`, names)
-	if err != nil {
+	existing, err := s.listPartitions(ctx)
+	if err != nil || existing == nil {
 		return nil, err
 	}
 	var errs []error
-	for _, p := range want {
-		if !slices.Contains(missing, p.name) {
+	for _, p := range wanted(now) {
+		if slices.Contains(existing, p.name) {
 			continue
 		}
 		made, err := s.createPartition(ctx, p)
 		switch {
 		case made:
 			created = append(created, p.name)
+			s.weeks.add(p.name)
 		case err != nil:
 			errs = append(errs, err)
 		}
@@ -121,19 +113,26 @@ func (s *Store) createPartition(ctx context.Context, p partition) (made bool, er
 	return made, err
 }
 
+// listPartitions names the partitions of grants and of audit_events; nil without a schema.
+func (s *Store) listPartitions(ctx context.Context) (names []string, err error) {
+	err = s.readInto(ctx, "list partitions", []any{&names}, `
+		SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent IN (to_regclass('grants'), to_regclass('audit_events'))`)
+	if err == nil {
+		s.weeks.set(names)
+	}
+	return names, err
+}
+
 // dropPartitions drops the weekly partitions of grants whose last grant has ended, and names them.
 func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []string, err error) {
-	var names []string
-	err = s.readInto(ctx, "list partitions", []any{&names}, `
-			SELECT coalesce(array_agg(c.relname::text ORDER BY c.relname), '{}')
-			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent = to_regclass('grants')`)
+	names, err := s.listPartitions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, name := range names {
-		from, err := time.Parse("grants_2006_01_02", name)
+		from, err := time.Parse(weekly, name)
 		// Rows may come as long as the week isn't over, and a day longer: another server's clock may be behind.
 		if err != nil || now.Before(from.AddDate(0, 0, 8)) || now.Before(s.endOf(name)) {
 			continue
@@ -149,6 +148,7 @@ func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []st
 		}
 		if gone {
 			dropped = append(dropped, name)
+			s.weeks.forget(name)
 		}
 		errs = append(errs, err)
 	}

@@ -47,6 +47,13 @@ type Store struct {
 	log     *slog.Logger
 	// pooled is set when prepared statements turn out not to work; see usePooler.
 	pooled atomic.Bool
+	// weeks are the partitions that statements may name.
+	weeks partitions
+	// combined counts the statements that several calls share; the others send them.
+	combined                combined
+	reads, readsWithProfile *combiner[storage.ID, storage.LiveGrant]
+	// statements counts what was sent.
+	statements atomic.Int64
 	// closed ends the calls of Watch.
 	closed    chan struct{}
 	closeOnce sync.Once
@@ -89,6 +96,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	// Half of the connections are left to everything else.
+	lanes := max(1, int(pc.MaxConns)/2)
+	s.reads = combine(s, "read grant", lanes, readGrant)
+	s.readsWithProfile = combine(s, "read grant", lanes, readGrantProfile)
 	now := time.Now
 	if cfg.Now != nil {
 		now = cfg.Now
@@ -118,6 +129,11 @@ func (s *Store) Stats() storage.PoolStats {
 		Idle:     int(st.IdleConns()),
 		Waits:    st.EmptyAcquireCount(),
 		WaitTime: st.EmptyAcquireWaitTime(),
+
+		Statements:       s.statements.Load(),
+		SharedStatements: s.combined.statements.Load(),
+		SharedCalls:      s.combined.calls.Load(),
+		SharedWait:       time.Duration(s.combined.waited.Load()),
 	}
 }
 

@@ -136,6 +136,15 @@ func (d *digestTo) ScanBytes(v []byte) error {
 // uuid is an ID or TokenID as a parameter; the zero one is NULL.
 func uuid[T ~[16]byte](id T) zeronull.UUID { return zeronull.UUID(id) }
 
+// uuids are IDs as one parameter.
+func uuids[T ~[16]byte](ids []T) pgtype.FlatArray[pgtype.UUID] {
+	list := make(pgtype.FlatArray[pgtype.UUID], len(ids))
+	for i, id := range ids {
+		list[i] = pgtype.UUID{Bytes: id, Valid: true}
+	}
+	return list
+}
+
 // wordsTo scans what strings.Join(…, " ") returned.
 type wordsTo []string
 

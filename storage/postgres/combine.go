@@ -1,0 +1,209 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"latchkey/storage"
+)
+
+const (
+	// maxShared bounds how many calls share a statement, so that none waits long for the others.
+	maxShared = 64
+	// patience is how long a call waits for the statement under way before it is sent in a second one beside it.
+	patience = 20 * time.Millisecond
+	// sharedLockTimeout is how long a statement of several calls waits for a row that another transaction has locked. Then each
+	// call is sent alone, and only the one that needs the row goes on waiting.
+	sharedLockTimeout = "100ms"
+)
+
+// combiner sends calls of one kind, about different grants, in shared statements.
+//
+// A call that arrives while no statement of its kind is under way is sent at once, alone. Those that arrive in the meantime wait for
+// that statement and share the next one: the parsing, the round trip and the flush of the write-ahead log, which cost more than the
+// rows. Each call has its own outcome. What fails for a reason that may be one call's alone is tried again call by call.
+type combiner[Q, A any] struct {
+	store     *Store
+	what      string
+	statement *grantStatement[Q, A]
+	// lanes bounds the statements under way at the same time.
+	lanes int
+
+	mu       sync.Mutex
+	waiting  []*call[Q, A]
+	underWay int
+}
+
+func combine[Q, A any](s *Store, what string, lanes int, st *grantStatement[Q, A]) *combiner[Q, A] {
+	return &combiner[Q, A]{store: s, what: what, lanes: lanes, statement: st}
+}
+
+// call is one call of a combiner.
+type call[Q, A any] struct {
+	ask    Q
+	answer *A
+	err    error
+	done   chan struct{} // closed when answer and err are set
+}
+
+// combined counts what combiners do.
+type combined struct {
+	statements, calls, alone atomic.Int64
+	waited                   atomic.Int64 // nanoseconds
+}
+
+// do returns the answer to one call, nil if the statement found no row for it. A call whose context ends returns; the statement goes
+// on for the others, and its outcome for this call is unknown.
+func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
+	c := &call[Q, A]{ask: ask, done: make(chan struct{})}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, c)
+	list := b.take(1)
+	b.mu.Unlock()
+	if list != nil { // c alone: whoever waits is behind a statement that is under way
+		b.send(ctx, list)
+		return c.answer, c.err
+	}
+	begin := time.Now()
+	defer func() { b.store.combined.waited.Add(int64(time.Since(begin))) }()
+	ctx, cancel := context.WithTimeout(ctx, b.store.timeout)
+	defer cancel()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		select {
+		case <-c.done:
+			return c.answer, c.err
+		case <-ctx.Done():
+			b.leave(c)
+			return nil, translate(b.what, ctx.Err())
+		case <-late.C:
+			b.mu.Lock()
+			if slices.Contains(b.waiting, c) {
+				if list := b.take(b.lanes); list != nil {
+					go b.send(context.WithoutCancel(ctx), list)
+				}
+				late.Reset(patience)
+			}
+			b.mu.Unlock()
+		}
+	}
+}
+
+// take returns the calls of the next statement, the oldest first and only one for each grant, if fewer than lanes statements are
+// under way and a call waits; nil otherwise. The caller holds mu and sends them.
+func (b *combiner[Q, A]) take(lanes int) (list []*call[Q, A]) {
+	if b.underWay >= lanes || len(b.waiting) == 0 {
+		return nil
+	}
+	b.underWay++
+	if len(b.waiting) == 1 {
+		list, b.waiting = b.waiting, nil
+		return list
+	}
+	taken := make(map[storage.ID]bool, len(b.waiting))
+	rest := b.waiting[:0]
+	for _, c := range b.waiting {
+		if id := b.statement.id(c.ask); len(list) < maxShared && !taken[id] {
+			taken[id] = true
+			list = append(list, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	clear(b.waiting[len(rest):])
+	b.waiting = rest
+	return list
+}
+
+// leave takes a call out of those that wait.
+func (b *combiner[Q, A]) leave(c *call[Q, A]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.waiting, c); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+	}
+}
+
+// send sends calls and tells each its outcome. Calls that have come in the meantime follow in a goroutine of their own.
+func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
+	// In this order, whatever else locks several grants does so too.
+	slices.SortFunc(list, func(x, y *call[Q, A]) int { return compare(b.statement.id(x.ask), b.statement.id(y.ask)) })
+	if len(list) == 1 {
+		b.alone(ctx, list[0])
+	} else {
+		b.store.combined.statements.Add(1)
+		b.store.combined.calls.Add(int64(len(list)))
+		b.together(context.WithoutCancel(ctx), list)
+	}
+	b.mu.Lock()
+	b.underWay--
+	next := b.take(b.lanes)
+	b.mu.Unlock()
+	if next != nil {
+		go b.send(context.WithoutCancel(ctx), next)
+	}
+}
+
+// alone sends one call.
+func (b *combiner[Q, A]) alone(ctx context.Context, c *call[Q, A]) {
+	answers, err := b.transact(ctx, c)
+	if c.err = err; err == nil {
+		c.answer = answers[0]
+	}
+	close(c.done)
+}
+
+// together sends several calls in one transaction. One that fails for a reason that may be one call's was rolled back: then each is
+// sent alone. An outage is everybody's.
+func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) {
+	answers, err := b.transact(ctx, list...)
+	if err != nil && !outage(err) {
+		b.store.combined.alone.Add(int64(len(list)))
+		for _, c := range list {
+			go b.alone(ctx, c)
+		}
+		return
+	}
+	for i, c := range list {
+		if c.err = err; err == nil {
+			c.answer = answers[i]
+		}
+		close(c.done)
+	}
+}
+
+func (b *combiner[Q, A]) transact(ctx context.Context, list ...*call[Q, A]) (answers []*A, err error) {
+	asks := make([]Q, len(list))
+	for i, c := range list {
+		asks[i] = c.ask
+	}
+	err = b.store.do(ctx, b.what, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		answers, err = b.statement.run(ctx, b.store, conn, asks)
+		return err
+	})
+	return answers, err
+}
+
+// outage reports whether a transaction failed, or may have, for a reason that is not in what it was to do.
+func outage(err error) bool {
+	sqlState := code(err)
+	if sqlState == "" || errors.Is(err, errNotReplicated) {
+		return true
+	}
+	for _, class := range []string{"08", "53", "57", "58", "25006"} {
+		if strings.HasPrefix(sqlState, class) {
+			return true
+		}
+	}
+	return false
+}
+
+func compare(x, y storage.ID) int { return slices.Compare(x[:], y[:]) }

@@ -1,0 +1,148 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
+)
+
+// spread creates grants of this week, of later ones and of one that has no partition.
+func spread(t *testing.T, s *postgres.Store, n int) (list []*storage.Grant) {
+	t.Helper()
+	people(t, s)
+	for i := range n {
+		at := noon.AddDate(0, 0, 7*(i%4))
+		if i%5 == 4 {
+			at = noon.AddDate(-1, 0, 0)
+		}
+		list = append(list, grant(t, s, at, 1000*24*time.Hour))
+	}
+	return list
+}
+
+// hold makes the statements about grants wait for a while.
+func hold(t *testing.T, url string, d time.Duration) {
+	t.Helper()
+	conn := connect(t, url)
+	execute(t, conn, `BEGIN`)
+	execute(t, conn, `LOCK TABLE users IN ACCESS EXCLUSIVE MODE`)
+	released := make(chan struct{})
+	t.Cleanup(func() { <-released })
+	go func() {
+		defer close(released)
+		time.Sleep(d)
+		execute(t, conn, `ROLLBACK`)
+	}()
+}
+
+// together calls f for each grant at the same time and returns the errors.
+func together(list []*storage.Grant, f func(*storage.Grant) error) []error {
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, g := range list {
+		wg.Go(func() { errs[i] = f(g) })
+	}
+	wg.Wait()
+	return errs
+}
+
+func TestReadsShareStatementsAndEachHasItsOwnAnswer(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute})
+	list := spread(t, s, 100)
+	absent := &storage.Grant{ID: storage.NewID(noon)}
+	list[50] = absent
+	before := s.Stats()
+	hold(t, url, 300*time.Millisecond)
+	errs := together(list, func(g *storage.Grant) error {
+		live, err := s.Grant(t.Context(), g.ID)
+		if err == nil && (live.ID != g.ID || live.User == nil || live.User.Username != "ann") {
+			return errors.New("another grant's answer")
+		}
+		return err
+	})
+	for i, err := range errs {
+		if want := i == 50; errors.Is(err, storage.ErrNotFound) != want || !want && err != nil {
+			t.Errorf("grant %d: %v", i, err)
+		}
+	}
+	after := s.Stats()
+	if n := after.Statements - before.Statements; n > 20 {
+		t.Errorf("100 reads at once took %d statements", n)
+	}
+	if after.SharedCalls == before.SharedCalls || after.SharedWait == before.SharedWait {
+		t.Error("the statistics do not show it")
+	}
+}
+
+func TestACallThatLeavesTakesNobodyWithIt(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute})
+	list := spread(t, s, 40)
+	hold(t, url, 500*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	errs := together(list, func(g *storage.Grant) error {
+		if g == list[0] || g == list[7] || g == list[39] {
+			if _, err := s.Grant(ctx, g.ID); !errors.Is(err, context.Canceled) || !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("a call that was cancelled: %v", err)
+			}
+			return nil
+		}
+		_, err := s.Grant(t.Context(), g.ID)
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
+
+// A second replica drops a partition that this one knows; grants that come to the same week later lie elsewhere.
+func TestAPartitionThatAnotherReplicaDroppedIsForgotten(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s, conn := open(t, postgres.Config{URL: url}), connect(t, url)
+	list := spread(t, s, 40)
+	for range 10 { // until the plan is kept
+		if _, err := s.Grant(t.Context(), list[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := partitionOf(t, conn, list[0].ID)
+	execute(t, conn, `DROP TABLE `+name)
+	errs := together(list, func(g *storage.Grant) error { _, err := s.Grant(t.Context(), g.ID); return err })
+	for i, err := range errs {
+		dropped := i%4 == 0 && i%5 != 4
+		if errors.Is(err, storage.ErrNotFound) != dropped || !dropped && err != nil {
+			t.Errorf("grant %d: %v", i, err)
+		}
+	}
+	late := grant(t, s, noon, time.Hour)
+	if _, err := s.Grant(t.Context(), late.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// A database that goes away is everybody's outage, and everybody is told.
+func TestAnOutageEndsEveryCallOfAStatement(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Cluster(t)
+	s := open(t, postgres.Config{URL: c.Migrated(t), StatementTimeout: 10 * time.Second})
+	list := spread(t, s, 40)
+	c.Kill(t)
+	for _, err := range together(list, func(g *storage.Grant) error { _, err := s.Grant(t.Context(), g.ID); return err }) {
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+	}
+	c.Start(t)
+	until(t, func() error { _, err := s.Grant(t.Context(), list[0].ID); return err })
+}
