@@ -19,7 +19,7 @@ const verifier = "a-code-verifier-that-is-the-same-for-every-request"
 // signIn is what a browser does first: the login page.
 func (v *visitor) signIn(ctx context.Context) error {
 	form := url.Values{"username": {v.name}, "password": {password}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.Issuer+"/login", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.base+"/login", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (v *visitor) code(ctx context.Context) error {
 		"response_type": {"code"}, "client_id": {v.site.ID}, "redirect_uri": {callback}, "scope": {v.scope}, "nonce": {"n"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.server.Issuer+"/oauth2/authorize?"+query.Encode(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.base+"/oauth2/authorize?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,7 @@ func (v *visitor) code(ctx context.Context) error {
 	if err == nil && (a.AccessToken == "" || (a.IDToken == "") == strings.Contains(v.scope, "openid")) {
 		err = errIncomplete
 	}
+	v.refresh = a.RefreshToken
 	return err
 }
 

@@ -1,125 +1,115 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"latchkey/latchkeytest"
 )
 
-// floorScript is the one guarded UPDATE of a refresh (storage/postgres/grant.go, AdvanceGrant), on the same table and
-// the sessions that the scenarios have begun: each client of pgbench has one and follows its chain. An UPDATE that
-// finds no row ends pgbench, since \gset wants one.
-const floorScript = `
-\if :begin
-SELECT id AS grant_id, current_id AS current, generation AS generation FROM (
-	SELECT id, current_id, generation, row_number() OVER (ORDER BY id) AS n FROM grants WHERE revoked_at IS NULL
-) AS g WHERE n = :client_id + 1 \gset
-\set begin 0
-\endif
-UPDATE grants g SET current_id = gen_random_uuid(), generation = :generation::bigint + 1, previous_id = :current,
-	previous_retired_at = now(), window_at = now(), last_used_at = now()
-WHERE g.id = :grant_id AND g.current_id = :current
-	AND g.revoked_at IS NULL AND g.expires_at > now()
-	AND (SELECT auth_epoch FROM users WHERE id = g.user_id AND active) = g.user_epoch
-	AND (SELECT auth_epoch FROM clients WHERE id = g.client_id AND NOT disabled) = g.client_epoch
-RETURNING g.current_id AS current, g.generation AS generation \gset
-`
+// A floor is a request that a server can hardly do with less, behind the same stack: net/http, gorilla/mux and pgx.
+const (
+	floorWrite  = "/write"  // one durable statement that marks a row and inserts another
+	floorRead   = "/read"   // one row read by its primary key
+	floorStatic = "/static" // no database
+)
 
-// runFloor lets pgbench send that statement, with as many connections as there were virtual users.
-func runFloor(ctx context.Context, db *database, folder string, s settings) (*result, error) {
-	program, err := findPgbench(ctx, db)
+// floorCommand is the argument by which this program starts itself as the floor.
+const floorCommand = "floor"
+
+// floorSchema has as many sessions as there are virtual users.
+const floorSchema = `
+	CREATE TABLE floor_sessions (id text PRIMARY KEY, state bytea NOT NULL, used_at timestamptz NOT NULL) WITH (fillfactor = 70);
+	CREATE TABLE floor_events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, session text NOT NULL, at timestamptz NOT NULL);`
+
+// serveFloor serves the floors until its process ends.
+func serveFloor(ctx context.Context, address, database string) error {
+	pool, err := pgxpool.New(ctx, database)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	own, err := os.MkdirTemp(folder, "pgbench-")
-	if err != nil {
-		return nil, err
+	body := make([]byte, 600)
+	for i := range body {
+		body[i] = ' '
 	}
-	script := filepath.Join(own, "floor.sql")
-	if err := os.WriteFile(script, []byte(floorScript), 0o600); err != nil {
-		return nil, err
-	}
-	c := db.conn.Config()
-	pgbench := func(duration time.Duration, more ...string) error {
-		seconds := strconv.Itoa(max(1, int(duration.Seconds())))
-		cmd := exec.CommandContext(ctx, program, append([]string{
-			"--no-vacuum", "--protocol=prepared", "--file=" + script, "--define=begin=1", "--time=" + seconds,
-			"--client=" + strconv.Itoa(s.concurrency), "--jobs=" + strconv.Itoa(min(2, s.concurrency)),
-		}, more...)...)
-		cmd.Env = append(os.Environ(), "PGHOST="+c.Host, "PGPORT="+strconv.Itoa(int(c.Port)), "PGUSER="+c.User,
-			"PGPASSWORD="+c.Password, "PGDATABASE="+c.Database)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("pgbench: %w: %s", err, out)
-		}
-		return nil
-	}
-	if err := pgbench(s.warmup); err != nil {
-		return nil, err
-	}
-	var before time.Duration
-	if db.postmaster != 0 {
-		if before, err = familyCPU(db.postmaster); err != nil {
-			return nil, err
-		}
-	}
-	if err := pgbench(s.duration, "--log", "--log-prefix="+filepath.Join(own, "log")); err != nil {
-		return nil, err
-	}
-	r := &result{name: "floor (pgbench)", elapsed: s.duration.Truncate(time.Second)}
-	if db.postmaster != 0 {
-		after, err := familyCPU(db.postmaster)
+	copy(body, `{"ok":true`)
+	body[len(body)-1] = '}'
+	answer := func(w http.ResponseWriter, err error) {
 		if err != nil {
-			return nil, err
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
 		}
-		r.cpu.database = after - before
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body)
 	}
-	r.latencies, err = readLog(filepath.Join(own, "log.*"))
-	return r, err
+	r := mux.NewRouter()
+	r.HandleFunc(floorStatic, func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) }).Methods(http.MethodGet)
+	r.HandleFunc(floorRead, func(w http.ResponseWriter, r *http.Request) {
+		var state []byte
+		answer(w, pool.QueryRow(r.Context(), `SELECT state FROM floor_sessions WHERE id = $1`, r.PostFormValue("token")).Scan(&state))
+	}).Methods(http.MethodPost)
+	r.HandleFunc(floorWrite, func(w http.ResponseWriter, r *http.Request) {
+		var id int64
+		answer(w, pool.QueryRow(r.Context(), `
+			WITH marked AS (UPDATE floor_sessions SET used_at = now() WHERE id = $1 RETURNING id)
+			INSERT INTO floor_events (session, at) SELECT id, now() FROM marked RETURNING id`, r.PostFormValue("token")).Scan(&id))
+	}).Methods(http.MethodPost)
+	return (&http.Server{Addr: address, Handler: r, ReadHeaderTimeout: time.Minute}).ListenAndServe()
 }
 
-// findPgbench looks in PATH, then beside the server's own binaries.
-func findPgbench(ctx context.Context, db *database) (string, error) {
-	if found, err := exec.LookPath("pgbench"); err == nil {
-		return found, nil
+// startFloor starts the floor on the database and returns its target.
+func startFloor(ctx context.Context, folder string, db *database, s settings) (*target, error) {
+	if _, err := db.conn.Exec(ctx, floorSchema); err != nil {
+		return nil, err
 	}
-	var folder string
-	if err := db.conn.QueryRow(ctx, `SELECT setting FROM pg_config WHERE name = 'BINDIR'`).Scan(&folder); err != nil {
-		return "", fmt.Errorf("pgbench is not in PATH, and the server does not say where its binaries are: %w", err)
+	if _, err := db.conn.Exec(ctx, `
+		INSERT INTO floor_sessions SELECT 'user' || n, decode(repeat('00', 64), 'hex'), now() FROM generate_series(0, $1) AS n`,
+		s.concurrency); err != nil {
+		return nil, err
 	}
-	return exec.LookPath(filepath.Join(folder, "pgbench"))
-}
-
-// readLog reads the latencies out of pgbench's logs: "client transaction microseconds …".
-func readLog(pattern string) (latencies []time.Duration, err error) {
-	files, err := filepath.Glob(pattern)
+	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			fields := strings.Fields(lines.Text())
-			if len(fields) < 3 {
-				return nil, fmt.Errorf("pgbench's log has the line %q", lines.Text())
-			}
-			n, err := strconv.Atoi(fields[2])
-			if err != nil {
-				return nil, fmt.Errorf("pgbench's log: %w", err)
-			}
-			latencies = append(latencies, time.Duration(n)*time.Microsecond)
-		}
+	// An instance is asked for its free port only.
+	i, err := latchkeytest.NewInstance(latchkeytest.Config{Binary: program, Folder: folder})
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(latencies)
-	return latencies, nil
+	p, err := latchkeytest.StartProcess(exec.CommandContext(ctx, program, floorCommand, i.Listen, db.url), filepath.Join(folder, "floor.log"))
+	if err != nil {
+		return nil, err
+	}
+	t := &target{name: "floor", base: "http://" + i.Listen, pid: p.PID(), db: db, stop: p.Kill, visitors: map[string][]*visitor{}}
+	for range 500 {
+		res, err := http.Get(t.base + floorStatic)
+		if err == nil {
+			res.Body.Close()
+			return t, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.Kill()
+	return nil, fmt.Errorf("the floor did not start: %s", p.Log())
+}
+
+// floorRequest sends the request of a floor.
+func floorRequest(path string) func(*visitor, context.Context) error {
+	return func(v *visitor, ctx context.Context) error {
+		if path == floorStatic {
+			return v.get(ctx, path, "")
+		}
+		c := latchkeytest.Client{ID: "a-client-of-the-floor", Secret: "a-secret-that-nothing-looks-at"}
+		_, err := v.form(ctx, path, c, url.Values{"token": {v.name}, "grant_type": {"refresh_token"}})
+		return err
+	}
 }

@@ -88,7 +88,7 @@ func logIn(ctx context.Context, srv *latchkeytest.Instance, s settings) error {
 	group.SetLimit(min(4, s.concurrency)) // more would wait for their turn longer than the server lets them
 	for range logins {
 		group.Go(func() error {
-			v := &visitor{world: w, name: w.users[0]}
+			v := &visitor{world: w, name: w.users[0], client: w.app}
 			return v.password(ctx)
 		})
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -16,17 +16,21 @@ type result struct {
 	errors     int
 	firstError error
 	latencies  []time.Duration // of the requests that succeeded, sorted
-	cpu        usage
+	counters
 }
 
 func (r *result) requests() int { return len(r.latencies) + r.errors }
 
 func (r *result) rate() float64 { return float64(len(r.latencies)) / r.elapsed.Seconds() }
 
-// per1000 is CPU time per 1,000 requests, in seconds.
-func (r *result) per1000(cpu time.Duration) float64 {
-	return cpu.Seconds() * 1000 / float64(max(1, r.requests()))
-}
+// each is an amount per request.
+func (r *result) each(amount float64) float64 { return amount / float64(max(1, r.requests())) }
+
+// ms is CPU time per request, in milliseconds.
+func (r *result) ms(cpu time.Duration) float64 { return r.each(cpu.Seconds() * 1000) }
+
+// cost is the CPU time of server and database per request, in milliseconds.
+func (r *result) cost() float64 { return r.ms(r.cpu.server + r.cpu.database) }
 
 // percentile gives the smallest latency that p percent of the requests did not exceed.
 func (r *result) percentile(p int) time.Duration {
@@ -35,32 +39,6 @@ func (r *result) percentile(p int) time.Duration {
 		return 0
 	}
 	return r.latencies[(n*p+99)/100-1]
-}
-
-// runScenario prepares the virtual users, warms up and measures.
-func runScenario(ctx context.Context, sc scenario, w *world, db *database, s settings) (*result, error) {
-	var visitors []*visitor
-	for _, name := range w.users {
-		v := &visitor{world: w, name: name}
-		if sc.prepare != nil {
-			if err := sc.prepare(v, ctx); err != nil {
-				return nil, fmt.Errorf("prepare: %w", err)
-			}
-		}
-		visitors = append(visitors, v)
-	}
-	drive(ctx, sc, visitors, s.warmup)
-	before, err := readUsage(w.server, db)
-	if err != nil {
-		return nil, err
-	}
-	r := drive(ctx, sc, visitors, s.duration)
-	after, err := readUsage(w.server, db)
-	if err != nil {
-		return nil, err
-	}
-	r.cpu = after.minus(before)
-	return r, ctx.Err()
 }
 
 // drive lets every visitor send one request after the other until the time is up; those under way then end in peace.
@@ -76,7 +54,11 @@ func drive(ctx context.Context, sc scenario, visitors []*visitor, duration time.
 			var failure error
 			for ctx.Err() == nil && time.Since(started) < duration {
 				begin := time.Now()
-				if err := sc.request(v, ctx); err != nil {
+				err := sc.request(v, ctx)
+				if errors.Is(err, errDone) {
+					break
+				}
+				if err != nil {
 					failures++
 					failure = cmp.Or(failure, err)
 					continue

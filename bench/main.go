@@ -1,5 +1,5 @@
 // Command bench measures a real server: it builds the binary, starts it on SQLite and on Postgres, and sends it requests over
-// loopback. For comparison it measures Postgres alone: pgbench with the statement of a refresh.
+// loopback, in turns with a floor: a server on the same stack that does next to nothing with the same database.
 //
 //	make bench
 //	make bench BENCHFLAGS='-duration 20s -scenarios refresh'
@@ -27,12 +27,18 @@ type settings struct {
 	duration, warmup, pause time.Duration
 	concurrency             int
 	scenarios, databases    []string
-	pool                    int
+	pool, repetitions       int
+	json                    string
+	limits                  bool
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) == 4 && os.Args[1] == floorCommand {
+		fmt.Fprintln(os.Stderr, serveFloor(ctx, os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	s, err := parse(os.Args[1:])
 	if err == nil {
 		err = run(ctx, s)
@@ -50,8 +56,11 @@ func parse(args []string) (s settings, err error) {
 		names = append(names, sc.name)
 	}
 	flags := flag.NewFlagSet("bench", flag.ExitOnError)
-	flags.DurationVar(&s.duration, "duration", 5*time.Second, "how long each scenario is measured")
-	flags.DurationVar(&s.warmup, "warmup", time.Second, "how long each scenario runs before it is measured")
+	flags.DurationVar(&s.duration, "duration", 2*time.Second, "how long each scenario is measured at a time")
+	flags.IntVar(&s.repetitions, "repetitions", 3, "how many times it is measured, in turns with the floor; the figures are medians")
+	flags.BoolVar(&s.limits, "limits", true, "whether the size of the binary, the time of a start and the memory at rest are measured first")
+	flags.StringVar(&s.json, "json", "", "a file for the figures as JSON")
+	flags.DurationVar(&s.warmup, "warmup", time.Second/2, "how long it runs before it is measured")
 	flags.DurationVar(&s.pause, "pause", 10*time.Second, "how long the server rests before its memory is read")
 	flags.IntVar(&s.concurrency, "concurrency", 16, "how many virtual users send requests at the same time")
 	flags.IntVar(&s.pool, "pool", 0, "pool_max_conns of the server on Postgres; 0 is its default")
@@ -69,8 +78,8 @@ func parse(args []string) (s settings, err error) {
 			return s, fmt.Errorf("there is no database %q; there are sqlite and postgres", name)
 		}
 	}
-	if s.concurrency < 1 || s.duration <= 0 {
-		return s, fmt.Errorf("-concurrency and -duration must be positive")
+	if s.concurrency < 1 || s.repetitions < 1 || s.duration <= 0 {
+		return s, fmt.Errorf("-concurrency, -repetitions and -duration must be positive")
 	}
 	return s, nil
 }
@@ -88,22 +97,37 @@ func run(ctx context.Context, s settings) error {
 	}
 	fmt.Printf("%s/%s, %d CPUs, %s. Server and load generator share them.\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	fmt.Printf("Server: %s.\n", strings.Join(configuration(), " "))
-	fmt.Printf("%d virtual users, each scenario %s after a warm-up of %s.\n\n", s.concurrency, s.duration, s.warmup)
+	fmt.Printf("%d virtual users; medians of %d times %s after a warm-up of %s, in turns with the floor.\n\n",
+		s.concurrency, s.repetitions, s.duration, s.warmup)
 
-	missed, err := checkLimits(ctx, binary, folder, s)
-	if err != nil {
-		return err
+	var missed []string
+	if s.limits {
+		if missed, err = checkLimits(ctx, binary, folder, s); err != nil {
+			return err
+		}
 	}
 	var broken []string
+	var rows []*row
 	for _, name := range s.databases {
-		failed, err := measure(ctx, name, folder, s)
+		measured, err := measure(ctx, name, folder, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		broken = append(broken, failed...)
+		for _, r := range measured {
+			// A few failures are normal: a login that waits too long for its turn is refused.
+			if r.Errors*10 > r.Requests {
+				broken = append(broken, name+" "+r.Scenario)
+			}
+		}
+		rows = append(rows, measured...)
 	}
 	for _, m := range missed {
 		fmt.Println("LIMIT MISSED:", m)
+	}
+	if s.json != "" {
+		if err := writeJSON(s.json, rows); err != nil {
+			return err
+		}
 	}
 	if len(broken) > 0 {
 		return fmt.Errorf("more than one request in ten failed: %s", strings.Join(broken, ", "))
@@ -111,9 +135,8 @@ func run(ctx context.Context, s settings) error {
 	return nil
 }
 
-// measure runs the scenarios on one kind of database and prints their table. It returns those in which more than one request in
-// ten failed. A few failures are normal: a login that waits too long for its turn is rejected.
-func measure(ctx context.Context, kind, folder string, s settings) (broken []string, err error) {
+// measure runs the scenarios on one kind of database and prints their table.
+func measure(ctx context.Context, kind, folder string, s settings) (rows []*row, err error) {
 	db, err := openDatabase(ctx, kind, folder, s)
 	if err != nil {
 		return nil, err
@@ -134,28 +157,69 @@ func measure(ctx context.Context, kind, folder string, s settings) (broken []str
 	if err != nil {
 		return nil, err
 	}
+	ours := &target{name: "latchkey", pid: srv.PID(), db: db, metrics: "http://" + srv.Admin + "/metrics", visitors: map[string][]*visitor{}}
+	var floor *target
+	if db.conn != nil {
+		if floor, err = startFloor(ctx, folder, db, s); err != nil {
+			return nil, err
+		}
+		defer floor.stop()
+	}
 	printHeader(db)
 	for _, sc := range scenarios() {
 		if !slices.Contains(s.scenarios, sc.name) {
 			continue
 		}
-		r, err := runScenario(ctx, sc, w, db, s)
+		r, err := inTurns(ctx, sc, ours, floor, w, s)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", sc.name, err)
 		}
-		printResult(r)
-		if r.errors*10 > r.requests() {
-			broken = append(broken, kind+" "+sc.name)
+		r.Database = kind
+		r.print()
+		rows = append(rows, r)
+	}
+	resident, err := residentMemory(srv.PID())
+	if err == nil {
+		fmt.Printf("resident memory of the server after all that: %.1f MB\n\n", float64(resident)/1e6)
+	}
+	return rows, err
+}
+
+// inTurns measures one scenario and its floor by turns, since a shared machine is a different one a minute later.
+func inTurns(ctx context.Context, sc scenario, ours, floor *target, w *world, s settings) (*row, error) {
+	for _, name := range w.users {
+		v := &visitor{world: w, name: name}
+		if sc.prepare != nil {
+			if err := sc.prepare(v, ctx); err != nil {
+				return nil, fmt.Errorf("prepare: %w", err)
+			}
 		}
-		if sc.name == "refresh" && db.conn != nil {
-			// At once, since a shared machine is a different one a minute later.
-			floor, err := runFloor(ctx, db, folder, s)
+		ours.visitors[sc.name] = append(ours.visitors[sc.name], v)
+	}
+	base := scenario{name: sc.floor, request: floorRequest(sc.floor)}
+	if floor != nil && sc.floor != "" && floor.visitors[base.name] == nil {
+		other := &world{base: floor.base, http: newHTTPClient(s.concurrency)}
+		for _, name := range w.users {
+			floor.visitors[base.name] = append(floor.visitors[base.name], &visitor{world: other, name: name})
+		}
+	}
+	var all, floors []*result
+	for range s.repetitions {
+		if floor != nil && sc.floor != "" {
+			r, err := floor.run(ctx, base, s.warmup, s.duration)
+			if err == nil {
+				err = r.firstError
+			}
 			if err != nil {
 				return nil, fmt.Errorf("floor: %w", err)
 			}
-			printFloor(floor, r)
+			floors = append(floors, r)
 		}
+		r, err := ours.run(ctx, sc, s.warmup, s.duration)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
 	}
-	fmt.Println()
-	return broken, nil
+	return newRow(sc, all, floors), nil
 }

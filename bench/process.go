@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"latchkey/latchkeytest"
 )
 
 // usage is the CPU time that each process has used so far.
@@ -20,8 +18,8 @@ func (u usage) minus(v usage) usage {
 	return usage{u.server - v.server, u.database - v.database, u.generator - v.generator}
 }
 
-func readUsage(s *latchkeytest.Instance, db *database) (u usage, err error) {
-	if u.server, err = processCPU(s.PID()); err != nil {
+func readUsage(pid int, db *database) (u usage, err error) {
+	if u.server, err = processCPU(pid); err != nil {
 		return u, err
 	}
 	if db.postmaster != 0 {

@@ -1,37 +1,103 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 )
 
-func printHeader(db *database) {
-	fmt.Printf("%s\n", db.description)
-	fmt.Printf("%-20s %9s %7s %9s %9s %9s %9s   CPU s per 1,000: %7s %9s %9s\n",
-		"", "requests", "errors", "req/s", "p50 ms", "p95 ms", "p99 ms", "server", "database", "generator")
+// row has the figures of one scenario on one database: medians of the repetitions, per request. Times are in milliseconds, CPU time is
+// that of the server and of Postgres; SQLite works inside the server.
+type row struct {
+	Scenario string `json:"scenario"`
+	Database string `json:"database"`
+	Requests int    `json:"requests"`
+	Errors   int    `json:"errors"`
+	// Rate is requests per second.
+	Rate float64 `json:"rate"`
+	P50  float64 `json:"p50"`
+	P99  float64 `json:"p99"`
+
+	Server     float64 `json:"cpu_server"`
+	DatabaseMS float64 `json:"cpu_database"`
+	// FloorMS is the CPU time of the floor and FloorP50 its p50; Ratio and RatioP50 are ours divided by them. All are zero without a floor.
+	FloorMS  float64 `json:"cpu_floor,omitempty"`
+	FloorP50 float64 `json:"p50_floor,omitempty"`
+	Ratio    float64 `json:"ratio,omitempty"`
+	RatioP50 float64 `json:"ratio_p50,omitempty"`
+	// RoundTrips are statements or batches sent, Shared the calls that rode in one with others, WAL the bytes of the write-ahead log.
+	RoundTrips  float64 `json:"round_trips"`
+	WAL         float64 `json:"wal_bytes"`
+	Allocations float64 `json:"allocations"`
+
+	firstError error
 }
 
-func printResult(r *result) {
-	ms := func(p int) float64 { return float64(r.percentile(p)) / float64(time.Millisecond) }
-	cpu := func(d time.Duration) string {
-		if d == 0 {
-			return "–" // SQLite works inside the server; a Postgres elsewhere can't be seen
+func newRow(sc scenario, all, floors []*result) *row {
+	of := func(list []*result, figure func(*result) float64) float64 {
+		values := make([]float64, len(list))
+		for i, r := range list {
+			values[i] = figure(r)
 		}
-		return fmt.Sprintf("%.3f", r.per1000(d))
+		return median(values)
 	}
-	fmt.Printf("%-20s %9d %7d %9.0f %9.2f %9.2f %9.2f   %24s %9s %9s\n", r.name, r.requests(), r.errors, r.rate(),
-		ms(50), ms(95), ms(99), cpu(r.cpu.server), cpu(r.cpu.database), cpu(r.cpu.generator))
+	percentile := func(p int) func(*result) float64 {
+		return func(r *result) float64 { return float64(r.percentile(p)) / float64(time.Millisecond) }
+	}
+	r := &row{
+		Scenario: sc.name, Rate: of(all, (*result).rate), P50: of(all, percentile(50)), P99: of(all, percentile(99)),
+		Server:      of(all, func(r *result) float64 { return r.ms(r.cpu.server) }),
+		DatabaseMS:  of(all, func(r *result) float64 { return r.ms(r.cpu.database) }),
+		RoundTrips:  of(all, func(r *result) float64 { return r.each(r.trips) }),
+		WAL:         of(all, func(r *result) float64 { return r.each(r.wal) }),
+		Allocations: of(all, func(r *result) float64 { return r.each(r.mallocs) }),
+	}
+	for _, one := range all {
+		r.Requests += one.requests()
+		r.Errors += one.errors
+		if r.firstError == nil {
+			r.firstError = one.firstError
+		}
+	}
+	if len(floors) > 0 {
+		r.FloorMS, r.FloorP50 = of(floors, (*result).cost), of(floors, percentile(50))
+		// Each turn is compared with the floor just before it.
+		costs, latencies := make([]float64, len(all)), make([]float64, len(all))
+		for i := range all {
+			costs[i] = all[i].cost() / floors[i].cost()
+			latencies[i] = percentile(50)(all[i]) / percentile(50)(floors[i])
+		}
+		r.Ratio, r.RatioP50 = median(costs), median(latencies)
+	}
+	return r
+}
+
+func printHeader(db *database) {
+	fmt.Printf("%s\n", db.description)
+	fmt.Printf("%-21s %6s %6s %6s   %6s %6s %6s %6s   %6s %6s %6s   %5s %6s %6s %6s\n", "CPU ms per request:",
+		"server", "db", "floor", "RATIO", "p50", "floor", "ratio", "req/s", "p99", "trips", "WAL B", "allocs", "reqs", "errors")
+}
+
+func (r *row) print() {
+	some := func(v float64, format string) string {
+		if v == 0 {
+			return "–"
+		}
+		return fmt.Sprintf(format, v)
+	}
+	fmt.Printf("%-21s %6.3f %6s %6s   %6s %6.2f %6s %6s   %6.0f %6.2f %6s   %5.0f %6.0f %6d %6d\n", r.Scenario,
+		r.Server, some(r.DatabaseMS, "%.3f"), some(r.FloorMS, "%.3f"), some(r.Ratio, "%.2f"), r.P50, some(r.FloorP50, "%.2f"),
+		some(r.RatioP50, "%.2f"), r.Rate, r.P99, some(r.RoundTrips, "%.2f"), r.WAL, r.Allocations, r.Requests, r.Errors)
 	if r.firstError != nil {
 		fmt.Printf("%20s first error: %v\n", "", r.firstError)
 	}
 }
 
-// printFloor shows what Postgres does without a server before it, and how a refresh compares.
-func printFloor(floor, refresh *result) {
-	printResult(floor)
-	fmt.Printf("%20s refresh : floor = %.2f of the rate", "", refresh.rate()/floor.rate())
-	if floor.cpu.database > 0 {
-		fmt.Printf(", %.2f times the database's CPU", refresh.per1000(refresh.cpu.database)/floor.per1000(floor.cpu.database))
+func writeJSON(path string, rows []*row) error {
+	text, err := json.MarshalIndent(rows, "", "\t")
+	if err != nil {
+		return err
 	}
-	fmt.Println()
+	return os.WriteFile(path, append(text, '\n'), 0o644)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,29 +18,39 @@ const password = "correct horse battery staple"
 
 // world is what the scenarios work on, made through the commands.
 type world struct {
-	server  *latchkeytest.Instance
+	base    string // the server's URL
 	http    *http.Client
 	machine latchkeytest.Client // client_credentials
-	app     latchkeytest.Client // password, refresh_token: confidential, strict rotation, the default
+	app     latchkeytest.Client // password, refresh_token: confidential, the default rotation
 	api     latchkeytest.Client // introspects
 	site    latchkeytest.Client // authorization_code, without a consent page
+	ec, rsa latchkeytest.Client // password, refresh_token with an ID token, by the algorithm of its signature
 	users   []string
 }
 
-func newWorld(ctx context.Context, s *latchkeytest.Instance, users int) (w *world, err error) {
-	w = &world{server: s, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: users, DisableCompression: true}}}
-	if w.machine, err = s.AddClient(ctx, "--grant-type", "client_credentials", "--scope", "read write"); err != nil {
-		return nil, err
-	}
-	if w.app, err = s.AddClient(ctx, "--grant-type", "password,refresh_token", "--scope", "read write"); err != nil {
-		return nil, err
-	}
-	if w.api, err = s.AddClient(ctx, "--grant-type", "client_credentials", "--introspect-all"); err != nil {
-		return nil, err
-	}
-	w.site, err = s.AddClient(ctx, "--grant-type", "authorization_code,refresh_token", "--redirect-uri", callback, "--scope", "openid read", "--first-party")
-	if err != nil {
-		return nil, err
+func newHTTPClient(users int) *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: users, DisableCompression: true}}
+}
+
+func newWorld(ctx context.Context, s *latchkeytest.Instance, users int) (*world, error) {
+	w := &world{base: s.Issuer, http: newHTTPClient(users)}
+	for _, c := range []struct {
+		client *latchkeytest.Client
+		flags  []string
+	}{
+		{&w.machine, []string{"--grant-type", "client_credentials", "--scope", "read write"}},
+		{&w.app, []string{"--grant-type", "password,refresh_token", "--scope", "read write"}},
+		{&w.api, []string{"--grant-type", "client_credentials", "--introspect-all"}},
+		{&w.site, []string{
+			"--grant-type", "authorization_code,refresh_token", "--redirect-uri", callback, "--scope", "openid read offline_access", "--first-party",
+		}},
+		{&w.ec, []string{"--grant-type", "password,refresh_token", "--scope", "openid", "--id-token-signed-response-alg", "ES256"}},
+		{&w.rsa, []string{"--grant-type", "password,refresh_token", "--scope", "openid", "--id-token-signed-response-alg", "RS256"}},
+	} {
+		var err error
+		if *c.client, err = s.AddClient(ctx, c.flags...); err != nil {
+			return nil, err
+		}
 	}
 	for i := range users {
 		name := fmt.Sprintf("user%d", i)
@@ -55,27 +66,45 @@ func newWorld(ctx context.Context, s *latchkeytest.Instance, users int) (w *worl
 type visitor struct {
 	*world
 	name            string
+	client          latchkeytest.Client // that of its session
+	scope           string
 	access, refresh string
-	cookie, scope   string
+	cookie          string
+	stock           []string // refresh tokens of sessions that wait to be revoked
 }
 
 // scenario is one kind of request.
 type scenario struct {
-	name    string
-	prepare func(*visitor, context.Context) error // once, before the warm-up; may be nil
+	name string
+	// floor is the request to compare with; empty where none is like it.
+	floor   string
+	prepare func(*visitor, context.Context) error // once, before the first warm-up; may be nil
 	request func(*visitor, context.Context) error
 }
 
 func scenarios() []scenario {
+	session := func(client func(*world) latchkeytest.Client, scope string) func(*visitor, context.Context) error {
+		return func(v *visitor, ctx context.Context) error {
+			v.client, v.scope = client(v.world), scope
+			return v.password(ctx)
+		}
+	}
+	app := session(func(w *world) latchkeytest.Client { return w.app }, "")
 	return []scenario{
-		{"client_credentials", nil, (*visitor).clientCredentials},
-		{"introspect", (*visitor).password, (*visitor).introspect},
-		{"refresh", (*visitor).password, (*visitor).refreshed},
-		{"code", (*visitor).signIn, (*visitor).plainCode},
-		{"code-openid", (*visitor).signIn, (*visitor).openIDCode},
-		{"simplejwt-refresh", (*visitor).obtain, (*visitor).simplejwtRefresh},
-		{"password", nil, (*visitor).password},
-		{"simplejwt-obtain", nil, (*visitor).obtain},
+		{"refresh", floorWrite, app, (*visitor).refreshed},
+		{"simplejwt-refresh", floorWrite, (*visitor).obtain, (*visitor).simplejwtRefresh},
+		{"refresh-openid-es256", floorWrite, session(func(w *world) latchkeytest.Client { return w.ec }, "openid"), (*visitor).refreshed},
+		{"refresh-openid-rs256", floorWrite, session(func(w *world) latchkeytest.Client { return w.rsa }, "openid"), (*visitor).refreshed},
+		{"revoke", floorWrite, (*visitor).fillStock, (*visitor).revoke},
+		{"introspect", floorRead, app, (*visitor).introspect},
+		{"userinfo", floorRead, session(func(w *world) latchkeytest.Client { return w.ec }, "openid"), (*visitor).userinfo},
+		{"client_credentials", "", nil, (*visitor).clientCredentials},
+		{"discovery", floorStatic, nil, get("/.well-known/openid-configuration")},
+		{"jwks", floorStatic, nil, get("/oauth2/jwks")},
+		{"code", "", (*visitor).signIn, (*visitor).plainCode},
+		{"code-openid", "", (*visitor).signIn, (*visitor).openIDCode},
+		{"password", "", app, (*visitor).password},
+		{"simplejwt-obtain", "", nil, (*visitor).obtain},
 	}
 }
 
@@ -98,7 +127,11 @@ func (v *visitor) clientCredentials(ctx context.Context) error {
 }
 
 func (v *visitor) password(ctx context.Context) error {
-	return v.token(ctx, url.Values{"grant_type": {"password"}, "username": {v.name}, "password": {password}})
+	form := url.Values{"grant_type": {"password"}, "username": {v.name}, "password": {password}}
+	if v.scope != "" {
+		form.Set("scope", v.scope)
+	}
+	return v.token(ctx, form)
 }
 
 func (v *visitor) refreshed(ctx context.Context) error {
@@ -106,8 +139,8 @@ func (v *visitor) refreshed(ctx context.Context) error {
 }
 
 func (v *visitor) token(ctx context.Context, form url.Values) error {
-	a, err := v.form(ctx, "/oauth2/token", v.app, form)
-	if err == nil && (a.AccessToken == "" || a.RefreshToken == "" || a.RefreshToken == v.refresh) {
+	a, err := v.form(ctx, "/oauth2/token", v.client, form)
+	if err == nil && (a.AccessToken == "" || a.RefreshToken == "" || a.RefreshToken == v.refresh || v.scope != "" && a.IDToken == "") {
 		err = errIncomplete
 	}
 	if err != nil {
@@ -121,6 +154,63 @@ func (v *visitor) introspect(ctx context.Context) error {
 	a, err := v.form(ctx, "/oauth2/introspect", v.api, url.Values{"token": {v.access}})
 	if err == nil && !a.Active {
 		err = errIncomplete
+	}
+	return err
+}
+
+// stocked is how many sessions a visitor of the scenario revoke begins in advance. A visitor that has none left stops.
+const stocked = 400
+
+var errDone = errors.New("nothing is left to do")
+
+func (v *visitor) fillStock(ctx context.Context) error {
+	if err := v.signIn(ctx); err != nil {
+		return err
+	}
+	v.scope = "read"
+	for range stocked {
+		if err := v.code(ctx); err != nil {
+			return err
+		}
+		v.stock = append(v.stock, v.refresh)
+	}
+	return nil
+}
+
+func (v *visitor) revoke(ctx context.Context) error {
+	if len(v.stock) == 0 {
+		return errDone
+	}
+	token := v.stock[len(v.stock)-1]
+	v.stock = v.stock[:len(v.stock)-1]
+	_, err := v.form(ctx, "/oauth2/revoke", v.site, url.Values{"token": {token}})
+	return err
+}
+
+func (v *visitor) userinfo(ctx context.Context) error {
+	return v.get(ctx, "/oauth2/userinfo", v.access)
+}
+
+func get(path string) func(*visitor, context.Context) error {
+	return func(v *visitor, ctx context.Context) error { return v.get(ctx, path, "") }
+}
+
+func (v *visitor) get(ctx context.Context, path, bearer string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.base+path, nil)
+	if err != nil {
+		return err
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	res, err := v.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || len(text) == 0) {
+		err = fmt.Errorf("%s: %s: %.300s", path, res.Status, text)
 	}
 	return err
 }
@@ -157,7 +247,7 @@ func (v *visitor) form(ctx context.Context, path string, c latchkeytest.Client, 
 
 // post sends a request, as the client when there is one.
 func (v *visitor) post(ctx context.Context, path, contentType string, body io.Reader, c latchkeytest.Client) (a answer, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.server.Issuer+path, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.base+path, body)
 	if err != nil {
 		return a, err
 	}
@@ -176,6 +266,9 @@ func (v *visitor) post(ctx context.Context, path, contentType string, body io.Re
 	}
 	if res.StatusCode != http.StatusOK {
 		return a, fmt.Errorf("%s: %s: %.300s", path, res.Status, text)
+	}
+	if len(text) == 0 { // of a revocation
+		return a, nil
 	}
 	return a, json.Unmarshal(text, &a)
 }
