@@ -79,6 +79,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.shutdown(public, cutRequests)
 	stopWork()
 	waitForWork()
+	s.audit.Flush()
 	s.flushTraces()
 	return err
 }

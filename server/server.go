@@ -22,6 +22,7 @@ import (
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/simplejwt"
@@ -87,6 +88,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
+		Refused: s.clientRefused,
 	})
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {
 		return nil, fmt.Errorf("simplejwt: %w", err)
@@ -129,6 +131,13 @@ func New(cfg Config) (*Server, error) {
 	s.router = s.routes()
 	s.admin = s.adminRoutes()
 	return s, nil
+}
+
+// clientRefused notes that a client did not prove who it is.
+func (s *Server) clientRefused(ctx context.Context, clientID string, known bool, e *protocol.Error) {
+	r := audit.Refusal{ClientID: clientID, Known: known, Error: e.Code, Reason: string(e.Reason)}
+	r.Details.Description = e.Description
+	s.audit.Refused(ctx, r)
 }
 
 // checkConfig refuses what would be unsafe to miss.

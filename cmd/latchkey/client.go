@@ -23,6 +23,7 @@ type clientCmd struct {
 	RotateSecret clientRotateSecretCmd `cmd:"" help:"Replace the secret of a client; the new one is only shown this once."`
 	Disable      clientDisableCmd      `cmd:"" help:"Disable a client and end its sessions."`
 	Enable       clientEnableCmd       `cmd:"" help:"Enable a client, which can then request tokens again."`
+	Doctor       clientDoctorCmd       `cmd:"" help:"Show why requests of a client were refused last, and what to do about it."`
 	Remove       clientRemoveCmd       `cmd:"" help:"Remove a client and end its sessions."`
 }
 

@@ -102,11 +102,11 @@ func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, e
 	}
 	client, err := s.authorizingClient(ctx, c.Params)
 	if err != nil {
-		return nil, err
+		return nil, arrived(err, c.Params)
 	}
 	a, err := s.check(ctx, client, c.Params)
 	if err != nil {
-		return nil, err
+		return nil, arrived(err, c.Params)
 	}
 	a.startedAt, a.mark = started, c.Mark
 	return a, nil

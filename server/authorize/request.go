@@ -85,6 +85,9 @@ type Error struct {
 	Response *Response
 	// Client is nil when it is unknown.
 	Client *clients.Client
+	// ClientID and RedirectURI are what arrived; empty if unknown. Nearest is the registered redirect URI that is most like it, if it
+	// is not registered itself.
+	ClientID, RedirectURI, Nearest string
 	// Honest is set when the client may have meant well: the request is right, but needs a page and was not to show any
 	// (prompt=none), or it uses a part of the protocol that this server does not have. See docs/decisions/0013.
 	Honest bool
@@ -120,6 +123,20 @@ func (e *Error) ClientName() string {
 	return e.Client.ClientName
 }
 
+// Arrived returns the client_id and the redirect_uri of the request.
+func (e *Error) Arrived() (clientID, redirectURI string) { return e.ClientID, e.RedirectURI }
+
+// Advice returns which advice the error page has: what to do about an unknown client or a redirect URI that is not registered.
+func (e *Error) Advice() string {
+	switch {
+	case e.Client == nil && e.ClientID != "":
+		return "client"
+	case e.Nearest != "":
+		return "redirect"
+	}
+	return ""
+}
+
 // Unwrap makes protocol.AsError find the error.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -134,6 +151,23 @@ const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 // A request_uri names a pushed request (RFC 9126), which is used up; the other parameters do not count then: RFC 9126 §4 leaves no
 // room for parameters that the client did not push.
 func (s *Service) Check(ctx context.Context, params url.Values) (*Request, error) {
+	a, err := s.checkRequest(ctx, params)
+	return a, arrived(err, params)
+}
+
+// arrived adds to an *Error what arrived.
+func arrived(err error, params url.Values) error {
+	var refused *Error
+	if errors.As(err, &refused) && refused.ClientID == "" {
+		refused.ClientID = params.Get("client_id")
+		if refused.RedirectURI == "" {
+			refused.RedirectURI = params.Get("redirect_uri")
+		}
+	}
+	return err
+}
+
+func (s *Service) checkRequest(ctx context.Context, params url.Values) (*Request, error) {
 	client, err := s.authorizingClient(ctx, params)
 	if err != nil {
 		return nil, err
@@ -189,7 +223,11 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery, state: params.Get("state"),
 	}
 	if err := a.checkRedirect(); err != nil {
-		return nil, &Error{Err: err, Client: client}
+		refused := &Error{Err: err, Client: client}
+		if uris := params["redirect_uri"]; len(uris) == 1 && uris[0] != "" {
+			refused.RedirectURI, refused.Nearest = uris[0], client.NearestRedirectURI(uris[0])
+		}
+		return nil, refused
 	}
 	steps := [...]func(context.Context) error{
 		a.checkForm, a.checkObject, a.checkResponse, a.checkScope, a.checkChallenge, a.checkResource, a.checkPrompt, a.checkSubject,

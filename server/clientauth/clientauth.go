@@ -163,6 +163,8 @@ type Config struct {
 	// Issuer is the audience of client assertions.
 	Issuer string
 	Now    func() time.Time
+	// Refused, if not nil, is called for each refusal of a request that names a client; known reports whether there is such a client.
+	Refused func(ctx context.Context, clientID string, known bool, e *protocol.Error)
 }
 
 // Authenticator authenticates clients.
@@ -185,6 +187,28 @@ func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials) (*cl
 
 // AuthenticateFrom is Authenticate with another look-up of clients.
 func (a *Authenticator) AuthenticateFrom(
+	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
+) (*clients.Client, error) {
+	found := noClient
+	client, err := a.authenticate(ctx, cred, func(ctx context.Context, id string) (c *clients.Client, err error) {
+		if c, err = find(ctx, id); err == nil {
+			found = c
+		}
+		return c, err
+	})
+	a.note(ctx, cred, found != noClient, err)
+	return client, err
+}
+
+// note reports a refusal.
+func (a *Authenticator) note(ctx context.Context, cred Credentials, known bool, err error) {
+	var refused *protocol.Error
+	if a.cfg.Refused != nil && cred.ID != "" && errors.As(err, &refused) {
+		a.cfg.Refused(ctx, cred.ID, known, refused)
+	}
+}
+
+func (a *Authenticator) authenticate(
 	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
 ) (*clients.Client, error) {
 	if cred.Method == "" || cred.ID == "" {
@@ -225,7 +249,9 @@ func (a *Authenticator) AuthenticateConfidential(ctx context.Context, cred Crede
 		return nil, err
 	}
 	if client.Public() {
-		return nil, protocol.ClientRefused()
+		err := protocol.ClientRefused()
+		a.note(ctx, cred, true, err)
+		return nil, err
 	}
 	return client, nil
 }

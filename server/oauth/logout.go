@@ -163,6 +163,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	case uri == "":
 	case client.Disabled || !slices.Contains(client.PostLogoutRedirectURIs, uri):
 		l.unregistered = uri
+		h.noteUnregistered(r.Context(), l)
 	case !l.badHint:
 		l.back = uri
 		if state := params.Get("state"); state != "" {

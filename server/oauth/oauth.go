@@ -7,6 +7,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
 	"latchkey/server/flow"
+	"latchkey/server/internal/audit"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -21,6 +22,7 @@ type Config struct {
 	Keys     *keys.Ring
 	Clients  *registry.Registry
 	Sessions *session.Manager
+	Audit    *audit.Log
 	Pages    *web.Pages
 	Paths    flow.Paths
 	// Issuer is the issuer identifier, without a slash at its end.
@@ -47,6 +49,7 @@ type Handlers struct {
 	keys     *keys.Ring
 	clients  *registry.Registry
 	sessions *session.Manager
+	audit    *audit.Log
 	pages    *web.Pages
 	paths    flow.Paths
 	issuer   string
@@ -66,7 +69,7 @@ func New(c Config) *Handlers {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
 	return &Handlers{
-		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, pages: c.Pages,
+		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
 		paths: c.Paths, issuer: c.Issuer, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,

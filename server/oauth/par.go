@@ -14,6 +14,7 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	}
 	pushed, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f})
 	if err != nil {
+		h.noteRefusal(r.Context(), err)
 		return err
 	}
 	return writeJSONStatus(w, http.StatusCreated, struct {

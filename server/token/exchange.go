@@ -2,10 +2,13 @@ package token
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 
 	"latchkey/clients"
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 )
@@ -67,6 +70,29 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 		return nil, protocol.ClientRefused()
 	}
 	request.From(ctx).Event.Add(slog.String("client_id", client.ID), slog.String("grant_type", grantLabel(req.GrantType)))
+	resp, err := x.answer(ctx)
+	x.noteRefusal(ctx, err)
+	return resp, err
+}
+
+// noteRefusal notes a refusal that the application or its registration has to mend. Passwords and refresh tokens are refused in the course
+// of things, and have events of their own.
+func (x *exchange) noteRefusal(ctx context.Context, err error) {
+	var refused *protocol.Error
+	if !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
+		refused.Code == "invalid_grant" && x.req.GrantType != clients.GrantAuthorizationCode {
+		return
+	}
+	r := audit.Refusal{ClientID: x.client.ID, Known: true, Error: refused.Code, Reason: string(refused.Reason)}
+	r.Details.Description = refused.Description
+	if x.req.RedirectURI != "" {
+		r.Details.RedirectURI, r.Details.Nearest = x.req.RedirectURI, x.client.NearestRedirectURI(x.req.RedirectURI)
+	}
+	x.audit.Refused(ctx, r)
+}
+
+// answer carries out the steps of the grant type.
+func (x *exchange) answer(ctx context.Context) (*Response, error) {
 	steps, err := x.steps()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/clientauth"
+	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -84,7 +85,14 @@ func (s *Service) Introspect(ctx context.Context, req *IntrospectRequest) (*Intr
 	if err != nil {
 		return nil, err
 	}
-	if !alive || !sees(client, answer) {
+	if !alive {
+		return inactive, nil
+	}
+	if !sees(client, answer) {
+		r := audit.Refusal{ClientID: client.ID, Known: true, Error: "token_not_visible"}
+		r.Details.Description = "The token was issued to another client, for an audience that is none of this client's resources."
+		r.Details.Audience = answer.Audience[:min(len(answer.Audience), 5)]
+		s.audit.Refused(ctx, r)
 		return inactive, nil
 	}
 	return answer, nil

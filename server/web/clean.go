@@ -16,6 +16,7 @@ const (
 	maxUsername    = 150 // Django's
 	maxAgent       = 256 // as server/route keeps it
 	maxTyped       = 255
+	maxArrived     = 300
 )
 
 // clean makes untrusted text safe to show among the page's own: on one line, at most max characters long, without characters
@@ -146,6 +147,8 @@ func (v Consent) cleaned() View {
 
 func (v Error) cleaned() View {
 	v.Code, v.ClientName = clean(v.Code, maxName), clean(v.ClientName, maxName)
+	v.ClientID, v.RedirectURI, v.Advice = clean(v.ClientID, maxIdentifier), clean(v.RedirectURI, maxArrived), clean(v.Advice, maxName)
+	v.ReturnURL, v.ReturnHost = webLink(v.ReturnURL), cleanHost(v.ReturnHost)
 	v.Description, v.RequestID = clean(v.Description, maxDescription), clean(v.RequestID, maxIdentifier)
 	return v
 }

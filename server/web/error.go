@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"latchkey/server/route"
@@ -59,6 +60,7 @@ func explain(err error) (v Error, retryAfter int) {
 		if errors.As(err, &of) {
 			v.ClientName = of.ClientName()
 		}
+		v.describe(err)
 	case errors.Is(err, storage.ErrUnavailable):
 		v = Error{
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
@@ -72,6 +74,23 @@ func explain(err error) (v Error, retryAfter int) {
 		}
 	}
 	return v, retryAfter
+}
+
+// describe adds what an error says of the request that it refuses.
+func (v *Error) describe(err error) {
+	var of interface {
+		Arrived() (clientID, redirectURI string)
+		Advice() string
+		ReturnURL() string
+	}
+	if !errors.As(err, &of) {
+		return
+	}
+	v.ClientID, v.RedirectURI = of.Arrived()
+	v.Advice, v.ReturnURL = of.Advice(), of.ReturnURL()
+	if u, err := url.Parse(v.ReturnURL); err == nil {
+		v.ReturnHost = u.Host
+	}
 }
 
 // kind returns which texts an error page shows: those of error.KIND.title and error.KIND.text.

@@ -35,7 +35,10 @@ func samples(now time.Time) []View {
 			Resources: []ResourceInfo{{Identifier: "https://api.example", Name: "API"}}, Lifetime: time.Hour, Offline: true,
 		},
 		Consent{Client: bare},
-		Error{Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1"},
+		Error{
+			Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1", ClientID: "app",
+			RedirectURI: "https://app.example", Advice: "redirect", ReturnURL: "https://app.example/?error=x", ReturnHost: "app.example",
+		},
 		Error{Status: 500},
 		Logout{Hidden: fields, Username: "u", ClientName: "App", Unregistered: "https://app.example"},
 		Logout{},

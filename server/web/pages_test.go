@@ -98,7 +98,7 @@ func filled(s string) []web.View {
 		},
 		&web.Consent{Hidden: make([]web.Field, 1), LocalOnly: true, Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), Lifetime: time.Hour},
 		&web.Consent{Client: web.ClientInfo{Unverified: true}, Scope: make([]web.ScopeInfo, 1)},
-		&web.Error{Status: 400},
+		&web.Error{Status: 400, Advice: "redirect", ReturnURL: "https://app.example/"},
 		&web.Logout{Hidden: make([]web.Field, 1)},
 		&web.LoggedOut{},
 		&web.NotLoggedOut{BadHint: true},
@@ -125,7 +125,7 @@ func fill(v reflect.Value, s string) {
 			return
 		}
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; name != "URI" && name != "PolicyURI" && name != "TosURI" {
+			if name := v.Type().Field(i).Name; name != "URI" && name != "PolicyURI" && name != "TosURI" && name != "ReturnURL" && name != "Advice" {
 				fill(v.Field(i), s)
 			}
 		}

@@ -109,6 +109,12 @@ type Error struct {
 	// Description is for the developer.
 	Description string
 	ClientName  string
+	// ClientID and RedirectURI are those of an authorization request, as they arrived; they may be empty.
+	ClientID, RedirectURI string
+	// Advice says what the application's developer can do: the text error.advice.ADVICE; may be empty.
+	Advice string
+	// ReturnURL takes the error to the application, at ReturnHost, if the user wants that; may be empty.
+	ReturnURL, ReturnHost string
 	// RequestID identifies the log entry; if empty, Render fills in the id of the request.
 	RequestID string
 	Locales   string

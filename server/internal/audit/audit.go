@@ -21,6 +21,8 @@ type Log struct {
 	// Metrics counts the events that were written; it may be nil.
 	Metrics *metrics.Metrics
 	Now     func() time.Time
+
+	refusals refusals
 }
 
 // Event returns an event of the present time, as EventAt does.
