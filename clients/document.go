@@ -39,12 +39,12 @@ func InvalidDocument(format string, args ...any) *MetadataError {
 }
 
 // ParseDocument returns the metadata of the client whose metadata document was found at the URL id. The error is a
-// *MetadataError.
-func ParseDocument(id string, body []byte) (Metadata, error) {
+// *MetadataError. schemes are the Schemes of a Registration.
+func ParseDocument(id string, body []byte, schemes []string) (Metadata, error) {
 	if len(body) > MaxDocument {
 		return Metadata{}, InvalidDocument("the metadata document is longer than %d bytes", MaxDocument)
 	}
-	metadata, err := parseDocument(id, body)
+	metadata, err := parseDocument(id, body, schemes)
 	if err != nil {
 		if fault := Faults(err)[0]; fault.Code != codeInvalidClient {
 			return Metadata{}, InvalidDocument("the metadata document can't be used: %v", fault)
@@ -53,11 +53,12 @@ func ParseDocument(id string, body []byte) (Metadata, error) {
 	return metadata, err
 }
 
-func parseDocument(id string, body []byte) (Metadata, error) {
+func parseDocument(id string, body []byte, schemes []string) (Metadata, error) {
 	d, err := ParseDescription(body)
 	if err != nil {
 		return Metadata{}, err
 	}
+	d.Schemes = schemes
 	// §4: the same text, so that no document speaks for another client.
 	if own, ok := d.Member("client_id"); !ok || own != id {
 		return Metadata{}, InvalidDocument("the metadata document is not of this client: its client_id must be the document's own URL, character by character")

@@ -152,12 +152,12 @@ func (f *Field) validate(r *Registration) error {
 	case List:
 		list, err := cleanList(v.Interface().([]string))
 		v.Set(reflect.ValueOf(list))
-		for i := 0; err == nil && i < len(list); i++ {
-			err = f.check(list[i], &r.Metadata)
+		for _, member := range list {
+			err = and(err, f.check(member, r))
 		}
 		return err
 	case Text:
-		return f.check(v.String(), &r.Metadata)
+		return f.check(v.String(), r)
 	case Seconds:
 		if longest := int64(f.max.Std() / time.Second); v.Int() < 0 || v.Int() > longest {
 			return fmt.Errorf("it must be a number of seconds from 0 to %d", longest)
@@ -166,6 +166,17 @@ func (f *Field) validate(r *Registration) error {
 		return f.checkDuration(Duration(v.Int()), optional)
 	}
 	return nil
+}
+
+// and returns an error that says both, so that a developer learns of each member that is wrong.
+func and(err, more error) error {
+	switch {
+	case err == nil:
+		return more
+	case more == nil:
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, more)
 }
 
 // checkDuration checks a duration. One that is optional may be zero, others are whole seconds: tokens have no finer times.
@@ -180,7 +191,7 @@ func (f *Field) checkDuration(d Duration, optional bool) error {
 }
 
 // checkValue checks that a text is one of the few that are allowed.
-func (f Field) checkValue(text string, _ *Metadata) error {
+func (f Field) checkValue(text string, _ *Registration) error {
 	if !slices.Contains(f.Values, text) {
 		return fmt.Errorf("%.200q is not one of %s", text, strings.Join(f.Values, ", "))
 	}
@@ -201,19 +212,18 @@ func cleanList(list []string) (kept []string, err error) {
 	return kept, nil
 }
 
-// A textCheck returns what is wrong with a text, given the client's other metadata.
-type textCheck func(text string, m *Metadata) error
+// A textCheck returns what is wrong with a text, given what else the client is registered with.
+type textCheck func(text string, r *Registration) error
 
 // textChecks are the checks that tags name.
 var textChecks = map[string]textCheck{
-	"text": func(text string, _ *Metadata) error { return CheckText(text) },
-	"redirect_uri": func(uri string, m *Metadata) error {
-		return inURI(uri, checkRedirectURI(uri, m.ApplicationType))
-	},
-	"web_uri":  func(uri string, _ *Metadata) error { return inURI(uri, checkWebURI(uri)) },
-	"resource": func(uri string, _ *Metadata) error { return inURI(uri, checkResource(uri)) },
-	"scope": func(scope string, m *Metadata) (err error) {
-		m.Scope, err = cleanScope(scope)
+	"text":         func(text string, _ *Registration) error { return CheckText(text) },
+	"redirect_uri": func(uri string, r *Registration) error { return inURI(uri, r.checkRedirectURI(uri)) },
+	"web_uri":      func(uri string, _ *Registration) error { return inURI(uri, checkWebURI(uri)) },
+	"https_uri":    func(uri string, _ *Registration) error { return inURI(uri, checkHTTPSURI(uri)) },
+	"resource":     func(uri string, _ *Registration) error { return inURI(uri, checkResource(uri)) },
+	"scope": func(scope string, r *Registration) (err error) {
+		r.Scope, err = cleanScope(scope)
 		return err
 	},
 }

@@ -32,6 +32,7 @@ type Metadata struct {
 	DefaultMaxAge                      *int64          `json:"default_max_age,omitempty" max:"3650d" placeholder:"SECONDS" help:"Seconds after which users must log in again, unless the request has max_age."`
 	RequireAuthTime                    bool            `json:"require_auth_time,omitempty" help:"Always put auth_time into ID tokens."`
 	RequirePushedAuthorizationRequests bool            `json:"require_pushed_authorization_requests,omitempty" help:"Authorization requests must be pushed (RFC 9126)."`
+	InitiateLoginURI                   string          `json:"initiate_login_uri,omitempty" check:"https_uri" placeholder:"URL" help:"Where another site can begin a login at the client (OpenID Connect Core, section 4)."`
 	BackchannelLogoutURI               string          `json:"backchannel_logout_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Back-channel logout URL."`
 	BackchannelLogoutSessionRequired   bool            `json:"backchannel_logout_session_required,omitempty" help:"Logout tokens must contain the session ID (sid)."`
 }

@@ -53,7 +53,7 @@ func (d *Description) Has(name string) bool {
 // client without credentials can't have. The errors are those of [Validate].
 func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	d.ClientName = cleanName(d.ClientName)
-	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs, d.checkEncrypted} {
+	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs} {
 		if err := step(); err != nil {
 			return Metadata{}, Policy{}, err
 		}
@@ -61,7 +61,14 @@ func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	if d.TokenEndpointAuthMethod == AuthNone && p.RequirePKCE != nil && !*p.RequirePKCE {
 		p.RequirePKCE = nil
 	}
-	return Validate(d.Metadata, p)
+	m, p, err := validate(Registration{Metadata: d.Metadata, Policy: p, Schemes: d.Schemes}) // names each URI that is wrong
+	if err != nil {
+		return Metadata{}, Policy{}, err
+	}
+	if err := m.checkEncrypted(); err != nil {
+		return Metadata{}, Policy{}, err
+	}
+	return m, p, nil
 }
 
 // settleMethod picks one of token_endpoint_auth_methods_supported if the client sent no token_endpoint_auth_method.
@@ -133,7 +140,7 @@ func (d *Description) onDevice() bool {
 	}
 	private := func(uri string) bool {
 		scheme, _, _ := strings.Cut(uri, ":")
-		return strings.Contains(scheme, ".") && !strings.Contains(scheme, "/")
+		return (strings.Contains(scheme, ".") || d.knowsScheme(scheme)) && !strings.Contains(scheme, "/")
 	}
 	elsewhere := func(uri string) bool {
 		_, _, loopback := cutLoopback(uri)

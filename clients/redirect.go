@@ -49,8 +49,8 @@ func validPort(s string) bool {
 	return err == nil && n > 0 && s[0] != '0'
 }
 
-// checkRedirectURI checks a redirect URI of a client of the given application type.
-func checkRedirectURI(uri, applicationType string) error {
+// checkRedirectURI checks a redirect URI of a client.
+func (r *Registration) checkRedirectURI(uri string) error {
 	u, err := parseURI(uri)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func checkRedirectURI(uri, applicationType string) error {
 		}
 		return checkAuthority(u)
 	}
-	return checkPrivateScheme(u, applicationType)
+	return r.checkPrivateScheme(u)
 }
 
 // privateHost reports whether a host is one of a private network: an address of RFC 1918 or RFC 4193, a name under internal (ICANN
@@ -111,21 +111,6 @@ func IsLoopbackURI(uri string) bool {
 func (m *Metadata) checkEncrypted() *MetadataError {
 	if plain := m.Unencrypted(); len(plain) > 0 {
 		return Invalid("redirect_uris", "%.200q: http is only for the loopback hosts 127.0.0.1, [::1] and localhost; use https", plain[0])
-	}
-	return nil
-}
-
-// checkPrivateScheme checks a private-use scheme (RFC 8252 §7.1): a domain name in reverse, so with a dot. That also refuses
-// what a browser would execute or read: javascript, data, file, vbscript, blob, about.
-func checkPrivateScheme(u *url.URL, applicationType string) error {
-	labels := strings.Split(u.Scheme, ".")
-	switch {
-	case len(labels) < 2 || slices.Contains(labels, ""):
-		return fmt.Errorf("the scheme %q is not allowed: use https, or for a native application a domain name in reverse, like com.example.app", u.Scheme)
-	case applicationType != applicationNative:
-		return errors.New("a private-use scheme needs application_type native")
-	case u.Opaque != "" || (u.Host == "" && u.Path == ""):
-		return errors.New("a slash must follow the scheme")
 	}
 	return nil
 }
@@ -201,6 +186,15 @@ func checkWebURI(uri string) error {
 		return fmt.Errorf("the scheme %q is not allowed: use https", u.Scheme)
 	}
 	return checkAuthority(u)
+}
+
+// checkHTTPSURI checks a URI that browsers are sent to.
+func checkHTTPSURI(uri string) error {
+	err := checkWebURI(uri)
+	if err == nil && !strings.HasPrefix(uri, "https:") {
+		err = errors.New("use https")
+	}
+	return err
 }
 
 // checkResource checks a resource identifier (RFC 8707 §2): an absolute URI without a fragment.

@@ -10,6 +10,8 @@ type Registration struct {
 	Policy
 	// TokenRotations counts the registration access tokens that the client had before the current one.
 	TokenRotations uint64 `json:"registration_token_rotations,omitempty"`
+	// Schemes are the private-use schemes without a dot that redirect URIs may have; nil means those of RedirectSchemes.
+	Schemes []string `json:"-"`
 	// Actor is who registers, for the audit event; empty means the registry's.
 	Actor string `json:"-"`
 }

@@ -17,7 +17,15 @@ const MaxAccessTokenTTL = 24 * time.Hour
 // Validate checks metadata and policy and fills in the defaults of RFC 7591 §2. Its results pass again unchanged; its
 // arguments are never changed. The error is a *MetadataError, or several in one: see [Faults].
 func Validate(m Metadata, p Policy) (Metadata, Policy, error) {
-	r := Registration{Metadata: m, Policy: p}
+	return validate(Registration{Metadata: m, Policy: p})
+}
+
+// ValidateFor is Validate for a registration, with the schemes that its server accepts.
+func ValidateFor(r *Registration) (Metadata, Policy, error) {
+	return validate(Registration{Metadata: r.Metadata, Policy: r.Policy, Schemes: r.Schemes})
+}
+
+func validate(r Registration) (Metadata, Policy, error) {
 	r.setDefaults()
 	var faults []error
 	wrong := map[string]bool{}

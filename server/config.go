@@ -73,6 +73,12 @@ type Config struct {
 	Outbound func(*safehttp.Config)
 	// RegistrationLimit is the maximum number of clients that registered themselves and are still unused.
 	RegistrationLimit int
+	// RegistrationNetworkLimit is how many clients may register without an initial access token from one network in an hour; zero
+	// means 20.
+	RegistrationNetworkLimit int
+	// RedirectSchemes are the private-use schemes without a dot that redirect URIs may have; nil means those of
+	// clients.RedirectSchemes.
+	RedirectSchemes []string
 	// ClientDocuments says whose metadata documents make a client.
 	ClientDocuments document.Policy
 

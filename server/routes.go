@@ -37,7 +37,8 @@ func (s *Server) routes() *route.Router {
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Audit: s.audit, Pages: s.pages,
 		Paths: paths, Issuer: s.cfg.Issuer, Scopes: s.scopes,
-		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0], Throttles: s.cfg.Store, Now: s.cfg.Now,
+		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0],
+		RegistrationPerNetwork: s.cfg.RegistrationNetworkLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
 	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}

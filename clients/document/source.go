@@ -25,6 +25,8 @@ type Policy struct {
 	Open bool
 	// Hosts are the hosts whose documents are accepted: host or host:port in lower case, as in the URL.
 	Hosts []string
+	// Schemes are those of clients.Registration.
+	Schemes []string
 }
 
 // Off reports whether no document is accepted.
@@ -97,6 +99,6 @@ func (s *Source) fetch(ctx context.Context, id string, lane *fetch.Lane) (m clie
 		return m, 0, clients.InvalidDocument("the metadata document can't be fetched: it must be served with status 200, as application/json, "+
 			"without a redirect, at most %d bytes and within 5 seconds, on a public address", clients.MaxDocument)
 	}
-	m, err = clients.ParseDocument(id, body)
+	m, err = clients.ParseDocument(id, body, s.policy.Schemes)
 	return m, min(max(fresh, MinFresh), MaxFresh), err
 }

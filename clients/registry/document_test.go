@@ -380,7 +380,7 @@ func TestOperatorRulesDocumentClients(t *testing.T) {
 		t.Error("not disabled for the token endpoint")
 	}
 	// It is not one of the clients that can manage themselves.
-	if _, err := r.ReadRegistration(t.Context(), agent, "lk_rat_x", registry.Caller{}); !errors.Is(err, registry.ErrRegistrationToken) {
+	if _, err := r.ReadRegistration(t.Context(), agent, "lk_rat_x"); !errors.Is(err, registry.ErrRegistrationToken) {
 		t.Error(err)
 	}
 }

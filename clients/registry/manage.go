@@ -25,7 +25,8 @@ const updateAttempts = 5
 // Add registers a client and returns its secret, which is not shown again; it is empty for a client without one. A
 // *clients.MetadataError says what is wrong; storage.ErrExists: the ID is taken.
 func (r *Registry) Add(ctx context.Context, reg clients.Registration) (*clients.Client, storage.Secret, error) {
-	metadata, policy, err := clients.Validate(reg.Metadata, reg.Policy)
+	reg.Schemes = r.cfg.Schemes
+	metadata, policy, err := clients.ValidateFor(&reg)
 	if err != nil {
 		return nil, "", err
 	}
@@ -81,7 +82,8 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*clients.R
 		if slices.Equal(reg.ResponseTypes, c.ResponseTypes) && !slices.Equal(reg.GrantTypes, c.GrantTypes) {
 			reg.ResponseTypes = nil
 		}
-		if reg.Metadata, reg.Policy, err = clients.Validate(reg.Metadata, reg.Policy); err != nil {
+		reg.Schemes = r.cfg.Schemes
+		if reg.Metadata, reg.Policy, err = clients.ValidateFor(&reg); err != nil {
 			return nil, err
 		}
 		if plain := reg.Unencrypted(); len(plain) > 0 && c.Origin != storage.OriginOperator {

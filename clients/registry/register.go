@@ -71,6 +71,7 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 	if err != nil {
 		return nil, err
 	}
+	d.Schemes = r.cfg.Schemes
 	// What is wrong with the metadata alone is reported before a token is used up for it.
 	metadata, _, err := d.Validate(clients.Policy{})
 	if err != nil {
@@ -164,17 +165,21 @@ func (r *Registry) again(ctx context.Context, row *storage.Client) (*Registered,
 	return found, nil
 }
 
-// ReadRegistration returns a client to itself (RFC 7592 §2.1). Registration access tokens are single-use; the result has the
-// next. ErrRegistrationToken.
-func (r *Registry) ReadRegistration(ctx context.Context, id string, token storage.Secret, caller Caller) (*Registered, error) {
-	return r.withToken(ctx, id, token, func(row *storage.Client, c *clients.Client, _ *Registered) (*storage.AuditEvent, error) {
-		r.rotateToken(row, c.Registration())
-		return r.selfEvent("client_registration_read", id, details{}, caller), nil
-	})
+// ReadRegistration returns a client to itself (RFC 7592 §2.1). It changes nothing: the token stays the current one until an
+// update, as clients expect that keep the first (§3). ErrRegistrationToken.
+func (r *Registry) ReadRegistration(ctx context.Context, id string, token storage.Secret) (*Registered, error) {
+	row, err := r.cfg.Store.Client(ctx, id)
+	switch {
+	case isNotFound(err), err == nil && !r.mayManage(row, token):
+		return nil, ErrRegistrationToken
+	case err != nil:
+		return nil, fmt.Errorf("read client %.200q: %w", id, err)
+	}
+	return (&Registered{AccessToken: token}).with(row)
 }
 
 // ReplaceRegistration replaces the metadata of a client (RFC 7592 §2.2): what is not sent is gone. The rules are those of
-// Register; policies stay. A *clients.MetadataError; ErrRegistrationToken.
+// Register; policies stay. The result has the next registration access token. A *clients.MetadataError; ErrRegistrationToken.
 func (r *Registry) ReplaceRegistration(
 	ctx context.Context, id string, token storage.Secret, metadata []byte, caller Caller,
 ) (*Registered, error) {
@@ -183,6 +188,7 @@ func (r *Registry) ReplaceRegistration(
 		if err != nil {
 			return nil, err
 		}
+		d.Schemes = r.cfg.Schemes
 		if err := r.checkIdentity(d, c); err != nil {
 			return nil, err
 		}

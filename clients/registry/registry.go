@@ -41,6 +41,8 @@ type Config struct {
 	// MaxUnused is how many clients that were registered openly may wait for their first user; zero means
 	// DefaultMaxUnused.
 	MaxUnused int
+	// Schemes are the private-use schemes without a dot that redirect URIs may have; nil means those of clients.RedirectSchemes.
+	Schemes []string
 	// Documents configures clients whose client_id is the URL of their metadata document.
 	Documents document.Policy
 	// Fetcher fetches metadata documents. Without one they are not accepted.
@@ -70,6 +72,7 @@ func New(cfg Config) *Registry {
 	if cfg.MaxUnused <= 0 {
 		cfg.MaxUnused = DefaultMaxUnused
 	}
+	cfg.Documents.Schemes = cfg.Schemes
 	if cfg.Actor == "" {
 		cfg.Actor = "operator"
 	}

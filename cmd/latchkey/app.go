@@ -46,7 +46,7 @@ var errSilent = errors.New("failed")
 // Flags that many commands have: how to print, and the groups of options (see embedOptions).
 type (
 	serverFlags struct {
-		Options kong.Plugins `embed:"" options:"server,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+		Options kong.Plugins `embed:"" options:"server,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
 	databaseFlags struct {
 		JSON    bool         `help:"Print JSON."`
@@ -59,6 +59,10 @@ type (
 	rootFlags struct {
 		JSON    bool         `help:"Print JSON."`
 		Options kong.Plugins `embed:"" options:"database,root secret,log"`
+	}
+	registryFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"database,root secret,clients,log"`
 	}
 	keyFlags struct {
 		JSON    bool         `help:"Print JSON."`

@@ -28,11 +28,12 @@ type Config struct {
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
 	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit
-	// unauthenticated registrations.
-	Registration    string
-	RegistrationKey []byte
-	Throttles       storage.Throttles
-	Now             func() time.Time
+	// unauthenticated registrations: to RegistrationPerNetwork in an hour from one network, 20 if it is zero.
+	Registration           string
+	RegistrationKey        []byte
+	RegistrationPerNetwork int
+	Throttles              storage.Throttles
+	Now                    func() time.Time
 	// ClientDocuments: the metadata document at a client's own URL makes it a client.
 	ClientDocuments bool
 	// Locales are those of the pages.
@@ -55,12 +56,13 @@ type Handlers struct {
 	issuer   string
 	scopes   func(ctx context.Context) ([]string, error)
 
-	registration    string
-	registrationKey []byte
-	throttles       storage.Throttles
-	now             func() time.Time
-	clientDocuments bool
-	locales         []string
+	registration           string
+	registrationKey        []byte
+	registrationPerNetwork int
+	throttles              storage.Throttles
+	now                    func() time.Time
+	clientDocuments        bool
+	locales                []string
 }
 
 // New makes the handlers.
@@ -71,7 +73,7 @@ func New(c Config) *Handlers {
 	return &Handlers{
 		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
 		paths: c.Paths, issuer: c.Issuer, scopes: c.Scopes,
-		registration: c.Registration, registrationKey: c.RegistrationKey, throttles: c.Throttles, now: c.Now,
+		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,12 +28,11 @@ const (
 	RegistrationOpen  = "open"
 )
 
-// Limits of open registration, per network and in total. The number of rows is bounded too.
+// Limits of open registration within an hour, per network unless the operator has another, and in total. The number of rows is
+// bounded too.
 const (
-	registerNetworkBurst    = 20
-	registerNetworkInterval = 3 * time.Minute
-	registerTotalBurst      = 600
-	registerTotalInterval   = 6 * time.Second
+	registerPerNetwork = 20
+	registerInTotal    = 600
 	// registerFull is how long to wait when the limit of clients without users is reached: they are removed day by day.
 	registerFull = time.Hour
 )
@@ -88,12 +88,11 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 			return registrationError(err)
 		}
 	default:
-		// HEAD would use up the token and not return the next.
 		if r.Method != http.MethodGet {
 			w.Header().Set("Allow", "GET, PUT, DELETE")
 			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
 		}
-		if found, err = h.clients.ReadRegistration(ctx, id, access, caller(ctx)); err != nil {
+		if found, err = h.clients.ReadRegistration(ctx, id, access); err != nil {
 			return registrationError(err)
 		}
 	}
@@ -129,15 +128,18 @@ func readMetadata(r *http.Request) ([]byte, error) {
 
 // throttleRegistration counts an attempt of the caller's network and one of all together.
 func (h *Handlers) throttleRegistration(ctx context.Context) error {
+	one := cmp.Or(h.registrationPerNetwork, registerPerNetwork)
+	all := max(registerInTotal, one)
 	wait, err := h.throttles.TakeAttempts(ctx, h.now().UTC(),
-		storage.Bucket{Key: h.network(ctx, "registration"), Burst: registerNetworkBurst, Interval: registerNetworkInterval},
-		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: registerTotalBurst, Interval: registerTotalInterval},
+		storage.Bucket{Key: h.network(ctx, "registration"), Burst: one, Interval: time.Hour / time.Duration(one)},
+		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: all, Interval: time.Hour / time.Duration(all)},
 	)
 	if err != nil {
 		return fmt.Errorf("registration limit: %w", err)
 	}
 	if wait > 0 {
-		return protocol.Throttled(wait, "Too many clients were registered recently. Try again after the time in Retry-After.")
+		return protocol.Throttled(wait, fmt.Sprintf("Too many clients were registered within an hour: %d from one network or %d in all. "+
+			"Try again after the time in Retry-After; the operator can set --registration-network-limit.", one, all))
 	}
 	return nil
 }
@@ -170,9 +172,9 @@ func registrationError(err error) error {
 	case errors.Is(err, registry.ErrInitialToken):
 		return invalidToken("The initial access token is unknown, expired or used up. Ask the operator of this server for another.")
 	case errors.Is(err, registry.ErrRegistrationToken):
-		return invalidToken("This is not the current registration access token of this client. Registration access tokens are single-use; use the one from the last response.")
+		return invalidToken("This is not the current registration access token of this client. An update replaces it: use the one from the last response.")
 	case errors.Is(err, storage.ErrLimit):
-		return protocol.Throttled(registerFull, "Too many registered clients are waiting for their first user. Try again later.")
+		return protocol.Throttled(registerFull, "Too many registered clients are waiting for their first user. Try again later; the operator can set --registration-limit.")
 	case errors.Is(err, storage.ErrConflict):
 		return protocol.Overloaded("The client is being changed by another request. Try again.")
 	}

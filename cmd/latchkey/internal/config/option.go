@@ -35,6 +35,7 @@ const (
 	GroupHashing    Group = "passwords"
 	GroupLifetimes  Group = "lifetimes"
 	GroupServer     Group = "server"
+	GroupClients    Group = "clients"
 	GroupIssuer     Group = "issuer"
 	GroupSimpleJWT  Group = "simplejwt"
 )

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/simplejwt"
 )
@@ -44,6 +45,19 @@ func options(s *Settings) []*option {
 		{
 			name: "registration-limit", preset: "10000", value: "N", group: GroupServer,
 			help: "Maximum number of self-registered clients that no user has signed in to yet.", set: to(&s.Server.RegistrationLimit, setCount),
+		},
+		{
+			name: "registration-network-limit", preset: "20", value: "N", group: GroupServer,
+			help: "Maximum number of clients that register without an initial access token from one network (an IPv4 address or an " +
+				"IPv6 /64) within an hour.",
+			set: to(&s.Server.RegistrationNetworkLimit, setCount),
+		},
+		{
+			name: "redirect-schemes", value: "SCHEME", group: GroupClients, list: true, emptyable: true,
+			presetText: strings.Join(clients.RedirectSchemes(), ", "),
+			help: "Private-use schemes without a dot that redirect URIs may have, in place of the default: those of common editors and " +
+				"agents; empty allows none. Schemes with a dot (com.example.app) are always allowed.",
+			set: to(&s.Server.RedirectSchemes, setRedirectSchemes),
 		},
 		{
 			name: "client-documents", preset: "off", value: "off|open|HOST", group: GroupServer, list: true,

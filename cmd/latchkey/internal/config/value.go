@@ -189,6 +189,20 @@ func setResourcePolicy(anyResource *bool, text string) error {
 	return err
 }
 
+// setRedirectSchemes accepts none as well, which is not the default.
+func setRedirectSchemes(into *[]string, text string) error {
+	*into = []string{}
+	var odd []string
+	for _, scheme := range lines(text) {
+		if !clients.ValidRedirectScheme(scheme) {
+			odd = append(odd, scheme)
+			continue
+		}
+		*into = append(*into, scheme)
+	}
+	return oddOnes(odd, "is not a scheme that a client may have to itself", "Write schemes without the colon and in lower case, like cursor, separated by commas.")
+}
+
 func setRequirePKCE(all *bool, text string) error {
 	var who string
 	err := choice(&who, "default", "all")(text)
