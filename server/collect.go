@@ -30,7 +30,8 @@ func registerParts(m *metrics.Metrics, store storage.Store, clients *registry.Re
 			Name: "latchkey_maintenance_last_success_timestamp_seconds", Help: "When the background cleaning last went through.",
 		}),
 	}
-	m.Registry.MustRegister(throttle, c.removed, c.last, newStateCollector(store.Stats, clients.Stats))
+	m.Registry.MustRegister(throttle, c.removed, c.last)
+	m.Registry.MustRegister(stateMetrics(store.Stats, clients.Stats)...)
 	return c
 }
 
@@ -46,62 +47,37 @@ func (c *cleaning) count(m storage.Maintenance) {
 	}
 }
 
-// stateCollector reads the state of the connections and of the client cache when it is asked.
-type stateCollector struct {
-	pool  func() storage.PoolStats
-	cache func() registry.CacheStats
-
-	connections, waits, waitTime, hits, misses, size      *prometheus.Desc
-	statements, sharedStatements, sharedCalls, sharedWait *prometheus.Desc
-}
-
-func newStateCollector(pool func() storage.PoolStats, cache func() registry.CacheStats) *stateCollector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
+// stateMetrics are those of the connections and of the client cache, which are read when they are asked for.
+func stateMetrics(pool func() storage.PoolStats, cache func() registry.CacheStats) []prometheus.Collector {
+	connections := func(state string, read func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "latchkey_database_connections", Help: "Connections to the database by state: max, in_use, idle.",
+			ConstLabels: prometheus.Labels{"state": state},
+		}, func() float64 { return float64(read()) })
 	}
-	return &stateCollector{
-		pool: pool, cache: cache,
-		connections: desc("latchkey_database_connections", "Connections to the database by state: max, in_use, idle.", "state"),
-		waits:       desc("latchkey_database_waits_total", "Statements that had to wait for a connection."),
-		waitTime:    desc("latchkey_database_wait_seconds_total", "Time that statements waited for a connection."),
-		statements:  desc("latchkey_database_statements_total", "Statements and batches sent to Postgres."),
-		sharedStatements: desc("latchkey_database_shared_statements_total",
-			"Statements that answered several requests at once; latchkey_database_shared_calls_total / this is the size of a batch."),
-		sharedCalls: desc("latchkey_database_shared_calls_total", "Calls that shared a statement with others."),
-		sharedWait:  desc("latchkey_database_shared_wait_seconds_total", "Time that calls waited for the statement under way."),
-		hits:        desc("latchkey_client_cache_hits_total", "Clients found in the cache."),
-		misses:      desc("latchkey_client_cache_misses_total", "Clients that were not in the cache."),
-		size:        desc("latchkey_client_cache_size", "Clients in the cache."),
+	counter := func(name, help string, read func() float64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, read)
 	}
-}
-
-// Describe sends the descriptions of the metrics.
-func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.connections, c.waits, c.waitTime, c.hits, c.misses, c.size, c.statements, c.sharedStatements, c.sharedCalls, c.sharedWait} {
-		ch <- d
+	return []prometheus.Collector{
+		connections("max", func() int { return pool().Max }),
+		connections("in_use", func() int { return pool().InUse }),
+		connections("idle", func() int { return pool().Idle }),
+		counter("latchkey_database_waits_total", "Statements that had to wait for a connection.",
+			func() float64 { return float64(pool().Waits) }),
+		counter("latchkey_database_wait_seconds_total", "Time that statements waited for a connection.",
+			func() float64 { return pool().WaitTime.Seconds() }),
+		counter("latchkey_database_statements_total", "Statements and batches sent to Postgres.",
+			func() float64 { return float64(pool().Statements) }),
+		counter("latchkey_database_shared_statements_total",
+			"Statements that answered several requests at once; latchkey_database_shared_calls_total / this is the size of a batch.",
+			func() float64 { return float64(pool().SharedStatements) }),
+		counter("latchkey_database_shared_calls_total", "Calls that shared a statement with others.",
+			func() float64 { return float64(pool().SharedCalls) }),
+		counter("latchkey_database_shared_wait_seconds_total", "Time that calls waited for the statement under way.",
+			func() float64 { return pool().SharedWait.Seconds() }),
+		counter("latchkey_client_cache_hits_total", "Clients found in the cache.", func() float64 { return float64(cache().Hits) }),
+		counter("latchkey_client_cache_misses_total", "Clients that were not in the cache.", func() float64 { return float64(cache().Misses) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "latchkey_client_cache_size", Help: "Clients in the cache."},
+			func() float64 { return float64(cache().Size) }),
 	}
-}
-
-// Collect sends the metrics.
-func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
-	counter := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v)
-	}
-	p := c.pool()
-	gauge(c.connections, p.Max, "max")
-	gauge(c.connections, p.InUse, "in_use")
-	gauge(c.connections, p.Idle, "idle")
-	counter(c.waits, float64(p.Waits))
-	counter(c.waitTime, p.WaitTime.Seconds())
-	counter(c.statements, float64(p.Statements))
-	counter(c.sharedStatements, float64(p.SharedStatements))
-	counter(c.sharedCalls, float64(p.SharedCalls))
-	counter(c.sharedWait, p.SharedWait.Seconds())
-	s := c.cache()
-	counter(c.hits, float64(s.Hits))
-	counter(c.misses, float64(s.Misses))
-	gauge(c.size, s.Size)
 }
