@@ -78,6 +78,14 @@ func TestDocumentedBranding(t *testing.T) {
 	}
 }
 
+// With a folder of the operator's, even an empty one, every page is rendered in every language.
+func TestTheShippedPagesCanBeRendered(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Config{Dir: t.TempDir()}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAllFaultsAreReportedTogether(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{Dir: folder(t,

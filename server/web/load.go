@@ -78,7 +78,10 @@ func New(cfg Config) (*Pages, error) {
 		defer root.Close()
 		l.operators(root.FS())
 	}
-	l.finish()
+	l.assemble()
+	if l.parse() && cfg.Dir != "" { // tests try the shipped pages
+		l.try()
+	}
 	if len(l.faults) > 0 {
 		return nil, fmt.Errorf("pages: the folder %s has %d faults:\n%w", cfg.Dir, len(l.faults), errors.Join(l.faults...))
 	}
@@ -287,8 +290,8 @@ func (l *loader) model(key string) (message, bool) {
 	return m, ok
 }
 
-// finish assembles the pages and tries each in every language.
-func (l *loader) finish() {
+// assemble makes the stylesheet and the languages.
+func (l *loader) assemble() {
 	p := l.pages
 	l.add("style.css", kinds[".css"], []byte(l.style+p.brand.styles()))
 	if p.brand.Logo != "" && p.files[p.brand.Logo] == nil {
@@ -296,9 +299,6 @@ func (l *loader) finish() {
 		p.brand.Logo = ""
 	}
 	l.languages()
-	if l.parse() {
-		l.try()
-	}
 }
 
 // languages puts the default language first and fills gaps in each language with the English texts.
@@ -336,19 +336,19 @@ func complete[V any](some, all map[string]V) {
 // parse parses each page together with the layout and the parts, and reports whether all are valid.
 func (l *loader) parse() bool {
 	before := len(l.faults)
+	shared := template.New("")
+	for _, name := range []string{"layout.html", "parts.html"} {
+		if _, err := shared.New(name).Parse(l.templates[name]); err != nil {
+			l.fault("templates/"+name, "%w", err)
+		}
+		delete(l.templates, name)
+	}
 	for name, text := range l.templates {
-		if name == "layout.html" || name == "parts.html" {
-			continue
+		page := template.Must(shared.Clone()) // none was executed
+		if _, err := page.New(name).Parse(text); err != nil {
+			l.fault("templates/"+name, "%w", err)
 		}
-		t := template.New(name)
-		var err error
-		for _, text := range []string{l.templates["layout.html"], l.templates["parts.html"], text} {
-			if t, err = t.Parse(text); err != nil {
-				l.fault("templates/"+name, "%w", err)
-				break
-			}
-		}
-		l.pages.templates[strings.TrimSuffix(name, ".html")] = t
+		l.pages.templates[strings.TrimSuffix(name, ".html")] = page
 	}
 	return len(l.faults) == before
 }
