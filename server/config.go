@@ -60,6 +60,8 @@ type Config struct {
 	OutboundAllow []netip.Prefix
 
 	LoginThrottle bool
+	// LoginNames are the names that a login may give.
+	LoginNames storage.LoginNames
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".
 	Argon2 string
 
@@ -126,6 +128,7 @@ type SimpleJWT struct {
 	RotationOverlap      *time.Duration // nil: 10 s for confirmed, 0 for strict
 	OnReuse              clients.OnReuse
 	UserIDClaim          string
+	UsernameField        string // in bodies; empty = username
 	UserIDInteger        bool
 	Issuer               string
 	Audience             string

@@ -72,7 +72,8 @@ func (s *Server) routes() *route.Router {
 	if s.cfg.SimpleJWT.Enabled {
 		simplejwt.New(simplejwt.Config{
 			Tokens: simplejwt.NewService(s.tokens, s.simplejwt, s.registry, s.cfg.Now), Compat: codec.Compat(s.cfg.SimpleJWT.Compat), UpdateLastLogin: s.cfg.SimpleJWT.UpdateLastLogin,
-			Sliding: s.cfg.SimpleJWT.Sliding, Sunset: s.cfg.SimpleJWT.Sunset,
+			UsernameField: s.cfg.SimpleJWT.UsernameField,
+			Sliding:       s.cfg.SimpleJWT.Sliding, Sunset: s.cfg.SimpleJWT.Sunset,
 			Cookie: simplejwt.RefreshCookie{
 				Name: s.cfg.SimpleJWT.RefreshCookie, Own: s.issuer.Scheme + "://" + s.issuer.Host, Origins: s.cfg.CORSOrigins,
 			},

@@ -84,7 +84,7 @@ func New(cfg Config) (*Server, error) {
 	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
 	s.users = users.New(users.Config{
 		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
-		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Metrics: s.metrics,
+		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,

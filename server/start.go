@@ -43,7 +43,26 @@ func (s *Server) Start(ctx context.Context) error {
 	if !s.cfg.LoginThrottle {
 		s.cfg.Logger.WarnContext(ctx, "the login throttle is off: nothing limits the guessing of passwords", slog.String("fix", "--login-throttle on"))
 	}
+	if err := s.warnOfAmbiguousLogins(ctx); err != nil {
+		return err
+	}
 	s.ready.start()
+	return nil
+}
+
+// warnOfAmbiguousLogins tells the operator how many names find no user because two have them.
+func (s *Server) warnOfAmbiguousLogins(ctx context.Context) error {
+	if s.cfg.LoginNames == (storage.LoginNames{}) {
+		return nil
+	}
+	n, err := s.cfg.Store.AmbiguousLogins(ctx, s.cfg.LoginNames)
+	if err != nil {
+		return fmt.Errorf("count ambiguous login names: %w", err)
+	}
+	if n > 0 {
+		s.cfg.Logger.WarnContext(ctx, "names that more than one user has can't be used to log in", slog.Int("names", n),
+			slog.String("fix", "change these users' names or addresses, or --login-names and --login-case"))
+	}
 	return nil
 }
 

@@ -103,12 +103,25 @@ type Users interface {
 	// BeginLogin takes, before a password is checked, one attempt from each bucket that applies, and reads the user:
 	// one round trip. Of any number of concurrent callers no more get Allowed than the buckets hold.
 	BeginLogin(ctx context.Context, a LoginAttempt) (*LoginCheck, error)
+
+	// AmbiguousLogins counts the names that more than one user has, so that no login can give them.
+	AmbiguousLogins(ctx context.Context, names LoginNames) (int, error)
+}
+
+// LoginNames says which names of a user a login may give; the zero value is the exact username.
+type LoginNames struct {
+	// Email allows the e-mail address, and NoUsername only that.
+	Email, NoUsername bool
+	// Fold ignores the case of ASCII letters. Names that are given are in lower case then.
+	Fold bool
 }
 
 // LoginAttempt is what is known before a password is checked.
 type LoginAttempt struct {
 	Username string
-	Now      time.Time
+	// Names are compared with Username. A name that two users have finds neither.
+	Names LoginNames
+	Now   time.Time
 	// Known is the key under which an earlier successful login of this account from this network is remembered
 	// (see Login.Known).
 	Known Digest

@@ -27,7 +27,7 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 	if err := users.CheckOwnPassword(session.User, next); err != nil {
 		return h.refused(w, r, session, err)
 	}
-	who, err := h.Users.Authenticate(ctx, session.User.Username, storage.Secret(form.Get("current_password")))
+	who, err := h.Users.AuthenticateUser(ctx, session.User, storage.Secret(form.Get("current_password")))
 	if err != nil {
 		return h.refused(w, r, session, err)
 	}
@@ -46,7 +46,7 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 // signInAgain keeps this browser signed in. It checks the new password: if an operator has set another one meanwhile, this session
 // must stay ended. The session gets a new ID, since the clients are notified that the old one has ended.
 func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, next storage.Secret) error {
-	who, err := h.Users.Authenticate(r.Context(), session.User.Username, next)
+	who, err := h.Users.AuthenticateUser(r.Context(), session.User, next)
 	if err == nil && who.User.ID == session.UserID {
 		_, err = h.Sessions.Start(w, r, who, session.Remember, nil)
 	}

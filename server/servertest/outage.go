@@ -64,6 +64,10 @@ func (o *Outage) UserBySubject(ctx context.Context, subject string) (*storage.Us
 	return try1(o, func() (*storage.User, error) { return o.Store.UserBySubject(ctx, subject) })
 }
 
+func (o *Outage) AmbiguousLogins(ctx context.Context, names storage.LoginNames) (int, error) {
+	return try1(o, func() (int, error) { return o.Store.AmbiguousLogins(ctx, names) })
+}
+
 func (o *Outage) UserByUsername(ctx context.Context, name string) (*storage.User, error) {
 	return try1(o, func() (*storage.User, error) { return o.Store.UserByUsername(ctx, name) })
 }

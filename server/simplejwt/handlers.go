@@ -1,9 +1,12 @@
 package simplejwt
 
 import (
+	"cmp"
+	"strings"
 	"time"
 
 	"latchkey/server/simplejwt/codec"
+	"latchkey/server/simplejwt/drf"
 )
 
 // The addresses, as the original's documents have them.
@@ -24,6 +27,9 @@ type Config struct {
 	Compat codec.Compat
 	// UpdateLastLogin lets a login here set the user's last login (UPDATE_LAST_LOGIN).
 	UpdateLastLogin bool
+	// UsernameField is the name of the login field in bodies and error messages, that of the user model's USERNAME_FIELD; empty means
+	// username.
+	UsernameField string
 	// Sliding serves sliding tokens too.
 	Sliding bool
 	// Cookie keeps the refresh token out of the bodies.
@@ -37,6 +43,7 @@ type Handlers struct {
 	tokens        Tokens
 	compat        codec.Compat
 	keepLastLogin bool
+	usernameField string
 	sliding       bool
 	cookie        *cookie // nil: tokens travel in the bodies
 	sunset        time.Time
@@ -45,7 +52,14 @@ type Handlers struct {
 // New makes the handlers.
 func New(c Config) *Handlers {
 	return &Handlers{
-		tokens: c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
+		usernameField: cmp.Or(c.UsernameField, "username"),
+		tokens:        c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
 		cookie: newCookie(c.Cookie), sunset: c.Sunset,
 	}
+}
+
+// credentials are the fields of a login. The framework makes a field's label of its name.
+func (h *Handlers) credentials() []drf.Field {
+	label := strings.ToLower(strings.ReplaceAll(h.usernameField, "_", " "))
+	return []drf.Field{{Name: h.usernameField, Label: strings.ToUpper(label[:1]) + label[1:]}, {Name: "password", Label: "Password"}}
 }

@@ -16,7 +16,7 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 		Name: "Token Obtain Pair",
 		Description: "Takes a set of user credentials and returns an access and refresh JSON web\n" +
 			"token pair to prove the authentication of those credentials.",
-		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
+		Fields: h.credentials(),
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
 				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,

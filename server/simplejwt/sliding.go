@@ -30,7 +30,7 @@ func (h *Handlers) obtainSliding() *drf.View {
 		Name: "Token Obtain Sliding",
 		Description: "Takes a set of user credentials and returns a sliding JSON web token to\n" +
 			"prove the authentication of those credentials.",
-		Fields: []drf.Field{{Name: "username", Label: "Username"}, {Name: "password", Label: "Password"}},
+		Fields: h.credentials(),
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			return h.slid(r, &token.Request{
 				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,

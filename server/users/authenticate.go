@@ -24,8 +24,18 @@ type Authenticated struct {
 // Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
 // within bounds; a right one writes nothing: that is the caller's part.
 func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
+	return s.authenticate(ctx, username, s.cfg.Names, secret)
+}
+
+// AuthenticateUser is Authenticate for a user who is known already, whichever names a login may give.
+func (s *Service) AuthenticateUser(ctx context.Context, u *storage.User, secret storage.Secret) (*Authenticated, error) {
+	return s.authenticate(ctx, u.Username, storage.LoginNames{}, secret)
+}
+
+func (s *Service) authenticate(ctx context.Context, username string, names storage.LoginNames, secret storage.Secret) (*Authenticated, error) {
 	started := time.Now()
-	attempt := s.attempt(ctx, username)
+	attempt := s.attempt(ctx, username, names)
+	username = s.counted(username)
 	check, err := s.cfg.Store.BeginLogin(ctx, attempt)
 	if err != nil {
 		return nil, fmt.Errorf("begin login: %w", err)

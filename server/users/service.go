@@ -54,6 +54,8 @@ type Config struct {
 	// ThrottleKey keys the MACs of names and addresses. It has at least 32 bytes, the same for all replicas. Commands that don't
 	// authenticate users don't need it.
 	ThrottleKey []byte
+	// Names are those that a login may give.
+	Names storage.LoginNames
 	// Throttle limits password guesses. If false they are unlimited.
 	Throttle bool
 	// Metrics may be nil.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	"latchkey/server/internal/form"
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
@@ -31,11 +34,15 @@ func (e *ThrottledError) Error() string {
 }
 
 // attempt returns what storage needs before the password is checked.
-func (s *Service) attempt(ctx context.Context, username string) storage.LoginAttempt {
-	a := storage.LoginAttempt{Now: s.now()}
-	if storable(username) {
+func (s *Service) attempt(ctx context.Context, username string, names storage.LoginNames) storage.LoginAttempt {
+	a := storage.LoginAttempt{Now: s.now(), Names: names}
+	if storable(username) || names.Email && form.IsText(username) && utf8.RuneCountInString(username) <= maxEmail {
 		a.Username = username // otherwise no user has that name, and the database need not be asked
 	}
+	if names.Fold {
+		a.Username = foldASCII(a.Username)
+	}
+	username = s.counted(username)
 	if !s.cfg.Throttle {
 		return a
 	}
@@ -48,6 +55,23 @@ func (s *Service) attempt(ctx context.Context, username string) storage.LoginAtt
 		}
 	}
 	return a
+}
+
+// counted returns the name under which attempts are counted: spellings that find the same user share their limits.
+func (s *Service) counted(username string) string {
+	if s.cfg.Names.Fold {
+		return foldASCII(username)
+	}
+	return username
+}
+
+func foldASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // mac returns the MAC of a kind of value and its parts.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,6 +11,10 @@ import (
 	"latchkey/storage/internal/row"
 )
 
+// email is the column in the collation that it is compared and indexed in.
+const email = `email COLLATE "C"`
+
+// beginLogin reads the user by the exact username. For other names see BeginLogin.
 var beginLogin = `
 	WITH network AS (
 		SELECT EXISTS (SELECT FROM throttles WHERE key = $9 AND at > $1) AS known
@@ -31,6 +36,10 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 	if !keyed(a.Username) {
 		username = nil // no user can have such a name; the attempt counts all the same
 	}
+	statement := beginLogin
+	if a.Names != (storage.LoginNames{}) {
+		statement = strings.Replace(statement, `u.username = $8`, `u.id = (`+row.FindLogin(a.Names, email, "$8::text")+`)`, 1)
+	}
 	return queryRow(ctx, s, "begin login", func(r pgx.CollectableRow) (*storage.LoginCheck, error) {
 		var check storage.LoginCheck
 		var wait int64
@@ -38,8 +47,14 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 		err := r.Scan(append([]any{&check.KnownNetwork, &wait}, row.Fields(target, row.User(&u))...)...)
 		check.RetryAfter, check.User = time.Duration(wait)*time.Microsecond, found(&u)
 		return &check, err
-	}, beginLogin, at(a.Now), always.keys, always.tolerance, always.step, untrusted.keys, untrusted.tolerance, untrusted.step,
+	}, statement, at(a.Now), always.keys, always.tolerance, always.step, untrusted.keys, untrusted.tolerance, untrusted.step,
 		username, digest(a.Known))
+}
+
+// AmbiguousLogins implements storage.Users.
+func (s *Store) AmbiguousLogins(ctx context.Context, names storage.LoginNames) (int, error) {
+	n, err := s.count(ctx, "count ambiguous logins", row.CountAmbiguous(names, email))
+	return int(n), err
 }
 
 // finishLogin queues what a successful login changes. Locks are taken in the order buckets, known network, user,

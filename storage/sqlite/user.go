@@ -141,7 +141,11 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 			buckets = append(buckets[:len(buckets):len(buckets)], a.Untrusted...)
 		}
 		check.RetryAfter = t.take(a.Now, buckets)
-		check.User, _ = find(t, row.User, userByName, a.Username)
+		statement := userByName
+		if a.Names != (storage.LoginNames{}) {
+			statement = `SELECT ` + userColumns + ` FROM users WHERE id = (` + row.FindLogin(a.Names, "email", "?1") + `)`
+		}
+		check.User, _ = find(t, row.User, statement, a.Username)
 	}
 	do := s.write
 	if len(a.Always)+len(a.Untrusted) == 0 {
@@ -151,6 +155,12 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 		return nil, err
 	}
 	return &check, nil
+}
+
+// AmbiguousLogins implements [storage.Users].
+func (s *Store) AmbiguousLogins(ctx context.Context, names storage.LoginNames) (n int, err error) {
+	err = s.read(ctx, "count ambiguous logins", func(t *tx) { t.row(row.CountAmbiguous(names, "email"), nil, &n) })
+	return n, err
 }
 
 // login writes what a successful password check changes.

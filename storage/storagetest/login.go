@@ -9,6 +9,44 @@ import (
 
 func logins() cases {
 	return cases{
+		"a login finds the one user who has the name": func(b *bundle) {
+			add := func(id int64, name, email string) {
+				b.ok(b.CreateUser(b.ctx, &storage.User{ID: id, Username: name, Email: email, CreatedAt: b.now}))
+			}
+			add(1, "Ada", "ada@example.org")
+			add(2, "bob", "Bob@Example.org")
+			add(3, "BOB", "")
+			add(4, "ada@example.org", "")
+			add(5, "\u00c4da", "\u00c4@example.org")
+			add(6, "both", "both")
+			email := storage.LoginNames{Email: true}
+			only := storage.LoginNames{Email: true, NoUsername: true}
+			fold, all := storage.LoginNames{Fold: true}, storage.LoginNames{Email: true, Fold: true}
+			for _, c := range []struct {
+				names storage.LoginNames
+				name  string
+				want  int64
+			}{
+				{storage.LoginNames{}, "Ada", 1}, {storage.LoginNames{}, "ada", 0}, {storage.LoginNames{}, "Bob@Example.org", 0},
+				{email, "Ada", 1}, {email, "Bob@Example.org", 2}, {email, "bob@example.org", 0}, {email, "ada@example.org", 0},
+				{email, "both", 6}, {only, "both", 6}, {only, "ada@example.org", 1}, {only, "Ada", 0}, {only, "", 0}, {email, "", 0},
+				{fold, "ada", 1}, {fold, "bob", 0}, {fold, "\u00e4da", 0}, {fold, "\u00c4da", 5},
+				{all, "bob@example.org", 2}, {all, "ada@example.org", 0}, {all, "both", 6},
+			} {
+				check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: c.name, Names: c.names, Now: b.now})
+				b.ok(err)
+				if c.want == 0 && check.User != nil || c.want != 0 && (check.User == nil || check.User.ID != c.want) {
+					b.Errorf("%+v, %q: %+v", c.names, c.name, check.User)
+				}
+			}
+			for names, want := range map[storage.LoginNames]int{{}: 0, email: 1, only: 0, fold: 1, all: 2} {
+				n, err := b.AmbiguousLogins(b.ctx, names)
+				b.ok(err)
+				if n != want {
+					b.Errorf("%+v: %d ambiguous names, want %d", names, n, want)
+				}
+			}
+		},
 		"an attempt reads the user": func(b *bundle) {
 			u := b.user("ada")
 			check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: "ada", Now: b.now, Known: b.digest()})

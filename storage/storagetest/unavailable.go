@@ -91,9 +91,12 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreateUser": func(ctx context.Context) error {
 			return b.CreateUser(ctx, &storage.User{Username: "late", CreatedAt: b.now})
 		},
-		"User":            func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
-		"UserBySubject":   func(ctx context.Context) error { return second(b.UserBySubject(ctx, "1")) },
-		"UserByUsername":  func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
+		"User":           func(ctx context.Context) error { return second(b.User(ctx, g.UserID)) },
+		"UserBySubject":  func(ctx context.Context) error { return second(b.UserBySubject(ctx, "1")) },
+		"UserByUsername": func(ctx context.Context) error { return second(b.UserByUsername(ctx, "party-1")) },
+		"AmbiguousLogins": func(ctx context.Context) error {
+			return second(b.AmbiguousLogins(ctx, storage.LoginNames{Email: true}))
+		},
 		"ListUsers":       func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
 		"SetUserActive":   func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
 		"SetUserPassword": func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },

@@ -133,6 +133,15 @@ func options(s *Settings) []*option {
 			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},
 		{
+			name: "login-names", preset: "username", value: "NAMES", group: GroupServer,
+			help: "Names that a person may sign in with: username, email or username,email. A name that two users have signs in neither.",
+			set:  to(&s.Server.LoginNames, setLoginNames),
+		},
+		{
+			name: "login-case", preset: "exact", value: "exact|fold", group: GroupServer,
+			help: "Whether the case of these names matters; fold ignores that of the letters A to Z.", set: to(&s.Server.LoginNames.Fold, setFold),
+		},
+		{
 			name: "argon2", preset: "m=19456,t=2,p=1", value: "m=,t=,p=", group: GroupHashing,
 			help: "Cost of new password hashes (argon2id): KiB of memory, passes, lanes.", set: to(&s.Server.Argon2, setArgon2),
 		},
@@ -201,6 +210,10 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 			name: "simplejwt-on-reuse", preset: "revoke", value: "revoke|reject", group: GroupSimpleJWT,
 			help: "What happens when a retired refresh token is used: revoke ends its session, reject only refuses it.",
 			set:  choice(&jwt.OnReuse, "revoke", "reject"),
+		},
+		{
+			name: "simplejwt-username-field", preset: "username", value: "NAME", group: GroupSimpleJWT,
+			help: "Name of the login field in bodies and error messages: the user model's USERNAME_FIELD.", set: to(&jwt.UsernameField, setField),
 		},
 		{
 			name: "simplejwt-user-id-claim", preset: "user_id", value: "NAME", group: GroupSimpleJWT,

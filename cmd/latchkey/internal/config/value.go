@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -378,6 +379,38 @@ func setClaim(into *string, text string) error {
 	*into = text
 	return nil
 }
+
+// setLoginNames leaves the case alone, which has an option of its own.
+func setLoginNames(into *storage.LoginNames, text string) error {
+	names := map[string]bool{}
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "username" && name != "email" || names[name] {
+			return &invalid{"is not a list of login names", "Use username, email or username,email."}
+		}
+		names[name] = true
+	}
+	into.Email, into.NoUsername = names["email"], !names["username"]
+	return nil
+}
+
+func setFold(into *bool, text string) error {
+	if text != "exact" && text != "fold" {
+		return &invalid{"is not one of the choices", "Use exact or fold."}
+	}
+	*into = text == "fold"
+	return nil
+}
+
+// setField accepts the name of a field of a Django model.
+func setField(into *string, text string) error {
+	if text == "password" || !fieldName.MatchString(text) {
+		return &invalid{"is not the name of a login field", "Use the user model's USERNAME_FIELD, such as email."}
+	}
+	*into = text
+	return nil
+}
+
+var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,99}$`)
 
 // setCookieName accepts the name without its prefix, which is always added.
 func setCookieName(into *string, text string) error {
