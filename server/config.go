@@ -120,7 +120,9 @@ type SimpleJWT struct {
 	Algorithm string // HS256, HS384, HS512, RS256, …, ES256, EdDSA
 	// SigningKey is for HS*; empty means a key derived from the root secret. When it is set, refresh tokens that
 	// Django signed with it are accepted.
-	SigningKey           storage.Secret
+	SigningKey storage.Secret
+	// AdoptUntil is when that ends; zero = never. Tokens that Latchkey has sealed are accepted as before.
+	AdoptUntil           time.Time
 	AccessTokenLifetime  time.Duration
 	RefreshTokenLifetime time.Duration
 	Compat               string // "5.2" or "5.5"

@@ -37,15 +37,32 @@ type Grant struct {
 	// Current is the refresh token that the client is known to have, Generation its position in the chain.
 	Current    TokenID
 	Generation int64
-	// WindowAt is when Current was first presented in the current window; zero before that.
+	// CurrentExpiresAt is the end of Current; zero when it is not known.
+	CurrentExpiresAt time.Time
+	// WindowAt is when Current was first presented in the current window; zero before that. Windows counts the windows of Current.
 	WindowAt time.Time
-	// Previous is the token that was retired last (see GrantAdvance), PreviousRetiredAt when; both zero when there is none.
+	Windows  int64
+	// Previous is the token that was retired last (see GrantMove), PreviousRetiredAt when; both zero when there is none.
 	Previous          TokenID
 	PreviousRetiredAt time.Time
+	Sharing           Sharing
 	LastUsedAt        time.Time
 
 	RevokedAt    time.Time
 	RevokeReason string
+}
+
+// Sharing is what a grant remembers about the networks that present its tokens. The rules are in docs/rotation.md; storage only
+// keeps it.
+type Sharing struct {
+	// Network is a keyed hash of the network that the current token was confirmed from; zero when it is not known.
+	Network int64
+	// Elsewhere is set when the current token was presented from another network too.
+	Elsewhere bool
+	// Joins counts the retirements in a row after which the retired token was presented from another network; JoinedGeneration is
+	// the generation of the last one.
+	Joins            int64
+	JoinedGeneration int64
 }
 
 // LiveGrant is a grant with the state of its user and client at the same instant, which decides whether it is alive.
@@ -57,19 +74,33 @@ type LiveGrant struct {
 	ClientExists    bool
 	ClientDisabled  bool
 	ClientAuthEpoch int64
+	// Now is the time of the database at that instant. The times of the chain are measured against it, never against the clock of a
+	// server.
+	Now time.Time
 }
 
-// GrantAdvance moves the chain of a grant to another token.
-type GrantAdvance struct {
+// GrantMove is one guarded change of the chain of a grant: a presentation that leaves the current token in place, or that replaces it.
+type GrantMove struct {
 	ID ID
-	// From must be the current token, or nothing happens.
+
+	// The guard. From must be the current token and Was what is stored about networks, or nothing happens.
 	From TokenID
-	// To becomes the current token, at the given generation.
+	Was  Sharing
+	// NotRevoked, if it is not empty, is the jti of a token that must not have been revoked by itself (see RevokedTokens).
+	NotRevoked string
+
+	// To becomes the current token, at the given generation. If it is zero, the current token stays, and so does the generation.
 	To         TokenID
 	Generation int64
-	// Retired becomes the previous token, retired at Now; zero stands for From.
+	// Retired becomes the previous token when the current one is replaced; zero stands for From.
 	Retired TokenID
-	Now     time.Time
+	// CurrentExpiresAt is the end of the token that is current after the move. Zero means that it is not known; if the current token
+	// stays, what is stored is kept.
+	CurrentExpiresAt time.Time
+	// Window is how long an open window is kept if the current token stays.
+	Window time.Duration
+	// Sharing is stored.
+	Sharing Sharing
 }
 
 // GrantFilter selects grants; zero fields select all.
@@ -99,19 +130,17 @@ type Grants interface {
 	// reads nothing about them.
 	GrantWithProfile(ctx context.Context, id ID) (*LiveGrant, error)
 
-	// TouchGrant records a presentation of the current token that leaves it current: LastUsedAt becomes now, and
-	// WindowAt becomes now unless a window of the given length is open, which is kept. It returns WindowAt.
-	// Of any number of concurrent callers within one window all get the same WindowAt.
+	// MoveGrant changes the chain as m says, and returns the grant as it is then, in one round trip. All times that it stores are
+	// those of the database at the instant of the write, which is the Now of the answer.
 	//
-	// TouchGrant and AdvanceGrant do nothing and return ErrConflict unless, at the instant of the write, the grant's
-	// current token is the one named, the grant is not revoked nor past its end, its user is active with the
-	// grant's epoch, and its client exists, is enabled and has the grant's epoch.
-	TouchGrant(ctx context.Context, id ID, current TokenID, window time.Duration, now time.Time) (time.Time, error)
-
-	// AdvanceGrant makes another token the current one; WindowAt, LastUsedAt and PreviousRetiredAt become a.Now.
-	// Of any number of concurrent callers that name the same From exactly one gets nil.
-	// audit, which may be nil, is written if and only if the grant was advanced.
-	AdvanceGrant(ctx context.Context, a GrantAdvance, audit *AuditEvent) error
+	// LastUsedAt becomes that time. If the current token is replaced, so do WindowAt and PreviousRetiredAt, and Windows becomes 1. If
+	// it stays, a window that is open is kept; otherwise a new one begins, and Windows is raised. Of any number of concurrent callers
+	// within one window all get the same WindowAt. Of any number that replace the same From exactly one succeeds.
+	//
+	// It does nothing and returns ErrConflict unless, at the instant of the write, the guard of m holds, the grant is not revoked nor
+	// past its end, its user is active with the grant's epoch, and its client exists, is enabled and has the grant's epoch. audit,
+	// which may be nil, is written if and only if the grant was changed.
+	MoveGrant(ctx context.Context, m GrantMove, audit *AuditEvent) (*LiveGrant, error)
 
 	// RevokeGrant ends a grant for good. It reports whether this call ended it; a grant that was revoked before, or that
 	// does not exist, is no error. audit is written if and only if this call ended it.

@@ -47,6 +47,9 @@ const (
 	ReasonOtherClient    Reason = "issued_to_another_client"
 	ReasonRetired        Reason = "token_retired"    // replaced by its successor, which has been used
 	ReasonSuperseded     Reason = "token_superseded" // a sibling was used instead
+	ReasonShared         Reason = "token_shared"     // used in two networks again and again
+	ReasonUnsealed       Reason = "token_unsealed"   // signed with simplejwt's key, but not issued here, or not any more
+	ReasonOtherUser      Reason = "issued_to_another_user"
 	ReasonSessionIdle    Reason = "session_idle"
 	ReasonSessionExpired Reason = "session_expired" // absolute end
 	ReasonSessionRevoked Reason = "session_revoked" // see the grant's revoke_reason
@@ -66,7 +69,20 @@ const (
 	ReasonDatabaseAway    Reason = "database_unavailable"
 	ReasonNotReady        Reason = "not_ready" // before the start is through, or while the clock is wrong
 	ReasonInternal        Reason = "internal_error"
+	// ReasonEnded is what a client sees instead of several others: see Public.
+	ReasonEnded Reason = "token_ended"
 )
+
+// Public returns the reason that a client may see. Whoever presents a dead token learns only that it is dead: the rest would tell a
+// thief whether the owner has refreshed, was warned, or has changed the password.
+func (r Reason) Public() Reason {
+	switch r {
+	case ReasonRetired, ReasonSuperseded, ReasonShared, ReasonUnsealed, ReasonOtherUser,
+		ReasonSessionRevoked, ReasonUserSessions, ReasonClientSessions:
+		return ReasonEnded
+	}
+	return r
+}
 
 func (e *Error) Error() string {
 	s := e.Code

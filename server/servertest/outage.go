@@ -96,12 +96,8 @@ func (o *Outage) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, 
 	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.Grant(ctx, id) })
 }
 
-func (o *Outage) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
-	return try1(o, func() (time.Time, error) { return o.Store.TouchGrant(ctx, id, current, window, now) })
-}
-
-func (o *Outage) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
-	return try(o, func() error { return o.Store.AdvanceGrant(ctx, a, audit) })
+func (o *Outage) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
+	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.MoveGrant(ctx, m, audit) })
 }
 
 func (o *Outage) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {

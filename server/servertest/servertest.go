@@ -113,6 +113,7 @@ func New(t testing.TB, opts ...Option) *Server {
 	if o.database == nil {
 		o.database = o.clock.Now
 	}
+	testclock.Set(o.store, o.database)
 	s := &Server{Clock: o.clock, Log: new(Log), Store: o.store, t: t}
 	s.serve(o)
 	t.Cleanup(func() {

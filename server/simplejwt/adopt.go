@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +21,21 @@ import (
 func (f *Format) adopt(
 	ctx context.Context, r *token.RefreshToken, t *codec.Token, c *clients.Client, p *token.Policy, now time.Time,
 ) (*storage.LiveGrant, error) {
+	if live, err := f.adoptedBefore(ctx, r, t); live != nil || err != nil {
+		return live, err
+	}
 	user, err := f.user(ctx, t)
 	if err != nil {
 		return nil, err
 	}
+	state, err := f.store.TokenState(ctx, t.JTI(), c.ID)
+	if err != nil {
+		return nil, fmt.Errorf("find out whether a token was ended: %w", err)
+	}
 	issued := t.IssuedAt()
 	switch {
+	case state.Revoked: // Django's blacklist
+		return nil, protocol.InvalidGrant(protocol.ReasonRetired)
 	case user == nil:
 		return nil, protocol.InvalidGrant(protocol.ReasonUserRemoved)
 	case !user.Active:
@@ -42,7 +52,7 @@ func (f *Format) adopt(
 		ID: r.Grant, ClientID: c.ID, UserID: user.ID,
 		UserEpoch: user.AuthEpoch, ClientEpoch: c.AuthEpoch,
 		AuthTime: issued, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(p.Absolute),
-		Current: r.ID,
+		Current: r.ID, CurrentExpiresAt: r.ExpiresAt,
 	}
 	if issued.IsZero() { // the claim is optional
 		g.AuthTime = now
@@ -59,6 +69,26 @@ func (f *Format) adopt(
 		return nil, fmt.Errorf("adopt a session: %w", err)
 	}
 	return f.store.Grant(ctx, g.ID)
+}
+
+// adoptedBefore returns the grant that an earlier release has made for a token, or nil. Without it a token that was ended or retired
+// then would begin anew.
+func (f *Format) adoptedBefore(ctx context.Context, r *token.RefreshToken, t *codec.Token) (*storage.LiveGrant, error) {
+	live, err := f.store.Grant(ctx, adoptedByJTI(t.JTI()))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("find the session of an earlier release: %w", err)
+	case live.User != nil && !r.OfUser(live.User):
+		return nil, nil
+	}
+	return live, nil
+}
+
+// ofUser reports whether a token says that it is a user's.
+func ofUser(t *codec.Token, u *storage.User) bool {
+	return slices.Contains(t.UserIDs(), u.Sub())
 }
 
 // user returns the user that a token identifies; nil if there is none.

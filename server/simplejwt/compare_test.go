@@ -108,7 +108,7 @@ func parseJWT(text string) (*jwt, bool) {
 }
 
 // ourClaims are those that Latchkey adds.
-var ourClaims = map[string]bool{"fam": true, "gen": true, "par": true, "sid": true}
+var ourClaims = map[string]bool{"fam": true, "gen": true, "par": true, "sid": true, "seal": true}
 
 func (t *jwt) compare(want *describedJWT, key storage.Secret) (faults []string) {
 	header := map[string]any{}

@@ -14,7 +14,8 @@ import (
 )
 
 // ReasonHeader names the response header with the stable code that says why a request was refused. Like the request ID
-// it leads an operator to the audit event; it reveals nothing to a caller without an authentic token.
+// it leads an operator to the log event and the audit event, which have the exact reason. To a caller without an authentic token it
+// reveals nothing, and to one with a dead token not how that died.
 const ReasonHeader = "X-Latchkey-Reason"
 
 const blacklisted = "Token is blacklisted"
@@ -39,11 +40,11 @@ func (h *Handlers) refused(err error) error {
 		return drf.AuthenticationFailed("No active account found for the given token.", "", e)
 	case protocol.ReasonPasswordChanged:
 		return drf.AuthenticationFailed("The user's password has been changed.", "", e)
-	case protocol.ReasonRetired, protocol.ReasonSuperseded, protocol.ReasonSessionRevoked, protocol.ReasonUserSessions, protocol.ReasonClientSessions:
+	case protocol.ReasonRetired, protocol.ReasonSuperseded, protocol.ReasonShared, protocol.ReasonUnsealed, protocol.ReasonSessionRevoked, protocol.ReasonUserSessions, protocol.ReasonClientSessions:
 		return drf.AuthenticationFailed(blacklisted, "token_not_valid", e)
 	case protocol.ReasonExpired, protocol.ReasonSessionExpired, protocol.ReasonSessionIdle:
 		return drf.AuthenticationFailed(h.compat.Words(codec.Expired), "token_not_valid", e)
-	case protocol.ReasonMalformed, protocol.ReasonBadSignature, protocol.ReasonWrongType, protocol.ReasonUnknownGrant, protocol.ReasonOtherClient:
+	case protocol.ReasonMalformed, protocol.ReasonBadSignature, protocol.ReasonWrongType, protocol.ReasonUnknownGrant, protocol.ReasonOtherClient, protocol.ReasonOtherUser:
 		return drf.AuthenticationFailed(h.compat.Words(codec.Malformed), "token_not_valid", e)
 	}
 	// What is left is about the built-in client, which the operator has disabled or forbidden a grant.
@@ -85,7 +86,7 @@ func unavailable(e *protocol.Error) error {
 func (h *Handlers) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *protocol.Error
 	if errors.As(err, &refusal) && refusal.Reason != protocol.ReasonNone {
-		w.Header().Set(ReasonHeader, string(refusal.Reason))
+		w.Header().Set(ReasonHeader, string(refusal.Reason.Public()))
 		request.From(r.Context()).Event.Add(slog.String("reason", string(refusal.Reason)))
 	}
 	drf.WriteException(w, err, exception(err), realm)

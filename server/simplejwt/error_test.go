@@ -125,7 +125,7 @@ func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 				if got := fmt.Sprint(w.Code, " ", w.Body); got != want {
 					t.Errorf("%v at %s (%s): %s, want %s", test.err, path, compat, got, want)
 				}
-				if reason := string(protocol.AsError(test.err).Reason); w.Code >= 400 && w.Header().Get(simplejwt.ReasonHeader) != reason {
+				if reason := string(protocol.AsError(test.err).Reason.Public()); w.Code >= 400 && w.Header().Get(simplejwt.ReasonHeader) != reason {
 					t.Errorf("%v at %s: reason %q", test.err, path, w.Header().Get(simplejwt.ReasonHeader))
 				}
 				if authenticate := w.Header().Get("WWW-Authenticate"); (authenticate == `Bearer realm="api"`) != (w.Code == 401) {

@@ -31,8 +31,12 @@ type Settings struct {
 	Leeway time.Duration
 	// Claims are added to every token, computed anew each time; they are of UserClaims.
 	Claims []string
-	// Adopt accepts refresh and sliding tokens that Django signed with the shared key.
-	Adopt bool
+	// Adopt accepts refresh and sliding tokens that Django signed with the shared key, until AdoptUntil; zero means for ever.
+	Adopt      bool
+	AdoptUntil time.Time
+	// SealKeys show that Latchkey has written a refresh token: the first makes seals, all check them. They are derived from the root
+	// secret.
+	SealKeys [][]byte
 	// Off stops issuing tokens to the built-in client: its routes are not served.
 	Off bool
 }
@@ -41,12 +45,14 @@ type Settings struct {
 type Store interface {
 	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
+	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
 }
 
 // Format is that of simplejwt's access and refresh tokens.
 type Format struct {
 	codec    *codec.Codec
+	sealer   sealer
 	settings Settings
 	store    Store
 	audit    *audit.Log
@@ -59,7 +65,7 @@ func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format
 	if err := knownClaims(s.Claims); err != nil {
 		return nil, err
 	}
-	return &Format{codec: c, settings: s, store: store, audit: log}, nil
+	return &Format{codec: c, sealer: sealer{s.SealKeys}, settings: s, store: store, audit: log}, nil
 }
 
 // Policy applies the settings to the built-in client. Other clients with access tokens of this format have
@@ -80,7 +86,7 @@ func (f *Format) ReadRefresh(ctx context.Context, raw storage.Secret, now time.T
 	if err != nil {
 		return nil, err
 	}
-	return f.refreshToken(t)
+	return f.refreshToken(t, now)
 }
 
 // parse reads an authentic, unexpired token of a type ("" for any). The error is a *protocol.Error that wraps a *codec.Invalid, or an
@@ -123,22 +129,37 @@ func session(t *codec.Token) (id storage.ID, ok bool) {
 	return t.Session()
 }
 
+// adopting reports whether tokens that Django signs are accepted.
+func (f *Format) adopting(now time.Time) bool {
+	return f.settings.Adopt && (f.settings.AdoptUntil.IsZero() || now.Before(f.settings.AdoptUntil))
+}
+
 // refreshToken returns the common form of a refresh token or a sliding token. One that Django wrote names no session: its grant is the
-// one that its jti leads to.
-func (f *Format) refreshToken(t *codec.Token) (*token.RefreshToken, error) {
+// one that its user and its jti lead to. One that names a session without having its seal is Django's too, written anew from one of
+// ours, or it is from a release that wrote no seals: both are judged by what the chain knows of them, and never as reuse.
+func (f *Format) refreshToken(t *codec.Token, now time.Time) (*token.RefreshToken, error) {
 	r := &token.RefreshToken{
 		ID: t.ID(), ExpiresAt: t.Expires(), IssuedAt: t.IssuedAt(),
 		Client: token.TagOf(clients.SimpleJWTID), Source: t,
+		OfUser: func(u *storage.User) bool { return ofUser(t, u) },
 	}
+	if f.settings.Adopt {
+		r.JTI = t.JTI()
+	}
+	adopting := f.adopting(now)
 	if grant, ok := session(t); ok {
 		r.Grant, r.Parent = grant, t.Parent()
 		r.Generation, _ = t.Generation()
+		if t.Type() == "refresh" {
+			r.Sealed, r.CurrentKey = f.sealer.check(t, grant)
+			r.InFlight = !r.Sealed && adopting
+		}
 		return r, nil
 	}
-	if !f.settings.Adopt {
+	if !adopting {
 		return nil, protocol.InvalidGrant(protocol.ReasonUnknownGrant)
 	}
-	r.Grant = adoptedID(t.JTI())
+	r.Grant, r.Sealed = adoptedID(t), true
 	r.Adopt = func(ctx context.Context, c *clients.Client, p *token.Policy, now time.Time) (*storage.LiveGrant, error) {
 		return f.adopt(ctx, r, t, c, p, now)
 	}
@@ -160,6 +181,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 		UserID: c.User.Sub(), ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
 		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: userClaims(f.settings.Claims, c.User),
 	}
+	r.Seal = f.sealer.of(&r)
 	var raw string
 	var err error
 	if old := source(c.Presented); old != nil {
@@ -196,7 +218,7 @@ func (f *Format) Read(ctx context.Context, raw storage.Secret, now time.Time) (*
 	owner := func(ctx context.Context) (*storage.User, error) { return f.owner(ctx, parsed) }
 	switch parsed.Type() {
 	case "refresh", "sliding":
-		if t.Refresh, err = f.refreshToken(parsed); err != nil {
+		if t.Refresh, err = f.refreshToken(parsed, now); err != nil {
 			return nil, err
 		}
 		t.Kind, t.Grant = parsed.Type(), t.Refresh.Grant
@@ -245,7 +267,7 @@ func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now 
 	if err := f.codec.CheckRefreshable(t, now); errors.As(err, &invalid) {
 		return nil, refusal(invalid)
 	}
-	return f.refreshToken(t)
+	return f.refreshToken(t, now)
 }
 
 // WriteAccess writes the session's sliding token.
@@ -260,10 +282,18 @@ func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (strin
 	return f.codec.NewSliding(ctx, s)
 }
 
-// adoptedID leads from the jti of a token that Django wrote to its grant: the same token presented again, in parallel or later, finds the
-// same one, for as long as the token lives. No key that an operator may change is in it: with another grant a token that was ended or
-// retired would begin anew. These IDs sort before all others.
-func adoptedID(jti string) storage.ID {
-	sum := sha256.Sum256([]byte("adopted session\x00" + jti))
+// adoptedID leads from a token that Django wrote to its grant, by its user and its jti: the same token presented again, in parallel or
+// later, finds the same one, for as long as the token lives. No key that an operator may change is in it: with another grant a token that
+// was ended or retired would begin anew. These IDs sort before all others.
+func adoptedID(t *codec.Token) storage.ID {
+	subject := append(t.UserIDs(), "")[0]
+	return adoptedFrom("adopted session of\x00" + subject + "\x00" + t.JTI())
+}
+
+// adoptedByJTI is the ID that earlier releases gave to the grant of a token.
+func adoptedByJTI(jti string) storage.ID { return adoptedFrom("adopted session\x00" + jti) }
+
+func adoptedFrom(text string) storage.ID {
+	sum := sha256.Sum256([]byte(text))
 	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(sum[:10]))
 }

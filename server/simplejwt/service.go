@@ -68,7 +68,7 @@ func (s *Service) Verify(ctx context.Context, raw storage.Secret) error {
 	if err != nil || parsed.Type() != "refresh" && parsed.Type() != "sliding" {
 		return err
 	}
-	t, err := f.refreshToken(parsed)
+	t, err := f.refreshToken(parsed, now)
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,11 @@ func (s *Service) Verify(ctx context.Context, raw storage.Secret) error {
 		return fmt.Errorf("verify: %w", err)
 	case !live.RevokedAt.IsZero():
 		return protocol.InvalidGrant(protocol.ReasonSessionRevoked)
+	case live.User != nil && !t.OfUser(live.User):
+		return protocol.InvalidGrant(protocol.ReasonOtherUser)
 	}
-	if at := token.Locate(&live.Grant, t, p, now); at.Reuse() {
-		return protocol.InvalidGrant(at.Reason())
+	if reason := s.tokens.Dead(live, t, p); reason != protocol.ReasonNone {
+		return protocol.InvalidGrant(reason)
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func TestASlidingSession(t *testing.T) {
 
 		s.Revoke(s.SimpleJWT, token).Expect(200)
 		refused := slide(s, token).Expect(401)
-		if refused.Body != `{"detail":"Token is blacklisted","code":"token_not_valid"}` || refused.Header.Get(simplejwt.ReasonHeader) != "session_revoked" {
+		if refused.Body != `{"detail":"Token is blacklisted","code":"token_not_valid"}` || refused.Header.Get(simplejwt.ReasonHeader) != "token_ended" {
 			t.Errorf("%s, reason %s", refused.Body, refused.Header.Get(simplejwt.ReasonHeader))
 		}
 		if s.Introspect(auditor, token).Expect(200).JSON()["active"] != false {

@@ -61,6 +61,19 @@ func (w *world) djangoWith(jti string, user any, issued time.Time, other map[str
 	return storage.Secret(input + "." + base64.RawURLEncoding.EncodeToString(h.Sum(nil)))
 }
 
+func rootOf(t *testing.T, secrets ...string) *keys.Root {
+	t.Helper()
+	var previous []storage.Secret
+	for _, s := range secrets[1:] {
+		previous = append(previous, storage.Secret(s))
+	}
+	root, err := keys.NewRoot(storage.Secret(secrets[0]), previous...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
 func TestATokenInFlightBecomesOneGrant(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)

@@ -20,37 +20,87 @@ const (
 	positionSuccessor Position = "successor"
 	// positionPredecessor is that of a token replaced so recently that a slow tab may still present it.
 	positionPredecessor Position = "predecessor"
+	// positionInFlight is that of a token that Django has written anew from one of the chain.
+	positionInFlight Position = "in_flight"
 	// positionAhead is that of a token newer than the database, which has lost acknowledged writes (fail-over to a lagging replica,
 	// a restored backup).
 	positionAhead Position = "ahead"
+	// positionUnsealed is that of a token without our seal that is nowhere in the chain. It is refused, and proves nothing.
+	positionUnsealed Position = "unsealed"
 	// positionRetired is that of a token whose successor has been used. Presenting it is reuse: RFC 9700 §4.14.2.
 	positionRetired Position = "retired"
 	// positionSuperseded is that of a token whose sibling was used instead. Presenting it is reuse too.
 	positionSuperseded Position = "superseded"
+	// positionShared is that of a predecessor that joins from another network for the third time in a row. That is reuse too.
+	positionShared Position = "shared"
 )
 
 // Reuse reports whether the token was used before (RFC 9700 §4.14.2).
-func (p Position) Reuse() bool { return p == positionRetired || p == positionSuperseded }
-
-// Reason returns why a token at a position of reuse is refused.
-func (p Position) Reason() protocol.Reason {
-	if p == positionSuperseded {
-		return protocol.ReasonSuperseded
-	}
-	return protocol.ReasonRetired
+func (p Position) Reuse() bool {
+	return p == positionRetired || p == positionSuperseded || p == positionShared
 }
 
-// Locate returns the position of an authentic token in the chain of a grant.
-func Locate(g *storage.Grant, t *RefreshToken, p *Policy, now time.Time) Position {
+// Refused reports whether a token at the position is refused, whether that is reuse or not.
+func (p Position) Refused() bool { return p.Reuse() || p == positionUnsealed }
+
+// Reason returns why a token at a position is refused; ReasonNone if it is not.
+func (p Position) Reason() protocol.Reason {
+	switch p {
+	case positionRetired:
+		return protocol.ReasonRetired
+	case positionSuperseded:
+		return protocol.ReasonSuperseded
+	case positionShared:
+		return protocol.ReasonShared
+	case positionUnsealed:
+		return protocol.ReasonUnsealed
+	}
+	return protocol.ReasonNone
+}
+
+// moment is what a presentation is judged by, besides the token, the row and the policy. The verdict follows from these four alone.
+type moment struct {
+	// now is the time of the database.
+	now time.Time
+	// network is a keyed hash of the client's network; zero if it is not known.
+	network int64
+	// outages are the times during which this server could not write.
+	outages []outage
+}
+
+// since returns how long ago t was, without the time during which this server could answer nobody.
+func (m moment) since(t time.Time) time.Duration {
+	return m.now.Sub(t) - away(m.outages, t, m.now)
+}
+
+// maxAhead is how many generations a token may be ahead of the database.
+const maxAhead = 64
+
+// locate returns the position of an authentic token in the chain of a grant. Each case names the columns of the grant that it depends
+// on, besides those of the cases above it.
+func (c chain) locate(g *storage.Grant, t *RefreshToken, p *Policy, m moment) Position {
 	switch {
+	// current_id
 	case t.ID == g.Current:
 		return positionCurrent
-	case t.Parent == g.Current && t.Generation == g.Generation+1:
+	// current_id, generation; once current_expires_at has passed, also window_at
+	case t.Parent == g.Current && t.Generation == g.Generation+1 && !c.hoarded(g, t, p, m):
 		return positionSuccessor
-	case t.ID == g.Previous && p.Overlap > 0 && now.Sub(g.PreviousRetiredAt) <= p.Overlap:
+	// previous_id, previous_retired_at; from another network also network, generation, joins, joined_generation
+	case t.ID == g.Previous && p.Overlap > 0 && m.since(g.PreviousRetiredAt) <= p.Overlap:
+		if joined(g.Sharing, m.network, g.Generation).Joins >= maxJoins {
+			return positionShared
+		}
 		return positionPredecessor
-	case t.Generation > g.Generation+1:
+	// generation, previous_id: what is known to be retired is not in flight
+	case t.InFlight && t.ID != g.Previous && t.Generation >= g.Generation-1 && t.Generation <= g.Generation+1:
+		return positionInFlight
+	case !t.Sealed:
+		return positionUnsealed
+	// generation, last_used_at
+	case c.ahead(g, t):
 		return positionAhead
+	// generation
 	case t.Generation >= g.Generation:
 		return positionSuperseded
 	default:
@@ -58,75 +108,133 @@ func Locate(g *storage.Grant, t *RefreshToken, p *Policy, now time.Time) Positio
 	}
 }
 
-// step is the change of the chain that a presentation makes: either the current token stays (touch), or another replaces it
-// (advance). Then a successor is issued, or not.
+// ahead reports whether a token shows that the database has lost acknowledged writes. Only the current key makes such a token: a secret
+// that leaked and was replaced must forge none. The minute is for a login whose server's clock was ahead of the database's.
+func (c chain) ahead(g *storage.Grant, t *RefreshToken) bool {
+	lead := t.Generation - g.Generation
+	return t.CurrentKey && lead > 1 && lead <= maxAhead && !t.IssuedAt.Before(g.LastUsedAt.Add(-time.Minute))
+}
+
+// hoarded reports whether a successor was kept beyond the end of the current token while the owner went on with that one: after
+// that end only the successor of the latest window is worth something.
+func (c chain) hoarded(g *storage.Grant, t *RefreshToken, p *Policy, m moment) bool {
+	if g.CurrentExpiresAt.IsZero() || g.CurrentExpiresAt.Add(p.Leeway).After(m.now) {
+		return false
+	}
+	for _, key := range c.keys {
+		if successorID(key, g.Current, g.WindowAt) == t.ID {
+			return false
+		}
+	}
+	return true
+}
+
+// step is the change of the chain that a presentation makes: either the current token stays, or another replaces it. Then a successor
+// is issued, or not.
 type step struct {
-	advance *storage.GrantAdvance // nil: touch
-	// window is how long a touch keeps an open window.
-	window time.Duration
-	// next returns the token that is issued, from the time of the window; nil when none is.
-	next func(window time.Time) *RefreshToken
+	move storage.GrantMove
+	// next returns the token that is issued, from the grant after the move; nil when none is.
+	next func(after *storage.Grant) *RefreshToken
 }
 
 // forever keeps any window that was ever opened.
 const forever = 100 * 365 * 24 * time.Hour
 
-// chain derives the successors of refresh tokens.
-type chain struct{ key []byte }
+// adopts is the number of windows within which a client that stores its new tokens has used one. From the window after them on,
+// successors end with the token that is presented for them.
+const adopts = 2
 
-// plan returns the step that the policy prescribes for a token t at a position that is not one of reuse. See docs/rotation.md for the
-// table.
-func (c chain) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, now time.Time) step {
-	follow := func(parent storage.TokenID, generation int64) func(time.Time) *RefreshToken {
-		return func(window time.Time) *RefreshToken {
-			return c.successor(g, p, successorID(c.key, parent, window), parent, generation+1, window)
-		}
-	}
-	adopt := &storage.GrantAdvance{ID: g.ID, From: g.Current, To: t.ID, Generation: t.Generation, Now: now}
+// chain derives the successors of refresh tokens. The first key derives; the others recognise what was derived before a change of the
+// root secret.
+type chain struct{ keys [][]byte }
 
+// plan returns the step that the policy prescribes for a token t at a position that is not refused. See docs/rotation.md for the table.
+//
+// The guard of each step is current_id and the four columns of storage.Sharing. For a client that stays in its network they are
+// (network, false, 0, 0), before and after.
+func (c chain) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, m moment) step {
+	st := step{move: storage.GrantMove{ID: g.ID, From: g.Current, Was: g.Sharing, Sharing: g.Sharing, NotRevoked: t.JTI}}
 	switch p.Rotation {
 	case clients.RotationReissue:
-		st := step{window: coalesce, next: func(time.Time) *RefreshToken {
-			return c.successor(g, p, NewTokenID(), t.ID, t.Generation+1, now)
-		}}
-		if t.Generation > g.Generation {
-			st.advance = adopt
-		}
-		return st
-
+		c.planReissue(&st, g, t, p)
 	case clients.RotationStrict:
-		if at == positionPredecessor {
-			// The same successor again: it is the current token, written anew from the row.
-			return step{window: forever, next: func(window time.Time) *RefreshToken {
-				return c.successor(g, p, g.Current, t.ID, g.Generation, window)
-			}}
-		}
-		next := successorID(c.key, t.ID, now)
-		return step{
-			advance: &storage.GrantAdvance{ID: g.ID, From: g.Current, To: next, Generation: t.Generation + 1, Retired: t.ID, Now: now},
-			next:    follow(t.ID, t.Generation),
-		}
-
+		c.planStrict(&st, g, t, at, p, m)
 	default: // confirmed and off move the chain alike; off issues nothing
-		st := step{window: coalesce}
-		switch at {
-		case positionSuccessor, positionAhead:
-			st.advance = adopt
-			st.next = follow(t.ID, t.Generation)
-		default: // current and predecessor
-			st.next = follow(g.Current, g.Generation)
-		}
+		c.planConfirmed(&st, g, t, at, p, m)
 		if p.Rotation == clients.RotationOff {
 			st.next = nil
 		}
-		return st
+	}
+	return st
+}
+
+// generation returns the place of an accepted token in the chain. Django copies that of the token that it writes anew, which may have
+// been the predecessor.
+func generation(g *storage.Grant, t *RefreshToken, at Position) int64 {
+	switch at {
+	case positionSuccessor, positionInFlight, positionAhead:
+		return max(t.Generation, g.Generation)
+	}
+	return g.Generation
+}
+
+func (c chain) planConfirmed(st *step, g *storage.Grant, t *RefreshToken, at Position, p *Policy, m moment) {
+	move := &st.move
+	switch at {
+	case positionSuccessor, positionAhead, positionInFlight:
+		move.To, move.Generation, move.CurrentExpiresAt = t.ID, generation(g, t, at), t.ExpiresAt
+		move.Sharing = confirmed(g.Sharing, m.network, g.Generation)
+	case positionPredecessor:
+		move.Sharing = joined(g.Sharing, m.network, g.Generation)
+	default:
+		move.CurrentExpiresAt = t.ExpiresAt
+		move.Sharing = presented(g.Sharing, m.network)
+	}
+	// A window does not run while this server could answer nobody either.
+	move.Window = coalesce + away(m.outages, g.WindowAt, m.now)
+	st.next = func(after *storage.Grant) *RefreshToken {
+		id := successorID(c.keys[0], after.Current, after.WindowAt)
+		next := c.successor(g, p, id, after.Current, after.Generation+1, after.WindowAt)
+		if end := after.CurrentExpiresAt; after.Windows > adopts && !end.IsZero() && end.Before(next.ExpiresAt) {
+			next.ExpiresAt = end
+		}
+		return next
+	}
+}
+
+func (c chain) planStrict(st *step, g *storage.Grant, t *RefreshToken, at Position, p *Policy, m moment) {
+	move := &st.move
+	if at == positionPredecessor {
+		// The same successor again: it is the current token, written anew from the row.
+		move.Window, move.Sharing = forever, joined(g.Sharing, m.network, g.Generation)
+	} else {
+		move.To, move.Generation = successorID(c.keys[0], t.ID, m.now), generation(g, t, at)+1
+		move.Retired, move.Sharing = t.ID, confirmed(g.Sharing, m.network, g.Generation)
+	}
+	st.next = func(after *storage.Grant) *RefreshToken {
+		return c.successor(g, p, after.Current, t.ID, after.Generation, after.WindowAt)
+	}
+}
+
+// planReissue keeps the generation near the highest that was presented, for the policy that comes after this one.
+func (c chain) planReissue(st *step, g *storage.Grant, t *RefreshToken, p *Policy) {
+	place := max(t.Generation, 0)
+	if !t.Sealed {
+		place = min(place, g.Generation+1)
+	}
+	if lead := place - g.Generation; lead > 0 && lead <= maxAhead {
+		st.move.To, st.move.Generation = t.ID, place
+	}
+	st.move.Window = coalesce
+	st.next = func(after *storage.Grant) *RefreshToken {
+		return c.successor(g, p, NewTokenID(), t.ID, place+1, after.LastUsedAt)
 	}
 }
 
 // successor returns the token that is issued. Its times follow from the window alone, so that the same successor is the same text.
 func (c chain) successor(g *storage.Grant, p *Policy, id, parent storage.TokenID, generation int64, window time.Time) *RefreshToken {
 	return &RefreshToken{
-		Grant: g.ID, ID: id, Parent: parent, Generation: generation, Client: TagOf(g.ClientID),
+		Grant: g.ID, ID: id, Parent: parent, Generation: generation, Client: TagOf(g.ClientID), Sealed: true, CurrentKey: true,
 		IssuedAt: window.Truncate(time.Second), ExpiresAt: p.refreshExpiry(g, window),
 	}
 }

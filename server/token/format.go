@@ -57,6 +57,16 @@ type RefreshToken struct {
 	// Client is a tag of the client that it was issued to, so that another one's is refused without a look at the database.
 	Client ClientTag
 
+	// Sealed is set for a token of this server, as its MAC or its seal shows, and for one that was adopted, which its session is named
+	// after: verdicts are on such tokens only. CurrentKey is set if this server has made it with the current key.
+	Sealed, CurrentKey bool
+	// InFlight is set for a token without a seal that another issuer may have written anew from one of this server's.
+	InFlight bool
+	// JTI is set where tokens are revoked by themselves, as Django does: it must not be among those.
+	JTI string
+	// OfUser reports whether the token says that it is the user's. It is nil for tokens that say nothing about the user.
+	OfUser func(u *storage.User) bool
+
 	// Source is the token in the form of the format that read it, for that format's own use.
 	Source any
 	// Adopt makes the session of a token that another issuer wrote, and returns it; of parallel first uses one makes it, all find it.

@@ -93,11 +93,16 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 		Address: info.AddressText(), UserAgent: info.UserAgent,
 		Current: NewTokenID(),
 	}
+	g.Sharing.Network = x.network(ctx, g.ID)
 	x.grant = g
 	if !x.policy.SingleToken && x.client.Allows(clients.GrantRefreshToken) {
 		x.next = &RefreshToken{
 			Grant: g.ID, ID: g.Current, Client: TagOf(x.client.ID),
+			Sealed: true, CurrentKey: true,
 			IssuedAt: x.now.Truncate(time.Second), ExpiresAt: x.policy.refreshExpiry(g, x.now),
+		}
+		if x.policy.Rotation != clients.RotationReissue { // its tokens can't be told from hoarded ones later
+			g.CurrentExpiresAt = x.next.ExpiresAt
 		}
 	}
 }

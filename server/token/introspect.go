@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"latchkey/clients"
 	"latchkey/server/clientauth"
@@ -81,7 +80,7 @@ func (s *Service) Introspect(ctx context.Context, req *IntrospectRequest) (*Intr
 		Active: true, TokenType: "Bearer", Scope: t.Scope, ClientID: t.ClientID, Subject: t.Subject,
 		Audience: t.Audience, Issuer: s.issuer, Expires: t.ExpiresAt, IssuedAt: t.IssuedAt, JTI: t.JTI,
 	}
-	alive, err := s.alive(ctx, t, now, answer)
+	alive, err := s.alive(ctx, t, answer)
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +104,10 @@ func sees(client *clients.Client, a *Introspection) bool {
 }
 
 // alive reports whether the token is alive, by one round trip, and adds to the answer what only the database knows.
-func (s *Service) alive(ctx context.Context, t *Token, now time.Time, answer *Introspection) (bool, error) {
+func (s *Service) alive(ctx context.Context, t *Token, answer *Introspection) (bool, error) {
 	switch {
 	case !t.Grant.IsZero():
-		return s.grantAlive(ctx, t, now, answer)
+		return s.grantAlive(ctx, t, answer)
 	case t.Owner != nil:
 		return ownerAlive(ctx, t, answer)
 	}
@@ -129,8 +128,8 @@ func ownerAlive(ctx context.Context, t *Token, answer *Introspection) (bool, err
 	return true, nil
 }
 
-func (s *Service) grantAlive(ctx context.Context, t *Token, now time.Time, answer *Introspection) (bool, error) {
-	live, client, reason, err := s.liveGrant(ctx, t.Grant, now)
+func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspection) (bool, error) {
+	live, client, reason, err := s.liveGrant(ctx, t.Grant)
 	switch {
 	case err != nil:
 		return false, err
@@ -145,14 +144,16 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, now time.Time, answe
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
 	}
 	if t.Refresh != nil {
-		p := s.PolicyOf(client)
-		return !Locate(&live.Grant, t.Refresh, p, now).Reuse() || p.Rotation == clients.RotationReissue, nil
+		if t.Refresh.OfUser != nil && !t.Refresh.OfUser(live.User) {
+			return false, nil
+		}
+		return s.Dead(live, t.Refresh, s.PolicyOf(client)) == protocol.ReasonNone, nil
 	}
 	return true, nil
 }
 
 // liveGrant returns a session with its client, or the reason why it is dead.
-func (s *Service) liveGrant(ctx context.Context, id storage.ID, now time.Time) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
+func (s *Service) liveGrant(ctx context.Context, id storage.ID) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
 	live, err := s.store.Grant(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, protocol.ReasonUnknownGrant, nil
@@ -167,5 +168,5 @@ func (s *Service) liveGrant(ctx context.Context, id storage.ID, now time.Time) (
 	if err != nil {
 		return nil, nil, protocol.ReasonNone, fmt.Errorf("find the session's client: %w", err)
 	}
-	return live, client, ended(live, s.PolicyOf(client), now), nil
+	return live, client, ended(live, s.PolicyOf(client)), nil
 }

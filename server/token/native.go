@@ -78,10 +78,10 @@ func (n *native) decodeRefresh(raw storage.Secret) (*RefreshToken, protocol.Reas
 		return nil, protocol.ReasonMalformed
 	}
 	payload, sum := b[:refreshPayload], b[refreshPayload:]
-	if !mac.Verify(n.refreshKeys, payload, sum) {
+	t := &RefreshToken{Sealed: true, CurrentKey: mac.Verify(n.refreshKeys[:1], payload, sum)}
+	if !t.CurrentKey && !mac.Verify(n.refreshKeys[1:], payload, sum) {
 		return nil, protocol.ReasonBadSignature
 	}
-	t := new(RefreshToken)
 	rest := payload[1:]
 	rest = rest[copy(t.Grant[:], rest):]
 	rest = rest[copy(t.ID[:], rest):]

@@ -26,7 +26,7 @@ func testToken() *RefreshToken {
 	now := time.Unix(1_795_375_016, 0).UTC()
 	return &RefreshToken{
 		Grant: storage.NewID(now), ID: NewTokenID(), Parent: NewTokenID(), Generation: 7,
-		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Client: TagOf("app"),
+		IssuedAt: now, ExpiresAt: now.Add(time.Hour), Client: TagOf("app"), Sealed: true, CurrentKey: true,
 	}
 }
 
@@ -53,8 +53,9 @@ func TestRefreshTokenReadsBackWhatWasWritten(t *testing.T) {
 func TestRefreshTokenOfARetiredSecretIsGood(t *testing.T) {
 	t.Parallel()
 	raw := (&native{refreshKeys: testKeys(1)}).encodeRefresh(testToken())
-	if _, reason := (&native{refreshKeys: testKeys(2, 1)}).decodeRefresh(raw); reason != protocol.ReasonNone {
-		t.Errorf("refused: %s", reason)
+	got, reason := (&native{refreshKeys: testKeys(2, 1)}).decodeRefresh(raw)
+	if reason != protocol.ReasonNone || got.CurrentKey {
+		t.Errorf("refused: %q, taken for one of the current secret: %v", reason, got != nil && got.CurrentKey)
 	}
 	if _, reason := (&native{refreshKeys: testKeys(2)}).decodeRefresh(raw); reason != protocol.ReasonBadSignature {
 		t.Errorf("a secret that is gone: %q, want %q", reason, protocol.ReasonBadSignature)

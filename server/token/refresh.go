@@ -17,7 +17,9 @@ import (
 // refreshGrant is the refresh token grant (RFC 6749 §6); docs/rotation.md is its specification.
 type refreshGrant struct {
 	*exchange
-	at Position
+	// moment is when the token was judged, at its position then.
+	moment moment
+	at     Position
 }
 
 // load reads the token and the session that it belongs to, and judges both. A token that was used before is refused here.
@@ -43,7 +45,8 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 	if t.Client != TagOf(c.ID) {
 		return nil, s.otherClient(ctx, c, t.Grant, now)
 	}
-	if !t.ExpiresAt.Add(p.Leeway).After(now) {
+	expired := func(now time.Time) bool { return !t.ExpiresAt.Add(p.Leeway).After(now) }
+	if expired(now.Add(-maxClockSkew)) { // the database, whose clock decides, need not be asked
 		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
 	}
 	live, err := s.store.Grant(ctx, t.Grant)
@@ -57,11 +60,19 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 		return nil, fmt.Errorf("find the session: %w", err)
 	}
 	request.From(ctx).Event.Add(slog.String("grant_id", live.ID.String()), slog.Int64("user_id", live.UserID))
-	if live.ClientID != c.ID {
+	switch {
+	case live.ClientID != c.ID:
 		return nil, s.otherClient(ctx, c, t.Grant, now)
+	case t.OfUser != nil && live.User != nil && !t.OfUser(live.User):
+		return nil, protocol.InvalidGrant(protocol.ReasonOtherUser)
+	case expired(live.Now):
+		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
 	}
 	return live, nil
 }
+
+// maxClockSkew is how far the clocks of servers may differ from that of the database.
+const maxClockSkew = time.Minute
 
 // otherClient refuses a token that was issued to another client. The family is left alone: who holds the token can't use it, and
 // must not be able to log its owner out with it.
@@ -76,7 +87,7 @@ func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant stor
 
 // ended returns why a session is dead, or ReasonNone. The state of the user and of the client is that of the database at this
 // moment, so ending all sessions of one of them is one write.
-func ended(live *storage.LiveGrant, p *Policy, now time.Time) protocol.Reason {
+func ended(live *storage.LiveGrant, p *Policy) protocol.Reason {
 	switch {
 	case live.User == nil:
 		return protocol.ReasonUserRemoved
@@ -90,45 +101,63 @@ func ended(live *storage.LiveGrant, p *Policy, now time.Time) protocol.Reason {
 		return protocol.ReasonClientSessions
 	case !live.RevokedAt.IsZero():
 		return protocol.ReasonSessionRevoked
-	case !live.ExpiresAt.After(now):
+	case !live.ExpiresAt.After(live.Now):
 		return protocol.ReasonSessionExpired
-	case p.idle(&live.Grant, now):
+	case p.idle(&live.Grant, live.Now):
 		return protocol.ReasonSessionIdle
 	}
 	return protocol.ReasonNone
 }
 
+// Dead returns why a token of a live session is refused, or ReasonNone. It changes nothing, and whoever asks is not taken for a user of
+// the token.
+func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) protocol.Reason {
+	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})
+	if at.Reuse() && p.Rotation == clients.RotationReissue {
+		return protocol.ReasonNone
+	}
+	return at.Reason()
+}
+
 // judge refuses a dead session, and a token that was used before: then the verdict of the policy is carried out.
 func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error {
 	g.grant, g.user = &live.Grant, live.User
-	if reason := ended(live, g.policy, g.now); reason != protocol.ReasonNone {
+	if reason := ended(live, g.policy); reason != protocol.ReasonNone {
 		return protocol.InvalidGrant(reason)
 	}
-	g.at = Locate(g.grant, g.presented, g.policy, g.now)
-	if !g.at.Reuse() || g.policy.Rotation == clients.RotationReissue {
+	g.moment = moment{now: live.Now, network: g.network(ctx, live.ID), outages: g.outages.at(live.Now)}
+	g.at = g.chain.locate(g.grant, g.presented, g.policy, g.moment)
+	if !g.at.Refused() || g.at.Reuse() && g.policy.Rotation == clients.RotationReissue {
 		return nil
 	}
-	if err := g.reused(ctx); err != nil {
-		return err // an outage: the client may try again, and meets the same verdict
+	// A token without a seal proves nothing about who has used it: its session lives.
+	rejected := g.policy.OnReuse == clients.OnReuseReject || !g.presented.Sealed
+	if g.at.Reuse() {
+		if err := g.reused(ctx, rejected); err != nil {
+			return err // an outage: the client may try again, and meets the same verdict
+		}
 	}
 	g.count()
 	refusal := protocol.InvalidGrant(g.at.Reason())
-	refusal.SessionLives = g.policy.OnReuse == clients.OnReuseReject
+	refusal.SessionLives = rejected
 	return refusal
 }
 
 // reused carries out the verdict on a token that was used before (RFC 9700 §4.14.2).
-func (g *refreshGrant) reused(ctx context.Context) error {
-	event := g.audit.Event(ctx, "refresh_token_reused", "client")
-	event.UserID, event.ClientID, event.GrantID = g.grant.UserID, g.grant.ClientID, g.grant.ID
-	event.Outcome, event.Reason = "denied", string(g.at.Reason())
+func (g *refreshGrant) reused(ctx context.Context, rejected bool) error {
+	event := g.event(ctx, "refresh_token_reused", "client", "denied")
+	event.Reason = string(g.at.Reason())
+	verdict := clients.OnReuseRevoke
+	if rejected {
+		verdict = clients.OnReuseReject
+	}
 	event.Details, _ = json.Marshal(map[string]any{
-		"verdict": g.policy.OnReuse, "presented_generation": g.presented.Generation, "current_generation": g.grant.Generation,
-		"presented_age_seconds": int64(g.now.Sub(g.presented.IssuedAt).Seconds()),
-		"current_age_seconds":   int64(g.now.Sub(g.grant.WindowAt).Seconds()),
+		"verdict": verdict, "presented_generation": g.presented.Generation, "current_generation": g.grant.Generation,
+		"presented_age_seconds": int64(g.moment.now.Sub(g.presented.IssuedAt).Seconds()),
+		"current_age_seconds":   int64(g.moment.now.Sub(g.grant.WindowAt).Seconds()),
 		"login_address":         g.grant.Address,
 	})
-	if g.policy.OnReuse == clients.OnReuseReject {
+	if rejected {
 		return g.audit.Append(ctx, event)
 	}
 	return g.revoke(ctx, g.grant.ID, "refresh_token_reused", event)
@@ -150,12 +179,15 @@ func (g *refreshGrant) check(context.Context) (err error) {
 // second judgement nearly always holds.
 const maxAttempts = 4
 
-// move advances the chain by one guarded write. A conflict means that another request was faster: then this one is judged again, on the
+// move changes the chain by one guarded write. A conflict means that another request was faster: then this one is judged again, on the
 // new state. Nothing is decided by read-then-write.
 func (g *refreshGrant) move(ctx context.Context) error {
 	for range maxAttempts {
 		err := g.advance(ctx)
 		if !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+		if err := g.notRevoked(ctx); err != nil {
 			return err
 		}
 		live, err := g.store.Grant(ctx, g.grant.ID)
@@ -172,38 +204,63 @@ func (g *refreshGrant) move(ctx context.Context) error {
 	return fmt.Errorf("rotate: %w: %w", storage.ErrUnavailable, storage.ErrConflict)
 }
 
-func (g *refreshGrant) advance(ctx context.Context) (err error) {
-	step := g.chain.plan(g.grant, g.presented, g.at, g.policy, g.now)
-	window := g.now
-	if step.advance != nil {
-		event := g.fastForward(ctx)
-		err = g.store.AdvanceGrant(ctx, *step.advance, event)
-		if err == nil {
-			g.audit.Written(event)
-		}
-	} else {
-		window, err = g.store.TouchGrant(ctx, g.grant.ID, g.grant.Current, step.window, g.now)
+// notRevoked refuses a token that was ended by itself, as Django does: its session lives.
+func (g *refreshGrant) notRevoked(ctx context.Context) error {
+	if g.presented.JTI == "" {
+		return nil
 	}
+	state, err := g.store.TokenState(ctx, g.presented.JTI, g.client.ID)
+	if err != nil {
+		return fmt.Errorf("find out whether the token was revoked: %w", err)
+	}
+	if !state.Revoked {
+		return nil
+	}
+	refusal := protocol.InvalidGrant(protocol.ReasonRetired)
+	refusal.SessionLives = true
+	return refusal
+}
+
+func (g *refreshGrant) advance(ctx context.Context) error {
+	step := g.chain.plan(g.grant, g.presented, g.at, g.policy, g.moment)
+	event := g.moved(ctx, step.move)
+	after, err := g.store.MoveGrant(ctx, step.move, event)
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
+	if event != nil {
+		g.audit.Written(event)
+	}
 	g.count()
 	if step.next != nil && g.client.Allows(clients.GrantRefreshToken) {
-		g.next = step.next(window)
+		g.next = step.next(&after.Grant)
 	}
 	return nil
 }
 
-// fastForward returns the audit event for a token that is ahead of the database, or nil.
-func (g *refreshGrant) fastForward(ctx context.Context) *storage.AuditEvent {
-	if g.at != positionAhead {
-		return nil
+// moved returns the audit event of a step that is out of the ordinary, or nil: a token that is ahead of the database, or a predecessor
+// that is joined from another network, once for each retirement.
+func (g *refreshGrant) moved(ctx context.Context, move storage.GrantMove) *storage.AuditEvent {
+	var event *storage.AuditEvent
+	switch {
+	case g.at == positionAhead:
+		event = g.event(ctx, "grant_fast_forwarded", "server", "success")
+		event.Details, _ = json.Marshal(map[string]any{
+			"stored_generation": g.grant.Generation, "presented_generation": g.presented.Generation,
+		})
+	case move.Sharing.Joins > g.grant.Sharing.Joins || move.Sharing.JoinedGeneration != g.grant.Sharing.JoinedGeneration && move.Sharing.Joins > 0:
+		event = g.event(ctx, "refresh_token_shared", "client", "success")
+		event.Details, _ = json.Marshal(map[string]any{
+			"in_a_row": move.Sharing.Joins, "generation": g.grant.Generation, "login_address": g.grant.Address,
+		})
 	}
-	event := g.audit.Event(ctx, "grant_fast_forwarded", "server")
-	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.grant.ClientID, g.grant.ID, "success"
-	event.Details, _ = json.Marshal(map[string]any{
-		"stored_generation": g.grant.Generation, "presented_generation": g.presented.Generation,
-	})
+	return event
+}
+
+// event returns an audit event about the session.
+func (g *refreshGrant) event(ctx context.Context, action, actor, outcome string) *storage.AuditEvent {
+	event := g.audit.Event(ctx, action, actor)
+	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.grant.ClientID, g.grant.ID, outcome
 	return event
 }
 

@@ -84,7 +84,7 @@ func (s *Service) Blacklist(ctx context.Context, c *clients.Client, t *RefreshTo
 	if err != nil {
 		return err
 	}
-	if reason := ended(live, p, now); reason != protocol.ReasonNone {
+	if reason := ended(live, p); reason != protocol.ReasonNone {
 		return protocol.InvalidGrant(reason)
 	}
 	event := s.audit.Event(ctx, "token_revoked", "client")
@@ -93,8 +93,8 @@ func (s *Service) Blacklist(ctx context.Context, c *clients.Client, t *RefreshTo
 	if err := s.revoke(ctx, live.ID, "blacklisted", event); err != nil {
 		return err
 	}
-	if at := Locate(&live.Grant, t, p, now); at.Reuse() && p.Rotation != clients.RotationReissue {
-		return protocol.InvalidGrant(at.Reason())
+	if reason := s.Dead(live, t, p); reason != protocol.ReasonNone {
+		return protocol.InvalidGrant(reason)
 	}
 	return nil
 }

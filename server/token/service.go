@@ -19,8 +19,7 @@ import (
 type Store interface {
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
-	AdvanceGrant(ctx context.Context, a storage.GrantAdvance, event *storage.AuditEvent) error
-	TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error)
+	MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error)
 	RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, event *storage.AuditEvent) (bool, error)
 	CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, events ...*storage.AuditEvent) error
 	AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error)
@@ -76,6 +75,8 @@ type Service struct {
 	deployment Policy
 	rules      fositeRules
 	chain      chain
+	networkKey []byte
+	outages    *outages
 }
 
 // New returns a Service.
@@ -84,13 +85,15 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opaque access tokens: %w", err)
 	}
+	outages := newOutages(c.Now)
 	return &Service{
-		store: c.Store, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
+		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
-		// The current secret alone: a chain that spans a change of the root secret gets one more successor.
-		chain: chain{key: c.Root.Derive("refresh chain")[0]},
+		// The current secret derives: a chain that spans a change of the root secret gets one more successor.
+		chain:      chain{keys: c.Root.Derive("refresh chain")},
+		networkKey: c.Root.Derive("refresh networks")[0],
 	}, nil
 }
 

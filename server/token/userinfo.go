@@ -42,7 +42,7 @@ func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInf
 	case t.ExpiresAt <= now.Unix():
 		return nil, invalidToken(protocol.ReasonExpired)
 	}
-	live, client, reason, err := s.liveGrant(ctx, t.Grant, now)
+	live, client, reason, err := s.liveGrant(ctx, t.Grant)
 	switch {
 	case err != nil:
 		return nil, err

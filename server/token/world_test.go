@@ -72,6 +72,7 @@ const (
 
 func newWorld(t testing.TB, store storage.Store) *world {
 	w := &world{t: t, store: store, clock: testclock.New(time.Now().UTC().Truncate(time.Microsecond)), secrets: map[string]storage.Secret{}}
+	testclock.Set(store, w.clock.Now)
 	w.build()
 	cheap, err := users.ParseArgon2("m=8,t=1,p=1")
 	if err != nil {
@@ -117,7 +118,7 @@ func (w *world) build() {
 		Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
 		AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
 		SlidingTokenLifetime: 5 * time.Minute, SlidingTokenRefreshLifetime: 24 * time.Hour,
-		Claims: w.claims,
+		Claims: w.claims, SealKeys: root.Derive("simplejwt refresh seal"),
 	}, w.store, log)
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +181,7 @@ func (w *world) setRotation(id string, r clients.Rotation) {
 func (w *world) restore(g storage.Grant) *world {
 	w.t.Helper()
 	other := &world{t: w.t, store: sqlitetest.SQLite(w.t), clock: w.clock, users: w.users, user: w.user, secrets: w.secrets}
+	testclock.Set(other.store, w.clock.Now)
 	other.build()
 	user := *w.user
 	if err := other.store.CreateUser(w.t.Context(), &user); err != nil {

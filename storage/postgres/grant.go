@@ -23,10 +23,11 @@ var (
 	readGrantProfile = readGrantWith(row.UserWithProfile)
 )
 
-// liveGrantsOf returns the statement that reads, after a first column, grants from a table.
+// liveGrantsOf returns the statement that reads, after a first column, grants from a table, and after each the time. Unlike now(),
+// statement_timestamp() is not the time of the first statement of a batch.
 func liveGrantsOf(first, table string, user func(*storage.User) []row.Column) string {
 	return `
-	SELECT ` + first + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `
+	SELECT ` + first + row.Names("g.", row.Grant) + `, ` + joinedUser(user) + `, ` + row.Names("", row.GrantClient) + `, statement_timestamp()
 	FROM ` + table + ` ` + joinUser("g.user_id", user) + `
 	LEFT JOIN LATERAL (SELECT id, disabled, auth_epoch FROM clients WHERE id = g.client_id OFFSET 0) AS c ON true`
 }
@@ -41,15 +42,18 @@ func readGrantWith(user func(*storage.User) []row.Column) *grantStatement[storag
 		argsOf: func(ids []storage.ID) []any { return []any{uuids(ids)} },
 		scan: func() (*storage.LiveGrant, []any, func()) {
 			g, u := &storage.LiveGrant{}, &storage.User{}
-			return g, row.Fields(target, row.Grant(&g.Grant), user(u), row.GrantClient(g)), func() { g.User = found(u) }
+			fields := row.Fields(target, row.Grant(&g.Grant), user(u), row.GrantClient(g))
+			return g, append(fields, target(&g.Now)), func() { g.User = found(u) }
 		},
 	}
 }
 
 // live is the condition that the grant g, its user and its client are alive at the time $3. Subqueries take half the time of joins
 // to plan.
-const live = `
-	g.revoked_at IS NULL AND g.expires_at > $3
+const live = `g.expires_at > $3 AND ` + liveBut
+
+// liveBut is that condition without the end of the grant.
+const liveBut = `g.revoked_at IS NULL
 	AND (SELECT auth_epoch FROM users WHERE id = g.user_id AND active) = g.user_epoch
 	AND (SELECT auth_epoch FROM clients WHERE id = g.client_id AND NOT disabled) = g.client_epoch`
 
@@ -65,6 +69,25 @@ func scanLiveGrant(r pgx.CollectableRow) (*storage.LiveGrant, error) {
 	err := r.Scan(fields...)
 	filled()
 	return g, err
+}
+
+// SetClock makes the database show the time of another clock, for tests. It concerns the times of chains.
+func (s *Store) SetClock(now func() time.Time) { s.testClock.Store(&now) }
+
+// testTime returns the time of the clock that a test has set; zero: the database has its own.
+func (s *Store) testTime() time.Time {
+	if clock := s.testClock.Load(); clock != nil {
+		return (*clock)().UTC().Truncate(time.Microsecond)
+	}
+	return time.Time{}
+}
+
+// timed makes a grant show that time.
+func (s *Store) timed(g *storage.LiveGrant) *storage.LiveGrant {
+	if test := s.testTime(); g != nil && !test.IsZero() {
+		g.Now = test
+	}
+	return g
 }
 
 // CreateGrant implements storage.Grants.
@@ -83,68 +106,76 @@ func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storag
 
 // Grant implements storage.Grants.
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return orNotFound(s.reads.do(ctx, id))
+	return s.orNotFound(s.reads.do(ctx, id))
 }
 
 // GrantWithProfile implements storage.Grants.
 func (s *Store) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return orNotFound(s.readsWithProfile.do(ctx, id))
+	return s.orNotFound(s.readsWithProfile.do(ctx, id))
 }
 
-func orNotFound(g *storage.LiveGrant, err error) (*storage.LiveGrant, error) {
+func (s *Store) orNotFound(g *storage.LiveGrant, err error) (*storage.LiveGrant, error) {
 	if err == nil && g == nil {
 		err = translate("read grant", storage.ErrNotFound)
 	}
-	return g, err
+	return s.timed(g), err
 }
 
-// TouchGrant implements storage.Grants.
+// The statement of MoveGrant. $3 stands for the database's clock where a test has set it.
 //
 // A caller that waits for the row's lock checks the row as it is then and computes window_at from it, so that all callers within a
-// window get the same one. A window that began in the future (by another server's clock) counts as open if it began less than its
-// length ahead.
-func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (windowAt time.Time, err error) {
-	err = s.do(ctx, "touch grant", func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, `
-			UPDATE grants g SET last_used_at = $3, window_at = CASE
-				WHEN g.window_at > $3::timestamptz - $4 * interval '1 microsecond'
-					AND g.window_at < $3::timestamptz + $4 * interval '1 microsecond' THEN g.window_at ELSE $3 END
-			WHERE g.id = $1 AND g.current_id = $2 AND `+live+`
-			RETURNING g.window_at`,
-			uuid(id), uuid(current), at(now), window.Microseconds()).Scan((*instant)(&windowAt))
-		return orConflict(err)
-	})
-	return windowAt, err
-}
+// window get the same one. Its own time may be a little before the window that it finds: such a window is open.
+const (
+	moveNow  = `coalesce($3::timestamptz, statement_timestamp())`
+	moveKept = `($4::uuid IS NULL AND g.window_at > ` + moveNow + ` - $7 * interval '1 microsecond'
+		AND g.window_at < ` + moveNow + ` + $7 * interval '1 microsecond')`
+	moveGrant = `
+	UPDATE grants g SET
+		current_id = coalesce($4::uuid, g.current_id),
+		generation = CASE WHEN $4::uuid IS NULL THEN g.generation ELSE $5 END,
+		previous_id = CASE WHEN $4::uuid IS NULL THEN g.previous_id ELSE $6 END,
+		previous_retired_at = CASE WHEN $4::uuid IS NULL THEN g.previous_retired_at ELSE ` + moveNow + ` END,
+		current_expires_at = CASE WHEN $4::uuid IS NULL THEN coalesce($8, g.current_expires_at) ELSE $8 END,
+		window_at = CASE WHEN ` + moveKept + ` THEN g.window_at ELSE ` + moveNow + ` END,
+		windows = CASE WHEN $4::uuid IS NOT NULL THEN 1 WHEN ` + moveKept + ` THEN g.windows ELSE g.windows + 1 END,
+		last_used_at = greatest(g.last_used_at, ` + moveNow + `),
+		network = $9, elsewhere = $10, joins = $11, joined_generation = $12
+	WHERE g.id = $1 AND g.current_id = $2
+		AND g.network IS NOT DISTINCT FROM $13 AND g.elsewhere = $14 AND g.joins = $15 AND g.joined_generation = $16
+		AND ($17::text IS NULL OR NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $17))
+		AND g.expires_at > ` + moveNow + ` AND ` + liveBut + `
+	RETURNING g.*`
+)
 
-const advanceGrant = `
-	UPDATE grants g SET current_id = $4, generation = $5, previous_id = $6,
-		previous_retired_at = $3, window_at = $3, last_used_at = $3
-	WHERE g.id = $1 AND g.current_id = $2 AND ` + live + `
-	RETURNING g.id`
+var (
+	readMoved   = liveGrantsOf("", "changed g", row.UserWithoutProfile)
+	moveAndRead = `WITH changed AS (` + moveGrant + `)` + readMoved
+	moveAndLog  = `WITH changed AS (` + moveGrant + `), log AS (` + insertAuditOf(18) + ` WHERE EXISTS (SELECT FROM changed))` + readMoved
+)
 
-var advanceGrantAndLog = `WITH changed AS (` + advanceGrant + `), log AS (` + insertAuditOf(7) + ` WHERE EXISTS (SELECT FROM changed))
-	SELECT id FROM changed`
-
-// AdvanceGrant implements storage.Grants.
-func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
-	statement := advanceGrant
-	args := []any{uuid(a.ID), uuid(a.From), at(a.Now), uuid(a.To), a.Generation, uuid(cmp.Or(a.Retired, a.From))}
+// MoveGrant implements storage.Grants.
+func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
+	was, then := m.Was, m.Sharing
+	test := s.testTime()
+	args := []any{
+		uuid(m.ID), uuid(m.From), at(test),
+		uuid(m.To), m.Generation, uuid(cmp.Or(m.Retired, m.From)), m.Window.Microseconds(), at(m.CurrentExpiresAt),
+		zeronull.Int8(then.Network), then.Elsewhere, then.Joins, then.JoinedGeneration,
+		zeronull.Int8(was.Network), was.Elsewhere, was.Joins, was.JoinedGeneration,
+		zeronull.Text(m.NotRevoked),
+	}
+	statement := moveAndRead
 	if audit != nil {
-		statement, args = advanceGrantAndLog, append(args, events(audit))
+		statement, args = moveAndLog, append(args, events(audit))
 	}
-	return s.do(ctx, "advance grant", func(ctx context.Context, conn *pgx.Conn) error {
-		var id zeronull.UUID
-		return orConflict(conn.QueryRow(ctx, statement, args...).Scan(&id))
-	})
-}
-
-// orConflict: a guarded UPDATE that found no row met a state that it does not apply to.
-func orConflict(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return storage.ErrConflict
+	g, err := queryRow(ctx, s, "move grant", scanLiveGrant, statement, args...)
+	if errors.Is(err, storage.ErrNotFound) { // the guard met a state that it does not apply to
+		return nil, fmt.Errorf("move grant: %w", storage.ErrConflict)
 	}
-	return err
+	if err == nil && !test.IsZero() {
+		g.Now = test
+	}
+	return g, err
 }
 
 // RevokeGrant implements storage.Grants.
@@ -181,7 +212,11 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 	if !keyed(f.ClientID) {
 		return nil, nil
 	}
-	return queryRows(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
+	list, err := queryRows(ctx, s, "list grants", scanLiveGrant, liveGrants+` WHERE `+selected+` ORDER BY g.id LIMIT $1`, filterArgs(f)...)
+	for _, g := range list {
+		s.timed(g)
+	}
+	return list, err
 }
 
 func filterArgs(f storage.GrantFilter) []any {

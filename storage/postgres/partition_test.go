@@ -152,7 +152,7 @@ func TestAPartitionMadeLateTakesItsRowsFromTheDefaultPartition(t *testing.T) {
 	if got := partitionOf(t, conn, other.ID); got != "grants_default" {
 		t.Errorf("a grant of another week is in %s", got)
 	}
-	if _, err := s.TouchGrant(t.Context(), stray.ID, stray.Current, time.Second, stray.CreatedAt); err != nil {
+	if _, err := s.MoveGrant(t.Context(), storage.GrantMove{ID: stray.ID, From: stray.Current, Window: time.Second}, nil); err != nil {
 		t.Errorf("touch the moved grant: %v", err)
 	}
 }
@@ -249,7 +249,7 @@ func TestDroppingGivesUpSoonWhenTheLockIsHeld(t *testing.T) {
 	slowest := time.Duration(0)
 	for running := true; running; {
 		begin := time.Now()
-		if _, err := s.TouchGrant(t.Context(), alive.ID, alive.Current, time.Second, now); err != nil {
+		if _, err := s.MoveGrant(t.Context(), storage.GrantMove{ID: alive.ID, From: alive.Current, Window: time.Second}, nil); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(begin))
@@ -299,15 +299,15 @@ func TestARefreshLooksIntoOnePartition(t *testing.T) {
 func refreshes(t *testing.T, s *postgres.Store, g *storage.Grant, n int) {
 	t.Helper()
 	for i := range n {
-		if _, err := s.TouchGrant(t.Context(), g.ID, g.Current, 0, noon); err != nil {
+		if _, err := s.MoveGrant(t.Context(), storage.GrantMove{ID: g.ID, From: g.Current}, nil); err != nil {
 			t.Fatalf("touch %d: %v", i, err)
 		}
 		if _, err := s.Grant(t.Context(), g.ID); err != nil {
 			t.Fatalf("read %d: %v", i, err)
 		}
 		to := storage.NewID(noon)
-		a := storage.GrantAdvance{ID: g.ID, From: g.Current, To: storage.TokenID(to), Generation: int64(i), Now: noon}
-		if err := s.AdvanceGrant(t.Context(), a, nil); err != nil {
+		a := storage.GrantMove{ID: g.ID, From: g.Current, To: storage.TokenID(to), Generation: int64(i)}
+		if _, err := s.MoveGrant(t.Context(), a, nil); err != nil {
 			t.Fatalf("advance %d: %v", i, err)
 		}
 		g.Current = a.To
@@ -336,12 +336,12 @@ func TestARefreshIsAHeapOnlyUpdate(t *testing.T) {
 	const rounds = 500
 	var before int64
 	for i := range rounds {
-		now := noon.Add(time.Duration(i) * time.Second)
-		if _, err := s.TouchGrant(t.Context(), g.ID, g.Current, 0, now); err != nil {
+		s.SetClock(func() time.Time { return noon.Add(time.Duration(i) * time.Second) })
+		if _, err := s.MoveGrant(t.Context(), storage.GrantMove{ID: g.ID, From: g.Current}, nil); err != nil {
 			t.Fatal(err)
 		}
 		to := storage.TokenID{1, byte(i), byte(i >> 8)}
-		if err := s.AdvanceGrant(t.Context(), storage.GrantAdvance{ID: g.ID, From: g.Current, To: to, Generation: int64(i), Now: now}, nil); err != nil {
+		if _, err := s.MoveGrant(t.Context(), storage.GrantMove{ID: g.ID, From: g.Current, To: to, Generation: int64(i)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		g.Current = to

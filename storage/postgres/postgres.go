@@ -58,6 +58,9 @@ type Store struct {
 	closed    chan struct{}
 	closeOnce sync.Once
 
+	// testClock is set by SetClock.
+	testClock atomic.Pointer[func() time.Time]
+
 	// mu guards ends: for each partition of grants, when its last grant ends.
 	mu   sync.Mutex
 	ends map[string]time.Time

@@ -42,6 +42,7 @@ func open(t testing.TB, cfg postgres.Config, options ...string) *postgres.Store 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	s.SetClock(cfg.Now)
 	return s
 }
 
@@ -122,15 +123,17 @@ func acts(s *postgres.Store) []act {
 			return s.CreateGrant(ctx, grant, login, event("login"), event("token_issued"))
 		}},
 		{"Grant", func(ctx context.Context) error { _, err := s.Grant(ctx, grant.ID); return err }},
-		{"TouchGrant", func(ctx context.Context) error {
-			_, err := s.TouchGrant(ctx, grant.ID, grant.Current, 10*time.Second, noon)
+		{"MoveGrant", func(ctx context.Context) error {
+			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: grant.ID, From: grant.Current, Window: 10 * time.Second}, nil)
 			return err
 		}},
-		{"AdvanceGrant", func(ctx context.Context) error {
-			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: grant.ID, From: grant.Current, To: storage.TokenID{2}, Generation: 1, Now: noon}, nil)
+		{"MoveGrant to another token", func(ctx context.Context) error {
+			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: grant.ID, From: grant.Current, To: storage.TokenID{2}, Generation: 1}, nil)
+			return err
 		}},
-		{"AdvanceGrant with audit", func(ctx context.Context) error {
-			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: grant.ID, From: storage.TokenID{2}, To: storage.TokenID{3}, Generation: 2, Now: noon}, event("fast"))
+		{"MoveGrant with audit", func(ctx context.Context) error {
+			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: grant.ID, From: storage.TokenID{2}, To: storage.TokenID{3}, Generation: 2}, event("fast"))
+			return err
 		}},
 		{"ListGrants", func(ctx context.Context) error {
 			_, err := s.ListGrants(ctx, storage.GrantFilter{UserID: 7, ClientID: "c", LiveAt: noon, Limit: 3})

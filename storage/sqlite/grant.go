@@ -37,10 +37,22 @@ func liveGrantsOf(user func(*storage.User) []row.Column) string {
 	FROM grants AS g LEFT JOIN users AS u ON u.id = g.user_id LEFT JOIN clients AS c ON c.id = g.client_id`
 }
 
-// scanGrant returns what reads a row of liveGrantsOf.
-func scanGrant(user func(*storage.User) []row.Column) func(scanner) (*storage.LiveGrant, error) {
+// now returns the time of the database, which is that of this process, or of the clock that a test has set.
+func (s *Store) now() time.Time {
+	clock := time.Now
+	if test := s.testClock.Load(); test != nil {
+		clock = *test
+	}
+	return clock().UTC().Truncate(time.Microsecond)
+}
+
+// SetClock makes the database show the time of another clock, for tests. It concerns the times of chains.
+func (s *Store) SetClock(now func() time.Time) { s.testClock.Store(&now) }
+
+// scanGrant returns what reads a row of liveGrantsOf at a time.
+func scanGrant(user func(*storage.User) []row.Column, now time.Time) func(scanner) (*storage.LiveGrant, error) {
 	return func(r scanner) (*storage.LiveGrant, error) {
-		var g storage.LiveGrant
+		g := storage.LiveGrant{Now: now}
 		var u storage.User
 		if err := r.Scan(row.Fields(field, row.Grant(&g.Grant), user(&u), row.GrantClient(&g))...); err != nil {
 			return nil, err
@@ -52,12 +64,12 @@ func scanGrant(user func(*storage.User) []row.Column) func(scanner) (*storage.Li
 
 // Grant implements [storage.Grants].
 func (s *Store) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return readOne(ctx, s, "read grant", scanGrant(row.UserWithoutProfile), grantByID, id[:])
+	return readOne(ctx, s, "read grant", scanGrant(row.UserWithoutProfile, s.now()), grantByID, id[:])
 }
 
 // GrantWithProfile implements [storage.Grants].
 func (s *Store) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
-	return readOne(ctx, s, "read grant", scanGrant(row.UserWithProfile), grantWithProfile, id[:])
+	return readOne(ctx, s, "read grant", scanGrant(row.UserWithProfile, s.now()), grantWithProfile, id[:])
 }
 
 // alive is the condition that the grant g, its user and its client are alive at a time.
@@ -65,39 +77,48 @@ const alive = `g.revoked_at IS NULL AND g.expires_at > ?
 	AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = g.user_id AND u.active AND u.auth_epoch = g.user_epoch)
 	AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = g.client_id AND NOT c.disabled AND c.auth_epoch = g.client_epoch)`
 
-// TouchGrant implements [storage.Grants]. A window that began in the future (by the clock of another process) counts as open if it
-// began less than its length ahead.
-func (s *Store) TouchGrant(ctx context.Context, id storage.ID, current storage.TokenID, window time.Duration, now time.Time) (time.Time, error) {
-	var windowAt time.Time
-	err := s.write(ctx, "touch grant", func(t *tx) {
-		touched := t.row(`
-			UPDATE grants AS g SET last_used_at = ?1,
-				window_at = CASE WHEN g.window_at > ?1 - ?2 AND g.window_at < ?1 + ?2 THEN g.window_at ELSE ?1 END
-			WHERE g.id = ? AND g.current_id = ? AND `+alive+`
-			RETURNING window_at`,
-			[]any{now.UnixMicro(), window.Microseconds(), id[:], current[:], now.UnixMicro()}, (*timeField)(&windowAt))
-		if !touched {
-			t.fail(storage.ErrConflict)
-		}
-	})
-	if err != nil {
-		return time.Time{}, err
-	}
-	return windowAt, nil
-}
+// moveGrant is the statement of MoveGrant; ?1 is the time, ?2 the token that becomes current, or NULL.
+//
+// A window that began in the future (by the clock of another process) counts as open if it began less than its length ahead.
+const (
+	moveKept  = `(?2 IS NULL AND g.window_at > ?1 - ?5 AND g.window_at < ?1 + ?5)`
+	moveGrant = `
+	UPDATE grants AS g SET
+		current_id = coalesce(?2, g.current_id),
+		generation = iif(?2 IS NULL, g.generation, ?3),
+		previous_id = iif(?2 IS NULL, g.previous_id, ?4),
+		previous_retired_at = iif(?2 IS NULL, g.previous_retired_at, ?1),
+		current_expires_at = iif(?2 IS NULL, coalesce(?6, g.current_expires_at), ?6),
+		window_at = iif(` + moveKept + `, g.window_at, ?1),
+		windows = CASE WHEN ?2 IS NOT NULL THEN 1 WHEN ` + moveKept + ` THEN g.windows ELSE g.windows + 1 END,
+		last_used_at = max(coalesce(g.last_used_at, ?1), ?1),
+		network = ?7, elsewhere = ?8, joins = ?9, joined_generation = ?10
+	WHERE g.id = ?11 AND g.current_id = ?12
+		AND g.network IS ?13 AND g.elsewhere = ?14 AND g.joins = ?15 AND g.joined_generation = ?16
+		AND (?17 IS NULL OR NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?17))
+		AND `
+)
 
-// AdvanceGrant implements [storage.Grants].
-func (s *Store) AdvanceGrant(ctx context.Context, a storage.GrantAdvance, audit *storage.AuditEvent) error {
-	retired := cmp.Or(a.Retired, a.From)
-	now := a.Now.UnixMicro()
-	return s.write(ctx, "advance grant", func(t *tx) {
-		t.execOr(storage.ErrConflict, `
-			UPDATE grants AS g SET current_id = ?, generation = ?, previous_id = ?,
-				window_at = ?, last_used_at = ?, previous_retired_at = ?
-			WHERE g.id = ? AND g.current_id = ? AND `+alive,
-			a.To[:], a.Generation, (*uuidField)(&retired), now, now, now, a.ID[:], a.From[:], now)
+// MoveGrant implements [storage.Grants].
+func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
+	retired, was, then := cmp.Or(m.Retired, m.From), m.Was, m.Sharing
+	var moved *storage.LiveGrant
+	err := s.write(ctx, "move grant", func(t *tx) {
+		now := s.now()
+		t.execOr(storage.ErrConflict, moveGrant+alive,
+			now.UnixMicro(), (*uuidField)(&m.To), m.Generation, (*uuidField)(&retired), m.Window.Microseconds(), (*timeField)(&m.CurrentExpiresAt),
+			(*nullIntField)(&then.Network), then.Elsewhere, then.Joins, then.JoinedGeneration,
+			m.ID[:], m.From[:], (*nullIntField)(&was.Network), was.Elsewhere, was.Joins, was.JoinedGeneration,
+			(*nullTextField)(&m.NotRevoked), now.UnixMicro())
+		if t.err == nil {
+			moved, t.err = one(t.conn, scanGrant(row.UserWithoutProfile, now), grantByID, m.ID[:])
+		}
 		t.audit(audit)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return moved, nil
 }
 
 // RevokeGrant implements [storage.Grants].
@@ -135,7 +156,7 @@ func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile), liveGrants+` WHERE `+where, args...)
+	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile, s.now()), liveGrants+` WHERE `+where, args...)
 }
 
 // selects returns the condition, the order and the limit of a filter on grants g, with its arguments.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"latchkey/storage"
@@ -42,6 +43,9 @@ type Store struct {
 	adminDB  *sql.DB
 	readers  int
 	prepared sync.Map // statements of readDB by their text
+
+	// testClock is set by SetClock.
+	testClock atomic.Pointer[func() time.Time]
 
 	closeOnce sync.Once
 	closed    chan struct{}

@@ -130,7 +130,7 @@ func authorizationCodes() cases {
 			b.same(got.AuthorizationCode, *a.AuthorizationCode)
 			b.audited("code_redeemed", 1)
 			b.audited("token_issued", 1)
-			_, err = b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)
+			_, err = b.touch(g.ID, g.Current, time.Second)
 			b.ok(err)
 			b.selected(storage.GrantFilter{UserID: g.UserID, SessionID: a.SessionID}, g)
 			b.selected(storage.GrantFilter{UserID: g.UserID, SessionID: storage.NewID(b.now)})
@@ -307,7 +307,7 @@ func (b *bundle) raceRedemption(rounds int, scope []string, end func(*code) erro
 		switch {
 		case errs[1] == nil:
 			redeemed++
-			b.is(second(b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)), storage.ErrConflict)
+			b.is(second(b.touch(g.ID, g.Current, time.Second)), storage.ErrConflict)
 		default:
 			b.is(errs[1], storage.ErrConflict)
 		}

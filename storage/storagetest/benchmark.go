@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // Benchmark measures the statements of a refresh, one after the other.
 func Benchmark(b *testing.B, s storage.Store) {
+	testclock.Set(s, func() time.Time { return start })
 	u := &storage.User{Username: "ada", CreatedAt: start, Active: true}
 	c := &storage.Client{ID: "app", Metadata: []byte("{}"), CreatedAt: start, UpdatedAt: start}
 	g := &storage.Grant{
@@ -23,12 +25,13 @@ func Benchmark(b *testing.B, s storage.Store) {
 	}
 	for name, call := range map[string]func(context.Context) error{
 		"Grant": func(ctx context.Context) error { _, err := s.Grant(ctx, g.ID); return err },
-		"TouchGrant": func(ctx context.Context) error {
-			_, err := s.TouchGrant(ctx, g.ID, g.Current, 10*time.Second, start)
+		"MoveGrant": func(ctx context.Context) error {
+			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: g.ID, From: g.Current, Window: 10 * time.Second}, nil)
 			return err
 		},
-		"AdvanceGrant": func(ctx context.Context) error {
-			return s.AdvanceGrant(ctx, storage.GrantAdvance{ID: g.ID, From: g.Current, To: g.Current, Now: start}, nil)
+		"MoveGrant to another token": func(ctx context.Context) error {
+			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: g.ID, From: g.Current, To: g.Current}, nil)
+			return err
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

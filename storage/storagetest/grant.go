@@ -15,17 +15,19 @@ func grants() cases {
 			g.Scope, g.Audience = []string{"openid", "profile"}, []string{"https://api.example/", "urn:x:y"}
 			g.AuthTime, g.Address, g.UserAgent, g.Generation = b.now.Add(-time.Hour), "2001:db8::1", "Mozilla/5.0 (X11; Linux)", 7
 			g.WindowAt, g.Previous, g.PreviousRetiredAt = b.now.Add(time.Second), storage.TokenID{9}, b.now.Add(2*time.Second)
+			g.CurrentExpiresAt, g.Windows = b.now.Add(time.Minute), 3
+			g.Sharing = storage.Sharing{Network: -5, Elsewhere: true, Joins: 2, JoinedGeneration: 7}
 			g.LastUsedAt, g.RevokedAt, g.RevokeReason = b.now.Add(3*time.Second), b.now.Add(4*time.Second), "logout"
 			b.ok(b.CreateGrant(b.ctx, g, nil, b.event("login"), b.event("login")))
 			b.audited("login", 2)
 			for _, t := range []*time.Time{
-				&g.AuthTime, &g.CreatedAt, &g.ExpiresAt, &g.WindowAt, &g.PreviousRetiredAt, &g.LastUsedAt, &g.RevokedAt, &u.CreatedAt,
+				&g.AuthTime, &g.CreatedAt, &g.ExpiresAt, &g.CurrentExpiresAt, &g.WindowAt, &g.PreviousRetiredAt, &g.LastUsedAt, &g.RevokedAt, &u.CreatedAt,
 			} {
 				*t = kept(*t)
 			}
 			// Who asks for a grant has no use for the hash.
 			u.PasswordHash = ""
-			b.same(b.live(g.ID), &storage.LiveGrant{Grant: *g, User: u, ClientExists: true, ClientAuthEpoch: c.AuthEpoch})
+			b.same(b.live(g.ID), &storage.LiveGrant{Grant: *g, User: u, ClientExists: true, ClientAuthEpoch: c.AuthEpoch, Now: kept(b.now)})
 		},
 		"what a grant does not have yet is zero": func(b *bundle) {
 			g := b.session()
@@ -115,7 +117,7 @@ func grants() cases {
 				{5 * window, 5 * window},
 			} {
 				at := b.now.Add(step.at)
-				got, err := b.TouchGrant(b.ctx, g.ID, g.Current, window, at)
+				got, err := b.touchAt(at, g.ID, g.Current, window)
 				b.ok(err)
 				if want := kept(b.now.Add(step.windowAt)); !got.Equal(want) {
 					b.Errorf("after %v the window is of %v, want %v", step.at, got, want)
@@ -130,16 +132,16 @@ func grants() cases {
 			g := b.session()
 			before := b.live(g.ID)
 			later := b.now.Add(time.Minute)
-			_, err := b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, later)
+			_, err := b.touchAt(later, g.ID, g.Current, time.Second)
 			b.ok(err)
-			before.WindowAt, before.LastUsedAt = kept(later), kept(later)
+			before.WindowAt, before.LastUsedAt, before.Windows = kept(later), kept(later), 1
 			b.same(b.live(g.ID), before)
 		},
 		"a touch by clocks that differ a little finds the same window": func(b *bundle) {
 			g := b.session()
-			first, err := b.TouchGrant(b.ctx, g.ID, g.Current, 10*time.Second, b.now)
+			first, err := b.touch(g.ID, g.Current, 10*time.Second)
 			b.ok(err)
-			second, err := b.TouchGrant(b.ctx, g.ID, g.Current, 10*time.Second, b.now.Add(-time.Second))
+			second, err := b.touchAt(b.now.Add(-time.Second), g.ID, g.Current, 10*time.Second)
 			b.ok(err)
 			if !second.Equal(first) {
 				b.Errorf("windows %v and %v", first, second)
@@ -149,7 +151,7 @@ func grants() cases {
 			g := b.session()
 			windows := make([]time.Time, 32)
 			for _, err := range atOnce(len(windows), func(i int) (err error) {
-				windows[i], err = b.TouchGrant(b.ctx, g.ID, g.Current, 10*time.Second, b.now.Add(time.Duration(i)*time.Millisecond))
+				windows[i], err = b.touch(g.ID, g.Current, 10*time.Second)
 				return err
 			}) {
 				b.ok(err)
@@ -161,12 +163,81 @@ func grants() cases {
 				}
 			}
 		},
+		"the windows of the current token are counted": func(b *bundle) {
+			g := b.session()
+			for i, step := range []struct {
+				wait    time.Duration
+				windows int64
+			}{{0, 1}, {time.Second, 1}, {10 * time.Second, 2}, {time.Second, 2}, {time.Hour / 4, 3}} {
+				b.now = b.now.Add(step.wait)
+				moved, err := b.MoveGrant(b.ctx, storage.GrantMove{ID: g.ID, From: g.Current, Window: 10 * time.Second}, nil)
+				b.ok(err)
+				if moved.Windows != step.windows {
+					b.Errorf("presentation %d: %d windows, want %d", i, moved.Windows, step.windows)
+				}
+			}
+			moved, err := b.MoveGrant(b.ctx, storage.GrantMove{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1}, nil)
+			b.ok(err)
+			if moved.Windows != 1 {
+				b.Errorf("another token begins with %d windows", moved.Windows)
+			}
+		},
+		"a move returns the grant as a read does": func(b *bundle) {
+			g := b.session()
+			for _, to := range []storage.TokenID{{}, next(g.Current)} {
+				moved, err := b.MoveGrant(b.ctx, storage.GrantMove{ID: g.ID, From: g.Current, To: to, Generation: 1}, b.event("moved"))
+				b.ok(err)
+				b.same(moved, b.live(g.ID))
+			}
+			b.audited("moved", 2)
+		},
+		"a move stores what is known about networks, and what was known guards it": func(b *bundle) {
+			g := b.session()
+			known := storage.Sharing{}
+			for i, then := range []storage.Sharing{
+				{Network: 5}, {Network: 5, Elsewhere: true}, {Network: -6, Joins: 1}, {Network: -6, Joins: 1, JoinedGeneration: 4}, {},
+			} {
+				m := storage.GrantMove{ID: g.ID, From: g.Current, Was: known, Sharing: then}
+				b.ok(b.advance(m, nil))
+				b.is(b.advance(m, b.event("stale")), storage.ErrConflict)
+				if got := b.live(g.ID).Sharing; got != then {
+					b.Errorf("step %d: stored %+v, want %+v", i, got, then)
+				}
+				known = then
+			}
+			b.audited("stale", 0)
+		},
+		"the end of the current token is kept while it stays": func(b *bundle) {
+			g := b.session()
+			end := kept(b.now.Add(time.Hour))
+			m := storage.GrantMove{ID: g.ID, From: g.Current, CurrentExpiresAt: end}
+			b.ok(b.advance(m, nil))
+			m.CurrentExpiresAt = time.Time{}
+			b.ok(b.advance(m, nil))
+			if got := b.live(g.ID).CurrentExpiresAt; !got.Equal(end) {
+				b.Errorf("it is %v, want %v", got, end)
+			}
+			m.To = next(g.Current)
+			b.ok(b.advance(m, nil))
+			if got := b.live(g.ID).CurrentExpiresAt; !got.IsZero() {
+				b.Errorf("another token has the end %v", got)
+			}
+		},
+		"a token that was revoked by itself moves nothing": func(b *bundle) {
+			g := b.session()
+			b.ok(b.RevokeToken(b.ctx, "ended", b.now.Add(time.Hour), nil))
+			m := storage.GrantMove{ID: g.ID, From: g.Current, NotRevoked: "ended"}
+			b.is(b.advance(m, b.event("moved")), storage.ErrConflict)
+			m.NotRevoked = "other"
+			b.ok(b.advance(m, b.event("moved")))
+			b.audited("moved", 1)
+		},
 		"only the current token can be touched": func(b *bundle) {
 			g := b.session()
 			before := b.live(g.ID)
-			_, err := b.TouchGrant(b.ctx, g.ID, next(g.Current), time.Second, b.now.Add(time.Second))
+			_, err := b.touch(g.ID, next(g.Current), time.Second)
 			b.is(err, storage.ErrConflict)
-			_, err = b.TouchGrant(b.ctx, storage.NewID(b.now), g.Current, time.Second, b.now)
+			_, err = b.touch(storage.NewID(b.now), g.Current, time.Second)
 			b.is(err, storage.ErrConflict)
 			b.same(b.live(g.ID), before)
 		},
@@ -174,8 +245,10 @@ func grants() cases {
 			g := b.session()
 			want := b.live(g.ID)
 			later := b.now.Add(time.Minute)
-			a := storage.GrantAdvance{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, Now: later}
-			b.ok(b.AdvanceGrant(b.ctx, a, b.event("advanced")))
+			a := storage.GrantMove{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, CurrentExpiresAt: later.Add(time.Hour)}
+			b.now = later
+			b.ok(b.advance(a, b.event("advanced")))
+			want.CurrentExpiresAt, want.Windows, want.Now = kept(a.CurrentExpiresAt), 1, kept(later)
 			want.Current, want.Generation, want.Previous = a.To, 1, g.Current
 			want.PreviousRetiredAt, want.WindowAt, want.LastUsedAt = kept(later), kept(later), kept(later)
 			b.same(b.live(g.ID), want)
@@ -183,30 +256,30 @@ func grants() cases {
 		},
 		"an advance can retire another token than the stored one": func(b *bundle) {
 			g := b.session()
-			a := storage.GrantAdvance{
-				ID: g.ID, From: g.Current, Retired: storage.TokenID{1, 2}, To: storage.TokenID{1, 3}, Generation: 12, Now: b.now,
+			a := storage.GrantMove{
+				ID: g.ID, From: g.Current, Retired: storage.TokenID{1, 2}, To: storage.TokenID{1, 3}, Generation: 12,
 			}
-			b.ok(b.AdvanceGrant(b.ctx, a, nil))
+			b.ok(b.advance(a, nil))
 			if got := b.live(g.ID); got.Previous != a.Retired || got.Current != a.To || got.Generation != 12 {
 				b.Errorf("got %+v", got.Grant)
 			}
 		},
 		"an advance from a token that is not current changes nothing": func(b *bundle) {
 			g := b.session()
-			a := storage.GrantAdvance{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, Now: b.now}
-			b.ok(b.AdvanceGrant(b.ctx, a, nil))
+			a := storage.GrantMove{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1}
+			b.ok(b.advance(a, nil))
 			before := b.live(g.ID)
-			b.is(b.AdvanceGrant(b.ctx, a, b.event("advanced")), storage.ErrConflict)
+			b.is(b.advance(a, b.event("advanced")), storage.ErrConflict)
 			a.ID = storage.NewID(b.now)
-			b.is(b.AdvanceGrant(b.ctx, a, b.event("advanced")), storage.ErrConflict)
+			b.is(b.advance(a, b.event("advanced")), storage.ErrConflict)
 			b.same(b.live(g.ID), before)
 			b.audited("advanced", 0)
 		},
 		"of parallel advances from one token exactly one succeeds": func(b *bundle) {
 			g := b.session()
 			winner := b.oneWins(atOnce(32, func(i int) error {
-				a := storage.GrantAdvance{ID: g.ID, From: g.Current, To: storage.TokenID{15: byte(i + 1)}, Generation: 1, Now: b.now}
-				return b.AdvanceGrant(b.ctx, a, b.event("advanced"))
+				a := storage.GrantMove{ID: g.ID, From: g.Current, To: storage.TokenID{15: byte(i + 1)}, Generation: 1}
+				return b.advance(a, b.event("advanced"))
 			}), storage.ErrConflict)
 			if got := b.live(g.ID); got.Current != (storage.TokenID{15: byte(winner + 1)}) || got.Previous != g.Current {
 				b.Errorf("winner is %d, stored %+v", winner, got.Grant)

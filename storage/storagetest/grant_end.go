@@ -84,7 +84,7 @@ func grantsEnd() cases {
 		"a grant that is past its end can't be refreshed": func(b *bundle) {
 			g := b.session()
 			b.now = g.ExpiresAt.Add(-time.Microsecond)
-			_, err := b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)
+			_, err := b.touch(g.ID, g.Current, time.Second)
 			b.ok(err)
 			b.now = g.ExpiresAt
 			b.dead(g)
@@ -107,7 +107,7 @@ func grantsEnd() cases {
 			if !ended {
 				b.Error("it was not ended")
 			}
-			_, err = b.TouchGrant(b.ctx, stays.ID, stays.Current, time.Second, b.now)
+			_, err = b.touch(stays.ID, stays.Current, time.Second)
 			b.ok(err)
 		},
 		"a revocation is noted once, by who ended the grant": func(b *bundle) {
@@ -168,10 +168,10 @@ func grantsEnd() cases {
 func (b *bundle) dead(g *storage.Grant) {
 	b.Helper()
 	before := b.live(g.ID)
-	_, err := b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)
+	_, err := b.touch(g.ID, g.Current, time.Second)
 	b.is(err, storage.ErrConflict)
-	a := storage.GrantAdvance{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, Now: b.now}
-	b.is(b.AdvanceGrant(b.ctx, a, b.event("advanced")), storage.ErrConflict)
+	a := storage.GrantMove{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1}
+	b.is(b.advance(a, b.event("advanced")), storage.ErrConflict)
 	b.audited("advanced", 0)
 	b.same(b.live(g.ID), before)
 }

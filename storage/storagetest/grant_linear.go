@@ -10,6 +10,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // linearWindow is the window of touches, a few steps of the clock long.
@@ -19,7 +20,6 @@ const linearWindow = 20 * time.Millisecond
 type act struct {
 	kind     string // touch, advance, revoke, read
 	from, to storage.TokenID
-	now      time.Time
 }
 
 // state is what matters of a grant; it is also what a read answers.
@@ -34,6 +34,7 @@ type state struct {
 type answer struct {
 	ok       bool // not a conflict; a revocation: this call ended it
 	windowAt int64
+	now      int64 // of the database
 	state    state
 }
 
@@ -79,7 +80,7 @@ func step(s state, a act, got answer) (bool, any) {
 		if !possible {
 			return !got.ok, s
 		}
-		now, window := a.now.UnixMicro(), linearWindow.Microseconds()
+		now, window := got.now, linearWindow.Microseconds()
 		// A clock that is behind finds a window that began in its future.
 		if s.windowAt == 0 || s.windowAt <= now-window || s.windowAt >= now+window {
 			s.windowAt = now
@@ -89,7 +90,7 @@ func step(s state, a act, got answer) (bool, any) {
 		if !possible {
 			return !got.ok, s
 		}
-		s.current, s.generation, s.windowAt = a.to, s.generation+1, a.now.UnixMicro()
+		s.current, s.generation, s.windowAt = a.to, s.generation+1, got.now
 		return got.ok, s
 	}
 }
@@ -100,12 +101,13 @@ func (b *bundle) history(g *storage.Grant) []porcupine.Operation {
 	var clock atomic.Int64
 	var mu sync.Mutex
 	var all []porcupine.Operation
+	testclock.Set(b.Store, func() time.Time { return start.Add(time.Duration(clock.Add(1)) * time.Millisecond) })
 	began := time.Now()
 	for _, err := range atOnce(callers, func(caller int) error {
 		random := rand.New(rand.NewPCG(uint64(caller), rand.Uint64()))
 		known := state{current: g.Current}
 		for n := range acts {
-			a := act{kind: "read", from: known.current, now: start.Add(time.Duration(clock.Add(1)) * time.Millisecond)}
+			a := act{kind: "read", from: known.current}
 			switch p := random.IntN(100); {
 			case p < 35:
 				a.kind = "touch"
@@ -149,14 +151,13 @@ func (b *bundle) act(id storage.ID, a act, generation int64) (answer, error) {
 			}
 		}
 	case "revoke":
-		got.ok, err = b.RevokeGrant(b.ctx, id, "logout", a.now, nil)
-	case "touch":
-		var windowAt time.Time
-		windowAt, err = b.TouchGrant(b.ctx, id, a.from, linearWindow, a.now)
-		got.ok, got.windowAt = err == nil, windowAt.UnixMicro()
-	case "advance":
-		err = b.AdvanceGrant(b.ctx, storage.GrantAdvance{ID: id, From: a.from, To: a.to, Generation: generation, Now: a.now}, nil)
-		got.ok = err == nil
+		got.ok, err = b.RevokeGrant(b.ctx, id, "logout", start, nil)
+	case "touch", "advance":
+		m := storage.GrantMove{ID: id, From: a.from, To: a.to, Generation: generation, Window: linearWindow}
+		var moved *storage.LiveGrant
+		if moved, err = b.MoveGrant(b.ctx, m, nil); err == nil {
+			got.ok, got.windowAt, got.now = true, moved.WindowAt.UnixMicro(), moved.Now.UnixMicro()
+		}
 	}
 	if errors.Is(err, storage.ErrConflict) {
 		err = nil

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // followsModel does what comes to rapid's mind with one grant, and compares it with a chain that is a few lines of Go.
@@ -18,6 +19,7 @@ func followsModel(b *bundle) {
 	rapid.Check(b.T, func(t *rapid.T) {
 		round++
 		m := &chain{b: b, name: fmt.Sprint("round ", round), now: kept(start)}
+		testclock.Set(b.Store, func() time.Time { return m.now })
 		m.begin(t)
 		t.Repeat(map[string]func(*rapid.T){"touch": m.touch, "advance": m.advance, "wait": m.wait, "end": m.end, "": m.check})
 	})
@@ -80,13 +82,14 @@ func (m *chain) wait(t *rapid.T) {
 func (m *chain) touch(t *rapid.T) {
 	const window = 10 * time.Second
 	from := m.token(t)
-	got, err := m.b.TouchGrant(m.b.ctx, m.want.ID, from, window, m.now)
+	got, err := m.b.touch(m.want.ID, from, window)
 	if !m.decided(t, from, err) {
 		return
 	}
 	m.want.LastUsedAt = m.now
 	if m.want.WindowAt.IsZero() || !m.now.Before(m.want.WindowAt.Add(window)) {
 		m.want.WindowAt = m.now
+		m.want.Windows++
 	}
 	if !got.Equal(m.want.WindowAt) {
 		t.Fatalf("window %v, want %v", got, m.want.WindowAt)
@@ -94,21 +97,21 @@ func (m *chain) touch(t *rapid.T) {
 }
 
 func (m *chain) advance(t *rapid.T) {
-	a := storage.GrantAdvance{
+	a := storage.GrantMove{
 		ID: m.want.ID, From: m.token(t), To: next(m.tokens[len(m.tokens)-1]),
-		Generation: m.want.Generation + int64(rapid.IntRange(1, 3).Draw(t, "generations")), Now: m.now,
+		Generation: m.want.Generation + int64(rapid.IntRange(1, 3).Draw(t, "generations")),
 	}
 	retired := a.From
 	if rapid.Bool().Draw(t, "names the retired token") {
 		a.Retired = storage.TokenID{15: 1}
 		retired = a.Retired
 	}
-	if !m.decided(t, a.From, m.b.AdvanceGrant(m.b.ctx, a, nil)) {
+	if !m.decided(t, a.From, m.b.advance(a, nil)) {
 		return
 	}
 	g := &m.want.Grant
 	g.Current, g.Generation, g.Previous = a.To, a.Generation, retired
-	g.WindowAt, g.LastUsedAt, g.PreviousRetiredAt = m.now, m.now, m.now
+	g.WindowAt, g.LastUsedAt, g.PreviousRetiredAt, g.Windows = m.now, m.now, m.now, 1
 	m.tokens = append(m.tokens, a.To)
 }
 
@@ -144,6 +147,7 @@ func (m *chain) end(t *rapid.T) {
 func (m *chain) check(t *rapid.T) {
 	got, err := m.b.Grant(m.b.ctx, m.want.ID)
 	m.must(t, err)
+	m.want.Now = m.now
 	if diff := cmp.Diff(&m.want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("-want +got\n%s", diff)
 	}

@@ -77,8 +77,8 @@ func (b *bundle) advanceOnce(id storage.ID) error {
 	if err != nil {
 		return err
 	}
-	return b.AdvanceGrant(b.ctx, storage.GrantAdvance{
-		ID: id, From: g.Current, To: next(g.Current), Generation: g.Generation + 1, Now: b.now,
+	return b.advance(storage.GrantMove{
+		ID: id, From: g.Current, To: next(g.Current), Generation: g.Generation + 1,
 	}, nil)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // Opener opens databases.
@@ -93,7 +94,9 @@ type bundle struct {
 
 func setup(t *testing.T, o Opener) *bundle {
 	t.Helper()
-	return &bundle{T: t, Store: o.Open(t), opener: o, ctx: t.Context(), now: start}
+	b := &bundle{T: t, Store: o.Open(t), opener: o, ctx: t.Context(), now: start}
+	testclock.Set(b.Store, func() time.Time { return b.now })
+	return b
 }
 
 // ok stops the case at an error.
@@ -215,6 +218,28 @@ func (b *bundle) live(id storage.ID) *storage.LiveGrant {
 	g, err := b.Grant(b.ctx, id)
 	b.ok(err)
 	return g
+}
+
+// touch presents the current token, which stays, and returns the window.
+func (b *bundle) touch(id storage.ID, current storage.TokenID, window time.Duration) (time.Time, error) {
+	moved, err := b.MoveGrant(b.ctx, storage.GrantMove{ID: id, From: current, Window: window}, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return moved.WindowAt, nil
+}
+
+// touchAt is touch when the clock of the database shows another time.
+func (b *bundle) touchAt(now time.Time, id storage.ID, current storage.TokenID, window time.Duration) (time.Time, error) {
+	defer func(before time.Time) { b.now = before }(b.now)
+	b.now = now
+	return b.touch(id, current, window)
+}
+
+// advance replaces the current token.
+func (b *bundle) advance(m storage.GrantMove, audit *storage.AuditEvent) error {
+	_, err := b.MoveGrant(b.ctx, m, audit)
+	return err
 }
 
 // kept is a time as a database keeps it.

@@ -128,11 +128,11 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		},
 		"Grant":            func(ctx context.Context) error { return second(b.Grant(ctx, g.ID)) },
 		"GrantWithProfile": func(ctx context.Context) error { return second(b.GrantWithProfile(ctx, g.ID)) },
-		"TouchGrant": func(ctx context.Context) error {
-			return second(b.TouchGrant(ctx, g.ID, g.Current, time.Second, b.now.Add(time.Second)))
+		"MoveGrant": func(ctx context.Context) error {
+			return second(b.MoveGrant(ctx, storage.GrantMove{ID: g.ID, From: g.Current, Window: time.Second}, nil))
 		},
-		"AdvanceGrant": func(ctx context.Context) error {
-			return b.AdvanceGrant(ctx, storage.GrantAdvance{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1, Now: b.now}, e())
+		"MoveGrant to another token": func(ctx context.Context) error {
+			return second(b.MoveGrant(ctx, storage.GrantMove{ID: g.ID, From: g.Current, To: next(g.Current), Generation: 1}, e()))
 		},
 		"RevokeGrant": func(ctx context.Context) error { return second(b.RevokeGrant(ctx, g.ID, "x", b.now, e())) },
 		"RevokeGrants": func(ctx context.Context) error {

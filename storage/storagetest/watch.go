@@ -64,7 +64,7 @@ func watch() cases {
 			b.seen(seen)
 			u := b.user("ada")
 			g := b.grant(u, c)
-			_, err := b.TouchGrant(b.ctx, g.ID, g.Current, time.Second, b.now)
+			_, err := b.touch(g.ID, g.Current, time.Second)
 			b.ok(err)
 			b.is(b.CreateClient(b.ctx, newClient("app", b.now), nil), storage.ErrExists)
 			b.ok(b.RevokeToken(b.ctx, "jti", b.now, nil))

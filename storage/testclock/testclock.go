@@ -2,6 +2,7 @@
 package testclock
 
 import (
+	"reflect"
 	"sync"
 	"time"
 )
@@ -27,4 +28,22 @@ func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+}
+
+// Set makes a database show the time of a clock: the times of refresh chains are the database's. A store that wraps another one has
+// it in a field.
+func Set(store any, now func() time.Time) {
+	for v := reflect.ValueOf(store); v.IsValid(); {
+		if db, ok := v.Interface().(interface{ SetClock(func() time.Time) }); ok {
+			db.SetClock(now)
+			return
+		}
+		wrapper := reflect.Indirect(v)
+		if v = (reflect.Value{}); wrapper.Kind() == reflect.Struct {
+			if v = wrapper.FieldByName("Store"); v.IsValid() {
+				v = v.Elem()
+			}
+		}
+	}
+	panic("testclock: the store has no clock")
 }

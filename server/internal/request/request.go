@@ -43,6 +43,20 @@ func (i *Info) Network() (string, bool) {
 	return prefix.String(), err == nil
 }
 
+// WideNetwork returns the network that the client is in for longer than one connection: the /24 of its IPv4 address, or the /48 of its
+// IPv6 address. It returns false if the address is unknown.
+func (i *Info) WideNetwork() (string, bool) {
+	if !i.Address.IsValid() {
+		return "", false
+	}
+	a, bits := i.Address.Unmap().WithZone(""), 48
+	if a.Is4() {
+		bits = 24
+	}
+	prefix, err := a.Prefix(bits)
+	return prefix.String(), err == nil
+}
+
 type key struct{}
 
 // With returns a context that carries the request.

@@ -15,6 +15,8 @@ const (
 	generationClaim = "gen"
 	parentClaim     = "par"
 	sessionClaim    = "sid"
+	// sealClaim shows that Latchkey has written a refresh token, and not somebody else who has the key that signs it.
+	sealClaim = "seal"
 )
 
 // refreshUntilClaim is a claim of simplejwt: the time after which a sliding token can't be refreshed.

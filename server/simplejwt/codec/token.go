@@ -105,6 +105,12 @@ func (t *Token) Parent() storage.TokenID {
 	return TokenIDOf(text(v))
 }
 
+// Seal is the seal of a refresh token; empty when it has none.
+func (t *Token) Seal() string {
+	v, _ := t.claims.get(sealClaim)
+	return text(v)
+}
+
 // Claim returns the JSON text of any claim.
 func (t *Token) Claim(name string) (value string, ok bool) { return t.claims.get(name) }
 

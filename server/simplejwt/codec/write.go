@@ -18,6 +18,8 @@ type Refresh struct {
 	Generation int64
 	IssuedAt   time.Time
 	ExpiresAt  time.Time
+	// Seal is written as it is.
+	Seal string
 	// Extra are custom claims. Those that the token has already are replaced in their place, the others follow the user.
 	Extra []Claim
 }
@@ -79,6 +81,11 @@ func (c *Codec) writeRefresh(ctx context.Context, cs claims, r Refresh) (string,
 	} else {
 		cs = cs.remove(parentClaim)
 	}
+	if r.Seal != "" {
+		cs = cs.set(StringClaim(sealClaim, r.Seal))
+	} else {
+		cs = cs.remove(sealClaim)
+	}
 	return c.write(ctx, cs)
 }
 
@@ -103,7 +110,7 @@ func (c *Codec) Access(ctx context.Context, from *Token, a Access) (string, erro
 	} else {
 		for _, claim := range from.claims {
 			switch claim.Name {
-			case "token_type", "exp", "iat", "jti", familyClaim, generationClaim, parentClaim:
+			case "token_type", "exp", "iat", "jti", familyClaim, generationClaim, parentClaim, sealClaim:
 			default:
 				cs = append(cs, claim)
 			}

@@ -25,7 +25,7 @@ func (d difference) String() string {
 var headersThatMatter = []string{"Content-Type", "WWW-Authenticate", "Allow", "Vary", "Location"}
 
 // ownClaims are what Latchkey's tokens have besides simplejwt's: the family and its state (docs/rotation.md).
-var ownClaims = []string{"fam", "gen", "par", "sid"}
+var ownClaims = []string{"fam", "gen", "par", "sid", "seal"}
 
 // differences compares two answers to the same request.
 func differences(x *exchange) (found []difference) {

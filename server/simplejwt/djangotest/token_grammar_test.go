@@ -118,7 +118,7 @@ func (g *grammar) extraClaim() (name, value string) {
 	case 1:
 		return pick(g.Rand, "aud", "iss", "sub"), pick(g.Rand, `"x"`, `["x"]`, `5`, `null`, `{}`, `""`)
 	case 2:
-		return pick(g.Rand, "fam", "gen", "par", "sid"), pick(g.Rand, `"x"`, `1`, `null`, `"00000000-0000-7000-8000-000000000000"`, `{}`)
+		return pick(g.Rand, "fam", "gen", "par", "sid", "seal"), pick(g.Rand, `"x"`, `1`, `null`, `"00000000-0000-7000-8000-000000000000"`, `{}`)
 	}
 	return pick(g.Rand, "username", "roles", "tenant", "é", "", "a b"), pick(g.Rand, `"alice"`, `["a","b"]`, `{"deep":{"x":[1.5,null]}}`, `1e3`, `1.10`, `"é<&>\u2028"`, `12345678901234567890123`, `true`, `-0.0`, `"\ud83d\ude00"`)
 }

@@ -186,6 +186,12 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 			set: to(&jwt.SigningKey, setText),
 		},
 		{
+			name: "simplejwt-adopt-until", value: "TIME", group: GroupSimpleJWT, emptyable: true,
+			help: "Until when refresh and sliding tokens that Django signed with --simplejwt-signing-key are accepted, as 2027-01-31 or " +
+				"RFC 3339. Set it to the end of the last token that Django has issued: until then whoever has the key can make such tokens.",
+			set: to(&jwt.AdoptUntil, setMoment),
+		},
+		{
 			name: "simplejwt-access-token-lifetime", preset: "5m", value: "DURATION", group: GroupSimpleJWT,
 			help: "ACCESS_TOKEN_LIFETIME.", set: to(&jwt.AccessTokenLifetime, setLifetime),
 		},
