@@ -63,6 +63,8 @@ type world struct {
 	cfg       token.Config
 	// claims are those of the SimpleJWT configuration, for the next build.
 	claims []string
+	// settings changes the others, for the next build.
+	settings func(*simplejwt.Settings)
 }
 
 const (
@@ -114,12 +116,16 @@ func (w *world) build() {
 	w.codec = codec.New(codec.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: codec.Compat52, UserIDInteger: true})
 	instruments := metrics.New()
 	log := &audit.Log{Store: w.store, Metrics: instruments, Now: w.clock.Now}
-	format, err := simplejwt.NewFormat(w.codec, simplejwt.Settings{
+	settings := simplejwt.Settings{
 		Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
 		AccessTokenLifetime: 15 * time.Minute, RefreshTokenLifetime: 7 * 24 * time.Hour, Adopt: true,
 		SlidingTokenLifetime: 5 * time.Minute, SlidingTokenRefreshLifetime: 24 * time.Hour,
 		Claims: w.claims, SealKeys: root.Derive("simplejwt refresh seal"),
-	}, w.store, log)
+	}
+	if w.settings != nil {
+		w.settings(&settings)
+	}
+	format, err := simplejwt.NewFormat(w.codec, settings, w.store, log)
 	if err != nil {
 		t.Fatal(err)
 	}
