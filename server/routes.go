@@ -26,8 +26,8 @@ func (s *Server) routes() *route.Router {
 	}
 	rt := route.New(route.Config{
 		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
-		TrustedProxies: s.cfg.TrustedProxies,
-		AllowOrigin:    s.allowOrigin, CredentialOrigins: credentialOrigins,
+		TrustedProxies: s.cfg.TrustedProxies, NotFoundPage: s.pages.RenderError,
+		AllowOrigin: s.allowOrigin, CredentialOrigins: credentialOrigins,
 		Available: s.available,
 		Origin:    s.issuer.Scheme + "://" + s.issuer.Host,
 		HSTS:      s.issuer.Scheme == "https",

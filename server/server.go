@@ -204,10 +204,13 @@ func cutPath(path string, next http.Handler) http.Handler {
 	}
 	cut := http.StripPrefix(path, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, path+"/") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, path+"/"):
 			cut.ServeHTTP(w, r)
-			return
+		case r.URL.Path == path: // the issuer itself, as people type it
+			http.Redirect(w, r, path+"/", http.StatusPermanentRedirect)
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 )
 
 // Error is an error of the class itself, which a Renderer writes in the format of its protocol.
@@ -43,6 +44,21 @@ func renderNotFound(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
 	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": e.Message})
+}
+
+// orPage returns a renderer that writes the page for browsers, if there is one.
+func orPage(render, page Renderer) Renderer {
+	if page == nil {
+		return render
+	}
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			render(w, r, err)
+			return
+		}
+		setPageHeaders(w.Header(), r)
+		page(w, r, err)
+	}
 }
 
 // body is a request body with a cap. It remembers why reading failed.

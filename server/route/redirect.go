@@ -1,6 +1,9 @@
 package route
 
-import "net/http"
+import (
+	"net/http"
+	"path"
+)
 
 // The paths, below the issuer's path, that handlers of other packages redirect to. Handler packages don't import each other.
 const (
@@ -16,4 +19,19 @@ func SeeOther(w http.ResponseWriter, location string) error {
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
+}
+
+// withoutSlash redirects to a path without the slash that the request has at its end. The location is relative, since a proxy may have
+// cut off the issuer's path.
+func withoutSlash(template string) Handler {
+	location := "../" + path.Base(template)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		to := location
+		if r.URL.RawQuery != "" {
+			to += "?" + r.URL.RawQuery
+		}
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return nil
+	}
 }

@@ -48,10 +48,13 @@ type Config struct {
 	Available func() error
 	// NotFound renders the error if no route matches; nil means a JSON object as in OAuth.
 	NotFound Renderer
-	Now      func() time.Time
+	// NotFoundPage renders it for browsers: GET and HEAD requests that accept text/html. nil means as for others.
+	NotFoundPage Renderer
+	Now          func() time.Time
 }
 
-// Router dispatches each request to the route with exactly its path. It does not clean paths, redirect, or append slashes.
+// Router dispatches each request to the route with exactly its path. It does not clean paths. A slash too many at the end is redirected
+// for pages and ignored for public documents; the routes for programs have one address, so that a proxy's rules for it hold.
 type Router struct {
 	mux     *mux.Router
 	maxBody int64
@@ -87,7 +90,7 @@ func New(cfg Config) *Router {
 	if render == nil {
 		render = renderNotFound
 	}
-	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, render, nil)
+	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, orPage(render, cfg.NotFoundPage), nil)
 	return rt
 }
 
@@ -120,13 +123,20 @@ func (rt *Router) API(path string, h Handler, render Renderer, opts ...Option) {
 // Public registers a route whose answers are the same for all clients. Any origin may read them, and the handler decides whether
 // they may be cached. Errors are never cached.
 func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option) {
-	rt.mux.Handle(path, rt.endpoint(path, classPublic, h, render, opts))
+	e := rt.endpoint(path, classPublic, h, render, opts)
+	rt.mux.Handle(path, e)
+	if !strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "}") {
+		rt.mux.Handle(path+"/", e)
+	}
 }
 
 // Page registers a route for browsers. Its answers are not cached, other sites may not frame it, and unsafe requests from pages of
 // other sites are refused with 403 (except with [AllowCrossSite]).
 func (rt *Router) Page(path string, h Handler, render Renderer, opts ...Option) {
 	rt.mux.Handle(path, rt.endpoint(path, classPage, h, render, opts))
+	if !strings.HasSuffix(path, "/") {
+		rt.mux.Handle(path+"/", rt.endpoint(path, classPage, withoutSlash(path), render, opts))
+	}
 }
 
 // Var returns a variable of the route's path.
