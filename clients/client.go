@@ -30,8 +30,10 @@ type Client struct {
 	// The MACs of the client's secrets; zero means that there is none.
 	SecretMAC, PreviousSecretMAC storage.Digest
 	PreviousSecretExpiresAt      time.Time
-	// TokenRotations is that of [Registration].
-	TokenRotations uint64
+	// These are those of [Registration].
+	TokenRotations     uint64
+	DescriptionChanges uint64
+	TrustWithdrawnAt   int64
 
 	scopes []string // Metadata.Scope split
 }
@@ -54,7 +56,7 @@ func FromRow(row *storage.Client) (*Client, error) {
 		ID: row.ID, Policy: reg.Policy, Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Origin: row.Origin, ExpiresAt: row.ExpiresAt,
 		SecretMAC: row.SecretMAC, PreviousSecretMAC: row.PreviousSecretMAC, PreviousSecretExpiresAt: row.PreviousSecretExpiresAt,
-		TokenRotations: reg.TokenRotations,
+		TokenRotations: reg.TokenRotations, DescriptionChanges: reg.DescriptionChanges, TrustWithdrawnAt: reg.TrustWithdrawnAt,
 	}
 	if c.Origin == "" {
 		c.Origin = storage.OriginOperator
@@ -74,14 +76,17 @@ func (c *Client) WithMetadata(m Metadata) *Client {
 
 // Registration returns what the client is registered with.
 func (c *Client) Registration() Registration {
-	return Registration{ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, TokenRotations: c.TokenRotations}
+	return Registration{
+		ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, TokenRotations: c.TokenRotations,
+		DescriptionChanges: c.DescriptionChanges, TrustWithdrawnAt: c.TrustWithdrawnAt,
+	}
 }
 
 // Response returns the client as an operator sees it. secret is empty when there is none to show.
 func (c *Client) Response(secret storage.Secret) RegistrationResponse {
 	shown := RegistrationResponse{
 		ClientID: c.ID, ClientSecret: secret.Reveal(), ClientIDIssuedAt: c.CreatedAt.Unix(),
-		Metadata: c.Metadata, Policy: c.Policy, Disabled: c.Disabled,
+		Metadata: c.Metadata, Policy: c.Policy, Disabled: c.Disabled, TrustWithdrawnAt: c.TrustWithdrawnAt,
 	}
 	if secret != "" {
 		shown.ClientSecretExpiresAt = new(int64)
@@ -105,12 +110,16 @@ func (c *Client) Verified() bool { return c.Origin == storage.OriginOperator || 
 // Unverified is the opposite of Verified: consent is always asked for, and the client's claims about itself are not trusted.
 func (c *Client) Unverified() bool { return !c.Verified() }
 
-// Fingerprint returns a hash of what a user consents to: the redirect URIs. When it changes, the consent is void.
+// Fingerprint returns a hash of what a user consents to: the redirect URIs, and how often the client has described itself anew. When it
+// changes, the consent is void; a client that returns to an earlier description does not bring back what was allowed to it.
 func (c *Client) Fingerprint() storage.Digest {
 	h := sha256.New()
 	for _, uri := range slices.Sorted(slices.Values(c.RedirectURIs)) {
 		h.Write([]byte(uri))
 		h.Write([]byte{0}) // no URI contains one
+	}
+	if c.DescriptionChanges > 0 {
+		fmt.Fprint(h, c.DescriptionChanges)
 	}
 	var sum storage.Digest
 	h.Sum(sum[:0])

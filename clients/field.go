@@ -18,6 +18,7 @@ import (
 //	enum         the values that it may have, or the members of its list
 //	check        the name of the check of its text, or of the members of its list: see textChecks
 //	max          the longest duration
+//	trust        "keeps": a client that changes it by itself stays verified; see Registration.Describe
 //	placeholder  what its value is called in the command's help; help describes it there and in the documentation
 type Field struct {
 	// Name is the name of the JSON member.

@@ -14,7 +14,7 @@ type Metadata struct {
 	LogoURI                            string          `json:"logo_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Logo."`
 	PolicyURI                          string          `json:"policy_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Privacy policy."`
 	TosURI                             string          `json:"tos_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Terms of service."`
-	Contacts                           []string        `json:"contacts,omitempty" check:"text" placeholder:"TEXT" help:"Contact address."`
+	Contacts                           []string        `json:"contacts,omitempty" trust:"keeps" check:"text" placeholder:"TEXT" help:"Contact address."`
 	ApplicationType                    string          `json:"application_type,omitempty" enum:"web,native" placeholder:"TYPE" help:"Whether it runs on a web server or on the user's device."`
 	RedirectURIs                       []string        `json:"redirect_uris,omitempty" check:"redirect_uri" placeholder:"URI" help:"Redirect URI, compared byte for byte."`
 	PostLogoutRedirectURIs             []string        `json:"post_logout_redirect_uris,omitempty" check:"redirect_uri" placeholder:"URI" help:"Where users may be sent after logging out."`
@@ -25,16 +25,16 @@ type Metadata struct {
 	TokenEndpointAuthSigningAlg        string          `json:"token_endpoint_auth_signing_alg,omitempty" enum:"ES256,EdDSA,Ed25519,RS256,PS256" placeholder:"ALG" help:"The only algorithm allowed for private_key_jwt."`
 	JWKSURI                            string          `json:"jwks_uri,omitempty" check:"web_uri" placeholder:"URL" help:"URL of the client's public keys."`
 	JWKS                               json.RawMessage `json:"jwks,omitempty" placeholder:"JSON" help:"The client's public keys, as a JWK set."`
-	SoftwareID                         string          `json:"software_id,omitempty" check:"text" placeholder:"TEXT" help:"Identifier of the software."`
-	SoftwareVersion                    string          `json:"software_version,omitempty" check:"text" placeholder:"TEXT" help:"Version of the software."`
-	IDTokenSignedResponseAlg           string          `json:"id_token_signed_response_alg,omitempty" enum:"RS256,ES256,EdDSA" placeholder:"ALG" help:"How ID tokens are signed."`
-	UserinfoSignedResponseAlg          string          `json:"userinfo_signed_response_alg,omitempty" enum:"RS256,ES256,EdDSA" placeholder:"ALG" help:"Sign responses of the userinfo endpoint; plain JSON otherwise."`
-	DefaultMaxAge                      *int64          `json:"default_max_age,omitempty" max:"3650d" placeholder:"SECONDS" help:"Seconds after which users must log in again, unless the request has max_age."`
-	RequireAuthTime                    bool            `json:"require_auth_time,omitempty" help:"Always put auth_time into ID tokens."`
-	RequirePushedAuthorizationRequests bool            `json:"require_pushed_authorization_requests,omitempty" help:"Authorization requests must be pushed (RFC 9126)."`
+	SoftwareID                         string          `json:"software_id,omitempty" trust:"keeps" check:"text" placeholder:"TEXT" help:"Identifier of the software."`
+	SoftwareVersion                    string          `json:"software_version,omitempty" trust:"keeps" check:"text" placeholder:"TEXT" help:"Version of the software."`
+	IDTokenSignedResponseAlg           string          `json:"id_token_signed_response_alg,omitempty" trust:"keeps" enum:"RS256,ES256,EdDSA" placeholder:"ALG" help:"How ID tokens are signed."`
+	UserinfoSignedResponseAlg          string          `json:"userinfo_signed_response_alg,omitempty" trust:"keeps" enum:"RS256,ES256,EdDSA" placeholder:"ALG" help:"Sign responses of the userinfo endpoint; plain JSON otherwise."`
+	DefaultMaxAge                      *int64          `json:"default_max_age,omitempty" trust:"keeps" max:"3650d" placeholder:"SECONDS" help:"Seconds after which users must log in again, unless the request has max_age."`
+	RequireAuthTime                    bool            `json:"require_auth_time,omitempty" trust:"keeps" help:"Always put auth_time into ID tokens."`
+	RequirePushedAuthorizationRequests bool            `json:"require_pushed_authorization_requests,omitempty" trust:"keeps" help:"Authorization requests must be pushed (RFC 9126)."`
 	InitiateLoginURI                   string          `json:"initiate_login_uri,omitempty" check:"https_uri" placeholder:"URL" help:"Where another site can begin a login at the client (OpenID Connect Core, section 4)."`
 	BackchannelLogoutURI               string          `json:"backchannel_logout_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Back-channel logout URL."`
-	BackchannelLogoutSessionRequired   bool            `json:"backchannel_logout_session_required,omitempty" help:"Logout tokens must contain the session ID (sid)."`
+	BackchannelLogoutSessionRequired   bool            `json:"backchannel_logout_session_required,omitempty" trust:"keeps" help:"Logout tokens must contain the session ID (sid)."`
 }
 
 // Policy is Latchkey's own settings of a client; only an operator sets them. A zero value means the server's default.

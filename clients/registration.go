@@ -12,6 +12,10 @@ type Registration struct {
 	TokenRotations uint64 `json:"registration_token_rotations,omitempty"`
 	// Schemes are the private-use schemes without a dot that redirect URIs may have; nil means those of RedirectSchemes.
 	Schemes []string `json:"-"`
+	// DescriptionChanges counts how often the client, or its metadata document, changed what users and operators judge it by.
+	DescriptionChanges uint64 `json:"description_changes,omitempty"`
+	// TrustWithdrawnAt, if not zero, is when such a change withdrew verified or first_party, in seconds since 1970.
+	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
 	// Actor is who registers, for the audit event; empty means the registry's.
 	Actor string `json:"-"`
 }
@@ -37,4 +41,6 @@ type RegistrationResponse struct {
 	Metadata
 	Policy
 	Disabled bool `json:"disabled,omitempty"`
+	// TrustWithdrawnAt is that of [Registration].
+	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
 }

@@ -33,6 +33,9 @@ type Client struct {
 	RegistrationKey Digest
 	// ExpiresAt, when not zero, is when the client is removed unless a user has logged in to it by then.
 	ExpiresAt time.Time
+
+	// DropConsents is not stored: UpdateClient removes what users have allowed the client.
+	DropConsents bool
 }
 
 // ClientOrigin is where a client comes from.
@@ -62,8 +65,9 @@ type Clients interface {
 
 	// UpdateClient replaces the row if it still has c.Version, and raises the version in c and in the row.
 	// ErrConflict: it has another version. ErrNotFound. ErrExists: another client has c's RegistrationKey.
-	// The epoch becomes the greater of c.AuthEpoch and the stored one. A client that has no ExpiresAt gets none.
-	UpdateClient(ctx context.Context, c *Client, audit *AuditEvent) error
+	// The epoch becomes the greater of c.AuthEpoch and the stored one. A client that has no ExpiresAt gets none. With
+	// c.DropConsents the consents of users to the client are removed in the same transaction.
+	UpdateClient(ctx context.Context, c *Client, audit ...*AuditEvent) error
 
 	// RaiseClientEpoch ends every grant and client_credentials token of the client; an empty id means of every client.
 	// ErrNotFound for an unknown id.

@@ -29,9 +29,13 @@ func (r *Registry) ForAuthorize(ctx context.Context, id string) (*clients.Client
 		return nil, err
 	}
 	if c == nil {
-		c = &clients.Client{ID: id, Origin: storage.OriginDocument}
+		return (&clients.Client{ID: id, Origin: storage.OriginDocument}).WithMetadata(metadata), nil
 	}
-	return c.WithMetadata(metadata), nil
+	with, withdrawn := c.Described(metadata, r.now())
+	if withdrawn {
+		return r.KeepDocument(ctx, with) // at once: the document could change back before a user allows the client
+	}
+	return with, nil
 }
 
 // KeepDocument stores what ForAuthorize found in a document once a user has allowed the client: the token endpoint knows it
@@ -56,7 +60,7 @@ func (r *Registry) KeepDocument(ctx context.Context, c *clients.Client) (*client
 	if kept != nil && r.isKept(kept, c) {
 		return kept, nil
 	}
-	return r.update(ctx, c.ID, func(row *storage.Client, current *clients.Client) (*storage.AuditEvent, error) {
+	return r.update(ctx, c.ID, func(row *storage.Client, current *clients.Client) ([]*storage.AuditEvent, error) {
 		if current.Origin != storage.OriginDocument || r.isKept(current, c) {
 			return nil, nil
 		}
@@ -65,9 +69,12 @@ func (r *Registry) KeepDocument(ctx context.Context, c *clients.Client) (*client
 		}
 		reg := current.Registration()
 		before := reg.Encode()
-		reg.Metadata = c.Metadata
+		after := current.Registration()
+		after.Metadata = c.Metadata
+		event := r.event("client_document_changed", "client", c.ID, details{Fields: difference(before, after.Encode())})
+		withdrawn := r.describe(row, &reg, c.Metadata, Caller{})
 		row.Metadata = reg.Encode()
-		return r.event("client_document_changed", "client", c.ID, details{Fields: difference(before, row.Metadata)}), nil
+		return append([]*storage.AuditEvent{event}, withdrawn...), nil
 	})
 }
 

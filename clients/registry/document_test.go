@@ -340,7 +340,7 @@ func TestStatement65ChangedRedirectURIsChangeTheFingerprint(t *testing.T) {
 	}
 }
 
-// What an operator makes of a client of a document stays, whatever the document says.
+// What an operator makes of a client of a document stays, whatever the document says, but for the trust in what it said (A2).
 func TestOperatorRulesDocumentClients(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -359,13 +359,13 @@ func TestOperatorRulesDocumentClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.set(agent, agentDocument(`,"client_name":"New","verified":false`))
+	w.set(agent, agentDocument(`,"client_name":"New","rotation":"off"`))
 	b.clock.Advance(5 * time.Minute)
 	c, err = r.ForAuthorize(t.Context(), agent)
-	if err != nil || !c.Verified() || c.Rotation != clients.RotationStrict || c.ClientName != "New" {
+	if err != nil || c.Verified() || c.Rotation != clients.RotationStrict || c.ClientName != "New" {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	if kept, err := r.KeepDocument(t.Context(), c); err != nil || !kept.Verified() || kept.ClientName != "New" {
+	if kept, err := r.KeepDocument(t.Context(), c); err != nil || kept.Verified() || kept.Rotation != clients.RotationStrict || kept.ClientName != "New" {
 		t.Errorf("%+v, %v", kept, err)
 	}
 	if err := r.SetDisabled(t.Context(), agent, true); err != nil {

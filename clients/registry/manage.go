@@ -67,7 +67,7 @@ func (r *Registry) create(ctx context.Context, row *storage.Client, event *stora
 // called more than once. A client that becomes public, or changes to its own key, loses its secrets; one that is to have a
 // secret again has none until RotateSecret. A *clients.MetadataError says what is wrong; storage.ErrNotFound.
 func (r *Registry) Update(ctx context.Context, id string, change func(*clients.Registration) error) (*clients.Client, error) {
-	return r.update(ctx, id, func(row *storage.Client, c *clients.Client) (*storage.AuditEvent, error) {
+	return r.update(ctx, id, func(row *storage.Client, c *clients.Client) ([]*storage.AuditEvent, error) {
 		reg := c.Registration()
 		before := reg.Encode()
 		reg.GrantTypes, reg.ResponseTypes = slices.Clone(c.GrantTypes), slices.Clone(c.ResponseTypes) // to see what changed
@@ -89,6 +89,9 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*clients.R
 		if plain := reg.Unencrypted(); len(plain) > 0 && c.Origin != storage.OriginOperator {
 			return nil, clients.Invalid("redirect_uris", "%.200q: a client that registered itself must use https, or http on a loopback host", plain[0])
 		}
+		if reg.Policy.Verified && !c.Policy.Verified || reg.FirstParty && !c.FirstParty {
+			reg.TrustWithdrawnAt = 0 // trusted anew, as it is now
+		}
 		row.Metadata = reg.Encode()
 		fields := difference(before, row.Metadata)
 		if len(fields) == 0 {
@@ -98,7 +101,7 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*clients.R
 		if !reg.UsesSecret() {
 			clearSecrets(row)
 		}
-		return r.event("client_updated", reg.Actor, id, details{Fields: fields}), nil
+		return []*storage.AuditEvent{r.event("client_updated", reg.Actor, id, details{Fields: fields})}, nil
 	})
 }
 
@@ -113,7 +116,7 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 		return "", fmt.Errorf("the old secret can be kept for 0s to %s", clients.Duration(maxKeepOld))
 	}
 	secret := clients.NewSecret(secretPrefix)
-	_, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) (*storage.AuditEvent, error) {
+	_, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) ([]*storage.AuditEvent, error) {
 		if !c.UsesSecret() {
 			return nil, ErrNoSecret
 		}
@@ -124,7 +127,7 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 			row.PreviousSecretMAC, row.PreviousSecretExpiresAt = current, r.now().Add(keepOld)
 		}
 		row.SecretMAC = secretMAC(r.cfg.MACKeys[0], id, secret)
-		return r.event("client_secret_rotated", "", id, details{KeepOld: clients.Duration(keepOld)}), nil
+		return []*storage.AuditEvent{r.event("client_secret_rotated", "", id, details{KeepOld: clients.Duration(keepOld)})}, nil
 	})
 	if err != nil {
 		return "", err
@@ -134,17 +137,17 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 
 // SetDisabled disables or enables a client. Disabling ends every grant of the client for good. storage.ErrNotFound.
 func (r *Registry) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	_, err := r.update(ctx, id, func(row *storage.Client, _ *clients.Client) (*storage.AuditEvent, error) {
+	_, err := r.update(ctx, id, func(row *storage.Client, _ *clients.Client) ([]*storage.AuditEvent, error) {
 		if row.Disabled == disabled {
 			return nil, nil
 		}
 		row.Disabled = disabled
 		if !disabled {
-			return r.event("client_enabled", "", id, details{}), nil
+			return []*storage.AuditEvent{r.event("client_enabled", "", id, details{})}, nil
 		}
 		// The epoch ends the grants even when the client is enabled again.
 		row.AuthEpoch = max(row.AuthEpoch+1, r.now().UnixMicro())
-		return r.event("client_disabled", "", id, details{}), nil
+		return []*storage.AuditEvent{r.event("client_disabled", "", id, details{})}, nil
 	})
 	return err
 }
@@ -208,9 +211,9 @@ func (r *Registry) EnsureSimpleJWT(ctx context.Context, policy clients.Policy) e
 }
 
 // update reads a client, lets change alter its row, and stores that, or starts again if the row has changed meanwhile. change
-// returns the audit event; nil means that there is nothing to store.
+// returns the audit events; none means that there is nothing to store.
 func (r *Registry) update(
-	ctx context.Context, id string, change func(*storage.Client, *clients.Client) (*storage.AuditEvent, error),
+	ctx context.Context, id string, change func(*storage.Client, *clients.Client) ([]*storage.AuditEvent, error),
 ) (*clients.Client, error) {
 	for range updateAttempts {
 		row, err := r.cfg.Store.Client(ctx, id)
@@ -221,12 +224,12 @@ func (r *Registry) update(
 		if err != nil {
 			return nil, err
 		}
-		event, err := change(row, c)
-		if err != nil || event == nil {
+		events, err := change(row, c)
+		if err != nil || len(events) == 0 {
 			return c, err
 		}
 		row.UpdatedAt = r.now()
-		err = r.cfg.Store.UpdateClient(ctx, row, event)
+		err = r.cfg.Store.UpdateClient(ctx, row, events...)
 		if errors.Is(err, storage.ErrConflict) {
 			continue
 		}
@@ -248,6 +251,7 @@ func (r *Registry) now() time.Time { return r.cfg.Now().UTC().Truncate(time.Micr
 type details struct {
 	Name     string           `json:"client_name,omitempty"`
 	Fields   []string         `json:"fields,omitempty"`
+	Lost     []string         `json:"withdrawn,omitempty"`
 	KeepOld  clients.Duration `json:"keep_old,omitempty"`
 	Resource string           `json:"resource,omitempty"`
 	Token    string           `json:"registration_token,omitempty"`

@@ -183,7 +183,7 @@ func (r *Registry) ReadRegistration(ctx context.Context, id string, token storag
 func (r *Registry) ReplaceRegistration(
 	ctx context.Context, id string, token storage.Secret, metadata []byte, caller Caller,
 ) (*Registered, error) {
-	return r.withToken(ctx, id, token, func(row *storage.Client, c *clients.Client, out *Registered) (*storage.AuditEvent, error) {
+	return r.withToken(ctx, id, token, func(row *storage.Client, c *clients.Client, out *Registered) ([]*storage.AuditEvent, error) {
 		d, err := clients.ParseDescription(metadata)
 		if err != nil {
 			return nil, err
@@ -192,12 +192,13 @@ func (r *Registry) ReplaceRegistration(
 		if err := r.checkIdentity(d, c); err != nil {
 			return nil, err
 		}
-		reg := c.Registration()
-		if reg.Metadata, reg.Policy, err = d.Validate(c.Policy); err != nil {
+		before, after, reg := c.Registration(), c.Registration(), c.Registration()
+		if after.Metadata, after.Policy, err = d.Validate(c.Policy); err != nil {
 			return nil, err
 		}
-		before := c.Registration()
-		fields := difference(before.Encode(), reg.Encode())
+		events := []*storage.AuditEvent{r.selfEvent("client_registration_updated", id, details{Fields: difference(before.Encode(), after.Encode())}, caller)}
+		reg.Policy = after.Policy
+		events = append(events, r.describe(row, &reg, after.Metadata, caller)...)
 		row.RegistrationKey = storage.Digest{} // it is no longer what was registered
 		switch {
 		case !reg.UsesSecret():
@@ -207,7 +208,7 @@ func (r *Registry) ReplaceRegistration(
 			row.SecretMAC = secretMAC(r.cfg.MACKeys[0], id, out.Secret)
 		}
 		r.rotateToken(row, reg)
-		return r.selfEvent("client_registration_updated", id, details{Fields: fields}, caller), nil
+		return events, nil
 	})
 }
 
@@ -241,10 +242,10 @@ func (r *Registry) RemoveRegistration(ctx context.Context, id string, token stor
 // one succeeds: the others find another token in the row.
 func (r *Registry) withToken(
 	ctx context.Context, id string, token storage.Secret,
-	change func(*storage.Client, *clients.Client, *Registered) (*storage.AuditEvent, error),
+	change func(*storage.Client, *clients.Client, *Registered) ([]*storage.AuditEvent, error),
 ) (*Registered, error) {
 	var out *Registered
-	c, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) (*storage.AuditEvent, error) {
+	c, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) ([]*storage.AuditEvent, error) {
 		if !r.mayManage(row, token) {
 			return nil, ErrRegistrationToken
 		}

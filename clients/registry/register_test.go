@@ -550,13 +550,13 @@ func TestReplaceRegistration(t *testing.T) {
 		token = out.AccessToken
 		return out
 	}
-	if _, err := b.Update(ctx, id, func(reg *clients.Registration) error { reg.FirstParty = true; return nil }); err != nil {
+	if _, err := b.Update(ctx, id, func(reg *clients.Registration) error { reg.Rotation = clients.RotationStrict; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	// What the client got back from us is ignored.
-	out := replace(`{"client_id":"ID","redirect_uris":["https://a.example/cb"],"token_endpoint_auth_method":"none","first_party":false,
+	out := replace(`{"client_id":"ID","redirect_uris":["https://a.example/cb"],"token_endpoint_auth_method":"none","rotation":"off",
 		"registration_access_token":"x","client_id_issued_at":1,"client_secret_expires_at":0}`)
-	if !out.Client.Public() || out.Client.HasSecret() || !out.Client.FirstParty || out.Secret != "" {
+	if !out.Client.Public() || out.Client.HasSecret() || out.Client.Rotation != clients.RotationStrict || out.Secret != "" {
 		t.Errorf("%+v", out.Client)
 	}
 	out = replace(`{"client_id":"ID","redirect_uris":["https://a.example/cb"]}`)

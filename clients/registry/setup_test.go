@@ -44,11 +44,11 @@ func (s *store) Client(ctx context.Context, id string) (*storage.Client, error) 
 	return c, err
 }
 
-func (s *store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+func (s *store) UpdateClient(ctx context.Context, c *storage.Client, audit ...*storage.AuditEvent) error {
 	if hook := s.beforeWrite.Swap(nil); hook != nil {
 		(*hook)()
 	}
-	return s.Store.UpdateClient(ctx, c, audit)
+	return s.Store.UpdateClient(ctx, c, audit...)
 }
 
 func (s *store) ClientHasOrigin(ctx context.Context, origin string) (bool, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
@@ -142,6 +143,9 @@ func clientRow(c shownClient) []string {
 	origin := string(c.client.Origin)
 	if c.client.Unverified() {
 		origin += ", unverified"
+	}
+	if at := c.client.TrustWithdrawnAt; at != 0 {
+		origin += ", trust withdrawn " + when(time.Unix(at, 0).UTC())
 	}
 	return []string{c.ClientID, c.ClientName, kind, strings.Join(c.GrantTypes, " "), state, origin, when(c.client.CreatedAt)}
 }

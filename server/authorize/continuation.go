@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -55,7 +56,7 @@ func (a *Request) Decided(session storage.ID, d flow.Decision) flow.Continuation
 }
 
 func (a *Request) decided(session storage.ID, d flow.Decision) mark {
-	return mark{Session: session, At: a.service.now().UnixMicro(), Decision: d}
+	return mark{Session: session, At: a.service.now().UnixMicro(), Decision: d, Client: a.fingerprint()}
 }
 
 func (a *Request) seal(purpose string, m mark) string {
@@ -89,6 +90,14 @@ func (s *Service) ResumeTicket(ctx context.Context, t flow.Ticket) (*Request, er
 // BelongsTo reports whether the ticket of the request was made for the session, which may be nil.
 func (a *Request) BelongsTo(session *storage.LiveBrowserSession) bool {
 	return session != nil && a.mark.Session == session.ID
+}
+
+// Shown reports whether the page of the ticket showed the client as it is now. Whoever allows a client allows what the page said.
+func (a *Request) Shown() bool { return a.mark.Client == a.fingerprint() }
+
+func (a *Request) fingerprint() string {
+	sum := a.Client.Fingerprint()
+	return hex.EncodeToString(sum[:])
 }
 
 func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, error) {

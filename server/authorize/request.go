@@ -52,6 +52,8 @@ type mark struct {
 	Session  storage.ID    `json:"s"`
 	At       int64         `json:"t"` // microseconds
 	Decision flow.Decision `json:"d"`
+	// Client is the fingerprint of the client that the page of a ticket shows.
+	Client string `json:"c,omitempty"`
 }
 
 // Response is the answer to an authorization request, an error too.

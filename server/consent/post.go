@@ -22,6 +22,9 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	decision := flow.Decision(form.Get(flow.ParamDecision))
+	if decision == flow.Allow && !a.Shown() {
+		return route.SeeOther(w, h.Paths.Consent(a.Ticket(session.ID))) // the client has changed: the user sees it first
+	}
 	switch decision {
 	case flow.Allow:
 		err = h.allow(r.Context(), a, session)

@@ -224,8 +224,8 @@ func (o *Outage) CreateClient(ctx context.Context, c *storage.Client, audit *sto
 	return try(o, func() error { return o.Store.CreateClient(ctx, c, audit) })
 }
 
-func (o *Outage) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
-	return try(o, func() error { return o.Store.UpdateClient(ctx, c, audit) })
+func (o *Outage) UpdateClient(ctx context.Context, c *storage.Client, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.UpdateClient(ctx, c, audit...) })
 }
 
 func (o *Outage) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {

@@ -112,7 +112,7 @@ func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (known bool,
 }
 
 // UpdateClient implements storage.Clients.
-func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit ...*storage.AuditEvent) error {
 	if !keyed(c.ID) {
 		return fmt.Errorf("update client: %w", storage.ErrNotFound)
 	}
@@ -125,10 +125,12 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 					registration_mac = $11, registration_key = $12, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $13::timestamptz END
 				WHERE id = $2::text AND version = $10
 				RETURNING id, version, auth_epoch
+			), dropped AS (
+				DELETE FROM consents USING changed WHERE $14::boolean AND consents.client_id = changed.id
 			), `+notifyClient+`, log AS (`+insertAudit+` WHERE EXISTS (SELECT FROM changed))
 			SELECT changed.version, changed.auth_epoch FROM clients LEFT JOIN changed USING (id) WHERE clients.id = $2::text`,
-			events(audit), c.ID, document(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
-			c.AuthEpoch, at(c.UpdatedAt), c.Version, digest(c.RegistrationMAC), digest(c.RegistrationKey), at(c.ExpiresAt)).Scan(&version, &epoch)
+			events(audit...), c.ID, document(c.Metadata), digest(c.SecretMAC), digest(c.PreviousSecretMAC), at(c.PreviousSecretExpiresAt), c.Disabled,
+			c.AuthEpoch, at(c.UpdatedAt), c.Version, digest(c.RegistrationMAC), digest(c.RegistrationKey), at(c.ExpiresAt), c.DropConsents).Scan(&version, &epoch)
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (bool, error
 }
 
 // UpdateClient implements [storage.Clients].
-func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit ...*storage.AuditEvent) error {
 	var version, epoch int64
 	err := s.write(ctx, "update client", func(t *tx) {
 		updated := t.row(`
@@ -120,8 +120,11 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit *stor
 		default:
 			t.fail(storage.ErrNotFound)
 		}
+		if c.DropConsents {
+			t.exec(`DELETE FROM consents WHERE client_id = ?`, c.ID)
+		}
 		t.changed(storage.ChangeClient)
-		t.audit(audit)
+		t.audit(audit...)
 	})
 	if err != nil {
 		return err

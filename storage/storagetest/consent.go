@@ -110,6 +110,22 @@ func consents() cases {
 				b.allowedBy(u, k.Single())
 			}
 		},
+		"A2: a client that changes can drop the consents to it, and no other": func(b *bundle) {
+			u, app, web := b.user("ada"), b.client("app"), b.client("web")
+			stays, gone := b.consent(u, web, "openid"), b.consent(u, app, "openid")
+			b.ok(b.UpdateClient(b.ctx, app, b.event("client_updated")))
+			b.allowedBy(u, gone, stays)
+			app.DropConsents = true
+			b.ok(b.UpdateClient(b.ctx, app, b.event("client_updated"), b.event("client_trust_withdrawn")))
+			b.allowedBy(u, stays)
+			stale := *app
+			stale.Version--
+			again := b.consent(u, app, "openid")
+			b.is(b.UpdateClient(b.ctx, &stale, nil), storage.ErrConflict)
+			b.allowedBy(u, again, stays)
+			b.audited("client_updated", 2)
+			b.audited("client_trust_withdrawn", 1)
+		},
 		"parallel consents lose nothing of each other": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
 			var want []string
