@@ -319,7 +319,7 @@ func TestParseIsAsLaxAsPyJWT(t *testing.T) {
 		"behind the padding":   good + "=AAAA",
 		"spare bits":           good[:len(good)-1] + string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last^1]),
 		"other order":          mint(t, c, `{"typ":"JWT","alg":"HS256"}`, goodPayload),
-		"kid and typ":          mint(t, c, `{"typ":"at+jwt","alg":"HS256","kid":"k"}`, goodPayload),
+		"kid and typ":          mint(t, c, `{"typ":"JOSE","alg":"HS256","kid":"k"}`, goodPayload),
 		"exp float":            mint(t, c, plainHeader, with(`"exp":1795381201.5`)),
 		"exp of year 9999":     mint(t, c, plainHeader, with(`"exp":99999999999`)),
 		"iat float":            mint(t, c, plainHeader, with(`"iat":1795381198.5`)),
@@ -532,7 +532,7 @@ func TestAsymmetricTokensNameTheirKey(t *testing.T) {
 		`{"alg":"ES256","kid":"k2"}`:   &Invalid{},
 		`{"alg":"ES256"}`:              &Invalid{},
 		`{"alg":"HS256","kid":"k1"}`:   &Invalid{},
-		`{"alg":"ES256","kid":"down"}`: storage.ErrUnavailable,
+		`{"alg":"ES256","kid":"down","typ":"JWT"}`: storage.ErrUnavailable,
 	} {
 		_, err := c.Parse(context.Background(), swap(header), testNow)
 		var invalid *Invalid

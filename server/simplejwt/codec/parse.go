@@ -30,7 +30,7 @@ func (c *Codec) Parse(ctx context.Context, raw string, now time.Time) (*Token, e
 	defer c.buffers.Put(b)
 
 	header, ok := c.readHeader(b, raw[:first])
-	if !ok {
+	if !ok || !c.rightType(header) {
 		return nil, c.invalid(Malformed)
 	}
 	if b.payload, ok = decodeSegment(b.payload[:0], raw[first+1:last]); !ok {
@@ -57,12 +57,25 @@ func (c *Codec) Parse(ctx context.Context, raw string, now time.Time) (*Token, e
 type header struct {
 	algorithm string
 	kid       string
+	typ       string
 }
+
+// rightType reports whether a token's header may be that of one of simplejwt's. With an asymmetric algorithm the server signs other
+// kinds of tokens with the same keys: only the typ that simplejwt writes counts. With an HMAC the site may sign what it likes, but what
+// has an explicit type of its own, such as at+jwt, is none of simplejwt's (RFC 8725 §3.11).
+func (c *Codec) rightType(h header) bool {
+	if c.macs == nil {
+		return h.typ == typJWT
+	}
+	return !strings.HasSuffix(strings.ToLower(h.typ), "+jwt")
+}
+
+const typJWT = "JWT"
 
 // readHeader reads the first segment. The one that simplejwt writes itself is known by sight.
 func (c *Codec) readHeader(b *buffer, segment string) (header, bool) {
 	if c.header != "" && len(segment) == len(c.header)-1 && c.header[:len(segment)] == segment {
-		return header{algorithm: c.cfg.Algorithm}, true
+		return header{algorithm: c.cfg.Algorithm, typ: typJWT}, true
 	}
 	text, ok := decodeSegment(b.token[:0], segment)
 	if b.token = text; !ok || !wellEncoded(string(text)) {
@@ -92,6 +105,8 @@ func judgeHeader(dict *pyjson.Dict) (header, bool) {
 				return header{}, false
 			}
 			h.kid = text
+		case "typ":
+			h.typ = text
 		case "crit": // RFC 7515 §4.1.11: nothing critical is understood here
 			return header{}, false
 		case "b64": // RFC 7797 §3
@@ -223,6 +238,9 @@ func (c *Codec) rightAudience(t *Token) bool {
 	return found
 }
 
+// ownTypes are the types that simplejwt has itself. With an HMAC a site may have others.
+var ownTypes = map[string]bool{"refresh": true, "access": true, "sliding": true}
+
 // Check judges what Parse has left, in simplejwt's order: exp and jti are there, and the type is the wanted one:
 // "refresh", "access", "sliding", or "" for any. The error is an *Invalid.
 //
@@ -233,7 +251,7 @@ func (c *Codec) Check(t *Token, want string) error {
 		return &Invalid{Message: "Token has no 'exp' claim", Kind: BadClaims}
 	case !t.hasJTI:
 		return &Invalid{Message: "Token has no id", Kind: BadClaims}
-	case want == "":
+	case want == "" && (c.macs != nil || ownTypes[t.Type()]):
 		return nil
 	}
 	v, ok := t.claims.get("token_type")
