@@ -27,7 +27,9 @@ func TestA7TokensOfOneKindAreNoneOfAnother(t *testing.T) {
 				"access token of client_credentials": machine, "access token of a user": oidc.String("access_token"),
 				"ID token": oidc.String("id_token"), "refresh token": oidc.String("refresh_token"),
 			}
-			post := func(path, name, token string) *servertest.Answer { return s.PostJSON(path, map[string]string{name: token}) }
+			post := func(path, name, token string) *servertest.Answer {
+				return s.PostJSON(path, map[string]string{name: token})
+			}
 			for kind, token := range foreign {
 				for path, name := range map[string]string{
 					"/api/token/verify/": "token", "/api/token/refresh/": "refresh", "/api/token/blacklist/": "refresh", "/api/token/sliding/refresh/": "token",

@@ -529,9 +529,9 @@ func TestAsymmetricTokensNameTheirKey(t *testing.T) {
 		t.Errorf("forged: %v", err)
 	}
 	for header, want := range map[string]error{
-		`{"alg":"ES256","kid":"k2"}`:   &Invalid{},
-		`{"alg":"ES256"}`:              &Invalid{},
-		`{"alg":"HS256","kid":"k1"}`:   &Invalid{},
+		`{"alg":"ES256","kid":"k2"}`:               &Invalid{},
+		`{"alg":"ES256"}`:                          &Invalid{},
+		`{"alg":"HS256","kid":"k1"}`:               &Invalid{},
 		`{"alg":"ES256","kid":"down","typ":"JWT"}`: storage.ErrUnavailable,
 	} {
 		_, err := c.Parse(context.Background(), swap(header), testNow)
