@@ -55,7 +55,8 @@ type Ring struct {
 	// It is a channel, so that waiting for it can end with the context.
 	turn chan struct{}
 	// unknown guards reloads for unknown kids.
-	unknown chan *unknownReload
+	unknown  chan *unknownReload
+	verified remembered
 }
 
 // NewRing returns a ring without keys; Load reads them.
@@ -66,7 +67,7 @@ func NewRing(cfg RingConfig) *Ring {
 	if cfg.Overlap <= 0 {
 		cfg.Overlap = DefaultOverlap
 	}
-	r := &Ring{cfg: cfg, turn: make(chan struct{}, 1), unknown: make(chan *unknownReload, 1)}
+	r := &Ring{cfg: cfg, turn: make(chan struct{}, 1), unknown: make(chan *unknownReload, 1), verified: newRemembered()}
 	r.current.Store(&snapshot{})
 	r.unknown <- &unknownReload{}
 	return r
@@ -128,7 +129,7 @@ func (r *Ring) Verify(kid, alg string, signingInput, signature []byte) error {
 	switch {
 	case k == nil || !k.published(r.cfg.Now()):
 		return ErrUnknownKey
-	case k.row.Algorithm != alg || !verify(alg, k.public, signingInput, signature):
+	case k.row.Algorithm != alg || !r.verified.verify(kid, alg, k, signingInput, signature):
 		return ErrSignature
 	}
 	return nil

@@ -71,11 +71,22 @@ func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
-	body, err := json.Marshal(h.metadata(scopes))
-	if err != nil {
-		return fmt.Errorf("metadata: %w", err)
+	last := h.document.Load()
+	if last == nil || !slices.Equal(last.scopes, scopes) {
+		body, err := json.Marshal(h.metadata(scopes))
+		if err != nil {
+			return fmt.Errorf("metadata: %w", err)
+		}
+		last = &document{scopes: scopes, cacheable: cacheableJSON(body)}
+		h.document.Store(last)
 	}
-	return writeDocument(w, r, body)
+	return writeCacheable(w, r, last.cacheable)
+}
+
+// document is the metadata document that was written last.
+type document struct {
+	scopes []string
+	cacheable
 }
 
 // metadata is the document, given the scopes of the protected resources.
@@ -138,11 +149,11 @@ func withoutRepeats(list []string) []string {
 	return kept
 }
 
-// writeDocument answers with a JSON document that is the same for everybody.
-func writeDocument(w http.ResponseWriter, r *http.Request, body []byte) error {
+// cacheableJSON returns a JSON document that is the same for everybody.
+func cacheableJSON(body []byte) cacheable {
 	sum := sha256.Sum256(body)
-	return writeCacheable(w, r, cacheable{
+	return cacheable{
 		contentType: "application/json", body: body,
 		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`, maxAge: metadataMaxAge,
-	})
+	}
 }

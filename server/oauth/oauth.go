@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"latchkey/clients/registry"
@@ -63,6 +64,8 @@ type Handlers struct {
 	now                    func() time.Time
 	clientDocuments        bool
 	locales                []string
+
+	document atomic.Pointer[document]
 }
 
 // New makes the handlers.

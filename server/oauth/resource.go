@@ -51,5 +51,5 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return fmt.Errorf("metadata of a resource: %w", err)
 	}
-	return writeDocument(w, r, body)
+	return writeCacheable(w, r, cacheableJSON(body))
 }
