@@ -94,6 +94,9 @@ func (c *Client) Response(secret storage.Secret) RegistrationResponse {
 	return shown
 }
 
+// ClaimsInIDToken reports whether ID tokens have the claims of the granted scopes.
+func (c *Client) ClaimsInIDToken() bool { return c.IDTokenClaims == nil || *c.IDTokenClaims }
+
 // Public reports whether the client has no credentials (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 

@@ -52,6 +52,7 @@ type Policy struct {
 	RequirePKCE           *bool             `json:"require_pkce,omitempty" help:"Whether authorization requests must have a code_challenge (RFC 7636). Unset: required, unless a client that authenticates sends an OpenID nonce. Only such a client may be exempted."`
 	ErrorISS              *bool             `json:"error_iss,omitempty" help:"Whether errors of the authorization endpoint name the issuer (RFC 9207). Unset: they do. Turn it off for mod_auth_openidc 2.4, which takes such an error for a login that began elsewhere."`
 	FirstParty            bool              `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
+	IDTokenClaims         *bool             `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
 	Verified              bool              `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
 }
 

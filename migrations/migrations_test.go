@@ -274,6 +274,37 @@ func TestRowDEarlierClientsKeepTheirRotation(t *testing.T) {
 	})
 }
 
+// Applications that were registered before get the ID tokens that they had (row B): the former default is written into them.
+func TestB_EarlierClientsKeepTheirIDTokens(t *testing.T) {
+	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
+		db := open()
+		upTo(t, db, dialect, 7)
+		for _, id := range []string{"app", "simplejwt"} {
+			insert := `INSERT INTO clients (id, metadata, disabled, auth_epoch, version, created_at, updated_at)
+				VALUES ('` + id + `', '{"client_name":"App","scope":"openid"}', false, 1, 1, now(), now())`
+			if dialect == migrations.SQLite {
+				insert = strings.ReplaceAll(insert, "now()", "1")
+			}
+			if _, err := db.ExecContext(t.Context(), insert); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := migrations.Up(t.Context(), db, dialect); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]any{"app": false, "simplejwt": nil} {
+			var text string
+			if err := db.QueryRowContext(t.Context(), `SELECT metadata FROM clients WHERE id = '`+id+`'`).Scan(&text); err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]any
+			if err := json.Unmarshal([]byte(text), &got); err != nil || got["client_name"] != "App" || got["id_token_claims"] != want {
+				t.Errorf("%s: %s, %v", id, text, err)
+			}
+		}
+	})
+}
+
 func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 	t.Parallel()
 	tables := map[migrations.Dialect]map[string][]string{}

@@ -11,6 +11,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/document"
+	"latchkey/server/claims"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/storage"
@@ -67,6 +68,8 @@ type Config struct {
 
 	// RequirePKCE requires PKCE (RFC 7636) of every client; otherwise RFC 9700 §2.1.1 and the client's own setting decide.
 	RequirePKCE bool
+	// Claims are the claims about users and the scopes that ask for them; nil means the standard ones.
+	Claims *claims.Catalog
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
 	// Registration is off, token or open (RFC 7591).

@@ -17,6 +17,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
 	"latchkey/server/backchannel"
+	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
@@ -70,6 +71,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Claims == nil {
+		cfg.Claims = claims.Standard()
+	}
 	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
 	s.clock = &clock{now: cfg.Now, database: cfg.Store.Clock, logger: cfg.Logger}
 	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
@@ -100,6 +104,7 @@ func New(cfg Config) (*Server, error) {
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
 		Rotation:    cfg.Rotation,
+		Claims:      cfg.Claims,
 		AnyResource: cfg.AnyResource,
 		Formats:     map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
@@ -108,7 +113,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.requests, err = authorize.New(authorize.Config{
 		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Issuer: cfg.Issuer,
-		RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
+		Claims: cfg.Claims, RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("authorization requests: %w", err)

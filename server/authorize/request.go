@@ -38,7 +38,7 @@ type Request struct {
 	prompt    []string
 	// maxAge is how old a login may be when the request is made; negative = any age.
 	maxAge  time.Duration
-	claims  *claims.Request
+	claims  string // those of the claims parameter that are stored
 	subject string // the user that the id_token_hint or the claims parameter asks for; may be empty
 
 	params url.Values
@@ -375,7 +375,7 @@ func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client
 	if err != nil {
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
-	allowed = append(slices.Clip(allowed), claims.ScopeOpenID, claims.ScopeProfile, claims.ScopeEmail)
+	allowed = append(slices.Clip(allowed), s.cfg.Claims.UserScopes()...)
 	for _, r := range resources {
 		allowed = append(allowed, r.Scopes...)
 	}
@@ -442,7 +442,14 @@ func (a *Request) checkSubject(ctx context.Context) error {
 		if err != nil {
 			return a.refuse("invalid_request", "claims must be a JSON object (OpenID Connect Core 5.5).")
 		}
-		a.claims, a.subject = asked, asked.Subject()
+		if asked.UnmetACR() {
+			return a.refuse("unmet_authentication_requirements", "An essential acr was asked for that no login here has: acr_values_supported has those there are.")
+		}
+		allowed, err := a.service.authorizableScopes(ctx, a.Client)
+		if err != nil {
+			return err
+		}
+		a.claims, a.subject = a.service.cfg.Claims.Stored(asked, allowed), asked.Subject()
 	}
 	if text := a.params.Get("id_token_hint"); text != "" {
 		hint, err := a.service.cfg.Tokens.IDTokenHint(ctx, storage.Secret(text))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/clients/registry"
+	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
@@ -29,6 +30,8 @@ type Config struct {
 	Root    *keys.Root
 	// Issuer is the issuer identifier, the iss of every answer (RFC 9207).
 	Issuer string
+	// Claims are those about users; nil means the standard ones.
+	Claims *claims.Catalog
 	// RequirePKCE requires PKCE of every client, whatever its own setting.
 	RequirePKCE bool
 	Now         func() time.Time
@@ -43,6 +46,9 @@ type Service struct {
 
 // New returns a Service.
 func New(cfg Config) (*Service, error) {
+	if cfg.Claims == nil {
+		cfg.Claims = claims.Standard()
+	}
 	sealer, err := seal.New(cfg.Root.Derive("browser state"))
 	if err != nil {
 		return nil, fmt.Errorf("browser state: %w", err)

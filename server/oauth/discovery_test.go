@@ -36,7 +36,10 @@ type walk struct {
 func newWalk(t *testing.T) *walk {
 	t.Helper()
 	s := registering(t, "open")
-	s.AddUser(users.NewUser{Username: "claire", Email: "claire@example.com", Active: true}, "claire's password")
+	s.AddUser(users.NewUser{Username: "claire", Email: "claire@example.com", Active: true, Profile: storage.UserProfile{
+		GivenName: "Claire", FamilyName: "Voyant", Picture: "https://img.example/claire", Locale: "fr", ZoneInfo: "Europe/Paris", Groups: []string{"seers"},
+		Attributes: json.RawMessage(`{"middle_name":"M","nickname":"C","profile":"https://c.example","website":"https://c.example","gender":"female","birthdate":"0000-04-01"}`),
+	}}, "claire's password")
 	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://api.example/", Scopes: []string{"read", "write"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -362,7 +365,7 @@ func TestStatement67SignaturesForTheClient(t *testing.T) {
 func TestStatement67Claims(t *testing.T) {
 	t.Parallel()
 	w := newWalk(t)
-	tokens := w.redeem(w.code("scope", "openid profile email")).Expect(200)
+	tokens := w.redeem(w.code("scope", "openid profile email groups")).Expect(200)
 	told := verified(t, w.Server, tokens.String("id_token"), "RS256")
 	for name, value := range w.Get(w.text("userinfo_endpoint"), bearer(tokens.String("access_token"))).Expect(200).JSON() {
 		told[name] = value

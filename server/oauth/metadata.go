@@ -55,6 +55,7 @@ type metadata struct {
 	IDTokenAlgs     []string `json:"id_token_signing_alg_values_supported"`
 	UserInfoAlgs    []string `json:"userinfo_signing_alg_values_supported"`
 	Claims          []string `json:"claims_supported"`
+	ACRs            []string `json:"acr_values_supported"`
 	ClaimsParameter bool     `json:"claims_parameter_supported"`
 	// RequestParameter and RequestURIParameter are request objects (RFC 9101), by value and by reference. The second must be
 	// said to be absent (Discovery §3: true is its default); the request_uri of a pushed request is not meant by it.
@@ -107,7 +108,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		JWKSURI:                   h.issuer + JWKSPath,
 		ClientIDMetadataDocuments: h.clientDocuments,
 
-		Scopes:               withoutRepeats(append(claims.Scopes(), scopes...)),
+		Scopes:               withoutRepeats(append(h.claims.Scopes(), scopes...)),
 		ResponseTypes:        []string{"code"},
 		ResponseModes:        []string{authorize.ModeQuery, authorize.ModeFormPost},
 		GrantTypes:           token.GrantTypes(),
@@ -126,8 +127,9 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		SubjectTypes:    []string{"public"},
 		IDTokenAlgs:     token.IDTokenAlgs(),
 		UserInfoAlgs:    token.IDTokenAlgs(),
-		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "amr", "sid"}, claims.Names()...),
+		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.claims.Names()...),
 		ClaimsParameter: true,
+		ACRs:            claims.ACRs(),
 
 		BackchannelLogout:        true,
 		BackchannelLogoutSession: true,

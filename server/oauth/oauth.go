@@ -7,6 +7,7 @@ import (
 
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
+	"latchkey/server/claims"
 	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
 	"latchkey/server/keys"
@@ -39,6 +40,8 @@ type Config struct {
 	ClientDocuments bool
 	// Locales are those of the pages.
 	Locales []string
+	// Claims are those about users; nil means the standard ones.
+	Claims *claims.Catalog
 	// Scopes returns the scopes for the metadata documents; nil if they list none.
 	Scopes func(ctx context.Context) ([]string, error)
 }
@@ -55,6 +58,7 @@ type Handlers struct {
 	pages    *web.Pages
 	paths    flow.Paths
 	issuer   string
+	claims   *claims.Catalog
 	scopes   func(ctx context.Context) ([]string, error)
 
 	registration           string
@@ -70,12 +74,15 @@ type Handlers struct {
 
 // New makes the handlers.
 func New(c Config) *Handlers {
+	if c.Claims == nil {
+		c.Claims = claims.Standard()
+	}
 	if c.Scopes == nil {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
 	return &Handlers{
 		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
-		paths: c.Paths, issuer: c.Issuer, scopes: c.Scopes,
+		paths: c.Paths, issuer: c.Issuer, claims: c.Claims, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}

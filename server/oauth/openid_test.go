@@ -101,7 +101,7 @@ func TestUserInfo(t *testing.T) {
 	s := servertest.New(t)
 	b := s.Browser()
 	all := s.Redeem(s.Web, b.Code(s.Web, "scope", "openid profile email")).Expect(200).String("access_token")
-	s.Get("/oauth2/userinfo", bearer(all)).Expect(200).ExpectBody(`{"sub": "1", "name": "alice", "preferred_username": "alice"}`)
+	s.Get("/oauth2/userinfo", bearer(all)).Expect(200).ExpectBody(`{"sub": "1", "name": "alice", "preferred_username": "alice", "updated_at": 1772366400}`)
 	s.PostForm("/oauth2/userinfo", servertest.Form("access_token", all)).Expect(200)
 	s.Do("POST", "/oauth2/userinfo", "", bearer(all)).Expect(200)
 	little := s.Redeem(s.Web, b.Code(s.Web, "scope", "openid")).Expect(200).String("access_token")

@@ -96,6 +96,10 @@ func (o *Outage) Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, 
 	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.Grant(ctx, id) })
 }
 
+func (o *Outage) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.GrantWithProfile(ctx, id) })
+}
+
 func (o *Outage) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
 	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.MoveGrant(ctx, m, audit) })
 }

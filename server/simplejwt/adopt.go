@@ -68,7 +68,7 @@ func (f *Format) adopt(
 	case !errors.Is(err, storage.ErrExists):
 		return nil, fmt.Errorf("adopt a session: %w", err)
 	}
-	return f.store.Grant(ctx, g.ID)
+	return f.store.GrantWithProfile(ctx, g.ID)
 }
 
 // adoptedBefore returns the grant that an earlier release has made for a token, or nil. Without it a token that was ended or retired

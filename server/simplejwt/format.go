@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
 	"latchkey/server/simplejwt/codec"
@@ -31,6 +32,8 @@ type Settings struct {
 	Leeway time.Duration
 	// Claims are added to every token, computed anew each time; they are of UserClaims.
 	Claims []string
+	// Mapped are the claims of the operator's map; nil means none.
+	Mapped *claims.Catalog
 	// Adopt accepts refresh and sliding tokens that Django signed with the shared key, until AdoptUntil; zero means for ever.
 	Adopt      bool
 	AdoptUntil time.Time
@@ -46,6 +49,7 @@ type Store interface {
 	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
+	GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
 }
 
@@ -56,6 +60,7 @@ type Format struct {
 	settings Settings
 	store    Store
 	audit    *audit.Log
+	mapped   []string // the claims of settings.Mapped that tokens of this format have
 }
 
 var _ token.Format = (*Format)(nil)
@@ -65,7 +70,11 @@ func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format
 	if err := knownClaims(s.Claims); err != nil {
 		return nil, err
 	}
-	return &Format{codec: c, sealer: sealer{s.SealKeys}, settings: s, store: store, audit: log}, nil
+	f := &Format{codec: c, sealer: sealer{s.SealKeys}, settings: s, store: store, audit: log}
+	if s.Mapped != nil {
+		f.mapped = s.Mapped.In(claims.SimpleJWT)
+	}
+	return f, nil
 }
 
 // Policy applies the settings to the built-in client. Other clients with access tokens of this format have
@@ -179,7 +188,7 @@ func source(r *token.RefreshToken) *codec.Token {
 func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
 	r := codec.Refresh{
 		UserID: c.User.Sub(), ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
-		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: userClaims(f.settings.Claims, c.User),
+		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: f.userClaims(c.User),
 	}
 	r.Seal = f.sealer.of(&r)
 	var raw string
@@ -196,7 +205,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	a := codec.Access{
 		UserID: c.User.Sub(), JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
-		Extra: userClaims(f.settings.Claims, c.User),
+		Extra: f.userClaims(c.User),
 	}
 	if c.Client.ID != clients.SimpleJWTID {
 		a.Extra = append(a.Extra, codec.StringClaim("client_id", c.Client.ID))
@@ -274,7 +283,7 @@ func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now 
 func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	s := codec.Sliding{
 		UserID: c.User.Sub(), JTI: c.Grant.Current, Session: c.Grant.ID,
-		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: userClaims(f.settings.Claims, c.User),
+		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: f.userClaims(c.User),
 	}
 	if old := source(c.Presented); old != nil {
 		return f.codec.Slid(ctx, old, s)

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"latchkey/clients"
@@ -35,22 +35,19 @@ func IDTokenAlgs() []string { return []string{keys.RS256, keys.ES256, keys.EdDSA
 
 // idTokenClaims are the claims of OpenID Connect Core §2 and of Back-Channel Logout §2.4.
 type idTokenClaims struct {
-	Issuer    string          `json:"iss"`
-	Subject   string          `json:"sub,omitempty"`
-	Audience  string          `json:"aud"`
-	ExpiresAt int64           `json:"exp"`
-	IssuedAt  int64           `json:"iat"`
-	AuthTime  int64           `json:"auth_time,omitempty"`
-	Nonce     string          `json:"nonce,omitempty"`
-	AMR       []string        `json:"amr,omitempty"`
-	AtHash    string          `json:"at_hash,omitempty"`
-	SessionID string          `json:"sid,omitempty"`
-	JTI       string          `json:"jti,omitempty"`
-	Events    map[string]any  `json:"events,omitempty"`
-	Name      string          `json:"name,omitempty"`
-	Username  string          `json:"preferred_username,omitempty"`
-	Email     string          `json:"email,omitempty"`
-	Verified  json.RawMessage `json:"email_verified,omitempty"`
+	Issuer    string         `json:"iss"`
+	Subject   string         `json:"sub,omitempty"`
+	Audience  string         `json:"aud"`
+	ExpiresAt int64          `json:"exp"`
+	IssuedAt  int64          `json:"iat"`
+	AuthTime  int64          `json:"auth_time,omitempty"`
+	Nonce     string         `json:"nonce,omitempty"`
+	AMR       []string       `json:"amr,omitempty"`
+	ACR       string         `json:"acr,omitempty"`
+	AtHash    string         `json:"at_hash,omitempty"`
+	SessionID string         `json:"sid,omitempty"`
+	JTI       string         `json:"jti,omitempty"`
+	Events    map[string]any `json:"events,omitempty"`
 }
 
 // sign writes a JWT with the key that signs now.
@@ -68,32 +65,28 @@ func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (
 	t := &idTokenClaims{
 		Issuer: s.issuer, Subject: c.User.Sub(), Audience: c.Client.ID,
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.IssuedAt.Add(idTokenTTL).Unix(),
-		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
+		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, ACR: claims.ACR(g.AMR), Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
 	}
 	if !g.SessionID.IsZero() {
 		t.SessionID = g.SessionID.String()
 	}
-	t.addUser(c.User, claims.ParseStored(g.Claims))
-	raw, err := s.sign(ctx, alg, typIDToken, t)
+	payload, err := withClaims(ctx, t, s.idTokenClaims(c))
+	if err != nil {
+		return "", err
+	}
+	raw, err := s.sign(ctx, alg, typIDToken, payload)
 	return storage.Secret(raw), err
 }
 
-// addUser adds the claims that the claims parameter asks for in the ID token. Those of scopes are at userinfo: Core §5.4.
-func (c *idTokenClaims) addUser(u *storage.User, asked *claims.Request) {
-	for name := range asked.IDToken {
-		switch name {
-		case "name":
-			c.Name = u.Username
-		case "preferred_username":
-			c.Username = u.Username
-		case "email":
-			c.Email = u.Email
-		case "email_verified":
-			if u.Email != "" {
-				c.Verified = json.RawMessage("false")
-			}
-		}
+// idTokenClaims returns what an ID token tells about the user: what the scopes bring, unless the client is not to have it there
+// (OpenID Connect Core §5.4 leaves it to userinfo where there is an access token; most applications never ask there), and what the claims
+// parameter asks for.
+func (s *Service) idTokenClaims(c *Content) map[string]any {
+	told := s.claims.Asked(c.User, claims.IDToken, claims.ParseStored(c.Grant.Claims).IDToken)
+	if c.Client.ClaimsInIDToken() {
+		maps.Copy(told, s.claims.Of(c.User, claims.IDToken, c.Scope))
 	}
+	return told
 }
 
 func idTokenAlg(c *clients.Client) string {

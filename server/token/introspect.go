@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
@@ -33,6 +35,16 @@ type Introspection struct {
 	Issuer    string   `json:"iss,omitempty"`
 	JTI       string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
+
+	// UserClaims are those about the user that the operator wants in access tokens, which RFC 7662 §2.2 allows beside its own.
+	UserClaims map[string]any `json:"-"`
+}
+
+// MarshalJSON implements [json.Marshaler]. What RFC 7662 says of a member is never replaced.
+func (a *Introspection) MarshalJSON() ([]byte, error) {
+	type plain Introspection
+	delete(a.UserClaims, "username")
+	return withClaims(context.Background(), (*plain)(a), a.UserClaims)
 }
 
 // read returns any authentic token that the server has ever written, expired or not where the format allows that. The database is
@@ -129,7 +141,11 @@ func ownerAlive(ctx context.Context, t *Token, answer *Introspection) (bool, err
 }
 
 func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspection) (bool, error) {
-	live, client, reason, err := s.liveGrant(ctx, t.Grant)
+	read := s.store.Grant
+	if len(s.claims.In(claims.AccessToken)) > 0 {
+		read = s.store.GrantWithProfile
+	}
+	live, client, reason, err := s.liveGrant(ctx, read, t.Grant)
 	switch {
 	case err != nil:
 		return false, err
@@ -140,6 +156,9 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
 	answer.Subject, answer.SessionID = live.User.Sub(), live.ID.String()
+	if t.Kind == KindAccess {
+		answer.UserClaims = s.claims.Of(live.User, claims.AccessToken, strings.Fields(t.Scope))
+	}
 	if t.Kind == KindRefresh {
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience
 	}
@@ -152,9 +171,12 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	return true, nil
 }
 
+// readGrant is how a session is read from the database: Store.Grant, or Store.GrantWithProfile.
+type readGrant func(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
+
 // liveGrant returns a session with its client, or the reason why it is dead.
-func (s *Service) liveGrant(ctx context.Context, id storage.ID) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
-	live, err := s.store.Grant(ctx, id)
+func (s *Service) liveGrant(ctx context.Context, read readGrant, id storage.ID) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
+	live, err := read(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil, protocol.ReasonUnknownGrant, nil
 	}

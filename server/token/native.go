@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/internal/jwt"
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/seal"
@@ -26,6 +27,7 @@ type native struct {
 	keys        *keys.Ring
 	refreshKeys [][]byte     // the first signs, all verify
 	opaque      *seal.Sealer // of opaque access tokens
+	claims      *claims.Catalog
 }
 
 func (*native) Policy(deployment Policy, c *clients.Client) *Policy { return deployment.Of(c) }
@@ -132,27 +134,35 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 const typAccess = "at+jwt"
 
 func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
-	claims := &accessClaims{
+	own := &accessClaims{
 		Issuer: n.issuer, Subject: c.Client.ID, Audience: c.Audience, ClientID: c.Client.ID, JTI: hexID(NewTokenID()),
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(), Scope: joinScope(c.Scope),
 	}
-	if len(claims.Audience) == 0 {
-		claims.Audience = audience{n.issuer}
+	if len(own.Audience) == 0 {
+		own.Audience = audience{n.issuer}
 	}
 	if c.Grant != nil {
-		claims.Subject = c.User.Sub()
-		claims.AuthTime, claims.SessionID = c.Grant.AuthTime.Unix(), c.Grant.ID.String()
+		own.Subject = c.User.Sub()
+		own.AuthTime, own.SessionID = c.Grant.AuthTime.Unix(), c.Grant.ID.String()
 	} else {
-		claims.ClientEpoch = c.Client.AuthEpoch
+		own.ClientEpoch = c.Client.AuthEpoch
 	}
 	if c.Policy.AccessFormat == clients.FormatOpaque {
-		return n.sealAccess(claims)
+		return n.sealAccess(own)
+	}
+	var told map[string]any
+	if c.User != nil {
+		told = n.claims.Of(c.User, claims.AccessToken, c.Scope)
+	}
+	payload, err := withClaims(ctx, own, told)
+	if err != nil {
+		return "", err
 	}
 	signer, err := n.keys.Signer(ctx, c.Policy.AccessAlg)
 	if err != nil {
 		return "", err
 	}
-	return jwt.Sign(signer, typAccess, claims)
+	return jwt.Sign(signer, typAccess, payload)
 }
 
 // The opaque form of access tokens: the prefix, then base64url without padding of a version, a nonce and the sealed claims. The

@@ -110,6 +110,12 @@ func (s watchedStore) Grant(ctx context.Context, id storage.ID) (*storage.LiveGr
 	return live, err
 }
 
+func (s watchedStore) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error) {
+	live, err := s.Store.GrantWithProfile(ctx, id)
+	s.outages.failed(ctx, err)
+	return live, err
+}
+
 func (s watchedStore) MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error) {
 	moved, err := s.Store.MoveGrant(ctx, m, event)
 	s.outages.tried(ctx, err)

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 	"latchkey/storage"
@@ -49,7 +51,7 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 	if expired(now.Add(-maxClockSkew)) { // the database, whose clock decides, need not be asked
 		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
 	}
-	live, err := s.store.Grant(ctx, t.Grant)
+	live, err := s.sessionReader(c, p)(ctx, t.Grant)
 	if errors.Is(err, storage.ErrNotFound) && t.Adopt != nil {
 		live, err = t.Adopt(ctx, c, p, now)
 	}
@@ -73,6 +75,22 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 
 // maxClockSkew is how far the clocks of servers may differ from that of the database.
 const maxClockSkew = time.Minute
+
+// sessionReader returns what reads a client's sessions: with the user's profile only if a token may tell something of it.
+func (s *Service) sessionReader(c *clients.Client, p *Policy) readGrant {
+	mayHaveIDToken := c.TokenFormat() == "" && (len(c.Scopes()) == 0 || slices.Contains(c.Scopes(), claims.ScopeOpenID))
+	in := claims.AccessToken
+	switch p.AccessFormat {
+	case clients.FormatOpaque:
+		in = 0
+	case clients.FormatSimpleJWT:
+		in = claims.SimpleJWT
+	}
+	if mayHaveIDToken || len(s.claims.In(in)) > 0 {
+		return s.store.GrantWithProfile
+	}
+	return s.store.Grant
+}
 
 // otherClient refuses a token that was issued to another client. The family is left alone: who holds the token can't use it, and
 // must not be able to log its owner out with it.
@@ -190,7 +208,7 @@ func (g *refreshGrant) move(ctx context.Context) error {
 		if err := g.notRevoked(ctx); err != nil {
 			return err
 		}
-		live, err := g.store.Grant(ctx, g.grant.ID)
+		live, err := g.sessionReader(g.client, g.policy)(ctx, g.grant.ID)
 		if errors.Is(err, storage.ErrNotFound) {
 			return protocol.InvalidGrant(protocol.ReasonUnknownGrant)
 		}

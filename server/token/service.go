@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
@@ -18,6 +19,7 @@ import (
 // Store is the part of the database that tokens need. Its promises are those of package storage.
 type Store interface {
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
+	GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
 	MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error)
 	RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, event *storage.AuditEvent) (bool, error)
@@ -51,6 +53,8 @@ type Config struct {
 	Lifetimes Lifetimes
 	// Rotation is that of clients that have none of their own; empty means confirmed.
 	Rotation clients.Rotation
+	// Claims are those about users; nil means the standard ones.
+	Claims *claims.Catalog
 	// AnyResource lets clients without a list of their own ask for any resource.
 	AnyResource bool
 	// Formats are those besides the service's own, by the name that the policies of clients use.
@@ -69,6 +73,7 @@ type Service struct {
 	clock       func() time.Time
 	issuer      string
 	anyResource bool
+	claims      *claims.Catalog
 
 	native     *native
 	formats    map[clients.AccessTokenFormat]Format
@@ -81,6 +86,9 @@ type Service struct {
 
 // New returns a Service.
 func New(c Config) (*Service, error) {
+	if c.Claims == nil {
+		c.Claims = claims.Standard()
+	}
 	opaque, err := seal.New(c.Root.Derive("opaque access tokens"))
 	if err != nil {
 		return nil, fmt.Errorf("opaque access tokens: %w", err)
@@ -88,8 +96,8 @@ func New(c Config) (*Service, error) {
 	outages := newOutages(c.Now)
 	return &Service{
 		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
-		issuer: c.Issuer, anyResource: c.AnyResource,
-		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque},
+		issuer: c.Issuer, anyResource: c.AnyResource, claims: c.Claims,
+		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.
 		chain:      chain{keys: c.Root.Derive("refresh chain")},

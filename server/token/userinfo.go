@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInf
 	case t.ExpiresAt <= now.Unix():
 		return nil, invalidToken(protocol.ReasonExpired)
 	}
-	live, client, reason, err := s.liveGrant(ctx, t.Grant)
+	live, client, reason, err := s.liveGrant(ctx, s.store.GrantWithProfile, t.Grant)
 	switch {
 	case err != nil:
 		return nil, err
@@ -53,7 +54,7 @@ func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInf
 		e.Status = http.StatusForbidden
 		return nil, e
 	}
-	info := &UserInfo{Claims: userInfoClaims(live, scope)}
+	info := &UserInfo{Claims: s.userInfoClaims(live, scope)}
 	if alg := client.UserinfoSignedResponseAlg; alg != "" {
 		info.JWT, err = s.signUserInfo(ctx, client, alg, info.Claims)
 	}
@@ -64,21 +65,10 @@ func invalidToken(reason protocol.Reason) *protocol.Error {
 	return protocol.InvalidToken(reason, "The access token is invalid, expired or revoked.")
 }
 
-func userInfoClaims(live *storage.LiveGrant, scope []string) map[string]any {
-	values := map[string]any{"sub": live.User.Sub()}
-	add := func(name string) {
-		if value, ok := claims.Of(live.User, name); ok {
-			values[name] = value
-		}
-	}
-	for _, name := range scope {
-		for _, claim := range claims.OfScope(name) {
-			add(claim)
-		}
-	}
-	for name := range claims.ParseStored(live.Claims).UserInfo {
-		add(name)
-	}
+func (s *Service) userInfoClaims(live *storage.LiveGrant, scope []string) map[string]any {
+	values := s.claims.Of(live.User, claims.UserInfo, scope)
+	maps.Copy(values, s.claims.Asked(live.User, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo))
+	values["sub"] = live.User.Sub()
 	return values
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -36,6 +37,8 @@ type NewUser struct {
 	PasswordHash string
 	Active       bool
 	Staff        bool
+	// Profile is what applications ask about the user. Its UpdatedAt is set by Add.
+	Profile storage.UserProfile
 }
 
 // Add adds a user, the name NFKC-normalised as Django's create_user does. Errors: *InputError; storage.ErrExists.
@@ -45,9 +48,13 @@ func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	}
 	u := &storage.User{
 		ID: n.ID, Subject: n.Subject, Username: norm.NFKC.String(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
-		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(),
+		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(), UserProfile: n.Profile,
 	}
-	if err := n.check(u.Username); err != nil {
+	u.UpdatedAt = time.Time{} // CreatedAt says it
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	if err := checkUser(u); err != nil {
 		return nil, err
 	}
 	if n.Password != nil {
@@ -89,20 +96,26 @@ func (n *NewUser) identify() error {
 	return nil
 }
 
-func (n NewUser) check(username string) error {
+func (n NewUser) check() error {
 	switch {
 	case n.ID < 0:
 		return &InputError{"id", "is negative"}
-	case username == "":
-		return &InputError{"username", "is empty"}
-	case !storable(username):
-		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
-	case !form.IsText(n.Email) || utf8.RuneCountInString(n.Email) > maxEmail:
-		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
 	case n.Password != nil && n.PasswordHash != "":
 		return &InputError{"password", "and password hash are both given"}
 	case n.PasswordHash != "":
 		return checkHash(n.PasswordHash)
+	}
+	return nil
+}
+
+func checkNames(username, email string) error {
+	switch {
+	case username == "":
+		return &InputError{"username", "is empty"}
+	case !storable(username):
+		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
+	case !form.IsText(email) || utf8.RuneCountInString(email) > maxEmail:
+		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
 	}
 	return nil
 }

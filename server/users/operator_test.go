@@ -22,7 +22,8 @@ func TestAdd(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := json.Marshal(Describe(u))
-	want := `{"id":4711,"subject":"4711","username":" fifi","email":"f@example.org","active":true,"staff":true,"created_at":"2026-03-01T12:00:00Z","last_login":null}`
+	want := `{"id":4711,"subject":"4711","username":" fifi","email":"f@example.org","email_verified":false,"groups":[],"active":true,"staff":true,"created_at":"2026-03-01T12:00:00Z",` +
+		`"updated_at":"2026-03-01T12:00:00Z","last_login":null}`
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}

@@ -99,19 +99,37 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Micro
 
 // Info is a user as the commands print it.
 type Info struct {
-	ID        int64      `json:"id"`
-	Subject   string     `json:"subject"`
-	Username  string     `json:"username"`
-	Email     string     `json:"email"`
-	Active    bool       `json:"active"`
-	Staff     bool       `json:"staff"`
-	CreatedAt time.Time  `json:"created_at"`
-	LastLogin *time.Time `json:"last_login"`
+	ID            int64           `json:"id"`
+	Subject       string          `json:"subject"`
+	Username      string          `json:"username"`
+	Email         string          `json:"email"`
+	EmailVerified bool            `json:"email_verified"`
+	Name          string          `json:"name,omitempty"`
+	GivenName     string          `json:"given_name,omitempty"`
+	FamilyName    string          `json:"family_name,omitempty"`
+	Picture       string          `json:"picture,omitempty"`
+	Locale        string          `json:"locale,omitempty"`
+	ZoneInfo      string          `json:"zoneinfo,omitempty"`
+	Groups        []string        `json:"groups"`
+	Attributes    json.RawMessage `json:"attributes,omitempty"`
+	Active        bool            `json:"active"`
+	Staff         bool            `json:"staff"`
+	CreatedAt     time.Time       `json:"created_at"`
+	UpdatedAt     time.Time       `json:"updated_at"`
+	LastLogin     *time.Time      `json:"last_login"`
 }
 
 // Describe returns what the commands print of a user.
 func Describe(u *storage.User) Info {
-	info := Info{ID: u.ID, Subject: u.Sub(), Username: u.Username, Email: u.Email, Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC()}
+	info := Info{
+		ID: u.ID, Subject: u.Sub(), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Picture: u.Picture, Locale: u.Locale, ZoneInfo: u.ZoneInfo,
+		Groups: append([]string{}, u.Groups...), Attributes: u.Attributes,
+		Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC(), UpdatedAt: u.UpdatedAt.UTC(),
+	}
+	if u.UpdatedAt.IsZero() {
+		info.UpdatedAt = info.CreatedAt
+	}
 	if !u.LastLogin.IsZero() {
 		last := u.LastLogin.UTC()
 		info.LastLogin = &last
@@ -185,7 +203,7 @@ func details(pairs map[string]any) json.RawMessage {
 
 // InputError is an invalid name, address, password or hash in an operator's input.
 type InputError struct {
-	// Field is "username", "email", "password", "password hash", "id" or "subject".
+	// Field is what the input is called: "username", "given name", "groups" ….
 	Field   string
 	Problem string
 }

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +51,22 @@ func IDClaim(name, id string) Claim {
 // BoolClaim makes a claim of a truth value.
 func BoolClaim(name string, value bool) Claim { return Claim{name, strconv.FormatBool(value)} }
 
+// JSONClaim makes a claim of any value that encoding/json can write.
+func JSONClaim(name string, value any) (Claim, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return Claim{}, fmt.Errorf("claim %s: %w", name, err)
+	}
+	v, err := pyjson.Decode(string(text), pyjson.Options{})
+	if err != nil {
+		return Claim{}, fmt.Errorf("claim %s: %w", name, err)
+	}
+	return Claim{name, string(pyjson.Append(nil, v))}, nil
+}
+
+// NoClaim, among the extra claims of a token, removes the claim from a token that is made from another one.
+func NoClaim(name string) Claim { return Claim{Name: name} }
+
 // claims are the claims of a payload in their order; no name comes twice.
 type claims []Claim
 
@@ -77,9 +95,14 @@ func (cs claims) set(c Claim) claims {
 	return append(cs, c)
 }
 
-// insert replaces claims in their place; those that are not there follow the claim of the given name, in their order.
+// insert replaces claims in their place; those that are not there follow the claim of the given name, in their order. Those without a
+// value are removed.
 func (cs claims) insert(behind string, extra []Claim) claims {
 	for _, c := range extra {
+		if c.Value == "" {
+			cs = cs.remove(c.Name)
+			continue
+		}
 		if i := cs.find(c.Name); i >= 0 {
 			cs[i].Value = c.Value
 		} else {

@@ -1,0 +1,246 @@
+package claims
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"latchkey/storage"
+)
+
+// The scopes of OpenID Connect (Core §5.4, §11), and groups, which other servers have too.
+const (
+	ScopeOpenID  = "openid"
+	ScopeProfile = "profile"
+	ScopeEmail   = "email"
+	ScopeGroups  = "groups"
+	ScopeAddress = "address"
+	ScopePhone   = "phone"
+	// ScopeOffline asks for a session that outlives a logout. Any client that is registered for refresh tokens may ask for it.
+	ScopeOffline = "offline_access"
+)
+
+// AMRPassword is the amr of a login with a password (RFC 8176 §2), ACRPassword the acr of one at the login page, the only kind there is.
+const (
+	AMRPassword = "pwd"
+	ACRPassword = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+)
+
+// ACR returns what a login that was done in these ways amounts to; empty when nothing is known about it.
+func ACR(amr []string) string {
+	if slices.Contains(amr, AMRPassword) {
+		return ACRPassword
+	}
+	return ""
+}
+
+// ACRs returns the values that acr can have, for acr_values_supported (Discovery §3).
+func ACRs() []string { return []string{ACRPassword} }
+
+// Target is a set of places where a claim is told.
+type Target uint8
+
+// The targets.
+const (
+	IDToken Target = 1 << iota
+	UserInfo
+	// AccessToken is an access token of the format jwt, or the introspection of an opaque one.
+	AccessToken
+	// SimpleJWT is every token of the simplejwt routes, and an access token of the format simplejwt.
+	SimpleJWT
+
+	everywhere = IDToken | UserInfo | AccessToken | SimpleJWT
+)
+
+// entry is a claim of the catalog.
+type entry struct {
+	source  source
+	targets Target
+	// scopes ask for the claim; one without a scope is in every token of its targets.
+	scopes []string
+}
+
+// grantedBy reports whether one of the scopes brings the claim.
+func (e *entry) grantedBy(scopes []string) bool {
+	return len(e.scopes) == 0 || slices.ContainsFunc(e.scopes, func(s string) bool { return slices.Contains(scopes, s) })
+}
+
+// standard are the claims of OpenID Connect Core §5.1 and groups, with the scopes of §5.4. Those without a source are there when the
+// operator's map names one.
+var standard = []struct{ name, source, scope string }{
+	{"name", "name", ScopeProfile},
+	{"given_name", "given_name", ScopeProfile},
+	{"family_name", "family_name", ScopeProfile},
+	{"middle_name", "attributes.middle_name", ScopeProfile},
+	{"nickname", "attributes.nickname", ScopeProfile},
+	{"preferred_username", "username", ScopeProfile},
+	{"profile", "attributes.profile", ScopeProfile},
+	{"picture", "picture", ScopeProfile},
+	{"website", "attributes.website", ScopeProfile},
+	{"gender", "attributes.gender", ScopeProfile},
+	{"birthdate", "attributes.birthdate", ScopeProfile},
+	{"zoneinfo", "zoneinfo", ScopeProfile},
+	{"locale", "locale", ScopeProfile},
+	{"updated_at", "updated_at", ScopeProfile},
+	{"email", "email", ScopeEmail},
+	{"email_verified", "email_verified", ScopeEmail},
+	{"groups", "groups", ScopeGroups},
+	{"address", "", ScopeAddress},
+	{"phone_number", "", ScopePhone},
+	{"phone_number_verified", "", ScopePhone},
+}
+
+// Catalog is the claims that there are, and the scopes that ask for them. The methods are safe for concurrent use.
+type Catalog struct {
+	names   []string // in the order of the standard, then of the operator
+	entries map[string]*entry
+	// own are the operator's scopes, in order.
+	own []string
+}
+
+// Standard returns the catalog of a server whose operator has configured nothing.
+func Standard() *Catalog {
+	c, err := New(nil, nil)
+	if err != nil {
+		panic(err) // there is nothing to be wrong
+	}
+	return c
+}
+
+// New returns the standard catalog with the operator's rules and scopes. The error names the entry that can't be.
+func New(rules []Rule, scopes []Scope) (*Catalog, error) {
+	c := &Catalog{entries: map[string]*entry{}}
+	for _, s := range standard {
+		e := &entry{targets: IDToken | UserInfo, scopes: []string{s.scope}}
+		if s.source != "" {
+			c.add(s.name, e, s.source)
+		}
+	}
+	for _, r := range rules {
+		if err := c.apply(r); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.addScopes(scopes)
+}
+
+func (c *Catalog) add(name string, e *entry, from string) {
+	e.source, _ = parseSource(from)
+	if _, replaced := c.entries[name]; !replaced {
+		c.names = append(c.names, name)
+	}
+	c.entries[name] = e
+}
+
+// apply adds an operator's rule. One about a standard claim keeps its scope, and is told where standard claims are unless it says where.
+func (c *Catalog) apply(r Rule) error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	e := &entry{targets: r.Targets}
+	fallback := everywhere
+	for _, s := range standard {
+		if s.name == r.Claim {
+			e.scopes = []string{s.scope}
+			if s.scope != ScopeGroups {
+				fallback = IDToken | UserInfo
+			}
+		}
+	}
+	if e.targets == 0 {
+		e.targets = fallback
+	}
+	c.add(r.Claim, e, r.Source)
+	return nil
+}
+
+// addScopes lets the operator's scopes bring their claims. A claim of the operator's that one of them brings is told to nobody without.
+func (c *Catalog) addScopes(scopes []Scope) error {
+	for _, s := range scopes {
+		if err := s.Check(); err != nil {
+			return err
+		}
+		for _, name := range s.Claims {
+			e := c.entries[name]
+			if e == nil {
+				return &Error{s.Name, fmt.Sprintf("brings %q, which is no claim; there are %s", name, strings.Join(c.names, ", "))}
+			}
+			if !slices.Contains(e.scopes, s.Name) {
+				e.scopes = append(e.scopes, s.Name)
+			}
+		}
+		if !slices.Contains(c.own, s.Name) {
+			c.own = append(c.own, s.Name)
+		}
+	}
+	return nil
+}
+
+// Scopes returns the scopes that mean the same whatever the protected resource, offline_access last.
+func (c *Catalog) Scopes() []string { return append(c.UserScopes(), ScopeOffline) }
+
+// UserScopes returns openid and the scopes that bring claims about the user.
+func (c *Catalog) UserScopes() []string {
+	scopes := []string{ScopeOpenID}
+	add := func(scope string) {
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	for _, name := range c.names {
+		if e := c.entries[name]; len(e.scopes) > 0 {
+			add(e.scopes[0])
+		}
+	}
+	for _, scope := range c.own {
+		add(scope)
+	}
+	return scopes
+}
+
+// Names returns sub and the claims that ID tokens and the userinfo endpoint can have, for claims_supported (Discovery §3).
+func (c *Catalog) Names() []string { return append([]string{"sub"}, c.In(IDToken|UserInfo)...) }
+
+// In returns the names of the claims that one of the targets can have. Where it is empty nobody needs the user's profile.
+func (c *Catalog) In(targets Target) []string {
+	var names []string
+	for _, name := range c.names {
+		if c.entries[name].targets&targets != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Of returns the claims about a user that the scopes bring to one target.
+func (c *Catalog) Of(u *storage.User, target Target, scopes []string) map[string]any {
+	return c.values(u, func(_ string, e *entry) bool { return e.targets&target != 0 && e.grantedBy(scopes) })
+}
+
+// All returns the claims about a user that one target can have, whatever the scope.
+func (c *Catalog) All(u *storage.User, target Target) map[string]any {
+	return c.values(u, func(_ string, e *entry) bool { return e.targets&target != 0 })
+}
+
+// Asked returns the claims about a user that the claims parameter asks for at one target.
+func (c *Catalog) Asked(u *storage.User, target Target, asked map[string]*RequestedClaim) map[string]any {
+	return c.values(u, func(name string, e *entry) bool {
+		_, ok := asked[name]
+		return ok && e.targets&target != 0
+	})
+}
+
+func (c *Catalog) values(u *storage.User, told func(string, *entry) bool) map[string]any {
+	values := map[string]any{}
+	p := person{User: u}
+	for _, name := range c.names {
+		e := c.entries[name]
+		if !told(name, e) {
+			continue
+		}
+		if value := shaped(name, e.source.of(&p)); value != nil {
+			values[name] = value
+		}
+	}
+	return values
+}

@@ -1,0 +1,122 @@
+package users
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"golang.org/x/text/unicode/norm"
+
+	"latchkey/storage"
+)
+
+// Update changes what change names of a user, and returns the user as they are then. Sessions live on, also under another username. An
+// address that is changed is not verified any more unless the change says that it is. Errors: *InputError, storage.ErrNotFound;
+// storage.ErrExists: the username is taken.
+func (s *Service) Update(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error) {
+	return s.update(ctx, "operator", id, change)
+}
+
+// UpdateOwn is Update by the user.
+func (s *Service) UpdateOwn(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error) {
+	return s.update(ctx, "user", id, change)
+}
+
+func (s *Service) update(ctx context.Context, actor string, id int64, change storage.UserChange) (*storage.User, error) {
+	before, err := s.cfg.Store.User(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("update user: %w", err)
+	}
+	if change.Username != nil {
+		name := norm.NFKC.String(*change.Username)
+		change.Username = &name
+	}
+	if change.Email != nil && *change.Email != before.Email && (change.EmailVerified == nil || *change.Email == "") {
+		change.EmailVerified = new(bool)
+	}
+	after := apply(*before, change)
+	if err := checkUser(after); err != nil {
+		return nil, err
+	}
+	if change.Groups != nil {
+		change.Groups = &after.Groups
+	}
+	if change.Attributes != nil {
+		change.Attributes = &after.Attributes
+	}
+	fields := changed(before, after)
+	if len(fields) == 0 {
+		return before, nil
+	}
+	e := s.event(ctx, "user_updated", actor, id)
+	e.Details = details(map[string]any{"fields": fields}) // names only: values are personal data, and this stays
+	if err := s.act(e, "update user", s.cfg.Store.UpdateUser(ctx, id, change, e.At, e)); err != nil {
+		return nil, err
+	}
+	after.UpdatedAt = e.At
+	return after, nil
+}
+
+// checkUser returns an *InputError for what can't be kept of a user, besides the password.
+func checkUser(u *storage.User) error {
+	if err := checkNames(u.Username, u.Email); err != nil {
+		return err
+	}
+	if u.EmailVerified && u.Email == "" {
+		return &InputError{"email", "is empty, so it can't be verified"}
+	}
+	return checkProfile(&u.UserProfile)
+}
+
+// apply returns the user after a change.
+func apply(u storage.User, c storage.UserChange) *storage.User {
+	set(&u.Username, c.Username)
+	set(&u.Email, c.Email)
+	set(&u.EmailVerified, c.EmailVerified)
+	set(&u.Staff, c.Staff)
+	set(&u.Name, c.Name)
+	set(&u.GivenName, c.GivenName)
+	set(&u.FamilyName, c.FamilyName)
+	set(&u.Picture, c.Picture)
+	set(&u.Locale, c.Locale)
+	set(&u.ZoneInfo, c.ZoneInfo)
+	set(&u.Groups, c.Groups)
+	set(&u.Attributes, c.Attributes)
+	return &u
+}
+
+func set[T any](field, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+// changed returns the names of the fields that differ.
+func changed(a, b *storage.User) (names []string) {
+	note := func(name string, differs bool) {
+		if differs {
+			names = append(names, name)
+		}
+	}
+	note("username", a.Username != b.Username)
+	note("email", a.Email != b.Email)
+	note("email_verified", a.EmailVerified != b.EmailVerified)
+	note("staff", a.Staff != b.Staff)
+	note("name", a.Name != b.Name)
+	note("given_name", a.GivenName != b.GivenName)
+	note("family_name", a.FamilyName != b.FamilyName)
+	note("picture", a.Picture != b.Picture)
+	note("locale", a.Locale != b.Locale)
+	note("zoneinfo", a.ZoneInfo != b.ZoneInfo)
+	note("groups", !slices.Equal(a.Groups, b.Groups))
+	note("attributes", !sameObject(a.Attributes, b.Attributes))
+	return names
+}
+
+// sameObject compares attributes by what they say: Postgres keeps documents in a form of its own.
+func sameObject(a, b json.RawMessage) bool {
+	x, errX := cleanAttributes(a)
+	y, errY := cleanAttributes(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
