@@ -17,6 +17,23 @@ type Bucket struct {
 	Interval time.Duration
 }
 
+// giveBackTimeout bounds a return that no caller waits for any more.
+const giveBackTimeout = time.Second
+
+// GiveBack returns an attempt that came to nothing for a reason that is not the caller's, such as a database that is full. It
+// does so even if ctx has ended, as it has when the caller is gone.
+func GiveBack(ctx context.Context, t interface {
+	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...Bucket) error
+}, now time.Time, buckets ...Bucket,
+) error {
+	if len(buckets) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
+	defer cancel()
+	return t.GiveBackAttempts(ctx, now, buckets...)
+}
+
 // Throttles stores the state of buckets, for all replicas together.
 type Throttles interface {
 	// TakeAttempts takes one attempt from each bucket. It returns zero when each had one, else how long until

@@ -31,6 +31,7 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 	if err != nil {
 		return h.refused(w, r, session, err)
 	}
+	defer h.Users.GiveBack(ctx, who)   // what a login writes is not written
 	if who.User.ID != session.UserID { // the name has another owner by now
 		return h.toLogin(w)
 	}
@@ -47,8 +48,11 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 // must stay ended. The session gets a new ID, since the clients are notified that the old one has ended.
 func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, next storage.Secret) error {
 	who, err := h.Users.AuthenticateUser(r.Context(), session.User, next)
-	if err == nil && who.User.ID == session.UserID {
+	switch {
+	case err == nil && who.User.ID == session.UserID:
 		_, err = h.Sessions.Start(w, r, who, session.Remember, nil)
+	case err == nil:
+		h.Users.GiveBack(r.Context(), who)
 	}
 	if err != nil {
 		// The password is changed already, so the user signs in again with it on the login page.

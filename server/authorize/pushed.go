@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -53,13 +54,25 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 	if params.Get("request_uri") != "" {
 		return nil, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
 	}
-	// Where anyone can register a client, knowing its secret proves nothing.
-	if client.Public() || client.Unverified() {
-		if err := s.limitPushes(ctx); err != nil {
-			return nil, err
-		}
-	}
 	params.Set("client_id", client.ID)
+	// Where anyone can register a client, knowing its secret proves nothing.
+	if !client.Public() && !client.Unverified() {
+		return s.push(ctx, client, params)
+	}
+	buckets, err := s.limitPushes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pushed, err := s.push(ctx, client, params)
+	if err != nil && protocol.AsError(err).Status >= http.StatusInternalServerError {
+		// If this fails too, one attempt is lost.
+		err = errors.Join(err, storage.GiveBack(ctx, s.cfg.Store, s.now(), buckets...))
+	}
+	return pushed, err
+}
+
+// push checks and keeps the parameters.
+func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values) (*Pushed, error) {
 	if _, err := s.check(ctx, client, params); err != nil {
 		return nil, err
 	}
@@ -85,21 +98,21 @@ const (
 	pushInterval = time.Second
 )
 
-func (s *Service) limitPushes(ctx context.Context) error {
+// limitPushes returns the buckets that it took an attempt from.
+func (s *Service) limitPushes(ctx context.Context) ([]storage.Bucket, error) {
 	network, ok := request.From(ctx).Network()
 	if !ok {
-		return nil // not the request of a route: there is no address to count by
+		return nil, nil // not the request of a route: there is no address to count by
 	}
-	wait, err := s.cfg.Store.TakeAttempts(ctx, s.now(), storage.Bucket{
-		Key: mac.Sum(s.pushKey, network), Burst: pushBurst, Interval: pushInterval,
-	})
+	buckets := []storage.Bucket{{Key: mac.Sum(s.pushKey, network), Burst: pushBurst, Interval: pushInterval}}
+	wait, err := s.cfg.Store.TakeAttempts(context.WithoutCancel(ctx), s.now(), buckets...)
 	if err != nil {
-		return fmt.Errorf("limit pushed requests: %w", err)
+		return nil, fmt.Errorf("limit pushed requests: %w", err)
 	}
 	if wait > 0 {
-		return protocol.Throttled(wait, "Too many pushed authorization requests from this network. Try again later.")
+		return nil, protocol.Throttled(wait, "Too many pushed authorization requests from this network. Try again later.")
 	}
-	return nil
+	return buckets, nil
 }
 
 // takePushed uses up a pushed request. Nothing of the request that names it is merged in.

@@ -19,6 +19,7 @@ type Store interface {
 	CreatePushedRequest(ctx context.Context, p *storage.PushedRequest) error
 	TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error)
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error)
+	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error
 }
 
 // Config is the configuration of a Service.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -42,13 +43,34 @@ func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	initial, err := registrationBearer(r)
 	switch {
 	case errors.Is(err, errNoToken) && h.registration == RegistrationOpen:
-		err = h.throttleRegistration(r.Context())
+		return h.registerThrottled(w, r)
 	case errors.Is(err, errNoToken):
 		return errNoInitialToken
 	}
 	if err != nil {
 		return err
 	}
+	return h.register(w, r, initial)
+}
+
+// registerThrottled registers without an initial access token. An attempt that fails for a reason that is not the client's is
+// given back.
+func (h *Handlers) registerThrottled(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	buckets, err := h.throttleRegistration(ctx)
+	if err != nil {
+		return err
+	}
+	err = h.register(w, r, "")
+	if err != nil && protocolError(err).Status >= http.StatusInternalServerError {
+		if lost := storage.GiveBack(ctx, h.throttles, h.now().UTC(), buckets...); lost != nil {
+			request.From(ctx).Event.Add(slog.String("give_back_error", lost.Error()))
+		}
+	}
+	return err
+}
+
+func (h *Handlers) register(w http.ResponseWriter, r *http.Request, initial storage.Secret) error {
 	metadata, err := readMetadata(r)
 	if err != nil {
 		return err
@@ -126,22 +148,24 @@ func readMetadata(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// throttleRegistration counts an attempt of the caller's network and one of all together.
-func (h *Handlers) throttleRegistration(ctx context.Context) error {
+// throttleRegistration counts an attempt of the caller's network and one of all together, and returns what it was taken from.
+func (h *Handlers) throttleRegistration(ctx context.Context) ([]storage.Bucket, error) {
 	one := cmp.Or(h.registrationPerNetwork, registerPerNetwork)
 	all := max(registerInTotal, one)
-	wait, err := h.throttles.TakeAttempts(ctx, h.now().UTC(),
-		storage.Bucket{Key: h.network(ctx, "registration"), Burst: one, Interval: time.Hour / time.Duration(one)},
-		storage.Bucket{Key: h.registrationMAC("registrations"), Burst: all, Interval: time.Hour / time.Duration(all)},
-	)
+	buckets := []storage.Bucket{
+		{Key: h.network(ctx, "registration"), Burst: one, Interval: time.Hour / time.Duration(one)},
+		{Key: h.registrationMAC("registrations"), Burst: all, Interval: time.Hour / time.Duration(all)},
+	}
+	// A client that leaves must not leave it open whether the attempt was taken. The store bounds the time.
+	wait, err := h.throttles.TakeAttempts(context.WithoutCancel(ctx), h.now().UTC(), buckets...)
 	if err != nil {
-		return fmt.Errorf("registration limit: %w", err)
+		return nil, fmt.Errorf("registration limit: %w", err)
 	}
 	if wait > 0 {
-		return protocol.Throttled(wait, fmt.Sprintf("Too many clients were registered within an hour: %d from one network or %d in all. "+
+		return nil, protocol.Throttled(wait, fmt.Sprintf("Too many clients were registered within an hour: %d from one network or %d in all. "+
 			"Try again after the time in Retry-After; the operator can set --registration-network-limit.", one, all))
 	}
-	return nil
+	return buckets, nil
 }
 
 // network returns the MAC of the network that the request comes from. Requests whose address is unknown share one.

@@ -14,9 +14,14 @@ import (
 // Start signs a user in in this browser and sets a new cookie. current is the session that Find returned; the new one replaces it,
 // and keeps its ID if it belongs to the same user. The changes of the login are written in the same transaction.
 //
-// After an error the user is not signed in, and the cookie is unchanged.
-func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authenticated, remember bool, current *storage.LiveBrowserSession) (*storage.LiveBrowserSession, error) {
+// After an error the user is not signed in, the cookie is unchanged, and the attempt at the password is given back.
+func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authenticated, remember bool, current *storage.LiveBrowserSession) (_ *storage.LiveBrowserSession, err error) {
 	ctx := r.Context()
+	defer func() {
+		if err != nil {
+			m.cfg.Users.GiveBack(ctx, who)
+		}
+	}()
 	if current != nil && current.UserID != who.User.ID {
 		// The clients of the other user's session are notified that it has ended.
 		if err := m.end(ctx, &current.BrowserSession, ending{reason: "signed_in_as_another"}); err != nil {
@@ -28,7 +33,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	s := m.begin(r, value, who, remember, current)
 	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
 	replaces := m.replaced(r, current)
-	err := m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
+	err = m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
 	if current != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
 		// The browser has sent two logins at the same time, and the other one was faster.
 		s.ID = storage.NewID(s.CreatedAt)

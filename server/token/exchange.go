@@ -22,6 +22,8 @@ type steps struct {
 	check func(ctx context.Context) error
 	// move writes what the request changes: one statement that decides.
 	move func(ctx context.Context) error
+	// undo takes back, after an error of check or move, what the request cost; nil when it cost nothing.
+	undo func(ctx context.Context)
 }
 
 // Exchange answers a token request (RFC 6749 §3.2). The error is a *protocol.Error or an outage: see [protocol.AsError].
@@ -100,19 +102,27 @@ func (x *exchange) answer(ctx context.Context) (*Response, error) {
 	if err := steps.load(ctx); err != nil {
 		return nil, err
 	}
-	if err := steps.check(ctx); err != nil {
+	if err := x.checkAndMove(ctx, steps); err != nil {
+		if steps.undo != nil {
+			steps.undo(ctx)
+		}
 		return nil, err
+	}
+	return x.mint(ctx)
+}
+
+func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
+	if err := steps.check(ctx); err != nil {
+		return err
 	}
 	// Keys are made at their first use. After move nothing may fail any more that a request could wait for.
 	if err := x.prepareKeys(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if steps.move != nil {
-		if err := steps.move(ctx); err != nil {
-			return nil, err
-		}
+	if steps.move == nil {
+		return nil
 	}
-	return x.mint(ctx)
+	return steps.move(ctx)
 }
 
 // steps returns those of the grant type. What the server lacks is unsupported_grant_type; what the client lacks is
@@ -128,13 +138,13 @@ func (x *exchange) steps() (steps, error) {
 	switch grantType {
 	case clients.GrantPassword:
 		g := &passwordGrant{exchange: x}
-		return steps{g.load, g.check, g.move}, nil
+		return steps{g.load, g.check, g.move, g.undo}, nil
 	case clients.GrantRefreshToken:
 		g := &refreshGrant{exchange: x}
-		return steps{g.load, g.check, g.move}, nil
+		return steps{load: g.load, check: g.check, move: g.move}, nil
 	case clients.GrantAuthorizationCode:
 		g := &codeGrant{exchange: x}
-		return steps{g.load, g.check, g.move}, nil
+		return steps{load: g.load, check: g.check, move: g.move}, nil
 	default:
 		g := &clientCredentialsGrant{exchange: x}
 		return steps{load: g.load, check: g.check}, nil

@@ -41,6 +41,9 @@ func (g *passwordGrant) authenticate(ctx context.Context) (err error) {
 	return err
 }
 
+// undo returns the attempt when the session could not be begun.
+func (g *passwordGrant) undo(ctx context.Context) { g.users.GiveBack(ctx, g.login) }
+
 // move stores the session with everything that the login changes.
 func (g *passwordGrant) move(ctx context.Context) error {
 	g.user = g.login.User

@@ -36,7 +36,8 @@ func (s *Service) authenticate(ctx context.Context, username string, names stora
 	started := time.Now()
 	attempt := s.attempt(ctx, username, names)
 	username = s.counted(username)
-	check, err := s.cfg.Store.BeginLogin(ctx, attempt)
+	// A client that leaves must not leave it open whether the attempt was taken. The store bounds the time.
+	check, err := s.cfg.Store.BeginLogin(context.WithoutCancel(ctx), attempt)
 	if err != nil {
 		return nil, fmt.Errorf("begin login: %w", err)
 	}
@@ -45,7 +46,7 @@ func (s *Service) authenticate(ctx context.Context, username string, names stora
 	}
 	verdict, rehash, err := s.verify(ctx, username, secret, check.User)
 	if err != nil {
-		s.giveBack(ctx, attempt, check.KnownNetwork)
+		s.giveBack(ctx, taken(attempt, check.KnownNetwork))
 		if errors.Is(err, ErrOverload) {
 			s.count("overload")
 		}

@@ -87,15 +87,17 @@ func taken(a storage.LoginAttempt, knownNetwork bool) []storage.Bucket {
 	return append(a.Always[:len(a.Always):len(a.Always)], a.Untrusted...)
 }
 
-// giveBack returns an attempt that was not checked to its buckets, even if ctx has ended. If that fails, one attempt is lost.
-func (s *Service) giveBack(ctx context.Context, a storage.LoginAttempt, knownNetwork bool) {
-	buckets := taken(a, knownNetwork)
-	if len(buckets) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := s.cfg.Store.GiveBackAttempts(ctx, s.now(), buckets...); err != nil {
+// giveBack returns an attempt to its buckets, even if ctx has ended. If that fails, one attempt is lost.
+func (s *Service) giveBack(ctx context.Context, buckets []storage.Bucket) {
+	if err := storage.GiveBack(ctx, s.cfg.Store, s.now(), buckets...); err != nil {
 		request.From(ctx).Event.Add(slog.String("give_back_error", err.Error()))
+	}
+}
+
+// GiveBack returns the attempt of a login whose session could not be written, or that was no login: the password was right. A
+// login that was written has returned it.
+func (s *Service) GiveBack(ctx context.Context, a *Authenticated) {
+	if a != nil && a.Login != nil {
+		s.giveBack(ctx, a.Login.GiveBack)
 	}
 }
