@@ -16,7 +16,7 @@ COPY --from=build /latchkey /latchkey
 COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 WORKDIR /data
-ENV LATCHKEY_LISTEN=0.0.0.0:8000
+ENV LATCHKEY_LISTEN=0.0.0.0:8000 LATCHKEY_SHUTDOWN_DELAY=5s
 EXPOSE 8000
 VOLUME /data
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/latchkey", "healthcheck"]

@@ -14,6 +14,7 @@ func (s *Server) adminRoutes() http.Handler {
 		writeStatus(w, http.StatusOK, "ok", "")
 	})
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /servez", s.servez)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -25,6 +26,26 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeStatus(w, http.StatusOK, "ready", "")
+}
+
+// degradedHeader names what is missing in an answer of /servez.
+const degradedHeader = "X-Latchkey-Degraded"
+
+// servez reports whether the server answers requests at all: with a database that is unreachable it serves the key set and the
+// metadata documents, and 503 with Retry-After for the rest, which is more than a load balancer without servers can say.
+func (s *Server) servez(w http.ResponseWriter, r *http.Request) {
+	switch reason := s.ready.check(r.Context(), s.ask); {
+	case reason == "":
+		writeStatus(w, http.StatusOK, "ready", "")
+	case s.ready.stopping.Load():
+		writeStatus(w, http.StatusServiceUnavailable, "unavailable", reason)
+	default:
+		w.Header().Set(degradedHeader, "database")
+		if s.clock.err() != nil {
+			w.Header().Set(degradedHeader, "clock")
+		}
+		writeStatus(w, http.StatusOK, "degraded", reason)
+	}
 }
 
 func writeStatus(w http.ResponseWriter, status int, word, reason string) {

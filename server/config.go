@@ -92,6 +92,10 @@ type Config struct {
 	// Traces receives the spans of requests; nil turns tracing off. See TraceExporter.
 	Traces sdktrace.SpanExporter
 
+	// ShutdownDelay is how long the server goes on serving, not ready, before it stops: the time that a load balancer needs to
+	// notice.
+	ShutdownDelay time.Duration
+
 	// Timeouts are those of the sockets; zero ones get a default.
 	Timeouts Timeouts
 }

@@ -67,7 +67,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// requests outlive ctx until the shutdown's bound.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
-	public := s.httpServer(requests, s.Handler())
+	public := s.httpServer(requests, s.closing(s.Handler()))
 	serve(public, s.listener, failed)
 	s.logStart(ctx)
 
@@ -75,6 +75,10 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
+	}
+	s.ready.stop()
+	if err == nil {
+		err = s.linger(failed)
 	}
 	s.shutdown(public, cutRequests)
 	stopWork()
@@ -130,9 +134,33 @@ func serve(server *http.Server, l net.Listener, failed chan<- error) {
 	}()
 }
 
-// shutdown turns the readiness first, refuses new connections, and waits for the requests in flight.
+// linger goes on serving until load balancers have noticed that the server is not ready.
+func (s *Server) linger(failed <-chan error) error {
+	if s.cfg.ShutdownDelay <= 0 {
+		return nil
+	}
+	s.cfg.Logger.Info("shutting down after the delay", slog.String("delay", s.cfg.ShutdownDelay.String()))
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(s.cfg.ShutdownDelay):
+		return nil
+	}
+}
+
+// closing makes clients and proxies open a new connection for the next request while the server shuts down: it goes elsewhere.
+// Idle connections stay open during the delay, since closing one may cross a request.
+func (s *Server) closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ready.stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// shutdown refuses new connections, and waits for the requests in flight.
 func (s *Server) shutdown(public *http.Server, cutRequests func()) {
-	s.ready.stop()
 	s.cfg.Logger.Info("shutting down", slog.String("at_most", s.cfg.Timeouts.Shutdown.String()))
 	bound, cancel := context.WithTimeout(context.Background(), s.cfg.Timeouts.Shutdown)
 	defer cancel()

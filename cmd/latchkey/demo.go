@@ -90,7 +90,7 @@ func (a *app) demoSettings() error {
 	if !s.Given("simplejwt-refresh-token-lifetime") {
 		s.Server.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour
 	}
-	s.Server.AllowLoopbackOrigins = true
+	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0
 	return nil
 }
 

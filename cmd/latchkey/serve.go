@@ -13,15 +13,11 @@ type serveCmd struct {
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	a.serving = true
-	if c.Migrate {
-		if _, err := a.migrate(ctx); err != nil {
-			return err
-		}
-	}
-	store, err := a.open(ctx)
+	store, prepare, err := a.openForServing(ctx, c.Migrate)
 	if err != nil {
 		return err
 	}
+	a.settings.Server.Prepare = prepare
 	s, err := a.newServer(store)
 	if err != nil {
 		return err

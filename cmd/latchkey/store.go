@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/migrations"
 	"latchkey/storage"
@@ -128,10 +130,46 @@ func (o *opened) migrating(ctx context.Context, do func(*sql.DB) error) error {
 	err = errors.Join(do(db), done())
 	if err != nil {
 		if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
-			return down
+			return refusedLogin(down)
 		}
 	}
 	return err
+}
+
+// refusedLogin returns the fault of the configuration that makes Postgres refuse the login, or err. Waiting would not help.
+func refusedLogin(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case "28P01", "28000", "3D000": // invalid_password, invalid_authorization_specification, invalid_catalog_name
+		return config.Faults{{
+			Subject: "--database-url (LATCHKEY_DATABASE_URL)", Problem: "is refused by Postgres: " + pg.Message,
+			Remedy: "Correct the user, the password and the name of the database, or create them.",
+		}}
+	}
+	return err
+}
+
+// openForServing opens the database without waiting for it if it is Postgres. prepare, unless nil, checks the schema, or applies
+// the migrations, once the database is there.
+func (a *app) openForServing(ctx context.Context, migrate bool) (store *opened, prepare func(context.Context) error, err error) {
+	if !a.settings.Database.Postgres() {
+		store, err = a.open(ctx)
+		return store, nil, err
+	}
+	if store, err = a.connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	a.store = store
+	if !migrate {
+		return store, store.prepare, nil
+	}
+	return store, func(ctx context.Context) error {
+		_, err := store.migrate(ctx)
+		return err
+	}, nil
 }
 
 // logger returns a logger that writes to standard error in the configured format.

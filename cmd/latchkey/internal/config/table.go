@@ -17,7 +17,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "admin-listen", preset: "127.0.0.1:8001", value: "HOST:PORT", group: GroupServer, emptyable: true,
-			help: "Listener of /healthz, /readyz and /metrics; empty turns it off.", set: to(&s.Server.AdminListen, setAddress),
+			help: "Listener of /healthz, /readyz, /servez and /metrics; empty turns it off.", set: to(&s.Server.AdminListen, setAddress),
 		},
 		{
 			name: "issuer", preset: "http://localhost:8000", value: "URL", group: GroupIssuer,
@@ -70,6 +70,11 @@ func options(s *Settings) []*option {
 			help: "Private networks that the URLs of clients added by the operator may point to (jwks_uri, logo_uri, " +
 				"backchannel_logout_uri). URLs of other clients never reach them.",
 			set: to(&s.Server.OutboundAllow, setPrefixes),
+		},
+		{
+			name: "shutdown-delay", preset: "0s", value: "DURATION", group: GroupServer,
+			help: "How long the server goes on serving after SIGTERM, not ready, so that load balancers notice before it refuses connections.",
+			set:  to(&s.Server.ShutdownDelay, setWait),
 		},
 		{
 			name: "trusted-proxies", value: "CIDR", group: GroupServer, list: true, emptyable: true,
