@@ -8,7 +8,7 @@ import (
 	"latchkey/server/internal/audit"
 )
 
-// noteRefusal notes an authorization request that the application or its registration has to mend.
+// noteRefusal notes an authorization request that the application or its registration has to fix.
 func (h *Handlers) noteRefusal(ctx context.Context, err error) {
 	var refused *authorize.Error
 	if !errors.As(err, &refused) {

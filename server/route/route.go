@@ -53,7 +53,7 @@ type Config struct {
 	Now          func() time.Time
 }
 
-// Router dispatches each request to the route with exactly its path. It does not clean paths. A slash too many at the end is redirected
+// Router dispatches each request to the route with exactly its path. It does not clean paths. A superfluous slash at the end is redirected
 // for pages and ignored for public documents; the routes for programs have one address, so that a proxy's rules for it hold.
 type Router struct {
 	mux     *mux.Router
