@@ -82,7 +82,7 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 func (x *exchange) noteRefusal(ctx context.Context, err error) {
 	var refused *protocol.Error
 	if !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
-		refused.Code == "invalid_grant" && x.req.GrantType != clients.GrantAuthorizationCode {
+		refused.Code == "invalid_grant" && (x.req.GrantType != clients.GrantAuthorizationCode || refused.Reason != protocol.ReasonBadRequest) {
 		return
 	}
 	r := audit.Refusal{ClientID: x.client.ID, Known: true, Error: refused.Code, Reason: string(refused.Reason)}
