@@ -10,11 +10,23 @@ import (
 )
 
 type djangoCmd struct {
-	Settings djangoSettingsCmd `cmd:"" help:"Translate SIMPLE_JWT into a configuration file."`
+	Inspect  djangoInspectCmd  `cmd:"" help:"Print the script for manage.py shell that describes the site."`
+	Settings djangoSettingsCmd `cmd:"" help:"Judge that description, or SIMPLE_JWT alone, and translate it into a configuration file."`
+}
+
+type djangoInspectCmd struct{}
+
+func (c *djangoInspectCmd) Help() string {
+	return "Run it in the project: latchkey django inspect | python manage.py shell > site.json. It changes nothing and prints no key."
+}
+
+func (c *djangoInspectCmd) Run(a *app) error {
+	_, err := io.WriteString(a.stdout, django.Script())
+	return err
 }
 
 type djangoSettingsCmd struct {
-	File string `arg:"" help:"SIMPLE_JWT as JSON; - for standard input."`
+	File string `arg:"" help:"What the script of django inspect printed, or SIMPLE_JWT as JSON; - for standard input."`
 	JSON bool   `help:"Print everything as JSON."`
 }
 
@@ -38,6 +50,11 @@ func (c *djangoSettingsCmd) Run(a *app) error {
 		return usage(err.Error())
 	}
 	t := django.Translate(dictionary)
+	if _, whole := dictionary["latchkey_inspect"]; whole {
+		if t, err = django.TranslateSite(dictionary); err != nil {
+			return usage(err.Error() + ".")
+		}
+	}
 	if c.JSON {
 		err = a.printJSON(t)
 	} else if err = reportTranslation(a.stderr, t); err == nil {

@@ -27,11 +27,26 @@ func logins() cases {
 				name  string
 				want  int64
 			}{
-				{storage.LoginNames{}, "Ada", 1}, {storage.LoginNames{}, "ada", 0}, {storage.LoginNames{}, "Bob@Example.org", 0},
-				{email, "Ada", 1}, {email, "Bob@Example.org", 2}, {email, "bob@example.org", 0}, {email, "ada@example.org", 0},
-				{email, "both", 6}, {only, "both", 6}, {only, "ada@example.org", 1}, {only, "Ada", 0}, {only, "", 0}, {email, "", 0},
-				{fold, "ada", 1}, {fold, "bob", 0}, {fold, "\u00e4da", 0}, {fold, "\u00c4da", 5},
-				{all, "bob@example.org", 2}, {all, "ada@example.org", 0}, {all, "both", 6},
+				{storage.LoginNames{}, "Ada", 1},
+				{storage.LoginNames{}, "ada", 0},
+				{storage.LoginNames{}, "Bob@Example.org", 0},
+				{email, "Ada", 1},
+				{email, "Bob@Example.org", 2},
+				{email, "bob@example.org", 0},
+				{email, "ada@example.org", 0},
+				{email, "both", 6},
+				{only, "both", 6},
+				{only, "ada@example.org", 1},
+				{only, "Ada", 0},
+				{only, "", 0},
+				{email, "", 0},
+				{fold, "ada", 1},
+				{fold, "bob", 0},
+				{fold, "\u00e4da", 0},
+				{fold, "\u00c4da", 5},
+				{all, "bob@example.org", 2},
+				{all, "ada@example.org", 0},
+				{all, "both", 6},
 			} {
 				check, err := b.BeginLogin(b.ctx, storage.LoginAttempt{Username: c.name, Names: c.names, Now: b.now})
 				b.ok(err)

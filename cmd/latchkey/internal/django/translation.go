@@ -23,6 +23,9 @@ func Read(from io.Reader, name string) (map[string]any, error) {
 		return nil, fmt.Errorf("%s is larger than 1 MiB. %s", name, remedy)
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if i := bytes.Index(text, []byte(`{"latchkey_inspect"`)); i > 0 {
+		text = text[i:] // the site may print something at its start
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var value any
