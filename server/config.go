@@ -70,6 +70,8 @@ type Config struct {
 	RequirePKCE bool
 	// Claims are the claims about users and the scopes that ask for them; nil means the standard ones.
 	Claims *claims.Catalog
+	// AssertionsForIssuerOnly accepts client assertions only with the issuer as their audience, as a single string.
+	AssertionsForIssuerOnly bool
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
 	// Registration is off, token or open (RFC 7591).

@@ -23,6 +23,7 @@ import (
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
+	"latchkey/server/oauth"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -92,6 +93,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
+		Endpoints: []string{cfg.Issuer + oauth.TokenPath, cfg.Issuer + oauth.PushPath}, OnlyIssuer: cfg.AssertionsForIssuerOnly,
 		Refused: s.clientRefused,
 	})
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {

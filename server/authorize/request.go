@@ -232,7 +232,7 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		return nil, refused
 	}
 	steps := [...]func(context.Context) error{
-		a.checkForm, a.checkObject, a.checkResponse, a.checkScope, a.checkChallenge, a.checkResource, a.checkPrompt, a.checkSubject,
+		a.checkForm, a.checkObject, a.checkResponse, a.checkResource, a.checkScope, a.checkChallenge, a.checkPrompt, a.checkSubject,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -335,23 +335,62 @@ func (a *Request) checkResponse(context.Context) error {
 
 func (a *Request) checkScope(ctx context.Context) error {
 	asked := strings.Fields(a.params.Get("scope"))
-	if len(asked) == 0 {
-		a.Scope = slices.Clone(a.Client.Scopes()) // docs/decisions/0005
-	}
 	allowed, err := a.service.authorizableScopes(ctx, a.Client)
 	if err != nil {
 		return err
 	}
+	if len(asked) == 0 {
+		a.Scope = slices.Clone(a.Client.Scopes())      // docs/decisions/0005
+		if len(a.Scope) == 0 && !a.Client.FirstParty { // the user is asked
+			a.Scope, err = a.resourceScopes(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	refused := ""
 	for _, scope := range asked {
 		if !slices.Contains(allowed, scope) {
+			if a.drops(scope) {
+				refused = scope
+				continue
+			}
 			return a.refuse("invalid_scope", "%s", scopeRefused(scope))
 		}
 		if !slices.Contains(a.Scope, scope) {
 			a.Scope = append(a.Scope, scope)
 		}
 	}
+	if len(a.Scope) == 0 && refused != "" {
+		return a.refuse("invalid_scope", "%s", scopeRefused(refused))
+	}
 	a.nonce = a.params.Get("nonce")
 	return nil
+}
+
+// drops reports whether a scope that the client can't have is left out of the request, not refused (RFC 6749 §3.3 allows both; the
+// answer of the token endpoint shows what is left). Agents ask for what they have read somewhere; an operator's client is corrected
+// by its operator. offline_access is part of what many libraries ask for by themselves.
+func (a *Request) drops(scope string) bool {
+	return a.Client.Origin != storage.OriginOperator || scope == claims.ScopeOffline
+}
+
+// resourceScopes returns the scopes of the resources that are asked for, or of all of them.
+func (a *Request) resourceScopes(ctx context.Context) (scopes []string, err error) {
+	all, err := a.service.cfg.Clients.Resources(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("authorize: %w", err)
+	}
+	for _, r := range all {
+		if len(a.Resource) == 0 || slices.Contains(a.Resource, r.Identifier) {
+			for _, scope := range r.Scopes {
+				if !slices.Contains(scopes, scope) {
+					scopes = append(scopes, scope)
+				}
+			}
+		}
+	}
+	return scopes, nil
 }
 
 // scopeRefused names the scope, which is often one of many that a library asks for by itself. What no scope can be (RFC 6749

@@ -25,7 +25,9 @@ const AssertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const (
 	maxAssertion       = 8 << 10 // bytes
 	maxAssertionTTL    = 5 * time.Minute
-	maxAssertionJTI    = 255 // bytes
+	maxAssertionExp    = time.Hour // how far ahead exp may be; from iat on only maxAssertionTTL counts
+	maxAssertionJTI    = 255       // bytes
+	maxAudiences       = 10
 	maxAssertionRSA    = 8192
 	minAssertionRSA    = 2048 // RFC 7518 §3.3
 	assertionLeeway    = 30 * time.Second
@@ -136,29 +138,54 @@ func (a *assertion) readClaims(claims jwt.Object) error {
 	return nil
 }
 
-// check applies RFC 7523 §3 and this server's own bounds to the claims.
-func (a *assertion) check(clientID, issuer string, now time.Time) error {
-	var audience string
+// check applies RFC 7523 §3 and this server's own bounds to the claims. accepts reports whether an audience is this server.
+func (a *assertion) check(clientID string, accepts func(audience []string) error, now time.Time) error {
 	switch {
 	case a.issuer != clientID || a.subject != clientID:
 		return badAssertion("iss and sub must be the client_id.")
-	case !jwt.Object{"aud": a.audience}.Strings(map[string]*string{"aud": &audience}) || audience != issuer:
-		// The issuer alone: an assertion that another server accepts too could be one that it passed on.
-		return badAssertion("aud must be the issuer identifier %s, as a single string.", issuer)
 	case a.jti == "" || len(a.jti) > maxAssertionJTI:
 		return badAssertion("jti is required and must have at most %d bytes.", maxAssertionJTI)
 	case a.expires.IsZero():
 		return badAssertion("exp is required.")
+	}
+	if err := accepts(a.audiences()); err != nil {
+		return err
+	}
+	return a.checkTimes(now)
+}
+
+// checkTimes shortens the life of an assertion that is made for longer than this server likes: libraries say an hour.
+func (a *assertion) checkTimes(now time.Time) error {
+	switch {
 	case !a.expires.After(now):
 		return badAssertion("it has expired; %s.", clock(now))
-	case a.expires.Sub(now) > maxAssertionTTL:
-		return badAssertion("exp must be at most %d seconds ahead; %s.", int(maxAssertionTTL.Seconds()), clock(now))
+	case a.expires.Sub(now) > maxAssertionExp:
+		return badAssertion("exp must be at most %d seconds ahead; %s.", int(maxAssertionExp.Seconds()), clock(now))
 	case a.begins.After(now.Add(assertionLeeway)) || a.since.After(now.Add(assertionLeeway)):
 		return badAssertion("iat or nbf is in the future; %s.", clock(now))
 	case !a.since.IsZero() && a.since.After(a.expires):
 		return badAssertion("iat is after exp.")
 	}
+	if end := a.since.Add(maxAssertionTTL); !a.since.IsZero() && end.Before(a.expires) {
+		a.expires = end.Add(assertionLeeway)
+	}
+	if !a.expires.After(now) {
+		return badAssertion("it is older than %d seconds, by its iat; %s.", int(maxAssertionTTL.Seconds()), clock(now))
+	}
 	return nil
+}
+
+// audiences returns aud, which is a string or a list of strings (RFC 7519 §4.1.3); nil if it is neither.
+func (a *assertion) audiences() []string {
+	var one string
+	if (jwt.Object{"aud": a.audience}).Strings(map[string]*string{"aud": &one}) && one != "" {
+		return []string{one}
+	}
+	var list []string
+	if len(a.audience) == 0 || a.audience[0] != '[' || json.Unmarshal(a.audience, &list) != nil || len(list) > maxAudiences {
+		return nil
+	}
+	return list
 }
 
 // clock names the server's time, for a client whose own clock is wrong.

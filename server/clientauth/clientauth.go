@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -160,9 +161,12 @@ type Config struct {
 	Store   Store
 	// Keys may be nil: then private_key_jwt is refused.
 	Keys Keys
-	// Issuer is the audience of client assertions.
-	Issuer string
-	Now    func() time.Time
+	// Issuer is the audience of client assertions, and so are the Endpoints unless OnlyIssuer.
+	Issuer    string
+	Endpoints []string
+	// OnlyIssuer refuses every other audience, and lists: FAPI 2.0 Security Profile §5.3.2.1.
+	OnlyIssuer bool
+	Now        func() time.Time
 	// Refused, if not nil, is called for each refusal of a request that names a client; known reports whether there is such a client.
 	Refused func(ctx context.Context, clientID string, known bool, e *protocol.Error)
 }
@@ -267,7 +271,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if err != nil {
 		return err
 	}
-	if err := assertion.check(cred.ID, a.cfg.Issuer, now); err != nil {
+	if err := assertion.check(cred.ID, func(aud []string) error { return a.checkAudience(aud, assertion.audience) }, now); err != nil {
 		return err
 	}
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
@@ -290,6 +294,21 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 		return refuseClient(protocol.ReasonAssertionReplay)
 	case err != nil:
 		return fmt.Errorf("use a client assertion: %w", err)
+	}
+	return nil
+}
+
+// checkAudience checks the aud of an assertion. By RFC 7523 §3 it identifies this server, and libraries write its issuer, the endpoint
+// that they call, or a list (docs/divergences.md has what that risks); RFC 9126 §2 demands the first three.
+func (a *Authenticator) checkAudience(audience []string, raw json.RawMessage) error {
+	if a.cfg.OnlyIssuer {
+		if len(audience) != 1 || raw[0] != '"' || audience[0] != a.cfg.Issuer {
+			return badAssertion("aud must be the issuer identifier %s, as a single string (client-assertion-audience).", a.cfg.Issuer)
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(audience, func(aud string) bool { return aud == a.cfg.Issuer || slices.Contains(a.cfg.Endpoints, aud) }) {
+		return badAssertion("aud must be the issuer identifier %s or the URL of the token endpoint, as a string or in a list of at most %d.", a.cfg.Issuer, maxAudiences)
 	}
 	return nil
 }

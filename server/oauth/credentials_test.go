@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -34,7 +35,7 @@ type party struct {
 	signed  int
 }
 
-func newParty(t *testing.T) *party {
+func newParty(t *testing.T, change ...func(*server.Config)) *party {
 	t.Helper()
 	p := &party{t: t, kid: "1"}
 	var err error
@@ -51,6 +52,9 @@ func newParty(t *testing.T) *party {
 		c.OutboundAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		c.Outbound = func(o *safehttp.Config) { o.Roots = host.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs }
 		p.issuer = c.Issuer
+		for _, f := range change {
+			f(c)
+		}
 	}))
 	p.AddClient(clients.Registration{ID: "signer", Metadata: clients.Metadata{
 		GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "private_key_jwt", JWKSURI: host.URL,
@@ -60,15 +64,23 @@ func newParty(t *testing.T) *party {
 
 func (p *party) assertion(alg jose.SignatureAlgorithm, key any) string {
 	p.t.Helper()
+	return p.assert(alg, key, map[string]any{})
+}
+
+// assert returns an assertion with other claims.
+func (p *party) assert(alg jose.SignatureAlgorithm, key any, other map[string]any) string {
+	p.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: p.kid}}, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.signed++
 	now := p.Clock.Now()
-	claims, err := json.Marshal(map[string]any{
+	members := map[string]any{
 		"iss": "signer", "sub": "signer", "aud": p.issuer, "exp": now.Add(time.Minute).Unix(), "jti": fmt.Sprint(p.signed),
-	})
+	}
+	maps.Copy(members, other)
+	claims, err := json.Marshal(members)
 	if err != nil {
 		p.t.Fatal(err)
 	}

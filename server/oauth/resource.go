@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"latchkey/clients"
 	"latchkey/server/route"
 	"latchkey/storage"
 )
@@ -36,7 +37,8 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return fmt.Errorf("metadata of a resource: %w", err)
 	}
-	i := slices.IndexFunc(all, func(known *storage.Resource) bool { return known.Identifier == asked[0] })
+	canonical := clients.CanonicalResource(asked[0])
+	i := slices.IndexFunc(all, func(known *storage.Resource) bool { return clients.CanonicalResource(known.Identifier) == canonical })
 	if i < 0 {
 		return &route.Error{Status: http.StatusNotFound, Message: "There is no such protected resource here."}
 	}

@@ -118,14 +118,14 @@ func (g *codeGrant) replayed(ctx context.Context) error {
 	return invalidCode(protocol.ReasonRetired)
 }
 
-func (g *codeGrant) check(context.Context) (err error) {
+func (g *codeGrant) check(ctx context.Context) (err error) {
 	c := g.code
 	if err := g.rules.code(g.client, c.ClientID, c.CodeChallenge, g.req.CodeVerifier.Reveal()); err != nil {
 		return err
 	}
 	// A scope parameter means nothing here: RFC 6749 §4.1.3 has none.
 	g.scope = stillAllowed(g.client, c.Scope)
-	g.audience, err = narrowAudience(c.Audience, g.req.Resource)
+	g.audience, err = g.beginAudience(ctx, c.Audience)
 	return err
 }
 
@@ -133,7 +133,11 @@ func (g *codeGrant) check(context.Context) (err error) {
 // used one.
 func (g *codeGrant) move(ctx context.Context) error {
 	c := g.code
-	g.begin(ctx, c.UserID, c.UserEpoch, c.Audience) // all that was granted: a refresh may ask for another part of it
+	audience := c.Audience
+	if len(audience) == 0 {
+		audience = g.audience // named here first
+	}
+	g.begin(ctx, c.UserID, c.UserEpoch, audience) // all that was granted: a refresh may ask for another part of it
 	g.grant.ClientEpoch, g.grant.SessionID, g.grant.AuthTime = c.ClientEpoch, c.SessionID, c.AuthTime
 	g.grant.AMR, g.grant.Claims = c.AMR, c.Claims
 	if g.next == nil {

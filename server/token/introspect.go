@@ -112,7 +112,9 @@ func (s *Service) Introspect(ctx context.Context, req *IntrospectRequest) (*Intr
 // sees reports whether a client may know of a token.
 func sees(client *clients.Client, a *Introspection) bool {
 	return client.IntrospectAll || client.ID == a.ClientID ||
-		slices.ContainsFunc(a.Audience, func(aud string) bool { return slices.Contains(client.Policy.Resources, aud) })
+		slices.ContainsFunc(a.Audience, func(aud string) bool {
+			return slices.ContainsFunc(client.Policy.Resources, func(own string) bool { return sameResource(own, aud) })
+		})
 }
 
 // alive reports whether the token is alive, by one round trip, and adds to the answer what only the database knows.

@@ -181,7 +181,7 @@ func (g *refreshGrant) reused(ctx context.Context, rejected bool) error {
 	return g.revoke(ctx, g.grant.ID, "refresh_token_reused", event)
 }
 
-func (g *refreshGrant) check(context.Context) (err error) {
+func (g *refreshGrant) check(ctx context.Context) (err error) {
 	granted := stillAllowed(g.client, g.grant.Scope)
 	if err := g.rules.refresh(g.client, g.grant.ClientID, granted); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (g *refreshGrant) check(context.Context) (err error) {
 	if g.scope, err = narrowScope(granted, g.req.Scope); err != nil {
 		return err
 	}
-	g.audience, err = narrowAudience(g.grant.Audience, g.req.Resource)
+	g.audience, err = g.beginAudience(ctx, g.grant.Audience)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -71,29 +72,31 @@ func narrowAudience(granted, asked []string) ([]string, error) {
 	if len(asked) == 0 {
 		return granted, nil
 	}
-	narrowed := make([]string, len(asked))
-	for i, resource := range asked {
+	var narrowed []string
+	for _, resource := range asked {
 		at := slices.IndexFunc(granted, func(g string) bool { return sameResource(g, resource) })
 		if at < 0 {
 			return nil, invalidTarget()
 		}
-		narrowed[i] = granted[at]
+		if !slices.Contains(narrowed, granted[at]) {
+			narrowed = append(narrowed, granted[at])
+		}
 	}
 	return narrowed, nil
 }
 
-// sameResource reports whether two identifiers mean the same: an empty path is a slash (RFC 3986 §6.2.3), and clients that parse
-// URLs write the slash.
+// sameResource reports whether two identifiers mean the same resource.
 func sameResource(a, b string) bool {
-	if a == b {
-		return true
+	return a == b || clients.CanonicalResource(a) == clients.CanonicalResource(b)
+}
+
+// beginAudience returns the audience of an access token of a grant that began without a resource: clients may name one at the
+// token endpoint alone (RFC 8707 §2.2). It is one that the client may ask for, with no more than the scope that was granted.
+func (x *exchange) beginAudience(ctx context.Context, granted []string) ([]string, error) {
+	if len(granted) == 0 {
+		return x.AllowResources(ctx, x.client, x.req.Resource)
 	}
-	bare, slashed := a, b
-	if len(a) > len(b) {
-		bare, slashed = b, a
-	}
-	_, authority, ok := strings.Cut(bare, "://")
-	return ok && bare+"/" == slashed && !strings.ContainsAny(authority, "/?")
+	return narrowAudience(granted, x.req.Resource)
 }
 
 func invalidTarget() *protocol.Error {

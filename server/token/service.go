@@ -138,7 +138,7 @@ func (s *Service) AllowResources(ctx context.Context, client *clients.Client, as
 	if len(allowed) == 0 {
 		if s.anyResource {
 			for _, resource := range asked {
-				if !clients.ValidResource(resource) {
+				if !clients.ValidResource(clients.CanonicalResource(resource)) {
 					return nil, invalidTarget()
 				}
 			}

@@ -157,6 +157,12 @@ func options(s *Settings) []*option {
 			set: to(&s.Server.RequirePKCE, setRequirePKCE),
 		},
 		{
+			name: "client-assertion-audience", preset: "default", value: "default|issuer", group: GroupServer,
+			help: "Audience of client assertions (private_key_jwt). default: the issuer or the URL of the token or PAR endpoint, also in a list. " +
+				"issuer: the issuer as a single string, as FAPI 2.0 demands.",
+			set: to(&s.Server.AssertionsForIssuerOnly, setAssertionAudience),
+		},
+		{
 			name: "resource-policy", preset: "registered", value: "registered|any", group: GroupServer,
 			help: "Resources (RFC 8707) that a client without a list of its own may request: those added with " +
 				"`latchkey resource add`, or any absolute URI.",

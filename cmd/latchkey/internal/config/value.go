@@ -204,6 +204,13 @@ func setRedirectSchemes(into *[]string, text string) error {
 	return oddOnes(odd, "is not a scheme that a client may have to itself", "Write schemes without the colon and in lower case, like cursor, separated by commas.")
 }
 
+func setAssertionAudience(onlyIssuer *bool, text string) error {
+	var audience string
+	err := choice(&audience, "default", "issuer")(text)
+	*onlyIssuer = audience == "issuer"
+	return err
+}
+
 func setRequirePKCE(all *bool, text string) error {
 	var who string
 	err := choice(&who, "default", "all")(text)
