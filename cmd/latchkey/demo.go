@@ -140,7 +140,9 @@ func demoClients() []clients.Registration {
 
 func addDemoUser(ctx context.Context, service *users.Service) error {
 	password := storage.Secret(demoPassword)
-	u := users.NewUser{ID: 1, Username: demoUser, Email: "demo@example.com", Password: &password, Active: true}
+	u := users.NewUser{ID: 1, Username: demoUser, Email: "demo@example.com", Password: &password, Active: true, Profile: storage.UserProfile{
+		EmailVerified: true, Name: "Demo User", GivenName: "Demo", FamilyName: "User", Locale: "en", Groups: []string{"demo"},
+	}}
 	_, err := service.Add(ctx, u)
 	if errors.Is(err, storage.ErrExists) { // another user has the id
 		u.ID = 0

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"text/tabwriter"
 
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/users"
@@ -15,6 +17,7 @@ type userCmd struct {
 	Add         userAddCmd         `cmd:"" help:"Add a user."`
 	List        userListCmd        `cmd:"" help:"List the users."`
 	Show        userShowCmd        `cmd:"" help:"Show a user."`
+	Update      userUpdateCmd      `cmd:"" help:"Change what is known of a user, also the username. Sessions go on."`
 	Disable     userDisableCmd     `cmd:"" help:"Disable a user and end their sessions."`
 	Enable      userEnableCmd      `cmd:"" help:"Enable a user, who can then log in again."`
 	SetPassword userSetPasswordCmd `cmd:"" help:"Replace a user's password and end their sessions."`
@@ -104,11 +107,10 @@ func explainUser(err error, name string) error {
 type userAddCmd struct {
 	userName
 	passwordFlags
-	Email    string `help:"The user's email address." placeholder:"ADDRESS"`
+	profileFlags
 	ID       *int64 `name:"id" help:"Id of the user in another system, to be kept; by default the next free one." placeholder:"N"`
 	Subject  string `help:"The user's id as tokens carry it: an integer, a UUID, a slug; by default the id." placeholder:"TEXT"`
 	Inactive bool   `help:"Add the user disabled."`
-	Staff    bool   `help:"Mark the user as staff."`
 	hashingFlags
 }
 
@@ -128,13 +130,16 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 			"Set one with `latchkey user set-password`\n", c.Name)
 		hash = ""
 	}
+	n, err := c.newUser()
+	if err != nil {
+		return err
+	}
+	n.ID, n.Subject, n.Username, n.Password, n.PasswordHash, n.Active = id, c.Subject, c.Name, secret, hash, !c.Inactive
 	service, err := a.userService(ctx)
 	if err != nil {
 		return err
 	}
-	u, err := service.Add(ctx, users.NewUser{
-		ID: id, Subject: c.Subject, Username: c.Name, Email: c.Email, Password: secret, PasswordHash: hash, Active: !c.Inactive, Staff: c.Staff,
-	})
+	u, err := service.Add(ctx, n)
 	if errors.Is(err, storage.ErrExists) {
 		if _, found := service.Find(ctx, c.Name); found == nil {
 			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
@@ -167,7 +172,7 @@ func (c *userListCmd) Run(ctx context.Context, a *app) error {
 }
 
 func userHeadings() []string {
-	return []string{"ID", "SUBJECT", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN"}
+	return []string{"ID", "SUBJECT", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN", "NAME", "VERIFIED", "GROUPS"}
 }
 
 func userRow(u users.Info) []string {
@@ -175,7 +180,10 @@ func userRow(u users.Info) []string {
 	if u.LastLogin != nil {
 		last = when(*u.LastLogin)
 	}
-	return []string{strconv.FormatInt(u.ID, 10), u.Subject, u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), last}
+	return []string{
+		strconv.FormatInt(u.ID, 10), u.Subject, u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), last,
+		u.Name, yes(u.EmailVerified), strings.Join(u.Groups, ", "),
+	}
 }
 
 func yes(b bool) string {
@@ -191,8 +199,26 @@ func (a *app) showUser(u *storage.User, asJSON bool) error {
 		return a.printJSON(users.Describe(u))
 	}
 	t := newTable(a.stdout, userHeadings()...)
-	t.row(userRow(users.Describe(u))...)
-	return t.flush()
+	info := users.Describe(u)
+	t.row(userRow(info)...)
+	if err := t.flush(); err != nil {
+		return err
+	}
+	more := &table{w: tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)}
+	for _, field := range [][2]string{
+		{"given name", info.GivenName},
+		{"family name", info.FamilyName},
+		{"picture", info.Picture},
+		{"locale", info.Locale},
+		{"zoneinfo", info.ZoneInfo},
+		{"attributes", string(info.Attributes)},
+		{"updated", when(info.UpdatedAt)},
+	} {
+		if field[1] != "" {
+			more.row(field[0], field[1])
+		}
+	}
+	return more.flush()
 }
 
 type userShowCmd struct {

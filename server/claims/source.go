@@ -52,6 +52,7 @@ func (s source) of(p *person) any {
 // fields are the sources besides attributes. A nil value means that the user has none.
 var fields = map[string]func(*person) any{
 	"id":       func(p *person) any { return p.ID },
+	"subject":  func(p *person) any { return p.Sub() },
 	"username": func(p *person) any { return p.Username },
 	"email":    func(p *person) any { return orNone(p.Email) },
 	"email_verified": func(p *person) any {

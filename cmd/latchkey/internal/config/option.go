@@ -19,6 +19,7 @@ type option struct {
 	group      Group
 	help       string
 	list       bool // takes several values: the flag repeated, commas, a YAML list
+	pairs      bool // a list of NAME=VALUE, in a file a mapping
 	secret     bool // has a _FILE form, and its value is never shown
 	emptyable  bool // an empty value is valid
 	set        func(text string) error
@@ -114,6 +115,17 @@ func Check(name, text string) *Fault {
 func optionNamed(s *Settings, name string) *option {
 	all := options(s)
 	return all[slices.IndexFunc(all, func(o *option) bool { return o.name == name })]
+}
+
+// pairNames are the names of the options that are a mapping in a file.
+func pairNames() []string {
+	var names []string
+	for _, o := range options(&Settings{}) {
+		if o.pairs {
+			names = append(names, o.name)
+		}
+	}
+	return names
 }
 
 // knownNames are the names of all options, in every form.

@@ -22,6 +22,8 @@ type reader struct {
 	file        values
 	ignored     []string
 	faults      Faults
+	// path is that of the configuration file.
+	path string
 }
 
 // Read resolves the named options, which are those that a command takes. flags are the values that were given as flags.
@@ -36,6 +38,7 @@ func Read(names []string, flags map[string][]string, environ []string) (*Setting
 			r.apply(s, o)
 		}
 	}
+	s.file = r.path
 	return s, append(r.faults, s.validate(names)...)
 }
 
@@ -81,6 +84,7 @@ func (r *reader) readFile() {
 		}
 	}
 	path := named[len(named)-1]
+	r.path = path
 	f, err := os.Open(path)
 	if err != nil {
 		r.fault(subject, "names a file that can't be read: "+err.Error(), "Name a YAML file that exists and that this user may read.")
@@ -127,6 +131,8 @@ func (r *reader) readPair(path string, key, value *yaml.Node) {
 		for _, n := range value.Content {
 			r.file[key.Value] = append(r.file[key.Value], n.Value)
 		}
+	case value.Kind == yaml.MappingNode && slices.Contains(pairNames(), key.Value):
+		r.readPairs(subject, key.Value, value)
 	case value.Kind == yaml.ScalarNode:
 		r.fault(subject, "has no value", `Set one, remove the line, or write "" for an empty value.`)
 	default:
@@ -156,7 +162,7 @@ func (r *reader) apply(s *Settings, o *option) {
 		s.sources[o.name] = from
 	}
 	if from == FromFile {
-		subject += " in the configuration file"
+		subject += " in the configuration file " + r.path
 	}
 	if err == nil && text == "" && !o.emptyable {
 		err = &invalid{"is empty", "Set a value, or leave it out for the default."}

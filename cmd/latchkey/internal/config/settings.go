@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"latchkey/server"
+	"latchkey/server/claims"
 	"latchkey/server/keys"
 	"latchkey/storage"
 )
@@ -23,7 +24,11 @@ type Settings struct {
 
 	// userIDType is empty if it follows the compat release.
 	userIDType string
-	sources    map[string]Source
+	file       string // the path of the configuration file
+	// claimRules and claimScopes become Server.Claims.
+	claimRules  []claims.Rule
+	claimScopes []claims.Scope
+	sources     map[string]Source
 	// Ignored are the names of variables that Kubernetes has set for services.
 	Ignored []string
 }
@@ -44,6 +49,14 @@ func (s *Settings) Source(name string) Source { return s.sources[name] }
 
 // Given reports whether an option was given rather than left at its default.
 func (s *Settings) Given(name string) bool { return s.sources[name] != "" }
+
+// subject names an option, and the file that it was read from.
+func (s *Settings) subject(name string) string {
+	if s.sources[name] == FromFile {
+		return label(name) + " in the configuration file " + s.file
+	}
+	return label(name)
+}
 
 // Database is where everything is stored: one of the two.
 type Database struct {
@@ -81,6 +94,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 		fault("simplejwt-signing-key", "is not used with --simplejwt-algorithm "+jwt.Algorithm+", which signs with Latchkey's own keys",
 			"Leave it out, or use HS256.")
 	}
+	s.validateClaims(func(name, problem, remedy string) {
+		found = append(found, Fault{s.subject(name), problem, remedy})
+	})
 	if slices.Contains(jwt.Claims, jwt.UserIDClaim) {
 		fault("simplejwt-claims", "contains "+jwt.UserIDClaim+", which is already the claim of --simplejwt-user-id-claim", "Remove it from one of the two.")
 	}

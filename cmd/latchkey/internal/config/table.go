@@ -5,6 +5,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server"
+	"latchkey/server/claims"
 	"latchkey/server/simplejwt"
 )
 
@@ -88,6 +89,18 @@ func options(s *Settings) []*option {
 			name: "cors-credentials", preset: "off", value: "on|off", group: GroupServer,
 			help: "Pages of --cors-origins may send credentials (Access-Control-Allow-Credentials), as with CORS_ALLOW_CREDENTIALS of django-cors-headers.",
 			set:  to(&s.Server.CORSCredentials, setSwitch),
+		},
+		{
+			name: "claims", value: "CLAIM=SOURCE", group: GroupServer, list: true, pairs: true, emptyable: true,
+			help: "Claims about users besides the standard ones, or in place of them: CLAIM=SOURCE, or CLAIM=SOURCE in TARGET TARGET. " +
+				"Sources: " + strings.Join(claims.Sources(), ", ") + ". Targets: " + strings.Join(claims.Targets(), ", ") + ".",
+			set: to(&s.claimRules, setRules),
+		},
+		{
+			name: "scopes", value: "SCOPE=CLAIM", group: GroupServer, list: true, pairs: true, emptyable: true,
+			help: "Scopes besides the standard ones, with the claims that they bring: SCOPE=CLAIM CLAIM. A claim of --claims that no scope " +
+				"brings is in every token.",
+			set: to(&s.claimScopes, setScopes),
 		},
 		{
 			name: "log-format", value: "text|json", group: GroupLog,

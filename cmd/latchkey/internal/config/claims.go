@@ -1,0 +1,69 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"latchkey/server/claims"
+)
+
+// setRules accepts the operator's claims map. Every entry that can't be is named.
+func setRules(into *[]claims.Rule, text string) error {
+	*into = nil
+	return parseEach(text, claims.ParseRule, func(r claims.Rule) bool {
+		known := slices.ContainsFunc(*into, func(other claims.Rule) bool { return other.Claim == r.Claim })
+		*into = append(*into, r)
+		return !known
+	}, "Write CLAIM=SOURCE or CLAIM=SOURCE in TARGET TARGET; in a file `claims: {CLAIM: SOURCE}`. Sources are "+
+		strings.Join(claims.Sources(), ", ")+"; targets are "+strings.Join(claims.Targets(), ", ")+".")
+}
+
+// setScopes accepts the operator's scopes. Whether their claims exist is for [Settings.validate] to say.
+func setScopes(into *[]claims.Scope, text string) error {
+	*into = nil
+	return parseEach(text, claims.ParseScope, func(s claims.Scope) bool {
+		known := slices.ContainsFunc(*into, func(other claims.Scope) bool { return other.Name == s.Name })
+		*into = append(*into, s)
+		return !known
+	}, "Write SCOPE=CLAIM CLAIM; in a file `scopes: {SCOPE: [CLAIM, CLAIM]}`.")
+}
+
+// parseEach parses each member of a list and passes it to keep, which returns false for one that was there before.
+func parseEach[T any](text string, parse func(string) (T, error), keep func(T) bool, remedy string) error {
+	const most = 100
+	var odd []string
+	list := lines(text)
+	for _, one := range list {
+		switch v, err := parse(one); {
+		case err != nil:
+			odd = append(odd, err.Error())
+		case !keep(v):
+			odd = append(odd, strings.TrimSpace(one)+" is there twice")
+		}
+	}
+	switch {
+	case len(list) > most:
+		return &invalid{"has more than 100 entries", "Tokens would not fit into headers: keep what applications need."}
+	case len(odd) > 0:
+		return &invalid{"has invalid entries: " + strings.Join(odd, "; "), remedy}
+	}
+	return nil
+}
+
+// validateClaims makes the catalog of claims of the options that were read.
+func (s *Settings) validateClaims(fault func(name, problem, remedy string)) {
+	for _, r := range s.claimRules {
+		told := r.Targets == 0 || r.Targets&claims.SimpleJWT != 0
+		jwt := &s.Server.SimpleJWT
+		if told && (r.Claim == jwt.UserIDClaim || slices.Contains(jwt.Claims, r.Claim)) {
+			fault("claims", "has "+r.Claim+", which tokens of simplejwt have already by --simplejwt-user-id-claim or --simplejwt-claims",
+				"Remove it there, or write `"+r.Claim+": {from: "+r.Source+", in: [id_token, userinfo]}`.")
+		}
+	}
+	catalog, err := claims.New(s.claimRules, s.claimScopes)
+	if err != nil {
+		fault("scopes", "has an invalid entry: "+err.Error(), "Name claims of OpenID Connect, or of --claims (LATCHKEY_CLAIMS).")
+		return
+	}
+	s.Server.Claims = catalog
+}
