@@ -29,7 +29,7 @@ type Process struct {
 	release io.WriteCloser
 }
 
-// StartProcess starts a program whose output is appended to the file log.
+// StartProcess starts a program whose output is appended to the file log. It may run as another user (see syscall.SysProcAttr).
 func StartProcess(cmd *exec.Cmd, log string) (*Process, error) {
 	// A pipe instead of the file would be inherited by children and could keep `go test` waiting.
 	output, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -38,7 +38,10 @@ func StartProcess(cmd *exec.Cmd, log string) (*Process, error) {
 	}
 	defer output.Close()
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
