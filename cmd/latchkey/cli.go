@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -89,7 +88,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	if exited >= 0 {
 		return exited
 	}
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: func() time.Time { return time.Now().UTC() }}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, now: now}
 	if selected != nil {
 		problems = append(problems, a.configure(selected, environ)...)
 	}
