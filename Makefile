@@ -3,6 +3,7 @@
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make test-clients  standard client libraries of Go, Node and Python against the binary
+# make test-ha  the reference deployment of deploy/ under traffic, broken in every way that hatest knows
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
 # make measure  sizes, widths and arrows of the code, in a table
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
@@ -25,7 +26,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-ha test-ha-short test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -63,6 +64,14 @@ test-browser: build
 # Needs Node and npm; installs the libraries of clienttest/node/package-lock.json, and Debian's of Python as root. Nothing is skipped.
 test-clients:
 	cd clienttest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 10m -v ./...
+
+# Installs Debian's packages of Patroni, etcd, HAProxy and PgBouncer, as root, where they are missing, and fails when it can't.
+# One event: make test-ha LATCHKEY_TEST_HA_EVENT=switchover
+test-ha:
+	LATCHKEY_TEST_HA=long $(GO) test -count=1 -timeout 40m -v ./hatest
+
+test-ha-short:
+	LATCHKEY_TEST_HA=short $(GO) test -count=1 -timeout 10m -v ./hatest
 
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:

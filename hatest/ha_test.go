@@ -1,0 +1,85 @@
+package hatest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"latchkey/latchkeytest"
+)
+
+// patience is how long an event may last until every client has succeeded again.
+const patience = 2 * latchkeytest.Patience
+
+// event is something that happens under traffic.
+type event struct {
+	name  string
+	short bool // part of the short form
+	do    func(*service) error
+	// heal makes the deployment whole again, once the clients have recovered.
+	heal func(*service) error
+}
+
+func TestHighAvailability(t *testing.T) {
+	form := os.Getenv("LATCHKEY_TEST_HA")
+	if form != "short" && form != "long" {
+		t.Skip("LATCHKEY_TEST_HA is not short or long: see make test-ha")
+	}
+	began := time.Now()
+	s := startService(t)
+	s.run(userPassword+"\n", "user", "add", userName, "--password-stdin")
+	for _, policy := range policies[:3] {
+		s.run("", "client", "add", "--client-id", policy, "--token-endpoint-auth-method", "none", "--rotation", policy,
+			"--grant-type", "password", "--grant-type", "refresh_token", "--scope", "openid", "--rotation-overlap", overlap[policy])
+	}
+	t.Logf("started after %s", time.Since(began).Round(time.Second))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	traffic := &traffic{s: s, ctx: ctx}
+	traffic.begin("start")
+	traffic.start()
+	t.Cleanup(func() { cancel(); traffic.wg.Wait() })
+	fmt.Println(titles())
+	for _, e := range events() {
+		if only := os.Getenv("LATCHKEY_TEST_HA_EVENT"); only != "" && only != e.name || only == "" && form == "short" && !e.short {
+			continue
+		}
+		t.Run(e.name, func(t *testing.T) { traffic.suffer(t, e) })
+	}
+	t.Logf("ended after %s", time.Since(began).Round(time.Second))
+}
+
+// overlap is how long a retired token works. Without an overlap, strict loses a session with each answer that is lost.
+var overlap = map[string]string{"confirmed": "10s", "strict": "30s", "off": "0s"}
+
+// suffer lets an event happen, waits for the clients to recover, and judges.
+func (tr *traffic) suffer(t *testing.T, e event) {
+	tr.s.whole()
+	tr.begin(e.name)
+	tr.sleep(2 * time.Second)
+	tr.act()
+	if err := e.do(tr.s); err != nil {
+		t.Fatal(err)
+	}
+	since := time.Now()
+	for !tr.recovered(tr.count, since) {
+		if time.Since(since) > patience {
+			t.Errorf("clients have not recovered within %s", patience)
+			break
+		}
+		tr.sleep(100 * time.Millisecond)
+	}
+	if e.heal != nil {
+		if err := e.heal(tr.s); err != nil {
+			t.Fatal(err)
+		}
+		tr.s.whole()
+	}
+	tr.tryAll()
+	fmt.Println(tr.row())
+	if tr.lost > 0 || tr.resurrected > 0 || tr.odd > 0 {
+		t.Errorf("%d sessions lost, %d tokens resurrected, %d odd answers", tr.lost, tr.resurrected, tr.odd)
+	}
+}
