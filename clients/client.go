@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -166,4 +167,31 @@ func (c *Client) TokenFormat() AccessTokenFormat {
 		return FormatSimpleJWT
 	}
 	return ""
+}
+
+// Subject returns the sub of tokens that the client gets for itself: its client_id (RFC 9068 §2.2), or that after "client:" where it looks
+// like the subject of a user. An API must never take a client for a user (RFC 9700 §4.15).
+func (c *Client) Subject() string {
+	if looksLikeUser(c.ID) {
+		return "client:" + c.ID
+	}
+	return c.ID
+}
+
+// looksLikeUser reports whether a client_id has the form that subjects of users have: an integer, or a UUID.
+func looksLikeUser(id string) bool {
+	return userSubject.MatchString(id)
+}
+
+var userSubject = regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}))$`)
+
+// CheckNewID checks a client_id that an operator chooses. The error is a *MetadataError.
+func CheckNewID(id string) error {
+	switch {
+	case !ValidID(id):
+		return Invalid("client_id", "it must have 1 to 255 printable ASCII characters")
+	case looksLikeUser(id):
+		return Invalid("client_id", "%q could be the subject of a user, and APIs could take the client for that user: add a letter or a word", id)
+	}
+	return nil
 }

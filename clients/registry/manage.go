@@ -32,8 +32,8 @@ func (r *Registry) Add(ctx context.Context, reg clients.Registration) (*clients.
 	}
 	if reg.ID == "" {
 		reg.ID = clients.NewID()
-	} else if !clients.ValidID(reg.ID) {
-		return nil, "", clients.Invalid("client_id", "it must have 1 to 255 printable ASCII characters")
+	} else if err := clients.CheckNewID(reg.ID); err != nil {
+		return nil, "", err
 	}
 	row := r.newRow(reg.ID, storage.OriginOperator, metadata, policy)
 	var secret storage.Secret

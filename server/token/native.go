@@ -135,7 +135,7 @@ const typAccess = "at+jwt"
 
 func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
 	own := &accessClaims{
-		Issuer: n.issuer, Subject: c.Client.ID, Audience: c.Audience, ClientID: c.Client.ID, JTI: hexID(NewTokenID()),
+		Issuer: n.issuer, Subject: c.Client.Subject(), Audience: c.Audience, ClientID: c.Client.ID, JTI: hexID(NewTokenID()),
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(), Scope: joinScope(c.Scope),
 	}
 	if len(own.Audience) == 0 {
