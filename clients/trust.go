@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Describe replaces the metadata, as the client itself or its metadata document now gives them. Trust is given to a description:
+// Describe replaces the metadata, as the client itself or its metadata document now has them. Trust is given to a description:
 // when that changes, the client is neither verified nor first-party any more, and what users allowed it is void. Of the metadata
 // only those with the tag trust:"keeps" may change without that. It returns the names of the others that changed, and of the
 // policies that were withdrawn.
 //
-// RFC 7592 §5 leaves it to the server what an update does to trust; RFC 7591 §5 warns of descriptions that nobody has checked.
+// RFC 7592 §5 leaves it to the server what an update does to trust; RFC 7591 §5 warns of descriptions that the server has not checked.
 func (r *Registration) Describe(m Metadata, now time.Time) (changed, withdrawn []string) {
 	changed = r.Metadata.differences(&m)
 	r.Metadata = m

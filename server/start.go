@@ -50,7 +50,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// warnOfAmbiguousLogins tells the operator how many names find no user because two have them.
+// warnOfAmbiguousLogins logs how many names find no user because two have them.
 func (s *Server) warnOfAmbiguousLogins(ctx context.Context) error {
 	if s.cfg.LoginNames == (storage.LoginNames{}) {
 		return nil

@@ -126,7 +126,7 @@ type Grants interface {
 	// Grant reads a grant with the state of its user and client, in one round trip, or ErrNotFound.
 	Grant(ctx context.Context, id ID) (*LiveGrant, error)
 
-	// GrantWithProfile is Grant with the user's profile too, which Grant leaves out: a refresh that tells nothing about the user
+	// GrantWithProfile is Grant with the user's profile too, which Grant leaves out: a refresh that releases nothing about the user
 	// reads nothing about them.
 	GrantWithProfile(ctx context.Context, id ID) (*LiveGrant, error)
 

@@ -92,7 +92,7 @@ func (a *Request) BelongsTo(session *storage.LiveBrowserSession) bool {
 	return session != nil && a.mark.Session == session.ID
 }
 
-// Shown reports whether the page of the ticket showed the client as it is now. Whoever allows a client allows what the page said.
+// Shown reports whether the page of the ticket showed the client as it is now. A user who allows a client allows what the page said.
 func (a *Request) Shown() bool { return a.mark.Client == a.fingerprint() }
 
 func (a *Request) fingerprint() string {

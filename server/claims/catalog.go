@@ -37,7 +37,7 @@ func ACR(amr []string) string {
 // ACRs returns the values that acr can have, for acr_values_supported (Discovery §3).
 func ACRs() []string { return []string{ACRPassword} }
 
-// Target is a set of places where a claim is told.
+// Target is a set of places where a claim is released.
 type Target uint8
 
 // The targets.
@@ -132,7 +132,7 @@ func (c *Catalog) add(name string, e *entry, from string) {
 	c.entries[name] = e
 }
 
-// apply adds an operator's rule. One about a standard claim keeps its scope, and is told where standard claims are unless it says where.
+// apply adds an operator's rule. One about a standard claim keeps its scope, and is released where standard claims are unless it says where.
 func (c *Catalog) apply(r Rule) error {
 	if err := r.Check(); err != nil {
 		return err
@@ -154,7 +154,8 @@ func (c *Catalog) apply(r Rule) error {
 	return nil
 }
 
-// addScopes lets the operator's scopes bring their claims. A claim of the operator's that one of them brings is told to nobody without.
+// addScopes lets the operator's scopes bring their claims. A claim of the operator's that one of them brings is released with that scope
+// only.
 func (c *Catalog) addScopes(scopes []Scope) error {
 	for _, s := range scopes {
 		if err := s.Check(); err != nil {
@@ -201,7 +202,7 @@ func (c *Catalog) UserScopes() []string {
 // Names returns sub and the claims that ID tokens and the userinfo endpoint can have, for claims_supported (Discovery §3).
 func (c *Catalog) Names() []string { return append([]string{"sub"}, c.In(IDToken|UserInfo)...) }
 
-// In returns the names of the claims that one of the targets can have. Where it is empty nobody needs the user's profile.
+// In returns the names of the claims that one of the targets can have. Where it is empty the user's profile is not needed.
 func (c *Catalog) In(targets Target) []string {
 	var names []string
 	for _, name := range c.names {

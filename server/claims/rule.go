@@ -11,7 +11,7 @@ type Rule struct {
 	Claim string
 	// Source is one of [Sources].
 	Source string
-	// Targets is where the claim is told. Zero means everywhere, and for a claim of OpenID Connect Core §5.1 the ID token and userinfo.
+	// Targets is where the claim is released. Zero means everywhere, and for a claim of OpenID Connect Core §5.1 the ID token and userinfo.
 	Targets Target
 }
 

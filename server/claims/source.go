@@ -74,7 +74,7 @@ var fields = map[string]func(*person) any{
 		}
 		return p.UpdatedAt.Unix()
 	},
-	// Applications that require groups tell "none" from "not told": an empty list is told.
+	// Applications that require groups distinguish "none" from "not released": an empty list is released.
 	"groups": func(p *person) any {
 		if p.Groups == nil {
 			return []string{}

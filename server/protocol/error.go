@@ -73,7 +73,7 @@ const (
 	ReasonEnded Reason = "token_ended"
 )
 
-// Public returns the reason that a client may see. Whoever presents a dead token learns only that it is dead: the rest would tell a
+// Public returns the reason that a client may see. A client that presents a dead token learns only that it is dead: the rest would tell a
 // thief whether the owner has refreshed, was warned, or has changed the password.
 func (r Reason) Public() Reason {
 	switch r {

@@ -145,7 +145,7 @@ func (f *Format) adopting(now time.Time) bool {
 
 // refreshToken returns the common form of a refresh token or a sliding token. One that Django wrote names no session: its grant is the
 // one that its user and its jti lead to. One that names a session without having its seal is Django's too, written anew from one of
-// ours, or it is from a release that wrote no seals: both are judged by what the chain knows of them, and never as reuse.
+// Latchkey's, or it is from a release that wrote no seals: both are judged by what the chain knows of them, and never as reuse.
 func (f *Format) refreshToken(t *codec.Token, now time.Time) (*token.RefreshToken, error) {
 	r := &token.RefreshToken{
 		ID: t.ID(), ExpiresAt: t.Expires(), IssuedAt: t.IssuedAt(),

@@ -11,8 +11,8 @@ import (
 	"latchkey/storage"
 )
 
-// sealer makes and checks the seal of refresh tokens. Django has the key that signs them, and so has whoever reads its settings; the key
-// of the seal is ours alone. Django copies all claims of a token that it writes anew, the seal too, but then jti and exp are others.
+// sealer makes and checks the seal of refresh tokens. Django has the key that signs them, and so has every reader of its settings; only
+// Latchkey has the key of the seal. Django copies all claims of a token that it writes anew, the seal too, but then jti and exp are others.
 type sealer struct{ keys [][]byte }
 
 // sealSize is the length of a seal in bytes. It is checked on-line only, and a wrong one costs a session at most what the key that signs

@@ -68,7 +68,7 @@ type moment struct {
 	outages []outage
 }
 
-// since returns how long ago t was, without the time during which this server could answer nobody.
+// since returns how long ago t was, without the time during which this server could not answer.
 func (m moment) since(t time.Time) time.Duration {
 	return m.now.Sub(t) - away(m.outages, t, m.now)
 }
@@ -168,7 +168,7 @@ func (c chain) plan(g *storage.Grant, t *RefreshToken, at Position, p *Policy, m
 	return st
 }
 
-// generation returns the place of an accepted token in the chain. Django copies that of the token that it writes anew, which may have
+// generation returns the position of an accepted token in the chain. Django copies that of the token that it writes anew, which may have
 // been the predecessor.
 func generation(g *storage.Grant, t *RefreshToken, at Position) int64 {
 	switch at {
@@ -190,7 +190,7 @@ func (c chain) planConfirmed(st *step, g *storage.Grant, t *RefreshToken, at Pos
 		move.CurrentExpiresAt = t.ExpiresAt
 		move.Sharing = presented(g.Sharing, m.network)
 	}
-	// A window does not run while this server could answer nobody either.
+	// A window does not run while this server could not answer either.
 	move.Window = coalesce + away(m.outages, g.WindowAt, m.now)
 	st.next = func(after *storage.Grant) *RefreshToken {
 		id := successorID(c.keys[0], after.Current, after.WindowAt)

@@ -77,8 +77,8 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 	return resp, err
 }
 
-// noteRefusal notes a refusal that the application or its registration has to mend. Passwords and refresh tokens are refused in the course
-// of things, and have events of their own.
+// noteRefusal notes a refusal that a change to the application or its registration prevents. Passwords and refresh tokens are refused
+// in the course of things, and have events of their own.
 func (x *exchange) noteRefusal(ctx context.Context, err error) {
 	var refused *protocol.Error
 	if !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||

@@ -101,7 +101,7 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 			Sealed: true, CurrentKey: true,
 			IssuedAt: x.now.Truncate(time.Second), ExpiresAt: x.policy.refreshExpiry(g, x.now),
 		}
-		if x.policy.Rotation != clients.RotationReissue { // its tokens can't be told from hoarded ones later
+		if x.policy.Rotation != clients.RotationReissue { // later its tokens look like hoarded ones
 			g.CurrentExpiresAt = x.next.ExpiresAt
 		}
 	}

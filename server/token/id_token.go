@@ -78,7 +78,7 @@ func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (
 	return storage.Secret(raw), err
 }
 
-// idTokenClaims returns what an ID token tells about the user: what the scopes bring, unless the client is not to have it there
+// idTokenClaims returns what an ID token says about the user: what the scopes bring, unless the client is not to have it there
 // (OpenID Connect Core §5.4 leaves it to userinfo where there is an access token; most applications never ask there), and what the claims
 // parameter asks for.
 func (s *Service) idTokenClaims(c *Content) map[string]any {

@@ -29,7 +29,7 @@ func away(outages []outage, from, to time.Time) (sum time.Duration) {
 	return sum
 }
 
-// outages remembers when this server could not write. Whoever lost an answer then could not ask again: that time counts neither for
+// outages remembers when this server could not write. A client that lost an answer then could not ask again: that time counts neither for
 // the overlap nor for the window (docs/rotation.md, "Outages").
 type outages struct {
 	clock func() time.Time
@@ -51,7 +51,7 @@ const (
 
 func newOutages(clock func() time.Time) *outages { return &outages{clock: clock, wrote: clock()} }
 
-// failed notes that the database did not answer. A request that was given up by its client proves nothing, or anybody could begin an
+// failed notes that the database did not answer. A request that its client cancelled proves nothing, or any client could begin an
 // outage.
 func (o *outages) failed(ctx context.Context, err error) {
 	if !errors.Is(err, storage.ErrUnavailable) || ctx.Err() != nil {

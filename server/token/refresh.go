@@ -127,7 +127,7 @@ func ended(live *storage.LiveGrant, p *Policy) protocol.Reason {
 	return protocol.ReasonNone
 }
 
-// Dead returns why a token of a live session is refused, or ReasonNone. It changes nothing, and whoever asks is not taken for a user of
+// Dead returns why a token of a live session is refused, or ReasonNone. It changes nothing, and the caller is not taken for a user of
 // the token.
 func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) protocol.Reason {
 	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})

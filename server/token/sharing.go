@@ -10,8 +10,8 @@ import (
 	"latchkey/storage"
 )
 
-// This file tells a thief who rides along with the owner from the owner's second tab: docs/rotation.md, "What contains a thief". A thief
-// must present the retired token after nearly every retirement, since he does not know when the next one comes; a second tab does it
+// This file distinguishes a thief who rides along with the owner from the owner's second tab: docs/rotation.md, "What contains a thief". A
+// thief must present the retired token after nearly every retirement, since he does not know when the next one comes; a second tab does it
 // now and then. Nothing is counted within one network.
 
 const (
@@ -22,21 +22,21 @@ const (
 	joinGap = 2
 )
 
-// foreign reports whether a network is another one than that of the last confirmation. What is not known is no other one.
-func foreign(s storage.Sharing, network int64) bool {
+// fromElsewhere reports whether a network is another one than that of the last confirmation. What is not known is no other one.
+func fromElsewhere(s storage.Sharing, network int64) bool {
 	return network != 0 && s.Network != 0 && s.Network != network
 }
 
 // presented returns what is known after a presentation of the current token that leaves it current.
 func presented(s storage.Sharing, network int64) storage.Sharing {
-	s.Elsewhere = s.Elsewhere || foreign(s, network)
+	s.Elsewhere = s.Elsewhere || fromElsewhere(s, network)
 	return s
 }
 
 // joined returns what is known after a presentation of the predecessor. Each retirement counts once.
 func joined(s storage.Sharing, network, generation int64) storage.Sharing {
 	switch {
-	case !foreign(s, network) || s.Joins > 0 && s.JoinedGeneration == generation:
+	case !fromElsewhere(s, network) || s.Joins > 0 && s.JoinedGeneration == generation:
 		return s
 	case s.Joins > 0 && generation-s.JoinedGeneration <= joinGap:
 		s.Joins++
@@ -51,7 +51,7 @@ func joined(s storage.Sharing, network, generation int64) storage.Sharing {
 // with nothing from another network in between, ends the row of joins.
 func confirmed(s storage.Sharing, network, generation int64) storage.Sharing {
 	next := storage.Sharing{Network: cmp.Or(network, s.Network)}
-	clean := !s.Elsewhere && !foreign(s, network) && s.JoinedGeneration != generation
+	clean := !s.Elsewhere && !fromElsewhere(s, network) && s.JoinedGeneration != generation
 	if s.Joins > 0 && !clean && generation+1-s.JoinedGeneration <= joinGap {
 		next.Joins, next.JoinedGeneration = s.Joins, s.JoinedGeneration
 	}

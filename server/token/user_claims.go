@@ -9,7 +9,7 @@ import (
 	"latchkey/server/internal/request"
 )
 
-// maxUserClaims is the size in bytes of what one token tells about its user: tokens travel in headers, which proxies limit to 8 or 16
+// maxUserClaims is the size in bytes of what one token says about its user: tokens travel in headers, which proxies limit to 8 or 16
 // KiB, and jwt.MaxLength is what is read back.
 const maxUserClaims = 8 << 10
 

@@ -67,7 +67,7 @@ func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
 	b.waiting = append(b.waiting, c)
 	list := b.take(1)
 	b.mu.Unlock()
-	if list != nil { // c alone: whoever waits is behind a statement that is under way
+	if list != nil { // c alone: the calls that wait are behind a statement that is under way
 		b.send(ctx, list)
 		return c.answer, c.err
 	}
@@ -132,7 +132,7 @@ func (b *combiner[Q, A]) leave(c *call[Q, A]) {
 	}
 }
 
-// send sends calls and tells each its outcome. Calls that have come in the meantime follow in a goroutine of their own.
+// send sends calls and hands each its outcome. Calls that have come in the meantime follow in a goroutine of their own.
 func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
 	// In this order, whatever else locks several grants does so too.
 	slices.SortFunc(list, func(x, y *call[Q, A]) int { return compare(b.statement.id(x.ask), b.statement.id(y.ask)) })

@@ -11,7 +11,7 @@ func User(u *storage.User) []Column {
 	return append(UserWithProfile(u), Column{"password_hash", &u.PasswordHash})
 }
 
-// UserWithProfile lists the columns of users that are read together with another row where applications are told about the user.
+// UserWithProfile lists the columns of users that are read together with another row where applications receive claims about the user.
 func UserWithProfile(u *storage.User) []Column {
 	return append(UserWithoutProfile(u), userProfile(&u.UserProfile)...)
 }

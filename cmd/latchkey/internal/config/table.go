@@ -212,7 +212,7 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 		{
 			name: "simplejwt-adopt-until", value: "TIME", group: GroupSimpleJWT, emptyable: true,
 			help: "Until when refresh and sliding tokens that Django signed with --simplejwt-signing-key are accepted, as 2027-01-31 or " +
-				"RFC 3339. Set it to the end of the last token that Django has issued: until then whoever has the key can make such tokens.",
+				"RFC 3339. Set it to the end of the last token that Django has issued: until then every holder of the key can make such tokens.",
 			set: to(&jwt.AdoptUntil, setMoment),
 		},
 		{
