@@ -3,14 +3,12 @@ package clientauth
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -18,8 +16,6 @@ import (
 	"latchkey/clients"
 	"latchkey/server/protocol"
 	"latchkey/storage"
-
-	"latchkey/server/internal/form"
 )
 
 // Credentials are what a client authenticates with.
@@ -30,6 +26,8 @@ type Credentials struct {
 	Secret storage.Secret
 	// Assertion is for private_key_jwt.
 	Assertion storage.Secret
+	// otherwise are further readings of the Authorization header, for libraries that don't encode what is in it.
+	otherwise []reading
 }
 
 // FromRequest returns the credentials of a request with a form: exactly one method is used (RFC 6749 §2.3). The error is a
@@ -73,23 +71,6 @@ func assertedCredentials(f url.Values) (Credentials, error) {
 	return Credentials{Method: clients.AuthPrivateKeyJWT, ID: id, Assertion: assertion}, nil
 }
 
-// headerCredentials are those of the method client_secret_basic.
-func headerCredentials(header string, f url.Values) (Credentials, error) {
-	id, secret, ok := parseBasic(header)
-	if !ok {
-		return Credentials{}, protocol.InvalidClient(protocol.ReasonClient, "The Authorization header must be Basic, with client_id and client_secret encoded as RFC 6749, section 2.3.1 says.")
-	}
-	// RFC 6749 §2.3: a client must not use more than one method in a request.
-	if f.Has("client_secret") {
-		return Credentials{}, protocol.InvalidRequest("The client is authenticated in two ways at once.")
-	}
-	// Naming the client again does no harm; naming another one leaves open who is meant.
-	if f.Has("client_id") && f.Get("client_id") != id {
-		return Credentials{}, protocol.InvalidRequest("The client_id is not the one of the Authorization header.")
-	}
-	return Credentials{Method: clients.AuthBasic, ID: id, Secret: secret}, nil
-}
-
 // postedCredentials are those of the methods client_secret_post and none.
 func postedCredentials(f url.Values) (Credentials, error) {
 	c := Credentials{ID: f.Get("client_id"), Secret: storage.Secret(f.Get("client_secret"))}
@@ -102,36 +83,6 @@ func postedCredentials(f url.Values) (Credentials, error) {
 		c.Method = clients.AuthNone
 	}
 	return c, nil
-}
-
-// strictBase64 refuses missing and needless padding: a text has one encoding only.
-var strictBase64 = base64.StdEncoding.Strict()
-
-// parseBasic reads Basic credentials (RFC 7617) whose two halves are form-urlencoded (RFC 6749 §2.3.1), so that either
-// may hold any character, a colon too.
-func parseBasic(header string) (id string, secret storage.Secret, ok bool) {
-	scheme, encoded, found := strings.Cut(header, " ")
-	if !found || !strings.EqualFold(scheme, "Basic") {
-		return "", "", false
-	}
-	encoded = strings.Trim(encoded, " ")
-	if strings.ContainsAny(encoded, "\r\n") { // the decoder would skip them
-		return "", "", false
-	}
-	pair, err := strictBase64.DecodeString(encoded)
-	if err != nil {
-		return "", "", false
-	}
-	rawID, rawSecret, found := strings.Cut(string(pair), ":")
-	if !found {
-		return "", "", false
-	}
-	id, okID := form.Unescape(rawID)
-	plain, okSecret := form.Unescape(rawSecret)
-	if !okID || !okSecret || id == "" {
-		return "", "", false
-	}
-	return id, storage.Secret(plain), true
 }
 
 // Registry is the part of the client registry that authentication needs.
@@ -195,8 +146,8 @@ func (a *Authenticator) AuthenticateFrom(
 ) (*clients.Client, error) {
 	found := noClient
 	client, err := a.authenticate(ctx, cred, func(ctx context.Context, id string) (c *clients.Client, err error) {
-		if c, err = find(ctx, id); err == nil {
-			found = c
+		if c, err = find(ctx, id); err == nil && found == noClient {
+			found, cred.ID = c, c.ID
 		}
 		return c, err
 	})
@@ -218,6 +169,24 @@ func (a *Authenticator) authenticate(
 	if cred.Method == "" || cred.ID == "" {
 		return nil, protocol.InvalidClient(protocol.ReasonClient, "The request names no client.")
 	}
+	client, err := a.prove(ctx, cred, find)
+	for _, other := range cred.otherwise {
+		if err == nil {
+			break
+		}
+		second, otherErr := a.prove(ctx, Credentials{Method: cred.Method, ID: other.id, Secret: other.secret}, find)
+		// An outage leaves open whether that reading was right. It must not become a refusal.
+		if otherErr == nil || protocol.AsError(otherErr).Status >= http.StatusInternalServerError {
+			client, err = second, otherErr
+		}
+	}
+	return client, err
+}
+
+// prove returns the client that one reading of the credentials proves.
+func (a *Authenticator) prove(
+	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
+) (*clients.Client, error) {
 	client, err := find(ctx, cred.ID)
 	var invalid *clients.MetadataError
 	switch {
@@ -254,6 +223,7 @@ func (a *Authenticator) AuthenticateConfidential(ctx context.Context, cred Crede
 	}
 	if client.Public() {
 		err := protocol.ClientRefused()
+		cred.ID = client.ID
 		a.note(ctx, cred, true, err)
 		return nil, err
 	}
