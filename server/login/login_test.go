@@ -343,3 +343,15 @@ func TestStatement15LoginAgainKeepsTheSession(t *testing.T) {
 		before = b.Cookie(session.CookieName)
 	}
 }
+
+// R26, R38: the login page and the password grant take every spelling that Django's login form takes; /api/token/ compares.
+func TestSpellingsOfTheUsername(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	s.AddUser(users.NewUser{Username: "Zoë", Active: true}, "correct horse")
+	for name, drf := range map[string]int{"Zoë": http.StatusOK, " Zoë ": http.StatusOK, "Zoe\u0308": http.StatusUnauthorized} {
+		s.PostForm("/login", servertest.Form("username", name, "password", "correct horse")).Expect(http.StatusSeeOther)
+		s.Token(s.SPA, "grant_type", "password", "username", name, "password", "correct horse").Expect(http.StatusOK)
+		s.PostJSON("/api/token/", map[string]string{"username": name, "password": "correct horse"}).Expect(drf)
+	}
+}

@@ -19,7 +19,8 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 		Fields: h.credentials(),
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
-				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
+				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]),
+				ExactUsername: true, KeepLastLogin: h.keepLastLogin,
 			})
 			if err != nil {
 				return nil, h.refused(err)

@@ -33,7 +33,8 @@ func (h *Handlers) obtainSliding() *drf.View {
 		Fields: h.credentials(),
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			return h.slid(r, &token.Request{
-				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]), KeepLastLogin: h.keepLastLogin,
+				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]),
+				ExactUsername: true, KeepLastLogin: h.keepLastLogin,
 			})
 		},
 	}

@@ -37,6 +37,8 @@ type Request struct {
 
 	// Format is that of the tokens; nil means the client's own.
 	Format Format
+	// ExactUsername compares the username as it is; else it is normalised (see [users.Service.Authenticate]).
+	ExactUsername bool
 	// KeepLastLogin leaves the user's last login as it is.
 	KeepLastLogin bool
 }

@@ -28,7 +28,11 @@ func (g *passwordGrant) check(ctx context.Context) error {
 }
 
 func (g *passwordGrant) authenticate(ctx context.Context) (err error) {
-	g.login, err = g.users.Authenticate(ctx, g.req.Username, g.req.Password)
+	authenticate := g.users.Authenticate
+	if g.req.ExactUsername {
+		authenticate = g.users.AuthenticateExact
+	}
+	g.login, err = authenticate(ctx, g.req.Username, g.req.Password)
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, users.ErrCredentials):

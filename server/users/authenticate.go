@@ -19,11 +19,16 @@ type Authenticated struct {
 	Login *storage.Login
 }
 
-// Authenticate checks a password. The name is compared byte for byte, as Django does; nothing is trimmed.
+// Authenticate checks a password. The name is normalised as Django's login form does, then compared byte for byte.
 //
 // Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
 // within bounds; a right one writes nothing: that is the caller's part.
 func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
+	return s.authenticate(ctx, normal(username), s.cfg.Names, secret)
+}
+
+// AuthenticateExact is Authenticate with a name that is compared as it is.
+func (s *Service) AuthenticateExact(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
 	return s.authenticate(ctx, username, s.cfg.Names, secret)
 }
 

@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"latchkey/server/internal/form"
 	"latchkey/server/internal/password"
 	"latchkey/storage"
@@ -41,13 +39,13 @@ type NewUser struct {
 	Profile storage.UserProfile
 }
 
-// Add adds a user, the name NFKC-normalised as Django's create_user does. Errors: *InputError; storage.ErrExists.
+// Add adds a user, the name normalised as at a login. Errors: *InputError; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	if err := n.identify(); err != nil {
 		return nil, err
 	}
 	u := &storage.User{
-		ID: n.ID, Subject: n.Subject, Username: norm.NFKC.String(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
+		ID: n.ID, Subject: n.Subject, Username: normal(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
 		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(), UserProfile: n.Profile,
 	}
 	u.UpdatedAt = time.Time{} // CreatedAt says it
@@ -157,19 +155,23 @@ func checkPassword(secret storage.Secret) error {
 	return nil
 }
 
-// Find finds a user by name: as given, else normalised as Add does. storage.ErrNotFound.
+// Find finds a user by name: as given, else normalised as at a login. storage.ErrNotFound.
 func (s *Service) Find(ctx context.Context, username string) (*storage.User, error) {
-	if !storable(username) {
-		return nil, fmt.Errorf("find user: %w", storage.ErrNotFound)
-	}
-	u, err := s.cfg.Store.UserByUsername(ctx, username)
-	if normal := norm.NFKC.String(username); errors.Is(err, storage.ErrNotFound) && normal != username {
-		u, err = s.cfg.Store.UserByUsername(ctx, normal)
+	u, err := s.named(ctx, username)
+	if n := normal(username); errors.Is(err, storage.ErrNotFound) && n != username {
+		u, err = s.named(ctx, n)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find user: %w", err)
 	}
 	return u, nil
+}
+
+func (s *Service) named(ctx context.Context, username string) (*storage.User, error) {
+	if !storable(username) {
+		return nil, storage.ErrNotFound
+	}
+	return s.cfg.Store.UserByUsername(ctx, username)
 }
 
 // List returns up to limit users with an ID above after, by ascending ID.

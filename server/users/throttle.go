@@ -8,8 +8,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"latchkey/server/internal/form"
 	"latchkey/server/internal/mac"
+	"latchkey/server/internal/pyjson"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -59,11 +62,15 @@ func (s *Service) attempt(ctx context.Context, username string, names storage.Lo
 
 // counted returns the name under which attempts are counted: spellings that find the same user share their limits.
 func (s *Service) counted(username string) string {
+	username = normal(username)
 	if s.cfg.Names.Fold {
 		return foldASCII(username)
 	}
 	return username
 }
+
+// normal returns a name as Django's forms read it (UsernameField): without white space around, in NFKC.
+func normal(username string) string { return norm.NFKC.String(pyjson.Strip(username)) }
 
 func foldASCII(s string) string {
 	return strings.Map(func(r rune) rune {

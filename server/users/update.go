@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/text/unicode/norm"
-
 	"latchkey/storage"
 )
 
@@ -29,7 +27,7 @@ func (s *Service) update(ctx context.Context, actor string, id int64, change sto
 		return nil, fmt.Errorf("update user: %w", err)
 	}
 	if change.Username != nil {
-		name := norm.NFKC.String(*change.Username)
+		name := normal(*change.Username)
 		change.Username = &name
 	}
 	if change.Email != nil && *change.Email != before.Email && (change.EmailVerified == nil || *change.Email == "") {

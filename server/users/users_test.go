@@ -149,11 +149,8 @@ func TestRightPassword(t *testing.T) {
 	if e := b.events("login_succeeded"); len(e) != 1 || e[0].UserID != alice.ID || e[0].ClientID != "c" || e[0].Actor != "user" {
 		t.Errorf("events %+v", e)
 	}
-	// The name is compared byte for byte, and nothing is trimmed: A and combining ring is another name.
-	for _, name := range []string{"ålice", "A\u030alice", "Ålice ", " Ålice"} {
-		if err := b.try(home, name, right); !errors.Is(err, ErrCredentials) {
-			t.Errorf("%q: %v", name, err)
-		}
+	if err := b.try(home, "ålice", right); !errors.Is(err, ErrCredentials) {
+		t.Errorf("in lower case: %v", err)
 	}
 	for _, p := range []storage.Secret{"", right + " ", "Correct horse"} {
 		if err := b.try(home, "Ålice", p); !errors.Is(err, ErrCredentials) {
