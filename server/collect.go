@@ -39,7 +39,7 @@ func registerParts(m *metrics.Metrics, store storage.Store, clients *registry.Re
 func (c *cleaning) count(m storage.Maintenance) {
 	for kind, n := range map[string]int64{
 		"grants": m.Grants, "revoked_tokens": m.RevokedTokens, "throttles": m.Throttles,
-		"browser_sessions": m.BrowserSessions, "authorization_codes": m.AuthorizationCodes, "used_jtis": m.UsedJTIs,
+		"browser_sessions": m.BrowserSessions, "authorization_codes": m.AuthorizationCodes, "device_codes": m.DeviceCodes, "used_jtis": m.UsedJTIs,
 		"pushed_requests": m.PushedRequests, "logout_notices": m.LogoutNotices, "registration_tokens": m.RegistrationTokens,
 		"clients": m.Clients,
 	} {

@@ -74,6 +74,6 @@ type Consents interface {
 	ListConsents(ctx context.Context, userID int64, limit int) ([]*Consent, error)
 
 	// RevokeConsent removes the consent and revokes every grant of this user with this client, in one transaction;
-	// unredeemed codes are dead too. It reports whether there was a consent or a live grant. audit is written if and only if so.
+	// unredeemed codes are dead too, and so are device codes that the user has approved. It reports whether there was a consent or a live grant. audit is written if and only if so.
 	RevokeConsent(ctx context.Context, e ConsentEnd, audit *AuditEvent) (bool, error)
 }

@@ -42,6 +42,7 @@ type Store interface {
 	AuditEvents
 	BrowserSessions
 	AuthorizationCodes
+	DeviceCodes
 	Consents
 	PushedRequests
 	UsedJTIs
@@ -107,6 +108,7 @@ type Maintenance struct {
 	Grants, RevokedTokens, Throttles                  int64
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
+	DeviceCodes                                       int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

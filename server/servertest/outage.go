@@ -164,6 +164,26 @@ func (o *Outage) RedeemAuthorizationCode(ctx context.Context, hash storage.Diges
 	return try(o, func() error { return o.Store.RedeemAuthorizationCode(ctx, hash, g, audit...) })
 }
 
+func (o *Outage) CreateDeviceCode(ctx context.Context, c *storage.DeviceCode) error {
+	return try(o, func() error { return o.Store.CreateDeviceCode(ctx, c) })
+}
+
+func (o *Outage) PendingDeviceCode(ctx context.Context, userCode storage.Digest, now time.Time) (*storage.DeviceCode, error) {
+	return try1(o, func() (*storage.DeviceCode, error) { return o.Store.PendingDeviceCode(ctx, userCode, now) })
+}
+
+func (o *Outage) AnswerDeviceCode(ctx context.Context, a storage.DeviceAnswer, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.AnswerDeviceCode(ctx, a, audit) })
+}
+
+func (o *Outage) PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveDeviceCode, error) {
+	return try1(o, func() (*storage.LiveDeviceCode, error) { return o.Store.PollDeviceCode(ctx, hash, clientID) })
+}
+
+func (o *Outage) RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, audit ...*storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.RedeemDeviceCode(ctx, hash, g, until, audit...) })
+}
+
 func (o *Outage) GrantConsent(ctx context.Context, c *storage.Consent, audit *storage.AuditEvent) error {
 	return try(o, func() error { return o.Store.GrantConsent(ctx, c, audit) })
 }

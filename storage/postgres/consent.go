@@ -71,6 +71,7 @@ func (s *Store) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *
 	}
 	b := &pgx.Batch{}
 	b.Queue(removeCodes+` AND client_id = $2`+inOrder, e.UserID, e.ClientID)
+	b.Queue(removeDeviceCodes, e.UserID, e.ClientID)
 	b.Queue(`
 		WITH consent AS (
 			DELETE FROM consents WHERE user_id = $2 AND client_id = $4 RETURNING user_id

@@ -32,6 +32,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.Throttles, "throttles", "key", "", ""},
 		{&m.BrowserSessions, "browser_sessions", "hash", oldest, ""},
 		{&m.AuthorizationCodes, "authorization_codes", "hash", oldest, ""},
+		{&m.DeviceCodes, "device_codes", "hash", oldest, ""},
 		{&m.UsedJTIs, "used_jtis", "client_id, jti", oldest, ""},
 		{&m.PushedRequests, "pushed_requests", "hash", oldest, ""},
 		{&m.LogoutNotices, "logout_notices", "id", oldest, ""},

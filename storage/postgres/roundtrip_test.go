@@ -87,6 +87,12 @@ func acts(s *postgres.Store) []act {
 	}
 	redeemed := *grant
 	redeemed.ID, redeemed.SessionID, redeemed.AMR, redeemed.Claims = storage.NewID(noon), browser.ID, browser.AMR, code.Claims
+	device := &storage.DeviceCode{
+		Hash: storage.Digest{19}, UserCode: storage.Digest{20}, ClientID: "c", ClientEpoch: noon.UnixMicro(), Scope: []string{"openid"}, UserAgent: "a\x00b\xff",
+		Interval: 5, CreatedAt: noon, ValidUntil: noon.Add(time.Minute), ExpiresAt: noon.Add(time.Hour),
+	}
+	fromDevice := *grant
+	fromDevice.ID = storage.NewID(noon)
 	consent := &storage.Consent{UserID: 7, ClientID: "c", Scope: []string{"openid", "email"}, Fingerprint: storage.Digest{14}, CreatedAt: noon, UpdatedAt: noon}
 	pushed := &storage.PushedRequest{Hash: storage.Digest{15}, ClientID: "c", Parameters: "a=b", CreatedAt: noon, ExpiresAt: noon.Add(time.Minute)}
 	notice := func() *storage.LogoutNotice {
@@ -162,6 +168,18 @@ func acts(s *postgres.Store) []act {
 		{"AuthorizationCode", func(ctx context.Context) error { _, err := s.AuthorizationCode(ctx, code.Hash); return err }},
 		{"RedeemAuthorizationCode", func(ctx context.Context) error {
 			return s.RedeemAuthorizationCode(ctx, code.Hash, &redeemed, event("code"), event("token_issued"))
+		}},
+		{"CreateDeviceCode", func(ctx context.Context) error { return s.CreateDeviceCode(ctx, device) }},
+		{"PendingDeviceCode", func(ctx context.Context) error { _, err := s.PendingDeviceCode(ctx, device.UserCode, noon); return err }},
+		{"PollDeviceCode", func(ctx context.Context) error { _, err := s.PollDeviceCode(ctx, device.Hash, "c"); return err }},
+		{"AnswerDeviceCode", func(ctx context.Context) error {
+			a := storage.DeviceAnswer{
+				Hash: device.Hash, Decision: storage.DeviceApproved, UserID: 7, UserEpoch: noon.UnixMicro(), AuthTime: noon, AMR: []string{"pwd"}, Now: noon,
+			}
+			return s.AnswerDeviceCode(ctx, a, event("device_approved"))
+		}},
+		{"RedeemDeviceCode", func(ctx context.Context) error {
+			return s.RedeemDeviceCode(ctx, device.Hash, &fromDevice, noon.Add(time.Hour), event("device"), event("token_issued"))
 		}},
 		{"ListGrants of a session", func(ctx context.Context) error {
 			_, err := s.ListGrants(ctx, storage.GrantFilter{UserID: 7, SessionID: browser.ID})

@@ -57,6 +57,7 @@ func (s *Store) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *
 	var ended bool
 	err := s.write(ctx, "revoke consent", func(t *tx) {
 		t.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND client_id = ? AND redeemed_at IS NULL`, e.UserID, e.ClientID)
+		t.exec(`DELETE FROM device_codes WHERE user_id = ? AND client_id = ? AND redeemed_at IS NULL`, e.UserID, e.ClientID)
 		n := t.exec(`DELETE FROM consents WHERE user_id = ? AND client_id = ?`, e.UserID, e.ClientID)
 		var lived bool
 		t.row(`SELECT EXISTS (SELECT 1 FROM grants AS g WHERE g.user_id = ? AND g.client_id = ? AND `+alive+`)`,

@@ -23,6 +23,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.Throttles, `DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= ? LIMIT ?)`},
 		{&m.BrowserSessions, `DELETE FROM browser_sessions WHERE hash IN (SELECT hash FROM browser_sessions WHERE expires_at <= ? LIMIT ?)`},
 		{&m.AuthorizationCodes, `DELETE FROM authorization_codes WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= ? LIMIT ?)`},
+		{&m.DeviceCodes, `DELETE FROM device_codes WHERE hash IN (SELECT hash FROM device_codes WHERE expires_at <= ? LIMIT ?)`},
 		{&m.UsedJTIs, `
 			DELETE FROM used_jtis WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_jtis WHERE expires_at <= ? LIMIT ?)`},
 		{&m.PushedRequests, `DELETE FROM pushed_requests WHERE hash IN (SELECT hash FROM pushed_requests WHERE expires_at <= ? LIMIT ?)`},

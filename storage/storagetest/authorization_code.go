@@ -366,6 +366,11 @@ func (b *bundle) crowd() {
 		func() error { return b.RemoveClient(b.ctx, a.ClientID, b.event("removed")) },
 		func() error { return second(b.Maintain(b.ctx, b.now, 10)) },
 	}
+	for range 2 {
+		d := b.deviceOf(a.user, a.client)
+		b.ok(b.AnswerDeviceCode(b.ctx, d.answer(b, storage.DeviceApproved), nil))
+		acts = append(acts, func() error { return b.redeemDevice(d) })
+	}
 	for _, a := range more {
 		acts = append(acts, func() error { return b.redeem(a) })
 	}

@@ -89,6 +89,8 @@ func maintain() cases {
 				n, t, r := b.notice("app"), &storage.RegistrationToken{ID: storage.NewID(b.now), CreatedAt: b.now}, b.registration(fmt.Sprint("r ", i), b.digest())
 				a.Hash, p.Hash, t.Hash = b.digest(), b.digest(), b.digest()
 				s.ExpiresAt, a.ExpiresAt, p.ExpiresAt, n.ExpiresAt, t.ExpiresAt, r.ExpiresAt = soon, soon, soon, soon, soon, soon
+				d := &storage.DeviceCode{Hash: b.digest(), UserCode: b.digest(), ClientID: "app", CreatedAt: b.now, ValidUntil: b.now, ExpiresAt: soon}
+				b.ok(b.CreateDeviceCode(b.ctx, d))
 				b.ok(b.CreateBrowserSession(b.ctx, s, storage.Digest{}, nil))
 				b.ok(b.CreateAuthorizationCode(b.ctx, a))
 				b.ok(b.CreatePushedRequest(b.ctx, p))
@@ -99,16 +101,16 @@ func maintain() cases {
 			}
 			kinds := func(m storage.Maintenance) []int64 {
 				return []int64{
-					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs,
+					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs, m.DeviceCodes,
 				}
 			}
 			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
 			b.ok(err)
-			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0})
+			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0, 0})
 			for _, want := range []int64{3, 3, 1, 0} {
 				m, err := b.Maintain(b.ctx, soon, 3)
 				b.ok(err)
-				b.same(kinds(m), []int64{want, want, want, want, want, want, want})
+				b.same(kinds(m), []int64{want, want, want, want, want, want, want, want})
 				if m.More != (want == 3) {
 					b.Errorf("after %d of each there is more: %v", want, m.More)
 				}

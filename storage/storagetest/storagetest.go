@@ -56,6 +56,7 @@ func Run(t *testing.T, o Opener) {
 		{"AuditEvents", auditEvents()},
 		{"BrowserSessions", browserSessions()},
 		{"AuthorizationCodes", authorizationCodes()},
+		{"DeviceCodes", deviceCodes()},
 		{"Consents", consents()},
 		{"PushedRequests", pushedRequests()},
 		{"UsedJTIs", usedJTIs()},

@@ -160,6 +160,19 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			h.ID = storage.NewID(b.now)
 			return b.RedeemAuthorizationCode(ctx, b.digest(), &h, e())
 		},
+		"CreateDeviceCode": func(ctx context.Context) error {
+			return b.CreateDeviceCode(ctx, &storage.DeviceCode{Hash: b.digest(), UserCode: b.digest(), ClientID: "app", CreatedAt: b.now, ValidUntil: b.now, ExpiresAt: b.now})
+		},
+		"PendingDeviceCode": func(ctx context.Context) error { return second(b.PendingDeviceCode(ctx, b.digest(), b.now)) },
+		"AnswerDeviceCode": func(ctx context.Context) error {
+			return b.AnswerDeviceCode(ctx, storage.DeviceAnswer{Hash: b.digest(), Decision: storage.DeviceApproved, UserID: g.UserID, Now: b.now}, e())
+		},
+		"PollDeviceCode": func(ctx context.Context) error { return second(b.PollDeviceCode(ctx, b.digest(), "app")) },
+		"RedeemDeviceCode": func(ctx context.Context) error {
+			h := *g
+			h.ID = storage.NewID(b.now)
+			return b.RedeemDeviceCode(ctx, b.digest(), &h, b.now, e())
+		},
 		"GrantConsent": func(ctx context.Context) error {
 			k := &storage.Consent{UserID: g.UserID, ClientID: g.ClientID, CreatedAt: b.now, UpdatedAt: b.now}
 			return b.GrantConsent(ctx, k, e())

@@ -156,6 +156,33 @@ func AuthorizationCode(c *storage.AuthorizationCode) []Column {
 	}
 }
 
+// DeviceCode lists the columns of device_codes.
+func DeviceCode(c *storage.DeviceCode) []Column {
+	return []Column{
+		{"hash", &c.Hash},
+		{"user_code", &c.UserCode},
+		{"client_id", &c.ClientID},
+		{"client_epoch", &c.ClientEpoch},
+		{"scope", &c.Scope},
+		{"audience", &c.Audience},
+		{"address", &c.Address},
+		{"user_agent", &c.UserAgent},
+		{"created_at", &c.CreatedAt},
+		{"valid_until", &c.ValidUntil},
+		{"expires_at", &c.ExpiresAt},
+		{"poll_interval", &c.Interval},
+		{"polled_at", &c.PolledAt},
+		{"slowed", &c.Slowed},
+		{"decision", (*string)(&c.Decision)},
+		{"user_id", (*NullInt)(&c.UserID)},
+		{"user_epoch", &c.UserEpoch},
+		{"auth_time", &c.AuthTime},
+		{"amr", &c.AMR},
+		{"redeemed_at", &c.RedeemedAt},
+		{"grant_id", &c.GrantID},
+	}
+}
+
 // BrowserSession lists the columns of browser_sessions.
 func BrowserSession(b *storage.BrowserSession) []Column {
 	return []Column{
