@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"latchkey/migrations"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
@@ -202,5 +203,23 @@ func TestAPoolerWithoutPreparedStatementsIsNoticed(t *testing.T) {
 		if err := a.call(t.Context()); err != nil {
 			t.Errorf("%s: %v", a.name, err)
 		}
+	}
+}
+
+// F6: the check of the schema at the start prepares no statements, so that it works behind such a pooler.
+func TestTheCheckOfTheSchemaPreparesNothing(t *testing.T) {
+	t.Parallel()
+	db, err := open(t, postgres.Config{}).MigrationDB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if behind, err := migrations.Behind(t.Context(), db, migrations.Postgres); err != nil || behind {
+		t.Fatalf("behind: %v, %v", behind, err)
+	}
+	var prepared int
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`).Scan(&prepared); err != nil || prepared > 0 {
+		t.Errorf("%d statements are prepared, %v", prepared, err)
 	}
 }

@@ -120,6 +120,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) MigrationDB() (*sql.DB, error) {
 	cc := s.pool.Config().ConnConfig.Copy()
 	cc.Tracer = nil
+	// The check of the schema at the start works behind a pooler all the same, since it prepares nothing.
+	if cc.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		cc.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
 	return stdlib.OpenDB(*cc), nil
 }
 
