@@ -4,6 +4,7 @@
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make test-clients  standard client libraries of Go, Node and Python against the binary
 # make test-ha  the reference deployment of deploy/ under traffic, broken in every way that hatest knows
+# make test-deploy  the Kubernetes manifests of deploy/ against the types of the API, and kubeconform
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
 # make measure  sizes, widths and arrows of the code, in a table
 # make bench    the load generator against SQLite and Postgres, beside pgbench's floor
@@ -11,6 +12,7 @@
 SHELL := /bin/bash
 GO    ?= go
 
+KUBECONFORM := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -26,7 +28,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-ha test-ha-short test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -66,12 +68,19 @@ test-clients:
 	cd clienttest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 10m -v ./...
 
 # Installs Debian's packages of Patroni, etcd, HAProxy and PgBouncer, as root, where they are missing, and fails when it can't.
-# One event: make test-ha LATCHKEY_TEST_HA_EVENT=switchover
+# Some events: make test-ha LATCHKEY_TEST_HA_EVENTS='clock|switchover'
 test-ha:
 	LATCHKEY_TEST_HA=long $(GO) test -count=1 -timeout 40m -v ./hatest
 
 test-ha-short:
 	LATCHKEY_TEST_HA=short $(GO) test -count=1 -timeout 10m -v ./hatest
+
+# The types need no network but the module proxy. kubeconform downloads schemas: where they are out of reach that is said, and is no failure.
+test-deploy:
+	cd deploy/kubernetes/check && $(GO) vet ./... && $(GO) test -count=1 ./...
+	@out=$$($(GO) run $(KUBECONFORM) -strict -summary $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml)) 2>&1); code=$$?; echo "$$out" | tail -1; \
+	if [ $$code = 0 ]; then :; elif grep -q 'failed downloading schema' <<<"$$out"; then echo 'kubeconform: its schemas are out of reach, not checked'; \
+	else echo "$$out"; exit 1; fi
 
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:
