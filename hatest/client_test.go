@@ -65,6 +65,7 @@ func (t *traffic) start() {
 		add((*client).end, policy+" ends", policy, true)
 	}
 	t.wg.Go(t.tryEnded)
+	t.wg.Go(t.fetchKeys)
 }
 
 // answer is what arrived; status 0 means that nothing did.
@@ -287,6 +288,19 @@ func (c *client) remember(token string) {
 	c.mu.Lock()
 	c.tally.ended++
 	c.mu.Unlock()
+}
+
+// fetchKeys does what resource servers do.
+func (t *traffic) fetchKeys() {
+	for ; t.ctx.Err() == nil; t.sleep(pause) {
+		switch a := t.do(http.MethodGet, "/oauth2/jwks", "", "", ""); {
+		case a.status == http.StatusOK:
+			t.keysServed()
+		case t.ctx.Err() != nil, a.status == 0, a.status == http.StatusServiceUnavailable && a.retryAfter > 0:
+		default:
+			t.note(&t.odd, "the key set: %d %s", a.status, brief(a.body))
+		}
+	}
 }
 
 // tryEnded presents ended tokens all the time.

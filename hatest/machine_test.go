@@ -76,9 +76,11 @@ func newMachine(t *testing.T) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if !t.Failed() {
-			os.RemoveAll(folder)
+		if t.Failed() {
+			t.Logf("the logs are in %s", folder)
+			return
 		}
+		os.RemoveAll(folder)
 	})
 	m := &machine{t: t, folder: folder}
 	if os.Getuid() == 0 {

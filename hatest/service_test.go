@@ -45,8 +45,12 @@ func startService(t *testing.T) *service {
 	issuer := "https://localhost:" + p[0]
 	s.direct = databaseURL("latchkey", databasePassword, "127.0.0.1:"+p[1], "latchkey")
 	s.pooled = databaseURL("latchkey", databasePassword, "127.0.0.1:"+p[2], "latchkey")
-	for range 3 {
-		i, err := latchkeytest.NewInstance(latchkeytest.Config{Binary: binary, Folder: t.TempDir(), Database: s.direct})
+	for _, name := range []string{"latchkey1", "latchkey2", "latchkey3"} {
+		folder := filepath.Join(m.folder, name)
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		i, err := latchkeytest.NewInstance(latchkeytest.Config{Binary: binary, Folder: folder, Database: s.direct})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +96,7 @@ func (s *service) startHAProxy(public, database string) {
 	pairs := []string{
 		"bind :443 ssl crt /etc/haproxy/latchkey.pem", "bind 127.0.0.1:" + public + " ssl crt " + m.write("latchkey.pem", certificate),
 		"/etc/haproxy/503.http", m.configure("haproxy/503.http", "503.http"),
-		"bind 127.0.0.1:5432", "bind 127.0.0.1:" + database,
+		"bind :5432", "bind 127.0.0.1:" + database,
 	}
 	for i, r := range s.replicas {
 		_, admin, _ := net.SplitHostPort(r.Admin)
@@ -111,7 +115,7 @@ func (s *service) startHAProxy(public, database string) {
 func (s *service) startPgBouncer(database, port string) {
 	users := s.m.write("userlist.txt", fmt.Appendf(nil, "%q %q\n", "latchkey", databasePassword))
 	s.m.start("pgbouncer", s.m.configure("pgbouncer/pgbouncer.ini", "pgbouncer.ini",
-		"port=5432", "port="+database, "listen_port = 6432", "listen_port = "+port, "/etc/pgbouncer/userlist.txt", users))
+		"host=10.0.0.30 port=5432", "host=127.0.0.1 port="+database, "listen_port = 6432", "listen_port = "+port, "/etc/pgbouncer/userlist.txt", users))
 }
 
 // certify returns a certificate for localhost, with its key, and what trusts it.

@@ -9,15 +9,15 @@ import (
 
 // tally counts what clients see during an event.
 type tally struct {
-	mu                                sync.Mutex
-	event                             string
-	lost, resurrected, odd, ok, told  int
-	acted, success, failure, recovery time.Time
-	gap                               time.Duration
-	samples                           []string
-	ended                             int // sessions whose end was acknowledged
-	clients                           map[string]time.Time
-	failed                            map[string]int // by what clients were told
+	mu                                      sync.Mutex
+	event                                   string
+	lost, resurrected, odd, ok, told        int
+	acted, success, failure, recovery, keys time.Time
+	gap, keysGap                            time.Duration
+	samples                                 []string
+	ended                                   int // sessions whose end was acknowledged
+	clients                                 map[string]time.Time
+	failed                                  map[string]int // by what clients were told
 }
 
 func (t *tally) begin(event string) {
@@ -26,6 +26,7 @@ func (t *tally) begin(event string) {
 	now := time.Now()
 	t.event, t.lost, t.resurrected, t.odd, t.ok, t.told, t.ended = event, 0, 0, 0, 0, 0, 0
 	t.acted, t.success, t.failure, t.recovery, t.gap = now, now, time.Time{}, time.Time{}, 0
+	t.keys, t.keysGap = now, 0
 	t.samples, t.clients, t.failed = nil, map[string]time.Time{}, map[string]int{}
 }
 
@@ -82,10 +83,18 @@ func (t *tally) recovered(n int, since time.Time) bool {
 	return n <= 0 && time.Since(t.failure) > 3*time.Second
 }
 
-const header = "%-44s %4s %11s %3s %6s %6s %6s %8s %9s"
+// keysServed notes an answer with the key set.
+func (t *tally) keysServed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.keysGap, t.keys = max(t.keysGap, now.Sub(t.keys)), now
+}
+
+const header = "%-44s %4s %11s %3s %6s %6s %6s %8s %9s %8s"
 
 func titles() string {
-	return fmt.Sprintf(header, "event", "LOST", "RESURRECTED", "ODD", "ok", "told", "ended", "gap", "recovery")
+	return fmt.Sprintf(header, "event", "LOST", "RESURRECTED", "ODD", "ok", "told", "ended", "gap", "recovery", "keys")
 }
 
 func (t *tally) row() string {
@@ -93,9 +102,11 @@ func (t *tally) row() string {
 	defer t.mu.Unlock()
 	recovery := "-"
 	if t.recovery.After(t.acted) {
-		recovery = fmt.Sprintf("%.1f s", t.recovery.Sub(t.acted).Seconds())
+		recovery = seconds(t.recovery.Sub(t.acted))
 	}
 	text := fmt.Sprintf(header, t.event, fmt.Sprint(t.lost), fmt.Sprint(t.resurrected), fmt.Sprint(t.odd), fmt.Sprint(t.ok), fmt.Sprint(t.told),
-		fmt.Sprint(t.ended), fmt.Sprintf("%.1f s", t.gap.Seconds()), recovery)
+		fmt.Sprint(t.ended), seconds(t.gap), recovery, seconds(t.keysGap))
 	return strings.Join(append([]string{text}, t.samples...), "\n    ")
 }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
