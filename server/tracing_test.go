@@ -192,7 +192,7 @@ func TestARefreshIsTracedDownToTheDatabase(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"read grant", "advance grant"} {
+		for _, want := range []string{"read grant", "move grant"} {
 			if !slices.Contains(operations, want) {
 				t.Errorf("below the refresh are %q, without %q", operations, want)
 			}

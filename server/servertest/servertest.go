@@ -142,7 +142,7 @@ func (s *Server) serve(o *options) {
 	public := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + public.Listener.Addr().String()
 	cfg := s.config()
-	cfg.Store = Clocked(s.Store, o.database)
+	cfg.Store = clocked{s.Store, o.database}
 	for _, change := range o.change {
 		change(&cfg)
 	}

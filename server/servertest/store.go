@@ -9,10 +9,14 @@ import (
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 // Clocked returns the store with a clock of the test's in its database.
-func Clocked(s storage.Store, now func() time.Time) storage.Store { return clocked{s, now} }
+func Clocked(s storage.Store, now func() time.Time) storage.Store {
+	testclock.Set(s, now)
+	return clocked{s, now}
+}
 
 type clocked struct {
 	storage.Store
