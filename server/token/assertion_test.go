@@ -178,7 +178,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 	for name, changes := range map[string]map[string]any{
 		"a fraction": {"exp": float64(s.clock.Now().UnixMilli())/1000 + 60.5}, "without iat": {"iat": nil}, "the longest": {"exp": s.clock.Now().Unix() + 299},
 		"a client whose clock is ahead": {"iat": s.clock.Now().Unix() + 20, "nbf": s.clock.Now().Unix() + 20}, "other claims": {"nonce": []int{1}},
-		"a long jti": {"jti": strings.Repeat("j", 255)},
+		"a long jti": {"jti": strings.Repeat("j", 255)}, "aud is a list": {"aud": []string{s.cfg.Issuer}},
+		"aud is two": {"aud": []string{s.cfg.Issuer, "https://other.example"}}, "six minutes": {"exp": s.clock.Now().Unix() + 360},
 	} {
 		s.accepted(name, s.ask("signer", s.compact("ES256", es, s.claims("signer", changes))))
 	}
@@ -189,9 +190,9 @@ func TestStatement27Claims(t *testing.T) {
 	s := newSigners(t, sqlitetest.SQLite(t), nil)
 	now := s.clock.Now().Unix()
 	for name, changes := range map[string]map[string]any{
-		"aud is the token endpoint": {"aud": s.cfg.Issuer + "/oauth2/token"}, "aud is a list": {"aud": []string{s.cfg.Issuer}},
-		"aud is two": {"aud": []string{s.cfg.Issuer, "https://other.example"}}, "aud with a slash": {"aud": s.cfg.Issuer + "/"}, "no aud": {"aud": nil}, "aud null": {"aud": json.RawMessage("null")},
-		"no exp": {"exp": nil}, "expired": {"exp": now}, "long expired": {"exp": now - 3600}, "six minutes": {"exp": now + 360}, "a year": {"exp": now + 365*86400},
+		"aud is another server": {"aud": "https://other.example"}, "aud is a list of others": {"aud": []string{"https://other.example"}},
+		"aud is an empty list": {"aud": []string{}}, "aud with a slash": {"aud": s.cfg.Issuer + "/"}, "no aud": {"aud": nil}, "aud null": {"aud": json.RawMessage("null")},
+		"no exp": {"exp": nil}, "expired": {"exp": now}, "long expired": {"exp": now - 3600}, "more than an hour": {"exp": now + 3700}, "a year": {"exp": now + 365*86400},
 		"exp is text": {"exp": fmt.Sprint(now + 60)}, "exp is huge": {"exp": json.RawMessage("1e300")}, "exp is NaN": {"exp": "NaN"}, "exp null": {"exp": json.RawMessage("null")},
 		"not yet": {"nbf": now + 60}, "issued in the future": {"iat": now + 60}, "issued after its end": {"iat": now + 20, "exp": now + 10},
 		"no jti": {"jti": nil}, "an empty jti": {"jti": ""}, "a jti too long": {"jti": strings.Repeat("j", 256)}, "a jti that is a number": {"jti": 1},
