@@ -2,6 +2,7 @@ package main
 
 import (
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"os/exec"
@@ -32,7 +33,7 @@ func production(name string) bool {
 	return top == "cmd" || top == "server" || top == "storage" || top == "clients" || top == "migrations"
 }
 
-// parseProduction parses all production files, with comments.
+// parseProduction parses all production files that a release is built of, with comments.
 func parseProduction(root string, fset *token.FileSet) ([]goFile, error) {
 	names, err := tracked(root, "*.go")
 	if err != nil {
@@ -41,6 +42,11 @@ func parseProduction(root string, fset *token.FileSet) ([]goFile, error) {
 	var files []goFile
 	for _, name := range names {
 		if !production(name) {
+			continue
+		}
+		if built, err := build.Default.MatchFile(path.Join(root, path.Dir(name)), path.Base(name)); err != nil {
+			return nil, err
+		} else if !built {
 			continue
 		}
 		syntax, err := parser.ParseFile(fset, path.Join(root, name), nil, parser.ParseComments|parser.SkipObjectResolution)
