@@ -173,10 +173,12 @@ func (c *Client) TokenFormat() AccessTokenFormat {
 // like the subject of a user. An API must never take a client for a user (RFC 9700 §4.15).
 func (c *Client) Subject() string {
 	if looksLikeUser(c.ID) {
-		return "client:" + c.ID
+		return subjectPrefix + c.ID
 	}
 	return c.ID
 }
+
+const subjectPrefix = "client:"
 
 // looksLikeUser reports whether a client_id has the form that subjects of users have: an integer, or a UUID.
 func looksLikeUser(id string) bool {
@@ -190,6 +192,8 @@ func CheckNewID(id string) error {
 	switch {
 	case !ValidID(id):
 		return Invalid("client_id", "it must have 1 to 255 printable ASCII characters")
+	case strings.HasPrefix(id, subjectPrefix):
+		return Invalid("client_id", "it must not begin with %s, which is kept for the subjects of clients", subjectPrefix)
 	case looksLikeUser(id):
 		return Invalid("client_id", "%q could be the subject of a user, and APIs could take the client for that user: add a letter or a word", id)
 	}

@@ -50,7 +50,8 @@ const (
 
 // Clients stores the registered applications. Watch reports each change.
 type Clients interface {
-	// CreateClient stores c, its AuthEpoch set from CreatedAt, its Version 1. ErrExists: the ID is taken.
+	// CreateClient stores c, its AuthEpoch set from CreatedAt, its Version 1. ErrExists: the ID is taken, or the subject
+	// of a user (RFC 9700 §4.15).
 	CreateClient(ctx context.Context, c *Client, audit *AuditEvent) error
 
 	// Client returns a client, or ErrNotFound.

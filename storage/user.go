@@ -73,7 +73,7 @@ const (
 type Users interface {
 	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice, and a drawn ID is at
 	// least DrawnUserIDs and above every ID below UnfollowedUserIDs that was ever stored. u.AuthEpoch is set from u.CreatedAt.
-	// ErrExists: the ID, the subject or the username is taken.
+	// ErrExists: the ID, the subject or the username is taken, or a given subject is the ID of a client (RFC 9700 §4.15).
 	CreateUser(ctx context.Context, u *User) error
 
 	// User, UserByUsername and UserBySubject return a user, or ErrNotFound. A subject is what Sub returns.

@@ -97,7 +97,7 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	client, secret, err := registry.Add(ctx, reg)
 	if errors.Is(err, storage.ErrExists) {
-		return fmt.Errorf("client %q already exists. Choose another --client-id, or change that client with `latchkey client update`", c.ClientID)
+		return fmt.Errorf("client %q already exists, or a user with that subject. Choose another --client-id, or change that client with `latchkey client update`", c.ClientID)
 	}
 	if err != nil {
 		return explainClient(err, c.ClientID)

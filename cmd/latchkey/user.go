@@ -145,7 +145,8 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
 		}
 		if c.Subject != "" {
-			return fmt.Errorf("a user with the subject %q already exists. Choose another --subject, or find that user with `latchkey user list`", c.Subject)
+			return fmt.Errorf("a user with the subject %q already exists, or a client with that id. Choose another --subject, or find the user with "+
+				"`latchkey user list` and the client with `latchkey client show`", c.Subject)
 		}
 		return fmt.Errorf("a user with the id %d already exists. Choose another --id, or leave it out for the next free one", id)
 	}

@@ -27,7 +27,7 @@ func (r renamed) CreateClient(ctx context.Context, c *storage.Client, e *storage
 // A client can't be taken for a user: RFC 9700 §4.15.
 func TestA16SubjectsOfClientsAreNoUsers(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"1", "007", "8f14e45f-ceea-467f-a0e6-0123456789ab", "8F14E45FCEEA467FA0E60123456789AB"} {
+	for _, id := range []string{"814", "007", "8f14e45f-ceea-467f-a0e6-0123456789ab", "8F14E45FCEEA467FA0E60123456789AB"} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.New(t, servertest.Store(renamed{servertest.SQLite(t), id}))

@@ -83,6 +83,10 @@ func (n *NewUser) identify() error {
 	if len(n.Subject) > maxSubject || strings.ContainsFunc(n.Subject, outside) || strings.TrimSpace(n.Subject) != n.Subject {
 		return &InputError{"subject", fmt.Sprintf("has more than %d characters, spaces around it, or characters that are not printable ASCII", maxSubject)}
 	}
+	// RFC 9700 §4.15: what the sub of a client can be, no user's is.
+	if strings.HasPrefix(n.Subject, "client:") || strings.HasPrefix(n.Subject, "https://") {
+		return &InputError{"subject", "begins with client: or https://, as subjects of clients do"}
+	}
 	id, err := strconv.ParseInt(n.Subject, 10, 64)
 	if err != nil || id < 1 || strconv.FormatInt(id, 10) != n.Subject {
 		return nil

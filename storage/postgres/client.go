@@ -16,7 +16,13 @@ import (
 var (
 	clientColumns = row.Names("", row.Client)
 	notifyClient  = notify(storage.ChangeClient, "$2::text")
-	createClient  = `WITH changed AS (` + insert("clients", 2, row.Client) + ` RETURNING id), ` + notifyClient + logChanged
+	// createClient creates a client unless its ID is the subject of a user.
+	createClient = `
+		WITH changed AS (
+			INSERT INTO clients (` + clientColumns + `) SELECT ` + values(2, row.Client) + `
+			WHERE NOT EXISTS (SELECT FROM users WHERE coalesce(subject, users.id::text COLLATE "C") = $2)
+			RETURNING id
+		), ` + notifyClient + logChanged
 	// createClientWithin creates a client unless its registration key is taken or $16 clients with an end exist.
 	createClientWithin = `
 		WITH changed AS (
@@ -43,9 +49,15 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 	if err != nil {
 		return fmt.Errorf("create client: %w", err)
 	}
-	err = s.execOne(ctx, "create client", createClient, append([]any{events(audit)}, row.Fields(arg, row.Client(stored))...)...)
-	if err != nil {
+	var created int64
+	b := &pgx.Batch{}
+	b.Queue(lockSubjects)
+	b.Queue(createClient, append([]any{events(audit)}, row.Fields(arg, row.Client(stored))...)...).QueryRow(scanTo(&created))
+	if err := s.batch(ctx, "create client", b); err != nil {
 		return err
+	}
+	if created == 0 {
+		return fmt.Errorf("create client: a user has the id as their subject: %w", storage.ErrExists)
 	}
 	c.AuthEpoch, c.Version, c.Origin = stored.AuthEpoch, stored.Version, stored.Origin
 	return nil

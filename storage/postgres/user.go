@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +20,16 @@ var (
 	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
 	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, id::text COLLATE "C") = $1`
-	// createUser draws the ID if it is NULL.
-	createUser = strings.Replace(insert("users", 1, row.User), "$1", "coalesce($1, nextval('users_id_seq'))", 1) + ` RETURNING id`
+	// createUser draws the ID if it is NULL. A client whose ID is the subject keeps the user away.
+	createUser = `INSERT INTO users (` + userColumns + `) SELECT ` +
+		strings.Replace(values(1, row.User), "$1", "coalesce($1::bigint, nextval('users_id_seq'))", 1) +
+		` WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = ` + userSubject + `) RETURNING id`
+	// userSubject is the parameter of the subject, NULL if the ID stands for it.
+	userSubject = "$" + strconv.Itoa(1+slices.IndexFunc(row.User(new(storage.User)), func(c row.Column) bool { return c.Name == "subject" }))
 )
+
+// lockSubjects makes what creates users and clients run one at a time.
+const lockSubjects = `SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint)`
 
 // joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
 func joinedUser(columns func(*storage.User) []row.Column) string { return row.Names("u.", columns) }
@@ -42,7 +51,8 @@ func found(u *storage.User) *storage.User {
 // CreateUser implements storage.Users.
 //
 // Sequences are not transactional: another caller may draw an ID between reading how far the sequence is and raising it.
-// So callers that draw an ID and callers that choose one take the same lock until the end of the transaction.
+// So callers that draw an ID and callers that choose one take the same lock until the end of the transaction. So does CreateClient: of
+// a user and a client with one subject, who are created at once, one comes second and sees the other.
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	if !keyed(u.Username) || !keyed(u.Subject) {
 		return fmt.Errorf("create user: username or subject: %w", errText)
@@ -50,12 +60,16 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	b := &pgx.Batch{}
-	b.Queue(`SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint)`)
+	b.Queue(lockSubjects)
 	if u.ID != 0 && u.ID < storage.UnfollowedUserIDs {
 		b.Queue(`SELECT setval('users_id_seq', $1) FROM users_id_seq WHERE $1 > last_value OR $1 = last_value AND NOT is_called`, u.ID)
 	}
 	b.Queue(createUser, row.Fields(arg, row.User(&stored))...).QueryRow(scanTo(&stored.ID))
-	if err := s.batch(ctx, "create user", b); err != nil {
+	err := s.batch(ctx, "create user", b)
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("create user: a client has the subject as its id: %w", storage.ErrExists)
+	}
+	if err != nil {
 		return err
 	}
 	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"latchkey/storage"
@@ -20,7 +21,12 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 		return interpret("create client", errText)
 	}
 	stored := begun(c)
-	err := s.write(ctx, "create client", func(t *tx) { t.createClient(stored, audit) })
+	err := s.write(ctx, "create client", func(t *tx) {
+		if _, found := find(t, row.User, userBySub, c.ID); found {
+			t.fail(fmt.Errorf("a user has the id as their subject: %w", storage.ErrExists))
+		}
+		t.createClient(stored, audit)
+	})
 	if err != nil {
 		return err
 	}

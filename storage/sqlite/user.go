@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,6 +38,9 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create user", func(t *tx) {
 		var last int64
+		if u.Subject != "" && t.row(`SELECT 1 FROM clients WHERE id = ?`, []any{u.Subject}, new(int)) {
+			t.fail(fmt.Errorf("a client has the subject as its id: %w", storage.ErrExists))
+		}
 		t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
 		if stored.ID = u.ID; stored.ID == 0 {
 			stored.ID = last + 1

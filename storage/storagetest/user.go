@@ -48,6 +48,23 @@ func users() cases {
 			b.ok(b.CreateUser(b.ctx, &storage.User{Subject: "8", Username: "eight", CreatedAt: b.now}))
 			b.is(b.CreateUser(b.ctx, &storage.User{ID: 8, Username: "late", CreatedAt: b.now}), storage.ErrExists)
 		},
+		"a client's ID is no user's subject, whichever comes first": func(b *bundle) { // A16
+			b.client("billing")
+			b.is(b.CreateUser(b.ctx, &storage.User{Subject: "billing", Username: "late", CreatedAt: b.now}), storage.ErrExists)
+			b.ok(b.CreateUser(b.ctx, &storage.User{Subject: "ledger", Username: "early", CreatedAt: b.now}))
+			b.is(b.CreateClient(b.ctx, newClient("ledger", b.now), b.event("client_added")), storage.ErrExists)
+			b.audited("client_added", 0)
+			b.ok(b.CreateUser(b.ctx, &storage.User{Subject: "Billing", Username: "case", CreatedAt: b.now}))
+			for round := range 10 {
+				id := fmt.Sprint("both", round)
+				b.oneWins(atOnce(2, func(i int) error {
+					if i == 0 {
+						return b.CreateClient(b.ctx, newClient(id, b.now), nil)
+					}
+					return b.CreateUser(b.ctx, &storage.User{Subject: id, Username: id, CreatedAt: b.now})
+				}), storage.ErrExists)
+			}
+		},
 		"drawn IDs begin above those of other systems, and follow none that leaves nothing to draw": func(b *bundle) { // R-max
 			first := b.user("first")
 			if first.ID < storage.DrawnUserIDs || first.ID >= storage.UnfollowedUserIDs {
