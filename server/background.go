@@ -32,6 +32,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.watchClock(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
+	wg.Go(func() { s.audit.Run(ctx) })
 	wg.Go(func() { s.logouts.Run(ctx) })
 	return wg.Wait
 }

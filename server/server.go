@@ -85,6 +85,7 @@ func New(cfg Config) (*Server, error) {
 	s.registry = registry.New(registry.Config{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
 		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
+		Limited: s.audit.Limited,
 	})
 	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
 	s.users = users.New(users.Config{

@@ -88,7 +88,7 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 		return nil, err
 	}
 	made, row := r.newRegistered(metadata, policy)
-	if err := r.create(ctx, row, r.selfEvent("client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)); err != nil {
+	if err := r.create(ctx, row, r.selfEvent(ctx, "client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)); err != nil {
 		return nil, fmt.Errorf("register client: %w", err)
 	}
 	return made.with(row)
@@ -120,7 +120,7 @@ func (r *Registry) registerOpenly(ctx context.Context, metadata clients.Metadata
 		made, row := r.newRegistered(metadata, clients.Policy{})
 		// Whole hours, so that registering the same again and again costs one write an hour.
 		row.RegistrationKey, row.ExpiresAt = key, r.now().Add(unusedTTL).Truncate(time.Hour)
-		event := r.selfEvent("client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)
+		event := r.selfEvent(ctx, "client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)
 		stored, err := r.cfg.Store.CreateRegisteredClient(ctx, row, r.cfg.MaxUnused, event)
 		if err != nil {
 			return nil, fmt.Errorf("register client: %w", err)
@@ -196,7 +196,7 @@ func (r *Registry) ReplaceRegistration(
 		if after.Metadata, after.Policy, err = d.Validate(c.Policy); err != nil {
 			return nil, err
 		}
-		events := []*storage.AuditEvent{r.selfEvent("client_registration_updated", id, details{Fields: difference(before.Encode(), after.Encode())}, caller)}
+		events := []*storage.AuditEvent{r.selfEvent(ctx, "client_registration_updated", id, details{Fields: difference(before.Encode(), after.Encode())}, caller)}
 		reg.Policy = after.Policy
 		events = append(events, r.describe(row, &reg, after.Metadata, caller)...)
 		row.RegistrationKey = storage.Digest{} // it is no longer what was registered
@@ -230,7 +230,7 @@ func (r *Registry) RemoveRegistration(ctx context.Context, id string, token stor
 		return ErrRegistrationToken
 	}
 	if err == nil {
-		err = r.remove(ctx, id, r.selfEvent("client_registration_removed", id, details{}, caller))
+		err = r.remove(ctx, id, r.selfEvent(ctx, "client_registration_removed", id, details{}, caller))
 	}
 	if isNotFound(err) {
 		return ErrRegistrationToken
@@ -276,9 +276,12 @@ func (r *Registry) mayManage(row *storage.Client, token storage.Secret) bool {
 	return good && clients.IsSecret(registrationTokenPrefix, token) && row.Origin == storage.OriginRegistration && !row.Disabled
 }
 
-// selfEvent returns the audit event of what a client did to its own registration.
-func (r *Registry) selfEvent(action, id string, d details, caller Caller) *storage.AuditEvent {
+// selfEvent returns the audit event of what a client did to its own registration; nil if there were too many of late.
+func (r *Registry) selfEvent(ctx context.Context, action, id string, d details, caller Caller) *storage.AuditEvent {
 	e := r.event(action, "client", id, d)
 	e.Address, e.RequestID = caller.Address, caller.RequestID
+	if r.cfg.Limited != nil {
+		return r.cfg.Limited(ctx, e)
+	}
 	return e
 }

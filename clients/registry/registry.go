@@ -47,6 +47,8 @@ type Config struct {
 	Documents document.Policy
 	// Fetcher fetches metadata documents. Without one they are not accepted.
 	Fetcher document.Fetcher
+	// Limited returns an event of what a client did to itself, or nil if it may not be written; by default it may.
+	Limited func(context.Context, *storage.AuditEvent) *storage.AuditEvent
 	// Actor is who makes changes through this registry, for the audit events; empty means "operator".
 	Actor string
 }

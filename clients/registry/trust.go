@@ -13,5 +13,7 @@ func (r *Registry) describe(row *storage.Client, reg *clients.Registration, m cl
 	if len(withdrawn) == 0 {
 		return nil
 	}
-	return []*storage.AuditEvent{r.selfEvent("client_trust_withdrawn", row.ID, details{Fields: changed, Lost: withdrawn}, caller)}
+	e := r.event("client_trust_withdrawn", "client", row.ID, details{Fields: changed, Lost: withdrawn}) // the operator's trust bounds it
+	e.Address, e.RequestID = caller.Address, caller.RequestID
+	return []*storage.AuditEvent{e}
 }

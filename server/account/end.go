@@ -50,9 +50,9 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, sessio
 	ctx := r.Context()
 	event := h.Audit.Event(ctx, "consent_revoked", "user")
 	event.UserID, event.ClientID = session.UserID, id
-	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{
-		UserID: session.UserID, ClientID: id, Reason: "consent_revoked", Now: event.At,
-	}, event)
+	now := event.At
+	event = h.Audit.Limited(ctx, event)
+	ended, err := h.Store.RevokeConsent(ctx, storage.ConsentEnd{UserID: session.UserID, ClientID: id, Reason: "consent_revoked", Now: now}, event)
 	if err != nil {
 		return fmt.Errorf("take access from application: %w", err)
 	}

@@ -48,6 +48,7 @@ func (h *Handlers) allow(ctx context.Context, a *authorize.Request, session *sto
 	}
 	event := h.Audit.Event(ctx, "consent_granted", "user")
 	event.UserID, event.ClientID = session.UserID, a.Client.ID
+	event = h.Audit.Limited(ctx, event)
 	if err := h.Store.GrantConsent(ctx, a.ConsentOf(session.UserID), event); err != nil {
 		return fmt.Errorf("keep consent: %w", err)
 	}
@@ -58,5 +59,5 @@ func (h *Handlers) allow(ctx context.Context, a *authorize.Request, session *sto
 func (h *Handlers) deny(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession) error {
 	event := h.Audit.Event(ctx, "consent_denied", "user")
 	event.UserID, event.ClientID, event.Outcome = session.UserID, a.Client.ID, "denied"
-	return h.Audit.Append(ctx, event)
+	return h.Audit.Append(ctx, h.Audit.Limited(ctx, event))
 }

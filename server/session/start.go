@@ -31,7 +31,7 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	}
 	value := clients.NewSecret(prefix)
 	s := m.begin(r, value, who, remember, current)
-	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
+	event := m.cfg.Audit.Limited(ctx, m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{}))
 	replaces := m.replaced(r, current)
 	err = m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
 	if current != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {

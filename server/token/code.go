@@ -145,6 +145,7 @@ func (g *codeGrant) move(ctx context.Context) error {
 	}
 	event := g.audit.Event(ctx, "authorization_code_redeemed", "user")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"
+	event = g.audit.Limited(ctx, event)
 	err := g.store.RedeemAuthorizationCode(ctx, c.Hash, g.grant, event)
 	if errors.Is(err, storage.ErrConflict) {
 		return g.lost(ctx)

@@ -55,7 +55,7 @@ func (g *passwordGrant) move(ctx context.Context) error {
 	if g.login.Login != nil && g.req.KeepLastLogin {
 		g.login.Login.SetLastLogin = time.Time{}
 	}
-	event := g.users.LoginEvent(ctx, g.user, g.client.ID, g.grant.ID)
+	event := g.audit.Limited(ctx, g.users.LoginEvent(ctx, g.user, g.client.ID, g.grant.ID))
 	if err := g.store.CreateGrant(ctx, g.grant, g.login.Login, event); err != nil {
 		return fmt.Errorf("begin a session: %w", err)
 	}

@@ -97,7 +97,7 @@ func (s *Service) sessionReader(c *clients.Client, p *Policy) readGrant {
 func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant storage.ID, now time.Time) error {
 	event := s.audit.Event(ctx, "refresh_token_of_other_client", "client")
 	event.ClientID, event.GrantID, event.Outcome, event.Reason = c.ID, grant, "denied", string(protocol.ReasonOtherClient)
-	if err := s.audit.Append(ctx, event); err != nil {
+	if err := s.audit.Append(ctx, s.audit.Limited(ctx, event)); err != nil {
 		return err
 	}
 	return protocol.InvalidGrant(protocol.ReasonOtherClient)
@@ -176,7 +176,7 @@ func (g *refreshGrant) reused(ctx context.Context, rejected bool) error {
 		"login_address":         g.grant.Address,
 	})
 	if rejected {
-		return g.audit.Append(ctx, event)
+		return g.audit.Append(ctx, g.audit.Limited(ctx, event)) // the session lives, and so can this happen again and again
 	}
 	return g.revoke(ctx, g.grant.ID, "refresh_token_reused", event)
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"latchkey/server/internal/metrics"
@@ -22,7 +23,8 @@ type Log struct {
 	Metrics *metrics.Metrics
 	Now     func() time.Time
 
-	refusals refusals
+	limits  limits
+	pending sync.WaitGroup // events of refusals that are being written
 }
 
 // Event returns an event of the present time, as EventAt does.
@@ -38,8 +40,11 @@ func EventAt(ctx context.Context, action, actor string, at time.Time) *storage.A
 	return e
 }
 
-// Append writes an event in a statement of its own, and counts it.
+// Append writes an event in a statement of its own, and counts it. A nil event is not written.
 func (l *Log) Append(ctx context.Context, e *storage.AuditEvent) error {
+	if e == nil {
+		return nil
+	}
 	if err := l.Store.AppendAudit(ctx, e); err != nil {
 		return fmt.Errorf("write audit event %s: %w", e.Action, err)
 	}

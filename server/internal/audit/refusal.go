@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"latchkey/server/internal/request"
 )
@@ -37,41 +34,7 @@ type RefusalDetails struct {
 	Audience []string `json:"audience,omitempty"`
 }
 
-// The limits of events about refusals, per process: others choose how often they happen.
-const (
-	refusalsOfClient = 20 // at once, and then one each refusalInterval
-	refusalInterval  = 5 * time.Minute
-	refusalsOfAll    = 200
-	allInterval      = 10 * time.Second
-	maxClients       = 10_000
-	refusalTimeout   = 5 * time.Second
-)
-
-// refusals limits the events. The zero value is ready for use.
-type refusals struct {
-	mu      sync.Mutex
-	all     *rate.Limiter
-	clients map[string]*rate.Limiter
-	pending sync.WaitGroup
-}
-
-// allow reports whether an event may be written.
-func (l *refusals) allow(client string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.clients == nil || len(l.clients) >= maxClients {
-		l.clients = map[string]*rate.Limiter{}
-	}
-	if l.all == nil {
-		l.all = rate.NewLimiter(rate.Every(allInterval), refusalsOfAll)
-	}
-	own := l.clients[client]
-	if own == nil {
-		own = rate.NewLimiter(rate.Every(refusalInterval), refusalsOfClient)
-		l.clients[client] = own
-	}
-	return own.AllowN(now, 1) && l.all.AllowN(now, 1)
-}
+const refusalTimeout = 5 * time.Second
 
 // Refused puts a refusal into the log event of the request and, for a client that there is, writes an event, unless there were too many of
 // late. It does not wait for the database, so that the time of an answer does not show whether a client exists.
@@ -90,7 +53,7 @@ func (l *Log) Refused(ctx context.Context, r Refusal) {
 		attrs = append(attrs, slog.Any("token_audience", d.Audience))
 	}
 	request.From(ctx).Event.Add(attrs...)
-	if !r.Known || !l.refusals.allow(r.ClientID, l.Now()) {
+	if !r.Known {
 		return
 	}
 	e := l.Event(ctx, ActionRefused, "client")
@@ -99,7 +62,10 @@ func (l *Log) Refused(ctx context.Context, r Refusal) {
 		e.Reason = r.Error
 	}
 	e.Details, _ = json.Marshal(d)
-	l.refusals.pending.Go(func() {
+	if e = l.Limited(ctx, e); e == nil {
+		return
+	}
+	l.pending.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalTimeout)
 		defer cancel()
 		_ = l.Append(ctx, e) // the log has it
@@ -107,7 +73,7 @@ func (l *Log) Refused(ctx context.Context, r Refusal) {
 }
 
 // Flush waits until the events of Refused are written.
-func (l *Log) Flush() { l.refusals.pending.Wait() }
+func (l *Log) Flush() { l.pending.Wait() }
 
 // cut bounds a text of a request.
 func cut(s string) string {

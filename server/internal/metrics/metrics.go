@@ -26,6 +26,8 @@ type Metrics struct {
 	PasswordWait prometheus.Histogram
 	// Audit counts the audit events of logins and tokens that were written, by action.
 	Audit *prometheus.CounterVec
+	// AuditSuppressed counts the audit events that were not written because there were too many like them, by action.
+	AuditSuppressed *prometheus.CounterVec
 	// BackchannelLogouts counts attempts to notify a client of a logout, by outcome (see server/backchannel).
 	BackchannelLogouts *prometheus.CounterVec
 }
@@ -60,12 +62,15 @@ func New() *Metrics {
 		Audit: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_audit_events_total", Help: "Audit events by name.",
 		}, []string{"action"}),
+		AuditSuppressed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_audit_suppressed_total", Help: "Audit events beyond the limits, which were counted but not written, by name.",
+		}, []string{"action"}),
 		BackchannelLogouts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_backchannel_logout_total", Help: "Attempts to notify a client of a logout, by outcome.",
 		}, []string{"outcome"}),
 	}
 	m.Registry.MustRegister(
-		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit,
+		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit, m.AuditSuppressed,
 		m.BackchannelLogouts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
