@@ -103,6 +103,30 @@ type GrantMove struct {
 	Sharing Sharing
 }
 
+// GrantAttempt is a change of a chain that was planned from the token alone, without reading the grant.
+type GrantAttempt struct {
+	ID ID
+
+	// The guard, besides that of a move. The grant must be ClientID's and have been used within Idle (zero: no limit). No presentation
+	// from another network may be stored, and the network must be Network, or one of the two unknown (zero).
+	ClientID   string
+	Network    int64
+	Idle       time.Duration
+	NotRevoked string
+
+	// Moves are the possible ones, each with another From. Their Was, Sharing and NotRevoked have no meaning.
+	Moves []AttemptedMove
+	// Profile says that the answer has the user's profile.
+	Profile bool
+}
+
+// AttemptedMove is one move of a GrantAttempt.
+type AttemptedMove struct {
+	GrantMove
+	// FromGeneration, if it is set, must be the generation of the grant, whose current token must not have ended.
+	FromGeneration *int64
+}
+
 // GrantFilter selects grants; zero fields select all.
 type GrantFilter struct {
 	UserID   int64
@@ -141,6 +165,12 @@ type Grants interface {
 	// past its end, its user is active with the grant's epoch, and its client exists, is enabled and has the grant's epoch. audit,
 	// which may be nil, is written if and only if the grant was changed.
 	MoveGrant(ctx context.Context, m GrantMove, audit *AuditEvent) (*LiveGrant, error)
+
+	// AttemptGrant does what MoveGrant does, without an audit event, for the one move of a whose guard holds, and returns its index. The
+	// network that is stored becomes a's, if that is known, when the current token is replaced.
+	//
+	// ErrConflict: no guard holds, or the grant does not exist or is not alive; nothing was written, and the caller reads it.
+	AttemptGrant(ctx context.Context, a GrantAttempt) (*LiveGrant, int, error)
 
 	// RevokeGrant ends a grant for good. It reports whether this call ended it; a grant that was revoked before, or that
 	// does not exist, is no error. audit is written if and only if this call ended it.

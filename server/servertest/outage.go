@@ -100,6 +100,14 @@ func (o *Outage) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.
 	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.GrantWithProfile(ctx, id) })
 }
 
+func (o *Outage) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (live *storage.LiveGrant, which int, err error) {
+	err = try(o, func() error {
+		live, which, err = o.Store.AttemptGrant(ctx, a)
+		return err
+	})
+	return live, which, err
+}
+
 func (o *Outage) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
 	return try1(o, func() (*storage.LiveGrant, error) { return o.Store.MoveGrant(ctx, m, audit) })
 }

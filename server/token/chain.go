@@ -194,7 +194,7 @@ func (c chain) planConfirmed(st *step, g *storage.Grant, t *RefreshToken, at Pos
 	move.Window = coalesce + away(m.outages, g.WindowAt, m.now)
 	st.next = func(after *storage.Grant) *RefreshToken {
 		id := successorID(c.keys[0], after.Current, after.WindowAt)
-		next := c.successor(g, p, id, after.Current, after.Generation+1, after.WindowAt)
+		next := c.successor(after, p, id, after.Current, after.Generation+1, after.WindowAt)
 		if end := after.CurrentExpiresAt; after.Windows > adopts && !end.IsZero() && end.Before(next.ExpiresAt) {
 			next.ExpiresAt = end
 		}
@@ -212,7 +212,7 @@ func (c chain) planStrict(st *step, g *storage.Grant, t *RefreshToken, at Positi
 		move.Retired, move.Sharing = t.ID, confirmed(g.Sharing, m.network, g.Generation)
 	}
 	st.next = func(after *storage.Grant) *RefreshToken {
-		return c.successor(g, p, after.Current, t.ID, after.Generation, after.WindowAt)
+		return c.successor(after, p, after.Current, t.ID, after.Generation, after.WindowAt)
 	}
 }
 
@@ -227,7 +227,7 @@ func (c chain) planReissue(st *step, g *storage.Grant, t *RefreshToken, p *Polic
 	}
 	st.move.Window = coalesce
 	st.next = func(after *storage.Grant) *RefreshToken {
-		return c.successor(g, p, NewTokenID(), t.ID, place+1, after.LastUsedAt)
+		return c.successor(after, p, NewTokenID(), t.ID, place+1, after.LastUsedAt)
 	}
 }
 

@@ -441,6 +441,10 @@ func (away) Grant(context.Context, storage.ID) (*storage.LiveGrant, error) {
 	return nil, storage.ErrUnavailable
 }
 
+func (away) AttemptGrant(context.Context, storage.GrantAttempt) (*storage.LiveGrant, int, error) {
+	return nil, 0, storage.ErrUnavailable
+}
+
 func (away) RevokeGrant(context.Context, storage.ID, string, time.Time, *storage.AuditEvent) (bool, error) {
 	return false, storage.ErrUnavailable
 }

@@ -98,6 +98,14 @@ func (o *outages) at(now time.Time) []outage {
 	return all
 }
 
+// calm reports whether no outage has ended recently enough to count for a window that is open.
+func (o *outages) calm() bool {
+	now := o.clock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.cut && (len(o.past) == 0 || now.Sub(o.past[len(o.past)-1].to) > coalesce)
+}
+
 // watchedStore is a Store whose outages are noted.
 type watchedStore struct {
 	Store
@@ -114,6 +122,12 @@ func (s watchedStore) GrantWithProfile(ctx context.Context, id storage.ID) (*sto
 	live, err := s.Store.GrantWithProfile(ctx, id)
 	s.outages.failed(ctx, err)
 	return live, err
+}
+
+func (s watchedStore) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error) {
+	moved, which, err := s.Store.AttemptGrant(ctx, a)
+	s.outages.tried(ctx, err)
+	return moved, which, err
 }
 
 func (s watchedStore) MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error) {

@@ -22,6 +22,8 @@ type refreshGrant struct {
 	// moment is when the token was judged, at its position then.
 	moment moment
 	at     Position
+	// done is set when the chain was moved.
+	done bool
 }
 
 // load reads the token and the session that it belongs to, and judges both. A token that was used before is refused here.
@@ -34,6 +36,9 @@ func (g *refreshGrant) load(ctx context.Context) error {
 		return err
 	}
 	g.presented = t
+	if moved, err := g.attempt(ctx); moved || err != nil {
+		return err
+	}
 	live, err := g.findSession(ctx, g.client, g.policy, t, g.now)
 	if err != nil {
 		return err
@@ -76,8 +81,16 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 // maxClockSkew is how far the clocks of servers may differ from that of the database.
 const maxClockSkew = time.Minute
 
-// sessionReader returns what reads a client's sessions: with the user's profile only if a token may tell something of it.
+// sessionReader returns what reads a client's sessions.
 func (s *Service) sessionReader(c *clients.Client, p *Policy) readGrant {
+	if s.needsProfile(c, p) {
+		return s.store.GrantWithProfile
+	}
+	return s.store.Grant
+}
+
+// needsProfile reports whether a token of the client may have something of the user's profile.
+func (s *Service) needsProfile(c *clients.Client, p *Policy) bool {
 	mayHaveIDToken := c.TokenFormat() == "" && (len(c.Scopes()) == 0 || slices.Contains(c.Scopes(), claims.ScopeOpenID))
 	in := claims.AccessToken
 	switch p.AccessFormat {
@@ -86,10 +99,7 @@ func (s *Service) sessionReader(c *clients.Client, p *Policy) readGrant {
 	case clients.FormatSimpleJWT:
 		in = claims.SimpleJWT
 	}
-	if mayHaveIDToken || len(s.claims.In(in)) > 0 {
-		return s.store.GrantWithProfile
-	}
-	return s.store.Grant
+	return mayHaveIDToken || len(s.claims.In(in)) > 0
 }
 
 // otherClient refuses a token that was issued to another client. The family is left alone: who holds the token can't use it, and
@@ -200,6 +210,9 @@ const maxAttempts = 4
 // move changes the chain by one guarded write. A conflict means that another request was faster: then this one is judged again, on the
 // new state. Nothing is decided by read-then-write.
 func (g *refreshGrant) move(ctx context.Context) error {
+	if g.done {
+		return nil
+	}
 	for range maxAttempts {
 		err := g.advance(ctx)
 		if !errors.Is(err, storage.ErrConflict) {
@@ -241,7 +254,7 @@ func (g *refreshGrant) notRevoked(ctx context.Context) error {
 
 func (g *refreshGrant) advance(ctx context.Context) error {
 	step := g.chain.plan(g.grant, g.presented, g.at, g.policy, g.moment)
-	event := g.moved(ctx, step.move)
+	event := g.eventOf(ctx, step.move)
 	after, err := g.store.MoveGrant(ctx, step.move, event)
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
@@ -249,16 +262,22 @@ func (g *refreshGrant) advance(ctx context.Context) error {
 	if event != nil {
 		g.audit.Written(event)
 	}
+	g.moved(step, after)
+	return nil
+}
+
+// moved notes that a step was made, and what the session is after it.
+func (g *refreshGrant) moved(step step, after *storage.LiveGrant) {
+	g.done = true
 	g.count()
 	if step.next != nil && g.client.Allows(clients.GrantRefreshToken) {
 		g.next = step.next(&after.Grant)
 	}
-	return nil
 }
 
-// moved returns the audit event of a step that is out of the ordinary, or nil: a token that is ahead of the database, or a predecessor
+// eventOf returns the audit event of a step that is out of the ordinary, or nil: a token that is ahead of the database, or a predecessor
 // that is joined from another network, once for each retirement.
-func (g *refreshGrant) moved(ctx context.Context, move storage.GrantMove) *storage.AuditEvent {
+func (g *refreshGrant) eventOf(ctx context.Context, move storage.GrantMove) *storage.AuditEvent {
 	var event *storage.AuditEvent
 	switch {
 	case g.at == positionAhead:

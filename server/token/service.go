@@ -21,6 +21,7 @@ type Store interface {
 	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
+	AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error)
 	MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error)
 	RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, event *storage.AuditEvent) (bool, error)
 	CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, events ...*storage.AuditEvent) error

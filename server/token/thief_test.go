@@ -284,6 +284,17 @@ func (l *lossy) MoveGrant(ctx context.Context, m storage.GrantMove, e *storage.A
 	return moved, err
 }
 
+func (l *lossy) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error) {
+	if l.away.Load() {
+		return nil, 0, storage.ErrUnavailable
+	}
+	moved, which, err := l.Store.AttemptGrant(ctx, a)
+	if l.lose.Load() {
+		return nil, 0, storage.ErrUnavailable
+	}
+	return moved, which, err
+}
+
 func TestF4AnOutageDoesNotEndSessions(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		db := &lossy{Store: store}

@@ -146,3 +146,85 @@ func TestAnOutageEndsEveryCallOfAStatement(t *testing.T) {
 	c.Start(t)
 	until(t, func() error { _, err := s.Grant(t.Context(), list[0].ID); return err })
 }
+
+func attempts(g *storage.Grant) storage.GrantAttempt {
+	return storage.GrantAttempt{ID: g.ID, ClientID: g.ClientID, Moves: []storage.AttemptedMove{
+		{GrantMove: storage.GrantMove{From: g.Current, Window: 10 * time.Second}},
+	}}
+}
+
+// A row that another transaction holds delays the call that needs it, and not those that share its statement.
+func TestALockedGrantDelaysNoOther(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s, conn := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}), connect(t, url)
+	list := spread(t, s, 40)
+	execute(t, conn, `BEGIN`)
+	execute(t, conn, `SELECT FROM grants WHERE id = $1 FOR UPDATE`, list[0].ID)
+	others := make(chan struct{})
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		<-others
+		execute(t, conn, `ROLLBACK`)
+	}()
+	var left sync.WaitGroup
+	left.Add(len(list) - 1)
+	go func() { left.Wait(); close(others) }()
+	errs := together(list, func(g *storage.Grant) error {
+		_, _, err := s.AttemptGrant(t.Context(), attempts(g))
+		if g != list[0] {
+			left.Done() // only then the lock is released, so a call that waits for it never ends
+		}
+		return err
+	})
+	<-released
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
+
+// Statements that share rows in another order than a transaction of several statements are rolled back by Postgres when they block
+// each other; each call then goes on alone.
+func TestADeadlockOfASharedStatementIsNobodysFailure(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s, conn := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}, "deadlock_timeout", "20ms"), connect(t, url)
+	list := spread(t, s, 10)
+	execute(t, conn, `SET deadlock_timeout = '1h'`)
+	execute(t, conn, `BEGIN`)
+	execute(t, conn, `SELECT FROM grants WHERE id = $1 FOR UPDATE`, list[9].ID)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		time.Sleep(50 * time.Millisecond)
+		execute(t, conn, `SELECT FROM grants WHERE id = ANY ($1) ORDER BY id FOR UPDATE`, []storage.ID{list[0].ID, list[1].ID, list[2].ID})
+		execute(t, conn, `COMMIT`)
+	}()
+	if err := errors.Join(together(list, func(g *storage.Grant) error { _, _, err := s.AttemptGrant(t.Context(), attempts(g)); return err })...); err != nil {
+		t.Error(err)
+	}
+	<-done
+}
+
+// A server that turned read-only in the middle refuses a whole statement; every call is an outage then, none a verdict.
+func TestAReadOnlyServerIsAnOutageForEveryCall(t *testing.T) {
+	t.Parallel()
+	c := postgrestest.Cluster(t)
+	url := c.Migrated(t)
+	s, conn := open(t, postgres.Config{URL: url}), connect(t, url)
+	list := spread(t, s, 40)
+	execute(t, conn, `ALTER SYSTEM SET default_transaction_read_only = on`)
+	execute(t, conn, `SELECT pg_reload_conf()`)
+	until(t, func() error {
+		if s.Ping(t.Context()) == nil {
+			return storage.ErrUnavailable
+		}
+		return nil
+	})
+	for _, err := range together(list, func(g *storage.Grant) error { _, _, err := s.AttemptGrant(t.Context(), attempts(g)); return err }) {
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+	}
+}

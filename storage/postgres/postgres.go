@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // system names the database in traces.
@@ -52,6 +53,8 @@ type Store struct {
 	// combined counts the statements that several calls share; the others send them.
 	combined                combined
 	reads, readsWithProfile *combiner[storage.ID, storage.LiveGrant]
+
+	attempts, attemptsWithProfile *combiner[attempt, attempted]
 	// statements counts what was sent.
 	statements atomic.Int64
 	// closed ends the calls of Watch.
@@ -103,6 +106,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	lanes := max(1, int(pc.MaxConns)/2)
 	s.reads = combine(s, "read grant", lanes, readGrant)
 	s.readsWithProfile = combine(s, "read grant", lanes, readGrantProfile)
+	s.attempts = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithoutProfile))
+	s.attemptsWithProfile = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithProfile))
 	now := time.Now
 	if cfg.Now != nil {
 		now = cfg.Now

@@ -129,6 +129,12 @@ func acts(s *postgres.Store) []act {
 			return s.CreateGrant(ctx, grant, login, event("login"), event("token_issued"))
 		}},
 		{"Grant", func(ctx context.Context) error { _, err := s.Grant(ctx, grant.ID); return err }},
+		{"AttemptGrant", func(ctx context.Context) error {
+			_, _, err := s.AttemptGrant(ctx, storage.GrantAttempt{ID: grant.ID, ClientID: "c", Moves: []storage.AttemptedMove{
+				{GrantMove: storage.GrantMove{From: grant.Current, Window: 10 * time.Second}},
+			}})
+			return err
+		}},
 		{"MoveGrant", func(ctx context.Context) error {
 			_, err := s.MoveGrant(ctx, storage.GrantMove{ID: grant.ID, From: grant.Current, Window: 10 * time.Second}, nil)
 			return err

@@ -96,6 +96,15 @@ func at(t time.Time) any {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
+// instantOf is a time as an element of an array parameter; the zero time is NULL.
+func instantOf(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Microsecond)
+	return &t
+}
+
 // instant scans a time in UTC; NULL becomes the zero time.
 type instant time.Time
 
@@ -136,11 +145,11 @@ func (d *digestTo) ScanBytes(v []byte) error {
 // uuid is an ID or TokenID as a parameter; the zero one is NULL.
 func uuid[T ~[16]byte](id T) zeronull.UUID { return zeronull.UUID(id) }
 
-// uuids are IDs as one parameter.
+// uuids are IDs or TokenIDs as one parameter; zero ones are NULL.
 func uuids[T ~[16]byte](ids []T) pgtype.FlatArray[pgtype.UUID] {
 	list := make(pgtype.FlatArray[pgtype.UUID], len(ids))
 	for i, id := range ids {
-		list[i] = pgtype.UUID{Bytes: id, Valid: true}
+		list[i] = pgtype.UUID{Bytes: id, Valid: id != T{}}
 	}
 	return list
 }

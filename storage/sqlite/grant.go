@@ -82,8 +82,7 @@ const alive = `g.revoked_at IS NULL AND g.expires_at > ?
 // A window that began in the future (by the clock of another process) counts as open if it began less than its length ahead.
 const (
 	moveKept  = `(?2 IS NULL AND g.window_at > ?1 - ?5 AND g.window_at < ?1 + ?5)`
-	moveGrant = `
-	UPDATE grants AS g SET
+	moveChain = `
 		current_id = coalesce(?2, g.current_id),
 		generation = iif(?2 IS NULL, g.generation, ?3),
 		previous_id = iif(?2 IS NULL, g.previous_id, ?4),
@@ -91,7 +90,9 @@ const (
 		current_expires_at = iif(?2 IS NULL, coalesce(?6, g.current_expires_at), ?6),
 		window_at = iif(` + moveKept + `, g.window_at, ?1),
 		windows = CASE WHEN ?2 IS NOT NULL THEN 1 WHEN ` + moveKept + ` THEN g.windows ELSE g.windows + 1 END,
-		last_used_at = max(coalesce(g.last_used_at, ?1), ?1),
+		last_used_at = max(coalesce(g.last_used_at, ?1), ?1)`
+	moveGrant = `
+	UPDATE grants AS g SET ` + moveChain + `,
 		network = ?7, elsewhere = ?8, joins = ?9, joined_generation = ?10
 	WHERE g.id = ?11 AND g.current_id = ?12
 		AND g.network IS ?13 AND g.elsewhere = ?14 AND g.joins = ?15 AND g.joined_generation = ?16
@@ -119,6 +120,48 @@ func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *stora
 		return nil, err
 	}
 	return moved, nil
+}
+
+// attemptGrant is the statement of AttemptGrant; ?1 to ?6 are those of moveGrant.
+const attemptGrant = `
+	UPDATE grants AS g SET ` + moveChain + `,
+		network = iif(?2 IS NULL, g.network, coalesce(?7, g.network)), joined_generation = iif(?2 IS NULL, g.joined_generation, 0)
+	WHERE g.id = ?8 AND g.current_id = ?9 AND g.client_id = ?10
+		AND (?11 IS NULL OR g.generation = ?11 AND (g.current_expires_at IS NULL OR g.current_expires_at > ?1))
+		AND NOT g.elsewhere AND g.joins = 0 AND (?7 IS NULL OR g.network IS NULL OR g.network = ?7)
+		AND (?12 = 0 OR g.last_used_at >= ?1 - ?12)
+		AND (?13 IS NULL OR NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?13))
+		AND `
+
+// AttemptGrant implements [storage.Grants].
+func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (moved *storage.LiveGrant, which int, err error) {
+	if !keyed(a.ClientID, a.NotRevoked) {
+		return nil, 0, interpret("attempt grant", storage.ErrConflict)
+	}
+	read, user := grantByID, row.UserWithoutProfile
+	if a.Profile {
+		read, user = grantWithProfile, row.UserWithProfile
+	}
+	err = s.write(ctx, "attempt grant", func(t *tx) {
+		now := s.now()
+		for i, m := range a.Moves {
+			retired := cmp.Or(m.Retired, m.From)
+			n := t.exec(attemptGrant+alive,
+				now.UnixMicro(), (*uuidField)(&m.To), m.Generation, (*uuidField)(&retired), m.Window.Microseconds(), (*timeField)(&m.CurrentExpiresAt),
+				(*nullIntField)(&a.Network), a.ID[:], m.From[:], a.ClientID, m.FromGeneration, a.Idle.Microseconds(),
+				(*nullTextField)(&a.NotRevoked), now.UnixMicro())
+			if n > 0 {
+				which = i
+				moved, t.err = one(t.conn, scanGrant(user, now), read, a.ID[:])
+				return
+			}
+		}
+		t.fail(storage.ErrConflict)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return moved, which, nil
 }
 
 // RevokeGrant implements [storage.Grants].

@@ -44,6 +44,7 @@ func Run(t *testing.T, o Opener) {
 		{"Grants", grants()},
 		{"GrantsEnd", grantsEnd()},
 		{"GrantsRace", grantsRace()},
+		{"GrantAttempts", grantAttempts()},
 		{"GrantLists", grantLists()},
 		{"GrantChain", cases{
 			"a chain goes the way of the model":             followsModel,

@@ -128,6 +128,10 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		},
 		"Grant":            func(ctx context.Context) error { return second(b.Grant(ctx, g.ID)) },
 		"GrantWithProfile": func(ctx context.Context) error { return second(b.GrantWithProfile(ctx, g.ID)) },
+		"AttemptGrant": func(ctx context.Context) error {
+			_, _, err := b.AttemptGrant(ctx, attemptOf(g, next(g.Current)))
+			return err
+		},
 		"MoveGrant": func(ctx context.Context) error {
 			return second(b.MoveGrant(ctx, storage.GrantMove{ID: g.ID, From: g.Current, Window: time.Second}, nil))
 		},

@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// attemptedMove is one of the moves of an attempt, as the statement has it: n is the number of the call, k that of the move. At most
+// one move of a call finds the row. The conditions and the new values are those of MoveGrant.
+const (
+	attemptNow  = `coalesce($1::timestamptz, statement_timestamp())`
+	attemptKept = `(m.to_id IS NULL AND g.window_at > ` + attemptNow + ` - m.span * interval '1 microsecond'
+		AND g.window_at < ` + attemptNow + ` + m.span * interval '1 microsecond')`
+	attemptGrant = `
+	WITH changed AS (
+		UPDATE TABLE g SET
+			current_id = coalesce(m.to_id, g.current_id),
+			generation = CASE WHEN m.to_id IS NULL THEN g.generation ELSE m.generation END,
+			previous_id = CASE WHEN m.to_id IS NULL THEN g.previous_id ELSE m.retired END,
+			previous_retired_at = CASE WHEN m.to_id IS NULL THEN g.previous_retired_at ELSE ` + attemptNow + ` END,
+			current_expires_at = CASE WHEN m.to_id IS NULL THEN coalesce(m.ends_at, g.current_expires_at) ELSE m.ends_at END,
+			window_at = CASE WHEN ` + attemptKept + ` THEN g.window_at ELSE ` + attemptNow + ` END,
+			windows = CASE WHEN m.to_id IS NOT NULL THEN 1 WHEN ` + attemptKept + ` THEN g.windows ELSE g.windows + 1 END,
+			last_used_at = greatest(g.last_used_at, ` + attemptNow + `),
+			network = CASE WHEN m.to_id IS NULL THEN g.network ELSE coalesce(m.network, g.network) END,
+			joined_generation = CASE WHEN m.to_id IS NULL THEN g.joined_generation ELSE 0 END
+		FROM unnest((SELECT $2::int[]), (SELECT $3::int[]), (SELECT $4::uuid[]), (SELECT $5::uuid[]), (SELECT $6::uuid[]), (SELECT $7::uuid[]),
+			(SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::bigint[]), (SELECT $11::timestamptz[]), (SELECT $12::text[]),
+			(SELECT $13::bigint[]), (SELECT $14::bigint[]), (SELECT $15::text[]))
+			AS m (n, k, id, from_id, to_id, retired, generation, from_generation, span, ends_at, client_id, network, idle, jti)
+		WHERE g.id = m.id AND g.current_id = m.from_id AND g.client_id = m.client_id
+			AND (m.from_generation IS NULL
+				OR g.generation = m.from_generation AND (g.current_expires_at IS NULL OR g.current_expires_at > ` + attemptNow + `))
+			AND NOT g.elsewhere AND g.joins = 0 AND (m.network IS NULL OR g.network IS NULL OR g.network = m.network)
+			AND (m.idle = 0 OR g.last_used_at >= ` + attemptNow + ` - m.idle * interval '1 microsecond')
+			AND (m.jti IS NULL OR NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = m.jti))
+			AND g.expires_at > ` + attemptNow + ` AND ` + liveBut + `
+		RETURNING g.*, m.n, m.k
+	)`
+)
+
+// attempt is a call of AttemptGrant; test is the time of the clock that a test has set, or zero.
+type attempt struct {
+	storage.GrantAttempt
+	test time.Time
+}
+
+// attempted is the answer to an attempt.
+type attempted struct {
+	storage.LiveGrant
+	which int
+}
+
+// attemptGrantWith makes attempts; the answers have these columns of the user.
+func attemptGrantWith(user func(*storage.User) []row.Column) *grantStatement[attempt, attempted] {
+	statement := attemptGrant + liveGrantsOf("g.n, g.k, ", "changed g", user)
+	return &grantStatement[attempt, attempted]{
+		one: statement, many: statement,
+		id:     func(a attempt) storage.ID { return a.ID },
+		args:   func(a attempt) []any { return attemptArgs([]attempt{a}) },
+		argsOf: attemptArgs,
+		scan: func() (*attempted, []any, func()) {
+			a, u := &attempted{}, &storage.User{}
+			fields := append([]any{&a.which}, row.Fields(target, row.Grant(&a.Grant), user(u), row.GrantClient(&a.LiveGrant))...)
+			return a, append(fields, target(&a.Now)), func() { a.User = found(u) }
+		},
+	}
+}
+
+// attemptArgs returns the parameters of attemptGrant: the time of a test's clock, then one array for each column of m.
+func attemptArgs(list []attempt) []any {
+	var n, k []int32
+	var ids []storage.ID
+	var from, to, retired []storage.TokenID
+	var generation, span, idle []int64
+	var fromGeneration []*int64
+	var network []zeronull.Int8
+	var ends []*time.Time
+	var clientID []string
+	var jti []zeronull.Text
+	for i, a := range list {
+		for j, m := range a.Moves {
+			n, k, ids = append(n, int32(i+1)), append(k, int32(j)), append(ids, a.ID)
+			from, to, retired = append(from, m.From), append(to, m.To), append(retired, cmp.Or(m.Retired, m.From))
+			generation, fromGeneration = append(generation, m.Generation), append(fromGeneration, m.FromGeneration)
+			span, ends = append(span, m.Window.Microseconds()), append(ends, instantOf(m.CurrentExpiresAt))
+			clientID, network = append(clientID, a.ClientID), append(network, zeronull.Int8(a.Network))
+			idle, jti = append(idle, a.Idle.Microseconds()), append(jti, zeronull.Text(a.NotRevoked))
+		}
+	}
+	return []any{
+		at(list[0].test), n, k, uuids(ids), uuids(from), uuids(to), uuids(retired), generation, fromGeneration, span, ends,
+		clientID, network, idle, jti,
+	}
+}
+
+// AttemptGrant implements storage.Grants.
+func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error) {
+	attempts := s.attempts
+	if a.Profile {
+		attempts = s.attemptsWithProfile
+	}
+	if !keyed(a.ClientID, a.NotRevoked) {
+		return nil, 0, fmt.Errorf("attempt grant: %w", storage.ErrConflict)
+	}
+	answer, err := attempts.do(ctx, attempt{a, s.testTime()})
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case answer == nil:
+		return nil, 0, fmt.Errorf("attempt grant: %w", storage.ErrConflict)
+	}
+	return s.timed(&answer.LiveGrant), answer.which, nil
+}
