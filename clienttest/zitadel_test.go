@@ -110,8 +110,7 @@ func TestZitadelEndSession(t *testing.T) {
 	}
 }
 
-// TestZitadelAssertion authenticates the client with a key. The library's own assertions (rp.WithJWTProfile) live an hour and
-// have a list for an audience, which Latchkey refuses: five minutes, and the issuer as a string.
+// TestZitadelAssertion authenticates the client with a key, by assertions of its own: what --client-assertion-audience issuer takes.
 func TestZitadelAssertion(t *testing.T) {
 	t.Parallel()
 	l := serve(t)

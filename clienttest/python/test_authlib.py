@@ -111,7 +111,7 @@ def new_key():
 
 class ShortAssertion(PrivateKeyJWT):
     """The audience of Authlib's assertions is what it is made with: the issuer (draft-ietf-oauth-rfc7523bis), not the token
-    endpoint. They live an hour, of which Latchkey allows five minutes."""
+    endpoint. They live an hour; Latchkey takes one for five minutes."""
 
     def sign(self, auth, token_endpoint):
         self.claims = {"exp": int(time.time()) + 60}
