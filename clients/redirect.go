@@ -107,6 +107,25 @@ func IsLoopbackURI(uri string) bool {
 	return ok
 }
 
+// WebOnly reports whether all redirect URIs of the client are https and lead to other hosts than the user's own computer: only who has
+// the host gets an answer there.
+func (c *Client) WebOnly() bool {
+	return len(c.RedirectURIs) > 0 && !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
+		u, err := url.Parse(uri)
+		return err != nil || u.Scheme != "https" || isLoopbackHost(u.Hostname())
+	})
+}
+
+// isLoopbackHost reports whether a host is the user's own computer, by RFC 6761 §6.3 and by its address.
+func isLoopbackHost(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && (addr.Unmap().IsLoopback() || addr.IsUnspecified())
+}
+
 // checkEncrypted refuses what Unencrypted returns.
 func (m *Metadata) checkEncrypted() *MetadataError {
 	if plain := m.Unencrypted(); len(plain) > 0 {

@@ -21,13 +21,26 @@ type Consent struct {
 	// At is what was allowed at each resource, as long as AtFingerprint is the Fingerprint. GrantConsent sets both.
 	At            ScopeAt
 	AtFingerprint Digest
+
+	// RedirectHost limits what GrantConsent adds to answers to this host; empty = to any that the client has. It is not read back.
+	RedirectHost string
 }
 
-// ScopeAt maps a resource to the scopes that were allowed there. The empty resource stands for requests that name none.
+// ScopeAt maps a resource to the scopes that were allowed there. The empty resource stands for requests that name none. Before a resource
+// there may be a host and a space: then the scopes were allowed for answers to that host.
 type ScopeAt map[string][]string
 
-// Allows reports whether the scope was allowed at each of the resources; for a request that names none, without a resource.
-func (c *Consent) Allows(scope, resources []string) bool {
+// key returns the key of a resource in a ScopeAt.
+func key(host, resource string) string {
+	if host == "" {
+		return resource
+	}
+	return host + " " + resource
+}
+
+// Allows reports whether the scope was allowed at each of the resources; for a request that names none, without a resource. With a
+// host only what was allowed for answers to it counts, without one only what was allowed for any.
+func (c *Consent) Allows(scope, resources []string, host string) bool {
 	if c.AtFingerprint != c.Fingerprint {
 		return false
 	}
@@ -35,7 +48,7 @@ func (c *Consent) Allows(scope, resources []string) bool {
 		resources = []string{""}
 	}
 	return !slices.ContainsFunc(resources, func(resource string) bool {
-		allowed, ok := c.At[resource]
+		allowed, ok := c.At[key(host, resource)]
 		return !ok || slices.ContainsFunc(scope, func(name string) bool { return !slices.Contains(allowed, name) })
 	})
 }
@@ -43,13 +56,13 @@ func (c *Consent) Allows(scope, resources []string) bool {
 // Single returns the consent with what it allows if it is the only one: its Scope at each member of its Audience.
 func (c *Consent) Single() *Consent {
 	single := *c
-	single.At, single.AtFingerprint = make(ScopeAt), c.Fingerprint
+	single.At, single.AtFingerprint, single.RedirectHost = make(ScopeAt), c.Fingerprint, ""
 	resources := c.Audience
 	if len(resources) == 0 {
 		resources = []string{""}
 	}
 	for _, resource := range resources {
-		single.At[resource] = append([]string{}, c.Scope...)
+		single.At[key(c.RedirectHost, resource)] = append([]string{}, c.Scope...)
 	}
 	return &single
 }

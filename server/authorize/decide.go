@@ -1,6 +1,7 @@
 package authorize
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -105,17 +106,38 @@ func (a *Request) needsConsent(session *storage.LiveBrowserSession) bool {
 	return !covers(session.Consent, a)
 }
 
-// identified reports whether the client is known to be what it says it is. One that an operator has not verified may be an impostor,
-// and so may a public one whose answers go to a program on the user's device: consent to such a client is asked each time (RFC 8252
-// §8.6, RFC 6749 §10.2).
+// identified reports whether the client is known to be what it says it is, so that what was allowed to it need not be asked again.
+//
+// A program on the user's device can take the place of a public client whose answers go to a loopback host or a private scheme: there
+// consent is asked each time (RFC 8252 §8.6, RFC 6749 §10.2). An https redirect URI that was registered identifies a client (RFC 6819
+// §5.2.4.1): one that no operator has verified must have no other, see docs/decisions/0018.
 func (a *Request) identified() bool {
-	return !a.Client.Unverified() && (!a.Client.Public() || strings.HasPrefix(a.RedirectURI, "https://"))
+	if a.Client.Unverified() {
+		return a.Client.WebOnly()
+	}
+	return !a.Client.Public() || strings.HasPrefix(a.RedirectURI, "https://")
 }
 
-// covers reports whether everything asked for was allowed before, to the client as it is now. What was allowed at one resource is not
-// allowed at another: RFC 8707 §3.
-func covers(c *storage.Consent, a *Request) bool {
-	return c != nil && c.Fingerprint == a.Client.Fingerprint() && c.Allows(a.Scope, a.Resource)
+// covers reports whether everything asked for was allowed before, to the client as it is now.
+func covers(c *storage.Consent, a *Request) bool { return a.Allowed(c, a.Scope...) }
+
+// Allowed reports whether a consent allows the scopes to the client as it is now, at the resources of the request. What was allowed at
+// one resource is not allowed at another: RFC 8707 §3.
+func (a *Request) Allowed(c *storage.Consent, scope ...string) bool {
+	return c != nil && c.Fingerprint == a.Client.Fingerprint() && c.Allows(scope, a.Resource, a.consentHost())
+}
+
+// consentHost returns the host that consent is limited to: the page names it, and of a client that no operator has verified the user
+// judges nothing else. Two hosts of one client may belong to different people.
+func (a *Request) consentHost() string {
+	if !a.Client.Unverified() || !a.Client.WebOnly() {
+		return ""
+	}
+	u, err := url.Parse(a.RedirectURI)
+	if err != nil { // a registered URI can be parsed
+		return a.RedirectURI
+	}
+	return strings.ToLower(u.Host)
 }
 
 // ConsentOf returns the consent to store when the user allows this request.
@@ -123,7 +145,7 @@ func (a *Request) ConsentOf(userID int64) *storage.Consent {
 	now := a.service.now()
 	return &storage.Consent{
 		UserID: userID, ClientID: a.Client.ID, Scope: a.Scope, Audience: a.Resource, Fingerprint: a.Client.Fingerprint(),
-		CreatedAt: now, UpdatedAt: now,
+		RedirectHost: a.consentHost(), CreatedAt: now, UpdatedAt: now,
 	}
 }
 

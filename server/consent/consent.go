@@ -126,10 +126,9 @@ func redirectHost(uri string) string {
 
 // scopes marks the scopes that the user has not allowed to this client before, at the resources asked for.
 func scopes(a *authorize.Request, before *storage.Consent) []web.ScopeInfo {
-	counts := before != nil && before.Fingerprint == a.Client.Fingerprint()
 	infos := make([]web.ScopeInfo, len(a.Scope))
 	for i, scope := range a.Scope {
-		infos[i] = web.ScopeInfo{Name: scope, New: !counts || !before.Allows([]string{scope}, a.Resource)}
+		infos[i] = web.ScopeInfo{Name: scope, New: !a.Allowed(before, scope)}
 	}
 	return infos
 }

@@ -210,7 +210,7 @@ func TestStatement14ConsentIsAlwaysAskedForClientsThatAnybodyCanBe(t *testing.T)
 	}
 }
 
-func TestStatement14ConsentIsAlwaysAskedForClientsThatRegisteredThemselves(t *testing.T) {
+func TestStatement14ConsentSaysThatAClientRegisteredItself(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.Registration = "open" }))
 	made := s.PostJSON("/oauth2/register", map[string]any{
@@ -238,7 +238,7 @@ func TestStatement14ConsentIsAlwaysAskedForClientsThatRegisteredThemselves(t *te
 		if page.Form("/consent").Press("decision", "allow").Response(c.Redirect).Get("code") == "" {
 			t.Error("no code")
 		}
-		page = b.Authorize(c, "scope", "openid")
+		page = b.Authorize(c, "scope", "openid", "prompt", "consent")
 	}
 	if page := b.Authorize(s.Web); strings.Contains(strings.ToLower(page.Body), "unverified") {
 		t.Error("the operator's client is called unverified")

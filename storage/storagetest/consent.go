@@ -63,6 +63,30 @@ func consents() cases {
 			then.At["urn:a"] = []string{"openid", "email"}
 			b.allowedBy(u, then)
 		},
+		"a consent for one host counts for no other": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			for _, host := range []string{"a.example", "b.example:8443", "a.example", ""} {
+				k := b.newConsent(u, c, "read")
+				if k.RedirectHost = host; host == "" {
+					k.Scope = []string{"openid"}
+				}
+				k.Audience = []string{"urn:a"}
+				b.ok(b.GrantConsent(b.ctx, k, nil))
+			}
+			list, err := b.ListConsents(b.ctx, u.ID, 10)
+			b.ok(err)
+			at := []string{"urn:a"}
+			for host, scope := range map[string]string{"a.example": "read", "b.example:8443": "read", "": "openid"} {
+				for _, other := range []string{"read", "openid"} {
+					if got := list[0].Allows([]string{other}, at, host); got != (other == scope) {
+						b.Errorf("%q at %q: %v", other, host, got)
+					}
+				}
+			}
+			if list[0].Allows([]string{"read"}, at, "b.example") || list[0].Allows([]string{"read"}, nil, "a.example") {
+				b.Errorf("allows %v", list[0].At)
+			}
+		},
 		"A5: a scope is allowed where it was allowed, and nowhere else": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
 			for _, allowed := range []struct {
@@ -76,7 +100,7 @@ func consents() cases {
 			list, err := b.ListConsents(b.ctx, u.ID, 10)
 			b.ok(err)
 			want := storage.ScopeAt{"urn:a": {"read", "write"}, "urn:b": {"admin"}, "urn:c": {"read"}, "": {"openid"}}
-			if b.same(list[0].At, want); list[0].Allows([]string{"admin"}, []string{"urn:a"}) || !list[0].Allows([]string{"read"}, []string{"urn:a", "urn:c"}) {
+			if b.same(list[0].At, want); list[0].Allows([]string{"admin"}, []string{"urn:a"}, "") || !list[0].Allows([]string{"read"}, []string{"urn:a", "urn:c"}, "") {
 				b.Errorf("allows %v", list[0].At)
 			}
 			s := b.newBrowser(u)
