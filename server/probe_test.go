@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
 )
@@ -39,6 +40,26 @@ func TestF7ServezIsForTheFallBack(t *testing.T) {
 			t.Errorf("%s: %d, Retry-After %q", name, a.Status, a.Header.Get("Retry-After"))
 		}
 	}
+}
+
+// F4: a replica that gets no requests during an outage, since it is not ready, does not count that time for the overlap either.
+func TestF4AProbeThatFailsIsAnOutage(t *testing.T) {
+	t.Parallel()
+	outage := servertest.NewOutage(servertest.SQLite(t))
+	first := servertest.New(t, servertest.Store(outage))
+	second := first.Replica(t)
+	overlap := clients.Duration(10 * time.Second)
+	c := first.AddClient(clients.Registration{ID: "strict", Metadata: clients.Metadata{
+		TokenEndpointAuthMethod: "none", GrantTypes: []string{"password", "refresh_token"},
+	}, Policy: clients.Policy{Rotation: "strict", RotationOverlap: &overlap}})
+	lost := first.Login(c).Refresh
+	second.Login(c)
+	first.Token(c, "grant_type", "refresh_token", "refresh_token", lost).Expect(200) // the answer is lost
+	outage.Away(true)
+	first.Clock.Advance(5 * time.Minute)
+	second.Get(second.Admin + "/readyz").Expect(503)
+	outage.Away(false)
+	second.Token(c, "grant_type", "refresh_token", "refresh_token", lost).Expect(200)
 }
 
 // F8: with a delay the server is not ready at once, but serves, and asks for new connections.

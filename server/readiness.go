@@ -84,10 +84,12 @@ func inShort(err error) string {
 
 // ask asks the database whether it works, and what time it is.
 func (s *Server) ask(ctx context.Context) error {
-	if err := s.cfg.Store.Ping(ctx); err != nil {
-		return err
+	err := s.cfg.Store.Ping(ctx)
+	if err == nil {
+		_, err = s.clock.earlier(ctx)
 	}
-	_, err := s.clock.earlier(ctx)
+	// The time-out is the probe's own: a database that does not answer it is an outage, too.
+	s.tokens.NoteOutage(context.WithoutCancel(ctx), err)
 	return err
 }
 

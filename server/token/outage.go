@@ -62,6 +62,10 @@ func (o *outages) failed(ctx context.Context, err error) {
 	o.cut = true
 }
 
+// NoteOutage notes an error of the database that another part of the server got, such as its probe. A server that a load balancer
+// sends no requests to learns of an outage in no other way, and would count it for the overlap. Other errors are ignored.
+func (s *Service) NoteOutage(ctx context.Context, err error) { s.outages.failed(ctx, err) }
+
 // tried notes the outcome of a write. A conflict has written nothing, so it says nothing about an outage.
 func (o *outages) tried(ctx context.Context, err error) {
 	if err != nil {
