@@ -48,6 +48,7 @@ type Store interface {
 	UsedJTIs
 	LogoutNotices
 	RegistrationTokens
+	Imports
 
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error

@@ -12,6 +12,7 @@ import (
 type djangoCmd struct {
 	Inspect  djangoInspectCmd  `cmd:"" help:"Print the script for manage.py shell that describes the site."`
 	Settings djangoSettingsCmd `cmd:"" help:"Judge that description, or SIMPLE_JWT alone, and translate it into a configuration file."`
+	Import   djangoImportCmd   `cmd:"" help:"Copy what Django's database has."`
 }
 
 type djangoInspectCmd struct{}

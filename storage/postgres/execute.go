@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,9 +16,14 @@ import (
 // do runs one transaction within the statement timeout. What Postgres has rolled back for a reason that a second attempt may not
 // meet is tried once more, on another connection if the first one was the reason.
 func (s *Store) do(ctx context.Context, what string, transaction func(context.Context, *pgx.Conn) error) error {
+	return s.within(ctx, s.timeout, what, transaction)
+}
+
+// within is do with another limit of time.
+func (s *Store) within(ctx context.Context, limit time.Duration, what string, transaction func(context.Context, *pgx.Conn) error) error {
 	ctx, traced := span.Start(ctx, what, system)
 	defer traced.End()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := s.once(ctx, transaction)
 	if transient(err) && ctx.Err() == nil {

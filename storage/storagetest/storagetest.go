@@ -50,6 +50,7 @@ func Run(t *testing.T, o Opener) {
 			"a chain goes the way of the model":             followsModel,
 			"concurrent acts on one grant are linearizable": linearizable,
 		}},
+		{"Imports", imports()},
 		{"Throttles", throttles()},
 		{"RevokedTokens", revokedTokens()},
 		{"SigningKeys", signingKeys()},

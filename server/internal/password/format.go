@@ -151,6 +151,9 @@ func splitPBKDF2(algorithm, rest string, length int) (hashed, error) {
 	}
 	n, ok1 := number(f[0])
 	tag, ok2 := decode(base64.StdEncoding, f[2])
+	if len(f[0]) > 9 && strings.Trim(f[0], "0123456789") == "" { // more than number reads
+		return hashed{}, fmt.Errorf("%s: %w", algorithm, errTooExpensive)
+	}
 	if !ok1 || !ok2 || f[1] == "" || len(tag) != length {
 		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
 	}

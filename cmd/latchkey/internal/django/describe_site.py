@@ -43,6 +43,10 @@ def describe_site():
     key = user._meta.pk
     while key.remote_field:
         key = key.target_field
+    groups = {}
+    for f in user._meta.many_to_many:
+        if f.name == "groups":
+            groups = {"table": f.m2m_db_table(), "user": f.m2m_column_name(), "group": f.m2m_reverse_name()}
     hidden = ("SIGNING_KEY", "VERIFYING_KEY")
     setting = lambda *names: next((getattr(settings, n) for n in names if hasattr(settings, n)), None)
     rest_auth = setting("REST_AUTH") or {}
@@ -57,6 +61,7 @@ def describe_site():
             "model": name(user), "table": user._meta.db_table, "username_field": user.USERNAME_FIELD,
             "key": {"name": user._meta.pk.name, "column": user._meta.pk.column, "type": key.get_internal_type()},
             "columns": {f.name: f.column for f in user._meta.concrete_fields},
+            "groups": groups,
         },
         "backends": plain(settings.AUTHENTICATION_BACKENDS),
         "hashers": plain(settings.PASSWORD_HASHERS),

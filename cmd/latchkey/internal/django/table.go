@@ -1,0 +1,69 @@
+package django
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Table says where the users of a site are.
+type Table struct {
+	Name string
+	// Columns are the columns by the fields of auth_user; a field that the table does not have is "".
+	Columns map[string]string
+	// Groups is the table that joins users and groups, with the columns of both; "" for none.
+	Groups, GroupsUser, GroupsGroup string
+}
+
+// DefaultTable returns auth_user.
+func DefaultTable() *Table {
+	t := &Table{Name: "auth_user", Columns: map[string]string{}, Groups: "auth_user_groups", GroupsUser: "user_id", GroupsGroup: "group_id"}
+	for _, name := range []string{"id", "username", "password", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "date_joined"} {
+		t.Columns[name] = name
+	}
+	return t
+}
+
+// Set replaces columns. The error names a field that there is not.
+func (t *Table) Set(columns map[string]string) error {
+	for field, column := range columns {
+		if _, ok := t.Columns[field]; !ok {
+			return fmt.Errorf("%q is not a field. The fields are %s", field, strings.Join(slices.Sorted(maps.Keys(t.Columns)), ", "))
+		}
+		t.Columns[field] = column
+	}
+	return nil
+}
+
+// InspectedTable reads where the users are from what Script printed.
+func InspectedTable(r io.Reader) (*Table, error) {
+	var s struct {
+		User struct {
+			Table         string `json:"table"`
+			UsernameField string `json:"username_field"`
+			Key           struct {
+				Column string `json:"column"`
+			} `json:"key"`
+			Columns map[string]string `json:"columns"`
+			Groups  struct {
+				Table string `json:"table"`
+				User  string `json:"user"`
+				Group string `json:"group"`
+			} `json:"groups"`
+		} `json:"user"`
+	}
+	if err := json.NewDecoder(r).Decode(&s); err != nil || s.User.Table == "" || s.User.Key.Column == "" {
+		return nil, fmt.Errorf("it is not what the script of `latchkey django inspect` prints")
+	}
+	t := DefaultTable()
+	t.Name = s.User.Table
+	for field := range t.Columns {
+		t.Columns[field] = s.User.Columns[field]
+	}
+	t.Columns["id"], t.Columns["username"] = s.User.Key.Column, s.User.Columns[s.User.UsernameField]
+	t.Groups, t.GroupsUser, t.GroupsGroup = s.User.Groups.Table, s.User.Groups.User, s.User.Groups.Group
+	return t, nil
+}

@@ -1,0 +1,148 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// errDryRun undoes an import that was tried.
+var errDryRun = errors.New("dry run")
+
+// ImportUsers implements [storage.Imports].
+func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []storage.ImportedUser) ([]storage.ImportOutcome, error) {
+	outcomes := make([]storage.ImportOutcome, len(users))
+	for i := range users {
+		if !keyed(users[i].Username, users[i].Subject) {
+			return nil, interpret("import users", errText)
+		}
+	}
+	var tried bool
+	err := s.write(ctx, "import users", func(t *tx) {
+		for i := range users {
+			outcomes[i] = t.importUser(&im, &users[i])
+		}
+		for i := range users {
+			outcomes[i].Shared = !outcomes[i].Taken && t.shared(&im, &users[i])
+		}
+		if tried = im.DryRun && t.err == nil; tried {
+			t.fail(errDryRun)
+		}
+	})
+	if tried {
+		err = nil
+	}
+	return outcomes, err
+}
+
+func (t *tx) importUser(im *storage.Import, u *storage.ImportedUser) (o storage.ImportOutcome) {
+	key := u.Subject
+	if u.ID != 0 {
+		key = u.Sub()
+	}
+	known, found := find(t, row.User, userBySub, key)
+	var other int64
+	taken := t.row(`SELECT id FROM users WHERE username = ?`, []any{u.Username}, &other) && (!found || other != known.ID)
+	if taken || !found && t.row(`SELECT id FROM users WHERE id = ?`, []any{u.ID}, &other) {
+		return storage.ImportOutcome{Taken: true}
+	}
+	if !found {
+		t.createImported(u.User)
+		return storage.ImportOutcome{Created: true}
+	}
+	if im.NewOnly {
+		return o
+	}
+	o.KeptPassword = known.PasswordHash != "" && known.PasswordHash[0] == '$' && known.PasswordHash != u.PasswordHash
+	o.KeptInactive = u.Active && !known.Active
+	o.Changed = t.updateImported(im.Now, known, merged(*known, u, o.KeptPassword))
+	return o
+}
+
+func (t *tx) createImported(u storage.User) {
+	var last int64
+	t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
+	if u.ID == 0 {
+		u.ID = last + 1
+	}
+	t.insert("users", row.User(&u))
+	if u.ID >= storage.UnfollowedUserIDs {
+		t.exec(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'`, last)
+	}
+}
+
+// merged returns a known user with what comes from the other system.
+func merged(known storage.User, u *storage.ImportedUser, keepPassword bool) *storage.User {
+	known.EmailVerified = known.EmailVerified && known.Email == u.Email
+	known.Username, known.Email, known.Staff, known.Active = u.Username, u.Email, u.Staff, known.Active && u.Active
+	if !keepPassword {
+		known.PasswordHash = u.PasswordHash
+	}
+	if u.LastLogin.After(known.LastLogin) {
+		known.LastLogin = u.LastLogin
+	}
+	for to, from := range map[*string]string{&known.Name: u.Name, &known.GivenName: u.GivenName, &known.FamilyName: u.FamilyName} {
+		if from != "" {
+			*to = from
+		}
+	}
+	if !u.KeepGroups {
+		known.Groups = u.Groups
+	}
+	return &known
+}
+
+// updateImported writes a user who differs from the known one.
+func (t *tx) updateImported(now time.Time, known, u *storage.User) bool {
+	if known.Username == u.Username && known.Email == u.Email && known.Staff == u.Staff && known.Active == u.Active &&
+		known.PasswordHash == u.PasswordHash && known.LastLogin.Equal(u.LastLogin) && known.Name == u.Name &&
+		known.GivenName == u.GivenName && known.FamilyName == u.FamilyName && slices.Equal(known.Groups, u.Groups) {
+		return false
+	}
+	if known.Active && !u.Active {
+		u.AuthEpoch = max(known.AuthEpoch+1, now.UnixMicro())
+	}
+	groups := textsField(u.Groups)
+	t.exec(`
+		UPDATE users SET username = ?, email = ?, email_verified = ?, staff = ?, active = ?, auth_epoch = ?, password_hash = ?, last_login = ?,
+			name = ?, given_name = ?, family_name = ?, groups = ?, updated_at = ?
+		WHERE id = ?`,
+		u.Username, plain(u.Email), u.EmailVerified, u.Staff, u.Active, u.AuthEpoch, plain(u.PasswordHash), micros(u.LastLogin),
+		plain(u.Name), plain(u.GivenName), plain(u.FamilyName), &groups, now.UnixMicro(), u.ID)
+	return true
+}
+
+// shared reports whether another user has a name that is typed as this one's is.
+func (t *tx) shared(im *storage.Import, u *storage.ImportedUser) bool {
+	username := "username"
+	if im.Fold {
+		username = "lower(username)"
+	}
+	var id int64
+	return t.row(`SELECT id FROM users WHERE `+username+` = ? AND username <> ? LIMIT 1`, []any{u.Typed, u.Username}, &id)
+}
+
+// ImportRevokedTokens implements [storage.Imports].
+func (s *Store) ImportRevokedTokens(ctx context.Context, tokens []storage.RevokedToken) (added int64, err error) {
+	for _, revoked := range tokens {
+		if !keyed(revoked.JTI) {
+			return 0, interpret("import revoked tokens", errText)
+		}
+	}
+	err = s.write(ctx, "import revoked tokens", func(t *tx) {
+		added = 0
+		for _, revoked := range tokens {
+			added += t.exec(`INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?) ON CONFLICT (jti) DO NOTHING`, revoked.JTI, revoked.ExpiresAt.UnixMicro())
+		}
+	})
+	return added, err
+}
+
+// FinishImport implements [storage.Imports].
+func (s *Store) FinishImport(ctx context.Context) error {
+	return s.write(ctx, "analyze", func(t *tx) { t.exec(`PRAGMA optimize`) })
+}

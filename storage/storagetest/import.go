@@ -1,0 +1,115 @@
+package storagetest
+
+import (
+	"strconv"
+	"time"
+
+	"latchkey/storage"
+)
+
+func imports() cases {
+	return cases{
+		"users are stored under their id or subject": func(b *bundle) {
+			one, two := b.imported(7, "", "one"), b.imported(0, "0b5c4a8e-uuid", "two")
+			one.GivenName, one.Groups, one.LastLogin = "Ada", []string{"b", "a b"}, b.now.Add(-time.Hour).Truncate(time.Second)
+			b.same(b.importAll(one, two), []storage.ImportOutcome{{Created: true}, {Created: true}})
+			got, err := b.User(b.ctx, 7)
+			b.ok(err)
+			b.same([]any{got.Username, got.GivenName, got.Groups, got.LastLogin.Unix(), got.AuthEpoch, got.Sub(), got.CreatedAt.Unix()},
+				[]any{"one", "Ada", one.Groups, one.LastLogin.Unix(), one.AuthEpoch, "7", one.CreatedAt.Unix()})
+			got, err = b.UserBySubject(b.ctx, "0b5c4a8e-uuid")
+			b.ok(err)
+			if got.ID < storage.DrawnUserIDs {
+				b.Errorf("drew the id %d", got.ID)
+			}
+			b.same(b.importAll(one, two), []storage.ImportOutcome{{}, {}})
+			b.ok(b.FinishImport(b.ctx))
+			b.user("after")
+		},
+		"what changed there is taken over": func(b *bundle) {
+			u := b.imported(7, "", "one")
+			u.Groups = []string{"staff"}
+			b.importAll(u)
+			u.Username, u.Email, u.Staff, u.PasswordHash, u.Groups, u.FamilyName = "uno", "u@example.com", true, "md5$b$c", nil, "Byron"
+			b.same(b.importAll(u), []storage.ImportOutcome{{Changed: true}})
+			got, err := b.User(b.ctx, 7)
+			b.ok(err)
+			b.same([]any{got.Username, got.Email, got.Staff, got.PasswordHash, len(got.Groups), got.FamilyName, got.AuthEpoch},
+				[]any{"uno", "u@example.com", true, "md5$b$c", 0, "Byron", u.AuthEpoch})
+			u.Username = "eins"
+			outcomes, err := b.ImportUsers(b.ctx, storage.Import{Now: b.now, NewOnly: true}, []storage.ImportedUser{u})
+			b.ok(err)
+			b.same(outcomes, []storage.ImportOutcome{{}})
+		},
+		"what was decided here stays": func(b *bundle) {
+			u := b.imported(7, "", "one")
+			b.importAll(u)
+			b.ok(b.SetUserPassword(b.ctx, 7, "$argon2id$ours", b.now, nil))
+			b.ok(b.SetUserActive(b.ctx, 7, false, b.now, nil))
+			b.same(b.importAll(u), []storage.ImportOutcome{{KeptPassword: true, KeptInactive: true}})
+			got, err := b.User(b.ctx, 7)
+			b.ok(err)
+			b.same([]any{got.PasswordHash, got.Active}, []any{"$argon2id$ours", false})
+		},
+		"who becomes inactive loses the sessions": func(b *bundle) {
+			u := b.imported(7, "", "one")
+			b.importAll(u)
+			u.Active = false
+			b.same(b.importAll(u), []storage.ImportOutcome{{Changed: true}})
+			got, err := b.User(b.ctx, 7)
+			b.ok(err)
+			if got.Active || got.AuthEpoch < b.now.UnixMicro() {
+				b.Errorf("active %t, epoch %d", got.Active, got.AuthEpoch)
+			}
+		},
+		"a name or an id that another user has is not taken": func(b *bundle) {
+			b.user("local")
+			b.ok(b.CreateUser(b.ctx, &storage.User{ID: 9, Subject: "slug", Username: "nine", CreatedAt: b.now}))
+			b.same(b.importAll(b.imported(1, "", "local"), b.imported(2, "", "two"), b.imported(3, "", "two"), b.imported(9, "", "new")),
+				[]storage.ImportOutcome{{Taken: true}, {Created: true}, {Taken: true}, {Taken: true}})
+		},
+		"names that are typed alike are reported": func(b *bundle) {
+			odd := b.imported(2, "", "ﬁ")
+			odd.Typed = "fi"
+			b.same(b.importAll(b.imported(1, "", "fi"), odd), []storage.ImportOutcome{{Created: true}, {Created: true, Shared: true}})
+			upper, lower := b.imported(3, "", "Bob"), b.imported(4, "", "bob")
+			upper.Typed = "bob"
+			outcomes, err := b.ImportUsers(b.ctx, storage.Import{Now: b.now, Fold: true}, []storage.ImportedUser{upper, lower})
+			b.ok(err)
+			b.same(outcomes, []storage.ImportOutcome{{Created: true, Shared: true}, {Created: true, Shared: true}})
+		},
+		"a dry run changes nothing": func(b *bundle) {
+			outcomes, err := b.ImportUsers(b.ctx, storage.Import{Now: b.now, DryRun: true}, []storage.ImportedUser{b.imported(7, "", "one")})
+			b.ok(err)
+			b.same(outcomes, []storage.ImportOutcome{{Created: true}})
+			_, err = b.User(b.ctx, 7)
+			b.is(err, storage.ErrNotFound)
+		},
+		"revoked tokens are imported once": func(b *bundle) {
+			var tokens []storage.RevokedToken
+			for i := range 500 {
+				tokens = append(tokens, storage.RevokedToken{JTI: strconv.Itoa(i), ExpiresAt: b.now.Add(time.Hour)})
+			}
+			for _, want := range []int64{500, 0} {
+				n, err := b.ImportRevokedTokens(b.ctx, append(tokens, tokens[0]))
+				b.ok(err)
+				b.same(n, want)
+			}
+			b.state("499", "app", &storage.TokenState{Revoked: true})
+		},
+	}
+}
+
+// imported is a user of another system.
+func (b *bundle) imported(id int64, subject, name string) storage.ImportedUser {
+	return storage.ImportedUser{Typed: name, User: storage.User{
+		ID: id, Subject: subject, Username: name, PasswordHash: "md5$a$b", Active: true, AuthEpoch: 42, CreatedAt: b.now.Add(-1000 * time.Hour),
+	}}
+}
+
+func (b *bundle) importAll(users ...storage.ImportedUser) []storage.ImportOutcome {
+	b.Helper()
+	outcomes, err := b.ImportUsers(b.ctx, storage.Import{Now: b.now}, users)
+	b.ok(err)
+	return outcomes
+}
