@@ -7,7 +7,7 @@
 # make test-deploy  the Kubernetes manifests of deploy/ against the types of the API, and kubeconform
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
 # make measure  sizes, widths and arrows of the code, in a table
-# make bench    the load generator against SQLite and Postgres, beside pgbench's floor
+# make bench    the load generator against SQLite and Postgres, in turns with a floor
 
 SHELL := /bin/bash
 GO    ?= go
