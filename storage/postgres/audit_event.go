@@ -44,25 +44,32 @@ type event struct {
 	Outcome   string          `json:"outcome"`
 	Reason    string          `json:"reason"`
 	Details   json.RawMessage `json:"details,omitempty"`
+	// Call is the number of the call that the event belongs to, where a statement has several.
+	Call int `json:"call,omitempty"`
+}
+
+// eventOf returns an event as a row. Details that are not JSON are kept as a string.
+func eventOf(a *storage.AuditEvent) event {
+	details := a.Details
+	if len(details) > 0 && !json.Valid(details) {
+		details, _ = json.Marshal(string(details))
+	}
+	return event{
+		ID: a.ID, At: stamp(a.At), Action: a.Action, Actor: a.Actor, UserID: a.UserID, ClientID: a.ClientID, GrantID: a.GrantID,
+		Address: a.Address, RequestID: a.RequestID, Outcome: a.Outcome, Reason: a.Reason, Details: details,
+	}
 }
 
 // noEvents is the parameter of insertAudit for no event.
 const noEvents = "[]"
 
-// events returns the parameter of insertAudit; nil events are left out. Details that are not JSON are kept as a string.
+// events returns the parameter of insertAudit; nil events are left out.
 func events(audit ...*storage.AuditEvent) string {
 	list := make([]event, 0, len(audit))
 	for _, a := range audit {
-		if a == nil {
-			continue
+		if a != nil {
+			list = append(list, eventOf(a))
 		}
-		details := a.Details
-		if len(details) > 0 && !json.Valid(details) {
-			details, _ = json.Marshal(string(details))
-		}
-		list = append(list, event{
-			a.ID, stamp(a.At), a.Action, a.Actor, a.UserID, a.ClientID, a.GrantID, a.Address, a.RequestID, a.Outcome, a.Reason, details,
-		})
 	}
 	if len(list) == 0 {
 		return noEvents

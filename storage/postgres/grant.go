@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -178,13 +179,55 @@ func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *stora
 	return g, err
 }
 
+// revocation is a call of RevokeGrant.
+type revocation struct {
+	id     storage.ID
+	reason string
+	now    time.Time
+	audit  *storage.AuditEvent
+}
+
+var revokeGrantStatement = `
+	WITH m AS (
+		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::timestamptz[]), (SELECT $3::text[])) WITH ORDINALITY AS m (id, at, reason, n)
+	), changed AS (
+		UPDATE TABLE g SET revoked_at = m.at, revoke_reason = m.reason FROM m WHERE g.id = m.id AND g.revoked_at IS NULL RETURNING m.n
+	), log AS (` + strings.NewReplacer("$1", "$4", "details jsonb)", "details jsonb, call bigint)").Replace(insertAudit) + `
+		WHERE e.call IN (SELECT n FROM changed))
+	SELECT n FROM changed`
+
+// revokeGrant ends grants.
+var revokeGrant = &grantStatement[revocation, struct{}]{
+	one: revokeGrantStatement, many: revokeGrantStatement,
+	id:     func(r revocation) storage.ID { return r.id },
+	args:   func(r revocation) []any { return revocationArgs([]revocation{r}) },
+	argsOf: revocationArgs,
+	scan:   func() (*struct{}, []any, func()) { return &struct{}{}, nil, func() {} },
+}
+
+func revocationArgs(list []revocation) []any {
+	var ids []storage.ID
+	var times []*time.Time
+	var reasons []string
+	log := []event{}
+	for i, r := range list {
+		ids, times, reasons = append(ids, r.id), append(times, instantOf(r.now)), append(reasons, plain(r.reason))
+		if r.audit != nil {
+			e := eventOf(r.audit)
+			e.Call = i + 1
+			log = append(log, e)
+		}
+	}
+	return []any{uuids(ids), times, reasons, encoded(log)}
+}
+
 // RevokeGrant implements storage.Grants.
 func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
-	n, err := s.change(ctx, "revoke grant", `
-		WITH changed AS (
-			UPDATE grants SET revoked_at = $3, revoke_reason = $4 WHERE id = $2 AND revoked_at IS NULL RETURNING id
-		)`+logChanged, events(audit), uuid(id), at(now), plain(reason))
-	return n > 0, err
+	changed, err := s.revocations.do(ctx, revocation{id, reason, now, audit})
+	if changed == nil {
+		err = s.settled(ctx, "revoke grant", 0, err)
+	}
+	return err == nil && changed != nil, err
 }
 
 var revokeGrants = `

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype/zeronull"
-
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
 )
@@ -81,18 +79,18 @@ func attemptArgs(list []attempt) []any {
 	var from, to, retired []storage.TokenID
 	var generation, span, idle []int64
 	var fromGeneration []*int64
-	var network []zeronull.Int8
+	var network []*int64
 	var ends []*time.Time
 	var clientID []string
-	var jti []zeronull.Text
+	var jti []*string
 	for i, a := range list {
 		for j, m := range a.Moves {
 			n, k, ids = append(n, int32(i+1)), append(k, int32(j)), append(ids, a.ID)
 			from, to, retired = append(from, m.From), append(to, m.To), append(retired, cmp.Or(m.Retired, m.From))
 			generation, fromGeneration = append(generation, m.Generation), append(fromGeneration, m.FromGeneration)
 			span, ends = append(span, m.Window.Microseconds()), append(ends, instantOf(m.CurrentExpiresAt))
-			clientID, network = append(clientID, a.ClientID), append(network, zeronull.Int8(a.Network))
-			idle, jti = append(idle, a.Idle.Microseconds()), append(jti, zeronull.Text(a.NotRevoked))
+			clientID, network = append(clientID, a.ClientID), append(network, orNull(a.Network))
+			idle, jti = append(idle, a.Idle.Microseconds()), append(jti, orNull(a.NotRevoked))
 		}
 	}
 	return []any{

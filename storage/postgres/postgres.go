@@ -55,6 +55,7 @@ type Store struct {
 	reads, readsWithProfile *combiner[storage.ID, storage.LiveGrant]
 
 	attempts, attemptsWithProfile *combiner[attempt, attempted]
+	revocations                   *combiner[revocation, struct{}]
 	// statements counts what was sent.
 	statements atomic.Int64
 	// closed ends the calls of Watch.
@@ -106,6 +107,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	lanes := max(1, int(pc.MaxConns)/2)
 	s.reads = combine(s, "read grant", lanes, readGrant)
 	s.readsWithProfile = combine(s, "read grant", lanes, readGrantProfile)
+	s.revocations = combine(s, "revoke grant", lanes, revokeGrant)
 	s.attempts = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithoutProfile))
 	s.attemptsWithProfile = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithProfile))
 	now := time.Now

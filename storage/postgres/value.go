@@ -105,6 +105,15 @@ func instantOf(t time.Time) *time.Time {
 	return &t
 }
 
+// orNull is a value as an element of an array parameter; the zero value is NULL.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
 // instant scans a time in UTC; NULL becomes the zero time.
 type instant time.Time
 
