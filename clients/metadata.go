@@ -18,7 +18,7 @@ type Metadata struct {
 	ApplicationType                    string          `json:"application_type,omitempty" enum:"web,native" placeholder:"TYPE" help:"Whether it runs on a web server or on the user's device."`
 	RedirectURIs                       []string        `json:"redirect_uris,omitempty" check:"redirect_uri" placeholder:"URI" help:"Redirect URI, compared byte for byte."`
 	PostLogoutRedirectURIs             []string        `json:"post_logout_redirect_uris,omitempty" check:"redirect_uri" placeholder:"URI" help:"Where users may be sent after logging out."`
-	GrantTypes                         []string        `json:"grant_types,omitempty" enum:"authorization_code,refresh_token,client_credentials,password" placeholder:"TYPE" help:"Allowed grant type."`
+	GrantTypes                         []string        `json:"grant_types,omitempty" enum:"authorization_code,refresh_token,client_credentials,password,urn:ietf:params:oauth:grant-type:device_code" placeholder:"TYPE" help:"Allowed grant type."`
 	ResponseTypes                      []string        `json:"response_types,omitempty" enum:"code" placeholder:"TYPE" help:"Allowed response type."`
 	Scope                              string          `json:"scope,omitempty" check:"scope" placeholder:"SCOPES" help:"Scopes that may be requested, space separated."`
 	TokenEndpointAuthMethod            string          `json:"token_endpoint_auth_method,omitempty" enum:"client_secret_basic,client_secret_post,private_key_jwt,none" placeholder:"METHOD" help:"How the client authenticates; none for a public client."`
@@ -92,6 +92,7 @@ const (
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
 	GrantAuthorizationCode = "authorization_code"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
 // The methods of client authentication at the token endpoint.

@@ -99,7 +99,7 @@ func (d *Description) hasKeys() bool {
 
 // settleGrants drops what a client can't have. Only clients that an operator added may have password (RFC 9700 §2.4).
 func (d *Description) settleGrants() *MetadataError {
-	allowed := []string{GrantAuthorizationCode, GrantRefreshToken}
+	allowed := []string{GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode}
 	if d.TokenEndpointAuthMethod != AuthNone {
 		allowed = append(allowed, GrantClientCredentials) // RFC 6749 §4.4
 	}
@@ -107,9 +107,10 @@ func (d *Description) settleGrants() *MetadataError {
 	d.GrantTypes = slices.DeleteFunc(d.GrantTypes, func(grant string) bool { return !slices.Contains(allowed, grant) })
 	code := !asked || slices.Contains(d.GrantTypes, GrantAuthorizationCode)
 	switch {
-	case !code && !slices.Contains(d.GrantTypes, GrantClientCredentials):
+	case !code && !slices.Contains(d.GrantTypes, GrantClientCredentials) && !slices.Contains(d.GrantTypes, GrantDeviceCode):
 		return Invalid("grant_types", "none of these can be registered: ask for %s, with %s if access is to last; "+
-			"%s is for clients that authenticate", GrantAuthorizationCode, GrantRefreshToken, GrantClientCredentials)
+			"%s is for devices without a browser, %s for clients that authenticate",
+			GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials)
 	case !code:
 		d.ResponseTypes = nil
 	case slices.Contains(d.ResponseTypes, responseTypeCode):

@@ -105,6 +105,8 @@ func (b *browser) fillIn(t *testing.T, at *url.URL, page string) *http.Request {
 			values.Set("password", password)
 		case slices.Contains(names, "decision"):
 			values.Set("decision", b.decision)
+		case slices.Contains(names, "user_code"):
+			values.Set("user_code", at.Query().Get("user_code"))
 		default:
 			continue
 		}

@@ -21,7 +21,7 @@ var levels = [][]string{
 	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.
-	{"server/oauth", "server/login", "server/consent", "server/account", "server/logo", "server/simplejwt"},
+	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/logo", "server/simplejwt"},
 }
 
 // Imports point down, libraries have one door each, and handler packages never import each other: docs/architecture.md.

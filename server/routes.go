@@ -8,6 +8,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/account"
 	"latchkey/server/consent"
+	"latchkey/server/device"
 	"latchkey/server/flow"
 	"latchkey/server/login"
 	"latchkey/server/logo"
@@ -45,6 +46,7 @@ func (s *Server) routes() *route.Router {
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
 	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, authorize...)
 	rt.API(oauth.PushPath, h.Push, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
+	rt.API(oauth.DevicePath, h.Device, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.UserInfoPath, h.UserInfo, oauth.RenderBearerError, route.Methods(http.MethodGet, http.MethodPost), route.CORS())
 	rt.API(oauth.TokenPath, h.Token, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.RevokePath, h.Revoke, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
@@ -98,6 +100,10 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	consent.New(consent.Config{
 		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
+		Describe: describe, Paths: paths,
+	}).Register(rt)
+	device.New(device.Config{
+		Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Tokens: s.tokens, Pages: s.pages,
 		Describe: describe, Paths: paths,
 	}).Register(rt)
 	account.New(account.Config{

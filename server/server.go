@@ -94,7 +94,7 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
-		Endpoints: []string{cfg.Issuer + oauth.TokenPath, cfg.Issuer + oauth.PushPath}, OnlyIssuer: cfg.AssertionsForIssuerOnly,
+		Endpoints: []string{cfg.Issuer + oauth.TokenPath, cfg.Issuer + oauth.PushPath, cfg.Issuer + oauth.DevicePath}, OnlyIssuer: cfg.AssertionsForIssuerOnly,
 		Refused: s.clientRefused,
 	})
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {

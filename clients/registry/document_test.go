@@ -554,7 +554,7 @@ func TestPublishedDocuments(t *testing.T) {
 			"client_uri":"https://editor.example/product","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],
 			"redirect_uris":["http://127.0.0.1/","http://127.0.0.1:33418/","http://localhost/","https://editor.example/redirect","https://insiders.editor.example/redirect"],
 			"response_types":["code"],"token_endpoint_auth_method":"none"}`,
-			"http://127.0.0.1:61000/", "authorization_code refresh_token", "none", "Example Editor",
+			"http://127.0.0.1:61000/", "authorization_code refresh_token urn:ietf:params:oauth:grant-type:device_code", "none", "Example Editor",
 		},
 		"an assistant: a public client that lists jwt-bearer, a logo elsewhere": {
 			"https://assistant.example/oauth/mcp-oauth-client-metadata",

@@ -129,7 +129,7 @@ func demoClients() []clients.Registration {
 			Metadata: clients.Metadata{
 				ClientName:              "Demo app",
 				ApplicationType:         "native",
-				GrantTypes:              []string{clients.GrantAuthorizationCode, clients.GrantRefreshToken},
+				GrantTypes:              []string{clients.GrantAuthorizationCode, clients.GrantRefreshToken, clients.GrantDeviceCode},
 				TokenEndpointAuthMethod: clients.AuthNone,
 				RedirectURIs:            []string{"http://localhost/callback", "http://127.0.0.1/callback"},
 				PostLogoutRedirectURIs:  []string{"http://localhost/", "http://127.0.0.1/"},
@@ -171,6 +171,11 @@ curl -s ISSUER/api/token/refresh/ -H 'Content-Type: application/json' -d "{\"ref
   Get tokens with OAuth 2.0:
 
 curl -s ISSUER/oauth2/token -d grant_type=password -d client_id=demo-client -d username=demo -d password=demo-password
+
+  Log in a program without a browser (RFC 8628): begin, open the verification_uri_complete of the answer, and get the tokens:
+
+curl -s ISSUER/oauth2/device_authorization -d client_id=demo-app
+curl -s ISSUER/oauth2/token -d client_id=demo-app -d grant_type=urn:ietf:params:oauth:grant-type:device_code -d device_code=DEVICE_CODE
 
   Sign in with a browser, and see which applications have access:
 

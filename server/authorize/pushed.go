@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -64,11 +63,7 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		return nil, err
 	}
 	pushed, err := s.push(ctx, client, params)
-	if err != nil && protocol.AsError(err).Status >= http.StatusInternalServerError {
-		// If this fails too, one attempt is lost.
-		err = errors.Join(err, storage.GiveBack(ctx, s.cfg.Store, s.now(), buckets...))
-	}
-	return pushed, err
+	return pushed, s.givenBack(ctx, err, buckets)
 }
 
 // push checks and keeps the parameters.
@@ -110,7 +105,7 @@ func (s *Service) limitPushes(ctx context.Context) ([]storage.Bucket, error) {
 		return nil, fmt.Errorf("limit pushed requests: %w", err)
 	}
 	if wait > 0 {
-		return nil, protocol.Throttled(wait, "Too many pushed authorization requests from this network. Try again later.")
+		return nil, protocol.Throttled(wait, "Too many authorization requests from this network. Try again later.")
 	}
 	return buckets, nil
 }

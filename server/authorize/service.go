@@ -18,6 +18,9 @@ import (
 type Store interface {
 	CreatePushedRequest(ctx context.Context, p *storage.PushedRequest) error
 	TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error)
+	CreateDeviceCode(ctx context.Context, c *storage.DeviceCode) error
+	PendingDeviceCode(ctx context.Context, userCode storage.Digest, now time.Time) (*storage.DeviceCode, error)
+	AnswerDeviceCode(ctx context.Context, a storage.DeviceAnswer, audit *storage.AuditEvent) error
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error)
 	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error
 }
@@ -40,9 +43,10 @@ type Config struct {
 
 // Service serves authorization requests.
 type Service struct {
-	cfg     Config
-	sealer  *seal.Sealer
-	pushKey []byte
+	cfg          Config
+	sealer       *seal.Sealer
+	pushKey      []byte
+	userCodeKeys [][]byte
 }
 
 // New returns a Service.
@@ -54,7 +58,9 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("browser state: %w", err)
 	}
-	return &Service{cfg: cfg, sealer: sealer, pushKey: cfg.Root.Derive("pushed requests")[0]}, nil
+	return &Service{
+		cfg: cfg, sealer: sealer, pushKey: cfg.Root.Derive("pushed requests")[0], userCodeKeys: cfg.Root.Derive("user codes"),
+	}, nil
 }
 
 // now returns the present time with the precision of the database.

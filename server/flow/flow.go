@@ -18,6 +18,8 @@ const (
 	ParamSignedIn = "signed_in"
 	// ParamTicket is the Ticket of a consent page, or that of a logout page.
 	ParamTicket = "request"
+	// ParamUserCode is the user code of a device (RFC 8628 §3.3.1).
+	ParamUserCode = "user_code"
 	// ParamDecision is the Decision that a form sends.
 	ParamDecision = "decision"
 )
@@ -69,16 +71,26 @@ func (p Paths) Consent(t Ticket) string {
 	return p.Base + route.ConsentPath + "?" + url.Values{ParamTicket: {string(t)}}.Encode()
 }
 
-// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request or a logout, and the account
+// Device returns the address of the page on which users enter the code of a device; with a code it is filled in.
+func (p Paths) Device(userCode string) ReturnTo {
+	if userCode == "" {
+		return ReturnTo(p.Base + route.DevicePath)
+	}
+	return ReturnTo(p.Base + route.DevicePath + "?" + url.Values{ParamUserCode: {userCode}}.Encode())
+}
+
+// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, and the account
 // page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers
 // and browsers disagree on what an odd address means.
 func (p Paths) ParseReturnTo(text string) ReturnTo {
 	if _, ok := p.Continuation(ReturnTo(text)); ok {
 		return ReturnTo(text)
 	}
-	rest, ok := strings.CutPrefix(text, p.Base+route.LogoutPath)
-	if ok && (rest == "" || rest[0] == '?' && isQuery(rest[1:])) {
-		return ReturnTo(text)
+	for _, path := range [...]string{route.LogoutPath, route.DevicePath} {
+		rest, ok := strings.CutPrefix(text, p.Base+path)
+		if ok && (rest == "" || rest[0] == '?' && isQuery(rest[1:])) {
+			return ReturnTo(text)
+		}
 	}
 	return p.Account()
 }

@@ -24,6 +24,7 @@ type metadata struct {
 	Issuer                    string `json:"issuer"`
 	AuthorizationEndpoint     string `json:"authorization_endpoint"`
 	PushedRequestEndpoint     string `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint            string `json:"device_authorization_endpoint"`
 	TokenEndpoint             string `json:"token_endpoint"`
 	UserInfoEndpoint          string `json:"userinfo_endpoint"`
 	EndSessionEndpoint        string `json:"end_session_endpoint"`
@@ -100,6 +101,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		Issuer:                    h.issuer,
 		AuthorizationEndpoint:     h.issuer + AuthorizePath,
 		PushedRequestEndpoint:     h.issuer + PushPath,
+		DeviceEndpoint:            h.issuer + DevicePath,
 		TokenEndpoint:             h.issuer + TokenPath,
 		UserInfoEndpoint:          h.issuer + UserInfoPath,
 		EndSessionEndpoint:        h.issuer + LogoutPath,

@@ -6,6 +6,7 @@ import "latchkey/server/route"
 const (
 	AuthorizePath     = route.AuthorizePath
 	PushPath          = "/oauth2/par"
+	DevicePath        = "/oauth2/device_authorization"
 	TokenPath         = "/oauth2/token"
 	RevokePath        = "/oauth2/revoke"
 	IntrospectPath    = "/oauth2/introspect"

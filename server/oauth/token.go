@@ -36,6 +36,7 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		Code:         storage.Secret(f.Get("code")),
 		CodeVerifier: storage.Secret(f.Get("code_verifier")),
 		RedirectURI:  f.Get("redirect_uri"),
+		DeviceCode:   storage.Secret(f.Get("device_code")),
 		Scope:        optional(f, "scope"),
 		Resource:     resources,
 	})

@@ -9,6 +9,7 @@ import (
 const (
 	LoginPath     = "/login"
 	ConsentPath   = "/consent"
+	DevicePath    = "/device"
 	AccountPath   = "/account"
 	AuthorizePath = "/oauth2/authorize"
 	LogoutPath    = "/oauth2/logout"

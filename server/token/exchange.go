@@ -43,7 +43,7 @@ func (s *Service) Exchange(ctx context.Context, req *Request) (*Response, error)
 
 // GrantTypes returns the grant types that the service serves, for the metadata document.
 func GrantTypes() []string {
-	return []string{clients.GrantAuthorizationCode, clients.GrantRefreshToken, clients.GrantClientCredentials, clients.GrantPassword}
+	return []string{clients.GrantAuthorizationCode, clients.GrantRefreshToken, clients.GrantClientCredentials, clients.GrantPassword, clients.GrantDeviceCode}
 }
 
 // grantLabel returns a grant type for the log and the metrics. Text of the request is in neither: as a label it would be unbounded,
@@ -81,7 +81,7 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 // in the course of things, and have events of their own.
 func (x *exchange) noteRefusal(ctx context.Context, err error) {
 	var refused *protocol.Error
-	if !errors.As(err, &refused) || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
+	if !errors.As(err, &refused) || pollErrors[refused.Code] != "" || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
 		refused.Code == "invalid_grant" && (x.req.GrantType != clients.GrantAuthorizationCode || refused.Reason != protocol.ReasonBadRequest) {
 		return
 	}
@@ -144,6 +144,9 @@ func (x *exchange) steps() (steps, error) {
 		return steps{load: g.load, check: g.check, move: g.move}, nil
 	case clients.GrantAuthorizationCode:
 		g := &codeGrant{exchange: x}
+		return steps{load: g.load, check: g.check, move: g.move}, nil
+	case clients.GrantDeviceCode:
+		g := &deviceGrant{exchange: x}
 		return steps{load: g.load, check: g.check, move: g.move}, nil
 	default:
 		g := &clientCredentialsGrant{exchange: x}

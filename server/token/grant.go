@@ -14,7 +14,7 @@ import (
 	"latchkey/storage"
 )
 
-// Request is a token request (RFC 6749 §4.1.3, §4.3, §4.4, §6).
+// Request is a token request (RFC 6749 §4.1.3, §4.3, §4.4, §6, RFC 8628 §3.4).
 type Request struct {
 	Client    clientauth.Credentials
 	GrantType string
@@ -29,6 +29,9 @@ type Request struct {
 	Code         storage.Secret
 	CodeVerifier storage.Secret
 	RedirectURI  string
+
+	// DeviceCode is for the device_code grant (RFC 8628 §3.4).
+	DeviceCode storage.Secret
 
 	// Scope is nil when the parameter is absent.
 	Scope *string

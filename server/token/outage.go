@@ -151,3 +151,9 @@ func (s watchedStore) RedeemAuthorizationCode(ctx context.Context, hash storage.
 	s.outages.tried(ctx, err)
 	return err
 }
+
+func (s watchedStore) RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, events ...*storage.AuditEvent) error {
+	err := s.Store.RedeemDeviceCode(ctx, hash, g, until, events...)
+	s.outages.tried(ctx, err)
+	return err
+}

@@ -27,6 +27,8 @@ type Store interface {
 	CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, events ...*storage.AuditEvent) error
 	AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error)
 	RedeemAuthorizationCode(ctx context.Context, hash storage.Digest, g *storage.Grant, events ...*storage.AuditEvent) error
+	PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveDeviceCode, error)
+	RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, events ...*storage.AuditEvent) error
 	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
 	RevokeToken(ctx context.Context, jti string, expiresAt time.Time, event *storage.AuditEvent) error
 }

@@ -136,12 +136,31 @@ func cleanScopes(scopes []ScopeInfo) []ScopeInfo {
 
 func (v Consent) cleaned() View {
 	v.Username, v.Client, v.RedirectHost = clean(v.Username, maxUsername), v.Client.cleaned(), cleanHost(v.RedirectHost)
-	v.Scope = cleanScopes(v.Scope)
-	list := make([]ResourceInfo, len(v.Resources))
-	for i, r := range v.Resources {
+	v.Scope, v.Resources = cleanScopes(v.Scope), cleanResources(v.Resources)
+	return v
+}
+
+func cleanResources(resources []ResourceInfo) []ResourceInfo {
+	list := make([]ResourceInfo, len(resources))
+	for i, r := range resources {
 		list[i] = ResourceInfo{Identifier: clean(r.Identifier, maxIdentifier), Name: clean(r.Name, maxName)}
 	}
-	v.Resources = list
+	return list
+}
+
+func (v Device) cleaned() View {
+	v.Username, v.UserCode = clean(v.Username, maxUsername), clean(v.UserCode, maxName)
+	return v
+}
+
+func (v DeviceConfirm) cleaned() View {
+	v.Username, v.UserCode, v.Client = clean(v.Username, maxUsername), clean(v.UserCode, maxName), v.Client.cleaned()
+	v.Scope, v.Resources, v.Address = cleanScopes(v.Scope), cleanResources(v.Resources), clean(v.Address, maxName)
+	return v
+}
+
+func (v DeviceDone) cleaned() View {
+	v.Client = v.Client.cleaned()
 	return v
 }
 

@@ -35,6 +35,15 @@ func samples(now time.Time) []View {
 			Resources: []ResourceInfo{{Identifier: "https://api.example", Name: "API"}}, Lifetime: time.Hour, Offline: true,
 		},
 		Consent{Client: bare},
+		Device{Username: "u", UserCode: "BCDF-GHJK", Problem: ProblemThrottled, RetryAfter: time.Minute},
+		Device{},
+		DeviceConfirm{
+			Hidden: fields, Username: "u", UserCode: "BCDF-GHJK", Client: client, Scope: scopes,
+			Resources: []ResourceInfo{{Identifier: "https://api.example", Name: "API"}}, Address: "::1", At: now, Lifetime: time.Hour,
+		},
+		DeviceConfirm{Client: bare},
+		DeviceDone{Approved: true, Client: client},
+		DeviceDone{Client: bare},
 		Error{
 			Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1", ClientID: "app",
 			RedirectURI: "https://app.example", Advice: "redirect", ReturnURL: "https://app.example/?error=x", ReturnHost: "app.example",

@@ -98,6 +98,12 @@ func filled(s string) []web.View {
 		},
 		&web.Consent{Hidden: make([]web.Field, 1), LocalOnly: true, Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), Lifetime: time.Hour},
 		&web.Consent{Client: web.ClientInfo{Unverified: true}, Scope: make([]web.ScopeInfo, 1)},
+		&web.Device{Problem: web.ProblemUserCode},
+		&web.DeviceConfirm{
+			Hidden: make([]web.Field, 1), Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), At: now, Lifetime: time.Hour,
+			Client: web.ClientInfo{Unverified: true},
+		},
+		&web.DeviceDone{Approved: true},
 		&web.Error{Status: 400, Advice: "redirect", ReturnURL: "https://app.example/"},
 		&web.Logout{Hidden: make([]web.Field, 1)},
 		&web.LoggedOut{},

@@ -54,6 +54,7 @@ const (
 	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that cannot be stored
 	ProblemMismatch        Problem = "mismatch"         // the two new passwords differ
 	ProblemCookies         Problem = "cookies"          // the browser blocks cookies
+	ProblemUserCode        Problem = "user_code"        // no device waits with this code
 )
 
 // ClientInfo is an application as pages show it.
@@ -86,6 +87,40 @@ type Consent struct {
 	Lifetime time.Duration
 	Offline  bool
 	Locales  string
+}
+
+// Device is the page on which users enter the code that a device shows (RFC 8628 §3.3): the field user_code.
+type Device struct {
+	Action   string
+	Username string
+	// UserCode is the initial value of the field.
+	UserCode string
+	// Problem and RetryAfter are as in Login.
+	Problem    Problem
+	RetryAfter time.Duration
+}
+
+// DeviceConfirm is the page that asks whether a device may have the access it requests. The form has the buttons of Consent.
+type DeviceConfirm struct {
+	Action   string
+	Hidden   []Field
+	Username string
+	// UserCode is the code to compare.
+	UserCode  string
+	Client    ClientInfo
+	Scope     []ScopeInfo
+	Resources []ResourceInfo
+	// Address and At are where and when the device has asked.
+	Address string
+	At      time.Time
+	// Lifetime is how long the access lasts at most.
+	Lifetime time.Duration
+}
+
+// DeviceDone is the page after the answer.
+type DeviceDone struct {
+	Approved bool
+	Client   ClientInfo
 }
 
 // ScopeInfo is a requested or granted scope.
@@ -214,14 +249,17 @@ type EventInfo struct {
 	Address    string
 }
 
-func (Login) page() string        { return "login" }
-func (Consent) page() string      { return "consent" }
-func (Error) page() string        { return "error" }
-func (Logout) page() string       { return "logout" }
-func (LoggedOut) page() string    { return "logged_out" }
-func (NotLoggedOut) page() string { return "not_logged_out" }
-func (FormPost) page() string     { return "form_post" }
-func (Account) page() string      { return "account" }
+func (Login) page() string         { return "login" }
+func (Consent) page() string       { return "consent" }
+func (Device) page() string        { return "device" }
+func (DeviceConfirm) page() string { return "device_confirm" }
+func (DeviceDone) page() string    { return "device_done" }
+func (Error) page() string         { return "error" }
+func (Logout) page() string        { return "logout" }
+func (LoggedOut) page() string     { return "logged_out" }
+func (NotLoggedOut) page() string  { return "not_logged_out" }
+func (FormPost) page() string      { return "form_post" }
+func (Account) page() string       { return "account" }
 
 // demands is what a response depends on besides the view's texts.
 type demands struct {
@@ -239,6 +277,9 @@ func (v Login) asks() demands {
 }
 
 func (v Consent) asks() demands      { return demands{locales: v.Locales, away: true} }
+func (v Device) asks() demands       { return demands{retryAfter: v.RetryAfter} }
+func (DeviceConfirm) asks() demands  { return demands{} }
+func (DeviceDone) asks() demands     { return demands{} }
 func (v Error) asks() demands        { return demands{locales: v.Locales} }
 func (v Logout) asks() demands       { return demands{locales: v.Locales, away: v.Away} }
 func (v LoggedOut) asks() demands    { return demands{locales: v.Locales} }

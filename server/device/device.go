@@ -1,0 +1,193 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"latchkey/clients"
+	"latchkey/clients/registry"
+	"latchkey/server/authorize"
+	"latchkey/server/flow"
+	"latchkey/server/internal/audit"
+	"latchkey/server/protocol"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/token"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// Config is the configuration of the handlers.
+type Config struct {
+	Requests *authorize.Service
+	Sessions *session.Manager
+	Audit    *audit.Log
+	Clients  *registry.Registry
+	Tokens   *token.Service
+	Pages    *web.Pages
+	// Describe returns a client as the pages show it.
+	Describe func(*clients.Client) web.ClientInfo
+	Paths    flow.Paths
+}
+
+// Handlers are the routes.
+type Handlers struct{ Config }
+
+// New makes the handlers.
+func New(c Config) *Handlers { return &Handlers{c} }
+
+// Register mounts the routes.
+func (h *Handlers) Register(rt *route.Router) {
+	rt.Page(route.DevicePath, h.device, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+}
+
+// device serves the page to who is signed in; others sign in first.
+func (h *Handlers) device(w http.ResponseWriter, r *http.Request) error {
+	form := r.URL.Query()
+	if r.Method == http.MethodPost {
+		var err error
+		if form, err = route.Form(r); err != nil {
+			return err
+		}
+	}
+	code := bounded(form.Get(flow.ParamUserCode))
+	session, err := h.Sessions.Find(r, "")
+	switch {
+	case err != nil:
+		return err
+	case session == nil:
+		return route.SeeOther(w, h.Paths.Login(h.Paths.Device(code)))
+	case r.Method != http.MethodPost:
+		// The code of verification_uri_complete is only filled in: looking at it would let a page of another site use up the user's attempts.
+		return h.Pages.Render(w, r, http.StatusOK, h.question(session, code))
+	case form.Has(flow.ParamTicket):
+		return h.decide(w, r, session, flow.Ticket(form.Get(flow.ParamTicket)), flow.Decision(form.Get(flow.ParamDecision)))
+	}
+	return h.enter(w, r, session, code)
+}
+
+// bounded leaves out what is no code anyway: it goes into an address and into a field.
+func bounded(code string) string {
+	const maxLength = 100
+	if len(code) > maxLength {
+		return ""
+	}
+	return code
+}
+
+// question is the page that asks for the code.
+func (h *Handlers) question(session *storage.LiveBrowserSession, code string) web.Device {
+	return web.Device{Action: h.Paths.Base + route.DevicePath, Username: session.User.Username, UserCode: code}
+}
+
+// enter shows what waits with a code.
+func (h *Handlers) enter(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, code string) error {
+	d, err := h.Requests.EnterUserCode(r.Context(), code, session)
+	if err != nil {
+		return h.again(w, r, session, code, err)
+	}
+	return h.show(w, r, session, d)
+}
+
+// again asks for a code once more, after an error.
+func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, code string, err error) error {
+	var refused *protocol.Error
+	page := h.question(session, code)
+	switch {
+	case errors.Is(err, authorize.ErrUserCode):
+		page.Problem = web.ProblemUserCode
+		return h.Pages.Render(w, r, http.StatusBadRequest, page)
+	case errors.As(err, &refused) && refused.Reason == protocol.ReasonThrottled:
+		page.Problem, page.RetryAfter = web.ProblemThrottled, refused.RetryAfter
+		return h.Pages.Render(w, r, refused.Status, page)
+	}
+	return err
+}
+
+// show asks whether the device may have what it asks for.
+func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, d *authorize.DeviceRequest) error {
+	resources, err := h.resources(r.Context(), d.Resource)
+	if err != nil {
+		return err
+	}
+	scopes := make([]web.ScopeInfo, len(d.Scope))
+	for i, scope := range d.Scope {
+		scopes[i] = web.ScopeInfo{Name: scope}
+	}
+	return h.Pages.Render(w, r, http.StatusOK, web.DeviceConfirm{
+		Action: h.Paths.Base + route.DevicePath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: string(d.Ticket)}},
+		Username: session.User.Username, UserCode: d.UserCode, Client: h.Describe(d.Client), Scope: scopes, Resources: resources,
+		Address: d.Address, At: d.At, Lifetime: h.Tokens.Lifetime(d.Client),
+	})
+}
+
+// resources returns the resources with the names that the operator gave them.
+func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.ResourceInfo, error) {
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	all, err := h.Clients.Resources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string)
+	for _, r := range all {
+		names[r.Identifier] = r.Name
+	}
+	infos := make([]web.ResourceInfo, len(asked))
+	for i, identifier := range asked {
+		infos[i] = web.ResourceInfo{Identifier: identifier, Name: names[identifier]}
+	}
+	return infos, nil
+}
+
+// decide stores the decision of the user, who has seen what waits.
+func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, ticket flow.Ticket, decision flow.Decision) error {
+	d, changed, err := h.Requests.OpenDevice(r.Context(), ticket, session)
+	if errors.Is(err, authorize.ErrTicket) {
+		return &route.Error{
+			Status: http.StatusForbidden, Message: "This page belongs to a session that has ended. Enter the code that your device shows again.",
+		}
+	}
+	if err != nil {
+		return h.again(w, r, session, "", err)
+	}
+	if decision == flow.Allow && changed {
+		return h.show(w, r, session, d) // the user sees the client as it is now first
+	}
+	switch decision {
+	case flow.Allow:
+		err = h.allow(r.Context(), d, session)
+	case flow.Deny:
+		err = h.deny(r.Context(), d, session)
+	default:
+		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	}
+	if err != nil {
+		return h.again(w, r, session, "", err)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, web.DeviceDone{Approved: decision == flow.Allow, Client: h.Describe(d.Client)})
+}
+
+func (h *Handlers) allow(ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession) error {
+	event := h.Audit.Event(ctx, "device_approved", "user")
+	return h.answer(ctx, d, session, storage.DeviceApproved, event)
+}
+
+func (h *Handlers) deny(ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession) error {
+	event := h.Audit.Event(ctx, "device_denied", "user")
+	event.Outcome = "denied"
+	return h.answer(ctx, d, session, storage.DeviceDenied, event)
+}
+
+func (h *Handlers) answer(
+	ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession, decision storage.DeviceDecision, event *storage.AuditEvent,
+) error {
+	event.UserID, event.ClientID = session.UserID, d.Client.ID
+	if err := h.Requests.AnswerDevice(ctx, d, session, decision, event); err != nil {
+		return err
+	}
+	h.Audit.Written(event)
+	return nil
+}
