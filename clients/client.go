@@ -199,3 +199,12 @@ func CheckNewID(id string) error {
 	}
 	return nil
 }
+
+// NearestRedirectURI returns the registered redirect URI that has most in common with uri: the longest beginning and end. It is for
+// operators, who compare the two.
+func (c *Client) NearestRedirectURI(uri string) string { return nearest(c.RedirectURIs, uri) }
+
+// NearestPostLogoutRedirectURI is NearestRedirectURI for those after a logout.
+func (c *Client) NearestPostLogoutRedirectURI(uri string) string {
+	return nearest(c.PostLogoutRedirectURIs, uri)
+}

@@ -238,15 +238,6 @@ func OriginKey(origin string) (key string, ok bool) {
 	return "http://" + host + ":*", ok && rest == ""
 }
 
-// NearestRedirectURI returns the registered redirect URI that has most in common with uri: the longest beginning and end. It is for
-// operators, who compare the two.
-func (c *Client) NearestRedirectURI(uri string) string { return nearest(c.RedirectURIs, uri) }
-
-// NearestPostLogoutRedirectURI is NearestRedirectURI for those after a logout.
-func (c *Client) NearestPostLogoutRedirectURI(uri string) string {
-	return nearest(c.PostLogoutRedirectURIs, uri)
-}
-
 func nearest(registered []string, uri string) (best string) {
 	most := -1
 	for _, r := range registered {

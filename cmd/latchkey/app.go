@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"io"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/migrations"
+	"latchkey/storage"
 )
 
 // app is what commands share.
@@ -69,3 +72,11 @@ type (
 		Options kong.Plugins `embed:"" options:"database,root secret,lifetimes,simplejwt,log"`
 	}
 )
+
+// opened is the database that the configuration names.
+type opened struct {
+	storage.Store
+	dialect migrations.Dialect
+	// migrationDB returns connections for migrations and a function that releases them.
+	migrationDB func() (*sql.DB, func() error, error)
+}

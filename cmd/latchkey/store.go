@@ -17,14 +17,6 @@ import (
 	"latchkey/storage/sqlite"
 )
 
-// opened is the database that the configuration names.
-type opened struct {
-	storage.Store
-	dialect migrations.Dialect
-	// migrationDB returns connections for migrations and a function that releases them.
-	migrationDB func() (*sql.DB, func() error, error)
-}
-
 // open opens the database until the program ends, and checks its schema. SQLite is migrated; a Postgres whose schema is too old
 // is refused, because other servers use it and an operator decides when to migrate.
 func (a *app) open(ctx context.Context) (*opened, error) {

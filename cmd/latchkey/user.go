@@ -50,60 +50,6 @@ func (p *passwordFlags) read(ctx context.Context, a *app) (secret *storage.Secre
 	return &line, "", err
 }
 
-// userName is the argument that names a user. After `--` it may be any name.
-type userName struct {
-	Name string `arg:"" help:"The user's name. Put -- before a name that begins with a dash."`
-}
-
-// userService opens the database and returns the service for it.
-func (a *app) userService(ctx context.Context) (*users.Service, error) {
-	store, err := a.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	cfg := users.Config{Store: store, Now: a.now, Argon2: users.DefaultArgon2}
-	if text := a.settings.Server.Argon2; text != "" {
-		if cfg.Argon2, err = users.ParseArgon2(text); err != nil {
-			store.Close()
-			return nil, err
-		}
-	}
-	return users.New(cfg), nil
-}
-
-// withUser looks up the named user, calls act, and shows the result.
-func (a *app) withUser(ctx context.Context, name string, act func(*users.Service, *storage.User) error, show func(*storage.User) error) error {
-	service, err := a.userService(ctx)
-	if err != nil {
-		return err
-	}
-	u, err := findUser(ctx, service, name)
-	if err != nil {
-		return err
-	}
-	if err := act(service, u); err != nil {
-		return explainUser(err, name)
-	}
-	return show(u)
-}
-
-func findUser(ctx context.Context, service *users.Service, name string) (*storage.User, error) {
-	u, err := service.Find(ctx, name)
-	return u, explainUser(err, name)
-}
-
-// explainUser returns the error for the operator, with what to do about it.
-func explainUser(err error, name string) error {
-	var input *users.InputError
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return fmt.Errorf("there is no user %q. List the users with `latchkey user list`; names must match exactly", name)
-	case errors.As(err, &input):
-		return usage("the " + input.Error() + ".")
-	}
-	return err
-}
-
 type userAddCmd struct {
 	userName
 	passwordFlags

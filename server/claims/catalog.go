@@ -1,55 +1,12 @@
 package claims
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"latchkey/storage"
-)
-
-// The scopes of OpenID Connect (Core §5.4, §11), and groups, which other servers have too.
-const (
-	ScopeOpenID  = "openid"
-	ScopeProfile = "profile"
-	ScopeEmail   = "email"
-	ScopeGroups  = "groups"
-	ScopeAddress = "address"
-	ScopePhone   = "phone"
-	// ScopeOffline asks for a session that outlives a logout. Any client that is registered for refresh tokens may ask for it.
-	ScopeOffline = "offline_access"
-)
-
-// AMRPassword is the amr of a login with a password (RFC 8176 §2), ACRPassword the acr of one at the login page, the only kind there is.
-const (
-	AMRPassword = "pwd"
-	ACRPassword = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
-)
-
-// ACR returns what a login that was done in these ways amounts to; empty when nothing is known about it.
-func ACR(amr []string) string {
-	if slices.Contains(amr, AMRPassword) {
-		return ACRPassword
-	}
-	return ""
-}
-
-// ACRs returns the values that acr can have, for acr_values_supported (Discovery §3).
-func ACRs() []string { return []string{ACRPassword} }
-
-// Target is a set of places where a claim is released.
-type Target uint8
-
-// The targets.
-const (
-	IDToken Target = 1 << iota
-	UserInfo
-	// AccessToken is an access token of the format jwt, or the introspection of an opaque one.
-	AccessToken
-	// SimpleJWT is every token of the simplejwt routes, and an access token of the format simplejwt.
-	SimpleJWT
-
-	everywhere = IDToken | UserInfo | AccessToken | SimpleJWT
 )
 
 // entry is a claim of the catalog.
@@ -244,4 +201,30 @@ func (c *Catalog) values(u *storage.User, told func(string, *entry) bool) map[st
 		}
 	}
 	return values
+}
+
+// Stored returns what is stored with the code and the grant: the names of those claims of a request that the catalog has and that one of
+// the allowed scopes asks for. r may be nil.
+func (c *Catalog) Stored(r *Request, allowed []string) string {
+	if r == nil {
+		return ""
+	}
+	known := func(asked map[string]*RequestedClaim, target Target) map[string]*RequestedClaim {
+		names := map[string]*RequestedClaim{}
+		for name := range asked {
+			if e, ok := c.entries[name]; ok && e.targets&target != 0 && e.grantedBy(allowed) {
+				names[name] = nil
+			}
+		}
+		return names
+	}
+	k := Request{UserInfo: known(r.UserInfo, UserInfo), IDToken: known(r.IDToken, IDToken)}
+	if len(k.UserInfo) == 0 && len(k.IDToken) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(k)
+	if err != nil {
+		panic(err) // names only
+	}
+	return string(text)
 }

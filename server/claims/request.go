@@ -63,32 +63,6 @@ func (r *Request) UnmetACR() bool {
 	return len(values) > 0
 }
 
-// Stored returns what is stored with the code and the grant: the names of those claims of a request that the catalog has and that one of
-// the allowed scopes asks for. r may be nil.
-func (c *Catalog) Stored(r *Request, allowed []string) string {
-	if r == nil {
-		return ""
-	}
-	known := func(asked map[string]*RequestedClaim, target Target) map[string]*RequestedClaim {
-		names := map[string]*RequestedClaim{}
-		for name := range asked {
-			if e, ok := c.entries[name]; ok && e.targets&target != 0 && e.grantedBy(allowed) {
-				names[name] = nil
-			}
-		}
-		return names
-	}
-	k := Request{UserInfo: known(r.UserInfo, UserInfo), IDToken: known(r.IDToken, IDToken)}
-	if len(k.UserInfo) == 0 && len(k.IDToken) == 0 {
-		return ""
-	}
-	text, err := json.Marshal(k)
-	if err != nil {
-		panic(err) // names only
-	}
-	return string(text)
-}
-
 // ParseStored reads the result of Stored. Text of a later release that this one can't read asks for nothing.
 func ParseStored(text string) *Request {
 	r := new(Request)

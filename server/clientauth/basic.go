@@ -2,35 +2,12 @@ package clientauth
 
 import (
 	"encoding/base64"
-	"net/url"
 	"slices"
 	"strings"
 
-	"latchkey/clients"
 	"latchkey/server/internal/form"
-	"latchkey/server/protocol"
 	"latchkey/storage"
 )
-
-// headerCredentials are those of the method client_secret_basic.
-func headerCredentials(header string, f url.Values) (Credentials, error) {
-	readings := parseBasic(header)
-	if len(readings) == 0 {
-		return Credentials{}, protocol.InvalidClient(protocol.ReasonClient, "The Authorization header must be Basic, with client_id and client_secret encoded as RFC 6749, section 2.3.1 says.")
-	}
-	// RFC 6749 §2.3: a client must not use more than one method in a request.
-	if f.Has("client_secret") {
-		return Credentials{}, protocol.InvalidRequest("The client is authenticated in two ways at once.")
-	}
-	// Naming the client again does no harm; naming another one leaves open who is meant.
-	if f.Has("client_id") {
-		readings = slices.DeleteFunc(readings, func(r reading) bool { return r.id != f.Get("client_id") })
-	}
-	if len(readings) == 0 {
-		return Credentials{}, protocol.InvalidRequest("The client_id is not the one of the Authorization header.")
-	}
-	return Credentials{Method: clients.AuthBasic, ID: readings[0].id, Secret: readings[0].secret, otherwise: readings[1:]}, nil
-}
 
 // reading is one way to understand Basic credentials.
 type reading struct {

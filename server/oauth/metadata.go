@@ -85,12 +85,6 @@ func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 	return writeCacheable(w, r, last.cacheable)
 }
 
-// document is the metadata document that was written last.
-type document struct {
-	scopes []string
-	cacheable
-}
-
 // metadata is the document, given the scopes of the protected resources.
 func (h *Handlers) metadata(scopes []string) *metadata {
 	// Introspection is for those who can prove who they are.

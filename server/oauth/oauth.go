@@ -87,3 +87,9 @@ func New(c Config) *Handlers {
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}
 }
+
+// document is the metadata document that was written last.
+type document struct {
+	scopes []string
+	cacheable
+}

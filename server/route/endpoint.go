@@ -31,10 +31,6 @@ const (
 // only logged.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Renderer writes an error in the format of its protocol. It gets the error that the handler returned, or an [*Error] for what the
-// class refuses (404, 405, 413, an unreadable body) or catches (a panic). It must not reveal the text of an unknown error.
-type Renderer func(w http.ResponseWriter, r *http.Request, err error)
-
 // shared is what the routes of a Router have in common.
 type shared struct {
 	logger      *slog.Logger
@@ -272,3 +268,7 @@ func (w *writer) Write(b []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Unmatched is the route template under which requests without a matching route are logged and counted. Their path is not logged,
+// since it may contain a token.
+const Unmatched = "unmatched"

@@ -106,3 +106,7 @@ func (b *body) explain(err error) error {
 		return &Error{Status: http.StatusBadRequest, Message: "The request body is broken.", cause: err}
 	}
 }
+
+// Renderer writes an error in the format of its protocol. It gets the error that the handler returned, or an [*Error] for what the
+// class refuses (404, 405, 413, an unreadable body) or catches (a panic). It must not reveal the text of an unknown error.
+type Renderer func(w http.ResponseWriter, r *http.Request, err error)

@@ -18,10 +18,6 @@ import (
 // DefaultMaxBody is the default cap of request bodies, in bytes.
 const DefaultMaxBody = 64 << 10
 
-// Unmatched is the route template under which requests without a matching route are logged and counted. Their path is not logged,
-// since it may contain a token.
-const Unmatched = "unmatched"
-
 // Config configures a Router.
 type Config struct {
 	Logger  *slog.Logger

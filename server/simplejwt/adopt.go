@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -84,11 +83,6 @@ func (f *Format) adoptedBefore(ctx context.Context, r *token.RefreshToken, t *co
 		return nil, nil
 	}
 	return live, nil
-}
-
-// ofUser reports whether a token says that it is a user's.
-func ofUser(t *codec.Token, u *storage.User) bool {
-	return slices.Contains(t.UserIDs(), u.Sub())
 }
 
 // user returns the user that a token identifies; nil if there is none.

@@ -306,3 +306,28 @@ func adoptedFrom(text string) storage.ID {
 	sum := sha256.Sum256([]byte(text))
 	return storage.NewIDFrom(time.UnixMilli(0), [10]byte(sum[:10]))
 }
+
+// userClaims returns the claims about a user that every token has: those that are named as Django names its fields, then those of the
+// operator's map, by name. What the map names and the user has not is taken out of a token that is made from another one: a right that
+// was withdrawn must not live on from refresh to refresh.
+func (f *Format) userClaims(u *storage.User) []codec.Claim {
+	if len(f.settings.Claims)+len(f.mapped) == 0 {
+		return nil
+	}
+	extra := make([]codec.Claim, 0, len(f.settings.Claims)+len(f.mapped)+1)
+	for _, name := range f.settings.Claims {
+		extra = append(extra, userClaim(name, u))
+	}
+	if len(f.mapped) == 0 {
+		return extra
+	}
+	values := f.settings.Mapped.All(u, claims.SimpleJWT)
+	for _, name := range f.mapped {
+		claim, err := codec.JSONClaim(name, values[name])
+		if values[name] == nil || err != nil {
+			claim = codec.NoClaim(name)
+		}
+		extra = append(extra, claim)
+	}
+	return extra
+}

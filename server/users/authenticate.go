@@ -163,3 +163,11 @@ func (s *Service) count(outcome string) {
 		s.cfg.Metrics.Logins.WithLabelValues(outcome).Inc()
 	}
 }
+
+// GiveBack returns the attempt of a login whose session could not be written, or that was no login: the password was right. A
+// login that was written has returned it.
+func (s *Service) GiveBack(ctx context.Context, a *Authenticated) {
+	if a != nil && a.Login != nil {
+		s.giveBack(ctx, a.Login.GiveBack)
+	}
+}

@@ -7,17 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"latchkey/server/internal/form"
-	"latchkey/server/internal/password"
 	"latchkey/storage"
-)
-
-const (
-	maxUsername = 150 // characters, as in Django's auth_user
-	maxEmail    = 254
-	maxPassword = 4096 // bytes
 )
 
 // NewUser is a user to be added. At most one of Password and PasswordHash is given; without both the user can't log in
@@ -110,30 +101,6 @@ func (n NewUser) check() error {
 	return nil
 }
 
-func checkNames(username, email string) error {
-	switch {
-	case username == "":
-		return &InputError{"username", "is empty"}
-	case !storable(username):
-		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
-	case !form.IsText(email) || utf8.RuneCountInString(email) > maxEmail:
-		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
-	}
-	return nil
-}
-
-// storable reports whether a user may have this name. As in Django's database only its length is limited.
-func storable(username string) bool {
-	return username != "" && form.IsText(username) && utf8.RuneCountInString(username) <= maxUsername
-}
-
-func checkHash(encoded string) error {
-	if err := password.Check(encoded); err != nil {
-		return &InputError{"password hash", "can't be used: " + err.Error()}
-	}
-	return nil
-}
-
 // hash takes any password that a login can send: the routes refuse NULs and can't carry what is not UTF-8, so a password
 // like that would lock the user out.
 func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, error) {
@@ -145,18 +112,6 @@ func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, erro
 		return "", fmt.Errorf("hash password: %w", err)
 	}
 	return encoded, nil
-}
-
-func checkPassword(secret storage.Secret) error {
-	switch p := secret.Reveal(); {
-	case p == "":
-		return &InputError{"password", "is empty"}
-	case len(p) > maxPassword:
-		return &InputError{"password", fmt.Sprintf("is longer than %d bytes", maxPassword)}
-	case !form.IsText(p):
-		return &InputError{"password", "has a NUL or is not UTF-8"}
-	}
-	return nil
 }
 
 // Find finds a user by name: as given, else normalised as at a login. storage.ErrNotFound.

@@ -100,11 +100,3 @@ func (s *Service) giveBack(ctx context.Context, buckets []storage.Bucket) {
 		request.From(ctx).Event.Add(slog.String("give_back_error", err.Error()))
 	}
 }
-
-// GiveBack returns the attempt of a login whose session could not be written, or that was no login: the password was right. A
-// login that was written has returned it.
-func (s *Service) GiveBack(ctx context.Context, a *Authenticated) {
-	if a != nil && a.Login != nil {
-		s.giveBack(ctx, a.Login.GiveBack)
-	}
-}

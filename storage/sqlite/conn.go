@@ -96,40 +96,6 @@ func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any
 	return list, rows.Err()
 }
 
-// reader returns the connections that read.
-func (s *Store) reader(ctx context.Context) conn {
-	return conn{ctx: ctx, prepare: s.prepareRead}
-}
-
-func (s *Store) prepareRead(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt, ok := s.prepared.Load(query); ok {
-		return stmt.(*sql.Stmt), nil
-	}
-	stmt, err := s.readDB.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if other, loaded := s.prepared.LoadOrStore(query, stmt); loaded {
-		stmt.Close()
-		return other.(*sql.Stmt), nil
-	}
-	return stmt, nil
-}
-
-// readOne reads one row on one of the readers.
-func readOne[T any](ctx context.Context, s *Store, what string, scan func(scanner) (T, error), query string, args ...any) (T, error) {
-	ctx, traced := span.Start(ctx, what, system)
-	v, err := one(s.reader(ctx), scan, query, args...)
-	return v, finish(traced, what, err)
-}
-
-// readAll reads every row on one of the readers.
-func readAll[T any](ctx context.Context, s *Store, what string, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	ctx, traced := span.Start(ctx, what, system)
-	list, err := all(s.reader(ctx), scan, query, args...)
-	return list, finish(traced, what, err)
-}
-
 // finish ends the span of an operation and returns its error, interpreted.
 func finish(traced trace.Span, what string, err error) error {
 	err = interpret(what, err)

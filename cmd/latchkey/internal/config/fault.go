@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -35,15 +34,6 @@ func (fs Faults) Error() string {
 type invalid struct{ problem, remedy string }
 
 func (i *invalid) Error() string { return i.problem + ". " + i.remedy }
-
-// fault returns the fault of the option that an error of its set or of its file means.
-func (o *option) fault(subject string, err error) *Fault {
-	var i *invalid
-	if !errors.As(err, &i) {
-		i = &invalid{"is not valid", "See `latchkey serve --help`."}
-	}
-	return &Fault{subject, i.problem, i.remedy}
-}
 
 // Nearest returns the name that is most like the given one, at fewer than limit changes; "" if there is none.
 func Nearest(name string, names []string, limit int) string {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -110,3 +111,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 	jwt.UserIDInteger = jwt.UserIDClaim != "sub" && (s.userIDType == "integer" || s.userIDType == "" && jwt.Compat == "5.2")
 	return found
 }
+
+func variableOf(name string) string {
+	return "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+func label(name string) string { return fmt.Sprintf("--%s (%s)", name, variableOf(name)) }
