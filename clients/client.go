@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -207,4 +208,13 @@ func (c *Client) NearestRedirectURI(uri string) string { return nearest(c.Redire
 // NearestPostLogoutRedirectURI is NearestRedirectURI for those after a logout.
 func (c *Client) NearestPostLogoutRedirectURI(uri string) string {
 	return nearest(c.PostLogoutRedirectURIs, uri)
+}
+
+// WebOnly reports whether all redirect URIs of the client are https and lead to other hosts than the user's own computer: only who has
+// the host gets an answer there.
+func (c *Client) WebOnly() bool {
+	return len(c.RedirectURIs) > 0 && !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
+		u, err := url.Parse(uri)
+		return err != nil || u.Scheme != "https" || isLoopbackHost(u.Hostname())
+	})
 }

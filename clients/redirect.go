@@ -107,15 +107,6 @@ func IsLoopbackURI(uri string) bool {
 	return ok
 }
 
-// WebOnly reports whether all redirect URIs of the client are https and lead to other hosts than the user's own computer: only who has
-// the host gets an answer there.
-func (c *Client) WebOnly() bool {
-	return len(c.RedirectURIs) > 0 && !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
-		u, err := url.Parse(uri)
-		return err != nil || u.Scheme != "https" || isLoopbackHost(u.Hostname())
-	})
-}
-
 // isLoopbackHost reports whether a host is the user's own computer, by RFC 6761 §6.3 and by its address.
 func isLoopbackHost(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")

@@ -136,6 +136,19 @@ func (s *Server) maintainOnce(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// watchClock compares the clocks now and then. Readiness does it too, when it is asked.
+func (s *Server) watchClock(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, clockEvery)
+		_, err := s.clock.earlier(ctx)
+		s.tokens.NoteOutage(ctx, err)
+		var wrong *clockError
+		if err != nil && !errors.As(err, &wrong) && ctx.Err() == nil {
+			s.cfg.Logger.DebugContext(ctx, "the clocks could not be compared", slog.Any("error", err))
+		}
+	}
+}
+
 // pause waits, but not longer than ctx lasts.
 func pause(ctx context.Context, d time.Duration) {
 	select {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -100,18 +99,5 @@ func (c *clock) log(ctx context.Context, wrong *clockError) {
 		c.logged = now
 		c.logger.ErrorContext(ctx, "this machine's clock is wrong: the server is not ready, removes nothing and rotates no keys",
 			slog.String("error", wrong.Error()))
-	}
-}
-
-// watchClock compares the clocks now and then. Readiness does it too, when it is asked.
-func (s *Server) watchClock(ctx context.Context) {
-	for ctx.Err() == nil {
-		pause(ctx, clockEvery)
-		_, err := s.clock.earlier(ctx)
-		s.tokens.NoteOutage(ctx, err)
-		var wrong *clockError
-		if err != nil && !errors.As(err, &wrong) && ctx.Err() == nil {
-			s.cfg.Logger.DebugContext(ctx, "the clocks could not be compared", slog.Any("error", err))
-		}
 	}
 }

@@ -19,7 +19,7 @@ type DeviceCode struct {
 	Address   string
 	UserAgent string
 	CreatedAt time.Time
-	// ValidUntil is the end of the code. The row stays until ExpiresAt, so that a late poll is told why it fails.
+	// ValidUntil is the end of the code. The row stays until ExpiresAt, so that a late poll learns why it fails.
 	ValidUntil time.Time
 	ExpiresAt  time.Time
 
@@ -89,7 +89,7 @@ type DeviceCodes interface {
 	AnswerDeviceCode(ctx context.Context, a DeviceAnswer, audit *AuditEvent) error
 
 	// PollDeviceCode reads a code, or ErrNotFound. If it waits for a decision and belongs to the client, the poll is noted: PolledAt is
-	// now, Slowed tells whether it came earlier than Interval (less DeviceTolerance) after the one before, and if so, Interval is
+	// now, Slowed is whether it came earlier than Interval (less DeviceTolerance) after the one before, and if so, Interval is
 	// DeviceSlowDown longer from now on. Of concurrent polls only one can be in time.
 	PollDeviceCode(ctx context.Context, hash Digest, clientID string) (*LiveDeviceCode, error)
 

@@ -9,8 +9,8 @@ import (
 type Imports interface {
 	// ImportUsers stores users of another system, all of them or, with an error, none. A user whose subject is unknown is created under
 	// their ID; an ID of 0 draws one. Of a known one these become those of the other system: username, e-mail address, staff, the
-	// names, the groups, a later last login, and the password hash as long as none was written here. Who is inactive in either system is inactive, and the epoch
-	// is raised when that begins here. Doing it again changes nothing. It returns the outcome of each user in their order.
+	// names, the groups, a later last login, and the password hash as long as none was written here. A user who is inactive in either
+	// system is inactive, and the epoch is raised when that begins here. Doing it again changes nothing. It returns the outcome of each user in their order.
 	ImportUsers(ctx context.Context, im Import, users []ImportedUser) ([]ImportOutcome, error)
 
 	// ImportRevokedTokens is RevokeToken for many tokens, without events. It returns how many were not revoked before.

@@ -130,8 +130,8 @@ func selectUsers(t *django.Table, after bool) string {
 	return `SELECT ` + strings.Join(columns, ", ") + ` FROM ` + name(t.Name) + ` u` + where + fmt.Sprintf(` ORDER BY %s LIMIT %d`, key, importBatch)
 }
 
-// foreign reads one row.
-func foreign(t *django.Table, rows pgx.Rows) (f users.Foreign, err error) {
+// external reads one row.
+func external(t *django.Table, rows pgx.Rows) (f users.External, err error) {
 	var groups, username, email, hash, first, last pgtype.Text
 	var active, staff pgtype.Bool
 	var joined, login pgtype.Timestamptz
@@ -209,7 +209,7 @@ func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, service *users.
 	defer progress.done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pages, failed := make(chan []users.Foreign), make(chan error, 1)
+	pages, failed := make(chan []users.External), make(chan error, 1)
 	go func() { failed <- c.read(ctx, source, t, pages) }()
 	done := 0
 	for page := range pages {
@@ -231,16 +231,16 @@ func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, service *users.
 }
 
 // read sends pages until there is no more.
-func (c *djangoImportUsersCmd) read(ctx context.Context, source *pgx.Conn, t *django.Table, pages chan<- []users.Foreign) error {
+func (c *djangoImportUsersCmd) read(ctx context.Context, source *pgx.Conn, t *django.Table, pages chan<- []users.External) error {
 	defer close(pages)
 	var args []any
 	if c.After != "" {
 		args = []any{c.After}
 	}
 	for {
-		page := make([]users.Foreign, 0, importBatch)
+		page := make([]users.External, 0, importBatch)
 		err := readDjango(ctx, source, selectUsers(t, len(args) > 0), args, func(rows pgx.Rows) error {
-			f, err := foreign(t, rows)
+			f, err := external(t, rows)
 			page = append(page, f)
 			return err
 		})
@@ -263,7 +263,7 @@ func (c *djangoImportUsersCmd) read(ctx context.Context, source *pgx.Conn, t *dj
 }
 
 // add counts a result, and reports it if there is something to say.
-func (n *imported) add(a *app, r *users.ForeignResult, asJSON bool) (err error) {
+func (n *imported) add(a *app, r *users.ImportResult, asJSON bool) (err error) {
 	switch {
 	case !r.Imported:
 		n.Refused++

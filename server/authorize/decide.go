@@ -108,7 +108,7 @@ func (a *Request) needsConsent(session *storage.LiveBrowserSession) bool {
 
 // identified reports whether the client is known to be what it says it is, so that what was allowed to it need not be asked again.
 //
-// A program on the user's device can take the place of a public client whose answers go to a loopback host or a private scheme: there
+// A program on the user's device can pose as a public client whose answers go to a loopback host or a private scheme: there
 // consent is asked each time (RFC 8252 §8.6, RFC 6749 §10.2). An https redirect URI that was registered identifies a client (RFC 6819
 // §5.2.4.1): one that no operator has verified must have no other, see docs/decisions/0018.
 func (a *Request) identified() bool {

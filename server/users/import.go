@@ -12,8 +12,8 @@ import (
 	"latchkey/storage"
 )
 
-// Foreign is a user as another system has them.
-type Foreign struct {
+// External is a user as another system has them.
+type External struct {
 	// Key is the user's id there. Problem, if not empty, says what could not be read.
 	Key, Problem                                 string
 	Username, Email, Hash, GivenName, FamilyName string
@@ -25,8 +25,8 @@ type Foreign struct {
 	KeepGroups bool
 }
 
-// ForeignResult is what became of a user of another system.
-type ForeignResult struct {
+// ImportResult is what became of a user of another system.
+type ImportResult struct {
 	Key       string   `json:"key"`
 	Username  string   `json:"username"`
 	Imported  bool     `json:"imported"`
@@ -36,7 +36,7 @@ type ForeignResult struct {
 	KeptLocal bool     `json:"-"` // the password that was set here
 }
 
-func (r *ForeignResult) problem(format string, args ...any) {
+func (r *ImportResult) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
@@ -44,14 +44,14 @@ func (r *ForeignResult) problem(format string, args ...any) {
 type ImportStore interface{ storage.Imports }
 
 // Import stores users of another system (see [storage.Imports]), each with what it can keep of them. The result names what did not fit.
-func (s *Service) Import(ctx context.Context, store ImportStore, im storage.Import, foreign []Foreign) ([]ForeignResult, error) {
+func (s *Service) Import(ctx context.Context, store ImportStore, im storage.Import, external []External) ([]ImportResult, error) {
 	im.Now, im.Fold = s.now(), s.cfg.Names.Fold
-	results := make([]ForeignResult, len(foreign))
+	results := make([]ImportResult, len(external))
 	var kept []storage.ImportedUser
-	var of []*ForeignResult
-	for i := range foreign {
-		results[i] = ForeignResult{Key: foreign[i].Key, Username: foreign[i].Username}
-		u, err := s.read(&foreign[i], &results[i], im.Now)
+	var of []*ImportResult
+	for i := range external {
+		results[i] = ImportResult{Key: external[i].Key, Username: external[i].Username}
+		u, err := s.read(&external[i], &results[i], im.Now)
 		if err != nil {
 			results[i].problem("not imported: %v", err)
 			continue
@@ -68,7 +68,7 @@ func (s *Service) Import(ctx context.Context, store ImportStore, im storage.Impo
 	return results, nil
 }
 
-func (r *ForeignResult) conclude(o storage.ImportOutcome) {
+func (r *ImportResult) conclude(o storage.ImportOutcome) {
 	r.Imported, r.Created, r.Changed, r.KeptLocal = !o.Taken, o.Created, o.Changed, o.KeptPassword
 	if o.Taken {
 		r.problem("not imported: another user here has this username or id")
@@ -82,7 +82,7 @@ func (r *ForeignResult) conclude(o storage.ImportOutcome) {
 }
 
 // read returns the user as they are stored.
-func (s *Service) read(f *Foreign, r *ForeignResult, now time.Time) (*storage.ImportedUser, error) {
+func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.ImportedUser, error) {
 	if f.Problem != "" {
 		r.problem("%s", f.Problem)
 	}
@@ -124,7 +124,7 @@ func (s *Service) read(f *Foreign, r *ForeignResult, now time.Time) (*storage.Im
 }
 
 // hash returns the password hash, or nothing if it could never verify.
-func (f *Foreign) hash(r *ForeignResult) string {
+func (f *External) hash(r *ImportResult) string {
 	if f.Hash == "" {
 		r.problem("imported without a password: it is empty")
 		return ""
