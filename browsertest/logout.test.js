@@ -45,6 +45,9 @@ test("Statement 16: a logout leads only where the application said", async (t) =
   const { person, app, tokens } = await signedIn(t);
   await person.page.goto(logoutURL({ id_token_hint: tokens.id_token, post_logout_redirect_uri: `${app.origin}/elsewhere` }));
   assert.ok(person.page.url().startsWith(world.latchkey.issuer), person.page.url());
+  assert.match(await text(person.page), new RegExp(`${app.origin}/elsewhere`), "the page does not show where it was to lead");
+  await submit(person.page, person.page.locator("button[name=decision][value=logout]"));
+  assert.ok(person.page.url().startsWith(world.latchkey.issuer), person.page.url());
   assert.equal(await person.page.locator("h1").count(), 1);
   await signedOut(person);
 });
