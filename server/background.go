@@ -132,6 +132,9 @@ func (s *Server) maintainOnce(ctx context.Context) error {
 		}
 		pause(ctx, 20*time.Millisecond) // requests first
 	}
+	if err := s.pruneAudit(ctx, now); err != nil {
+		return err
+	}
 	s.cleaned.last.Set(float64(s.cfg.Now().Unix()))
 	return ctx.Err()
 }
@@ -147,6 +150,28 @@ func (s *Server) watchClock(ctx context.Context) {
 			s.cfg.Logger.DebugContext(ctx, "the clocks could not be compared", slog.Any("error", err))
 		}
 	}
+}
+
+// pruneAudit removes audit events that are older than the operator keeps them.
+func (s *Server) pruneAudit(ctx context.Context, now time.Time) error {
+	if s.cfg.AuditRetention <= 0 {
+		return nil
+	}
+	for begin := time.Now(); time.Since(begin) < maintainBudget; {
+		n, dropped, err := s.cfg.Store.PruneAudit(ctx, now.UTC().Add(-s.cfg.AuditRetention), maintainBatch)
+		if err != nil {
+			return err
+		}
+		s.cleaned.removed.WithLabelValues("audit_events").Add(float64(n))
+		if len(dropped) > 0 {
+			s.cfg.Logger.InfoContext(ctx, "audit events beyond --audit-retention dropped", slog.Any("partitions", dropped))
+		}
+		if n < maintainBatch {
+			return nil
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return nil
 }
 
 // pause waits, but not longer than ctx lasts.

@@ -61,6 +61,8 @@ type Config struct {
 	OutboundAllow []netip.Prefix
 
 	LoginThrottle bool
+	// AuditRetention is how long audit events are kept; 0 means for ever.
+	AuditRetention time.Duration
 	// LoginNames are the names that a login may give.
 	LoginNames storage.LoginNames
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".

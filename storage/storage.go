@@ -68,6 +68,10 @@ type Store interface {
 	// It may run in many processes at once.
 	Maintain(ctx context.Context, now time.Time, batch int) (Maintenance, error)
 
+	// PruneAudit removes audit events from before a time, by that of their IDs: Postgres whole months, SQLite a batch of at most batch
+	// events. It returns how many events or, for Postgres, which partitions it removed. It may run in many processes at once.
+	PruneAudit(ctx context.Context, before time.Time, batch int) (events int64, partitions []string, err error)
+
 	// Stats returns the state of the connections.
 	Stats() PoolStats
 

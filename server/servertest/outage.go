@@ -52,6 +52,11 @@ func (o *Outage) Clock(ctx context.Context) (time.Time, error) {
 	return try1(o, func() (time.Time, error) { return o.Store.Clock(ctx) })
 }
 
+func (o *Outage) PruneAudit(ctx context.Context, before time.Time, batch int) (n int64, dropped []string, err error) {
+	err = try(o, func() error { n, dropped, err = o.Store.PruneAudit(ctx, before, batch); return err })
+	return n, dropped, err
+}
+
 func (o *Outage) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {
 	return try1(o, func() (storage.Maintenance, error) { return o.Store.Maintain(ctx, now, batch) })
 }

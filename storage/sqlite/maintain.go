@@ -10,6 +10,15 @@ import (
 // Clock implements [storage.Store]: the database is a file of this machine.
 func (s *Store) Clock(context.Context) (time.Time, error) { return time.Time{}, nil }
 
+// PruneAudit implements [storage.Store].
+func (s *Store) PruneAudit(ctx context.Context, before time.Time, batch int) (removed int64, _ []string, err error) {
+	first := storage.FirstID(before)
+	err = s.write(ctx, "prune audit events", func(t *tx) {
+		removed = t.exec(`DELETE FROM audit_events WHERE id IN (SELECT id FROM audit_events WHERE id < ? ORDER BY id LIMIT ?)`, first[:], max(batch, 1))
+	})
+	return removed, nil, err
+}
+
 // Maintain implements [storage.Store]. A revoked grant is kept until its end: a refresh token of another system that
 // became this grant must find it revoked for as long as that token lives.
 func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage.Maintenance, error) {

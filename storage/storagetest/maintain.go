@@ -52,6 +52,27 @@ func maintain() cases {
 			}
 			b.state("jti 0", "app", &storage.TokenState{ClientExists: true, ClientAuthEpoch: c.AuthEpoch})
 		},
+		"audit events are pruned by age, and younger ones stay": func(b *bundle) { // A10
+			for i := range 7 {
+				b.ok(b.AppendAudit(b.ctx, storage.NewAuditEvent(fmt.Sprint("old", i), "client", adopted)))
+			}
+			b.ok(b.AppendAudit(b.ctx, storage.NewAuditEvent("young", "client", b.now)))
+			for calls := 0; ; calls++ {
+				n, _, err := b.PruneAudit(b.ctx, b.now.AddDate(0, -1, 0), 3)
+				b.ok(err)
+				if n > 3 || calls > 10 {
+					b.Fatalf("removed %d in call %d", n, calls)
+				}
+				if n == 0 {
+					break
+				}
+			}
+			list, err := b.ListAudit(b.ctx, storage.AuditFilter{Limit: 20})
+			b.ok(err)
+			if len(list) != 1 || list[0].Action != "young" {
+				b.Errorf("%d events are left", len(list))
+			}
+		},
 		"what lives is kept": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
 			g := newGrant(storage.NewID(adopted), u, c, b.now)

@@ -224,6 +224,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"RemoveResource": func(ctx context.Context) error { return b.RemoveResource(ctx, "urn:late", e()) },
 		"AppendAudit":    func(ctx context.Context) error { return b.AppendAudit(ctx, e()) },
 		"ListAudit":      func(ctx context.Context) error { return second(b.ListAudit(ctx, storage.AuditFilter{})) },
+		"PruneAudit":     func(ctx context.Context) error { _, _, err := b.PruneAudit(ctx, b.now, 10); return err },
 		"Maintain":       func(ctx context.Context) error { return second(b.Maintain(ctx, b.now.Add(24*time.Hour), 10)) },
 	}
 }

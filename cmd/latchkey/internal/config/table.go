@@ -151,6 +151,11 @@ func options(s *Settings) []*option {
 			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},
 		{
+			name: "audit-retention", preset: "400d", value: "DURATION", group: GroupServer,
+			help: "How long audit events are kept; 0 means for ever. Postgres drops whole months.",
+			set:  to(&s.Server.AuditRetention, setWait),
+		},
+		{
 			name: "login-names", preset: "username", value: "NAMES", group: GroupServer,
 			help: "Names that a person may sign in with: username, email or username,email. A name that two users have signs in neither.",
 			set:  to(&s.Server.LoginNames, setLoginNames),
