@@ -27,7 +27,9 @@ type AuthorizationCode struct {
 	AuthTime time.Time
 	AMR      []string
 	// Claims is the claims parameter (OpenID Connect Core §5.5), a JSON object, or empty.
-	Claims    string
+	Claims string
+	// DPoPKey is the thumbprint of the only key that may redeem it (RFC 9449 §10); empty = any.
+	DPoPKey   string
 	CreatedAt time.Time
 	// ValidUntil is the end of the code. The row stays until ExpiresAt, so that a second redemption is recognised.
 	ValidUntil time.Time

@@ -26,7 +26,9 @@ type Grant struct {
 	AuthTime time.Time
 	AMR      []string
 	// Claims is the claims parameter (OpenID Connect Core §5.5) that the user agreed to, a JSON object, or empty.
-	Claims    string
+	Claims string
+	// DPoPKey is the thumbprint (RFC 7638) of the key that its refresh tokens are bound to (RFC 9449 §5); empty = none. It never changes.
+	DPoPKey   string
 	CreatedAt time.Time
 	// ExpiresAt is the absolute end.
 	ExpiresAt time.Time

@@ -98,6 +98,7 @@ func authorizationCodes() cases {
 				RedirectURI: "https://app.example/cb?ü=1", CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 				Scope: []string{"openid", "email"}, Audience: []string{"https://api.example/"}, Nonce: "n-0S6_WzA2Mj \"'",
 				AuthTime: now.Add(-time.Hour), AMR: []string{"pwd", "otp"}, Claims: `{"id_token": {"acr":null} }`,
+				DPoPKey:   "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
 				CreatedAt: now, ValidUntil: now.Add(time.Minute), ExpiresAt: now.Add(time.Hour),
 			}
 			b.ok(b.CreateAuthorizationCode(b.ctx, a, b.event("code_issued")))
@@ -122,6 +123,7 @@ func authorizationCodes() cases {
 			b.now = b.now.Add(time.Second)
 			g := a.grant(kept(b.now), "openid", "offline_access")
 			g.AMR, g.Claims, g.Audience = []string{"pwd"}, `{"userinfo":{"email":null}}`, []string{"urn:a"}
+			g.DPoPKey = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 			b.ok(b.RedeemAuthorizationCode(b.ctx, a.Hash, g, b.event("code_redeemed"), b.event("token_issued")))
 			b.same(b.live(g.ID).Grant, *g)
 			a.RedeemedAt, a.GrantID = kept(b.now), g.ID
