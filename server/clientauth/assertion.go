@@ -1,17 +1,12 @@
 package clientauth
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
@@ -28,23 +23,12 @@ const (
 	maxAssertionExp    = time.Hour // how far ahead exp may be; from iat on only maxAssertionTTL counts
 	maxAssertionJTI    = 255       // bytes
 	maxAudiences       = 10
-	maxAssertionRSA    = 8192
-	minAssertionRSA    = 2048 // RFC 7518 §3.3
 	assertionLeeway    = 30 * time.Second
 	assertionKeepExtra = time.Minute // how far the clocks of replicas may be apart
 )
 
-// AssertionAlgs returns the algorithms that client assertions may be signed with. RFC 9864 renames EdDSA with this curve to Ed25519,
-// and libraries have begun to write that.
-func AssertionAlgs() []string { return []string{"ES256", "EdDSA", "Ed25519", "RS256", "PS256"} }
-
-// sameAlg returns the one name under which an algorithm is compared.
-func sameAlg(alg string) string {
-	if alg == "Ed25519" {
-		return "EdDSA"
-	}
-	return alg
-}
+// AssertionAlgs returns the algorithms that client assertions may be signed with.
+func AssertionAlgs() []string { return jwt.ForeignAlgs() }
 
 // assertionClient returns the client_id that an assertion claims. It is not verified: it says where to look for the keys. The
 // error is a *protocol.Error.
@@ -65,9 +49,7 @@ func badAssertion(format string, args ...any) *protocol.Error {
 
 // assertion is the content of a client assertion.
 type assertion struct {
-	signed                 *jose.JSONWebSignature
-	input, signature       []byte // what was signed, and the signature
-	alg, kid               string
+	*jwt.Foreign
 	issuer, subject, jti   string
 	audience               json.RawMessage
 	expires, begins, since time.Time // begins and since (iat) are zero when absent
@@ -78,50 +60,36 @@ func parseAssertion(raw string) (*assertion, error) {
 	if len(raw) > maxAssertion {
 		return nil, badAssertion("it is longer than %d bytes.", maxAssertion)
 	}
-	parts, ok := jwt.Split(raw)
-	if !ok {
-		return nil, badAssertion("it is not a JWT in the compact form.")
+	a := &assertion{Foreign: jwt.ReadForeign(raw)}
+	if a.Foreign == nil {
+		return nil, badAssertion("it is not a JWT in the compact form, with a header and a payload that are JSON objects without repeated members.")
 	}
-	header, payload := jwt.DecodeObject(parts.Header), jwt.DecodeObject(parts.Payload)
-	if header == nil || payload == nil {
-		return nil, badAssertion("header and payload must be JSON objects without repeated members, base64url encoded.")
-	}
-	a := &assertion{}
-	if err := a.readHeader(header); err != nil {
+	if err := a.checkHeader(); err != nil {
 		return nil, err
 	}
-	if err := a.readClaims(payload); err != nil {
+	if err := a.readClaims(a.Claims); err != nil {
 		return nil, err
 	}
-	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(a.alg)})
-	if err != nil {
-		return nil, badAssertion("it is not a JWT in the compact form.")
-	}
-	a.signed, a.input, a.signature = signed, []byte(parts.Input), parts.Signature
 	return a, nil
 }
 
-// readHeader accepts algorithms of a list only, and the key is taken from nowhere but the client's registration (RFC 8725 §3.1, §3.10).
-func (a *assertion) readHeader(header jwt.Object) error {
+// checkHeader accepts algorithms of a list only, and the key is taken from nowhere but the client's registration (RFC 8725 §3.1, §3.10).
+func (a *assertion) checkHeader() error {
 	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c"} {
-		if _, ok := header[name]; ok {
+		if _, ok := a.Header[name]; ok {
 			return badAssertion("the header %s is not supported.", name)
 		}
 	}
-	typ := "JWT"
-	if !header.Strings(map[string]*string{"alg": &a.alg, "kid": &a.kid, "typ": &typ}) {
-		return badAssertion("a header is not a string.")
-	}
 	switch {
-	case slices.Contains(AssertionAlgs(), a.alg):
-	case strings.HasPrefix(a.alg, "HS"):
+	case slices.Contains(AssertionAlgs(), a.Alg):
+	case strings.HasPrefix(a.Alg, "HS"):
 		return protocol.InvalidClient(protocol.ReasonAssertionMAC,
 			"The method client_secret_jwt is not supported: sign with a key of your own (private_key_jwt), or send the secret (client_secret_basic).")
 	default:
 		return badAssertion("alg must be one of %s.", strings.Join(AssertionAlgs(), ", "))
 	}
 	// RFC 8725 §3.11: a JWT of another kind is none of these. Most clients say JWT, or nothing.
-	if !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "client-authentication+jwt") {
+	if typ := cmp.Or(a.Typ(), "JWT"); !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "client-authentication+jwt") {
 		return badAssertion("typ must be JWT or client-authentication+jwt.")
 	}
 	return nil
@@ -191,30 +159,4 @@ func (a *assertion) audiences() []string {
 // clock names the server's time, for a client whose own clock is wrong.
 func clock(now time.Time) string {
 	return "the server's clock says " + strconv.FormatInt(now.Unix(), 10) + ", " + now.UTC().Format(time.RFC3339)
-}
-
-// signedWith reports whether the assertion was signed with key, which must be for this algorithm: the key decides, not the header
-// (RFC 8725 §3.1).
-func (a *assertion) signedWith(key jose.JSONWebKey) bool {
-	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && sameAlg(key.Algorithm) != sameAlg(a.alg) || !fitsAlg(key.Key, a.alg) {
-		return false
-	}
-	if edwards, ok := key.Key.(ed25519.PublicKey); ok { // go-jose knows one of its two names only
-		return ed25519.Verify(edwards, a.input, a.signature)
-	}
-	_, err := a.signed.Verify(key.Key)
-	return err == nil
-}
-
-func fitsAlg(key any, alg string) bool {
-	switch key := key.(type) {
-	case *ecdsa.PublicKey:
-		return alg == "ES256" && key.Curve == elliptic.P256()
-	case ed25519.PublicKey:
-		return sameAlg(alg) == "EdDSA"
-	case *rsa.PublicKey:
-		bits := key.N.BitLen()
-		return (alg == "RS256" || alg == "PS256") && bits >= minAssertionRSA && bits <= maxAssertionRSA
-	}
-	return false
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"latchkey/clients"
+	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -179,17 +180,13 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
 		return protocol.ClientRefused()
 	}
-	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && sameAlg(alg) != sameAlg(assertion.alg) {
+	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) {
 		return refuseClient(protocol.ReasonAssertion)
 	}
-	keys, err := a.cfg.Keys.Keys(ctx, client, assertion.kid)
-	if err != nil {
+	if signed, err := a.SignedBy(ctx, client, assertion.Foreign); err != nil || !signed {
 		e := refuseClient(protocol.ReasonAssertionKey)
 		e.Cause = err
 		return e
-	}
-	if !slices.ContainsFunc(keys, assertion.signedWith) {
-		return refuseClient(protocol.ReasonAssertionKey)
 	}
 	switch err := a.cfg.Store.UseJTI(ctx, client.ID, sha256.Sum256([]byte(assertion.jti)), assertion.expires.Add(assertionKeepExtra)); {
 	case errors.Is(err, storage.ErrExists):
@@ -198,6 +195,15 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 		return fmt.Errorf("use a client assertion: %w", err)
 	}
 	return nil
+}
+
+// SignedBy reports whether a JWT was signed with one of the client's keys. An error means that the keys are unavailable now.
+func (a *Authenticator) SignedBy(ctx context.Context, client *clients.Client, f *jwt.Foreign) (bool, error) {
+	if a.cfg.Keys == nil {
+		return false, nil
+	}
+	keys, err := a.cfg.Keys.Keys(ctx, client, f.KID)
+	return slices.ContainsFunc(keys, f.SignedWith), err
 }
 
 // checkAudience checks the aud of an assertion. By RFC 7523 §3 it identifies this server, and libraries write its issuer, the endpoint
