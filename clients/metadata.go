@@ -32,6 +32,7 @@ type Metadata struct {
 	DefaultMaxAge                      *int64          `json:"default_max_age,omitempty" trust:"keeps" max:"3650d" placeholder:"SECONDS" help:"Seconds after which users must log in again, unless the request has max_age."`
 	RequireAuthTime                    bool            `json:"require_auth_time,omitempty" trust:"keeps" help:"Always put auth_time into ID tokens."`
 	RequirePushedAuthorizationRequests bool            `json:"require_pushed_authorization_requests,omitempty" trust:"keeps" help:"Authorization requests must be pushed (RFC 9126)."`
+	DPoPBoundAccessTokens              bool            `json:"dpop_bound_access_tokens,omitempty" trust:"keeps" help:"Token requests must have a DPoP proof (RFC 9449), whose key the access tokens are bound to."`
 	InitiateLoginURI                   string          `json:"initiate_login_uri,omitempty" check:"https_uri" placeholder:"URL" help:"Where another site can begin a login at the client (OpenID Connect Core, section 4)."`
 	BackchannelLogoutURI               string          `json:"backchannel_logout_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Back-channel logout URL."`
 	BackchannelLogoutSessionRequired   bool            `json:"backchannel_logout_session_required,omitempty" trust:"keeps" help:"Logout tokens must contain the session ID (sid)."`

@@ -122,6 +122,8 @@ func checkPolicy(r *Registration) *MetadataError {
 	switch {
 	case r.AccessTokenSigningAlg != "" && r.AccessTokenFormat != "" && r.AccessTokenFormat != FormatJWT:
 		return Invalid("access_token_signed_response_alg", "it applies to the access_token_format %s only", FormatJWT)
+	case r.DPoPBoundAccessTokens && r.AccessTokenFormat == FormatSimpleJWT:
+		return Invalid("dpop_bound_access_tokens", "tokens of the access_token_format %s can't be bound to a key", FormatSimpleJWT)
 	case r.RefreshTokenTTL != 0 && r.RefreshTokenIdleTTL > r.RefreshTokenTTL:
 		return Invalid("refresh_token_idle_ttl", "%s is longer than refresh_token_ttl", r.RefreshTokenIdleTTL)
 	}

@@ -74,6 +74,8 @@ type Config struct {
 	Claims *claims.Catalog
 	// AssertionsForIssuerOnly accepts client assertions only with the issuer as their audience, as a single string.
 	AssertionsForIssuerOnly bool
+	// RequireDPoPNonce demands a nonce of this server in each DPoP proof (RFC 9449 §8); otherwise it is offered.
+	RequireDPoPNonce bool
 	// AnyResource lets clients without a list of their own ask for any resource (RFC 8707).
 	AnyResource bool
 	// Registration is off, token or open (RFC 7591).

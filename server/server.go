@@ -108,8 +108,8 @@ func New(cfg Config) (*Server, error) {
 		},
 		Rotation:    cfg.Rotation,
 		Claims:      cfg.Claims,
-		AnyResource: cfg.AnyResource,
-		Formats:     map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
+		AnyResource: cfg.AnyResource, RequireDPoPNonce: cfg.RequireDPoPNonce,
+		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)

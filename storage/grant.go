@@ -109,7 +109,7 @@ type GrantMove struct {
 type GrantAttempt struct {
 	ID ID
 
-	// The guard, besides that of a move. The grant must be ClientID's and have been used within Idle (zero: no limit). No presentation
+	// The guard, besides that of a move. The grant must be ClientID's, have no DPoPKey, and have been used within Idle (zero: no limit). No presentation
 	// from another network may be stored, and the network must be Network, or one of the two unknown (zero).
 	ClientID   string
 	Network    int64

@@ -21,7 +21,7 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 	}
 	code, err := s.cfg.Tokens.IssueCode(ctx, &token.CodeRequest{
 		Client: client, Session: session, RedirectURI: a.RedirectURI, Scope: a.Scope, Resource: a.Resource,
-		Challenge: a.challenge, Nonce: a.nonce, Claims: a.claims,
+		Challenge: a.challenge, Nonce: a.nonce, Claims: a.claims, DPoPKey: a.dpopKey,
 	})
 	var refused *protocol.Error
 	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
@@ -27,6 +28,8 @@ type PushRequest struct {
 	Client clientauth.Credentials
 	// Params are those of the form. The credentials among them are left out.
 	Params url.Values
+	// Proof is the proof of possession that the request has, if any: the code is bound to its key (RFC 9449 §10.1).
+	Proof dpop.Presented
 }
 
 // Pushed is the answer to a PushRequest (RFC 9126 §2.2).
@@ -54,22 +57,49 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		return nil, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
 	}
 	params.Set("client_id", client.ID)
+	proof, err := s.readProof(client, req.Proof)
+	if err != nil {
+		return nil, err
+	}
 	// Where anyone can register a client, knowing its secret proves nothing.
 	if !client.Public() && !client.Unverified() {
-		return s.push(ctx, client, params)
+		return s.push(ctx, client, params, proof)
 	}
 	buckets, err := s.limitPushes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pushed, err := s.push(ctx, client, params)
+	pushed, err := s.push(ctx, client, params, proof)
 	return pushed, s.givenBack(ctx, err, buckets)
 }
 
+// readProof checks the proof of a pushed request; nil if there is none.
+func (s *Service) readProof(client *clients.Client, p dpop.Presented) (*dpop.Proof, error) {
+	if p.None() {
+		return nil, nil
+	}
+	return s.cfg.Tokens.ReadProof(client, p)
+}
+
+// bind binds the code of a pushed request to the key of its proof, and uses the proof up. A dpop_jkt beside it must name the same key
+// (RFC 9449 §10.1).
+func (s *Service) bind(ctx context.Context, client *clients.Client, params url.Values, proof *dpop.Proof) error {
+	if key := params.Get("dpop_jkt"); key != "" && key != proof.Key {
+		return dpop.Invalid("its key is not that of the dpop_jkt.")
+	}
+	params.Set("dpop_jkt", proof.Key)
+	return s.cfg.Tokens.Proofs().Use(ctx, client.ID, proof)
+}
+
 // push checks and keeps the parameters.
-func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values) (*Pushed, error) {
+func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values, proof *dpop.Proof) (*Pushed, error) {
 	if _, err := s.check(ctx, client, params); err != nil {
 		return nil, err
+	}
+	if proof != nil {
+		if err := s.bind(ctx, client, params, proof); err != nil {
+			return nil, err
+		}
 	}
 	reference := rand.Text() + rand.Text() // 260 bits
 	sealed, err := s.sealer.SealJSON(sealPushed+reference, params)

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/claims"
+	"latchkey/server/dpop"
 	"latchkey/server/flow"
 	"latchkey/server/protocol"
 	"latchkey/server/token"
@@ -35,6 +36,7 @@ type Request struct {
 	mode      string
 	nonce     string
 	challenge string
+	dpopKey   string
 	prompt    []string
 	// maxAge is how old a login may be when the request is made; negative = any age.
 	maxAge  time.Duration
@@ -232,7 +234,7 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		return nil, refused
 	}
 	steps := [...]func(context.Context) error{
-		a.checkForm, a.checkObject, a.checkResponse, a.checkResource, a.checkScope, a.checkChallenge, a.checkPrompt, a.checkSubject,
+		a.checkForm, a.checkObject, a.checkResponse, a.checkResource, a.checkScope, a.checkChallenge, a.checkKey, a.checkPrompt, a.checkSubject,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -432,6 +434,15 @@ func (a *Request) checkResource(ctx context.Context) error {
 		return a.refuse(refused.Code, "%s", refused.Description)
 	}
 	return err
+}
+
+// checkKey reads the key that the code is for (RFC 9449 §10).
+func (a *Request) checkKey(context.Context) error {
+	a.dpopKey = a.params.Get("dpop_jkt")
+	if a.dpopKey != "" && !dpop.ValidKey(a.dpopKey) {
+		return a.refuse("invalid_request", "The dpop_jkt must be a JWK SHA-256 thumbprint (RFC 7638), base64url encoded.")
+	}
+	return nil
 }
 
 func (a *Request) checkPrompt(context.Context) error {

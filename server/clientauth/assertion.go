@@ -28,7 +28,7 @@ const (
 )
 
 // AssertionAlgs returns the algorithms that client assertions may be signed with.
-func AssertionAlgs() []string { return jwt.ForeignAlgs() }
+func AssertionAlgs() []string { return jwt.IncomingAlgs() }
 
 // assertionClient returns the client_id that an assertion claims. It is not verified: it says where to look for the keys. The
 // error is a *protocol.Error.
@@ -49,7 +49,7 @@ func badAssertion(format string, args ...any) *protocol.Error {
 
 // assertion is the content of a client assertion.
 type assertion struct {
-	*jwt.Foreign
+	*jwt.Incoming
 	issuer, subject, jti   string
 	audience               json.RawMessage
 	expires, begins, since time.Time // begins and since (iat) are zero when absent
@@ -60,8 +60,8 @@ func parseAssertion(raw string) (*assertion, error) {
 	if len(raw) > maxAssertion {
 		return nil, badAssertion("it is longer than %d bytes.", maxAssertion)
 	}
-	a := &assertion{Foreign: jwt.ReadForeign(raw)}
-	if a.Foreign == nil {
+	a := &assertion{Incoming: jwt.ReadIncoming(raw)}
+	if a.Incoming == nil {
 		return nil, badAssertion("it is not a JWT in the compact form, with a header and a payload that are JSON objects without repeated members.")
 	}
 	if err := a.checkHeader(); err != nil {

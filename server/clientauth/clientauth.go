@@ -183,7 +183,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) {
 		return refuseClient(protocol.ReasonAssertion)
 	}
-	if signed, err := a.SignedBy(ctx, client, assertion.Foreign); err != nil || !signed {
+	if signed, err := a.SignedBy(ctx, client, assertion.Incoming); err != nil || !signed {
 		e := refuseClient(protocol.ReasonAssertionKey)
 		e.Cause = err
 		return e
@@ -198,7 +198,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 }
 
 // SignedBy reports whether a JWT was signed with one of the client's keys. An error means that the keys are unavailable now.
-func (a *Authenticator) SignedBy(ctx context.Context, client *clients.Client, f *jwt.Foreign) (bool, error) {
+func (a *Authenticator) SignedBy(ctx context.Context, client *clients.Client, f *jwt.Incoming) (bool, error) {
 	if a.cfg.Keys == nil {
 		return false, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/authorize"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/token"
 )
 
@@ -51,6 +52,8 @@ type metadata struct {
 	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	DPoPAlgs []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 
 	SubjectTypes    []string `json:"subject_types_supported"`
 	IDTokenAlgs     []string `json:"id_token_signing_alg_values_supported"`
@@ -119,6 +122,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		RevocationAuthAlgs:       algs,
 		IntrospectionAuthMethods: confidential,
 		IntrospectionAuthAlgs:    algs,
+		DPoPAlgs:                 dpop.Algs(),
 
 		SubjectTypes:    []string{"public"},
 		IDTokenAlgs:     token.IDTokenAlgs(),

@@ -43,6 +43,7 @@ func TestMetadata(t *testing.T) {
 		"revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"],
 		"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
 		"introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"],
+		"dpop_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"],
 		"subject_types_supported": ["public"],
 		"id_token_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
 		"userinfo_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],

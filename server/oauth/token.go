@@ -39,13 +39,14 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		DeviceCode:   storage.Secret(f.Get("device_code")),
 		Scope:        optional(f, "scope"),
 		Resource:     resources,
+		Proof:        h.proofOf(w, r, TokenPath),
 	})
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, tokenResponse{
 		AccessToken:  resp.AccessToken.Reveal(),
-		TokenType:    "Bearer",
+		TokenType:    resp.TokenType,
 		ExpiresIn:    resp.ExpiresIn,
 		Scope:        resp.Scope,
 		RefreshToken: resp.RefreshToken.Reveal(),

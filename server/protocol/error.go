@@ -66,9 +66,13 @@ const (
 	ReasonAssertionKey    Reason = "client_assertion_key"
 	ReasonAssertionMAC    Reason = "client_secret_jwt_unsupported"
 	ReasonAssertionReplay Reason = "client_assertion_replayed"
-	ReasonDatabaseAway    Reason = "database_unavailable"
-	ReasonNotReady        Reason = "not_ready" // before the start is through, or while the clock is wrong
-	ReasonInternal        Reason = "internal_error"
+	// Proofs of possession (RFC 9449): not what section 4.3 asks for; used before; of another key than the token or code is bound to.
+	ReasonProof        Reason = "bad_dpop_proof"
+	ReasonProofReplay  Reason = "dpop_proof_replayed"
+	ReasonOtherKey     Reason = "bound_to_another_key"
+	ReasonDatabaseAway Reason = "database_unavailable"
+	ReasonNotReady     Reason = "not_ready" // before the start is through, or while the clock is wrong
+	ReasonInternal     Reason = "internal_error"
 	// ReasonEnded is what a client sees instead of several others: see Public.
 	ReasonEnded Reason = "token_ended"
 )
@@ -77,7 +81,7 @@ const (
 // thief whether the owner has refreshed, was warned, or has changed the password.
 func (r Reason) Public() Reason {
 	switch r {
-	case ReasonRetired, ReasonSuperseded, ReasonShared, ReasonUnsealed, ReasonOtherUser,
+	case ReasonRetired, ReasonSuperseded, ReasonShared, ReasonUnsealed, ReasonOtherUser, ReasonOtherKey,
 		ReasonSessionRevoked, ReasonUserSessions, ReasonClientSessions:
 		return ReasonEnded
 	}

@@ -30,8 +30,8 @@ const (
 	// allowed origin still takes effect at once, since the answer to the actual request lacks the header then.
 	corsMaxAge = "600"
 	// corsHeaders are the headers that clients of these routes send. Others that a preflight asks for are allowed too.
-	corsHeaders = "Authorization, Content-Type, Accept, X-Requested-With"
-	corsExpose  = "Retry-After, WWW-Authenticate, X-Request-Id, X-Latchkey-Reason"
+	corsHeaders = "Authorization, Content-Type, Accept, X-Requested-With, DPoP"
+	corsExpose  = "Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id, X-Latchkey-Reason"
 )
 
 // isPreflight reports whether a request is a CORS-preflight request (Fetch §3.2.2).

@@ -37,7 +37,7 @@ func TestCORS(t *testing.T) {
 		if _, ok := h["Access-Control-Allow-Credentials"]; ok {
 			t.Errorf("%s: credentials are allowed", c.name)
 		}
-		if got, want := h.Get("Access-Control-Expose-Headers"), "Retry-After, WWW-Authenticate, X-Request-Id, X-Latchkey-Reason"; (got == want) != (c.want != "") {
+		if got, want := h.Get("Access-Control-Expose-Headers"), "Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id, X-Latchkey-Reason"; (got == want) != (c.want != "") {
 			t.Errorf("%s: exposed is %q", c.name, got)
 		}
 	}
@@ -111,7 +111,7 @@ func TestPreflight(t *testing.T) {
 		if h.Get("Access-Control-Allow-Origin") != spa || h.Get("Access-Control-Allow-Methods") != "POST" || h.Get("Access-Control-Max-Age") == "" {
 			t.Errorf("%s: %v", path, h)
 		}
-		if got, want := h.Get("Access-Control-Allow-Headers"), "Authorization, Content-Type, Accept, X-Requested-With, x-csrftoken"; got != want {
+		if got, want := h.Get("Access-Control-Allow-Headers"), "Authorization, Content-Type, Accept, X-Requested-With, DPoP, x-csrftoken"; got != want {
 			t.Errorf("%s: headers %q, want %q", path, got, want)
 		}
 		for _, origin := range []string{"https://evil.example", "null"} {

@@ -37,6 +37,8 @@ type CodeRequest struct {
 	Nonce     string
 	// Claims is the claims parameter in its stored form.
 	Claims string
+	// DPoPKey is the only key that may redeem the code (RFC 9449 §10); empty = any.
+	DPoPKey string
 }
 
 // IssueCode stores an authorization code (RFC 6749 §4.1.2) and returns it. One round trip. The error is a *protocol.Error or an
@@ -50,7 +52,7 @@ func (s *Service) IssueCode(ctx context.Context, r *CodeRequest) (storage.Secret
 		Hash: hashCode(code), ClientID: r.Client.ID, UserID: r.Session.UserID, SessionID: r.Session.ID,
 		UserEpoch: r.Session.UserEpoch, ClientEpoch: r.Client.AuthEpoch,
 		RedirectURI: r.RedirectURI, CodeChallenge: r.Challenge, Scope: r.Scope, Audience: r.Resource,
-		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, Nonce: r.Nonce, Claims: r.Claims,
+		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, Nonce: r.Nonce, Claims: r.Claims, DPoPKey: r.DPoPKey,
 		CreatedAt: now, ValidUntil: now.Add(codeTTL), ExpiresAt: now.Add(codeTTL + codeKept),
 	}
 	if err := s.store.CreateAuthorizationCode(ctx, row); err != nil {
@@ -91,6 +93,8 @@ func (g *codeGrant) load(ctx context.Context) error {
 		return protocol.InvalidRequest("The parameter redirect_uri is missing: without PKCE it must be that of the authorization request.")
 	case g.req.RedirectURI != "" && g.req.RedirectURI != code.RedirectURI:
 		return invalidCode(protocol.ReasonBadRequest)
+	case !g.hasKey(code.DPoPKey):
+		return errCodeKey()
 	}
 	g.code, g.user, g.nonce = &code.AuthorizationCode, code.User, code.Nonce // Core §12.2: only the first ID token has the nonce
 	switch {

@@ -81,7 +81,8 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 // in the course of things, and have events of their own.
 func (x *exchange) noteRefusal(ctx context.Context, err error) {
 	var refused *protocol.Error
-	if !errors.As(err, &refused) || pollErrors[refused.Code] != "" || refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
+	if !errors.As(err, &refused) || pollErrors[refused.Code] != "" || refused.Code == "use_dpop_nonce" ||
+		refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
 		refused.Code == "invalid_grant" && (x.req.GrantType != clients.GrantAuthorizationCode || refused.Reason != protocol.ReasonBadRequest) {
 		return
 	}
@@ -97,6 +98,9 @@ func (x *exchange) noteRefusal(ctx context.Context, err error) {
 func (x *exchange) answer(ctx context.Context) (*Response, error) {
 	steps, err := x.steps()
 	if err != nil {
+		return nil, err
+	}
+	if err := x.readProof(); err != nil {
 		return nil, err
 	}
 	if err := steps.load(ctx); err != nil {
@@ -119,8 +123,8 @@ func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
 	if err := x.prepareKeys(ctx); err != nil {
 		return err
 	}
-	if steps.move == nil {
-		return nil
+	if err := x.useProof(ctx); err != nil || steps.move == nil {
+		return err
 	}
 	return steps.move(ctx)
 }

@@ -40,7 +40,9 @@ type Content struct {
 	Next            *RefreshToken
 	Scope, Audience []string
 	// Nonce is that of the authorization request, for the ID token.
-	Nonce    string
+	Nonce string
+	// Key is the thumbprint of the key that the access token is bound to; empty for a bearer token. Only the service's own format binds.
+	Key      string
 	IssuedAt time.Time
 	// ExpiresAt is the end of the access token, RefreshUntil that of a refresh token issued now.
 	ExpiresAt, RefreshUntil time.Time
@@ -102,6 +104,8 @@ type Token struct {
 	// IssuedAt and ExpiresAt are in seconds since 1970.
 	IssuedAt, ExpiresAt int64
 	ClientEpoch         int64 // see accessClaims
+	// Key is the thumbprint of the key that an access token is bound to; empty for a bearer token.
+	Key string
 
 	Refresh *RefreshToken // nil for access tokens
 	// Owner returns the user of a token that another issuer wrote while the token is good, else nil. It is nil for tokens of this

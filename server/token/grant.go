@@ -10,6 +10,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -38,6 +39,9 @@ type Request struct {
 	// Resource are the resource parameters (RFC 8707 §2).
 	Resource []string
 
+	// Proof is the proof of possession that the request has, if any (RFC 9449).
+	Proof dpop.Presented
+
 	// Format is that of the tokens; nil means the client's own.
 	Format Format
 	// ExactUsername compares the username as it is; else it is normalised (see [users.Service.Authenticate]).
@@ -49,6 +53,7 @@ type Request struct {
 // Response is a token response (RFC 6749 §5.1).
 type Response struct {
 	AccessToken  storage.Secret
+	TokenType    string         // "Bearer", or "DPoP" for a token that is bound to the key of the request's proof
 	RefreshToken storage.Secret // empty when none is issued
 	IDToken      storage.Secret // empty when none is issued
 	// ExpiresIn is the access token's whole lifetime in seconds.
@@ -77,6 +82,7 @@ type exchange struct {
 	presented       *RefreshToken
 	next            *RefreshToken
 	nonce           string
+	proof           *dpop.Proof
 }
 
 // askedScope returns the scope parameter; without one all that the client is registered for (docs/decisions/0005).
@@ -99,6 +105,9 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 		Current: NewTokenID(),
 	}
 	g.Sharing.Network = x.network(ctx, g.ID)
+	if x.client.Public() {
+		g.DPoPKey = x.key()
+	}
 	x.grant = g
 	if !x.policy.SingleToken && x.client.Allows(clients.GrantRefreshToken) {
 		x.next = &RefreshToken{
@@ -151,7 +160,7 @@ func (x *exchange) prepareKeys(ctx context.Context) error {
 func (x *exchange) mint(ctx context.Context) (*Response, error) {
 	c := &Content{
 		Client: x.client, Policy: x.policy, Grant: x.grant, User: x.user, Presented: x.presented, Next: x.next,
-		Scope: x.scope, Audience: x.audience, Nonce: x.nonce, IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
+		Scope: x.scope, Audience: x.audience, Nonce: x.nonce, Key: x.key(), IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
 	}
 	if x.grant != nil {
 		c.RefreshUntil = x.policy.refreshExpiry(x.grant, x.now)
@@ -162,8 +171,11 @@ func (x *exchange) mint(ctx context.Context) (*Response, error) {
 	}
 	now := x.now.Truncate(time.Second)
 	resp := &Response{
-		AccessToken: storage.Secret(access), Scope: joinScope(x.scope),
+		AccessToken: storage.Secret(access), TokenType: typeBearer, Scope: joinScope(x.scope),
 		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second),
+	}
+	if c.Key != "" {
+		resp.TokenType = typeDPoP
 	}
 	if x.grant != nil {
 		resp.GrantID = x.grant.ID

@@ -27,7 +27,7 @@ type Introspection struct {
 	Scope     string   `json:"scope,omitempty"`
 	ClientID  string   `json:"client_id,omitempty"`
 	Username  string   `json:"username,omitempty"`
-	TokenType string   `json:"token_type,omitempty"` // "Bearer", or "refresh_token" for a refresh token
+	TokenType string   `json:"token_type,omitempty"` // "Bearer", "DPoP", or "refresh_token" for a refresh token
 	Expires   int64    `json:"exp,omitempty"`
 	IssuedAt  int64    `json:"iat,omitempty"`
 	Subject   string   `json:"sub,omitempty"`
@@ -35,6 +35,8 @@ type Introspection struct {
 	Issuer    string   `json:"iss,omitempty"`
 	JTI       string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
+	// Confirmation is the key that an access token is bound to (RFC 9449 §6.2).
+	Confirmation *Confirmation `json:"cnf,omitempty"`
 
 	// UserClaims are those about the user that the operator wants in access tokens, which RFC 7662 §2.2 allows beside its own.
 	UserClaims map[string]any `json:"-"`
@@ -89,8 +91,11 @@ func (s *Service) Introspect(ctx context.Context, req *IntrospectRequest) (*Intr
 		return inactive, nil
 	}
 	answer := &Introspection{
-		Active: true, TokenType: "Bearer", Scope: t.Scope, ClientID: t.ClientID, Subject: t.Subject,
+		Active: true, TokenType: typeBearer, Scope: t.Scope, ClientID: t.ClientID, Subject: t.Subject,
 		Audience: t.Audience, Issuer: s.issuer, Expires: t.ExpiresAt, IssuedAt: t.IssuedAt, JTI: t.JTI,
+	}
+	if t.Key != "" {
+		answer.TokenType, answer.Confirmation = typeDPoP, confirmation(t.Key)
 	}
 	alive, err := s.alive(ctx, t, answer)
 	if err != nil {

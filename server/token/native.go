@@ -110,6 +110,8 @@ type accessClaims struct {
 	SessionID string `json:"sid,omitempty"`
 	// ClientEpoch is the client's epoch where there is no grant to keep it.
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
+	// Confirmation is the key that the token is bound to.
+	Confirmation *Confirmation `json:"cnf,omitempty"`
 }
 
 // audience is a single string where there is one: RFC 7519 §4.1.3.
@@ -137,6 +139,7 @@ func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
 	own := &accessClaims{
 		Issuer: n.issuer, Subject: c.Client.Subject(), Audience: c.Audience, ClientID: c.Client.ID, JTI: hexID(NewTokenID()),
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.ExpiresAt.Unix(), Scope: joinScope(c.Scope),
+		Confirmation: confirmation(c.Key),
 	}
 	if len(own.Audience) == 0 {
 		own.Audience = audience{n.issuer}
@@ -232,7 +235,7 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 	grant, _ := storage.ParseID(claims.SessionID) // zero: client_credentials
 	return &Token{
 		Kind: KindAccess, Grant: grant, ClientID: claims.ClientID, JTI: claims.JTI, Subject: claims.Subject, Scope: claims.Scope,
-		Audience: claims.Audience, IssuedAt: claims.IssuedAt, ExpiresAt: claims.ExpiresAt, ClientEpoch: claims.ClientEpoch,
+		Audience: claims.Audience, IssuedAt: claims.IssuedAt, ExpiresAt: claims.ExpiresAt, ClientEpoch: claims.ClientEpoch, Key: claims.Confirmation.key(),
 	}, nil
 }
 

@@ -43,6 +43,9 @@ func (g *refreshGrant) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !g.hasKey(live.DPoPKey) {
+		return g.otherKey(ctx, live)
+	}
 	return g.judge(ctx, live)
 }
 

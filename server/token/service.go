@@ -8,6 +8,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/seal"
@@ -30,6 +31,7 @@ type Store interface {
 	PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveDeviceCode, error)
 	RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, events ...*storage.AuditEvent) error
 	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
+	UseJTI(ctx context.Context, clientID string, jti storage.Digest, expiresAt time.Time) error
 	RevokeToken(ctx context.Context, jti string, expiresAt time.Time, event *storage.AuditEvent) error
 }
 
@@ -58,6 +60,8 @@ type Config struct {
 	Rotation clients.Rotation
 	// Claims are those about users; nil means the standard ones.
 	Claims *claims.Catalog
+	// RequireDPoPNonce demands a nonce of this server in each DPoP proof (RFC 9449 §8).
+	RequireDPoPNonce bool
 	// AnyResource lets clients without a list of their own ask for any resource.
 	AnyResource bool
 	// Formats are those besides the service's own, by the name that the policies of clients use.
@@ -77,6 +81,7 @@ type Service struct {
 	issuer      string
 	anyResource bool
 	claims      *claims.Catalog
+	proofs      *dpop.Checker
 
 	native     *native
 	formats    map[clients.AccessTokenFormat]Format
@@ -97,9 +102,10 @@ func New(c Config) (*Service, error) {
 		return nil, fmt.Errorf("opaque access tokens: %w", err)
 	}
 	outages := newOutages(c.Now)
+	proofs := dpop.New(dpop.Config{Store: c.Store, NonceKeys: c.Root.Derive("dpop nonces"), RequireNonce: c.RequireDPoPNonce, Now: c.Now})
 	return &Service{
 		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
-		issuer: c.Issuer, anyResource: c.AnyResource, claims: c.Claims,
+		issuer: c.Issuer, anyResource: c.AnyResource, claims: c.Claims, proofs: proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.

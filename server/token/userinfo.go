@@ -10,6 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/claims"
+	"latchkey/server/dpop"
 	"latchkey/server/protocol"
 	"latchkey/storage"
 )
@@ -22,10 +23,18 @@ type UserInfo struct {
 	JWT storage.Secret
 }
 
+// UserInfoRequest is a request for claims with an access token.
+type UserInfoRequest struct {
+	Token storage.Secret
+	// DPoP is set for the scheme DPoP, which needs a Proof (RFC 9449 §7.1).
+	DPoP  bool
+	Proof dpop.Presented
+}
+
 // UserInfo returns the claims that an access token may read: its session was granted the scope openid, and it has that scope itself or
 // is for this server. The error is a *protocol.Error, with invalid_token or insufficient_scope (RFC 6750 §3.1), or an outage.
-func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInfo, error) {
-	t, err := s.read(ctx, bearer)
+func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo, error) {
+	t, err := s.read(ctx, req.Token)
 	var refused *protocol.Error
 	if errors.As(err, &refused) {
 		return nil, invalidToken(refused.Reason)
@@ -43,6 +52,10 @@ func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInf
 	case t.ExpiresAt <= now.Unix():
 		return nil, invalidToken(protocol.ReasonExpired)
 	}
+	proof, err := s.proofOf(req, t)
+	if err != nil {
+		return nil, err
+	}
 	live, client, reason, err := s.liveGrant(ctx, s.store.GrantWithProfile, t.Grant)
 	switch {
 	case err != nil:
@@ -54,11 +67,51 @@ func (s *Service) UserInfo(ctx context.Context, bearer storage.Secret) (*UserInf
 		e.Status = http.StatusForbidden
 		return nil, e
 	}
+	if proof != nil {
+		if err := s.proofs.Use(ctx, client.ID, proof); err != nil {
+			return nil, unauthorized(err)
+		}
+	}
 	info := &UserInfo{Claims: s.userInfoClaims(live, scope)}
 	if alg := client.UserinfoSignedResponseAlg; alg != "" {
 		info.JWT, err = s.signUserInfo(ctx, client, alg, info.Claims)
 	}
 	return info, err
+}
+
+// proofOf returns the proof of the key that an access token is bound to; nil for a bearer token. A bound token is never a bearer token, nor
+// the other way round (RFC 9449 §7.1, §7.2).
+func (s *Service) proofOf(req *UserInfoRequest, t *Token) (*dpop.Proof, error) {
+	switch {
+	case t.Key == "" && !req.DPoP:
+		return nil, nil
+	case t.Key == "":
+		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is not bound to a key: send it with the scheme Bearer.")
+	case !req.DPoP:
+		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is bound to a key: send it with the scheme DPoP and a proof.")
+	case req.Proof.None():
+		return nil, unauthorized(dpop.Invalid("it is missing: the scheme DPoP needs a DPoP header."))
+	}
+	proof, err := s.proofs.Read(req.Proof)
+	if err == nil {
+		err = proof.Proves(req.Token)
+	}
+	switch {
+	case err != nil:
+		return nil, unauthorized(err)
+	case proof.Key != t.Key:
+		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is bound to another key than that of the DPoP proof.")
+	}
+	return proof, nil
+}
+
+// unauthorized sets the status that the refusal of a proof has where a token is presented.
+func unauthorized(err error) error {
+	var refused *protocol.Error
+	if errors.As(err, &refused) {
+		refused.Status = http.StatusUnauthorized
+	}
+	return err
 }
 
 func invalidToken(reason protocol.Reason) *protocol.Error {

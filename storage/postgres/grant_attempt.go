@@ -36,7 +36,7 @@ const (
 		WHERE g.id = m.id AND g.current_id = m.from_id AND g.client_id = m.client_id
 			AND (m.from_generation IS NULL
 				OR g.generation = m.from_generation AND (g.current_expires_at IS NULL OR g.current_expires_at > ` + attemptNow + `))
-			AND NOT g.elsewhere AND g.joins = 0 AND (m.network IS NULL OR g.network IS NULL OR g.network = m.network)
+			AND g.dpop_jkt IS NULL AND NOT g.elsewhere AND g.joins = 0 AND (m.network IS NULL OR g.network IS NULL OR g.network = m.network)
 			AND (m.idle = 0 OR g.last_used_at >= ` + attemptNow + ` - m.idle * interval '1 microsecond')
 			AND (m.jti IS NULL OR NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = m.jti))
 			AND g.expires_at > ` + attemptNow + ` AND ` + liveBut + `

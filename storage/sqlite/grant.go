@@ -128,7 +128,7 @@ const attemptGrant = `
 		network = iif(?2 IS NULL, g.network, coalesce(?7, g.network)), joined_generation = iif(?2 IS NULL, g.joined_generation, 0)
 	WHERE g.id = ?8 AND g.current_id = ?9 AND g.client_id = ?10
 		AND (?11 IS NULL OR g.generation = ?11 AND (g.current_expires_at IS NULL OR g.current_expires_at > ?1))
-		AND NOT g.elsewhere AND g.joins = 0 AND (?7 IS NULL OR g.network IS NULL OR g.network = ?7)
+		AND g.dpop_jkt IS NULL AND NOT g.elsewhere AND g.joins = 0 AND (?7 IS NULL OR g.network IS NULL OR g.network = ?7)
 		AND (?12 = 0 OR g.last_used_at >= ?1 - ?12)
 		AND (?13 IS NULL OR NOT EXISTS (SELECT 1 FROM revoked_tokens WHERE jti = ?13))
 		AND `

@@ -84,6 +84,14 @@ func grantAttempts() cases {
 				b.Errorf("got %+v", got.Grant)
 			}
 		},
+		"a session that is bound to a key is not moved": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			g := newGrant(storage.NewID(b.now), u, c, b.now)
+			g.DPoPKey = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+			b.ok(b.CreateGrant(b.ctx, g, nil))
+			b.conflicts(attemptOf(g, next(g.Current)))
+			b.conflicts(attemptOf(g, g.Current))
+		},
 		"the answer has the user's profile where it is wanted": func(b *bundle) {
 			g := b.session()
 			name := "Ada Lovelace"

@@ -18,6 +18,11 @@ func DecodeObject(part string) Object {
 	if err != nil {
 		return nil
 	}
+	return ParseObject(text)
+}
+
+// ParseObject is DecodeObject for JSON that is not encoded.
+func ParseObject(text []byte) Object {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil

@@ -181,6 +181,12 @@ func options(s *Settings) []*option {
 			set: to(&s.Server.AssertionsForIssuerOnly, setAssertionAudience),
 		},
 		{
+			name: "dpop-nonce", preset: "optional", value: "optional|required", group: GroupServer,
+			help: "Nonce of DPoP proofs (RFC 9449, section 8). optional: one is offered, and checked when a proof has one. required: each proof " +
+				"must have one, so that none can be made long before it is used; clients repeat their first request.",
+			set: to(&s.Server.RequireDPoPNonce, setDPoPNonce),
+		},
+		{
 			name: "resource-policy", preset: "registered", value: "registered|any", group: GroupServer,
 			help: "Resources (RFC 8707) that a client without a list of its own may request: those added with " +
 				"`latchkey resource add`, or any absolute URI.",

@@ -211,6 +211,13 @@ func setAssertionAudience(onlyIssuer *bool, text string) error {
 	return err
 }
 
+func setDPoPNonce(required *bool, text string) error {
+	var nonce string
+	err := choice(&nonce, "optional", "required")(text)
+	*required = nonce == "required"
+	return err
+}
+
 func setRequirePKCE(all *bool, text string) error {
 	var who string
 	err := choice(&who, "default", "all")(text)

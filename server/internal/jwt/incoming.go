@@ -9,9 +9,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Foreign is a JWT that another party signed: a client assertion, a DPoP proof, a request object. Nothing in it is verified until
+// Incoming is a JWT that another party signed: a client assertion, a DPoP proof, a request object. Nothing in it is verified until
 // SignedWith reports true.
-type Foreign struct {
+type Incoming struct {
 	Header, Claims Object
 	// Alg and KID are of the header.
 	Alg, KID string
@@ -22,9 +22,9 @@ type Foreign struct {
 	signature []byte
 }
 
-// ForeignAlgs returns the algorithms that others may sign with. RFC 9864 renames EdDSA with this curve to Ed25519, and libraries have
+// IncomingAlgs returns the algorithms that others may sign with. RFC 9864 renames EdDSA with this curve to Ed25519, and libraries have
 // begun to write that.
-func ForeignAlgs() []string { return []string{"ES256", "EdDSA", "Ed25519", "RS256", "PS256"} }
+func IncomingAlgs() []string { return []string{"ES256", "EdDSA", "Ed25519", "RS256", "PS256"} }
 
 // SameAlg reports whether two names mean the same algorithm.
 func SameAlg(a, b string) bool { return a == b || edwards(a) && edwards(b) }
@@ -38,14 +38,14 @@ const (
 	maxExponent = 1<<16 + 1 // a large one makes RSA slow
 )
 
-// ReadForeign takes a JWT in the compact form apart; nil if it is none, or if its header or payload is not a JSON object without repeated
+// ReadIncoming takes a JWT in the compact form apart; nil if it is none, or if its header or payload is not a JSON object without repeated
 // members. The algorithm is not judged.
-func ReadForeign(raw string) *Foreign {
+func ReadIncoming(raw string) *Incoming {
 	parts, ok := Split(raw)
 	if !ok {
 		return nil
 	}
-	f := &Foreign{
+	f := &Incoming{
 		Header: DecodeObject(parts.Header), Claims: DecodeObject(parts.Payload), input: []byte(parts.Input), signature: parts.Signature,
 	}
 	if f.Header == nil || f.Claims == nil || !f.Header.Strings(map[string]*string{"alg": &f.Alg, "kid": &f.KID, "typ": &f.typ}) {
@@ -57,11 +57,11 @@ func ReadForeign(raw string) *Foreign {
 }
 
 // Typ returns the typ of the header; empty if there is none.
-func (f *Foreign) Typ() string { return f.typ }
+func (f *Incoming) Typ() string { return f.typ }
 
 // SignedWith reports whether the JWT was signed with key, which must be for this algorithm: the key decides, not the header
 // (RFC 8725 §3.1).
-func (f *Foreign) SignedWith(key jose.JSONWebKey) bool {
+func (f *Incoming) SignedWith(key jose.JSONWebKey) bool {
 	if key.Use != "" && key.Use != "sig" || key.Algorithm != "" && !SameAlg(key.Algorithm, f.Alg) || !fitsAlg(key.Key, f.Alg) {
 		return false
 	}

@@ -1,0 +1,93 @@
+package token
+
+import (
+	"context"
+
+	"latchkey/clients"
+	"latchkey/server/dpop"
+	"latchkey/server/internal/audit"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+// This file binds tokens to the keys of clients (RFC 9449). An access token names its key; a refresh token of a public client is bound by
+// its session, whose key never changes (§5). A confidential client has proved who it is, and may change its key.
+
+// The token types of answers (RFC 6750 §6.1.1, RFC 9449 §5).
+const (
+	typeBearer = "Bearer"
+	typeDPoP   = "DPoP"
+)
+
+// Proofs returns what checks proofs of possession.
+func (s *Service) Proofs() *dpop.Checker { return s.proofs }
+
+// ReadProof checks a proof of a client, whose profile may allow fewer algorithms. The error is a *protocol.Error.
+func (s *Service) ReadProof(c *clients.Client, p dpop.Presented) (*dpop.Proof, error) {
+	return s.proofs.Read(p)
+}
+
+// readProof checks the request's proof, and demands one of a client that is registered for it (RFC 9449 §5.2).
+func (x *exchange) readProof() (err error) {
+	switch {
+	case !x.req.Proof.None():
+		x.proof, err = x.ReadProof(x.client, x.req.Proof)
+	case x.client.DPoPBoundAccessTokens:
+		return dpop.Invalid("it is missing: the client is registered with dpop_bound_access_tokens, so that its token requests need a DPoP header.")
+	}
+	return err
+}
+
+// useProof uses up the proof, once nothing else is wrong with the request.
+func (x *exchange) useProof(ctx context.Context) error {
+	if x.proof == nil {
+		return nil
+	}
+	return x.proofs.Use(ctx, x.client.ID, x.proof)
+}
+
+// key returns the key that the access token is bound to; empty if it is a bearer token, as those of another form always are.
+func (x *exchange) key() string {
+	if x.proof == nil || x.accessFormat() != Format(x.native) {
+		return ""
+	}
+	return x.proof.Key
+}
+
+// hasKey reports whether the request proves the possession of a key; empty stands for none that is needed.
+func (x *exchange) hasKey(key string) bool { return key == "" || x.proof != nil && x.proof.Key == key }
+
+// otherKey refuses a refresh token without the proof of its key. A thief who has the token alone can't use it, and must not be able to
+// end the session with it: it is refused before the token is judged.
+func (g *refreshGrant) otherKey(ctx context.Context, live *storage.LiveGrant) error {
+	g.audit.Refused(ctx, audit.Refusal{ClientID: live.ClientID, Known: true, Error: "invalid_grant", Reason: string(protocol.ReasonOtherKey)})
+	return protocol.InvalidGrant(protocol.ReasonOtherKey)
+}
+
+// errCodeKey is the refusal of a code without the proof of the key that the authorization request named (RFC 9449 §10).
+func errCodeKey() *protocol.Error {
+	return protocol.Refuse("invalid_grant", protocol.ReasonOtherKey,
+		"The authorization code is bound to a key (dpop_jkt), of which the request has no DPoP proof.")
+}
+
+// Confirmation is the claim cnf of a token that is bound to a key (RFC 7800 §3.1, RFC 9449 §6.1).
+type Confirmation struct {
+	// Key is the JWK thumbprint.
+	Key string `json:"jkt"`
+}
+
+// confirmation returns the claim; nil for a bearer token.
+func confirmation(key string) *Confirmation {
+	if key == "" {
+		return nil
+	}
+	return &Confirmation{key}
+}
+
+// key returns the thumbprint; empty for a bearer token.
+func (c *Confirmation) key() string {
+	if c == nil {
+		return ""
+	}
+	return c.Key
+}
