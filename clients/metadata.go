@@ -23,6 +23,8 @@ type Metadata struct {
 	Scope                              string          `json:"scope,omitempty" check:"scope" placeholder:"SCOPES" help:"Scopes that may be requested, space separated."`
 	TokenEndpointAuthMethod            string          `json:"token_endpoint_auth_method,omitempty" enum:"client_secret_basic,client_secret_post,private_key_jwt,none" placeholder:"METHOD" help:"How the client authenticates; none for a public client."`
 	TokenEndpointAuthSigningAlg        string          `json:"token_endpoint_auth_signing_alg,omitempty" enum:"ES256,EdDSA,Ed25519,RS256,PS256" placeholder:"ALG" help:"The only algorithm allowed for private_key_jwt."`
+	RequestObjectSigningAlg            string          `json:"request_object_signing_alg,omitempty" enum:"ES256,EdDSA,Ed25519,RS256,PS256" placeholder:"ALG" help:"The only algorithm allowed for request objects (RFC 9101)."`
+	RequireSignedRequestObject         bool            `json:"require_signed_request_object,omitempty" trust:"keeps" help:"Authorization requests must be signed request objects (RFC 9101)."`
 	JWKSURI                            string          `json:"jwks_uri,omitempty" check:"web_uri" placeholder:"URL" help:"URL of the client's public keys."`
 	JWKS                               json.RawMessage `json:"jwks,omitempty" placeholder:"JSON" help:"The client's public keys, as a JWK set."`
 	SoftwareID                         string          `json:"software_id,omitempty" trust:"keeps" check:"text" placeholder:"TEXT" help:"Identifier of the software."`
@@ -114,6 +116,9 @@ const (
 
 // SimpleJWTID is the built-in first-party public client behind the simplejwt routes.
 const SimpleJWTID = "simplejwt"
+
+// HasKeys reports whether the client has registered public keys.
+func (m *Metadata) HasKeys() bool { return m.JWKSURI != "" || len(m.JWKS) > 0 }
 
 // UsesSecret reports whether the client authenticates with a secret that the server issues.
 func (m *Metadata) UsesSecret() bool {

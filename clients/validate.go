@@ -92,8 +92,10 @@ func checkGrants(r *Registration) *MetadataError {
 func checkAuthentication(r *Registration) *MetadataError {
 	public := r.TokenEndpointAuthMethod == AuthNone
 	switch {
-	case r.TokenEndpointAuthMethod == AuthPrivateKeyJWT && r.JWKSURI == "" && len(r.JWKS) == 0:
+	case r.TokenEndpointAuthMethod == AuthPrivateKeyJWT && !r.HasKeys():
 		return Invalid("token_endpoint_auth_method", "%s needs the client's public keys: jwks_uri or jwks", AuthPrivateKeyJWT)
+	case r.RequireSignedRequestObject && !r.HasKeys():
+		return Invalid("require_signed_request_object", "it needs the client's public keys: jwks_uri or jwks")
 	case public && slices.Contains(r.GrantTypes, GrantClientCredentials): // RFC 6749 §4.4: confidential clients only.
 		return Invalid("grant_types", "%s needs a client that authenticates: token_endpoint_auth_method must not be %s",
 			GrantClientCredentials, AuthNone)

@@ -57,6 +57,9 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		return nil, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
 	}
 	params.Set("client_id", client.ID)
+	if params, err = s.openObject(ctx, client, params); err != nil {
+		return nil, err
+	}
 	proof, err := s.readProof(client, req.Proof)
 	if err != nil {
 		return nil, err

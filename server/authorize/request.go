@@ -182,6 +182,8 @@ func (s *Service) checkRequest(ctx context.Context, params url.Values) (*Request
 			return nil, err
 		}
 		pushed = true
+	} else if params, err = s.openObject(ctx, client, params); err != nil {
+		return nil, err
 	}
 	a, err := s.check(ctx, client, params)
 	if err == nil && client.RequirePushedAuthorizationRequests && !pushed {
@@ -304,15 +306,22 @@ func (a *Request) checkForm(context.Context) error {
 	return nil
 }
 
-// checkObject refuses request objects (OpenID Connect Core §6, RFC 9101). The request_uri of a pushed request was replaced by its content
-// before.
+// checkObject refuses request objects (RFC 9101) by reference, and those of clients without keys. The content of others, and that of
+// pushed requests, has replaced them before.
 func (a *Request) checkObject(context.Context) error {
 	for _, name := range [...]string{"request", "request_uri", "registration"} {
 		if a.params.Get(name) != "" {
-			return a.refuse(name+"_not_supported", "The parameter %s is not supported.", name)
+			return a.refuse(name+"_not_supported", "%s", objectRefused[name])
 		}
 	}
 	return nil
+}
+
+// objectRefused says what is not supported.
+var objectRefused = map[string]string{
+	"request":      "Request objects are for clients with keys: register jwks or jwks_uri.",
+	"request_uri":  "A request_uri must be that of a pushed request (RFC 9126).",
+	"registration": "The parameter registration is not supported.",
 }
 
 func (a *Request) checkResponse(context.Context) error {

@@ -373,7 +373,7 @@ func TestStatement17PushedRequests(t *testing.T) {
 			t.Errorf("too late: %d", page.Status)
 		}
 		refusal(t, s, b.Authorize(s.Web, "request_uri", "https://canary.example/request"), "request_uri_not_supported")
-		refusal(t, s, b.Authorize(s.Web, "request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported") // statement 18: there is no JAR
+		refusal(t, s, b.Authorize(s.Web, "request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported") // the client has no keys
 		push(s.Web, "redirect_uri", "https://evil.example").ExpectError(400, "invalid_request")
 		push(s.Web, "request_uri", uri).ExpectError(400, "invalid_request")
 		push(s.Web, "scope", "nonsense").ExpectError(400, "invalid_scope")

@@ -63,10 +63,11 @@ type metadata struct {
 	ClaimsParameter bool     `json:"claims_parameter_supported"`
 	// RequestParameter and RequestURIParameter are request objects (RFC 9101), by value and by reference. The second must be
 	// said to be absent (Discovery §3: true is its default); the request_uri of a pushed request is not meant by it.
-	RequestParameter         bool `json:"request_parameter_supported"`
-	RequestURIParameter      bool `json:"request_uri_parameter_supported"`
-	BackchannelLogout        bool `json:"backchannel_logout_supported"`
-	BackchannelLogoutSession bool `json:"backchannel_logout_session_supported"`
+	RequestParameter         bool     `json:"request_parameter_supported"`
+	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	RequestObjectAlgs        []string `json:"request_object_signing_alg_values_supported"`
+	BackchannelLogout        bool     `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
 }
 
 // Metadata is the authorization server's metadata document (RFC 8414 §3), which is the OpenID configuration too: clients look
@@ -130,6 +131,9 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.claims.Names()...),
 		ClaimsParameter: true,
 		ACRs:            claims.ACRs(),
+
+		RequestParameter:  true,
+		RequestObjectAlgs: authorize.ObjectAlgs(),
 
 		BackchannelLogout:        true,
 		BackchannelLogoutSession: true,

@@ -52,8 +52,9 @@ func TestMetadata(t *testing.T) {
 			"email_verified", "groups"],
 		"acr_values_supported": ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
 		"claims_parameter_supported": true,
-		"request_parameter_supported": false,
+		"request_parameter_supported": true,
 		"request_uri_parameter_supported": false,
+		"request_object_signing_alg_values_supported": ["ES256", "EdDSA", "Ed25519", "RS256", "PS256"],
 		"backchannel_logout_supported": true,
 		"backchannel_logout_session_supported": true
 	}`)

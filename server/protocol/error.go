@@ -70,6 +70,7 @@ const (
 	ReasonProof        Reason = "bad_dpop_proof"
 	ReasonProofReplay  Reason = "dpop_proof_replayed"
 	ReasonOtherKey     Reason = "bound_to_another_key"
+	ReasonObject       Reason = "bad_request_object" // RFC 9101
 	ReasonDatabaseAway Reason = "database_unavailable"
 	ReasonNotReady     Reason = "not_ready" // before the start is through, or while the clock is wrong
 	ReasonInternal     Reason = "internal_error"
