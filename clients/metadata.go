@@ -54,6 +54,7 @@ type Policy struct {
 	IntrospectAll         bool              `json:"introspect_all,omitempty" help:"It may introspect every token: for the operator's own resource servers."`
 	RequirePKCE           *bool             `json:"require_pkce,omitempty" help:"Whether authorization requests must have a code_challenge (RFC 7636). Unset: required, unless a client that authenticates sends an OpenID nonce. Only such a client may be exempted."`
 	ErrorISS              *bool             `json:"error_iss,omitempty" help:"Whether errors of the authorization endpoint name the issuer (RFC 9207). Unset: they do. Turn it off for mod_auth_openidc 2.4, which takes such an error for a login that began elsewhere."`
+	Profile               string            `json:"profile,omitempty" enum:"fapi2" placeholder:"PROFILE" help:"Rules that the client is held to: fapi2 is the FAPI 2.0 Security Profile with private_key_jwt and DPoP. It sets what the profile demands."`
 	FirstParty            bool              `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
 	IDTokenClaims         *bool             `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
 	Verified              bool              `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
@@ -112,6 +113,7 @@ const (
 	applicationWeb    = "web"
 	applicationNative = "native"
 	algRS256          = "RS256"
+	algES256          = "ES256"
 )
 
 // SimpleJWTID is the built-in first-party public client behind the simplejwt routes.

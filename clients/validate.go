@@ -36,7 +36,7 @@ func validate(r Registration) (Metadata, Policy, error) {
 		}
 	}
 	for _, rule := range [...]func(*Registration) *MetadataError{
-		checkGrants, checkKeys, checkAuthentication, checkLogout, checkPolicy,
+		checkGrants, checkKeys, checkAuthentication, checkLogout, checkPolicy, checkProfile,
 	} {
 		if err := rule(&r); err != nil && !wrong[err.Field] {
 			faults = append(faults, err)
@@ -58,6 +58,7 @@ func (r *Registration) setDefaults() {
 			*text = value
 		}
 	}
+	r.setProfile()
 	set(&r.ApplicationType, applicationWeb)
 	set(&r.TokenEndpointAuthMethod, AuthBasic)
 	if empty(r.GrantTypes) {

@@ -98,7 +98,7 @@ func checkObjectHeader(client *clients.Client, f *jwt.Incoming) *protocol.Error 
 	if want := client.RequestObjectSigningAlg; want != "" && !jwt.SameAlg(want, f.Alg) {
 		return badObject("alg must be %s, which the client is registered with (request_object_signing_alg).", want)
 	}
-	if !slices.Contains(ObjectAlgs(), f.Alg) {
+	if !slices.Contains(ObjectAlgs(), f.Alg) || !client.AllowsAlg(f.Alg) {
 		return badObject("alg must be one of %s.", strings.Join(ObjectAlgs(), ", "))
 	}
 	return nil

@@ -174,13 +174,16 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if err != nil {
 		return err
 	}
-	if err := assertion.check(cred.ID, func(aud []string) error { return a.checkAudience(aud, assertion.audience) }, now); err != nil {
+	accepts := func(aud []string) error {
+		return a.checkAudience(aud, assertion.audience, a.cfg.OnlyIssuer || client.FAPI2())
+	}
+	if err := assertion.check(cred.ID, accepts, now); err != nil {
 		return err
 	}
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
 		return protocol.ClientRefused()
 	}
-	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) {
+	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) || !client.AllowsAlg(assertion.Alg) {
 		return refuseClient(protocol.ReasonAssertion)
 	}
 	if signed, err := a.SignedBy(ctx, client, assertion.Incoming); err != nil || !signed {
@@ -208,10 +211,10 @@ func (a *Authenticator) SignedBy(ctx context.Context, client *clients.Client, f 
 
 // checkAudience checks the aud of an assertion. By RFC 7523 §3 it identifies this server, and libraries write its issuer, the endpoint
 // that they call, or a list (docs/divergences.md has what that risks); RFC 9126 §2 demands the first three.
-func (a *Authenticator) checkAudience(audience []string, raw json.RawMessage) error {
-	if a.cfg.OnlyIssuer {
+func (a *Authenticator) checkAudience(audience []string, raw json.RawMessage, onlyIssuer bool) error {
+	if onlyIssuer {
 		if len(audience) != 1 || raw[0] != '"' || audience[0] != a.cfg.Issuer {
-			return badAssertion("aud must be the issuer identifier %s, as a single string (client-assertion-audience).", a.cfg.Issuer)
+			return badAssertion("aud must be the issuer identifier %s, as a single string (client-assertion-audience, or the client's profile).", a.cfg.Issuer)
 		}
 		return nil
 	}

@@ -24,7 +24,11 @@ func (s *Service) Proofs() *dpop.Checker { return s.proofs }
 
 // ReadProof checks a proof of a client, whose profile may allow fewer algorithms. The error is a *protocol.Error.
 func (s *Service) ReadProof(c *clients.Client, p dpop.Presented) (*dpop.Proof, error) {
-	return s.proofs.Read(p)
+	proof, err := s.proofs.Read(p)
+	if err == nil && !c.AllowsAlg(proof.Alg) {
+		return nil, dpop.Invalid("the profile of the client does not allow the alg %s.", proof.Alg)
+	}
+	return proof, err
 }
 
 // readProof checks the request's proof, and demands one of a client that is registered for it (RFC 9449 §5.2).
