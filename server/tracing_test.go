@@ -192,10 +192,8 @@ func TestARefreshIsTracedDownToTheDatabase(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"read grant", "move grant"} {
-			if !slices.Contains(operations, want) {
-				t.Errorf("below the refresh are %q, without %q", operations, want)
-			}
+		if want := []string{"attempt grant"}; !slices.Equal(operations, want) {
+			t.Errorf("below the refresh are %q, want %q", operations, want)
 		}
 		if login := c.below(c.named(t, "POST /api/token/")); len(login) == 0 {
 			t.Error("nothing is below the login")
