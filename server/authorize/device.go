@@ -20,7 +20,7 @@ import (
 const (
 	// deviceTTL is how long a user has to answer (RFC 8628 §3.2).
 	deviceTTL = 10 * time.Minute
-	// deviceKnown is how long after that a device is told that its code has expired.
+	// deviceKnown is how long after that a device learns that its code has expired.
 	deviceKnown = time.Hour
 	// deviceInterval is how many seconds a device leaves between two polls.
 	deviceInterval = 5
@@ -75,7 +75,7 @@ func (s *Service) AskDevice(ctx context.Context, cred clientauth.Credentials, pa
 	return device, s.givenBack(ctx, err, buckets)
 }
 
-// givenBack gives attempts back after an error that is not the caller's, and returns the error. If that fails too, they are lost.
+// givenBack returns attempts after an error that is not the caller's, and returns the error. If that fails too, they are lost.
 func (s *Service) givenBack(ctx context.Context, err error, buckets []storage.Bucket) error {
 	if err != nil && protocol.AsError(err).Status >= http.StatusInternalServerError {
 		err = errors.Join(err, storage.GiveBack(ctx, s.cfg.Store, s.now(), buckets...))

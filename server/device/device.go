@@ -42,7 +42,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	rt.Page(route.DevicePath, h.device, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 }
 
-// device serves the page to who is signed in; others sign in first.
+// device serves the page to a user who is signed in; others sign in first.
 func (h *Handlers) device(w http.ResponseWriter, r *http.Request) error {
 	form := r.URL.Query()
 	if r.Method == http.MethodPost {

@@ -29,7 +29,7 @@ func NewDeviceCode() (storage.Secret, storage.Digest) {
 }
 
 // deviceGrant is the device authorization grant (RFC 8628 §3.4). fosite has a handler for it, which is not used: it knows neither the end
-// of a code that nobody has decided about nor slow_down, and answers a denial with status 403; nothing would be left for it to decide.
+// of a code that no user has decided about nor slow_down, and answers a denial with status 403; nothing would be left for it to decide.
 type deviceGrant struct {
 	*exchange
 	code *storage.DeviceCode
