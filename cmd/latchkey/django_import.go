@@ -37,7 +37,7 @@ func (s djangoSource) openDjango(ctx context.Context) (*pgx.Conn, error) {
 	cc.DefaultQueryExecMode = pgx.QueryExecModeExec // also behind a pooler
 	conn, err := pgx.ConnectConfig(ctx, cc)
 	if err != nil {
-		return nil, fmt.Errorf("Django's database can't be reached. Check --django-database-url: %w", err)
+		return nil, fmt.Errorf("the database of Django can't be reached. Check --django-database-url: %w", err)
 	}
 	return conn, nil
 }

@@ -81,10 +81,14 @@ func TestDPoPProofs(t *testing.T) {
 	t.Parallel()
 	b := newBound(t)
 	now := b.Clock.Now().Unix()
+	d, err := b.key.Private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	private := map[string]any{
 		"kty": "EC", "crv": "P-256", "x": base64.RawURLEncoding.EncodeToString(b.key.Private.X.FillBytes(make([]byte, 32))),
 		"y": base64.RawURLEncoding.EncodeToString(b.key.Private.Y.FillBytes(make([]byte, 32))),
-		"d": base64.RawURLEncoding.EncodeToString(b.key.Private.D.FillBytes(make([]byte, 32))),
+		"d": base64.RawURLEncoding.EncodeToString(d),
 	}
 	type m = servertest.Members
 	for name, bad := range map[string]struct{ header, claims m }{
