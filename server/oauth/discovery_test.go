@@ -44,7 +44,7 @@ func newWalk(t *testing.T) *walk {
 		t.Fatal(err)
 	}
 	rp := s.AddClient(clients.Registration{ID: "rp", Policy: clients.Policy{FirstParty: true}, Metadata: clients.Metadata{
-		ClientName: "Relying party", GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "password"},
+		ClientName: "Relying party", GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "password", clients.GrantDeviceCode},
 		RedirectURIs: []string{servertest.Callback}, TokenEndpointAuthMethod: "client_secret_post",
 	}})
 	return &walk{Server: s, t: t, doc: s.Get("/.well-known/openid-configuration").Expect(200).JSON(), rp: rp}
@@ -103,6 +103,7 @@ func TestStatement67Endpoints(t *testing.T) {
 	for name, method := range map[string]string{
 		"authorization_endpoint": "GET", "token_endpoint": "POST", "pushed_authorization_request_endpoint": "POST", "userinfo_endpoint": "GET",
 		"end_session_endpoint": "GET", "revocation_endpoint": "POST", "introspection_endpoint": "POST", "registration_endpoint": "POST", "jwks_uri": "GET",
+		"device_authorization_endpoint": "POST",
 	} {
 		if a := w.Do(method, w.text(name), ""); a.Status == 404 || a.Status == 405 || a.Status >= 500 {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
@@ -113,7 +114,7 @@ func TestStatement67Endpoints(t *testing.T) {
 			t.Errorf("%s is elsewhere: %s", name, w.text(name))
 		}
 	}
-	for _, path := range []string{"/oauth2/device_authorization", "/oauth2/bc-authorize", "/oauth2/introspection", "/oauth2/sessions", "/oauth2/certs"} {
+	for _, path := range []string{"/oauth2/device", "/oauth2/bc-authorize", "/oauth2/introspection", "/oauth2/sessions", "/oauth2/certs"} {
 		w.Get(path).Expect(404)
 	}
 }
@@ -127,12 +128,15 @@ func TestStatement67Grants(t *testing.T) {
 		switch grant {
 		case "authorization_code":
 			w.redeem(w.code("scope", "read")).Expect(200)
+		case clients.GrantDeviceCode: // nobody has answered yet: package device has the rest
+			asked := w.post(w.text("device_authorization_endpoint"), "scope", "read").Expect(200)
+			w.post(endpoint, "grant_type", grant, "device_code", asked.String("device_code")).ExpectError(400, "authorization_pending")
 		default:
 			w.post(endpoint, "grant_type", grant, "username", "claire", "password", "claire's password", "refresh_token", first.String("refresh_token")).Expect(200)
 		}
 	}
 	for _, grant := range []string{
-		"implicit", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+		"implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer",
 		"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:openid:params:grant-type:ciba",
 	} {
 		w.post(endpoint, "grant_type", grant, "subject_token", "x", "assertion", "x", "device_code", "x").ExpectError(400, "unsupported_grant_type")
