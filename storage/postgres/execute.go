@@ -27,6 +27,10 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 	defer cancel()
 	err := s.once(ctx, transaction)
 	if transient(err) && ctx.Err() == nil {
+		if code(err) == "40P01" {
+			// The other transaction is about to get the row that this one had. At once, this one would take it away again.
+			time.Sleep(afterDeadlock)
+		}
 		err = s.once(ctx, transaction)
 	}
 	// A commit whose wait for a standby was ended by our time-out returns no error either: what took too long is not acknowledged.
@@ -39,6 +43,9 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 	}
 	return err
 }
+
+// afterDeadlock is how long a transaction that Postgres ended for another one leaves that one alone.
+const afterDeadlock = 50 * time.Millisecond
 
 // errNotReplicated is the outcome of a commit that is durable on this server only: the standbys that the operator demands have not
 // confirmed it, and a fail-over may lose it.
