@@ -159,7 +159,7 @@ func (v *visitor) introspect(ctx context.Context) error {
 }
 
 // stocked is how many sessions a visitor of the scenario revoke begins in advance. A visitor that has none left stops.
-const stocked = 400
+const stocked = 1200
 
 var errDone = errors.New("nothing is left to do")
 
