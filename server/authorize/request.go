@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/flow"
 	"latchkey/server/protocol"
-	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -58,92 +56,6 @@ type mark struct {
 	Client string `json:"c,omitempty"`
 }
 
-// Response is the answer to an authorization request, an error too.
-type Response struct {
-	RedirectURI string
-	// Mode is query or form_post.
-	Mode   string
-	Params url.Values
-}
-
-// The response modes (OAuth 2.0 Multiple Response Type Encoding Practices; Form Post Response Mode).
-const (
-	ModeQuery    = "query"
-	ModeFormPost = "form_post"
-)
-
-// Location returns the redirect URI with the answer in its query.
-func (r *Response) Location() string {
-	separator := "?"
-	if strings.Contains(r.RedirectURI, "?") {
-		separator = "&"
-	}
-	return r.RedirectURI + separator + r.Params.Encode()
-}
-
-// Error is the refusal of an authorization request.
-type Error struct {
-	Err *protocol.Error
-	// Response carries the error to the client. It is nil when the request must not redirect (RFC 6749 §4.1.2.1): the client
-	// is unknown, or the redirect URI is not one of its own.
-	Response *Response
-	// Client is nil when it is unknown.
-	Client *clients.Client
-	// ClientID and RedirectURI are what arrived; empty if unknown. Nearest is the registered redirect URI that is most like it, if it
-	// is not registered itself.
-	ClientID, RedirectURI, Nearest string
-	// Honest is set when the client may have meant well: the request is right, but needs a page and was not to show any
-	// (prompt=none), or it uses a part of the protocol that this server does not have. See docs/decisions/0013.
-	Honest bool
-}
-
-// ReturnURL returns the address that takes the error to the client, for users to decide about; empty when there is none that a link
-// could have.
-func (e *Error) ReturnURL() string {
-	if e.Response == nil || e.Response.Mode != ModeQuery || !strings.HasPrefix(e.Response.RedirectURI, "http") {
-		return ""
-	}
-	return e.Response.Location()
-}
-
-// honest reports whether an error code is one for Error.Honest.
-func (a *Request) honest(code string) bool {
-	switch code {
-	case "login_required", "consent_required":
-		return true
-	case "request_not_supported", "request_uri_not_supported", "registration_not_supported":
-		return strings.HasPrefix(a.RedirectURI, "https://")
-	}
-	return false
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-
-// ClientName returns the name of the client; empty when it is unknown.
-func (e *Error) ClientName() string {
-	if e.Client == nil {
-		return ""
-	}
-	return e.Client.ClientName
-}
-
-// Arrived returns the client_id and the redirect_uri of the request.
-func (e *Error) Arrived() (clientID, redirectURI string) { return e.ClientID, e.RedirectURI }
-
-// Advice returns which advice the error page has: what to do about an unknown client or a redirect URI that is not registered.
-func (e *Error) Advice() string {
-	switch {
-	case e.Client == nil && e.ClientID != "":
-		return "client"
-	case e.Nearest != "":
-		return "redirect"
-	}
-	return ""
-}
-
-// Unwrap makes protocol.AsError find the error.
-func (e *Error) Unwrap() error { return e.Err }
-
 // maxAuthorization bounds the parameters of an authorization request, in bytes: they travel in addresses.
 const maxAuthorization = 8 << 10
 
@@ -157,18 +69,6 @@ const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 func (s *Service) Check(ctx context.Context, params url.Values) (*Request, error) {
 	a, err := s.checkRequest(ctx, params)
 	return a, arrived(err, params)
-}
-
-// arrived adds to an *Error what arrived.
-func arrived(err error, params url.Values) error {
-	var refused *Error
-	if errors.As(err, &refused) && refused.ClientID == "" {
-		refused.ClientID = params.Get("client_id")
-		if refused.RedirectURI == "" {
-			refused.RedirectURI = params.Get("redirect_uri")
-		}
-	}
-	return err
 }
 
 func (s *Service) checkRequest(ctx context.Context, params url.Values) (*Request, error) {
@@ -344,184 +244,11 @@ func (a *Request) checkResponse(context.Context) error {
 	return nil
 }
 
-func (a *Request) checkScope(ctx context.Context) error {
-	asked := strings.Fields(a.params.Get("scope"))
-	allowed, err := a.service.authorizableScopes(ctx, a.Client)
-	if err != nil {
-		return err
-	}
-	if len(asked) == 0 {
-		a.Scope = slices.Clone(a.Client.Scopes())      // docs/decisions/0005
-		if len(a.Scope) == 0 && !a.Client.FirstParty { // the user is asked
-			a.Scope, err = a.resourceScopes(ctx)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	refused := ""
-	for _, scope := range asked {
-		if !slices.Contains(allowed, scope) {
-			if a.drops(scope) {
-				refused = scope
-				continue
-			}
-			return a.refuse("invalid_scope", "%s", scopeRefused(scope))
-		}
-		if !slices.Contains(a.Scope, scope) {
-			a.Scope = append(a.Scope, scope)
-		}
-	}
-	if len(a.Scope) == 0 && refused != "" {
-		return a.refuse("invalid_scope", "%s", scopeRefused(refused))
-	}
-	a.nonce = a.params.Get("nonce")
-	return nil
-}
-
-// drops reports whether a scope that the client can't have is left out of the request, not refused (RFC 6749 §3.3 allows both; the
-// answer of the token endpoint shows what is left). Agents ask for what they have read somewhere; an operator's client is corrected
-// by its operator. offline_access is part of what many libraries ask for by themselves.
-func (a *Request) drops(scope string) bool {
-	return a.Client.Origin != storage.OriginOperator || scope == claims.ScopeOffline
-}
-
-// resourceScopes returns the scopes of the resources that are asked for, or of all of them.
-func (a *Request) resourceScopes(ctx context.Context) (scopes []string, err error) {
-	all, err := a.service.cfg.Clients.Resources(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("authorize: %w", err)
-	}
-	for _, r := range all {
-		if len(a.Resource) == 0 || slices.Contains(a.Resource, r.Identifier) {
-			for _, scope := range r.Scopes {
-				if !slices.Contains(scopes, scope) {
-					scopes = append(scopes, scope)
-				}
-			}
-		}
-	}
-	return scopes, nil
-}
-
-// scopeRefused names the scope, which is often one of many that a library asks for by itself. What no scope can be (RFC 6749
-// §3.3), which an error_description can't hold either, is not repeated.
-func scopeRefused(scope string) string {
-	odd := strings.ContainsFunc(scope, func(r rune) bool { return r < '!' || r > '~' || r == '"' || r == '\\' })
-	if odd || len(scope) > 100 {
-		return "The client may not ask for one of these scopes."
-	}
-	return "The client may not ask for the scope " + scope + "."
-}
-
-// authorizableScopes returns the scopes that a client may request from a user. A client that was registered without scopes may
-// request those of OpenID Connect and of the protected resources, since the user is asked for consent.
-func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client) ([]string, error) {
-	allowed := token.AllowedScopes(client)
-	if len(client.Scopes()) > 0 {
-		return allowed, nil
-	}
-	resources, err := s.cfg.Clients.Resources(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("authorize: %w", err)
-	}
-	allowed = append(slices.Clip(allowed), s.cfg.Claims.UserScopes()...)
-	for _, r := range resources {
-		allowed = append(allowed, r.Scopes...)
-	}
-	return allowed, nil
-}
-
-func (a *Request) checkResource(ctx context.Context) error {
-	asked, err := token.AskedResources(a.params)
-	if err == nil {
-		asked = slices.Compact(slices.Sorted(slices.Values(asked)))
-		a.Resource, err = a.service.cfg.Tokens.AllowResources(ctx, a.Client, asked)
-	}
-	var refused *protocol.Error
-	if errors.As(err, &refused) {
-		return a.refuse(refused.Code, "%s", refused.Description)
-	}
-	return err
-}
-
 // checkKey reads the key that the code is for (RFC 9449 §10).
 func (a *Request) checkKey(context.Context) error {
 	a.dpopKey = a.params.Get("dpop_jkt")
 	if a.dpopKey != "" && !dpop.ValidKey(a.dpopKey) {
 		return a.refuse("invalid_request", "The dpop_jkt must be a JWK SHA-256 thumbprint (RFC 7638), base64url encoded.")
-	}
-	return nil
-}
-
-func (a *Request) checkPrompt(context.Context) error {
-	a.LoginHint, a.UILocales = a.params.Get("login_hint"), a.params.Get("ui_locales")
-	a.prompt = strings.Fields(a.params.Get("prompt"))
-	for _, p := range a.prompt {
-		if !slices.Contains(Prompts(), p) {
-			return a.refuse("invalid_request", "The prompt must be none, login, consent or select_account.")
-		}
-	}
-	if a.prompts(promptNone) && len(a.prompt) > 1 {
-		return a.refuse("invalid_request", "prompt=none cannot be combined with other values.") // OpenID Connect Core §3.1.2.1
-	}
-	text := a.params.Get("max_age")
-	if text == "" && a.Client.DefaultMaxAge != nil {
-		text = strconv.FormatInt(*a.Client.DefaultMaxAge, 10)
-	}
-	if text == "" {
-		return nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || seconds < 0 {
-		return a.refuse("invalid_request", "The max_age must be a number of seconds.")
-	}
-	a.maxAge = time.Duration(seconds) * time.Second
-	return nil
-}
-
-const (
-	promptNone          = "none"
-	promptLogin         = "login"
-	promptConsent       = "consent"
-	promptSelectAccount = "select_account"
-)
-
-// Prompts are the values of the prompt parameter (OpenID Connect Core §3.1.2.1).
-func Prompts() []string {
-	return []string{promptNone, promptLogin, promptConsent, promptSelectAccount}
-}
-
-func (a *Request) prompts(value string) bool { return slices.Contains(a.prompt, value) }
-
-// checkSubject reads what says who the user must be: the id_token_hint and the sub of the claims parameter.
-func (a *Request) checkSubject(ctx context.Context) error {
-	if text := a.params.Get("claims"); text != "" {
-		asked, err := claims.Parse(text)
-		if err != nil {
-			return a.refuse("invalid_request", "claims must be a JSON object (OpenID Connect Core 5.5).")
-		}
-		if asked.UnmetACR() {
-			return a.refuse("unmet_authentication_requirements", "An essential acr was asked for that no login here has: acr_values_supported has those there are.")
-		}
-		allowed, err := a.service.authorizableScopes(ctx, a.Client)
-		if err != nil {
-			return err
-		}
-		a.claims, a.subject = a.service.cfg.Claims.Stored(asked, allowed), asked.Subject()
-	}
-	if text := a.params.Get("id_token_hint"); text != "" {
-		hint, err := a.service.cfg.Tokens.IDTokenHint(ctx, storage.Secret(text))
-		var refused *protocol.Error
-		switch {
-		case errors.As(err, &refused):
-			return a.refuse("invalid_request", "The id_token_hint is not an ID token of this issuer.")
-		case err != nil:
-			return err
-		case a.subject != "" && a.subject != hint.Subject:
-			return a.refuse("invalid_request", "The id_token_hint and the claims parameter name different users.")
-		}
-		a.subject = hint.Subject
 	}
 	return nil
 }

@@ -137,16 +137,8 @@ func (g *codeGrant) check(ctx context.Context) (err error) {
 // used one.
 func (g *codeGrant) move(ctx context.Context) error {
 	c := g.code
-	audience := c.Audience
-	if len(audience) == 0 {
-		audience = g.audience // named here first
-	}
-	g.begin(ctx, c.UserID, c.UserEpoch, audience) // all that was granted: a refresh may ask for another part of it
-	g.grant.ClientEpoch, g.grant.SessionID, g.grant.AuthTime = c.ClientEpoch, c.SessionID, c.AuthTime
-	g.grant.AMR, g.grant.Claims = c.AMR, c.Claims
-	if g.next == nil {
-		g.grant.ExpiresAt = g.now.Add(g.policy.AccessTTL) // nothing can be issued for it after that
-	}
+	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.AuthTime, c.AMR})
+	g.grant.SessionID, g.grant.Claims = c.SessionID, c.Claims
 	event := g.audit.Event(ctx, "authorization_code_redeemed", "user")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"
 	event = g.audit.Limited(ctx, event)

@@ -115,15 +115,7 @@ func (g *deviceGrant) check(ctx context.Context) (err error) {
 // which the user has approved it: that browser is another device.
 func (g *deviceGrant) move(ctx context.Context) error {
 	c := g.code
-	audience := c.Audience
-	if len(audience) == 0 {
-		audience = g.audience // named here first
-	}
-	g.begin(ctx, c.UserID, c.UserEpoch, audience)
-	g.grant.ClientEpoch, g.grant.AuthTime, g.grant.AMR = c.ClientEpoch, c.AuthTime, c.AMR
-	if g.next == nil {
-		g.grant.ExpiresAt = g.now.Add(g.policy.AccessTTL) // nothing can be issued for it after that
-	}
+	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.AuthTime, c.AMR})
 	event := g.audit.Event(ctx, "device_code_redeemed", "user")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"
 	err := g.store.RedeemDeviceCode(ctx, c.Hash, g.grant, g.now.Add(deviceKept), event)

@@ -121,6 +121,27 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 	}
 }
 
+// approval is what a user approved in a browser, and what is then redeemed: an authorization code or a device code.
+type approval struct {
+	userID, userEpoch, clientEpoch int64
+	audience                       []string
+	authTime                       time.Time
+	amr                            []string
+}
+
+// beginApproved is begin for an approval. The session has all that was granted, since a refresh may ask for another part of it; if that
+// names no resource, it has the one that the request names first.
+func (x *exchange) beginApproved(ctx context.Context, a approval) {
+	if len(a.audience) == 0 {
+		a.audience = x.audience
+	}
+	x.begin(ctx, a.userID, a.userEpoch, a.audience)
+	x.grant.ClientEpoch, x.grant.AuthTime, x.grant.AMR = a.clientEpoch, a.authTime, a.amr
+	if x.next == nil {
+		x.grant.ExpiresAt = x.now.Add(x.policy.AccessTTL) // nothing can be issued for it after that
+	}
+}
+
 // accessFormat returns the format of the access token, which may differ from that of the refresh token.
 func (x *exchange) accessFormat() Format {
 	named, ok := x.formats[x.policy.AccessFormat]

@@ -1,0 +1,86 @@
+package authorize
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/server/claims"
+	"latchkey/server/protocol"
+	"latchkey/storage"
+)
+
+func (a *Request) checkPrompt(context.Context) error {
+	a.LoginHint, a.UILocales = a.params.Get("login_hint"), a.params.Get("ui_locales")
+	a.prompt = strings.Fields(a.params.Get("prompt"))
+	for _, p := range a.prompt {
+		if !slices.Contains(Prompts(), p) {
+			return a.refuse("invalid_request", "The prompt must be none, login, consent or select_account.")
+		}
+	}
+	if a.prompts(promptNone) && len(a.prompt) > 1 {
+		return a.refuse("invalid_request", "prompt=none cannot be combined with other values.") // OpenID Connect Core §3.1.2.1
+	}
+	text := a.params.Get("max_age")
+	if text == "" && a.Client.DefaultMaxAge != nil {
+		text = strconv.FormatInt(*a.Client.DefaultMaxAge, 10)
+	}
+	if text == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || seconds < 0 {
+		return a.refuse("invalid_request", "The max_age must be a number of seconds.")
+	}
+	a.maxAge = time.Duration(seconds) * time.Second
+	return nil
+}
+
+const (
+	promptNone          = "none"
+	promptLogin         = "login"
+	promptConsent       = "consent"
+	promptSelectAccount = "select_account"
+)
+
+// Prompts are the values of the prompt parameter (OpenID Connect Core §3.1.2.1).
+func Prompts() []string {
+	return []string{promptNone, promptLogin, promptConsent, promptSelectAccount}
+}
+
+func (a *Request) prompts(value string) bool { return slices.Contains(a.prompt, value) }
+
+// checkSubject reads what says who the user must be: the id_token_hint and the sub of the claims parameter.
+func (a *Request) checkSubject(ctx context.Context) error {
+	if text := a.params.Get("claims"); text != "" {
+		asked, err := claims.Parse(text)
+		if err != nil {
+			return a.refuse("invalid_request", "claims must be a JSON object (OpenID Connect Core 5.5).")
+		}
+		if asked.UnmetACR() {
+			return a.refuse("unmet_authentication_requirements", "An essential acr was asked for that no login here has: acr_values_supported has those there are.")
+		}
+		allowed, err := a.service.authorizableScopes(ctx, a.Client)
+		if err != nil {
+			return err
+		}
+		a.claims, a.subject = a.service.cfg.Claims.Stored(asked, allowed), asked.Subject()
+	}
+	if text := a.params.Get("id_token_hint"); text != "" {
+		hint, err := a.service.cfg.Tokens.IDTokenHint(ctx, storage.Secret(text))
+		var refused *protocol.Error
+		switch {
+		case errors.As(err, &refused):
+			return a.refuse("invalid_request", "The id_token_hint is not an ID token of this issuer.")
+		case err != nil:
+			return err
+		case a.subject != "" && a.subject != hint.Subject:
+			return a.refuse("invalid_request", "The id_token_hint and the claims parameter name different users.")
+		}
+		a.subject = hint.Subject
+	}
+	return nil
+}
