@@ -71,7 +71,7 @@ func (s *Service) Import(ctx context.Context, store ImportStore, im storage.Impo
 func (r *ImportResult) conclude(o storage.ImportOutcome) {
 	r.Imported, r.Created, r.Changed, r.KeptLocal = !o.Taken, o.Created, o.Changed, o.KeptPassword
 	if o.Taken {
-		r.problem("not imported: another user here has this username or id")
+		r.problem("not imported: another user here has this username or id, or a client has this id")
 	}
 	if o.KeptInactive {
 		r.problem("is active there and stays disabled here; use `latchkey user enable`")

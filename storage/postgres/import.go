@@ -58,7 +58,7 @@ const importUsers = `
 	UPDATE staged s SET found = (SELECT u.id FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key);
 	UPDATE staged s SET taken = true WHERE s.taken
 		OR EXISTS (SELECT FROM users u WHERE u.username = s.username AND u.id IS DISTINCT FROM s.found)
-		OR s.found IS NULL AND EXISTS (SELECT FROM users u WHERE u.id = s.id);
+		OR s.found IS NULL AND (EXISTS (SELECT FROM users u WHERE u.id = s.id) OR EXISTS (SELECT FROM clients c WHERE c.id = s.key));
 	UPDATE staged s SET kept_password = u.password_hash LIKE '$%' AND u.password_hash <> s.password_hash, kept_inactive = s.active AND NOT u.active
 		FROM users u WHERE u.id = s.found AND NOT s.taken AND NOT ${new_only};
 	WITH changed AS (

@@ -47,7 +47,9 @@ func (t *tx) importUser(im *storage.Import, u *storage.ImportedUser) (o storage.
 	known, found := find(t, row.User, userBySub, key)
 	var other int64
 	taken := t.row(`SELECT id FROM users WHERE username = ?`, []any{u.Username}, &other) && (!found || other != known.ID)
-	if taken || !found && t.row(`SELECT id FROM users WHERE id = ?`, []any{u.ID}, &other) {
+	var client string
+	taken = taken || !found && t.row(`SELECT id FROM users WHERE id = ?`, []any{u.ID}, &other)
+	if taken || !found && t.row(`SELECT id FROM clients WHERE id = ?`, []any{key}, &client) {
 		return storage.ImportOutcome{Taken: true}
 	}
 	if !found {

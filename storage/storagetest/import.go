@@ -68,6 +68,12 @@ func imports() cases {
 			b.same(b.importAll(b.imported(1, "", "local"), b.imported(2, "", "two"), b.imported(3, "", "two"), b.imported(9, "", "new")),
 				[]storage.ImportOutcome{{Taken: true}, {Created: true}, {Taken: true}, {Taken: true}})
 		},
+		"A16: an id that a client has is not taken": func(b *bundle) {
+			b.client("slug")
+			b.client("12")
+			b.same(b.importAll(b.imported(0, "slug", "one"), b.imported(12, "", "two"), b.imported(0, "other", "three")),
+				[]storage.ImportOutcome{{Taken: true}, {Taken: true}, {Created: true}})
+		},
 		"names that are typed alike are reported": func(b *bundle) {
 			odd := b.imported(2, "", "ﬁ")
 			odd.Typed = "fi"
