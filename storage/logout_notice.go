@@ -32,7 +32,7 @@ type LogoutNotices interface {
 	// CreateLogoutNotices stores notices.
 	CreateLogoutNotices(ctx context.Context, notices ...*LogoutNotice) error
 
-	// ClaimLogoutNotices returns up to limit notices that are due and not past their end at now, oldest NextAttemptAt first,
+	// ClaimLogoutNotices returns up to limit notices that are due at now, those past their end too, oldest NextAttemptAt first,
 	// each to one caller only: its NextAttemptAt becomes now plus lease and Attempts one more, in the row and in what is
 	// returned. If the caller dies, others can claim the notice once the lease is over.
 	ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*LogoutNotice, error)

@@ -1,6 +1,7 @@
 package backchannel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const (
 	// lease is longer than a delivery may take, including the wait for a slot and for the database.
 	lease     = 30 * time.Second
 	atOnce    = 16
-	pollEvery = 2 * time.Second // notices of other processes
+	pollEvery = 2 * time.Second
 	// sendTimeout limits a delivery, independently of the Sender.
 	sendTimeout = 15 * time.Second
 	// refusedFor is how long a client may refuse a notice before it is abandoned.
@@ -33,7 +34,7 @@ const (
 	outcomeDelivered = "delivered"
 	outcomeRetried   = "retried"   // will be sent again
 	outcomeRefused   = "refused"   // abandoned: the client refuses it
-	outcomeExpired   = "expired"   // abandoned: it expires before the next attempt
+	outcomeExpired   = "expired"   // abandoned: it has expired, or expires before the next attempt
 	outcomeNeedless  = "needless"  // the client was removed or disabled, or no longer has a URI
 	outcomePostponed = "postponed" // not sent: its host does not respond, or is busy
 )
@@ -64,6 +65,8 @@ type Config struct {
 	Metrics *metrics.Metrics
 	// Paused reports whether nothing may be sent or abandoned now, such as while this machine's clock is wrong; nil means never.
 	Paused func() bool
+	// PollEvery is how often the worker looks for notices of other processes; 0 means 2 seconds.
+	PollEvery time.Duration
 }
 
 // Worker sends notices. Any number of workers may use one database.
@@ -105,7 +108,7 @@ func (w *Worker) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-w.wake:
-		case <-time.After(pollEvery):
+		case <-time.After(cmp.Or(w.cfg.PollEvery, pollEvery)):
 		}
 	}
 }
@@ -163,8 +166,11 @@ func (w *Worker) round(ctx context.Context) (int, error) {
 	return len(claimed), nil
 }
 
-// send makes one attempt to deliver a notice.
+// send makes one attempt to deliver a notice, or abandons one that expired before its turn came.
 func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
+	if !w.now().Before(n.ExpiresAt) {
+		return w.finish(ctx, n, outcomeExpired)
+	}
 	client, err := w.cfg.Clients.Client(ctx, n.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):

@@ -53,7 +53,7 @@ func (s *Store) CreateLogoutNotices(ctx context.Context, notices ...*storage.Log
 func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.LogoutNotice, error) {
 	return queryRows(ctx, s, "claim logout notices", scan(row.LogoutNotice), `
 		WITH due AS (
-			SELECT id AS due_id, next_attempt_at AS due_at FROM logout_notices WHERE next_attempt_at <= $1 AND expires_at > $1
+			SELECT id AS due_id, next_attempt_at AS due_at FROM logout_notices WHERE next_attempt_at <= $1
 			ORDER BY next_attempt_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
 		), claimed AS (
 			UPDATE logout_notices SET next_attempt_at = $2, attempts = attempts + 1 FROM due WHERE id = due_id

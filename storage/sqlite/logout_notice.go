@@ -29,7 +29,7 @@ var selectLogoutNotices = `SELECT ` + row.Names("", row.LogoutNotice) + ` FROM l
 func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.LogoutNotice, error) {
 	due := func(c conn, limit int) ([]*storage.LogoutNotice, error) {
 		return all(c, scan(row.LogoutNotice), selectLogoutNotices+`
-			WHERE next_attempt_at <= ?1 AND expires_at > ?1 ORDER BY next_attempt_at, id LIMIT ?2`,
+			WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at, id LIMIT ?2`,
 			now.UnixMicro(), max(limit, 0))
 	}
 	if some, err := due(s.reader(ctx), min(limit, 1)); err != nil || len(some) == 0 {

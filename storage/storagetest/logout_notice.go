@@ -46,7 +46,7 @@ func logoutNotices() cases {
 			n.Attempts, n.NextAttemptAt = 2, n.NextAttemptAt.Add(time.Minute)
 			b.same(got, []*storage.LogoutNotice{n})
 		},
-		"those are claimed that are due and not past their end, the oldest first": func(b *bundle) {
+		"those are claimed that are due, those past their end too, the oldest first": func(b *bundle) {
 			var want []storage.ID
 			for _, due := range []time.Duration{3, 1, 2, -1} {
 				n := b.notice("app")
@@ -59,7 +59,7 @@ func logoutNotices() cases {
 			b.ok(b.CreateLogoutNotices(b.ctx, over))
 			b.same(b.claim(b.now, 2), []storage.ID{want[0], want[2]})
 			b.same(b.claim(b.now, 0), []storage.ID(nil))
-			b.same(b.claim(b.now, 10), []storage.ID{want[1]})
+			b.same(b.claim(b.now, 10), []storage.ID{want[1], over.ID})
 		},
 		"parallel callers share the notices": func(b *bundle) {
 			var all []*storage.LogoutNotice
