@@ -35,6 +35,9 @@ type AuthorizationCode struct {
 	ValidUntil time.Time
 	ExpiresAt  time.Time
 
+	// Pushed is the hash of the pushed request that the code answers; zero = none. It is not read back.
+	Pushed Digest
+
 	// RedeemedAt is zero until the code is redeemed; then GrantID is the grant that came from it.
 	RedeemedAt time.Time
 	GrantID    ID
@@ -50,6 +53,9 @@ type LiveAuthorizationCode struct {
 // AuthorizationCodes stores the authorization codes.
 type AuthorizationCodes interface {
 	// CreateAuthorizationCode stores c and the audit events: one round trip. ErrExists: the hash is taken.
+	//
+	// A pushed request that c answers is removed in the same transaction, so of any number of codes for it exactly one is stored. It
+	// does nothing and returns ErrConflict when at c.CreatedAt the request does not exist, has expired, or is another client's.
 	CreateAuthorizationCode(ctx context.Context, c *AuthorizationCode, audit ...*AuditEvent) error
 
 	// AuthorizationCode reads a code with its user, redeemed or past its end too, or ErrNotFound.

@@ -16,10 +16,13 @@ type PushedRequest struct {
 	ExpiresAt  time.Time
 }
 
-// PushedRequests stores pushed authorization requests until they are used.
+// PushedRequests stores pushed authorization requests until they are answered.
 type PushedRequests interface {
 	// CreatePushedRequest stores p. ErrExists: the hash is taken.
 	CreatePushedRequest(ctx context.Context, p *PushedRequest) error
+
+	// PushedRequest reads the request. ErrNotFound as for TakePushedRequest.
+	PushedRequest(ctx context.Context, hash Digest, clientID string, now time.Time) (*PushedRequest, error)
 
 	// TakePushedRequest removes and returns the request. Of any number of concurrent callers exactly one gets it. ErrNotFound:
 	// it does not exist, has expired at now, or is another client's, which is not removed.

@@ -35,6 +35,8 @@ type continuation struct {
 	Params    url.Values `json:"p"`
 	StartedAt int64      `json:"t"` // microseconds
 	Mark      mark       `json:"m,omitzero"`
+	// Pushed is the hash of the pushed request that the parameters come from.
+	Pushed []byte `json:"u,omitempty"`
 }
 
 // ask is the decision of a ticket: none yet.
@@ -60,7 +62,11 @@ func (a *Request) decided(session storage.ID, d flow.Decision) mark {
 }
 
 func (a *Request) seal(purpose string, m mark) string {
-	text, err := a.service.sealer.SealJSON(purpose, continuation{Params: a.params, StartedAt: a.startedAt.UnixMicro(), Mark: m})
+	c := continuation{Params: a.params, StartedAt: a.startedAt.UnixMicro(), Mark: m}
+	if !a.pushed.IsZero() {
+		c.Pushed = a.pushed[:]
+	}
+	text, err := a.service.sealer.SealJSON(purpose, c)
 	if err != nil {
 		panic(err) // text, numbers and an ID
 	}
@@ -113,7 +119,9 @@ func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, e
 	if err != nil {
 		return nil, arrived(err, c.Params)
 	}
-	a, err := s.check(ctx, client, c.Params)
+	var pushed storage.Digest
+	copy(pushed[:], c.Pushed)
+	a, err := s.check(ctx, client, c.Params, pushed)
 	if err != nil {
 		return nil, arrived(err, c.Params)
 	}

@@ -13,7 +13,8 @@ import (
 )
 
 // Issue answers a request for which Decide returned StepIssue: with a code for the user of the session. One round trip; one more when
-// the metadata document of the client has changed since it was stored. The error is an *Error or an outage.
+// the metadata document of the client has changed since it was stored. The code uses up a pushed request: of any number of answers to it
+// one is given. The error is an *Error or an outage.
 func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBrowserSession) (*Response, error) {
 	client, err := s.cfg.Clients.KeepDocument(ctx, a.Client)
 	if err != nil {
@@ -22,7 +23,11 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 	code, err := s.cfg.Tokens.IssueCode(ctx, &token.CodeRequest{
 		Client: client, Session: session, RedirectURI: a.RedirectURI, Scope: a.Scope, Resource: a.Resource,
 		Challenge: a.challenge, Nonce: a.nonce, Claims: a.claims, DPoPKey: a.dpopKey,
+		Pushed: a.pushed,
 	})
+	if errors.Is(err, storage.ErrConflict) {
+		return nil, answeredBefore(a.Client)
+	}
 	var refused *protocol.Error
 	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		return nil, a.refuse(refused.Code, "%s", refused.Description)
@@ -31,4 +36,20 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
 	return a.respond(url.Values{"code": {code.Reveal()}}), nil
+}
+
+// Refuse returns the answer that takes a refusal to the client. Like a code it uses up a pushed request. e has a Response. The
+// error is an *Error, which has none, or an outage.
+func (s *Service) Refuse(ctx context.Context, e *Error) (*Response, error) {
+	if e.pushed.IsZero() {
+		return e.Response, nil
+	}
+	_, err := s.cfg.Store.TakePushedRequest(ctx, e.pushed, e.Client.ID, s.now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, answeredBefore(e.Client)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("use up a pushed request: %w", err)
+	}
+	return e.Response, nil
 }

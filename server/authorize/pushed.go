@@ -19,8 +19,12 @@ import (
 	"latchkey/storage"
 )
 
-// pushedTTL is how long a pushed request waits for its browser.
-const pushedTTL = 90 * time.Second
+const (
+	// pushedTTL is how long a pushed request waits for a browser to open it.
+	pushedTTL = 90 * time.Second
+	// pushedKept is how long it waits for its answer: who opened it may take as long as for any other request.
+	pushedKept = pushedTTL + continuationTTL
+)
 
 // PushRequest is a pushed authorization request (RFC 9126 §2.1): the parameters of an authorization request, from an authenticated
 // client.
@@ -96,7 +100,7 @@ func (s *Service) bind(ctx context.Context, client *clients.Client, params url.V
 
 // push checks and keeps the parameters.
 func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values, proof *dpop.Proof) (*Pushed, error) {
-	if _, err := s.check(ctx, client, params); err != nil {
+	if _, err := s.check(ctx, client, params, storage.Digest{}); err != nil {
 		return nil, err
 	}
 	if proof != nil {
@@ -112,7 +116,7 @@ func (s *Service) push(ctx context.Context, client *clients.Client, params url.V
 	now := s.now()
 	err = s.cfg.Store.CreatePushedRequest(ctx, &storage.PushedRequest{
 		Hash: sha256.Sum256([]byte(reference)), ClientID: client.ID, Parameters: sealed,
-		CreatedAt: now, ExpiresAt: now.Add(pushedTTL),
+		CreatedAt: now, ExpiresAt: now.Add(pushedKept),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("keep a pushed request: %w", err)
@@ -143,25 +147,37 @@ func (s *Service) limitPushes(ctx context.Context) ([]storage.Bucket, error) {
 	return buckets, nil
 }
 
-// takePushed uses up a pushed request. Nothing of the request that names it is merged in.
-func (s *Service) takePushed(ctx context.Context, client *clients.Client, params url.Values) (url.Values, error) {
+// findPushed returns the parameters of a pushed request, and its hash. Nothing of the request that names it is merged in.
+//
+// It is not bound to a browser: RFC 9126 §4 lets it be opened more than once, see docs/decisions/0019.
+func (s *Service) findPushed(ctx context.Context, client *clients.Client, params url.Values) (url.Values, storage.Digest, error) {
+	none := storage.Digest{}
 	if len(params["request_uri"]) > 1 {
-		return nil, &Error{Client: client, Err: protocol.InvalidRequest("The parameter request_uri is repeated.")}
+		return nil, none, &Error{Client: client, Err: protocol.InvalidRequest("The parameter request_uri is repeated.")}
 	}
 	reference := strings.TrimPrefix(params.Get("request_uri"), requestURIPrefix)
-	pushed, err := s.cfg.Store.TakePushedRequest(ctx, sha256.Sum256([]byte(reference)), client.ID, s.now())
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, &Error{Client: client, Err: protocol.Refuse("invalid_request_uri", protocol.ReasonBadRequest,
-			"The pushed request has expired, was used before, or is another client's.")}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("take a pushed request: %w", err)
+	hash, now := storage.Digest(sha256.Sum256([]byte(reference))), s.now()
+	pushed, err := s.cfg.Store.PushedRequest(ctx, hash, client.ID, now)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, none, answeredBefore(client)
+	case err != nil:
+		return nil, none, fmt.Errorf("find a pushed request: %w", err)
+	case !now.Before(pushed.CreatedAt.Add(pushedTTL)):
+		return nil, none, answeredBefore(client)
 	}
 	values, err := s.openPushed(reference, pushed.Parameters)
 	if err != nil {
-		return nil, fmt.Errorf("take a pushed request: %w", err)
+		return nil, none, fmt.Errorf("find a pushed request: %w", err)
 	}
-	return values, nil
+	return values, hash, nil
+}
+
+// answeredBefore refuses a pushed request that can't be answered any more. It never redirects: an answer was given, or there is nothing
+// that says where it would go.
+func answeredBefore(client *clients.Client) *Error {
+	return &Error{Client: client, Err: protocol.Refuse("invalid_request_uri", protocol.ReasonBadRequest,
+		"The pushed request has expired, was answered before, or is another client's.")}
 }
 
 // openPushed returns the parameters that were sealed for a reference. Those that a server of the release before stored are

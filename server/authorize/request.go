@@ -42,6 +42,8 @@ type Request struct {
 	subject string // the user that the id_token_hint or the claims parameter asks for; may be empty
 
 	params url.Values
+	// pushed is the hash of the pushed request that the parameters come from; zero = none. What answers the request uses it up.
+	pushed storage.Digest
 	// startedAt is when the request arrived: a login that was asked for must be later.
 	startedAt time.Time
 	mark      mark
@@ -64,8 +66,8 @@ const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 
 // Check checks an authorization request. The error is an *Error or an outage.
 //
-// A request_uri names a pushed request (RFC 9126), which is used up; the other parameters do not count then: RFC 9126 §4 leaves no
-// room for parameters that the client did not push.
+// A request_uri names a pushed request (RFC 9126); the other parameters do not count then: RFC 9126 §4 leaves no room for parameters
+// that the client did not push. The answer to the request uses it up (see Issue and Refuse): until then the page may be loaded again.
 func (s *Service) Check(ctx context.Context, params url.Values) (*Request, error) {
 	a, err := s.checkRequest(ctx, params)
 	return a, arrived(err, params)
@@ -76,17 +78,16 @@ func (s *Service) checkRequest(ctx context.Context, params url.Values) (*Request
 	if err != nil {
 		return nil, err
 	}
-	pushed := false
+	var pushed storage.Digest
 	if strings.HasPrefix(params.Get("request_uri"), requestURIPrefix) {
-		if params, err = s.takePushed(ctx, client, params); err != nil {
+		if params, pushed, err = s.findPushed(ctx, client, params); err != nil {
 			return nil, err
 		}
-		pushed = true
 	} else if params, err = s.openObject(ctx, client, params); err != nil {
 		return nil, err
 	}
-	a, err := s.check(ctx, client, params)
-	if err == nil && client.RequirePushedAuthorizationRequests && !pushed {
+	a, err := s.check(ctx, client, params, pushed)
+	if err == nil && client.RequirePushedAuthorizationRequests && pushed.IsZero() {
 		err = a.refuse("invalid_request", "The client must push its authorization requests (RFC 9126 §6).")
 	}
 	if err != nil {
@@ -124,9 +125,10 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 
 // check reads the parameters. What is wrong before the redirect URI is known to be the client's never redirects:
 // RFC 6749 §4.1.2.1.
-func (s *Service) check(ctx context.Context, client *clients.Client, params url.Values) (*Request, error) {
+func (s *Service) check(ctx context.Context, client *clients.Client, params url.Values, pushed storage.Digest) (*Request, error) {
 	a := &Request{
-		service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery, state: params.Get("state"),
+		service: s, Client: client, params: params, pushed: pushed,
+		startedAt: s.now(), maxAge: -1, mode: ModeQuery, state: params.Get("state"),
 	}
 	if err := a.checkRedirect(); err != nil {
 		refused := &Error{Err: err, Client: client}
@@ -170,7 +172,7 @@ func (a *Request) checkRedirect() *protocol.Error {
 // refuse makes an error that goes to the client.
 func (a *Request) refuse(code, format string, args ...any) error {
 	e := protocol.Refuse(code, protocol.ReasonBadRequest, format, args...)
-	return &Error{Err: e, Client: a.Client, Honest: a.honest(code), Response: a.respond(url.Values{
+	return &Error{Err: e, Client: a.Client, Honest: a.honest(code), pushed: a.pushed, Response: a.respond(url.Values{
 		"error": {code}, "error_description": {e.Description},
 	})}
 }

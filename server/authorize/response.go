@@ -7,6 +7,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/storage"
 )
 
 // Response is the answer to an authorization request, an error too.
@@ -46,6 +47,8 @@ type Error struct {
 	// Honest is set when the client may have meant well: the request is right, but needs a page and was not to show any
 	// (prompt=none), or it uses a part of the protocol that this server does not have. See docs/decisions/0013.
 	Honest bool
+	// pushed is Request.pushed.
+	pushed storage.Digest
 }
 
 // ReturnURL returns the address that takes the error to the client, for users to decide about; empty when there is none that a link

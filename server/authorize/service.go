@@ -17,6 +17,7 @@ import (
 // Store is the part of the database that authorization requests need.
 type Store interface {
 	CreatePushedRequest(ctx context.Context, p *storage.PushedRequest) error
+	PushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error)
 	TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error)
 	CreateDeviceCode(ctx context.Context, c *storage.DeviceCode) error
 	PendingDeviceCode(ctx context.Context, userCode storage.Digest, now time.Time) (*storage.DeviceCode, error)

@@ -16,7 +16,7 @@ import (
 // Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
 // here as a continuation.
 func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodHead { // it must not use up a pushed request, or get a code
+	if r.Method == http.MethodHead { // it must not get a code
 		w.Header().Set("Allow", "GET, POST")
 		return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET or POST."}
 	}
@@ -94,7 +94,11 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 		}
 	}
 	noteReason(r, refused.Err)
-	return h.answer(w, r, refused.Response)
+	answer, err := h.requests.Refuse(r.Context(), refused)
+	if err != nil {
+		return err
+	}
+	return h.answer(w, r, answer)
 }
 
 // answer sends the answer to the client by way of the browser.

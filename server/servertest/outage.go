@@ -213,6 +213,10 @@ func (o *Outage) CreatePushedRequest(ctx context.Context, p *storage.PushedReque
 	return try(o, func() error { return o.Store.CreatePushedRequest(ctx, p) })
 }
 
+func (o *Outage) PushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error) {
+	return try1(o, func() (*storage.PushedRequest, error) { return o.Store.PushedRequest(ctx, hash, clientID, now) })
+}
+
 func (o *Outage) TakePushedRequest(ctx context.Context, hash storage.Digest, clientID string, now time.Time) (*storage.PushedRequest, error) {
 	return try1(o, func() (*storage.PushedRequest, error) { return o.Store.TakePushedRequest(ctx, hash, clientID, now) })
 }

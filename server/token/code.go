@@ -39,10 +39,12 @@ type CodeRequest struct {
 	Claims string
 	// DPoPKey is the only key that may redeem the code (RFC 9449 §10); empty = any.
 	DPoPKey string
+	// Pushed is the hash of the pushed request that is answered; zero = none.
+	Pushed storage.Digest
 }
 
-// IssueCode stores an authorization code (RFC 6749 §4.1.2) and returns it. One round trip. The error is a *protocol.Error or an
-// outage.
+// IssueCode stores an authorization code (RFC 6749 §4.1.2) and returns it. One round trip. The error is a *protocol.Error,
+// storage.ErrConflict when the pushed request was answered before, or an outage.
 func (s *Service) IssueCode(ctx context.Context, r *CodeRequest) (storage.Secret, error) {
 	if err := s.rules.authorize(r.Client, r.RedirectURI, r.Scope, r.Challenge, r.Nonce); err != nil {
 		return "", err
@@ -52,7 +54,7 @@ func (s *Service) IssueCode(ctx context.Context, r *CodeRequest) (storage.Secret
 		Hash: hashCode(code), ClientID: r.Client.ID, UserID: r.Session.UserID, SessionID: r.Session.ID,
 		UserEpoch: r.Session.UserEpoch, ClientEpoch: r.Client.AuthEpoch,
 		RedirectURI: r.RedirectURI, CodeChallenge: r.Challenge, Scope: r.Scope, Audience: r.Resource,
-		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, Nonce: r.Nonce, Claims: r.Claims, DPoPKey: r.DPoPKey,
+		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, Nonce: r.Nonce, Claims: r.Claims, DPoPKey: r.DPoPKey, Pushed: r.Pushed,
 		CreatedAt: now, ValidUntil: now.Add(codeTTL), ExpiresAt: now.Add(codeTTL + codeKept),
 	}
 	if err := s.store.CreateAuthorizationCode(ctx, row); err != nil {

@@ -20,12 +20,31 @@ const (
 
 var createCode = `WITH log AS (` + insertAudit + `) ` + insert("authorization_codes", 2, row.AuthorizationCode)
 
+// createPushedCode stores the code $5 … if it removes the pushed request $2 of the client $3 that has not expired at $4. A caller that
+// waits for another to remove the row finds none.
+var createPushedCode = `
+	WITH pushed AS (
+		DELETE FROM pushed_requests WHERE hash = $2 AND client_id = $3 AND expires_at > $4 RETURNING hash
+	), log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM pushed)), stored AS (
+		INSERT INTO authorization_codes (` + row.Names("", row.AuthorizationCode) + `) SELECT ` + values(5, row.AuthorizationCode) + ` FROM pushed
+	)
+	SELECT count(*) FROM pushed`
+
 // CreateAuthorizationCode implements storage.AuthorizationCodes.
 func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
 	if !keyed(c.ClientID) || !clean(c.RedirectURI) {
 		return fmt.Errorf("create authorization code: %w", errText)
 	}
-	return s.exec(ctx, "create authorization code", createCode, append([]any{events(audit...)}, row.Fields(arg, row.AuthorizationCode(c))...)...)
+	fields := row.Fields(arg, row.AuthorizationCode(c))
+	if c.Pushed.IsZero() {
+		return s.exec(ctx, "create authorization code", createCode, append([]any{events(audit...)}, fields...)...)
+	}
+	args := append([]any{events(audit...), digest(c.Pushed), c.ClientID, at(c.CreatedAt)}, fields...)
+	n, err := s.count(ctx, "create authorization code", createPushedCode, args...)
+	if err == nil && n == 0 {
+		return fmt.Errorf("create authorization code: %w", storage.ErrConflict)
+	}
+	return err
 }
 
 var codeByHash = `

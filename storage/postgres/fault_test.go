@@ -25,7 +25,7 @@ import (
 var (
 	reads = []string{
 		"Ping", "User", "UserByUsername", "ListUsers", "Client", "ListClients", "Grant", "ListGrants", "ListGrants of a session", "BrowserSession",
-		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "ListConsents", "ListRegistrationTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit",
+		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit",
 	}
 	repeatable = []string{"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices", "RemoveSigningKeys"}
 )

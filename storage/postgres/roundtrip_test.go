@@ -95,6 +95,8 @@ func acts(s *postgres.Store) []act {
 	fromDevice.ID = storage.NewID(noon)
 	consent := &storage.Consent{UserID: 7, ClientID: "c", Scope: []string{"openid", "email"}, Fingerprint: storage.Digest{14}, CreatedAt: noon, UpdatedAt: noon}
 	pushed := &storage.PushedRequest{Hash: storage.Digest{15}, ClientID: "c", Parameters: "a=b", CreatedAt: noon, ExpiresAt: noon.Add(time.Minute)}
+	ofPushed := *code
+	ofPushed.Hash, ofPushed.Pushed = storage.Digest{21}, pushed.Hash
 	notice := func() *storage.LogoutNotice {
 		return &storage.LogoutNotice{
 			ID: storage.NewID(noon), ClientID: "c", UserID: 7, SessionID: browser.ID, CreatedAt: noon, NextAttemptAt: noon, ExpiresAt: noon.Add(time.Hour),
@@ -206,6 +208,14 @@ func acts(s *postgres.Store) []act {
 		{"RetryLogoutNotice", func(ctx context.Context) error { return s.RetryLogoutNotice(ctx, first.ID, noon) }},
 		{"FinishLogoutNotice", func(ctx context.Context) error { return s.FinishLogoutNotice(ctx, first.ID) }},
 		{"CreatePushedRequest", func(ctx context.Context) error { return s.CreatePushedRequest(ctx, pushed) }},
+		{"PushedRequest", func(ctx context.Context) error {
+			_, err := s.PushedRequest(ctx, pushed.Hash, "c", noon)
+			return err
+		}},
+		{"CreateAuthorizationCode of a pushed request", func(ctx context.Context) error {
+			return s.CreateAuthorizationCode(ctx, &ofPushed, event("code"))
+		}},
+		{"CreatePushedRequest again", func(ctx context.Context) error { return s.CreatePushedRequest(ctx, pushed) }},
 		{"TakePushedRequest", func(ctx context.Context) error {
 			_, err := s.TakePushedRequest(ctx, pushed.Hash, "c", noon)
 			return err

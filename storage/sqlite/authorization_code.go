@@ -13,6 +13,10 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.Authoriz
 		return interpret("create authorization code", errText)
 	}
 	return s.write(ctx, "create authorization code", func(t *tx) {
+		if !c.Pushed.IsZero() {
+			t.execOr(storage.ErrConflict, `DELETE FROM pushed_requests WHERE hash = ? AND client_id = ? AND expires_at > ?`,
+				c.Pushed[:], c.ClientID, micros(c.CreatedAt))
+		}
 		t.insert("authorization_codes", row.AuthorizationCode(c))
 		t.audit(audit...)
 	})

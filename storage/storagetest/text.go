@@ -54,6 +54,7 @@ func texts() cases {
 				for what, err := range map[string]error{
 					"browser session": second(b.BrowserSession(b.ctx, b.digest(), s)),
 					"pushed request":  second(b.TakePushedRequest(b.ctx, b.digest(), s, b.now)),
+					"pushed, read":    second(b.PushedRequest(b.ctx, b.digest(), s, b.now)),
 					"consent":         b.GrantConsent(b.ctx, &storage.Consent{UserID: 1, ClientID: s, CreatedAt: b.now, UpdatedAt: b.now}, nil),
 				} {
 					if !errors.Is(err, storage.ErrNotFound) {

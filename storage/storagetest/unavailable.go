@@ -188,6 +188,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreatePushedRequest": func(ctx context.Context) error {
 			return b.CreatePushedRequest(ctx, &storage.PushedRequest{Hash: b.digest(), ClientID: "app", CreatedAt: b.now, ExpiresAt: b.now})
 		},
+		"PushedRequest":       func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
 		"TakePushedRequest":   func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
 		"UseJTI":              func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
 		"CreateLogoutNotices": func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
