@@ -3,6 +3,7 @@
 # make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make test-clients  standard client libraries of Go, Node and Python against the binary
+# make test-applications  finished applications (oauth2-proxy, Apache, Auth.js, Django, …) against the binary
 # make test-ha  the reference deployment of deploy/ under traffic, broken in every way that hatest knows
 # make test-deploy  the Kubernetes manifests of deploy/ against the types of the API, and kubeconform
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
@@ -28,7 +29,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients bench check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients test-applications bench check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -66,6 +67,11 @@ test-browser: build
 # Needs Node and npm; installs the libraries of clienttest/node/package-lock.json, and Debian's of Python as root. Nothing is skipped.
 test-clients:
 	cd clienttest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 10m -v ./...
+
+# Needs Node and npm; installs what applicationtest/ pins from the module proxy and npm, and Debian's Apache, Django and Flask as root.
+# Nothing is skipped. Most of the time is spent waiting for access tokens to expire, hence -parallel.
+test-applications:
+	cd applicationtest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -parallel 6 -timeout 15m -v ./...
 
 # Installs Debian's packages of Patroni, etcd, HAProxy and PgBouncer, as root, where they are missing, and fails when it can't.
 # Some events: make test-ha LATCHKEY_TEST_HA_EVENTS='clock|switchover'

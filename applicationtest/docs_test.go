@@ -1,0 +1,69 @@
+package applicationtest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	applicationsPage = "../docs/applications.md"
+	examplesFolder   = "../docs/examples/applications"
+)
+
+// checkDocs holds docs/applications.md to what the test sets: the flags of the client, and the file that it runs.
+func (a application) checkDocs(t *testing.T) {
+	t.Helper()
+	content, err := os.ReadFile(applicationsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 6 || strings.TrimSpace(cells[1]) != a.name {
+			continue
+		}
+		tried, here := cells[2], cells[4]
+		if !strings.Contains(tried, "(examples/applications/"+a.example+")") {
+			t.Errorf("docs/applications.md does not link to %s in the row of %s: %s", a.example, a.name, tried)
+		}
+		flags := a.here
+		if a.postLogout != "" {
+			flags = append(flags, "--post-logout-redirect-uri")
+		}
+		for _, flag := range flags {
+			if !strings.Contains(here, "`"+flag+"`") {
+				t.Errorf("docs/applications.md does not have %s in the row of %s: %s", flag, a.name, here)
+			}
+		}
+		return
+	}
+	t.Errorf("docs/applications.md has no row for %s", a.name)
+}
+
+// TestExamples holds docs/examples/applications to what is run here.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	examples, err := os.ReadDir(examplesFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, test := range tests {
+		content, err := os.ReadFile(test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(content)
+	}
+	for _, example := range examples {
+		if !strings.Contains(code.String(), `"`+example.Name()+`"`) {
+			t.Errorf("nothing here runs docs/examples/applications/%s", example.Name())
+		}
+	}
+}
