@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"latchkey/server/internal/password"
@@ -24,23 +25,31 @@ type Authenticated struct {
 // Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
 // within bounds; a right one writes nothing: that is the caller's part.
 func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
-	return s.authenticate(ctx, normal(username), s.cfg.Names, secret)
+	return s.authenticate(ctx, who{name: normal(username), names: s.cfg.Names}, secret)
 }
 
 // AuthenticateExact is Authenticate with a name that is compared as it is.
 func (s *Service) AuthenticateExact(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
-	return s.authenticate(ctx, username, s.cfg.Names, secret)
+	return s.authenticate(ctx, who{name: username, names: s.cfg.Names}, secret)
 }
 
 // AuthenticateUser is Authenticate for a user who is known already, whichever names a login may give.
 func (s *Service) AuthenticateUser(ctx context.Context, u *storage.User, secret storage.Secret) (*Authenticated, error) {
-	return s.authenticate(ctx, u.Username, storage.LoginNames{}, secret)
+	return s.authenticate(ctx, who{name: u.Username, signedIn: true}, secret)
 }
 
-func (s *Service) authenticate(ctx context.Context, username string, names storage.LoginNames, secret storage.Secret) (*Authenticated, error) {
+// who is the user that a login names.
+type who struct {
+	name  string
+	names storage.LoginNames
+	// signedIn is true for a user who is signed in and confirms it.
+	signedIn bool
+}
+
+func (s *Service) authenticate(ctx context.Context, who who, secret storage.Secret) (*Authenticated, error) {
 	started := time.Now()
-	attempt := s.attempt(ctx, username, names)
-	username = s.counted(username)
+	attempt := s.attempt(ctx, who.name, who.names)
+	username := s.counted(who.name)
 	// A client that leaves must not leave it open whether the attempt was taken. The store bounds the time.
 	check, err := s.cfg.Store.BeginLogin(context.WithoutCancel(ctx), attempt)
 	if err != nil {
@@ -49,19 +58,31 @@ func (s *Service) authenticate(ctx context.Context, username string, names stora
 	if check.RetryAfter > 0 {
 		return nil, s.throttled(ctx, username, check)
 	}
-	verdict, rehash, err := s.verify(ctx, username, secret, check.User)
+	pool := s.cfg.Hasher.For(caller(ctx, check.KnownNetwork || who.signedIn))
+	verdict, rehash, err := s.verify(ctx, pool, username, secret, check.User)
 	if err != nil {
-		s.giveBack(ctx, taken(attempt, check.KnownNetwork))
-		if errors.Is(err, ErrOverload) {
-			s.count("overload")
-		}
-		return nil, fmt.Errorf("check password: %w", err)
+		return nil, s.unchecked(ctx, attempt, check, err)
 	}
 	if verdict != rightPassword {
 		return nil, s.failed(ctx, check.User, verdict, started)
 	}
 	s.count("success")
-	return &Authenticated{User: check.User, Login: s.login(attempt, check, secret, rehash)}, nil
+	return &Authenticated{User: check.User, Login: s.login(ctx, attempt, check, secret, rehash)}, nil
+}
+
+// unchecked returns an attempt whose password was not looked at to its buckets, and returns the reason: a limit for a network that
+// contributes to the overload, ErrOverload for others.
+func (s *Service) unchecked(ctx context.Context, attempt storage.LoginAttempt, check *storage.LoginCheck, err error) error {
+	s.giveBack(ctx, taken(attempt, check.KnownNetwork))
+	var throttled *ThrottledError
+	switch err = throttledBy(err); {
+	case errors.As(err, &throttled):
+		s.count("throttled")
+		request.From(ctx).Event.Add(slog.String("login", "crowded"))
+	case errors.Is(err, ErrOverload):
+		s.count("overload")
+	}
+	return fmt.Errorf("check password: %w", err)
 }
 
 // The verdicts on a password; all but the first are reasons for operators.
@@ -74,17 +95,17 @@ const (
 )
 
 // verify computes exactly one hash, whatever the verdict.
-func (s *Service) verify(ctx context.Context, username string, secret storage.Secret, u *storage.User) (verdict string, rehash bool, err error) {
+func (s *Service) verify(ctx context.Context, pool *password.Hasher, username string, secret storage.Secret, u *storage.User) (verdict string, rehash bool, err error) {
 	decoy := s.decoys.pick(s.mac("decoy", username))
 	if u == nil {
-		return unknownUser, false, s.cfg.Hasher.Burn(ctx, secret, decoy)
+		return unknownUser, false, pool.Burn(ctx, secret, decoy)
 	}
 	cost, usable := password.CostOf(u.PasswordHash)
 	if !usable {
-		return noPassword, false, s.cfg.Hasher.Burn(ctx, secret, decoy)
+		return noPassword, false, pool.Burn(ctx, secret, decoy)
 	}
 	s.decoys.met(cost)
-	ok, rehash, err := s.cfg.Hasher.Verify(ctx, secret, u.PasswordHash)
+	ok, rehash, err := pool.Verify(ctx, secret, u.PasswordHash)
 	switch {
 	case err != nil:
 		return "", false, err
@@ -96,9 +117,9 @@ func (s *Service) verify(ctx context.Context, username string, secret storage.Se
 	return rightPassword, rehash, nil
 }
 
-func (s *Service) login(a storage.LoginAttempt, check *storage.LoginCheck, secret storage.Secret, rehash bool) *storage.Login {
+func (s *Service) login(ctx context.Context, a storage.LoginAttempt, check *storage.LoginCheck, secret storage.Secret, rehash bool) *storage.Login {
 	l := &storage.Login{UserID: check.User.ID, GiveBack: taken(a, check.KnownNetwork), SetLastLogin: a.Now}
-	if !a.Known.IsZero() {
+	if !a.Known.IsZero() && (check.KnownNetwork || s.mayKnow(ctx, check.User)) {
 		l.Known, l.KnownUntil = a.Known, a.Now.Add(knownFor)
 	}
 	if rehash {
@@ -108,6 +129,14 @@ func (s *Service) login(a storage.LoginAttempt, check *storage.LoginCheck, secre
 		}
 	}
 	return l
+}
+
+// mayKnow reports whether one more network may become known to a user. If the database can't say, the login goes on without: what it
+// writes will fail too.
+func (s *Service) mayKnow(ctx context.Context, u *storage.User) bool {
+	wait, err := s.cfg.Store.TakeAttempts(ctx, s.now(),
+		storage.Bucket{Key: s.mac("known networks", strconv.FormatInt(u.ID, 10)), Burst: knownBurst, Interval: knownInterval})
+	return err == nil && wait == 0
 }
 
 // failed audits the failure and returns ErrCredentials when it is time to. An audit event that can't be written is an

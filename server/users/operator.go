@@ -107,9 +107,9 @@ func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, erro
 	if err := checkPassword(secret); err != nil {
 		return "", err
 	}
-	encoded, err := s.cfg.Hasher.Hash(ctx, secret)
+	encoded, err := s.cfg.Hasher.For(caller(ctx, true)).Hash(ctx, secret)
 	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
+		return "", fmt.Errorf("hash password: %w", throttledBy(err))
 	}
 	return encoded, nil
 }

@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"latchkey/server/internal/form"
 	"latchkey/server/internal/mac"
+	"latchkey/server/internal/password"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
@@ -22,8 +24,12 @@ const (
 	pairBurst, pairInterval       = 20, 30 * time.Second
 	addressBurst, addressInterval = 100, 3 * time.Second
 	accountBurst, accountInterval = 100, 36 * time.Second
+	siteBurst, siteInterval       = 200, 1500 * time.Millisecond
+	regionBurst, regionInterval   = 400, 750 * time.Millisecond
 
 	knownFor = 30 * 24 * time.Hour
+	// An account gets so many known networks at once, and one more each interval: the rows are kept for knownFor.
+	knownBurst, knownInterval = 20, knownFor / 20
 )
 
 // ThrottledError: too many attempts; the password was not checked.
@@ -56,8 +62,46 @@ func (s *Service) attempt(ctx context.Context, username string, names storage.Lo
 			{Key: s.mac("account and address", username, network), Burst: pairBurst, Interval: pairInterval},
 			{Key: s.mac("address", network), Burst: addressBurst, Interval: addressInterval},
 		}
+		a.Untrusted = append(a.Untrusted, s.wider(ctx)...)
 	}
 	return a
+}
+
+// wider returns the buckets of the networks that a provider assigns to one customer: a customer with a /56 or a /48 of IPv6 has any
+// number of /64.
+func (s *Service) wider(ctx context.Context) (buckets []storage.Bucket) {
+	info := request.From(ctx)
+	if site, ok := info.Prefix(56); ok {
+		buckets = append(buckets, storage.Bucket{Key: s.mac("address", site), Burst: siteBurst, Interval: siteInterval})
+	}
+	if region, ok := info.Prefix(48); ok {
+		buckets = append(buckets, storage.Bucket{Key: s.mac("address", region), Burst: regionBurst, Interval: regionInterval})
+	}
+	return buckets
+}
+
+// caller returns what the queue of the pool needs to know about the client.
+func caller(ctx context.Context, known bool) password.Caller {
+	info, c := request.From(ctx), password.Caller{Known: known}
+	if wide, ok := info.WideNetwork(); ok {
+		c.Networks = append(c.Networks, wide)
+	}
+	if site, ok := info.Prefix(56); ok {
+		c.Networks = append(c.Networks, site)
+	}
+	if network, ok := info.Network(); ok {
+		c.Networks = append(c.Networks, network)
+	}
+	return c
+}
+
+// throttledBy returns the error of an overload that the caller's own network contributes to as the limit that it is.
+func throttledBy(err error) error {
+	var crowded *password.CrowdedError
+	if errors.As(err, &crowded) {
+		return &ThrottledError{RetryAfter: crowded.RetryAfter}
+	}
+	return err
 }
 
 // counted returns the name under which attempts are counted: spellings that find the same user share their limits.

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"latchkey/server/internal/metrics"
 	"latchkey/storage"
@@ -25,6 +22,9 @@ const slotMemory = 64 << 20
 // would time out anyway.
 const queuePerWorker = 128
 
+// knownPatience is how many times longer known callers may wait: they come first, so that only other known ones are before them.
+const knownPatience = 5
+
 // Config configures a Hasher; the zero value has good defaults.
 type Config struct {
 	// Argon2 is the cost of new hashes; zero means DefaultArgon2.
@@ -32,7 +32,7 @@ type Config struct {
 	// Workers is how many cores hash at the same time. Zero means all but one, at least one: the scheduler lets a
 	// computation run for 10 ms at a stretch, and with all cores taken a refresh would wait for that at each of its steps.
 	Workers int
-	// MaxWait is the longest wait for a worker; zero means a second.
+	// MaxWait is the longest wait for a worker, of known callers [knownPatience] times as long; zero means a second.
 	MaxWait time.Duration
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
@@ -47,10 +47,14 @@ type Config struct {
 // memory (or the memory of one hash of the preferred cost, if that is more); a hash that needs more than that is computed
 // alone. After some seconds without a computation the memory is returned to the operating system.
 type Hasher struct {
+	*pool
+	caller Caller
+}
+
+type pool struct {
 	cfg     Config
-	pool    *semaphore.Weighted
+	queue   queue
 	perSlot int
-	waiting atomic.Int64
 	idle    *time.Timer
 }
 
@@ -65,13 +69,16 @@ func NewHasher(cfg Config) *Hasher {
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = time.Second
 	}
-	return &Hasher{
+	return &Hasher{pool: &pool{
 		cfg:     cfg,
-		pool:    semaphore.NewWeighted(int64(cfg.Workers)),
+		queue:   queue{slots: int64(cfg.Workers), longest: queuePerWorker * cfg.Workers},
 		perSlot: max(slotMemory, cfg.Argon2.cost().memory()),
 		idle:    newIdleTimer(cfg.freeMemory),
-	}
+	}}
 }
+
+// For returns the same pool for a caller, whose network and standing decide about its place in the queue.
+func (h *Hasher) For(c Caller) *Hasher { return &Hasher{pool: h.pool, caller: c} }
 
 // Preferred returns the cost of new hashes.
 func (h *Hasher) Preferred() Cost { return h.cfg.Argon2.cost() }
@@ -87,7 +94,7 @@ func (h *Hasher) Hash(ctx context.Context, password storage.Secret) (string, err
 
 // TryHash is Hash if a worker is free and no caller waits; otherwise it returns false at once.
 func (h *Hasher) TryHash(password storage.Secret) (string, bool) {
-	if !h.pool.TryAcquire(h.weight(h.Preferred())) {
+	if !h.queue.tryAcquire(h.weight(h.Preferred())) {
 		return "", false
 	}
 	defer h.release(h.Preferred())
@@ -159,31 +166,27 @@ func (h *Hasher) weight(c Cost) int64 {
 	return int64(min(slots, h.cfg.Workers))
 }
 
-// acquire waits for slots, in the order of calls.
+// acquire waits for slots; see queue for the order.
 func (h *Hasher) acquire(ctx context.Context, c Cost) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if h.pool.TryAcquire(h.weight(c)) {
+	started := time.Now()
+	place := h.queue.enter(h.caller, h.weight(c), started)
+	if place == nil {
 		h.observeWait(0)
 		return nil
-	}
-	defer h.waiting.Add(-1)
-	if h.waiting.Add(1) > int64(queuePerWorker*h.cfg.Workers) {
-		return ErrOverload
 	}
 	if m := h.cfg.Metrics; m != nil {
 		m.PasswordQueue.Inc()
 		defer m.PasswordQueue.Dec()
 	}
-	started := time.Now()
-	limited, cancel := context.WithTimeout(ctx, h.cfg.MaxWait)
-	defer cancel()
-	err := h.pool.Acquire(limited, h.weight(c))
-	h.observeWait(time.Since(started))
-	if err != nil && ctx.Err() == nil {
-		return ErrOverload
+	longest := h.cfg.MaxWait
+	if h.caller.Known {
+		longest *= knownPatience
 	}
+	err := h.queue.wait(ctx, place, longest)
+	h.observeWait(time.Since(started))
 	return err
 }
 
@@ -197,5 +200,5 @@ func (h *Hasher) release(c Cost) {
 	if c.memory() > 0 {
 		h.idle.Reset(idleTime)
 	}
-	h.pool.Release(h.weight(c))
+	h.queue.release(h.weight(c))
 }

@@ -43,6 +43,16 @@ func (i *Info) Network() (string, bool) {
 	return prefix.String(), err == nil
 }
 
+// Prefix returns the network with a prefix of that length which the client's IPv6 address is in. It returns false for other addresses.
+func (i *Info) Prefix(bits int) (string, bool) {
+	a := i.Address.Unmap().WithZone("")
+	if !a.Is6() {
+		return "", false
+	}
+	prefix, err := a.Prefix(bits)
+	return prefix.String(), err == nil
+}
+
 // WideNetwork returns the network that the client is in for longer than one connection: the /24 of its IPv4 address, or the /48 of its
 // IPv6 address. It returns false if the address is unknown.
 func (i *Info) WideNetwork() (string, bool) {
