@@ -31,6 +31,8 @@ type Config struct {
 	URL string
 	// MaxConns bounds the connections; 0 leaves it to the URL, else to pgx (the number of CPUs, at least 4).
 	MaxConns int32
+	// ReadOnly makes the database refuse every write.
+	ReadOnly bool
 	// StatementTimeout bounds each transaction, from asking for a connection to the answer. 0 = 5 s.
 	StatementTimeout time.Duration
 	// Tracer sees every query and, if it is a pgx.BatchTracer too, every batch. It may be nil.
@@ -92,7 +94,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, CancelRequestDelay: 50 * time.Millisecond, DeadlineDelay: time.Second}
 	}
 	pc.ConnConfig.OnNotice = noticed
-	limitTargets(pc.ConnConfig, cfg.URL)
+	if cfg.ReadOnly {
+		pc.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	} else {
+		limitTargets(pc.ConnConfig, cfg.URL)
+	}
 	s := &Store{
 		closed:  make(chan struct{}),
 		timeout: cmp.Or(cfg.StatementTimeout, 5*time.Second),
@@ -110,6 +116,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.revocations = combine(s, "revoke grant", lanes, revokeGrant)
 	s.attempts = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithoutProfile))
 	s.attemptsWithProfile = combine(s, "attempt grant", lanes, attemptGrantWith(row.UserWithProfile))
+	if cfg.ReadOnly {
+		return s, nil
+	}
 	now := time.Now
 	if cfg.Now != nil {
 		now = cfg.Now

@@ -27,6 +27,8 @@ type Config struct {
 	BusyTimeout time.Duration
 	// Readers is the number of connections that read; zero means 4.
 	Readers int
+	// ReadOnly makes the database refuse every write. The file must exist.
+	ReadOnly bool
 	// NoSync leaves it to the operating system when a write reaches the disk: a crash of the machine may lose writes
 	// that were acknowledged, and break the file. It is for tests.
 	NoSync bool
@@ -70,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, interpret("open database", err)
 	}
 	s := &Store{logger: cfg.Logger, readers: cfg.Readers, closed: make(chan struct{})}
-	if s.writeDB, err = pool(dsn(path, cfg, false), 1); err != nil {
+	if s.writeDB, err = pool(dsn(path, cfg, cfg.ReadOnly), 1); err != nil {
 		return nil, err
 	}
 	if s.readDB, err = pool(dsn(path, cfg, true), cfg.Readers); err != nil {
