@@ -37,6 +37,23 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	return wg.Wait
 }
 
+// Follow starts a server that another one of the same process does the work for, and keeps it up to date, until ctx ends: it does no more
+// of Background than what only reads. It tries until the start succeeds.
+func (s *Server) Follow(ctx context.Context) {
+	for s.Start(ctx) != nil {
+		pause(ctx, retryAfter)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	var wg sync.WaitGroup
+	reload := make(chan struct{}, 1)
+	wg.Go(func() { s.watch(ctx, reload) })
+	wg.Go(func() { s.reloadKeys(ctx, reload) })
+	wg.Go(func() { s.watchClock(ctx) })
+	wg.Wait()
+}
+
 // watch hands on what other processes changed: what is cached here must not outlive it by a second.
 func (s *Server) watch(ctx context.Context, reload chan<- struct{}) {
 	for ctx.Err() == nil {

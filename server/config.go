@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -94,6 +95,9 @@ type Config struct {
 	ClientDocuments document.Policy
 
 	SimpleJWT SimpleJWT
+
+	// Front, if it is not nil, returns what the public listener serves in place of the server's own routes, which it is given.
+	Front func(own http.Handler) http.Handler
 
 	// Traces receives the spans of requests; nil turns tracing off. See TraceExporter.
 	Traces sdktrace.SpanExporter

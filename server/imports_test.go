@@ -14,7 +14,7 @@ import (
 // levels are the packages from the bottom up. A package may import those of lower levels only.
 var levels = [][]string{
 	{"storage", "migrations", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
-	{"storage/internal/row", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/internal/password"},
+	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/internal/password"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"clients/registry", "server/clientauth", "server/dpop", "server/web"},
 	{"server/session", "server/token", "server/backchannel"},
@@ -22,6 +22,7 @@ var levels = [][]string{
 	{"server/authorize"},
 	// Handler packages never import each other.
 	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/logo", "server/simplejwt"},
+	{"server/shadow"},
 }
 
 // Imports point down, libraries have one door each, and handler packages never import each other: docs/architecture.md.

@@ -67,7 +67,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// requests outlive ctx until the shutdown's bound.
 	requests, cutRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutRequests()
-	public := s.httpServer(requests, s.closing(s.Handler()))
+	public := s.httpServer(requests, s.closing(s.front()))
 	serve(public, s.listener, failed)
 	s.logStart(ctx)
 
@@ -86,6 +86,14 @@ func (s *Server) Run(ctx context.Context) error {
 	s.audit.Flush()
 	s.flushTraces()
 	return err
+}
+
+// front returns what the public listener serves.
+func (s *Server) front() http.Handler {
+	if s.cfg.Front != nil {
+		return s.cfg.Front(s.Handler())
+	}
+	return s.Handler()
 }
 
 // work does what no request asks for, until ctx ends. If the start failed with late, it starts first.

@@ -1,0 +1,261 @@
+package shadow
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// version is that of the file.
+	version = 1
+	// saveEvery is how often the file is written.
+	saveEvery = 5 * time.Second
+	// maxKinds bounds the kinds of differences, maxExamples the examples of one.
+	maxKinds    = 500
+	maxExamples = 3
+)
+
+// State is what a shadow has seen, as the file has it.
+type State struct {
+	Version int       `json:"version"`
+	Began   time.Time `json:"began"`
+	Saved   time.Time `json:"saved"`
+	// Rotation is the policy of this server.
+	Rotation    string                `json:"rotation"`
+	Share       float64               `json:"share"`
+	Routes      map[Route]*RouteCount `json:"routes"`
+	Differences []*Difference         `json:"differences"`
+	Reuse       Reuse                 `json:"reuse"`
+	// DjangoRotates is set when Django was seen to answer a refresh with a new refresh token.
+	DjangoRotates bool `json:"django_rotates"`
+	// DjangoEnds is when the last refresh token that Django signed ends, of those that were seen.
+	DjangoEnds time.Time `json:"django_ends,omitzero"`
+	// Seen are the refresh tokens that were presented or issued.
+	Seen []*Seen `json:"seen"`
+	// Forgotten counts those that had to make room.
+	Forgotten int64 `json:"forgotten"`
+}
+
+// RouteCount counts the requests of a route.
+type RouteCount struct {
+	Requests int64 `json:"requests"`
+	// Compared were answered by Django and compared; Differ of them differed in a way that an application could notice.
+	Compared int64 `json:"compared"`
+	Differ   int64 `json:"differ"`
+	// Dropped did not fit into the queue, Failed could not be rehearsed, Skipped had no answer to compare, by reason.
+	Dropped int64            `json:"dropped"`
+	Failed  int64            `json:"failed"`
+	Skipped map[string]int64 `json:"skipped,omitempty"`
+	// Own were answered by Latchkey, FellBack by Django because Latchkey failed.
+	Own      int64 `json:"own"`
+	FellBack int64 `json:"fell_back"`
+}
+
+// Difference counts one kind.
+type Difference struct {
+	Route    Route     `json:"route"`
+	Kind     string    `json:"kind"`
+	Detail   string    `json:"detail"`
+	Breaks   bool      `json:"breaks"`
+	Count    int64     `json:"count"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Examples []Example `json:"examples"`
+}
+
+// Example is one occurrence.
+type Example struct {
+	At time.Time `json:"at"`
+	// User is the user's id, if a token or an answer has it.
+	User      string `json:"user,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+}
+
+// ledger keeps the counts.
+type ledger struct {
+	cfg Config
+	mu  sync.Mutex
+	st  State
+	// kinds are the differences by their text, seen the tokens by their hash.
+	kinds map[string]*Difference
+	seen  map[string]*Seen
+	// order is that in which the tokens were seen.
+	order   []string
+	changed bool
+}
+
+// Read returns the state in a file.
+func Read(file string) (*State, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var st State
+	if err := json.Unmarshal(text, &st); err != nil {
+		return nil, fmt.Errorf("%s: not what `latchkey django shadow` writes: %w", file, err)
+	}
+	if st.Version != version {
+		return nil, fmt.Errorf("%s: version %d, and this release reads %d", file, st.Version, version)
+	}
+	return &st, nil
+}
+
+func openLedger(cfg Config) (*ledger, error) {
+	l := &ledger{cfg: cfg, kinds: map[string]*Difference{}, seen: map[string]*Seen{}, changed: true}
+	st, err := Read(cfg.File)
+	switch {
+	case err == nil:
+		l.st = *st
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	default:
+		l.st = State{Version: version, Began: cfg.Now().UTC()}
+	}
+	if l.st.Routes == nil {
+		l.st.Routes = map[Route]*RouteCount{}
+	}
+	l.st.Rotation, l.st.Share = cfg.Rotation, cfg.Share
+	for route := range adapterPaths {
+		if l.st.Routes[route] == nil {
+			l.st.Routes[route] = &RouteCount{}
+		}
+	}
+	for _, d := range l.st.Differences {
+		l.kinds[d.key()] = d
+	}
+	for _, s := range l.st.Seen {
+		l.seen[s.Hash] = s
+		l.order = append(l.order, s.Hash)
+	}
+	return l, l.save()
+}
+
+func (d *Difference) key() string { return string(d.Route) + "\x00" + d.Kind + "\x00" + d.Detail }
+
+// run writes the file now and then, and when ctx ends.
+func (l *ledger) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(saveEvery):
+		}
+		if err := l.save(); err != nil {
+			l.cfg.Logger.WarnContext(ctx, "the counts could not be written", slog.Any("error", err), slog.String("setting", "--state"))
+		}
+	}
+}
+
+// save writes the file if something has changed. Whoever reads it finds a whole one.
+func (l *ledger) save() error {
+	l.mu.Lock()
+	if !l.changed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.st.Saved = l.cfg.Now().UTC()
+	l.st.Seen = l.st.Seen[:0]
+	for _, hash := range l.order {
+		l.st.Seen = append(l.st.Seen, l.seen[hash])
+	}
+	text, err := json.MarshalIndent(&l.st, "", " ")
+	l.changed = false
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(l.cfg.File), filepath.Base(l.cfg.File)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), l.cfg.File)
+}
+
+func (l *ledger) count(route Route, change func(*RouteCount)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed = true
+	change(l.st.Routes[route])
+}
+
+func (l *ledger) asked(route Route)    { l.count(route, func(n *RouteCount) { n.Requests++ }) }
+func (l *ledger) dropped(route Route)  { l.count(route, func(n *RouteCount) { n.Dropped++ }) }
+func (l *ledger) failed(route Route)   { l.count(route, func(n *RouteCount) { n.Failed++ }) }
+func (l *ledger) answered(route Route) { l.count(route, func(n *RouteCount) { n.Own++ }) }
+func (l *ledger) fellBack(route Route) { l.count(route, func(n *RouteCount) { n.FellBack++ }) }
+
+func (l *ledger) skipped(route Route, why string) {
+	l.count(route, func(n *RouteCount) {
+		if n.Skipped == nil {
+			n.Skipped = map[string]int64{}
+		}
+		n.Skipped[why]++
+	})
+}
+
+// compared counts the differences of an exchange.
+func (l *ledger) compared(x *exchange, found []difference) {
+	example := Example{At: x.at.UTC().Truncate(time.Second), User: l.user(x), UserAgent: cut(x.request.UserAgent())}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed = true
+	n := l.st.Routes[x.route]
+	n.Compared++
+	if slices.ContainsFunc(found, func(d difference) bool { return d.Breaks }) {
+		n.Differ++
+	}
+	for _, f := range found {
+		d := &Difference{Route: x.route, Kind: f.Kind, Detail: f.Detail, Breaks: f.Breaks, First: example.At}
+		if known := l.kinds[d.key()]; known != nil {
+			d = known
+		} else if len(l.kinds) < maxKinds {
+			l.kinds[d.key()] = d
+			l.st.Differences = append(l.st.Differences, d)
+		} else {
+			continue
+		}
+		d.Count++
+		d.Last = example.At
+		if len(d.Examples) < maxExamples && !slices.ContainsFunc(d.Examples, func(e Example) bool { return e.User == example.User && e.User != "" }) {
+			d.Examples = append(d.Examples, example)
+		}
+	}
+}
+
+// user returns the id of the user whom an exchange is about, if it says.
+func (l *ledger) user(x *exchange) string {
+	id := x.presented(l.cfg.Cookies).text(l.cfg.UserIDClaim)
+	if id == "" && x.status == 200 {
+		id = readClaims((&answer{body: x.received}).fields().text("access")).text(l.cfg.UserIDClaim)
+	}
+	return cut(id)
+}
+
+// sorted returns the differences, those that break first, the frequent ones before the rare.
+func sorted(all []*Difference) []*Difference {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b *Difference) int {
+		if a.Breaks != b.Breaks {
+			if a.Breaks {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(b.Count, a.Count)
+	})
+	return all
+}

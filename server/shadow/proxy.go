@@ -1,0 +1,198 @@
+package shadow
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"time"
+
+	"latchkey/server/simplejwt"
+)
+
+// Config configures a Proxy.
+type Config struct {
+	// Upstream is Django.
+	Upstream *url.URL
+	// Paths are those that the views have at Django; a missing one is simplejwt's own.
+	Paths map[Route]string
+	// Own answers for the share, Rehearsed without effects.
+	Own, Rehearsed http.Handler
+	// Share of the users, from 0 to 1, that Own answers.
+	Share float64
+	// Subject returns the id of the user with a login name, as tokens carry it.
+	Subject func(ctx context.Context, name string) (string, error)
+	// LookupPatience is how long a login waits for Subject, before Django is asked.
+	LookupPatience time.Duration
+	// UserIDClaim and UsernameField are simplejwt's settings.
+	UserIDClaim, UsernameField string
+	// Cookies are the names of cookies that a refresh token may be in.
+	Cookies []string
+	// Key keys the hashes of tokens' ids. It has 32 bytes.
+	Key []byte
+	// Rotation is the policy that the server has.
+	Rotation string
+	// File is where the counts are kept.
+	File   string
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// adapterPaths are those of the routes at Latchkey.
+var adapterPaths = map[Route]string{
+	RouteToken: simplejwt.ObtainPath, RouteRefresh: simplejwt.RefreshPath,
+	RouteVerify: simplejwt.VerifyPath, RouteBlacklist: simplejwt.BlacklistPath,
+}
+
+// Proxy is the handler in front of Django.
+type Proxy struct {
+	cfg    Config
+	routes map[string]Route
+	django *httputil.ReverseProxy
+	// transport is that of django.
+	transport *http.Transport
+	queue     queue
+	share     share
+	ledger    *ledger
+}
+
+// New returns a Proxy, with the counts that the file has. Run must be called too.
+func New(cfg Config) (*Proxy, error) {
+	l, err := openLedger(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{cfg: cfg, routes: map[string]Route{}, ledger: l}
+	for route, path := range adapterPaths {
+		if given := cfg.Paths[route]; given != "" {
+			path = given
+		}
+		p.routes[path] = route
+	}
+	p.queue.items = make(chan *exchange, maxQueued)
+	p.transport = &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 256, MaxIdleConns: 256, IdleConnTimeout: time.Minute,
+		DisableCompression: true, // the client's wish is passed on as it is
+	}
+	p.django = &httputil.ReverseProxy{
+		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: p.observe, ErrorHandler: p.unreachable, FlushInterval: -1,
+		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
+	}
+	return p, nil
+}
+
+// Run compares what Django has answered, and keeps the counts, until ctx ends.
+func (p *Proxy) Run(ctx context.Context) {
+	p.queue.run(ctx, p.judge)
+	p.ledger.run(ctx)
+}
+
+// State returns the counts as they are.
+func (p *Proxy) State() *State {
+	p.ledger.mu.Lock()
+	defer p.ledger.mu.Unlock()
+	return merge([]*State{&p.ledger.st})
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route, ok := p.routes[r.URL.Path]
+	if !ok || r.Method != http.MethodPost && r.Method != http.MethodOptions {
+		p.django.ServeHTTP(w, r)
+		return
+	}
+	x, err := take(route, r, p.cfg.Now())
+	if err != nil { // the client has gone, or takes too long
+		http.Error(w, "The body of the request did not arrive.", http.StatusBadRequest)
+		return
+	}
+	p.ledger.asked(route)
+	if p.mine(x) && p.answer(w, x) {
+		return
+	}
+	p.django.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+}
+
+type exchangeKey struct{}
+
+// rewrite makes the request to Django: as it came, so that Django behaves as without a proxy in between.
+func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
+	pr.SetURL(p.cfg.Upstream)
+	pr.Out.Host = pr.In.Host
+	forwarded := false
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values, ok := pr.In.Header[name]; ok {
+			pr.Out.Header[name], forwarded = values, true
+		}
+	}
+	if !forwarded { // no proxy before this one
+		pr.SetXForwarded()
+	}
+}
+
+// observe copies the answer while it is sent, and queues the exchange when it is through.
+func (p *Proxy) observe(resp *http.Response) error {
+	x, ok := resp.Request.Context().Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return nil
+	}
+	x.status, x.header = resp.StatusCode, resp.Header.Clone()
+	resp.Body = &copied{ReadCloser: resp.Body, x: x, done: func() {
+		switch {
+		case !x.whole:
+			p.ledger.skipped(x.route, "body longer than 64 KiB, or cut off")
+		case x.status >= http.StatusInternalServerError || x.status == http.StatusTooManyRequests:
+			p.ledger.skipped(x.route, "Django failed")
+		case !p.queue.push(x):
+			p.ledger.dropped(x.route)
+		}
+	}}
+	return nil
+}
+
+// copied keeps the beginning of a body that passes.
+type copied struct {
+	io.ReadCloser
+	x     *exchange
+	ended bool
+	done  func()
+}
+
+func (c *copied) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	if room := maxCopy - len(c.x.received); n <= room {
+		c.x.received = append(c.x.received, b[:n]...)
+	} else {
+		c.x.whole = false
+	}
+	if errors.Is(err, io.EOF) {
+		c.ended = true
+	}
+	return n, err
+}
+
+func (c *copied) Close() error {
+	if c.done != nil {
+		c.x.whole = c.x.whole && c.ended
+		c.done()
+		c.done = nil
+	}
+	return c.ReadCloser.Close()
+}
+
+// unreachable answers for a Django that does not.
+func (p *Proxy) unreachable(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return
+	}
+	p.cfg.Logger.WarnContext(r.Context(), "Django did not answer", slog.Any("error", err))
+	if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		p.ledger.skipped(x.route, "Django did not answer")
+	}
+	w.WriteHeader(http.StatusBadGateway)
+}

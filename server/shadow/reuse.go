@@ -1,0 +1,138 @@
+package shadow
+
+import (
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"time"
+
+	"latchkey/server/internal/mac"
+)
+
+const (
+	// maxSeen bounds the tokens that are remembered; the oldest goes.
+	maxSeen = 50_000
+	// overlap is how long a retired token is accepted under confirmed.
+	overlap = 10 * time.Second
+	// maxWho bounds the list of those whom a policy would log out.
+	maxWho = 100
+)
+
+// Seen is a refresh token that was presented or issued: a keyed hash of its jti, and when.
+type Seen struct {
+	Hash string `json:"hash"`
+	// Parent is that of the token that was presented to get it.
+	Parent    string    `json:"parent,omitempty"`
+	Presented time.Time `json:"presented,omitzero"`
+	// Followed is when a token that was issued for it was first presented.
+	Followed time.Time `json:"followed,omitzero"`
+}
+
+// Reuse is who would be logged out by a policy that retires refresh tokens.
+type Reuse struct {
+	// Confirmed: a token was presented after its successor had been used, beyond the overlap.
+	Confirmed Who `json:"confirmed"`
+	// Strict: a token was presented twice.
+	Strict Who `json:"strict"`
+}
+
+// Who counts requests and users.
+type Who struct {
+	Requests int64    `json:"requests"`
+	Users    []Client `json:"users"`
+}
+
+// Client is a user with the application that was seen.
+type Client struct {
+	User      string    `json:"user"`
+	UserAgent string    `json:"user_agent,omitempty"`
+	Requests  int64     `json:"requests"`
+	Last      time.Time `json:"last"`
+}
+
+func (w *Who) add(user, agent string, at time.Time) {
+	w.Requests++
+	i := slices.IndexFunc(w.Users, func(c Client) bool { return c.User == user && c.UserAgent == agent })
+	if i < 0 {
+		if len(w.Users) >= maxWho {
+			return
+		}
+		i = len(w.Users)
+		w.Users = append(w.Users, Client{User: user, UserAgent: agent})
+	}
+	w.Users[i].Requests++
+	w.Users[i].Last = at
+}
+
+// knows reports whether an exchange has refresh tokens that Django has accepted or issued.
+func (l *ledger) knows(x *exchange) bool {
+	return x.status == http.StatusOK && x.request.Method == http.MethodPost && (x.route == RouteRefresh || x.route == RouteToken)
+}
+
+// saw notes the refresh tokens of an exchange.
+func (l *ledger) saw(x *exchange) {
+	at := x.at.UTC()
+	presented := claimSet(nil)
+	if x.route == RouteRefresh {
+		presented = x.presented(l.cfg.Cookies)
+	}
+	issued := readClaims((&answer{body: x.received}).fields().text("refresh"))
+	user, agent := l.user(x), cut(x.request.UserAgent())
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changed = true
+	if x.route == RouteRefresh && issued != nil {
+		l.st.DjangoRotates = true
+	}
+	for _, c := range []claimSet{presented, issued} {
+		if ends := c.time("exp"); !c.ours() && ends.After(l.st.DjangoEnds) {
+			l.st.DjangoEnds = ends
+		}
+	}
+	if presented != nil {
+		l.present(l.remember(l.hash(presented), ""), user, agent, at)
+	}
+	if issued != nil {
+		parent := ""
+		if presented != nil {
+			parent = l.hash(presented)
+		}
+		l.remember(l.hash(issued), parent)
+	}
+}
+
+func (l *ledger) present(s *Seen, user, agent string, at time.Time) {
+	switch {
+	case s.Presented.IsZero():
+		s.Presented = at
+	default:
+		l.st.Reuse.Strict.add(user, agent, at)
+	}
+	if !s.Followed.IsZero() && at.Sub(s.Followed) > overlap {
+		l.st.Reuse.Confirmed.add(user, agent, at)
+	}
+	if parent := l.seen[s.Parent]; parent != nil && parent.Followed.IsZero() {
+		parent.Followed = at
+	}
+}
+
+func (l *ledger) hash(c claimSet) string {
+	sum := mac.Sum(l.cfg.Key, []byte(c.text("jti")))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (l *ledger) remember(hash, parent string) *Seen {
+	if s := l.seen[hash]; s != nil {
+		return s
+	}
+	if len(l.order) >= maxSeen {
+		delete(l.seen, l.order[0])
+		l.order = l.order[1:]
+		l.st.Forgotten++
+	}
+	s := &Seen{Hash: hash, Parent: parent}
+	l.seen[hash] = s
+	l.order = append(l.order, hash)
+	return s
+}
