@@ -13,6 +13,7 @@ type serveCmd struct {
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	a.serving = true
+	collectLessOften()
 	store, prepare, err := a.openForServing(ctx, c.Migrate)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,23 +11,29 @@ import (
 
 // cacheable is a document that is the same for everybody.
 type cacheable struct {
-	contentType string
-	body        []byte
-	etag        string // quoted
-	maxAge      time.Duration
+	body []byte
+	etag string // quoted
+	// header are the headers of a 304, described those that the document has besides. All answers share their slices.
+	header, described http.Header
 }
 
-// writeCacheable writes the document, or 304 if the client's copy is current (RFC 9110 §13.1.2).
-func writeCacheable(w http.ResponseWriter, r *http.Request, d cacheable) error {
+func newCacheable(contentType string, body []byte, etag string, maxAge time.Duration) *cacheable {
+	return &cacheable{
+		body: body, etag: etag,
+		header:    http.Header{"Cache-Control": {fmt.Sprintf("public, max-age=%d", int(maxAge.Seconds()))}, "Etag": {etag}},
+		described: http.Header{"Content-Type": {contentType}, "Content-Length": {strconv.Itoa(len(body))}},
+	}
+}
+
+// write writes the document, or 304 if the client's copy is current (RFC 9110 §13.1.2).
+func (d *cacheable) write(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(d.maxAge.Seconds())))
-	h.Set("ETag", d.etag)
+	maps.Copy(h, d.header)
 	if matchesETag(r.Header.Values("If-None-Match"), d.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	h.Set("Content-Type", d.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(d.body)))
+	maps.Copy(h, d.described)
 	_, err := w.Write(d.body)
 	return err
 }

@@ -13,5 +13,10 @@ func (h *Handlers) JWKS(w http.ResponseWriter, r *http.Request) error {
 		return protocol.NotReady(errors.New("the signing keys are not loaded"))
 	}
 	body, etag, maxAge := h.keys.JWKS()
-	return writeCacheable(w, r, cacheable{contentType: "application/jwk-set+json", body: body, etag: etag, maxAge: maxAge})
+	last := h.keySet.Load()
+	if last == nil || last.etag != etag {
+		last = newCacheable("application/jwk-set+json", body, etag, maxAge)
+		h.keySet.Store(last)
+	}
+	return last.write(w, r)
 }

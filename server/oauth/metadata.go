@@ -86,7 +86,7 @@ func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 		last = &document{scopes: scopes, cacheable: cacheableJSON(body)}
 		h.document.Store(last)
 	}
-	return writeCacheable(w, r, last.cacheable)
+	return last.write(w, r)
 }
 
 // metadata is the document, given the scopes of the protected resources.
@@ -156,10 +156,7 @@ func withoutRepeats(list []string) []string {
 }
 
 // cacheableJSON returns a JSON document that is the same for everybody.
-func cacheableJSON(body []byte) cacheable {
+func cacheableJSON(body []byte) *cacheable {
 	sum := sha256.Sum256(body)
-	return cacheable{
-		contentType: "application/json", body: body,
-		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`, maxAge: metadataMaxAge,
-	}
+	return newCacheable("application/json", body, `"`+base64.RawURLEncoding.EncodeToString(sum[:16])+`"`, metadataMaxAge)
 }

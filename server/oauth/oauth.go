@@ -70,6 +70,7 @@ type Handlers struct {
 	locales                []string
 
 	document atomic.Pointer[document]
+	keySet   atomic.Pointer[cacheable] // what was written last
 }
 
 // New makes the handlers.
@@ -91,5 +92,5 @@ func New(c Config) *Handlers {
 // document is the metadata document that was written last.
 type document struct {
 	scopes []string
-	cacheable
+	*cacheable
 }

@@ -53,5 +53,5 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return fmt.Errorf("metadata of a resource: %w", err)
 	}
-	return writeCacheable(w, r, cacheableJSON(body))
+	return cacheableJSON(body).write(w, r)
 }

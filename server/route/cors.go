@@ -66,7 +66,7 @@ func isOrigin(header []string) bool {
 // setHeaders sets the CORS headers of an answer.
 func (c *corsPolicy) setHeaders(h http.Header, origin string) {
 	if (c.mode == corsAllowed || c.mode == corsAnyOrigin) && !c.unvaried {
-		h.Add("Vary", "Origin") // also when it is absent or refused: a cache must not give this answer to another origin
+		h["Vary"] = varyOrigin // also when it is absent or refused: a cache must not give this answer to another origin
 	}
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +59,7 @@ type endpoint struct {
 	allowCrossSite bool
 	maxBody        int64 // negative = none
 	duration       prometheus.Observer
+	counted        sync.Map // outcome to prometheus.Counter
 }
 
 // statusClientGone is logged and counted if the client disconnected before the answer, as in nginx. It is never sent.
@@ -158,20 +160,32 @@ func (e *endpoint) refuse(w *writer, r *http.Request, err error) {
 	e.render(w, r, err)
 }
 
+// The values of headers that most answers have. All answers share them: whoever sets such a header replaces the slice, and whoever adds
+// to it gets a copy, since it has no room.
+var (
+	noSniff    = []string{"nosniff"}
+	noReferrer = []string{"no-referrer"}
+	noContent  = []string{contentSecurityPolicy}
+	oneYear    = []string{"max-age=31536000"}
+	noStore    = []string{"no-store"}
+	noCache    = []string{"no-cache"}
+	varyOrigin = []string{"Origin"}
+)
+
 // setHeaders sets the headers of all answers of the class.
 func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info, origin string) {
-	h.Set("X-Request-Id", info.ID)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", contentSecurityPolicy)
+	h["X-Request-Id"] = []string{info.ID}
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = noReferrer
+	h["Content-Security-Policy"] = noContent
 	if e.hsts {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h["Strict-Transport-Security"] = oneYear
 	}
 	switch e.class {
 	case classAPI:
 		// RFC 6749 §5.1 asks for both.
-		h.Set("Cache-Control", "no-store")
-		h.Set("Pragma", "no-cache")
+		h["Cache-Control"] = noStore
+		h["Pragma"] = noCache
 	case classPage:
 		setPageHeaders(h, r)
 	}
@@ -189,9 +203,12 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 		status = statusClientGone
 	}
 	method := methodLabel(r.Method)
-	e.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status)).Inc()
+	e.counter(method, status).Inc()
 	e.duration.Observe(took.Seconds())
 	traceID := endSpan(r.Context(), status)
+	if !e.logger.Enabled(r.Context(), level(status, err)) {
+		return
+	}
 
 	attrs := append([]slog.Attr{
 		slog.String("method", method),
@@ -213,6 +230,23 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
 	e.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
+}
+
+// outcome is what the requests of a route are counted by.
+type outcome struct {
+	method string
+	status int
+}
+
+// counter returns the counter of an outcome, which is looked up by its labels once.
+func (e *endpoint) counter(method string, status int) prometheus.Counter {
+	key := outcome{method, status}
+	if c, ok := e.counted.Load(key); ok {
+		return c.(prometheus.Counter)
+	}
+	c := e.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status))
+	e.counted.Store(key, c)
+	return c
 }
 
 // level returns the log level: Error only if an operator must act. Readiness and metrics already show an overload or an unreachable

@@ -52,14 +52,17 @@ type Config struct {
 // Router dispatches each request to the route with exactly its path. It does not clean paths. A superfluous slash at the end is redirected
 // for pages and ignored for public documents; the routes for programs have one address, so that a proxy's rules for it hold.
 type Router struct {
-	mux     *mux.Router
+	mux *mux.Router
+	// fixed finds the routes without variables. It is a shortcut: mux matches one regular expression after the other until it
+	// comes to the route, and copies the request.
+	fixed   map[string]*endpoint
 	maxBody int64
 	shared
 }
 
 // New returns a Router without routes.
 func New(cfg Config) *Router {
-	rt := &Router{mux: mux.NewRouter().SkipClean(true), maxBody: cfg.MaxBody, shared: shared{
+	rt := &Router{mux: mux.NewRouter().SkipClean(true), fixed: map[string]*endpoint{}, maxBody: cfg.MaxBody, shared: shared{
 		logger:      cfg.Logger,
 		metrics:     cfg.Metrics,
 		tracer:      cfg.Tracer,
@@ -108,30 +111,43 @@ func (rt *Router) endpoint(template string, c class, h Handler, render Renderer,
 }
 
 // ServeHTTP dispatches to the route of the request's path.
-func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.mux.ServeHTTP(w, r) }
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e := rt.fixed[r.URL.Path]; e != nil {
+		e.ServeHTTP(w, r)
+		return
+	}
+	rt.mux.ServeHTTP(w, r)
+}
+
+func (rt *Router) handle(path string, e *endpoint) {
+	rt.mux.Handle(path, e)
+	if !strings.Contains(path, "{") && rt.fixed[path] == nil { // the first of two counts, as in mux
+		rt.fixed[path] = e
+	}
+}
 
 // API registers a route for programs: no cookies (except with [Credentials]), never cached, body capped. path may have
 // {variables}.
 func (rt *Router) API(path string, h Handler, render Renderer, opts ...Option) {
-	rt.mux.Handle(path, rt.endpoint(path, classAPI, h, render, opts))
+	rt.handle(path, rt.endpoint(path, classAPI, h, render, opts))
 }
 
 // Public registers a route whose answers are the same for all clients. Any origin may read them, and the handler decides whether
 // they may be cached. Errors are never cached.
 func (rt *Router) Public(path string, h Handler, render Renderer, opts ...Option) {
 	e := rt.endpoint(path, classPublic, h, render, opts)
-	rt.mux.Handle(path, e)
+	rt.handle(path, e)
 	if !strings.HasSuffix(path, "/") && !strings.HasSuffix(path, "}") {
-		rt.mux.Handle(path+"/", e)
+		rt.handle(path+"/", e)
 	}
 }
 
 // Page registers a route for browsers. Its answers are not cached, other sites may not frame it, and unsafe requests from pages of
 // other sites are refused with 403 (except with [AllowCrossSite]).
 func (rt *Router) Page(path string, h Handler, render Renderer, opts ...Option) {
-	rt.mux.Handle(path, rt.endpoint(path, classPage, h, render, opts))
+	rt.handle(path, rt.endpoint(path, classPage, h, render, opts))
 	if !strings.HasSuffix(path, "/") {
-		rt.mux.Handle(path+"/", rt.endpoint(path, classPage, withoutSlash(path), render, opts))
+		rt.handle(path+"/", rt.endpoint(path, classPage, withoutSlash(path), render, opts))
 	}
 }
 
