@@ -15,6 +15,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
+	"latchkey/server/simplejwt"
 	"latchkey/storage"
 )
 
@@ -161,4 +162,6 @@ type SimpleJWT struct {
 	Claims []string
 	// RefreshCookie names the cookie that the refresh token travels in, without its prefix __Host-; empty = in the bodies.
 	RefreshCookie string
+	// LegacyCookies are Django's refresh cookies, which are read and kept in step until AdoptUntil.
+	LegacyCookies []simplejwt.LegacyCookie
 }

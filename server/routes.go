@@ -78,6 +78,7 @@ func (s *Server) routes() *route.Router {
 			Sliding:       s.cfg.SimpleJWT.Sliding, Sunset: s.cfg.SimpleJWT.Sunset,
 			Cookie: simplejwt.RefreshCookie{
 				Name: s.cfg.SimpleJWT.RefreshCookie, Own: s.issuer.Scheme + "://" + s.issuer.Host, Origins: s.cfg.CORSOrigins,
+				Legacy: s.cfg.SimpleJWT.LegacyCookies, LegacyUntil: s.cfg.SimpleJWT.AdoptUntil, Now: s.cfg.Now,
 			},
 		}).Register(rt)
 	}

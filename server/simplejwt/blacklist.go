@@ -16,9 +16,11 @@ func (h *Handlers) blacklist(j *jar) *drf.View {
 			"`rest_framework_simplejwt.token_blacklist` app installed.",
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			err := h.tokens.Blacklist(r.Context(), storage.Secret(values[0]))
+			used, err := j.use(values[0], func(presented string) error {
+				return h.tokens.Blacklist(r.Context(), storage.Secret(presented))
+			})
 			if err != nil && !ofTheUser(err) {
-				return nil, j.refused(values[0], h.refused(err))
+				return nil, j.refused(used, h.refused(err))
 			}
 			j.clear()
 			return &pyjson.Dict{}, nil

@@ -1,12 +1,15 @@
 package simplejwt
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
+	"latchkey/server/simplejwt/codec"
 	"latchkey/server/simplejwt/drf"
 	"latchkey/server/token"
 )
@@ -23,6 +26,11 @@ type RefreshCookie struct {
 	Own string
 	// Origins are those besides, whose pages may use the cookie too.
 	Origins []string
+	// Legacy are the cookies in which Django keeps the refresh token. Until LegacyUntil they are read and kept in step, so that Django
+	// finds the session again on a way back; zero means for ever. Then they are removed.
+	Legacy      []LegacyCookie
+	LegacyUntil time.Time
+	Now         func() time.Time
 }
 
 // cookie is what the routes that read and write it share.
@@ -31,13 +39,16 @@ type cookie struct {
 	own     string
 	origins []string
 	foreign http.CrossOriginProtection
+	legacy  []LegacyCookie
+	inStep  func() bool // whether Django may still read the legacy cookies
 }
 
 func newCookie(c RefreshCookie) *cookie {
 	if c.Name == "" {
 		return nil
 	}
-	return &cookie{name: cookiePrefix + c.Name, own: c.Own, origins: c.Origins}
+	inStep := func() bool { return c.LegacyUntil.IsZero() || c.Now().Before(c.LegacyUntil) }
+	return &cookie{name: cookiePrefix + c.Name, own: c.Own, origins: c.Origins, legacy: c.Legacy, inStep: inStep}
 }
 
 // check refuses cross-origin requests. Requests with the token in the body and the login need the check too: their responses
@@ -57,28 +68,61 @@ func (c *cookie) check(r *http.Request) error {
 	return drf.Refused(http.StatusForbidden, "CSRF Failed: Origin checking failed - "+origin+" does not match any trusted origins.", err)
 }
 
-// open looks at the cookie of one request.
+// open looks at the cookies of one request.
 func (c *cookie) open(w http.ResponseWriter, r *http.Request) *jar {
-	j := &jar{name: c.name, header: w.Header()}
-	if held, err := r.Cookie(c.name); err == nil {
-		j.held = held.Value
+	j := &jar{name: c.name, header: w.Header(), legacy: c.legacy}
+	if held, err := r.Cookie(c.name); err == nil && held.Value != "" {
+		j.held = append(j.held, held.Value)
 	}
+	if len(c.legacy) == 0 {
+		return j
+	}
+	if j.inStep = c.inStep(); j.inStep {
+		j.held = append(j.held, heldByLegacy(r, c.legacy)...)
+		newestFirst(j.held)
+		return j
+	}
+	j.legacy = slices.DeleteFunc(slices.Clone(c.legacy), func(l LegacyCookie) bool { return len(r.CookiesNamed(l.Name)) == 0 })
 	return j
 }
 
-// jar is the cookie in one request and its answer. A nil jar is that of a server without the cookie.
+// jar is the cookies in one request and its answer. A nil jar is that of a server without the cookie.
 type jar struct {
 	name   string
-	held   string
+	held   []string // the tokens in the cookies; the one to use is the first
 	header http.Header
+	legacy []LegacyCookie
+	inStep bool // whether legacy cookies are written; otherwise they are removed
 }
 
-// token is what the cookie holds, if anything.
+// token is what the cookies hold, if anything.
 func (j *jar) token() string {
-	if j == nil {
+	if j == nil || len(j.held) == 0 {
 		return ""
 	}
-	return j.held
+	return j.held[0]
+}
+
+// use calls f with the token that was presented. One of the cookies that proves to be no token of the key at all is passed over for the next:
+// any host of the domain can plant a legacy cookie.
+func (j *jar) use(presented string, f func(token string) error) (used string, err error) {
+	err = f(presented)
+	if j == nil || presented != j.token() {
+		return presented, err
+	}
+	for _, next := range j.held[min(1, len(j.held)):] {
+		if !unauthentic(err) {
+			break
+		}
+		presented, err = next, f(next)
+	}
+	return presented, err
+}
+
+// unauthentic reports whether a token was refused because it is not signed with the key.
+func unauthentic(err error) bool {
+	var invalid *codec.Invalid
+	return errors.As(err, &invalid) && (invalid.Kind == codec.Malformed || invalid.Kind == codec.BadSignature)
 }
 
 // put writes the refresh token to the cookie, or to the response body without the cookie. If none was issued, the client
@@ -93,12 +137,12 @@ func (j *jar) put(answer *pyjson.Dict, resp *token.Response) {
 	}
 }
 
-// refused clears the cookie when it holds the very token that was refused, and for good: an outage is no verdict, and while
+// refused clears the cookies when one holds the very token that was refused, and for good: an outage is no verdict, and while
 // the session lives the browser may have got a newer token in another answer by now.
 func (j *jar) refused(presented string, err error) error {
 	var e *drf.Exception
 	var verdict *protocol.Error
-	if presented == j.token() && errors.As(err, &e) && e.Status == http.StatusUnauthorized &&
+	if j != nil && slices.Contains(j.held, presented) && errors.As(err, &e) && e.Status == http.StatusUnauthorized &&
 		!(errors.As(err, &verdict) && verdict.SessionLives) {
 		j.clear()
 	}
@@ -112,11 +156,18 @@ func (j *jar) clear() {
 	}
 }
 
-// set writes the cookie, with everything that its prefix demands. maxAge is in seconds; a negative one removes it.
+// set writes the cookies, ours with everything that its prefix demands. maxAge is in seconds; a negative one removes them.
 func (j *jar) set(value string, maxAge int) {
 	c := http.Cookie{
 		Name: j.name, Value: value, MaxAge: maxAge,
 		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
 	j.header.Set("Set-Cookie", c.String())
+	for _, l := range j.legacy {
+		c.Name, c.Path, c.Domain = l.Name, cmp.Or(l.Path, "/"), l.Domain
+		if !j.inStep {
+			c.Value, c.MaxAge = "", -1
+		}
+		j.header.Add("Set-Cookie", c.String())
+	}
 }

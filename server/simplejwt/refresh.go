@@ -18,11 +18,15 @@ func (h *Handlers) refresh(j *jar) *drf.View {
 			"token if the refresh token is valid.",
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}, {Name: "access", Label: "Access", ReadOnly: true}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
-				GrantType: clients.GrantRefreshToken, RefreshToken: storage.Secret(values[0]),
+			var resp *token.Response
+			used, err := j.use(values[0], func(presented string) (err error) {
+				resp, err = h.tokens.Exchange(r.Context(), &token.Request{
+					GrantType: clients.GrantRefreshToken, RefreshToken: storage.Secret(presented),
+				})
+				return err
 			})
 			if err != nil {
-				return nil, j.refused(values[0], h.refused(err))
+				return nil, j.refused(used, h.refused(err))
 			}
 			answer := &pyjson.Dict{}
 			answer.Set("access", resp.AccessToken.Reveal())

@@ -9,6 +9,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/keys"
+	"latchkey/server/simplejwt"
 	"latchkey/storage"
 )
 
@@ -94,6 +95,13 @@ func (s *Settings) validate(names []string) (found Faults) {
 	if slices.Contains(names, "simplejwt") && jwt.SigningKey != "" && jwt.Algorithm != "" && !strings.HasPrefix(jwt.Algorithm, "HS") {
 		fault("simplejwt-signing-key", "is not used with --simplejwt-algorithm "+jwt.Algorithm+", which signs with Latchkey's own keys",
 			"Leave it out, or use HS256.")
+	}
+	if len(jwt.LegacyCookies) > 0 && jwt.RefreshCookie == "" {
+		fault("simplejwt-refresh-cookie-legacy", "has no effect without --simplejwt-refresh-cookie",
+			"Set --simplejwt-refresh-cookie to the name that the cookie gets here, like refresh.")
+	}
+	if slices.ContainsFunc(jwt.LegacyCookies, func(l simplejwt.LegacyCookie) bool { return l.Name == "__Host-"+jwt.RefreshCookie }) {
+		fault("simplejwt-refresh-cookie-legacy", "names the cookie of --simplejwt-refresh-cookie itself", "Leave it out, or use another name there.")
 	}
 	s.validateClaims(func(name, problem, remedy string) {
 		found = append(found, Fault{s.subject(name), problem, remedy})

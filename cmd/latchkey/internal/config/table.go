@@ -306,5 +306,12 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 				"origin and of --cors-origins may use it.",
 			set: to(&jwt.RefreshCookie, setCookieName),
 		},
+		{
+			name: "simplejwt-refresh-cookie-legacy", value: "NAME", group: GroupSimpleJWT, list: true, emptyable: true,
+			help: "Cookies in which Django keeps the refresh token, such as JWT_AUTH_REFRESH_COOKIE of dj-rest-auth, as NAME or " +
+				"NAME;Path=/auth;Domain=example.com. Until --simplejwt-adopt-until they are read beside --simplejwt-refresh-cookie and " +
+				"hold the same token, so that Django finds the session on a way back; then they are removed.",
+			set: to(&jwt.LegacyCookies, setLegacyCookies),
+		},
 	}
 }

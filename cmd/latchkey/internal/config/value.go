@@ -439,6 +439,16 @@ func setCookieName(into *string, text string) error {
 	return nil
 }
 
+// setLegacyCookies reads NAME;Path=…;Domain=….
+func setLegacyCookies(into *[]simplejwt.LegacyCookie, text string) error {
+	*into = nil
+	return parseEach(text, simplejwt.ParseLegacyCookie, func(l simplejwt.LegacyCookie) bool {
+		known := slices.Contains(*into, l)
+		*into = append(*into, l)
+		return !known
+	}, "Write the name that Django uses, like refresh_token, and after semicolons the Path and Domain that Django sets.")
+}
+
 // lines splits the text of a list option, which joined has made.
 func lines(text string) []string {
 	var found []string

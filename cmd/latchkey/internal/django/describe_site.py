@@ -50,8 +50,9 @@ def describe_site():
     hidden = ("SIGNING_KEY", "VERIFYING_KEY")
     setting = lambda *names: next((getattr(settings, n) for n in names if hasattr(settings, n)), None)
     rest_auth = setting("REST_AUTH") or {}
-    cookies = {n: plain(rest_auth[n]) for n in ("JWT_AUTH_COOKIE", "JWT_AUTH_REFRESH_COOKIE") if rest_auth.get(n)}
-    cookies.update({n: plain(getattr(settings, n)) for n in ("JWT_AUTH_COOKIE", "JWT_AUTH_REFRESH_COOKIE") if getattr(settings, n, None)})
+    cookie_settings = ("JWT_AUTH_COOKIE", "JWT_AUTH_REFRESH_COOKIE", "JWT_AUTH_REFRESH_COOKIE_PATH", "JWT_AUTH_COOKIE_DOMAIN")
+    cookies = {n: plain(rest_auth[n]) for n in cookie_settings if rest_auth.get(n)}
+    cookies.update({n: plain(getattr(settings, n)) for n in cookie_settings if getattr(settings, n, None)})
     print(json.dumps({
         "latchkey_inspect": 1,
         "django": django.__version__,

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -167,8 +168,22 @@ func judgeCORS(t *Translation, s *site) {
 }
 
 func judgeCookies(t *Translation, s *site) {
-	for key := range s.Cookies {
-		t.block(key, "The site keeps tokens in cookies of its own, which are not read here",
-			"Let the clients send refresh tokens in the body, or use simplejwt-refresh-cookie and a new login; then leave the setting out.")
+	for _, key := range slices.Sorted(maps.Keys(s.Cookies)) {
+		value, _ := s.Cookies[key].(string)
+		switch key {
+		case "JWT_AUTH_REFRESH_COOKIE":
+			cookie := value
+			for setting, attribute := range map[string]string{"JWT_AUTH_REFRESH_COOKIE_PATH": "Path", "JWT_AUTH_COOKIE_DOMAIN": "Domain"} {
+				if v, _ := s.Cookies[setting].(string); v != "" && v != "/" {
+					cookie += ";" + attribute + "=" + v
+				}
+			}
+			t.set(key, "simplejwt-refresh-cookie-legacy", cookie)
+			t.set(key, "simplejwt-refresh-cookie", "refresh")
+		case "JWT_AUTH_REFRESH_COOKIE_PATH", "JWT_AUTH_COOKIE_DOMAIN":
+		default:
+			t.block(key, "The site keeps access tokens in a cookie of its own, which is not written here",
+				"Let the clients send access tokens in the Authorization header; then leave the setting out.")
+		}
 	}
 }

@@ -95,12 +95,17 @@ func TestInspectedSites(t *testing.T) {
 		}
 	}
 	own := inspect(t, "AUTHENTICATION_BACKENDS = ['people.Backend']\nPASSWORD_HASHERS = ['people.Hasher']\nCORS_ALLOW_ALL_ORIGINS = True\n"+
-		"REST_AUTH = {'JWT_AUTH_REFRESH_COOKIE': 'refresh'}\n", ownURLs)
+		"REST_AUTH = {'JWT_AUTH_COOKIE': 'access', 'JWT_AUTH_REFRESH_COOKIE': 'my-refresh', 'JWT_AUTH_REFRESH_COOKIE_PATH': '/auth'}\n", ownURLs)
 	blocking := own.Blocking()
 	slices.Sort(blocking)
-	want := []string{"/auth/login/", "/auth/refresh/", "AUTHENTICATION_BACKENDS", "CORS_ALLOW_ALL_ORIGINS", "JWT_AUTH_REFRESH_COOKIE", "PASSWORD_HASHERS"}
+	want := []string{"/auth/login/", "/auth/refresh/", "AUTHENTICATION_BACKENDS", "CORS_ALLOW_ALL_ORIGINS", "JWT_AUTH_COOKIE", "PASSWORD_HASHERS"}
 	if !slices.Equal(blocking, want) {
 		t.Errorf("blocked by %v, want %v", blocking, want)
+	}
+	for _, line := range []string{`simplejwt-refresh-cookie-legacy: "my-refresh;Path=/auth"`, `simplejwt-refresh-cookie: "refresh"`} {
+		if !strings.Contains(own.File(), line) {
+			t.Errorf("%s is not in %s", line, own.File())
+		}
 	}
 	for _, f := range own.Findings {
 		if f.Blocks && f.Remedy == "" {
