@@ -135,10 +135,12 @@ type SimpleJWT struct {
 	Enabled bool
 	// Sunset is announced as the time at which the routes go away (RFC 8594); zero = no such plan.
 	Sunset    time.Time
-	Algorithm string // HS256, HS384, HS512, RS256, …, ES256, EdDSA
-	// SigningKey is for HS*; empty means a key derived from the root secret. When it is set, refresh tokens that
-	// Django signed with it are accepted.
+	Algorithm string // HS256, HS384, HS512, RS256, …, ES256, …, EdDSA
+	// SigningKey is the secret of HS*, or a private key in PEM; empty means one derived from the root secret, or Latchkey's own keys. When
+	// it is set, refresh tokens that Django signed with it are accepted.
 	SigningKey storage.Secret
+	// VerifyingKey is a public key in PEM: tokens that Django signed are accepted, and Latchkey signs with its own keys.
+	VerifyingKey string
 	// AdoptUntil is when that ends; zero = never. Tokens that Latchkey has sealed are accepted as before.
 	AdoptUntil           time.Time
 	AccessTokenLifetime  time.Duration
@@ -151,7 +153,7 @@ type SimpleJWT struct {
 	UsernameField        string // in bodies; empty = username
 	UserIDInteger        bool
 	Issuer               string
-	Audience             string
+	Audience             []string
 	Leeway               time.Duration
 	UpdateLastLogin      bool
 	// Sliding serves sliding tokens too.

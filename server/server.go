@@ -48,10 +48,12 @@ type Server struct {
 	requests *authorize.Service
 	// simplejwt is the format of the compatibility routes.
 	simplejwt *simplejwt.Format
-	sessions  *session.Manager
-	logouts   *backchannel.Worker
-	pages     *web.Pages
-	cleaned   *cleaning
+	// django is the key that Django signs with, if it is an asymmetric one and known here.
+	django   *keys.Foreign
+	sessions *session.Manager
+	logouts  *backchannel.Worker
+	pages    *web.Pages
+	cleaned  *cleaning
 
 	tracer      trace.Tracer
 	flushTraces func()
@@ -87,7 +89,14 @@ func New(cfg Config) (*Server, error) {
 		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
 		Limited: s.audit.Limited,
 	})
-	s.keys = keys.NewRing(keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL})
+	if s.django, err = cfg.SimpleJWT.DjangoKey(); err != nil {
+		return nil, fmt.Errorf("simplejwt: the key of Django %w", err)
+	}
+	ring := keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, MaxTokenTTL: s.maxTokenTTL}
+	if s.django != nil && s.django.CanSign() && cfg.SimpleJWT.Enabled {
+		ring.Published = append(ring.Published, s.django.Public)
+	}
+	s.keys = keys.NewRing(ring)
 	s.users = users.New(users.Config{
 		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
+	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/storage"
@@ -15,7 +18,7 @@ func (s *Server) simplejwtSettings() simplejwt.Settings {
 		Rotation: c.Rotation, RotationOverlap: c.RotationOverlap, OnReuse: c.OnReuse,
 		AccessTokenLifetime: c.AccessTokenLifetime, RefreshTokenLifetime: c.RefreshTokenLifetime,
 		SlidingTokenLifetime: c.SlidingTokenLifetime, SlidingTokenRefreshLifetime: c.SlidingTokenRefreshLifetime,
-		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "", AdoptUntil: c.AdoptUntil, Off: !c.Enabled,
+		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Off: !c.Enabled,
 		SealKeys: s.cfg.Root.Derive("simplejwt refresh seal"),
 	}
 }
@@ -25,16 +28,13 @@ func (s *Server) codecConfig() codec.Config {
 	c := s.cfg.SimpleJWT
 	cfg := codec.Config{
 		Algorithm: c.Algorithm, Key: c.SigningKey,
-		Sign: func(ctx context.Context, alg string) (codec.Signer, error) {
-			signer, err := s.keys.Signer(ctx, alg)
-			if err != nil {
-				return codec.Signer{}, err
-			}
-			return codec.Signer{KID: signer.KID, Sign: signer.Sign}, nil
-		},
-		Verify: s.keys.VerifyContext,
+		Sign: s.signSimpleJWT, Verify: s.verifySimpleJWT,
 		Issuer: c.Issuer, Audience: c.Audience, Leeway: c.Leeway,
 		UserIDClaim: c.UserIDClaim, UserIDInteger: c.UserIDInteger, Compat: codec.Compat(c.Compat),
+	}
+	if !c.symmetric() {
+		cfg.Key = ""
+		return cfg
 	}
 	if cfg.Key == "" {
 		derived := s.cfg.Root.Derive("simplejwt signing key")
@@ -44,4 +44,38 @@ func (s *Server) codecConfig() codec.Config {
 		}
 	}
 	return cfg
+}
+
+// symmetric reports whether tokens are signed with a secret.
+func (c *SimpleJWT) symmetric() bool { return strings.HasPrefix(c.Algorithm, "HS") }
+
+// DjangoKey returns the key that Django signs with, or its public half; nil if none is configured, or if it is a secret. The error is a
+// *keys.PEMError.
+func (c *SimpleJWT) DjangoKey() (*keys.Foreign, error) {
+	text := cmp.Or(c.SigningKey.Reveal(), c.VerifyingKey)
+	if text == "" || c.symmetric() {
+		return nil, nil
+	}
+	return keys.ReadPEM(c.Algorithm, text)
+}
+
+// signSimpleJWT returns Django's key if it is here, else one of the server's own.
+func (s *Server) signSimpleJWT(ctx context.Context, alg string) (codec.Signer, error) {
+	if s.django != nil && s.django.CanSign() {
+		return codec.Signer{KID: s.django.KID, Sign: s.django.Signer().Sign}, nil
+	}
+	signer, err := s.keys.Signer(ctx, alg)
+	if err != nil {
+		return codec.Signer{}, err
+	}
+	return codec.Signer{KID: signer.KID, Sign: signer.Sign}, nil
+}
+
+// verifySimpleJWT verifies with Django's key what names no key, as simplejwt does not. Tokens that name one of the server's own stay good
+// when Django's key is configured or removed later.
+func (s *Server) verifySimpleJWT(ctx context.Context, kid, alg string, input, signature []byte) error {
+	if s.django != nil && (kid == "" || kid == s.django.KID) {
+		return s.django.Verify(input, signature)
+	}
+	return s.keys.VerifyContext(ctx, kid, alg, input, signature)
 }

@@ -10,11 +10,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/big"
 )
 
 // The JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1) of signing keys.
 const (
 	ES256 = "ES256"
+	ES384 = "ES384"
+	ES512 = "ES512"
 	EdDSA = "EdDSA"
 	RS256 = "RS256"
 	RS384 = "RS384"
@@ -28,13 +31,26 @@ var ErrAlgorithm = errors.New("not a supported signing algorithm")
 const rsaBits = 2048
 
 // supported reports whether keys of the algorithm can be generated and used.
-func supported(alg string) bool { return alg == ES256 || alg == EdDSA || rsaHash(alg) != 0 }
+func supported(alg string) bool { return curve(alg) != nil || alg == EdDSA || rsaHash(alg) != 0 }
+
+// curve returns the curve of an ECDSA algorithm (RFC 7518 §3.4), or nil for other algorithms.
+func curve(alg string) elliptic.Curve {
+	switch alg {
+	case ES256:
+		return elliptic.P256()
+	case ES384:
+		return elliptic.P384()
+	case ES512:
+		return elliptic.P521()
+	}
+	return nil
+}
 
 // generate returns a new key pair.
 func generate(alg string) (crypto.Signer, error) {
 	switch alg {
-	case ES256:
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case ES256, ES384, ES512:
+		return ecdsa.GenerateKey(curve(alg), rand.Reader)
 	case EdDSA:
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
@@ -48,7 +64,7 @@ func generate(alg string) (crypto.Signer, error) {
 func fits(alg string, public crypto.PublicKey) bool {
 	switch p := public.(type) {
 	case *ecdsa.PublicKey:
-		return alg == ES256 && p.Curve == elliptic.P256()
+		return curve(alg) != nil && p.Curve == curve(alg)
 	case ed25519.PublicKey:
 		return alg == EdDSA
 	case *rsa.PublicKey:
@@ -74,6 +90,9 @@ func rsaHash(alg string) crypto.Hash {
 func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 	switch key := private.(type) {
 	case *ecdsa.PrivateKey:
+		if alg != ES256 {
+			return signECDSA(alg, key, input)
+		}
 		digest := sha256.Sum256(input)
 		der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
 		if err != nil {
@@ -93,6 +112,9 @@ func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 func verify(alg string, public crypto.PublicKey, input, signature []byte) bool {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
+		if alg != ES256 {
+			return verifyECDSA(alg, key, input, signature)
+		}
 		if len(signature) != 64 {
 			return false
 		}
@@ -105,6 +127,36 @@ func verify(alg string, public crypto.PublicKey, input, signature []byte) bool {
 		return rsa.VerifyPKCS1v15(key, hash, digestOf(hash, input), signature) == nil
 	}
 	return false
+}
+
+// ecdsaHash returns the hash of the ECDSA algorithms with the longer curves.
+func ecdsaHash(alg string) crypto.Hash {
+	if alg == ES384 {
+		return crypto.SHA384
+	}
+	return crypto.SHA512
+}
+
+// signECDSA returns r ‖ s in the length of the curve (RFC 7518 §3.4).
+func signECDSA(alg string, key *ecdsa.PrivateKey, input []byte) ([]byte, error) {
+	r, s, err := ecdsa.Sign(rand.Reader, key, digestOf(ecdsaHash(alg), input))
+	if err != nil {
+		return nil, err
+	}
+	half := (key.Curve.Params().BitSize + 7) / 8
+	out := make([]byte, 2*half)
+	r.FillBytes(out[:half])
+	s.FillBytes(out[half:])
+	return out, nil
+}
+
+func verifyECDSA(alg string, key *ecdsa.PublicKey, input, signature []byte) bool {
+	half := (key.Curve.Params().BitSize + 7) / 8
+	if len(signature) != 2*half {
+		return false
+	}
+	r, s := new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])
+	return ecdsa.Verify(key, digestOf(ecdsaHash(alg), input), r, s)
 }
 
 func digestOf(hash crypto.Hash, input []byte) []byte {

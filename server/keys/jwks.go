@@ -3,6 +3,7 @@ package keys
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"time"
 )
 
@@ -16,14 +17,20 @@ func (r *Ring) JWKS() (body []byte, etag string, maxAge time.Duration) {
 	s, now := r.current.Load(), r.cfg.Now()
 	set := s.set.Load()
 	if set == nil || !set.holds(now) {
-		set = s.render(now)
+		set = s.render(now, r.cfg.Published)
 		s.set.Store(set)
 	}
 	return set.body, set.etag, min(jwksMaxAge, r.cfg.Overlap/2)
 }
 
-func (s *snapshot) render(now time.Time) *keySet {
+func (s *snapshot) render(now time.Time, more []json.RawMessage) *keySet {
 	set := &keySet{body: []byte(`{"keys":[`)}
+	add := func(jwk json.RawMessage) {
+		if set.body[len(set.body)-1] != '[' {
+			set.body = append(set.body, ',')
+		}
+		set.body = append(set.body, jwk...)
+	}
 	for _, k := range s.keys {
 		end := k.row.ExpiresAt
 		if !k.published(now) {
@@ -35,10 +42,10 @@ func (s *snapshot) render(now time.Time) *keySet {
 		if !end.IsZero() && (set.until.IsZero() || end.Before(set.until)) {
 			set.until = end
 		}
-		if set.body[len(set.body)-1] != '[' {
-			set.body = append(set.body, ',')
-		}
-		set.body = append(set.body, k.jwk...)
+		add(k.jwk)
+	}
+	for _, jwk := range more {
+		add(jwk)
 	}
 	set.body = append(set.body, "]}"...)
 	sum := sha256.Sum256(set.body)

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -44,6 +45,8 @@ type RingConfig struct {
 	// Overlap is how long a new key is published before it signs; zero means DefaultOverlap. The key set may be
 	// cached for no more than half of it.
 	Overlap time.Duration
+	// Published are public keys that are in the key set besides those of the ring, which neither signs nor verifies with them.
+	Published []json.RawMessage
 }
 
 // Ring holds the signing keys of all algorithms in memory. Signer, Verify and JWKS take no lock and make no round trip

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// LegacyCookie is a cookie in which Django, or a package such as dj-rest-auth, keeps the refresh token. A browser tells cookies of one name
-// apart by path and domain, so these are what Django sets.
+// LegacyCookie is a cookie in which Django, or a package such as dj-rest-auth, keeps the refresh token. A browser distinguishes cookies of one name
+// by path and domain, so these are what Django sets.
 type LegacyCookie struct{ Name, Path, Domain string }
 
 // ParseLegacyCookie reads NAME;Path=…;Domain=…. Both attributes are optional: the path is / then, and the cookie is the host's own.
@@ -55,7 +55,7 @@ func heldByLegacy(r *http.Request, legacy []LegacyCookie) (held []string) {
 	return held
 }
 
-// newestFirst puts the token that ends last first; of tokens that end together the earlier one stays first. Who writes a cookie here writes
+// newestFirst puts the token that ends last first; of tokens that end together the earlier one stays first. Every answer that writes a cookie writes
 // all of them, so that one that differs is Django's, written since then, or it was left behind: to present the older one would look
 // like reuse of a retired token.
 func newestFirst(held []string) {

@@ -82,9 +82,9 @@ var profiles = []profile{
 	{"revoke", rotation(clients.RotationStrict)},
 	{"leeway", func(c *server.SimpleJWT) { c.Rotation, c.Leeway = clients.RotationOff, 10*time.Second }},
 	{"issaud", func(c *server.SimpleJWT) {
-		c.Rotation, c.Issuer, c.Audience = clients.RotationOff, "https://issuer.example", "legacy-api"
+		c.Rotation, c.Issuer, c.Audience = clients.RotationOff, "https://issuer.example", []string{"legacy-api"}
 	}},
-	{"rs256", func(c *server.SimpleJWT) { c.Rotation, c.Algorithm = clients.RotationOff, "RS256" }},
+	{"rs256", func(c *server.SimpleJWT) { c.Rotation, c.Algorithm, c.SigningKey = clients.RotationOff, "RS256", "" }},
 	{"lastlogin", func(c *server.SimpleJWT) { c.Rotation, c.UpdateLastLogin = clients.RotationOff, true }},
 	{"locale", rotation(clients.RotationOff)},
 	{"browsable", rotation(clients.RotationOff)},

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"latchkey/server/internal/pyjson"
 	"latchkey/storage"
 )
 
@@ -46,8 +47,9 @@ type Config struct {
 	Verify func(ctx context.Context, kid, algorithm string, input, signature []byte) error
 
 	// Issuer and Audience are written and demanded when they are not empty.
-	Issuer   string
-	Audience string
+	Issuer string
+	// Audience is written as a text if it is one, else as a list; a token must have one of them.
+	Audience []string
 	// Leeway is how far the clock of a token's signer may be off.
 	Leeway time.Duration
 
@@ -60,10 +62,12 @@ type Config struct {
 
 // Codec reads and writes tokens. It is safe for concurrent use.
 type Codec struct {
-	cfg     Config
-	macs    []*macPool // HS*: that of the key that signs first; nil otherwise
-	header  string     // HS*: the first segment of every token that is written, with its dot
-	buffers sync.Pool
+	cfg    Config
+	macs   []*macPool // HS*: that of the key that signs first; nil otherwise
+	header string     // HS*: the first segment of every token that is written, with its dot
+	// audience is the claim of the audience; without a name if there is none.
+	audience Claim
+	buffers  sync.Pool
 }
 
 // New makes a codec. It panics on an HS algorithm without a key, which is a mistake of the program.
@@ -74,7 +78,7 @@ func New(cfg Config) *Codec {
 	if cfg.Compat == "" {
 		cfg.Compat = Compat52
 	}
-	c := &Codec{cfg: cfg}
+	c := &Codec{cfg: cfg, audience: audienceClaim(cfg.Audience)}
 	c.buffers.New = func() any { return new(buffer) }
 	if !strings.HasPrefix(cfg.Algorithm, "HS") {
 		return c
@@ -87,6 +91,23 @@ func New(cfg Config) *Codec {
 	}
 	c.header = encodeHeader(cfg.Algorithm, "")
 	return c
+}
+
+func audienceClaim(audience []string) Claim {
+	switch len(audience) {
+	case 0:
+		return Claim{}
+	case 1:
+		return StringClaim("aud", audience[0])
+	}
+	list := []byte{'['}
+	for i, one := range audience {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = pyjson.AppendString(list, one)
+	}
+	return Claim{"aud", string(append(list, ']'))}
 }
 
 // encodeHeader returns the first segment with its dot. PyJWT sorts the names.

@@ -161,7 +161,7 @@ func TestRotatedAgainReplacesOurClaims(t *testing.T) {
 
 func TestAccessCopiesUnknownClaimsButNotTheChain(t *testing.T) {
 	t.Parallel()
-	c := newCodec(func(cfg *Config) { cfg.Issuer = "https://i"; cfg.Audience = "api" })
+	c := newCodec(func(cfg *Config) { cfg.Issuer = "https://i"; cfg.Audience = []string{"api"} })
 	r := refresh(1)
 	r.Extra = []Claim{StringClaim("username", "Zoë\u2028"), {"roles", `["a",{"b":null}]`}}
 	raw, _ := c.NewRefresh(context.Background(), r)
@@ -360,7 +360,7 @@ func TestLeewayMovesEveryBound(t *testing.T) {
 
 func TestIssuerAndAudienceAreDemandedWhenConfigured(t *testing.T) {
 	t.Parallel()
-	c := newCodec(func(cfg *Config) { cfg.Issuer = "https://i"; cfg.Audience = "api" })
+	c := newCodec(func(cfg *Config) { cfg.Issuer = "https://i"; cfg.Audience = []string{"api"} })
 	for claims, good := range map[string]bool{
 		`"iss":"https://i","aud":"api"`:           true,
 		`"iss":"https://i","aud":["x","api"]`:     true,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -216,7 +217,7 @@ func (c *Codec) rightIssuer(t *Token) bool {
 
 // rightAudience likewise; several audiences must all be text, and one of them ours.
 func (c *Codec) rightAudience(t *Token) bool {
-	if c.cfg.Audience == "" {
+	if len(c.cfg.Audience) == 0 {
 		return true
 	}
 	v, ok := t.claims.get("aud")
@@ -224,16 +225,17 @@ func (c *Codec) rightAudience(t *Token) bool {
 		return false
 	}
 	decoded, _ := pyjson.Decode(v, pyjson.Options{})
-	if decoded == c.cfg.Audience {
-		return true
+	if one, ok := decoded.(string); ok {
+		return slices.Contains(c.cfg.Audience, one)
 	}
 	list, _ := decoded.(pyjson.List)
 	found := false
 	for _, item := range list {
-		if _, ok := item.(string); !ok {
+		one, ok := item.(string)
+		if !ok {
 			return false
 		}
-		found = found || item == c.cfg.Audience
+		found = found || slices.Contains(c.cfg.Audience, one)
 	}
 	return found
 }

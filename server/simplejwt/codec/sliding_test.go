@@ -18,7 +18,7 @@ func sliding(issued time.Time) Sliding {
 
 func TestSlidingTokensHaveDjangosClaimsInDjangosOrder(t *testing.T) {
 	t.Parallel()
-	c := newCodec(func(c *Config) { c.Audience, c.Issuer = "api", "https://id.example" })
+	c := newCodec(func(c *Config) { c.Audience, c.Issuer = []string{"api"}, "https://id.example" })
 	raw, err := c.NewSliding(context.Background(), sliding(testNow))
 	if err != nil {
 		t.Fatal(err)

@@ -154,8 +154,8 @@ func (c *Codec) writeSliding(ctx context.Context, cs claims, s Sliding) (string,
 
 // address sets the audience and the issuer. simplejwt sets them last.
 func (c *Codec) address(cs claims) claims {
-	if c.cfg.Audience != "" {
-		cs = cs.set(StringClaim("aud", c.cfg.Audience))
+	if c.audience.Name != "" {
+		cs = cs.set(c.audience)
 	}
 	if c.cfg.Issuer != "" {
 		cs = cs.set(StringClaim("iss", c.cfg.Issuer))

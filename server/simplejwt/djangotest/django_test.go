@@ -76,7 +76,7 @@ func (s *site) copyOf(t *testing.T) *site {
 var gunicornReady = regexp.MustCompile(`Listening at: http://(\S+)`)
 
 // serve runs the project under gunicorn and gives its address. The profile is that of testdata/project/settings.py; an API's
-// settings are pasted.
+// settings are pasted, and SIMPLE_JWT of the pasted settings is added to that of the other profiles.
 func (s *site) serve(t *testing.T, profile, pasted string) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -32,7 +32,7 @@ func Read(names []string, flags map[string][]string, environ []string) (*Setting
 	r := &reader{flags: flags, environment: values{}, file: values{}}
 	r.readEnvironment(environ)
 	r.readFile()
-	s := &Settings{sources: map[string]Source{}, Ignored: r.ignored}
+	s := &Settings{sources: map[string]Source{}, secretFiles: map[string]string{}, Ignored: r.ignored}
 	for _, o := range options(s) {
 		if slices.Contains(names, o.name) {
 			r.apply(s, o)
@@ -151,7 +151,7 @@ func lineOf(err error) string {
 
 // apply resolves one option into s.
 func (r *reader) apply(s *Settings, o *option) {
-	text, from, err := r.resolve(o)
+	text, from, err := r.resolve(s, o)
 	subject := o.label()
 	if from == "" {
 		if o.preset == "" {
@@ -163,6 +163,9 @@ func (r *reader) apply(s *Settings, o *option) {
 	}
 	if from == FromFile {
 		subject += " in the configuration file " + r.path
+	}
+	if path := s.secretFiles[o.name]; path != "" && err == nil {
+		subject += " in the file " + path
 	}
 	if err == nil && text == "" && !o.emptyable {
 		err = &invalid{"is empty", "Set a value, or leave it out for the default."}
@@ -180,7 +183,7 @@ func (r *reader) apply(s *Settings, o *option) {
 }
 
 // resolve returns the option's text from the first source that has it in either form; from is empty if none has it.
-func (r *reader) resolve(o *option) (text string, from Source, err error) {
+func (r *reader) resolve(s *Settings, o *option) (text string, from Source, err error) {
 	for _, level := range []struct {
 		from   Source
 		values values
@@ -196,6 +199,7 @@ func (r *reader) resolve(o *option) (text string, from Source, err error) {
 		case plain:
 			return joined(o, values), level.from, nil
 		case filed:
+			s.secretFiles[o.name] = last(paths)
 			text, err := secretFile(last(paths))
 			return text, FromSecretFile, err
 		}

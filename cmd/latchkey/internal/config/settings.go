@@ -27,6 +27,8 @@ type Settings struct {
 	// userIDType is empty if it follows the compat release.
 	userIDType string
 	file       string // the path of the configuration file
+	// secretFiles are the paths of the files that secrets were read from, by option.
+	secretFiles map[string]string
 	// claimRules and claimScopes become Server.Claims.
 	claimRules  []claims.Rule
 	claimScopes []claims.Scope
@@ -54,8 +56,11 @@ func (s *Settings) Given(name string) bool { return s.sources[name] != "" }
 
 // subject names an option, and the file that it was read from.
 func (s *Settings) subject(name string) string {
-	if s.sources[name] == FromFile {
+	switch s.sources[name] {
+	case FromFile:
 		return label(name) + " in the configuration file " + s.file
+	case FromSecretFile:
+		return label(name) + " in the file " + s.secretFiles[name]
 	}
 	return label(name)
 }
@@ -92,9 +97,8 @@ func (s *Settings) validate(names []string) (found Faults) {
 			"Generate one with `openssl rand -base64 32`, keep it, and use the same for every server and command, preferably as LATCHKEY_SECRET_FILE.")
 	}
 	jwt := &s.Server.SimpleJWT
-	if slices.Contains(names, "simplejwt") && jwt.SigningKey != "" && jwt.Algorithm != "" && !strings.HasPrefix(jwt.Algorithm, "HS") {
-		fault("simplejwt-signing-key", "is not used with --simplejwt-algorithm "+jwt.Algorithm+", which signs with Latchkey's own keys",
-			"Leave it out, or use HS256.")
+	if slices.Contains(names, "simplejwt") && jwt.Algorithm != "" {
+		found = append(found, s.validateDjangoKeys()...)
 	}
 	if len(jwt.LegacyCookies) > 0 && jwt.RefreshCookie == "" {
 		fault("simplejwt-refresh-cookie-legacy", "has no effect without --simplejwt-refresh-cookie",

@@ -210,19 +210,25 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 		},
 		{
 			name: "simplejwt-algorithm", preset: "HS256", value: "ALG", group: GroupSimpleJWT,
-			help: "ALGORITHM: HS256, HS384, HS512, RS256, RS384, RS512, ES256 or EdDSA.",
-			set:  choice(&jwt.Algorithm, "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "EdDSA"),
+			help: "ALGORITHM: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512 or EdDSA.",
+			set:  choice(&jwt.Algorithm, "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"),
 		},
 		{
 			name: "simplejwt-signing-key", value: "TEXT", group: GroupSimpleJWT, secret: true, emptyable: true,
-			presetText: "derived from the root secret",
-			help: "SIGNING_KEY for HS*: set it to Django's SECRET_KEY and downstream APIs and existing tokens keep working. " +
-				"Other algorithms use Latchkey's own keys.",
+			presetText: "HS*: derived from the root secret; else Latchkey's own keys",
+			help: "SIGNING_KEY: with Django's (SECRET_KEY, or the private key in PEM for RS*, ES* and EdDSA), downstream APIs and existing tokens " +
+				"keep working. The public key is published at /oauth2/jwks.",
 			set: to(&jwt.SigningKey, setText),
 		},
 		{
+			name: "simplejwt-verifying-key", value: "PEM", group: GroupSimpleJWT, secret: true, emptyable: true,
+			help: "VERIFYING_KEY for RS*, ES* and EdDSA: the public key in PEM, where Django's private key is to stay away from here. Its tokens are " +
+				"accepted, and Latchkey signs with its own keys, which the APIs read by JWK_URL.",
+			set: to(&jwt.VerifyingKey, setText),
+		},
+		{
 			name: "simplejwt-adopt-until", value: "TIME", group: GroupSimpleJWT, emptyable: true,
-			help: "Until when refresh and sliding tokens that Django signed with --simplejwt-signing-key are accepted, as 2027-01-31 or " +
+			help: "Until when refresh and sliding tokens that Django signed with the key of --simplejwt-signing-key or --simplejwt-verifying-key are accepted, as 2027-01-31 or " +
 				"RFC 3339. Set it to the end of the last token that Django has issued: until then every holder of the key can make such tokens.",
 			set: to(&jwt.AdoptUntil, setMoment),
 		},
@@ -270,8 +276,8 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 			help: "ISSUER.", set: to(&jwt.Issuer, setText),
 		},
 		{
-			name: "simplejwt-audience", value: "TEXT", group: GroupSimpleJWT, emptyable: true,
-			help: "AUDIENCE.", set: to(&jwt.Audience, setText),
+			name: "simplejwt-audience", value: "TEXT", group: GroupSimpleJWT, list: true, emptyable: true,
+			help: "AUDIENCE: written into tokens, as a list if it is several; a token is accepted if it has one of them.", set: to(&jwt.Audience, setTexts),
 		},
 		{
 			name: "simplejwt-leeway", preset: "0s", value: "DURATION", group: GroupSimpleJWT,

@@ -105,6 +105,11 @@ func setText[T ~string](into *T, text string) error {
 	return nil
 }
 
+func setTexts(into *[]string, text string) error {
+	*into = lines(text)
+	return nil
+}
+
 func setRootSecret(into *storage.Secret, text string) error {
 	if len(text) < keys.MinSecret {
 		return &invalid{

@@ -1,6 +1,7 @@
 package django
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
 )
 
@@ -138,27 +140,38 @@ func judgeAlgorithm(t *Translation, key string) {
 		t.report(key, TakenOver, "simplejwt-algorithm: "+text, "")
 		return
 	}
-	t.report(key, NeedsDecision, "simplejwt-algorithm: "+text+" signs with Latchkey's own keys",
-		"In every API keep ALGORITHM, set JWK_URL to the issuer's URL followed by /oauth2/jwks, and remove VERIFYING_KEY. Tokens that Django signed are no longer accepted: users log in once more.")
+	t.report(key, TakenOver, "simplejwt-algorithm: "+text, "")
 }
 
 // judgeSigningKey reports the key even if it was not given, because its default is SECRET_KEY.
 func judgeSigningKey(t *Translation, key string) {
-	if !t.symmetric() {
-		t.report(key, NoEffect, "Latchkey signs with its own keys", "")
-		return
-	}
 	const remedy = "write it to a file that only this server can read, and set LATCHKEY_SIMPLEJWT_SIGNING_KEY_FILE to its path"
-	t.options = append(t.options, line{
-		comment: key + " (SECRET_KEY, if it is not set) is not copied:\n" + remedy + ".",
-	})
+	name, missing := key+" (SECRET_KEY, if it is not set)", "It is missing here; if it is not set, Django signs with SECRET_KEY"
+	if !t.symmetric() {
+		name, missing = key+", the private key in PEM,", "It is missing here"
+	}
+	if given, _ := t.values[key].(string); t.given[key] && !t.unfit[key] {
+		switch _, err := keys.ReadPEM(t.text("ALGORITHM"), given); {
+		case t.symmetric() && keys.IsPEM(given):
+			t.block(key, "It is a key in PEM, and ALGORITHM is "+t.text("ALGORITHM"), "Set ALGORITHM to the one that Django signs with, such as RS256.")
+		case !t.symmetric() && err != nil:
+			var wrong *keys.PEMError
+			errors.As(err, &wrong)
+			t.block(key, "It "+wrong.Problem, wrong.Remedy)
+		}
+	}
+	t.options = append(t.options, line{comment: name + " is not copied:\n" + remedy + "."})
 	finding := "It is not copied"
 	if !t.given[key] {
-		finding = "It is missing here; if it is not set, Django signs with SECRET_KEY"
+		finding = missing
+	}
+	more := ". Without it the APIs refuse new tokens, and existing tokens are not accepted here."
+	if !t.symmetric() {
+		more += " To leave the private key in Django, set LATCHKEY_SIMPLEJWT_VERIFYING_KEY_FILE to the public one instead: existing tokens are " +
+			"accepted, and every API needs JWK_URL, the issuer's URL followed by /oauth2/jwks, in place of VERIFYING_KEY."
 	}
 	t.Findings = append(t.Findings, Finding{
-		Key: key, Verdict: NeedsDecision, Finding: finding,
-		Remedy: strings.ToUpper(remedy[:1]) + remedy[1:] + ". Without it the APIs refuse new tokens, and existing tokens are not accepted here.",
+		Key: key, Verdict: NeedsDecision, Finding: finding, Remedy: strings.ToUpper(remedy[:1]) + remedy[1:] + more,
 	})
 }
 
@@ -167,7 +180,13 @@ func judgeVerifyingKey(t *Translation, key string) {
 		t.report(key, NoEffect, "The same key signs and verifies", "")
 		return
 	}
-	t.report(key, NoEffect, "The APIs find the keys at JWK_URL instead, see ALGORITHM", "")
+	if _, err := keys.ReadPEM(t.text("ALGORITHM"), t.text(key)); err != nil {
+		var wrong *keys.PEMError
+		errors.As(err, &wrong)
+		t.report(key, NeedsDecision, "It "+wrong.Problem, wrong.Remedy)
+		return
+	}
+	t.report(key, TakenOver, "It is the public half of SIGNING_KEY, which is published at /oauth2/jwks", "")
 }
 
 func judgeJWKURL(t *Translation, key string) {
@@ -175,7 +194,7 @@ func judgeJWKURL(t *Translation, key string) {
 		t.report(key, NoEffect, "It is the APIs' setting", "")
 		return
 	}
-	t.report(key, NeedsDecision, "Latchkey signs with its own keys", "In every API set it to the issuer's URL followed by /oauth2/jwks.")
+	t.report(key, NeedsDecision, "The keys are published at /oauth2/jwks", "In every API set it to the issuer's URL followed by /oauth2/jwks.")
 }
 
 func judgeHeaderTypes(t *Translation, key string) {

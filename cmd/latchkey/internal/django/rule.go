@@ -238,15 +238,31 @@ func aKey(value any) (any, *fault) {
 	return aTextOrNone(value)
 }
 
-// anAudience may be a list of one: an API that expects that list accepts the text as well.
+// anAudience may be a list, which is returned as lines: PyJWT writes all of them and accepts a token that has one. A list of one becomes
+// a text, which an API that expects the list accepts as well.
 func anAudience(value any) (any, *fault) {
-	if list, ok := value.([]any); ok {
-		if len(list) != 1 {
-			return nil, &fault{"is not one audience", "Tokens carry one: use the one that every API accepts."}
+	list, ok := value.([]any)
+	if !ok {
+		if value == nil {
+			return "", nil
 		}
-		value = list[0]
+		list = []any{value}
 	}
-	return aTextOrNone(value)
+	var all []string
+	for _, one := range list {
+		text, wrong := aText(one)
+		if wrong != nil {
+			wrong.remedy = "Write a text or a list of texts such as [\"api\", \"reports\"], or null for None, which the APIs must have as well."
+			return nil, wrong
+		}
+		if all = append(all, text.(string)); strings.ContainsAny(text.(string), ",\r\n") || strings.TrimSpace(text.(string)) != text {
+			return nil, &fault{"has a comma, a line break, or a space at an end", "Use another audience in Django first: here commas separate audiences."}
+		}
+	}
+	if len(all) == 0 {
+		return nil, &fault{"is an empty list, which no token satisfies", "Name the audiences, or leave it out."}
+	}
+	return strings.Join(all, "\n"), nil
 }
 
 // texts accepts a single text too, as simplejwt does for AUTH_HEADER_TYPES.

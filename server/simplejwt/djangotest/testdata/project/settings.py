@@ -51,3 +51,9 @@ else:
         "ROTATE_REFRESH_TOKENS": PROFILE in ("rotate", "rotate_blacklist"),
         "BLACKLIST_AFTER_ROTATION": PROFILE == "rotate_blacklist",
     }
+    try:
+        import pasted  # a test's own settings
+
+        SIMPLE_JWT.update(getattr(pasted, "SIMPLE_JWT", {}))
+    except ImportError:
+        pass
