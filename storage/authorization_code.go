@@ -22,6 +22,8 @@ type AuthorizationCode struct {
 	CodeChallenge string
 	Scope         []string
 	Audience      []string
+	// Offered are resources that the user was shown, of which the client may name some later (RFC 8707 §2.2); Audience is empty then.
+	Offered []string
 	// Nonce is OpenID Connect's; empty = none.
 	Nonce    string
 	AuthTime time.Time

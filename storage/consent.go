@@ -22,12 +22,16 @@ type Consent struct {
 	At            ScopeAt
 	AtFingerprint Digest
 
+	// Offered are the resources that the user was shown for a request that names none. It is not read back: see AllowsOffered.
+	Offered []string
+
 	// RedirectHost limits what GrantConsent adds to answers to this host; empty = to any that the client has. It is not read back.
 	RedirectHost string
 }
 
 // ScopeAt maps a resource to the scopes that were allowed there. The empty resource stands for requests that name none. Before a resource
-// there may be a host and a space: then the scopes were allowed for answers to that host.
+// there may be a host and a space: then the scopes were allowed for answers to that host. With a question mark before it, a resource was
+// offered, not named.
 type ScopeAt map[string][]string
 
 // key returns the key of a resource in a ScopeAt.
@@ -53,13 +57,25 @@ func (c *Consent) Allows(scope, resources []string, host string) bool {
 	})
 }
 
-// Single returns the consent with what it allows if it is the only one: its Scope at each member of its Audience.
+// AllowsOffered reports whether the scope was allowed at the resource when it was named or offered.
+func (c *Consent) AllowsOffered(scope []string, resource, host string) bool {
+	return c.Allows(scope, []string{resource}, host) || c.Allows(scope, []string{offered(resource)}, host)
+}
+
+// offered returns the resource of a ScopeAt for what was allowed at a resource that was offered. No URI begins like it.
+func offered(resource string) string { return "?" + resource }
+
+// Single returns the consent with what it allows if it is the only one: its Scope at each member of its Audience; if that is empty, without
+// a resource, and as offered at each member of Offered.
 func (c *Consent) Single() *Consent {
 	single := *c
-	single.At, single.AtFingerprint, single.RedirectHost = make(ScopeAt), c.Fingerprint, ""
+	single.At, single.AtFingerprint, single.RedirectHost, single.Offered = make(ScopeAt), c.Fingerprint, "", nil
 	resources := c.Audience
 	if len(resources) == 0 {
-		resources = []string{""}
+		resources, single.Audience = []string{""}, c.Offered
+		for _, resource := range c.Offered {
+			resources = append(resources, offered(resource))
+		}
 	}
 	for _, resource := range resources {
 		single.At[key(c.RedirectHost, resource)] = append([]string{}, c.Scope...)

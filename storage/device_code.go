@@ -15,6 +15,8 @@ type DeviceCode struct {
 	// Scope and Audience are what is asked for.
 	Scope    []string
 	Audience []string
+	// Offered are resources that the user was shown, of which the client may name some later (RFC 8707 §2.2); Audience is empty then.
+	Offered []string
 	// Address and UserAgent are those of the device.
 	Address   string
 	UserAgent string

@@ -17,6 +17,8 @@ type Grant struct {
 	// Scope and Audience are what was granted; they never change.
 	Scope    []string
 	Audience []string
+	// Offered are resources that the user was shown, of which the client may name some later (RFC 8707 §2.2); Audience is empty then.
+	Offered []string
 	// UserEpoch and ClientEpoch are those of the time of issue.
 	UserEpoch   int64
 	ClientEpoch int64

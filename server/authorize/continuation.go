@@ -2,10 +2,12 @@ package authorize
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"latchkey/server/flow"
@@ -98,11 +100,14 @@ func (a *Request) BelongsTo(session *storage.LiveBrowserSession) bool {
 	return session != nil && a.mark.Session == session.ID
 }
 
-// Shown reports whether the page of the ticket showed the client as it is now. A user who allows a client allows what the page said.
+// Shown reports whether the page of the ticket showed the client, and the resources that it may name later, as they are now. A user who allows a client allows what the page said.
 func (a *Request) Shown() bool { return a.mark.Client == a.fingerprint() }
 
 func (a *Request) fingerprint() string {
 	sum := a.Client.Fingerprint()
+	if len(a.Offered) > 0 {
+		sum = sha256.Sum256(append(sum[:], strings.Join(a.Offered, " ")...))
+	}
 	return hex.EncodeToString(sum[:])
 }
 

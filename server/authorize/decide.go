@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +125,20 @@ func covers(c *storage.Consent, a *Request) bool { return a.Allowed(c, a.Scope..
 // Allowed reports whether a consent allows the scopes to the client as it is now, at the resources of the request. What was allowed at
 // one resource is not allowed at another: RFC 8707 §3.
 func (a *Request) Allowed(c *storage.Consent, scope ...string) bool {
-	return c != nil && c.Fingerprint == a.Client.Fingerprint() && c.Allows(scope, a.Resource, a.consentHost())
+	return a.current(c) && c.Allows(scope, a.Resource, a.consentHost()) &&
+		!slices.ContainsFunc(a.meant, func(resource string) bool { return !c.AllowsOffered(scope, resource, a.consentHost()) })
+}
+
+// current reports whether the consent is for the client as it is now.
+func (a *Request) current(c *storage.Consent) bool {
+	return c != nil && c.Fingerprint == a.Client.Fingerprint()
+}
+
+// seen returns those of the offered resources that the user has seen and allowed. An operator may have added others since.
+func (a *Request) seen(c *storage.Consent) []string {
+	return slices.DeleteFunc(slices.Clone(a.Offered), func(resource string) bool {
+		return !a.current(c) || !c.AllowsOffered(a.Scope, resource, a.consentHost())
+	})
 }
 
 // consentHost returns the host that consent is limited to: the page names it, and of a client that no operator has verified the user
@@ -144,7 +158,7 @@ func (a *Request) consentHost() string {
 func (a *Request) ConsentOf(userID int64) *storage.Consent {
 	now := a.service.now()
 	return &storage.Consent{
-		UserID: userID, ClientID: a.Client.ID, Scope: a.Scope, Audience: a.Resource, Fingerprint: a.Client.Fingerprint(),
+		UserID: userID, ClientID: a.Client.ID, Scope: a.Scope, Audience: a.Resource, Offered: a.Offered, Fingerprint: a.Client.Fingerprint(),
 		RedirectHost: a.consentHost(), CreatedAt: now, UpdatedAt: now,
 	}
 }

@@ -41,6 +41,8 @@ type DeviceRequest struct {
 	// UserCode is as it is shown.
 	UserCode        string
 	Scope, Resource []string
+	// Offered is as in Request.
+	Offered []string
 	// Address and At are where and when the device has asked.
 	Address string
 	At      time.Time
@@ -59,7 +61,7 @@ func (s *Service) AskDevice(ctx context.Context, cred clientauth.Credentials, pa
 			"The client is not registered for the grant type %s.", clients.GrantDeviceCode)}
 	}
 	a := &Request{service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery}
-	for _, step := range [...]func(context.Context) error{a.checkForm, a.checkResource, a.checkScope} {
+	for _, step := range [...]func(context.Context) error{a.checkForm, a.checkResource, a.checkScope, a.checkOffered} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -92,7 +94,7 @@ func (s *Service) keepDevice(ctx context.Context, a *Request) (*Device, error) {
 		code, hash := token.NewDeviceCode()
 		err := s.cfg.Store.CreateDeviceCode(ctx, &storage.DeviceCode{
 			Hash: hash, UserCode: s.userCodeMACs(userCode)[0], ClientID: a.Client.ID, ClientEpoch: a.Client.AuthEpoch,
-			Scope: a.Scope, Audience: a.Resource, Address: from.AddressText(), UserAgent: from.UserAgent, Interval: deviceInterval,
+			Scope: a.Scope, Audience: a.Resource, Offered: a.Offered, Address: from.AddressText(), UserAgent: from.UserAgent, Interval: deviceInterval,
 			CreatedAt: now, ValidUntil: now.Add(deviceTTL), ExpiresAt: now.Add(deviceTTL + deviceKnown),
 		})
 		if errors.Is(err, storage.ErrExists) && try < tries {
@@ -135,7 +137,7 @@ func (s *Service) EnterUserCode(ctx context.Context, typed string, session *stor
 		return nil, ErrUserCode
 	}
 	d, err := s.deviceRequest(ctx, deviceTicket{
-		Hash: found.Hash[:], Session: session.ID, UserCode: userCode, ClientID: found.ClientID, Scope: found.Scope, Resource: found.Audience,
+		Hash: found.Hash[:], Session: session.ID, UserCode: userCode, ClientID: found.ClientID, Scope: found.Scope, Resource: found.Audience, Offered: found.Offered,
 		Address: found.Address, At: found.CreatedAt,
 	})
 	return d, s.givenBack(ctx, err, buckets)
@@ -150,6 +152,7 @@ type deviceTicket struct {
 	Version  int64      `json:"v"` // of the client that the page shows
 	Scope    []string   `json:"p"`
 	Resource []string   `json:"r"`
+	Offered  []string   `json:"o,omitempty"`
 	Address  string     `json:"a"`
 	At       time.Time  `json:"t"`
 }
@@ -171,7 +174,7 @@ func (s *Service) deviceRequest(ctx context.Context, t deviceTicket) (*DeviceReq
 		return nil, fmt.Errorf("seal a device ticket: %w", err)
 	}
 	return &DeviceRequest{
-		Client: client, UserCode: ShownUserCode(t.UserCode), Scope: t.Scope, Resource: t.Resource, Address: t.Address, At: t.At,
+		Client: client, UserCode: ShownUserCode(t.UserCode), Scope: t.Scope, Resource: t.Resource, Offered: t.Offered, Address: t.Address, At: t.At,
 		Ticket: flow.Ticket(ticket),
 	}, nil
 }

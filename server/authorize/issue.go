@@ -21,7 +21,7 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
 	code, err := s.cfg.Tokens.IssueCode(ctx, &token.CodeRequest{
-		Client: client, Session: session, RedirectURI: a.RedirectURI, Scope: a.Scope, Resource: a.Resource,
+		Client: client, Session: session, RedirectURI: a.RedirectURI, Scope: a.Scope, Resource: a.Resource, Offered: a.seen(session.Consent),
 		Challenge: a.challenge, Nonce: a.nonce, Claims: a.claims, DPoPKey: a.dpopKey,
 		Pushed: a.pushed,
 	})

@@ -25,6 +25,8 @@ type Request struct {
 	// Scope and Resource are what is asked for; the client may ask for it.
 	Scope    []string
 	Resource []string
+	// Offered are the resources that the client may name later if Resource is empty: the user is asked about them.
+	Offered []string
 	// LoginHint and UILocales are parameters of OpenID Connect (Core §3.1.2.1).
 	LoginHint string
 	UILocales string
@@ -40,6 +42,9 @@ type Request struct {
 	maxAge  time.Duration
 	claims  string // those of the claims parameter that are stored
 	subject string // the user that the id_token_hint or the claims parameter asks for; may be empty
+
+	// meant are those of Offered that have one of the scopes.
+	meant []string
 
 	params url.Values
 	// pushed is the hash of the pushed request that the parameters come from; zero = none. What answers the request uses it up.
@@ -138,7 +143,8 @@ func (s *Service) check(ctx context.Context, client *clients.Client, params url.
 		return nil, refused
 	}
 	steps := [...]func(context.Context) error{
-		a.checkForm, a.checkObject, a.checkResponse, a.checkResource, a.checkScope, a.checkChallenge, a.checkKey, a.checkPrompt, a.checkSubject,
+		a.checkForm, a.checkObject, a.checkResponse, a.checkResource, a.checkScope, a.checkOffered, a.checkChallenge, a.checkKey, a.checkPrompt,
+		a.checkSubject,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -74,6 +74,36 @@ func (a *Request) resourceScopes(ctx context.Context) (scopes []string, err erro
 	return scopes, nil
 }
 
+// checkOffered finds the resources that the client may name at the token endpoint, if the request names none: those that have one of the
+// scopes asked for, and those that have no scopes, which any scope may be for. A first-party client asks no user.
+func (a *Request) checkOffered(ctx context.Context) error {
+	if len(a.Resource) > 0 || a.Client.FirstParty {
+		return nil
+	}
+	registered, err := a.service.cfg.Clients.Resources(ctx)
+	if err != nil {
+		return fmt.Errorf("authorize: %w", err)
+	}
+	scopes, all := make(map[string][]string), []string{}
+	for _, r := range registered {
+		scopes[clients.CanonicalResource(r.Identifier)], all = r.Scopes, append(all, r.Identifier)
+	}
+	if len(a.Client.Policy.Resources) > 0 {
+		all = a.Client.Policy.Resources
+	}
+	for _, identifier := range all {
+		of := scopes[clients.CanonicalResource(identifier)]
+		asked := slices.ContainsFunc(of, func(scope string) bool { return slices.Contains(a.Scope, scope) })
+		if asked {
+			a.meant = append(a.meant, identifier)
+		}
+		if asked || len(of) == 0 {
+			a.Offered = append(a.Offered, identifier)
+		}
+	}
+	return nil
+}
+
 // scopeRefused names the scope, which is often one of many that a library asks for by itself. What no scope can be (RFC 6749
 // §3.3), which an error_description can't hold either, is not repeated.
 func scopeRefused(scope string) string {

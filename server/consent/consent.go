@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
@@ -98,7 +99,7 @@ func errOtherSession() error {
 
 // page returns the page with the question.
 func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession, ticket flow.Ticket) (web.Consent, error) {
-	resources, err := h.resources(ctx, a.Resource)
+	resources, err := h.resources(ctx, append(slices.Clone(a.Resource), a.Offered...))
 	if err != nil {
 		return web.Consent{}, err
 	}

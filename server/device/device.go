@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
@@ -107,7 +108,7 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storag
 
 // show asks whether the device may have what it asks for.
 func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, d *authorize.DeviceRequest) error {
-	resources, err := h.resources(r.Context(), d.Resource)
+	resources, err := h.resources(r.Context(), append(slices.Clone(d.Resource), d.Offered...))
 	if err != nil {
 		return err
 	}

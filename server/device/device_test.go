@@ -463,3 +463,40 @@ func TestDeviceRoundTrips(t *testing.T) {
 		}
 	})
 }
+
+// Row N against A5: the page shows what the device may name at the token endpoint alone, and it may name nothing else.
+func TestRowNADeviceNamesWhatTheUserHasSeen(t *testing.T) {
+	t.Parallel()
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		s := servertest.New(t, servertest.Store(open(t)))
+		c := tv(s)
+		add := func(identifier string, scopes ...string) {
+			if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: identifier, Scopes: scopes}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add("https://films.example/", "read")
+		add("https://pay.example/", "pay")
+		b := signedIn(s)
+		approved := func() string {
+			a := ask(s, c, "scope", "openid read").Expect(200)
+			page := enter(b, a.String("user_code"))
+			if !strings.Contains(page.Body, "https://films.example/") || strings.Contains(page.Body, "https://pay.example/") {
+				t.Errorf("the page shows %s", page.Body)
+			}
+			page.Form("/device").Press("decision", "allow").Expect(200)
+			return a.String("device_code")
+		}
+		redeem := func(code, resource string) *servertest.Answer {
+			return s.Token(c, "grant_type", clients.GrantDeviceCode, "device_code", code, "resource", resource)
+		}
+		redeem(approved(), "https://pay.example/").ExpectError(400, "invalid_target")
+		redeem(approved(), "https://films.example/").Expect(200)
+		session := redeem(approved(), "").Expect(200).String("refresh_token")
+		refresh := func(resource string) *servertest.Answer {
+			return s.Token(c, "grant_type", "refresh_token", "refresh_token", session, "resource", resource)
+		}
+		refresh("https://pay.example/").ExpectError(400, "invalid_target")
+		refresh("https://films.example/").Expect(200)
+	})
+}

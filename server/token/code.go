@@ -32,6 +32,8 @@ type CodeRequest struct {
 	Session         *storage.LiveBrowserSession
 	RedirectURI     string
 	Scope, Resource []string
+	// Offered are resources that the user has seen besides, if Resource is empty: the client may name them later.
+	Offered []string
 	// Challenge is the code_challenge of the method S256 (RFC 7636 §4.2); empty for a request without PKCE.
 	Challenge string
 	Nonce     string
@@ -53,7 +55,7 @@ func (s *Service) IssueCode(ctx context.Context, r *CodeRequest) (storage.Secret
 	row := &storage.AuthorizationCode{
 		Hash: hashCode(code), ClientID: r.Client.ID, UserID: r.Session.UserID, SessionID: r.Session.ID,
 		UserEpoch: r.Session.UserEpoch, ClientEpoch: r.Client.AuthEpoch,
-		RedirectURI: r.RedirectURI, CodeChallenge: r.Challenge, Scope: r.Scope, Audience: r.Resource,
+		RedirectURI: r.RedirectURI, CodeChallenge: r.Challenge, Scope: r.Scope, Audience: r.Resource, Offered: r.Offered,
 		AuthTime: r.Session.AuthTime, AMR: r.Session.AMR, Nonce: r.Nonce, Claims: r.Claims, DPoPKey: r.DPoPKey, Pushed: r.Pushed,
 		CreatedAt: now, ValidUntil: now.Add(codeTTL), ExpiresAt: now.Add(codeTTL + codeKept),
 	}
@@ -131,7 +133,7 @@ func (g *codeGrant) check(ctx context.Context) (err error) {
 	}
 	// A scope parameter means nothing here: RFC 6749 §4.1.3 has none.
 	g.scope = stillAllowed(g.client, c.Scope)
-	g.audience, err = g.beginAudience(ctx, c.Audience)
+	g.audience, err = g.beginAudience(ctx, c.Audience, c.Offered)
 	return err
 }
 
@@ -139,7 +141,7 @@ func (g *codeGrant) check(ctx context.Context) (err error) {
 // used one.
 func (g *codeGrant) move(ctx context.Context) error {
 	c := g.code
-	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.AuthTime, c.AMR})
+	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.Offered, c.AuthTime, c.AMR})
 	g.grant.SessionID, g.grant.Claims = c.SessionID, c.Claims
 	event := g.audit.Event(ctx, "authorization_code_redeemed", "user")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"

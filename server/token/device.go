@@ -107,7 +107,7 @@ func (g *deviceGrant) replayed(ctx context.Context) error {
 func (g *deviceGrant) check(ctx context.Context) (err error) {
 	// A scope parameter means nothing here: RFC 8628 §3.4 has none.
 	g.scope = stillAllowed(g.client, g.code.Scope)
-	g.audience, err = g.beginAudience(ctx, g.code.Audience)
+	g.audience, err = g.beginAudience(ctx, g.code.Audience, g.code.Offered)
 	return err
 }
 
@@ -115,7 +115,7 @@ func (g *deviceGrant) check(ctx context.Context) (err error) {
 // which the user has approved it: that browser is another device.
 func (g *deviceGrant) move(ctx context.Context) error {
 	c := g.code
-	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.AuthTime, c.AMR})
+	g.beginApproved(ctx, approval{c.UserID, c.UserEpoch, c.ClientEpoch, c.Audience, c.Offered, c.AuthTime, c.AMR})
 	event := g.audit.Event(ctx, "device_code_redeemed", "user")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"
 	err := g.store.RedeemDeviceCode(ctx, c.Hash, g.grant, g.now.Add(deviceKept), event)

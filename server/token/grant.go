@@ -124,7 +124,7 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 // approval is what a user approved in a browser, and what is then redeemed: an authorization code or a device code.
 type approval struct {
 	userID, userEpoch, clientEpoch int64
-	audience                       []string
+	audience, offered              []string
 	authTime                       time.Time
 	amr                            []string
 }
@@ -136,6 +136,9 @@ func (x *exchange) beginApproved(ctx context.Context, a approval) {
 		a.audience = x.audience
 	}
 	x.begin(ctx, a.userID, a.userEpoch, a.audience)
+	if len(a.audience) == 0 {
+		x.grant.Offered = a.offered
+	}
 	x.grant.ClientEpoch, x.grant.AuthTime, x.grant.AMR = a.clientEpoch, a.authTime, a.amr
 	if x.next == nil {
 		x.grant.ExpiresAt = x.now.Add(x.policy.AccessTTL) // nothing can be issued for it after that

@@ -202,7 +202,7 @@ func (g *refreshGrant) check(ctx context.Context) (err error) {
 	if g.scope, err = narrowScope(granted, g.req.Scope); err != nil {
 		return err
 	}
-	g.audience, err = g.beginAudience(ctx, g.grant.Audience)
+	g.audience, err = g.beginAudience(ctx, g.grant.Audience, g.grant.Offered)
 	return err
 }
 

@@ -96,7 +96,7 @@ func authorizationCodes() cases {
 			a := &storage.AuthorizationCode{
 				Hash: b.digest(), ClientID: c.ID, UserID: u.ID, SessionID: storage.NewID(now), UserEpoch: 3, ClientEpoch: 4,
 				RedirectURI: "https://app.example/cb?ü=1", CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-				Scope: []string{"openid", "email"}, Audience: []string{"https://api.example/"}, Nonce: "n-0S6_WzA2Mj \"'",
+				Scope: []string{"openid", "email"}, Audience: []string{"https://api.example/"}, Offered: []string{"urn:b", "urn:c"}, Nonce: "n-0S6_WzA2Mj \"'",
 				AuthTime: now.Add(-time.Hour), AMR: []string{"pwd", "otp"}, Claims: `{"id_token": {"acr":null} }`,
 				DPoPKey:   "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
 				CreatedAt: now, ValidUntil: now.Add(time.Minute), ExpiresAt: now.Add(time.Hour),
@@ -123,6 +123,7 @@ func authorizationCodes() cases {
 			b.now = b.now.Add(time.Second)
 			g := a.grant(kept(b.now), "openid", "offline_access")
 			g.AMR, g.Claims, g.Audience = []string{"pwd"}, `{"userinfo":{"email":null}}`, []string{"urn:a"}
+			g.Offered = []string{"urn:b", "https://c.example/"}
 			g.DPoPKey = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 			b.ok(b.RedeemAuthorizationCode(b.ctx, a.Hash, g, b.event("code_redeemed"), b.event("token_issued")))
 			b.same(b.live(g.ID).Grant, *g)

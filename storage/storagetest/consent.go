@@ -3,6 +3,7 @@ package storagetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -108,6 +109,29 @@ func consents() cases {
 			live, err := b.BrowserSession(b.ctx, s.Hash, c.ID)
 			b.ok(err)
 			b.same(live.Consent.At, want)
+		},
+		"what was offered is kept apart from what was named": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			k := b.newConsent(u, c, "read")
+			k.Offered = []string{"urn:a", "urn:b"}
+			b.ok(b.GrantConsent(b.ctx, k, nil))
+			named := b.newConsent(u, c, "write")
+			named.Audience = []string{"urn:a"}
+			b.ok(b.GrantConsent(b.ctx, named, nil))
+			list, err := b.ListConsents(b.ctx, u.ID, 10)
+			b.ok(err)
+			b.same(list[0].At, storage.ScopeAt{"": {"read"}, "?urn:a": {"read"}, "?urn:b": {"read"}, "urn:a": {"write"}})
+			for resource, scope := range map[string]string{"urn:a": "read write", "urn:b": "read"} {
+				for _, name := range []string{"read", "write"} {
+					if list[0].AllowsOffered([]string{name}, resource, "") != strings.Contains(scope, name) {
+						b.Errorf("%s at %s", name, resource)
+					}
+				}
+			}
+			if list[0].Allows([]string{"read"}, []string{"urn:a"}, "") || list[0].AllowsOffered([]string{"read"}, "urn:c", "") {
+				b.Error("what was offered counts as named")
+			}
+			b.same(list[0].Audience, []string{"urn:a", "urn:b"})
 		},
 		"a consent to nothing adds nothing": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")

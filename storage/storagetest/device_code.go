@@ -82,7 +82,7 @@ func deviceCodes() cases {
 			now := kept(b.now)
 			d := &storage.DeviceCode{
 				Hash: b.digest(), UserCode: b.digest(), ClientID: c.ID, ClientEpoch: 4, Scope: []string{"openid", "email"},
-				Audience: []string{"https://api.example/"}, Address: "2001:db8::1", UserAgent: "tv \"' ü", Interval: 5,
+				Audience: []string{"https://api.example/"}, Offered: []string{"urn:b"}, Address: "2001:db8::1", UserAgent: "tv \"' ü", Interval: 5,
 				CreatedAt: now, ValidUntil: now.Add(time.Minute), ExpiresAt: now.Add(time.Hour),
 			}
 			b.ok(b.CreateDeviceCode(b.ctx, d))

@@ -13,6 +13,7 @@ func grants() cases {
 			u, c := b.user("ada"), b.client("app")
 			g := newGrant(storage.NewID(b.now), u, c, b.now)
 			g.Scope, g.Audience = []string{"openid", "profile"}, []string{"https://api.example/", "urn:x:y"}
+			g.Offered = []string{"urn:b", "urn:c"}
 			g.AuthTime, g.Address, g.UserAgent, g.Generation = b.now.Add(-time.Hour), "2001:db8::1", "Mozilla/5.0 (X11; Linux)", 7
 			g.WindowAt, g.Previous, g.PreviousRetiredAt = b.now.Add(time.Second), storage.TokenID{9}, b.now.Add(2*time.Second)
 			g.CurrentExpiresAt, g.Windows = b.now.Add(time.Minute), 3
