@@ -124,10 +124,12 @@ func (s *Service) push(ctx context.Context, client *clients.Client, params url.V
 	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
 }
 
-// The limit per network for clients that anyone can register: each request is a row until its end.
+// The limits for clients that anyone can register: each request is a row for an hour. They hold for a network, for the /48 of an IPv6
+// address, and for all together.
 const (
-	pushBurst    = 60
-	pushInterval = time.Second
+	pushBurst, pushInterval         = 60, time.Second
+	pushWideBurst, pushWideInterval = 240, 250 * time.Millisecond
+	pushAllBurst, pushAllInterval   = 3000, 20 * time.Millisecond
 )
 
 // limitPushes returns the buckets that it took an attempt from.
@@ -136,7 +138,13 @@ func (s *Service) limitPushes(ctx context.Context) ([]storage.Bucket, error) {
 	if !ok {
 		return nil, nil // not the request of a route: there is no address to count by
 	}
-	buckets := []storage.Bucket{{Key: mac.Sum(s.pushKey, network), Burst: pushBurst, Interval: pushInterval}}
+	buckets := []storage.Bucket{
+		{Key: mac.Sum(s.pushKey, network), Burst: pushBurst, Interval: pushInterval},
+		{Key: mac.Sum(s.pushKey, "all"), Burst: pushAllBurst, Interval: pushAllInterval},
+	}
+	if wide, ok := request.From(ctx).Prefix(48); ok {
+		buckets = append(buckets, storage.Bucket{Key: mac.Sum(s.pushKey, wide), Burst: pushWideBurst, Interval: pushWideInterval})
+	}
 	wait, err := s.cfg.Store.TakeAttempts(context.WithoutCancel(ctx), s.now(), buckets...)
 	if err != nil {
 		return nil, fmt.Errorf("limit pushed requests: %w", err)

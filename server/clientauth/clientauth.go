@@ -56,10 +56,13 @@ type Config struct {
 }
 
 // Authenticator authenticates clients.
-type Authenticator struct{ cfg Config }
+type Authenticator struct {
+	cfg   Config
+	quota quota
+}
 
 // New returns an Authenticator.
-func New(cfg Config) *Authenticator { return &Authenticator{cfg} }
+func New(cfg Config) *Authenticator { return &Authenticator{cfg: cfg} }
 
 // noClient is compared for unknown clients, so that timing reveals nothing.
 var noClient = &clients.Client{}
@@ -190,6 +193,9 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 		e := refuseClient(protocol.ReasonAssertionKey)
 		e.Cause = err
 		return e
+	}
+	if err := a.AllowRow(ctx, client); err != nil {
+		return err
 	}
 	switch err := a.cfg.Store.UseJTI(ctx, client.ID, sha256.Sum256([]byte(assertion.jti)), assertion.expires.Add(assertionKeepExtra)); {
 	case errors.Is(err, storage.ErrExists):

@@ -47,6 +47,9 @@ func (x *exchange) useProof(ctx context.Context) error {
 	if x.proof == nil {
 		return nil
 	}
+	if err := x.auth.AllowRow(ctx, x.client); err != nil {
+		return err
+	}
 	return x.proofs.Use(ctx, x.client.ID, x.proof)
 }
 

@@ -54,6 +54,9 @@ func (s *Service) Revoke(ctx context.Context, req *RevokeRequest) error {
 	case t.Owner != nil:
 		return nil // an access token of another issuer can't be ended
 	}
+	if err := s.auth.AllowRow(ctx, client); err != nil {
+		return err
+	}
 	event = s.audit.Limited(ctx, event) // a client can get and revoke as many tokens as it likes
 	if err := s.store.RevokeToken(ctx, t.JTI, time.Unix(t.ExpiresAt, 0), event); err != nil {
 		return fmt.Errorf("revoke: %w", err)

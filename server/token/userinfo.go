@@ -68,6 +68,9 @@ func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo
 		return nil, e
 	}
 	if proof != nil {
+		if err := s.auth.AllowRow(ctx, client); err != nil {
+			return nil, err
+		}
 		if err := s.proofs.Use(ctx, client.ID, proof); err != nil {
 			return nil, unauthorized(err)
 		}

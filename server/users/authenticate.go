@@ -175,7 +175,8 @@ func (s *Service) throttled(ctx context.Context, username string, check *storage
 
 func (s *Service) auditFailure(ctx context.Context, userID int64, outcome, reason string) error {
 	request.From(ctx).Event.Add(slog.String("login", reason))
-	suppressed, ok := s.noise.allow(s.now())
+	network, _ := request.From(ctx).WideNetwork()
+	suppressed, ok := s.noise.allow(network, s.now())
 	if !ok {
 		return nil
 	}

@@ -150,28 +150,42 @@ func (s *Service) event(ctx context.Context, action, actor string, userID int64)
 	return e
 }
 
-// limiter bounds the audit events of failed attempts, since attackers choose how often they happen: a thousand at once,
-// then one a second, per process. It counts those that were not written.
+// limiter bounds the audit events of failed attempts, since attackers choose how often they happen: from one network (an IPv4 /24 or an
+// IPv6 /48) a hundred at once and then one every ten seconds, and in all a thousand at once and then one a second, per process. It counts
+// those that were not written.
 type limiter struct {
 	bucket *rate.Limiter
 
 	mu         sync.Mutex
 	suppressed int
+	networks   map[string]*rate.Limiter
 	throttled  map[storage.Digest]time.Time
 }
 
 const (
-	noiseBurst = 1000
-	noiseRate  = 1 // a second
+	noiseBurst        = 1000
+	noiseRate         = 1 // a second
+	noiseNetworkBurst = 100
+	noiseNetworkRate  = .1
+	// noiseNetworks bounds the memory; beyond it all networks begin anew, within the limit of all.
+	noiseNetworks = 10_000
 	// throttledMax bounds the accounts that are remembered as being reported.
 	throttledMax = 4096
 )
 
 // allow reports whether one more event may be written, and how many were suppressed since the last one.
-func (l *limiter) allow(now time.Time) (suppressed int, ok bool) {
+func (l *limiter) allow(network string, now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.bucket.AllowN(now, 1) {
+	if l.networks == nil || len(l.networks) >= noiseNetworks {
+		l.networks = make(map[string]*rate.Limiter)
+	}
+	own := l.networks[network]
+	if own == nil {
+		own = rate.NewLimiter(noiseNetworkRate, noiseNetworkBurst)
+		l.networks[network] = own
+	}
+	if !own.AllowN(now, 1) || !l.bucket.AllowN(now, 1) {
 		l.suppressed++
 		return 0, false
 	}

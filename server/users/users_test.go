@@ -324,8 +324,8 @@ func TestOutage(t *testing.T) {
 func TestAuditIsBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, unthrottled)
-	for range noiseBurst + 50 {
-		if err := b.try(home, "nobody", wrong); !errors.Is(err, ErrCredentials) {
+	for i := range noiseBurst + 50 {
+		if err := b.try(fmt.Sprintf("10.0.%d.1", i/50), "nobody", wrong); !errors.Is(err, ErrCredentials) {
 			t.Fatal(err)
 		}
 	}
@@ -333,12 +333,32 @@ func TestAuditIsBounded(t *testing.T) {
 		t.Errorf("%d events, want %d", n, noiseBurst)
 	}
 	b.advance(time.Second)
-	if err := b.try(home, "nobody", wrong); !errors.Is(err, ErrCredentials) {
+	if err := b.try("10.1.0.1", "nobody", wrong); !errors.Is(err, ErrCredentials) {
 		t.Fatal(err)
 	}
 	list := b.events("login_failed")
 	if last := list[len(list)-1]; len(list) != noiseBurst+1 || string(last.Details) != `{"suppressed_before":50}` {
 		t.Errorf("%d events, the last with %s", len(list), last.Details)
+	}
+}
+
+// A10: one network fills no more of the trail than its share, whatever the names.
+func TestA10FailedLoginsOfOneNetwork(t *testing.T) {
+	t.Parallel()
+	b := setup(t, unthrottled)
+	for i := range 3 * noiseNetworkBurst {
+		if err := b.try(fmt.Sprintf("2001:db8:0:%x::1", i), fmt.Sprint("user", i), wrong); !errors.Is(err, ErrCredentials) {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.events("login_failed")); n != noiseNetworkBurst {
+		t.Errorf("%d events, want %d", n, noiseNetworkBurst)
+	}
+	if err := b.try("2001:db8:1::1", "alice", wrong); !errors.Is(err, ErrCredentials) {
+		t.Fatal(err)
+	}
+	if n := len(b.events("login_failed")); n != noiseNetworkBurst+1 {
+		t.Errorf("%d events after one from another network, want one more", n)
 	}
 }
 
