@@ -161,7 +161,7 @@ func (f *Format) refreshToken(t *codec.Token, now time.Time) (*token.RefreshToke
 		r.Generation, _ = t.Generation()
 		if t.Type() == "refresh" {
 			r.Sealed, r.CurrentKey = f.sealer.check(t, grant)
-			r.InFlight = !r.Sealed && adopting
+			r.InFlight, r.Rewritable = !r.Sealed && adopting, adopting
 		}
 		return r, nil
 	}

@@ -86,8 +86,8 @@ func (c chain) locate(g *storage.Grant, t *RefreshToken, p *Policy, m moment) Po
 	// current_id, generation; once current_expires_at has passed, also window_at
 	case t.Parent == g.Current && t.Generation == g.Generation+1 && !c.hoarded(g, t, p, m):
 		return positionSuccessor
-	// previous_id, previous_retired_at; from another network also network, generation, joins, joined_generation
-	case t.ID == g.Previous && p.Overlap > 0 && m.since(g.PreviousRetiredAt) <= p.Overlap:
+	// previous_id, previous_retired_at, generation; from another network also network, joins, joined_generation
+	case (t.ID == g.Previous || rewritten(g, t)) && p.Overlap > 0 && m.since(g.PreviousRetiredAt) <= p.Overlap:
 		if joined(g.Sharing, m.network, g.Generation).Joins >= maxJoins {
 			return positionShared
 		}
@@ -106,6 +106,12 @@ func (c chain) locate(g *storage.Grant, t *RefreshToken, p *Policy, m moment) Po
 	default:
 		return positionRetired
 	}
+}
+
+// rewritten reports whether a token may be the one that Django has written the current token from, which has its place in the chain and its
+// parent. It is then a predecessor like that parent, which whoever has the token had before.
+func rewritten(g *storage.Grant, t *RefreshToken) bool {
+	return t.Rewritable && t.Sealed && t.Generation == g.Generation && t.Parent == g.Previous && g.Previous != (storage.TokenID{})
 }
 
 // ahead reports whether a token shows that the database has lost acknowledged writes. Only the current key makes such a token: a secret

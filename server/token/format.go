@@ -64,6 +64,8 @@ type RefreshToken struct {
 	Sealed, CurrentKey bool
 	// InFlight is set for a token without a seal that another issuer may have written anew from one of this server's.
 	InFlight bool
+	// Rewritable is set while another issuer may write the token anew.
+	Rewritable bool
 	// JTI is set where tokens are revoked by themselves, as Django does: it must not be among those.
 	JTI string
 	// OfUser reports whether the token says that it is the user's. It is nil for tokens that say nothing about the user.

@@ -107,6 +107,28 @@ func TestA8ATokenThatDjangoHasRotatedIsInFlight(t *testing.T) {
 	})
 }
 
+// A tab has its token written anew by Django and goes on with that here; another tab, a moment later, presents the one that it was written
+// from. After the overlap that is reuse.
+func TestASlowTabWhoseTokenDjangoHasRotated(t *testing.T) {
+	forEachStore(t, func(t *testing.T, store storage.Store) {
+		w := newWorld(t, store)
+		const client = clients.SimpleJWTID
+		next := func(r storage.Secret) storage.Secret { return w.refresh(client, r).RefreshToken }
+		shared := next(next(w.login(client).RefreshToken))
+		w.clock.Advance(time.Hour)
+		latest := next(w.rotatedByDjango(shared, jti1))
+		w.clock.Advance(5 * time.Second)
+		next(next(shared))
+		latest = next(latest)
+		w.clock.Advance(time.Hour)
+		latest = next(latest)
+		w.refused(client, shared, protocol.ReasonRetired)
+		if n := w.count("refresh_token_reused"); n != 1 {
+			t.Errorf("%d verdicts", n)
+		}
+	})
+}
+
 func TestA8TheSharedKeyTakesOverNoSession(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
