@@ -137,6 +137,8 @@ func (a *Authenticator) prove(
 	switch cred.Method {
 	case clients.AuthBasic, clients.AuthPost:
 		ok = a.cfg.Clients.CheckSecret(client, cred.Secret) && !client.Public() && client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT
+		// RFC 6749 §2.3.1: the secret of a client without one may be sent as an empty string. x/oauth2 does so in its first attempt.
+		ok = ok || client.Public() && cred.Secret == ""
 	case clients.AuthPrivateKeyJWT:
 		if err := a.checkAssertion(ctx, client, cred); err != nil {
 			return nil, err

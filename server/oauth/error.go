@@ -19,7 +19,8 @@ func RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	e := protocolError(err)
 	if e.Status == http.StatusUnauthorized {
 		// RFC 6749 §5.2 asks for it when the client used the header, RFC 9110 §11.6.1 with every 401.
-		w.Header().Set("WWW-Authenticate", `Basic realm="latchkey"`)
+		// oauth4webapi, below openid-client and Auth.js, shows the challenge and not the body, so the error is in both.
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="latchkey", error="%s", error_description="%s"`, e.Code, describable(e.Description)))
 	}
 	renderJSON(w, r, e)
 }

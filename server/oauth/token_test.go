@@ -210,6 +210,10 @@ func TestClientAuthentication(t *testing.T) {
 		{"Bearer beside good credentials", []string{"client_id", "backend", "client_secret", secret}, header("Bearer x"), 401, "invalid_client"},
 		{"two headers", nil, func(r *http.Request) { basic("backend:" + secret)(r); r.Header.Add("Authorization", "Basic eDp5") }, 400, "invalid_request"},
 		{"a public client with a secret", []string{"client_id", "spa", "client_secret", "x"}, none, 401, "invalid_client"},
+		{"a public client with a secret in the header", nil, basic("spa:x"), 401, "invalid_client"},
+		// It gets as far as its grant type.
+		{"a public client with an empty secret", []string{"client_id", "spa", "client_secret", ""}, none, 400, "unauthorized_client"},
+		{"a public client with an empty secret in the header", nil, basic("spa:"), 400, "unauthorized_client"},
 		{"NUL in the id", []string{"client_id", "back\x00end"}, none, 400, "invalid_request"},
 	} {
 		form := servertest.Form(append([]string{"grant_type", "client_credentials"}, c.form...)...)
@@ -222,7 +226,8 @@ func TestClientAuthentication(t *testing.T) {
 			continue
 		}
 		a.ExpectError(c.status, c.code)
-		if challenge := a.Header.Get("WWW-Authenticate"); (challenge == `Basic realm="latchkey"`) != (c.status == 401) {
+		challenge := a.Header.Get("WWW-Authenticate")
+		if strings.HasPrefix(challenge, `Basic realm="latchkey", error="`+c.code+`", error_description="`) != (c.status == 401) || strings.Count(challenge, `"`)%6 != 0 {
 			t.Errorf("%s: WWW-Authenticate is %q", c.name, challenge)
 		}
 		if a.Header.Get("Cache-Control") != "no-store" {
