@@ -1,6 +1,7 @@
 package applicationtest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -31,5 +32,17 @@ func need(t *testing.T, check func() error, packages ...string) {
 	}
 	if missing := check(); missing != nil {
 		t.Fatal(missing)
+	}
+}
+
+// programs is a check for programs in PATH.
+func programs(names ...string) func() error {
+	return func() error {
+		for _, name := range names {
+			if _, err := exec.LookPath(name); err != nil {
+				return fmt.Errorf("there is no program %s: %w", name, err)
+			}
+		}
+		return nil
 	}
 }

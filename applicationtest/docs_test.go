@@ -15,31 +15,36 @@ const (
 // checkDocs holds docs/applications.md to what the test sets: the flags of the client, and the file that it runs.
 func (a application) checkDocs(t *testing.T) {
 	t.Helper()
+	has := []string{"(examples/applications/" + a.example + ")"}
+	for _, flag := range a.here {
+		has = append(has, "`"+flag+"`")
+	}
+	if a.postLogout != "" {
+		has = append(has, "`--post-logout-redirect-uri")
+	}
+	docsRow(t, a.name, has...)
+}
+
+// docsRow expects these texts in the row of an application in docs/applications.md.
+func docsRow(t *testing.T, name string, texts ...string) {
+	t.Helper()
 	content, err := os.ReadFile(applicationsPage)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(content)) {
 		cells := strings.Split(line, "|")
-		if len(cells) != 6 || strings.TrimSpace(cells[1]) != a.name {
+		if len(cells) != 6 || strings.TrimSpace(cells[1]) != name {
 			continue
 		}
-		tried, here := cells[2], cells[4]
-		if !strings.Contains(tried, "(examples/applications/"+a.example+")") {
-			t.Errorf("docs/applications.md does not link to %s in the row of %s: %s", a.example, a.name, tried)
-		}
-		flags := a.here
-		if a.postLogout != "" {
-			flags = append(flags, "--post-logout-redirect-uri")
-		}
-		for _, flag := range flags {
-			if !strings.Contains(here, "`"+flag+"`") {
-				t.Errorf("docs/applications.md does not have %s in the row of %s: %s", flag, a.name, here)
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				t.Errorf("docs/applications.md does not have %s in the row of %s: %s", text, name, line)
 			}
 		}
 		return
 	}
-	t.Errorf("docs/applications.md has no row for %s", a.name)
+	t.Errorf("docs/applications.md has no row for %s", name)
 }
 
 // TestExamples holds docs/examples/applications to what is run here.

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,9 +53,11 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(folder)
 	caFile = filepath.Join(folder, "ca.pem")
 	trust(makeCertificate(caFile))
+	if err := makeBuildFolder(folder); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	latchkeytest.Remove()
-	removeOAuth2Proxy()
 	return code
 }
 
@@ -156,6 +159,18 @@ func (l *latchkey) refreshes() (count int, errors []string) {
 		}
 	}
 	return count, errors
+}
+
+// refused reports whether the last request with a grant type was refused.
+func (l *latchkey) refused(grantType string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, seen := range slices.Backward(l.tokens) {
+		if seen.grantType == grantType {
+			return seen.status == http.StatusUnauthorized
+		}
+	}
+	return false
 }
 
 var ports struct {

@@ -5,46 +5,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 )
-
-var oauth2Proxy struct {
-	once   sync.Once
-	folder string
-	err    error
-}
-
-// buildOAuth2Proxy builds the program of the module oauth2-proxy/ once, and returns its path.
-func buildOAuth2Proxy(t *testing.T) string {
-	t.Helper()
-	p := &oauth2Proxy
-	p.once.Do(func() {
-		if p.folder, p.err = os.MkdirTemp("", "oauth2-proxy-"); p.err != nil {
-			return
-		}
-		cmd := exec.Command("go", "build", "-o", p.folder+"/oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7")
-		cmd.Dir = "oauth2-proxy"
-		var out []byte
-		if out, p.err = cmd.CombinedOutput(); p.err != nil {
-			os.Stderr.Write(out)
-		}
-	})
-	if p.err != nil {
-		t.Fatalf("go build oauth2-proxy: %v", p.err)
-	}
-	return p.folder + "/oauth2-proxy"
-}
-
-func removeOAuth2Proxy() {
-	if oauth2Proxy.folder != "" {
-		os.RemoveAll(oauth2Proxy.folder)
-	}
-}
 
 // TestOAuth2Proxy keeps sessions in the cookie, as is the default: nothing keeps requests from refreshing at the same time.
 func TestOAuth2Proxy(t *testing.T) {
@@ -89,7 +54,7 @@ func startOAuth2Proxy(t *testing.T, s *site, more ...string) {
 		"http://127.0.0.1:8080", upstream(t), `"14m"`, `"`+(lifetime/2).String()+`"`)...)
 	file := filepath.Join(s.Folder, "oauth2-proxy.cfg")
 	write(t, file, config)
-	cmd := exec.Command(buildOAuth2Proxy(t), "--config", file, "--http-address", s.Address, "--cookie-secure=false")
+	cmd := exec.Command(buildModule(t, "oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7"), "--config", file, "--http-address", s.Address, "--cookie-secure=false")
 	cmd.Env = []string{"SSL_CERT_FILE=" + caFile}
 	s.start(t, cmd)
 }

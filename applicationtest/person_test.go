@@ -109,7 +109,7 @@ func (p *person) fillIn(t *testing.T, page *page) *http.Request {
 			values.Set("username", username)
 			values.Set("password", password)
 		case has("decision"):
-			values.Set("decision", p.decision)
+			values.Set("decision", p.decide(form))
 		case has("csrfToken"), has("state") && (has("code") || has("error")): // a click; response_mode=form_post
 		default:
 			continue
@@ -117,6 +117,20 @@ func (p *person) fillIn(t *testing.T, page *page) *http.Request {
 		return newRequest(t, http.MethodPost, resolve(t, at, attribute(form, "action")).String(), values)
 	}
 	return nil
+}
+
+// decide returns the value of the button that the person presses: the first one, on a page that asks something else than consent.
+func (p *person) decide(form *html.Node) string {
+	var offered []string
+	for n := range form.Descendants() {
+		if attribute(n, "name") == "decision" {
+			offered = append(offered, attribute(n, "value"))
+		}
+	}
+	if slices.Contains(offered, p.decision) {
+		return p.decision
+	}
+	return offered[0]
 }
 
 // fields are what a form would send without a hand on it, and the names of all its inputs and buttons.

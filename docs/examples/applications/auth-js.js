@@ -1,0 +1,47 @@
+// Auth.js with Express, @auth/express 0.12: npm install express @auth/express
+import { ExpressAuth } from "@auth/express";
+import express from "express";
+
+const config = {
+  secret: "COOKIE_SECRET",
+  trustHost: true,
+  providers: [
+    {
+      id: "latchkey",
+      name: "Latchkey",
+      type: "oidc",
+      issuer: "https://id.example.com",
+      clientId: "CLIENT_ID",
+      clientSecret: "CLIENT_SECRET",
+    },
+  ],
+  callbacks: {
+    // As the guide to refresh token rotation has it. Several requests may refresh at once: they get the same successor.
+    async jwt({ token, account }) {
+      if (account) {
+        const { access_token, refresh_token, expires_at } = account;
+        return { ...token, access_token, refresh_token, expires_at };
+      }
+      if (Date.now() < token.expires_at * 1000) return token;
+      const answer = await fetch("https://id.example.com/oauth2/token", {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "refresh_token",
+          refresh_token: token.refresh_token,
+          client_id: "CLIENT_ID",
+          client_secret: "CLIENT_SECRET",
+        }),
+      });
+      const tokens = await answer.json();
+      if (!answer.ok) return { ...token, error: tokens.error };
+      const expires_at = Math.floor(Date.now() / 1000) + tokens.expires_in;
+      return { ...token, access_token: tokens.access_token, refresh_token: tokens.refresh_token, expires_at };
+    },
+    session: ({ session, token }) => ({ ...session, error: token.error }),
+  },
+};
+
+const app = express();
+app.use("/auth", ExpressAuth(config));
+
+app.listen(process.env.PORT ?? 3000, "127.0.0.1");
