@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ type settings struct {
 	concurrency             int
 	scenarios, databases    []string
 	pool, repetitions       int
+	grants                  []int
 	json                    string
 	limits                  bool
 }
@@ -64,10 +66,21 @@ func parse(args []string) (s settings, err error) {
 	flags.DurationVar(&s.pause, "pause", 10*time.Second, "how long the server rests before its memory is read")
 	flags.IntVar(&s.concurrency, "concurrency", 16, "how many virtual users send requests at the same time")
 	flags.IntVar(&s.pool, "pool", 0, "pool_max_conns of the server on Postgres; 0 is its default")
+	grants := flags.String("grants", "", "measure refreshes and introspections with these numbers of sessions in Postgres instead, like 1e3,1e6")
 	only := flags.String("scenarios", strings.Join(names, ","), "which scenarios")
 	databases := flags.String("databases", "sqlite,postgres", "which databases")
 	flags.Parse(args)
 	s.scenarios, s.databases = strings.Split(*only, ","), strings.Split(*databases, ",")
+	if *grants != "" {
+		s.databases = []string{"postgres"}
+		for number := range strings.SplitSeq(*grants, ",") {
+			n, err := strconv.ParseFloat(number, 64)
+			if err != nil || n < 1 || n > 1e9 || len(s.grants) > 0 && int(n) <= s.grants[len(s.grants)-1] {
+				return s, fmt.Errorf("-grants %q: want rising numbers of sessions, like 1e3,1e6,1e7", *grants)
+			}
+			s.grants = append(s.grants, int(n))
+		}
+	}
 	for _, name := range s.scenarios {
 		if !slices.Contains(names, name) {
 			return s, fmt.Errorf("there is no scenario %q; there are %s", name, strings.Join(names, ", "))
@@ -166,6 +179,9 @@ func measure(ctx context.Context, kind, folder string, s settings) (rows []*row,
 		defer floor.stop()
 	}
 	printHeader(db)
+	if len(s.grants) > 0 {
+		return grow(ctx, ours, floor, w, srv, s)
+	}
 	for _, sc := range scenarios() {
 		if !slices.Contains(s.scenarios, sc.name) {
 			continue

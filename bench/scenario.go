@@ -71,6 +71,7 @@ type visitor struct {
 	access, refresh string
 	cookie          string
 	stock           []string // refresh tokens of sessions that wait to be revoked
+	sessions        []session
 }
 
 // scenario is one kind of request.
