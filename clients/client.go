@@ -99,6 +99,9 @@ func (c *Client) Response(secret storage.Secret) RegistrationResponse {
 // ClaimsInIDToken reports whether ID tokens have the claims of the granted scopes.
 func (c *Client) ClaimsInIDToken() bool { return c.IDTokenClaims == nil || *c.IDTokenClaims }
 
+// IDTokenAtRefresh reports whether the answer to a refresh has an ID token (OpenID Connect Core §12.2).
+func (c *Client) IDTokenAtRefresh() bool { return c.IDTokenRefresh == nil || *c.IDTokenRefresh }
+
 // Public reports whether the client has no credentials (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.TokenEndpointAuthMethod == AuthNone }
 

@@ -46,6 +46,7 @@ type Policy struct {
 	RotationOverlap       *Duration         `json:"rotation_overlap,omitempty" max:"5m" placeholder:"DURATION" help:"How long a replaced refresh token still works."`
 	OnReuse               OnReuse           `json:"on_reuse,omitempty" enum:"revoke,reject" placeholder:"VERDICT" help:"What reuse of a retired refresh token does: revoke ends its session, reject only refuses it."`
 	AccessTokenTTL        Duration          `json:"access_token_ttl,omitempty" max:"24h" placeholder:"DURATION" help:"Lifetime of access tokens."`
+	AccessTokenTTLJitter  Duration          `json:"access_token_ttl_jitter,omitempty" max:"24h" placeholder:"DURATION" help:"Access tokens live shorter by a random time up to this, at most half of their lifetime, so that clients that got theirs together do not refresh together."`
 	RefreshTokenTTL       Duration          `json:"refresh_token_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Absolute lifetime of sessions."`
 	RefreshTokenIdleTTL   Duration          `json:"refresh_token_idle_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Lifetime of sessions that are not refreshed."`
 	AccessTokenFormat     AccessTokenFormat `json:"access_token_format,omitempty" enum:"jwt,opaque,simplejwt" placeholder:"FORMAT" help:"Format of access tokens; jwt is RFC 9068."`
@@ -57,6 +58,7 @@ type Policy struct {
 	Profile               string            `json:"profile,omitempty" enum:"fapi2" placeholder:"PROFILE" help:"Rules that the client is held to: fapi2 is the FAPI 2.0 Security Profile with private_key_jwt and DPoP. It sets what the profile demands."`
 	FirstParty            bool              `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
 	IDTokenClaims         *bool             `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
+	IDTokenRefresh        *bool             `json:"id_token_refresh,omitempty" help:"A refresh has an ID token too if the scope has openid; on unless turned off. Without one, a refresh saves a signature (OpenID Connect Core, section 12.2)."`
 	Verified              bool              `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
 }
 

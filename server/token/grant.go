@@ -162,7 +162,8 @@ func (x *exchange) clientOnly() bool { return x.req.GrantType == clients.GrantCl
 
 // wantsIDToken reports whether the answer has an ID token (OpenID Connect Core §3.1.3.3, §12.2).
 func (x *exchange) wantsIDToken() bool {
-	return !x.clientOnly() && slices.Contains(x.scope, claims.ScopeOpenID)
+	return !x.clientOnly() && slices.Contains(x.scope, claims.ScopeOpenID) &&
+		(x.req.GrantType != clients.GrantRefreshToken || x.client.IDTokenAtRefresh())
 }
 
 // prepareKeys makes sure that the keys are there that mint signs with.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"time"
 
 	"latchkey/clients"
@@ -29,6 +30,8 @@ type Policy struct {
 	OnReuse  clients.OnReuse
 
 	AccessTTL time.Duration
+	// AccessJitter is by how much an access token may live shorter, by chance; never by more than half.
+	AccessJitter time.Duration
 	// Absolute is the life of a grant.
 	Absolute time.Duration
 	// Idle ends a grant that is not refreshed. With PerToken it is instead the life of each refresh token, counted anew at each
@@ -61,6 +64,7 @@ func (p Policy) Of(c *clients.Client) *Policy {
 	set(&p.Rotation, c.Rotation)
 	set(&p.OnReuse, c.OnReuse)
 	set(&p.AccessTTL, c.AccessTokenTTL.Std())
+	set(&p.AccessJitter, c.AccessTokenTTLJitter.Std())
 	set(&p.Absolute, c.RefreshTokenTTL.Std())
 	set(&p.Idle, c.RefreshTokenIdleTTL.Std())
 	set(&p.AccessFormat, c.AccessTokenFormat)
@@ -97,6 +101,9 @@ func (p *Policy) refreshExpiry(g *storage.Grant, issued time.Time) time.Time {
 // accessExpiry returns the end of an access token issued now: never past the end of its grant, which may be nil.
 func (p *Policy) accessExpiry(g *storage.Grant, now time.Time) time.Time {
 	end := now.Add(p.AccessTTL)
+	if most := min(p.AccessJitter, p.AccessTTL/2); most > 0 {
+		end = end.Add(-rand.N(most))
+	}
 	if g != nil && g.ExpiresAt.Before(end) {
 		end = g.ExpiresAt
 	}

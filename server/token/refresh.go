@@ -92,9 +92,9 @@ func (s *Service) sessionReader(c *clients.Client, p *Policy) readGrant {
 	return s.store.Grant
 }
 
-// needsProfile reports whether a token of the client may have something of the user's profile.
+// needsProfile reports whether a token that a refresh of the client brings may have something of the user's profile.
 func (s *Service) needsProfile(c *clients.Client, p *Policy) bool {
-	mayHaveIDToken := c.TokenFormat() == "" && (len(c.Scopes()) == 0 || slices.Contains(c.Scopes(), claims.ScopeOpenID))
+	mayHaveIDToken := c.TokenFormat() == "" && c.IDTokenAtRefresh() && (len(c.Scopes()) == 0 || slices.Contains(c.Scopes(), claims.ScopeOpenID))
 	in := claims.AccessToken
 	switch p.AccessFormat {
 	case clients.FormatOpaque:
