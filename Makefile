@@ -8,7 +8,7 @@
 # make test-deploy  the Kubernetes manifests of deploy/ against the types of the API, and kubeconform
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
 # make measure  sizes, widths and arrows of the code, in a table
-# make bench    the load generator against SQLite and Postgres, in turns with a floor
+# make bench    the load generator against SQLite and Postgres, in turns with a floor; make bench-compare BASE=rev beside another revision
 
 SHELL := /bin/bash
 GO    ?= go
@@ -29,7 +29,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients test-applications bench check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -91,6 +91,14 @@ test-deploy:
 # Flags go into BENCHFLAGS; see docs/benchmarks.md.
 bench:
 	$(GO) run ./storage/postgres/postgrestest/cluster -durable -- $(GO) run ./bench $(BENCHFLAGS)
+
+# Against another revision, in turns: make bench-compare BASE=main~10 BENCHFLAGS='-scenarios refresh -databases postgres'
+bench-compare:
+	@test -n "$(BASE)" || { echo 'say which revision: make bench-compare BASE=main~10'; exit 2; }
+	@set -e; folder=$$(mktemp -d); trap 'git worktree remove --force $$folder/base; rm -rf $$folder' EXIT; \
+	git worktree add --quiet --detach $$folder/base $(BASE); \
+	(cd $$folder/base && CGO_ENABLED=0 $(GO) build -trimpath -o $$folder/latchkey ./cmd/latchkey); \
+	$(GO) run ./storage/postgres/postgrestest/cluster -durable -- $(GO) run ./bench -limits=false -base $$folder/latchkey $(BENCHFLAGS)
 
 check: fmt language vet static vuln test
 

@@ -35,8 +35,8 @@ type growth struct {
 }
 
 // grow measures the same scenarios with each number of sessions.
-func grow(ctx context.Context, ours, floor *target, w *world, srv *latchkeytest.Instance, s settings) (rows []*row, err error) {
-	g := &growth{world: w, server: srv, conn: ours.db.conn}
+func grow(ctx context.Context, ours *contender, floor *target, s settings) (rows []*row, err error) {
+	g := &growth{world: ours.world, server: ours.server, conn: ours.db.conn}
 	if err := g.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func grow(ctx context.Context, ours, floor *target, w *world, srv *latchkeytest.
 			return nil, err
 		}
 		for _, sc := range g.scenarios(n) {
-			r, err := inTurns(ctx, sc, ours, floor, w, s)
+			r, err := inTurns(ctx, sc, ours, nil, floor, s)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", sc.name, err)
 			}

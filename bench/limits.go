@@ -41,7 +41,7 @@ func checkLimits(ctx context.Context, binary, folder string, s settings) (missed
 		return nil, err
 	}
 	defer db.remove()
-	srv, err := newServer(folder, db.url)
+	srv, err := newServer(binary, folder, db.url)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,8 @@ type settings struct {
 	scenarios, databases    []string
 	pool, repetitions       int
 	grants                  []int
-	json                    string
+	storm                   int
+	base, json              string
 	limits                  bool
 }
 
@@ -61,11 +62,13 @@ func parse(args []string) (s settings, err error) {
 	flags.DurationVar(&s.duration, "duration", 2*time.Second, "how long each scenario is measured at a time")
 	flags.IntVar(&s.repetitions, "repetitions", 3, "how many times it is measured, in turns with the floor; the figures are medians")
 	flags.BoolVar(&s.limits, "limits", true, "whether the size of the binary, the time of a start and the memory at rest are measured first")
+	flags.StringVar(&s.base, "base", "", "another binary of this program, to compare with in turns; see make bench-compare")
 	flags.StringVar(&s.json, "json", "", "a file for the figures as JSON")
 	flags.DurationVar(&s.warmup, "warmup", time.Second/2, "how long it runs before it is measured")
 	flags.DurationVar(&s.pause, "pause", 10*time.Second, "how long the server rests before its memory is read")
 	flags.IntVar(&s.concurrency, "concurrency", 16, "how many virtual users send requests at the same time")
 	flags.IntVar(&s.pool, "pool", 0, "pool_max_conns of the server on Postgres; 0 is its default")
+	flags.IntVar(&s.storm, "storm", 0, "refresh this many sessions within one second instead, each over a connection of its own")
 	grants := flags.String("grants", "", "measure refreshes and introspections with these numbers of sessions in Postgres instead, like 1e3,1e6")
 	only := flags.String("scenarios", strings.Join(names, ","), "which scenarios")
 	databases := flags.String("databases", "sqlite,postgres", "which databases")
@@ -122,7 +125,7 @@ func run(ctx context.Context, s settings) error {
 	var broken []string
 	var rows []*row
 	for _, name := range s.databases {
-		measured, err := measure(ctx, name, folder, s)
+		measured, err := measure(ctx, name, binary, folder, s)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -148,29 +151,62 @@ func run(ctx context.Context, s settings) error {
 	return nil
 }
 
-// measure runs the scenarios on one kind of database and prints their table.
-func measure(ctx context.Context, kind, folder string, s settings) (rows []*row, err error) {
+// contender is a server under load with its database and everything that the scenarios work on.
+type contender struct {
+	*target
+	world  *world
+	server *latchkeytest.Instance
+}
+
+// newContender starts a server of a binary on a database of its own. Its stop ends both.
+func newContender(ctx context.Context, name, kind, binary, folder string, s settings) (c *contender, err error) {
 	db, err := openDatabase(ctx, kind, folder, s)
 	if err != nil {
 		return nil, err
 	}
-	defer db.remove()
-	srv, err := newServer(folder, db.url)
+	c = &contender{target: &target{name: name, db: db, stop: db.remove, visitors: map[string][]*visitor{}}}
+	defer func() {
+		if err != nil {
+			c.stop()
+		}
+	}()
+	if c.server, err = newServer(binary, folder, db.url); err != nil {
+		return c, err
+	}
+	if _, err = c.server.Run(ctx, "", "migrate", "up"); err != nil {
+		return c, err
+	}
+	if _, err = start(ctx, c.server); err != nil {
+		return c, err
+	}
+	c.stop = func() {
+		stop(c.server)
+		db.remove()
+	}
+	c.pid, c.metrics = c.server.PID(), "http://"+c.server.Admin+"/metrics"
+	c.world, err = newWorld(ctx, c.server, s.concurrency)
+	return c, err
+}
+
+// measure runs the scenarios on one kind of database and prints their table.
+func measure(ctx context.Context, kind, binary, folder string, s settings) (rows []*row, err error) {
+	ours, err := newContender(ctx, "latchkey", kind, binary, folder, s)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := srv.Run(ctx, "", "migrate", "up"); err != nil {
-		return nil, err
+	defer ours.stop()
+	db := ours.db
+	if s.storm > 0 {
+		fmt.Println(db.description)
+		return nil, storm(ctx, ours.world, s.storm)
 	}
-	if _, err := start(ctx, srv); err != nil {
-		return nil, err
+	var base *contender
+	if s.base != "" {
+		if base, err = newContender(ctx, "base", kind, s.base, folder, s); err != nil {
+			return nil, fmt.Errorf("base: %w", err)
+		}
+		defer base.stop()
 	}
-	defer stop(srv)
-	w, err := newWorld(ctx, srv, s.concurrency)
-	if err != nil {
-		return nil, err
-	}
-	ours := &target{name: "latchkey", pid: srv.PID(), db: db, metrics: "http://" + srv.Admin + "/metrics", visitors: map[string][]*visitor{}}
 	var floor *target
 	if db.conn != nil {
 		if floor, err = startFloor(ctx, folder, db, s); err != nil {
@@ -180,13 +216,13 @@ func measure(ctx context.Context, kind, folder string, s settings) (rows []*row,
 	}
 	printHeader(db)
 	if len(s.grants) > 0 {
-		return grow(ctx, ours, floor, w, srv, s)
+		return grow(ctx, ours, floor, s)
 	}
 	for _, sc := range scenarios() {
 		if !slices.Contains(s.scenarios, sc.name) {
 			continue
 		}
-		r, err := inTurns(ctx, sc, ours, floor, w, s)
+		r, err := inTurns(ctx, sc, ours, base, floor, s)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", sc.name, err)
 		}
@@ -194,35 +230,49 @@ func measure(ctx context.Context, kind, folder string, s settings) (rows []*row,
 		r.print()
 		rows = append(rows, r)
 	}
-	resident, err := residentMemory(srv.PID())
+	resident, err := residentMemory(ours.pid)
 	if err == nil {
 		fmt.Printf("resident memory of the server after all that: %.1f MB\n\n", float64(resident)/1e6)
 	}
 	return rows, err
 }
 
-// inTurns measures one scenario and its floor by turns, since a shared machine is a different one a minute later.
-func inTurns(ctx context.Context, sc scenario, ours, floor *target, w *world, s settings) (*row, error) {
-	for _, name := range w.users {
-		v := &visitor{world: w, name: name}
+// join gives the contender's virtual users to a scenario.
+func (c *contender) join(ctx context.Context, sc scenario) error {
+	for _, name := range c.world.users {
+		v := &visitor{world: c.world, name: name}
 		if sc.prepare != nil {
 			if err := sc.prepare(v, ctx); err != nil {
-				return nil, fmt.Errorf("prepare: %w", err)
+				return fmt.Errorf("prepare: %w", err)
 			}
 		}
-		ours.visitors[sc.name] = append(ours.visitors[sc.name], v)
+		c.visitors[sc.name] = append(c.visitors[sc.name], v)
 	}
-	base := scenario{name: sc.floor, request: floorRequest(sc.floor)}
-	if floor != nil && sc.floor != "" && floor.visitors[base.name] == nil {
-		other := &world{base: floor.base, http: newHTTPClient(s.concurrency)}
-		for _, name := range w.users {
-			floor.visitors[base.name] = append(floor.visitors[base.name], &visitor{world: other, name: name})
+	return nil
+}
+
+// inTurns measures one scenario, the floor and the base by turns, since a shared machine is a different one a minute later. base and
+// floor may be nil.
+func inTurns(ctx context.Context, sc scenario, ours, base *contender, floor *target, s settings) (*row, error) {
+	if err := ours.join(ctx, sc); err != nil {
+		return nil, err
+	}
+	if base != nil {
+		if err := base.join(ctx, sc); err != nil {
+			return nil, fmt.Errorf("base: %w", err)
 		}
 	}
-	var all, floors []*result
+	lowest := scenario{name: sc.floor, request: floorRequest(sc.floor)}
+	if floor != nil && sc.floor != "" && floor.visitors[lowest.name] == nil {
+		other := &world{base: floor.base, http: newHTTPClient(s.concurrency)}
+		for _, name := range ours.world.users {
+			floor.visitors[lowest.name] = append(floor.visitors[lowest.name], &visitor{world: other, name: name})
+		}
+	}
+	var all, floors, bases []*result
 	for range s.repetitions {
 		if floor != nil && sc.floor != "" {
-			r, err := floor.run(ctx, base, s.warmup, s.duration)
+			r, err := floor.run(ctx, lowest, s.warmup, s.duration)
 			if err == nil {
 				err = r.firstError
 			}
@@ -231,11 +281,18 @@ func inTurns(ctx context.Context, sc scenario, ours, floor *target, w *world, s 
 			}
 			floors = append(floors, r)
 		}
+		if base != nil {
+			r, err := base.run(ctx, sc, s.warmup, s.duration)
+			if err != nil {
+				return nil, fmt.Errorf("base: %w", err)
+			}
+			bases = append(bases, r)
+		}
 		r, err := ours.run(ctx, sc, s.warmup, s.duration)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, r)
 	}
-	return newRow(sc, all, floors), nil
+	return newRow(sc, all, floors, bases), nil
 }

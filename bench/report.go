@@ -26,6 +26,9 @@ type row struct {
 	FloorP50 float64 `json:"p50_floor,omitempty"`
 	Ratio    float64 `json:"ratio,omitempty"`
 	RatioP50 float64 `json:"ratio_p50,omitempty"`
+	// BaseRatio and BaseRatioP50 compare with the binary of -base.
+	BaseRatio    float64 `json:"base_ratio,omitempty"`
+	BaseRatioP50 float64 `json:"base_ratio_p50,omitempty"`
 	// RoundTrips are statements or batches sent, Shared the calls that rode in one with others, WAL the bytes of the write-ahead log.
 	RoundTrips  float64 `json:"round_trips"`
 	WAL         float64 `json:"wal_bytes"`
@@ -34,7 +37,7 @@ type row struct {
 	firstError error
 }
 
-func newRow(sc scenario, all, floors []*result) *row {
+func newRow(sc scenario, all, floors, bases []*result) *row {
 	of := func(list []*result, figure func(*result) float64) float64 {
 		values := make([]float64, len(list))
 		for i, r := range list {
@@ -62,15 +65,22 @@ func newRow(sc scenario, all, floors []*result) *row {
 	}
 	if len(floors) > 0 {
 		r.FloorMS, r.FloorP50 = of(floors, (*result).cost), of(floors, percentile(50))
-		// Each turn is compared with the floor just before it.
-		costs, latencies := make([]float64, len(all)), make([]float64, len(all))
-		for i := range all {
-			costs[i] = all[i].cost() / floors[i].cost()
-			latencies[i] = percentile(50)(all[i]) / percentile(50)(floors[i])
-		}
-		r.Ratio, r.RatioP50 = median(costs), median(latencies)
+		r.Ratio, r.RatioP50 = compare(all, floors)
+	}
+	if len(bases) > 0 {
+		r.BaseRatio, r.BaseRatioP50 = compare(all, bases)
 	}
 	return r
+}
+
+// compare returns the medians of the ratios of CPU time and of p50. Each turn is compared with that of the other just before it.
+func compare(all, others []*result) (cost, latency float64) {
+	costs, latencies := make([]float64, len(all)), make([]float64, len(all))
+	for i := range all {
+		costs[i] = all[i].cost() / others[i].cost()
+		latencies[i] = float64(all[i].percentile(50)) / float64(others[i].percentile(50))
+	}
+	return median(costs), median(latencies)
 }
 
 func printHeader(db *database) {
@@ -89,6 +99,9 @@ func (r *row) print() {
 	fmt.Printf("%-21s %6.3f %6s %6s   %6s %6.2f %6s %6s   %6.0f %6.2f %6s   %5.0f %6.0f %6d %6d\n", r.Scenario,
 		r.Server, some(r.DatabaseMS, "%.3f"), some(r.FloorMS, "%.3f"), some(r.Ratio, "%.2f"), r.P50, some(r.FloorP50, "%.2f"),
 		some(r.RatioP50, "%.2f"), r.Rate, r.P99, some(r.RoundTrips, "%.2f"), r.WAL, r.Allocations, r.Requests, r.Errors)
+	if r.BaseRatio != 0 {
+		fmt.Printf("%20s beside the base: CPU %.2f, p50 %.2f\n", "", r.BaseRatio, r.BaseRatioP50)
+	}
 	if r.firstError != nil {
 		fmt.Printf("%20s first error: %v\n", "", r.firstError)
 	}

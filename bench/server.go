@@ -15,9 +15,9 @@ func configuration() []string {
 	return []string{"LATCHKEY_LOGIN_THROTTLE=off", "LATCHKEY_LOG_LEVEL=error"}
 }
 
-func newServer(folder, database string) (*latchkeytest.Instance, error) {
+func newServer(binary, folder, database string) (*latchkeytest.Instance, error) {
 	return latchkeytest.NewInstance(latchkeytest.Config{
-		Folder: folder, Database: database,
+		Binary: binary, Folder: folder, Database: database,
 		Env: append(configuration(), "LATCHKEY_SECRET=a secret of the benchmark, good for nothing else"),
 	})
 }
