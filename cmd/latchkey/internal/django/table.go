@@ -1,6 +1,7 @@
 package django
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,7 +56,11 @@ func InspectedTable(r io.Reader) (*Table, error) {
 			} `json:"groups"`
 		} `json:"user"`
 	}
-	if err := json.NewDecoder(r).Decode(&s); err != nil || s.User.Table == "" || s.User.Key.Column == "" {
+	text, err := io.ReadAll(io.LimitReader(r, maxDictionary))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewDecoder(bytes.NewReader(description(text))).Decode(&s); err != nil || s.User.Table == "" || s.User.Key.Column == "" {
 		return nil, fmt.Errorf("it is not what the script of `latchkey django inspect` prints")
 	}
 	t := DefaultTable()

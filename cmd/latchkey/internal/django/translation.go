@@ -22,10 +22,7 @@ func Read(from io.Reader, name string) (map[string]any, error) {
 	case len(text) > maxDictionary:
 		return nil, fmt.Errorf("%s is larger than 1 MiB. %s", name, remedy)
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if i := bytes.Index(text, []byte(`{"latchkey_inspect"`)); i > 0 {
-		text = text[i:] // the site may print something at its start
-	}
+	text = description(bytes.TrimPrefix(text, []byte("\ufeff")))
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var value any
@@ -168,4 +165,9 @@ func Also() []string {
 			"5.5.0 itself wrote user ids as numbers: add simplejwt-user-id-type: integer as well.",
 		"issuer, database-url and secret are this server's own: add them before `latchkey serve --config FILE`.",
 	}
+}
+
+// description cuts off what the site or its shell printed before the description: Django 5.2 says what it has imported.
+func description(text []byte) []byte {
+	return text[max(0, bytes.Index(text, []byte(`{"latchkey_inspect"`))):]
 }
