@@ -48,7 +48,7 @@ type AuthorizationCode struct {
 // LiveAuthorizationCode is a code with the user who allowed it, read at the same instant.
 type LiveAuthorizationCode struct {
 	AuthorizationCode
-	// User is nil when it was removed. Its PasswordHash is not read.
+	// User is nil when it was removed.
 	User *User
 }
 

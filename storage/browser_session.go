@@ -31,7 +31,7 @@ type BrowserSession struct {
 // LiveBrowserSession is a session with its user and a consent, read at the same instant.
 type LiveBrowserSession struct {
 	BrowserSession
-	// User is nil when it was removed. Its PasswordHash and UserProfile are not read.
+	// User is nil when it was removed. Its UserProfile is not read.
 	User *User
 	// Consent is what the user has allowed the requested client; nil if nothing.
 	Consent *Consent

@@ -62,7 +62,7 @@ const (
 // LiveDeviceCode is a device code with the user who decided, read at the same instant.
 type LiveDeviceCode struct {
 	DeviceCode
-	// User is nil before the decision, and when the user was removed. Its PasswordHash is not read.
+	// User is nil before the decision, and when the user was removed.
 	User *User
 }
 

@@ -72,7 +72,7 @@ type Sharing struct {
 // LiveGrant is a grant with the state of its user and client at the same instant, which decides whether it is alive.
 type LiveGrant struct {
 	Grant
-	// User is nil when it was removed. Its PasswordHash is not read, its UserProfile only by GrantWithProfile.
+	// User is nil when it was removed. Its UserProfile is only read by GrantWithProfile.
 	User *User
 	// ClientExists, ClientDisabled and ClientAuthEpoch are the client's.
 	ClientExists    bool
@@ -122,6 +122,11 @@ type GrantAttempt struct {
 	Moves []AttemptedMove
 	// Profile says that the answer has the user's profile.
 	Profile bool
+
+	// Subjects are those that the token names, of which the user has one; none if it names none. Repeatable says that the token works
+	// again after the attempt, for a caller who did not get the answer. They matter where users are kept in another database.
+	Subjects   []string
+	Repeatable bool
 }
 
 // AttemptedMove is one move of a GrantAttempt.

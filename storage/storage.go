@@ -16,6 +16,8 @@ var (
 	ErrConflict = errors.New("changed by someone else")
 	// ErrLimit: there are as many rows of this kind as there may be.
 	ErrLimit = errors.New("as many as there may be")
+	// ErrElsewhere: what is to be changed is kept in another database, and only changes there.
+	ErrElsewhere = errors.New("kept in another database")
 	// ErrUnavailable: the database can't be reached, is shutting down, is read-only, or the statement got no connection, no
 	// lock or not enough time. Trying again later may succeed. It says nothing about the data.
 	ErrUnavailable = errors.New("database unavailable")

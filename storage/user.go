@@ -100,12 +100,43 @@ type Users interface {
 	// RemoveUser removes the user, their browser sessions and consents; grants whose user is removed are dead. ErrNotFound.
 	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
 
+	// EnterUser stores what is kept here of a user whose account is in another database, and returns it. A user with this subject who
+	// is known gets the hash; the epoch becomes the next one if the hash is another one, unless e says that the password is the same.
+	// ErrExists: the ID is another user's, or the subject is the ID of a client.
+	EnterUser(ctx context.Context, e UserEntry) (*User, error)
+
 	// BeginLogin takes, before a password is checked, one attempt from each bucket that applies, and reads the user:
 	// one round trip. Of any number of concurrent callers no more get Allowed than the buckets hold.
 	BeginLogin(ctx context.Context, a LoginAttempt) (*LoginCheck, error)
 
 	// AmbiguousLogins counts the names that more than one user has, so that no login can give them.
 	AmbiguousLogins(ctx context.Context, names LoginNames) (int, error)
+}
+
+// UserEntry is what is kept of a user whose account is in another database.
+type UserEntry struct {
+	// ID is the key of the account if that is a positive integer, and Subject is empty then; otherwise one is drawn for Subject.
+	ID      int64
+	Subject string
+	// PasswordHash is the one of the account at this moment.
+	PasswordHash string
+	// SamePassword says that the remembered hash and this one are of one password.
+	SamePassword bool
+	Now          time.Time
+}
+
+// Sub returns what the user's Sub returns.
+func (e *UserEntry) Sub() string { return (&User{ID: e.ID, Subject: e.Subject}).Sub() }
+
+// New returns the user as they are stored at their first entry. The username, which is kept elsewhere and may change there, is one that
+// no other user has. The epoch is before this moment: tokens that another issuer wrote earlier are good. It differs from that of an
+// earlier entry, so that a user who was removed here and enters again revives no grant.
+func (e *UserEntry) New() *User {
+	now := e.Now.UTC().Truncate(time.Microsecond)
+	return &User{
+		ID: e.ID, Subject: e.Subject, Username: "#" + e.Sub(), PasswordHash: e.PasswordHash, Active: true, CreatedAt: now,
+		AuthEpoch: now.UnixMicro() - now.UnixMilli(),
+	}
 }
 
 // LoginNames says which names of a user a login may give; the zero value is the exact username.
@@ -139,11 +170,17 @@ type LoginCheck struct {
 	KnownNetwork bool
 	// RetryAfter is zero when the attempt may go on, else how long until the emptiest bucket holds one again.
 	RetryAfter time.Duration
+	// Unentered is set for a user whose account is in another database, if nothing is kept here yet, or another password hash: then
+	// Remembered is that. See Users.EnterUser.
+	Unentered  bool
+	Remembered string
 }
 
 // Login is what a successful password check writes, together with the grant it leads to.
 type Login struct {
 	UserID int64
+	// Subject is what the user's Sub returns.
+	Subject string
 	// GiveBack are the buckets that get their attempt back.
 	GiveBack []Bucket
 	// Known is remembered until KnownUntil.

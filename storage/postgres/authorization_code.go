@@ -71,7 +71,7 @@ var redeemCode = `
 		UPDATE authorization_codes a SET redeemed_at = $5, grant_id = $2
 		WHERE a.hash = $1 AND a.client_id = $3 AND a.user_id = $4 AND a.redeemed_at IS NULL
 			AND a.valid_until > $5 AND a.session_id = (SELECT id FROM session)
-			AND (SELECT auth_epoch FROM users WHERE id = a.user_id AND active) = a.user_epoch
+			AND (SELECT auth_epoch FROM ` + presentUsers + ` WHERE id = a.user_id AND active) = a.user_epoch
 			AND (SELECT auth_epoch FROM clients WHERE id = a.client_id AND NOT disabled) = a.client_epoch
 		RETURNING a.hash
 	), stored AS (

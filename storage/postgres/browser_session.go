@@ -72,7 +72,7 @@ func (s *Store) TouchBrowserSession(ctx context.Context, hash storage.Digest, no
 func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error) {
 	return queryRows(ctx, s, "list browser sessions", scan(row.BrowserSession), `
 		SELECT `+sessionColumns+` FROM browser_sessions
-		WHERE user_id = $1 AND expires_at > $2 AND user_epoch = (SELECT auth_epoch FROM users WHERE id = $1)
+		WHERE user_id = $1 AND expires_at > $2 AND user_epoch = (SELECT auth_epoch FROM `+presentUsers+` WHERE id = $1)
 		ORDER BY auth_time DESC, id DESC LIMIT $3`, userID, at(now), max(limit, 0))
 }
 

@@ -82,7 +82,7 @@ var redeemDeviceCode = `
 		UPDATE device_codes d SET redeemed_at = $5, grant_id = $2, expires_at = $7
 		WHERE d.hash = $1 AND d.client_id = $3 AND d.user_id = $4 AND d.decision = 'approved' AND d.redeemed_at IS NULL
 			AND d.valid_until > $5
-			AND (SELECT auth_epoch FROM users WHERE id = d.user_id AND active) = d.user_epoch
+			AND (SELECT auth_epoch FROM ` + presentUsers + ` WHERE id = d.user_id AND active) = d.user_epoch
 			AND (SELECT auth_epoch FROM clients WHERE id = d.client_id AND NOT disabled) = d.client_epoch
 		RETURNING d.hash
 	), stored AS (

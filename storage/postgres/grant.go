@@ -55,7 +55,7 @@ const live = `g.expires_at > $3 AND ` + liveBut
 
 // liveBut is that condition without the end of the grant.
 const liveBut = `g.revoked_at IS NULL
-	AND (SELECT auth_epoch FROM users WHERE id = g.user_id AND active) = g.user_epoch
+	AND (SELECT auth_epoch FROM ` + presentUsers + ` WHERE id = g.user_id AND active) = g.user_epoch
 	AND (SELECT auth_epoch FROM clients WHERE id = g.client_id AND NOT disabled) = g.client_epoch`
 
 // selected is the condition of a GrantFilter: $1 is the limit, $2 After, $3 LiveAt, $4 UserID, $5 ClientID, $6 SessionID; NULL

@@ -108,7 +108,7 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, s *Store, conn *pgx.Con
 	tables := slices.Sorted(maps.Keys(groups))
 	var err error
 	if len(list) == 1 {
-		rows, _ := conn.Query(ctx, st.text(st.one, tables[0]), st.args(list[0])...) // rows carries the error
+		rows, _ := conn.Query(ctx, s.text(st.text(st.one, tables[0])), st.args(list[0])...) // rows carries the error
 		err = st.read(rows, groups[tables[0]], answers)
 	} else {
 		b := &pgx.Batch{}
@@ -120,7 +120,7 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, s *Store, conn *pgx.Con
 			for _, i := range groups[table] {
 				members = append(members, list[i])
 			}
-			b.Queue(st.text(st.many, table), st.argsOf(members)...).Query(func(rows pgx.Rows) error {
+			b.Queue(s.text(st.text(st.many, table)), st.argsOf(members)...).Query(func(rows pgx.Rows) error {
 				return st.read(rows, groups[table], answers)
 			})
 		}

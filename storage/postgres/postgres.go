@@ -67,6 +67,9 @@ type Store struct {
 	// testClock is set by SetClock.
 	testClock atomic.Pointer[func() time.Time]
 
+	// directory is set by ReadUsersFrom.
+	directory atomic.Pointer[directory]
+
 	// mu guards ends: for each partition of grants, when its last grant ends.
 	mu   sync.Mutex
 	ends map[string]time.Time

@@ -108,7 +108,7 @@ func scan[T any](columns func(*T) []row.Column) pgx.RowToFunc[*T] {
 // queryRow reads the one row that a statement returns; storage.ErrNotFound if it returns none.
 func queryRow[T any](ctx context.Context, s *Store, what string, scan pgx.RowToFunc[*T], statement string, args ...any) (v *T, err error) {
 	err = s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, _ := conn.Query(ctx, statement, args...) // rows carries the error
+		rows, _ := conn.Query(ctx, s.text(statement), args...) // rows carries the error
 		v, err = pgx.CollectExactlyOneRow(rows, scan)
 		return err
 	})
@@ -121,7 +121,7 @@ func queryRow[T any](ctx context.Context, s *Store, what string, scan pgx.RowToF
 // queryRows reads all rows that a statement returns.
 func queryRows[T any](ctx context.Context, s *Store, what string, scan pgx.RowToFunc[*T], statement string, args ...any) (list []*T, err error) {
 	err = s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, _ := conn.Query(ctx, statement, args...) // rows carries the error
+		rows, _ := conn.Query(ctx, s.text(statement), args...) // rows carries the error
 		list, err = pgx.CollectRows(rows, scan)
 		return err
 	})
@@ -131,14 +131,14 @@ func queryRows[T any](ctx context.Context, s *Store, what string, scan pgx.RowTo
 // readInto reads the values of the one row that a statement returns.
 func (s *Store) readInto(ctx context.Context, what string, into []any, statement string, args ...any) error {
 	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, statement, args...).Scan(into...)
+		return conn.QueryRow(ctx, s.text(statement), args...).Scan(into...)
 	})
 }
 
 // exec runs a statement that returns nothing.
 func (s *Store) exec(ctx context.Context, what, statement string, args ...any) error {
 	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, statement, args...)
+		_, err := conn.Exec(ctx, s.text(statement), args...)
 		return err
 	})
 }
@@ -149,7 +149,7 @@ func (s *Store) batch(ctx context.Context, what string, b *pgx.Batch) error {
 	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
 		attempt := &pgx.Batch{}
 		for _, q := range b.QueuedQueries {
-			attempt.Queue(q.SQL, q.Arguments...).Fn = q.Fn
+			attempt.Queue(s.text(q.SQL), q.Arguments...).Fn = q.Fn
 		}
 		return conn.SendBatch(ctx, attempt).Close()
 	})

@@ -37,24 +37,51 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create user", func(t *tx) {
-		var last int64
-		if u.Subject != "" && t.row(`SELECT 1 FROM clients WHERE id = ?`, []any{u.Subject}, new(int)) {
-			t.fail(fmt.Errorf("a client has the subject as its id: %w", storage.ErrExists))
-		}
-		t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
-		if stored.ID = u.ID; stored.ID == 0 {
-			stored.ID = last + 1
-		}
-		t.insert("users", row.User(&stored))
-		if stored.ID >= storage.UnfollowedUserIDs {
-			t.exec(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'`, last)
-		}
+		t.create(&stored)
 	})
 	if err != nil {
 		return err
 	}
 	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
 	return nil
+}
+
+// create stores a user, and draws the ID if it is 0.
+func (t *tx) create(u *storage.User) {
+	var last int64
+	if u.Subject != "" && t.row(`SELECT 1 FROM clients WHERE id = ?`, []any{u.Subject}, new(int)) {
+		t.fail(fmt.Errorf("a client has the subject as its id: %w", storage.ErrExists))
+	}
+	t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
+	if u.ID == 0 {
+		u.ID = last + 1
+	}
+	t.insert("users", row.User(u))
+	if u.ID >= storage.UnfollowedUserIDs {
+		t.exec(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'`, last)
+	}
+}
+
+// EnterUser implements [storage.Users].
+func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (u *storage.User, err error) {
+	if !keyed(e.Subject) {
+		return nil, interpret("enter user", errText)
+	}
+	err = s.write(ctx, "enter user", func(t *tx) {
+		known, found := find(t, row.User, userBySub, e.Sub())
+		if !found {
+			u = e.New()
+			t.create(u)
+			return
+		}
+		if u = known; u.PasswordHash != e.PasswordHash {
+			if u.PasswordHash = e.PasswordHash; !e.SamePassword {
+				u.AuthEpoch++
+			}
+			t.exec(`UPDATE users SET password_hash = ?, auth_epoch = ? WHERE id = ?`, plain(u.PasswordHash), u.AuthEpoch, u.ID)
+		}
+	})
+	return u, err
 }
 
 // User implements [storage.Users].

@@ -137,6 +137,7 @@ func (m *chain) end(t *rapid.T) {
 		g.User.Active = true
 	case 3:
 		m.must(t, m.b.SetUserPassword(ctx, g.UserID, "hash", m.now, nil))
+		m.want.User.PasswordHash = "hash"
 		g.User.AuthEpoch = raised(g.User.AuthEpoch)
 	case 4:
 		m.must(t, m.b.RaiseClientEpoch(ctx, g.ClientID, m.now, nil))

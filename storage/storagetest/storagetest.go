@@ -39,6 +39,7 @@ func Run(t *testing.T, o Opener) {
 	}{
 		{"Users", users()},
 		{"UserProfiles", userProfiles()},
+		{"UserEntries", userEntries()},
 		{"Logins", logins()},
 		{"Clients", clients()},
 		{"Grants", grants()},

@@ -8,7 +8,7 @@ import (
 
 // User lists the columns of users.
 func User(u *storage.User) []Column {
-	return append(UserWithProfile(u), Column{"password_hash", &u.PasswordHash})
+	return UserWithProfile(u)
 }
 
 // UserWithProfile lists the columns of users that are read together with another row where applications receive claims about the user.
@@ -28,6 +28,7 @@ func UserWithoutProfile(u *storage.User) []Column {
 		{"created_at", &u.CreatedAt},
 		{"last_login", &u.LastLogin},
 		{"subject", (*NullText)(&u.Subject)},
+		{"password_hash", &u.PasswordHash},
 	}
 }
 

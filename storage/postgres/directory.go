@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// presentUsers is the table of the users in statements that depend on what the user is at this moment: whether they may do something,
+// and what applications are told about them. See ReadUsersFrom.
+const presentUsers = `users AS present`
+
+// directory is a query that stands in the place of presentUsers.
+type directory struct {
+	query string
+	texts sync.Map // statement to statement with the query
+}
+
+func (d *directory) text(statement string) string {
+	if text, ok := d.texts.Load(statement); ok {
+		return text.(string)
+	}
+	text := strings.ReplaceAll(statement, presentUsers, `(`+d.query+`) AS present`)
+	d.texts.Store(statement, text)
+	return text
+}
+
+// ReadUsersFrom makes what depends on the present state of users read a query, which has the columns of users, instead of that table. No
+// other call may be under way.
+func (s *Store) ReadUsersFrom(query string) { s.directory.Store(&directory{query: query}) }
+
+// text returns a statement as it is sent.
+func (s *Store) text(statement string) string {
+	if d := s.directory.Load(); d != nil {
+		return d.text(statement)
+	}
+	return statement
+}
+
+// OpenDB prepares connections to another database for statements of others. They also work behind a pooler. The error may quote the URL.
+func OpenDB(url string) (*sql.DB, error) {
+	cc, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	if cc.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		cc.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	if cc.ConnectTimeout == 0 {
+		cc.ConnectTimeout = 5 * time.Second
+	}
+	db := stdlib.OpenDB(*cc)
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return db, nil
+}
+
+// DB returns the connections of the store for statements of others. Closing it closes none of them.
+func (s *Store) DB() *sql.DB { return stdlib.OpenDBFromPool(s.pool) }
+
+// enterUser has the parameters hash, whether it is of the remembered password, subject as tokens carry it, then the new row.
+var enterUser = `
+	WITH known AS (
+		UPDATE users SET password_hash = $1, auth_epoch = auth_epoch + CASE WHEN password_hash = $1 OR $2 THEN 0 ELSE 1 END
+		WHERE coalesce(subject, id::text COLLATE "C") = $3 RETURNING ` + userColumns + `
+	), entered AS (
+		INSERT INTO users (` + userColumns + `) SELECT ` + strings.Replace(values(4, row.User), "$4", "coalesce($4::bigint, nextval('users_id_seq'))", 1) + `
+		WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM clients WHERE id = $3)
+		ON CONFLICT DO NOTHING RETURNING ` + userColumns + `
+	)
+	SELECT ` + userColumns + ` FROM known UNION ALL SELECT ` + userColumns + ` FROM entered`
+
+// EnterUser implements storage.Users.
+func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (*storage.User, error) {
+	if !keyed(e.Subject) {
+		return nil, fmt.Errorf("enter user: subject: %w", errText)
+	}
+	args := append([]any{plain(e.PasswordHash), e.SamePassword, e.Sub()}, row.Fields(arg, row.User(e.New()))...)
+	for range 2 { // of two first entries at once the second finds neither a row to return nor to insert; then it finds the other's
+		list, err := queryRows(ctx, s, "enter user", scan(row.User), enterUser, args...)
+		if err != nil {
+			return nil, err
+		}
+		if len(list) > 0 {
+			return list[0], nil
+		}
+	}
+	return nil, fmt.Errorf("enter user: the id is that of another user or of a client: %w", storage.ErrExists)
+}
