@@ -150,7 +150,7 @@ func (f *Format) refreshToken(t *codec.Token, now time.Time) (*token.RefreshToke
 	r := &token.RefreshToken{
 		ID: t.ID(), ExpiresAt: t.Expires(), IssuedAt: t.IssuedAt(),
 		Client: token.TagOf(clients.SimpleJWTID), Source: t,
-		OfUser: func(u *storage.User) bool { return ofUser(t, u) },
+		OfUser: func(u *storage.User) bool { return ofUser(t, u) }, Subjects: t.UserIDs(),
 	}
 	if f.settings.Adopt {
 		r.JTI = t.JTI()

@@ -28,6 +28,7 @@ func (g *refreshGrant) attempt(ctx context.Context) (moved bool, err error) {
 	m := moment{now: g.now, network: g.network(ctx, t.Grant)}
 	a := storage.GrantAttempt{
 		ID: t.Grant, ClientID: g.client.ID, Network: m.network, NotRevoked: t.JTI, Profile: g.needsProfile(g.client, g.policy),
+		Subjects: t.Subjects, Repeatable: g.policy.Rotation != clients.RotationStrict,
 	}
 	if !g.policy.PerToken {
 		a.Idle = g.policy.Idle

@@ -107,6 +107,9 @@ func (g *codeGrant) load(ctx context.Context) error {
 	case !g.now.Before(code.ValidUntil):
 		return invalidCode(protocol.ReasonExpired)
 	}
+	if reason := endedFor(g.user, g.code.UserEpoch); reason != protocol.ReasonNone {
+		return invalidCode(reason)
+	}
 	return nil
 }
 

@@ -83,6 +83,9 @@ func (g *deviceGrant) judge(ctx context.Context) error {
 	case !g.now.Before(c.ValidUntil):
 		return pollError("expired_token", protocol.ReasonExpired)
 	case c.Decision == storage.DeviceApproved:
+		if reason := endedFor(g.user, c.UserEpoch); reason != protocol.ReasonNone {
+			return invalidDevice(reason)
+		}
 		return nil
 	case c.Slowed:
 		return pollError("slow_down", protocol.ReasonNone)

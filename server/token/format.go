@@ -30,8 +30,7 @@ type Format interface {
 type Content struct {
 	Client *clients.Client
 	Policy *Policy
-	// Grant and User are nil for the client_credentials grant. The user is as it was read with this request; its password hash may
-	// be missing.
+	// Grant and User are nil for the client_credentials grant. The user is as it was read with this request.
 	Grant *storage.Grant
 	User  *storage.User
 	// Presented is the refresh token of the request; nil at the beginning of a session.
@@ -68,6 +67,8 @@ type RefreshToken struct {
 	Rewritable bool
 	// JTI is set where tokens are revoked by themselves, as Django does: it must not be among those.
 	JTI string
+	// Subjects are the ids of users that the token says; none for tokens that say nothing about the user.
+	Subjects []string
 	// OfUser reports whether the token says that it is the user's. It is nil for tokens that say nothing about the user.
 	OfUser func(u *storage.User) bool
 

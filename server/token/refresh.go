@@ -119,13 +119,10 @@ func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant stor
 // ended returns why a session is dead, or ReasonNone. The state of the user and of the client is that of the database at this
 // moment, so ending all sessions of one of them is one write.
 func ended(live *storage.LiveGrant, p *Policy) protocol.Reason {
+	if reason := endedFor(live.User, live.UserEpoch); reason != protocol.ReasonNone {
+		return reason
+	}
 	switch {
-	case live.User == nil:
-		return protocol.ReasonUserRemoved
-	case !live.User.Active:
-		return protocol.ReasonUserInactive
-	case live.User.AuthEpoch != live.UserEpoch:
-		return protocol.ReasonUserSessions
 	case !live.ClientExists || live.ClientDisabled:
 		return protocol.ReasonClientDisabled
 	case live.ClientAuthEpoch != live.ClientEpoch:
@@ -136,6 +133,19 @@ func ended(live *storage.LiveGrant, p *Policy) protocol.Reason {
 		return protocol.ReasonSessionExpired
 	case p.idle(&live.Grant, live.Now):
 		return protocol.ReasonSessionIdle
+	}
+	return protocol.ReasonNone
+}
+
+// endedFor returns why nothing that was granted to a user in an epoch holds any more, or ReasonNone.
+func endedFor(u *storage.User, epoch int64) protocol.Reason {
+	switch {
+	case u == nil:
+		return protocol.ReasonUserRemoved
+	case !u.Active:
+		return protocol.ReasonUserInactive
+	case u.AuthEpoch != epoch:
+		return protocol.ReasonUserSessions
 	}
 	return protocol.ReasonNone
 }
@@ -154,6 +164,9 @@ func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) prot
 func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error {
 	g.grant, g.user = &live.Grant, live.User
 	if reason := ended(live, g.policy); reason != protocol.ReasonNone {
+		if err := g.settle(ctx, live); err != nil {
+			return err // the client asks again, and meets the same verdict
+		}
 		return protocol.InvalidGrant(reason)
 	}
 	g.moment = moment{now: live.Now, network: g.network(ctx, live.ID), outages: g.outages.at(live.Now)}
@@ -172,6 +185,18 @@ func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error
 	refusal := protocol.InvalidGrant(g.at.Reason())
 	refusal.SessionLives = rejected
 	return refusal
+}
+
+// settle ends a session for good whose user was changed in another database: what was refused there must not come back to life when the
+// change is taken back. Changes that are made here end sessions themselves.
+func (g *refreshGrant) settle(ctx context.Context, live *storage.LiveGrant) error {
+	reason := endedFor(live.User, live.UserEpoch)
+	if !g.accountsElsewhere || reason == protocol.ReasonNone || !live.RevokedAt.IsZero() {
+		return nil
+	}
+	event := g.event(ctx, "account_changed", "server", "success")
+	event.Reason = string(reason)
+	return g.revoke(ctx, live.ID, string(reason), event)
 }
 
 // reused carries out the verdict on a token that was used before (RFC 9700 §4.14.2).

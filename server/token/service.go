@@ -64,6 +64,8 @@ type Config struct {
 	RequireDPoPNonce bool
 	// AnyResource lets clients without a list of their own ask for any resource.
 	AnyResource bool
+	// AccountsElsewhere is set if users are changed in another database, without the knowledge of this one.
+	AccountsElsewhere bool
 	// Formats are those besides the service's own, by the name that the policies of clients use.
 	Formats map[clients.AccessTokenFormat]Format
 }
@@ -80,8 +82,11 @@ type Service struct {
 	clock       func() time.Time
 	issuer      string
 	anyResource bool
-	claims      *claims.Catalog
-	proofs      *dpop.Checker
+
+	accountsElsewhere bool
+
+	claims *claims.Catalog
+	proofs *dpop.Checker
 
 	native     *native
 	formats    map[clients.AccessTokenFormat]Format
@@ -105,7 +110,7 @@ func New(c Config) (*Service, error) {
 	proofs := dpop.New(dpop.Config{Store: c.Store, NonceKeys: c.Root.Derive("dpop nonces"), RequireNonce: c.RequireDPoPNonce, Now: c.Now})
 	return &Service{
 		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
-		issuer: c.Issuer, anyResource: c.AnyResource, claims: c.Claims, proofs: proofs,
+		issuer: c.Issuer, anyResource: c.AnyResource, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.

@@ -199,6 +199,8 @@ type Account struct {
 	Email    string
 	// HasPassword means that the user has a password to change.
 	HasPassword bool
+	// AccountURL is where the user changes what is kept elsewhere; empty = nothing is, or it is not known.
+	AccountURL string
 	// Notice confirms the last action: one of the Notice constants, or empty.
 	Notice Notice
 	// Problem is a problem with the password form. RetryAfter is as in Login.
