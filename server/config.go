@@ -16,6 +16,7 @@ import (
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
+	"latchkey/server/users"
 	"latchkey/storage"
 )
 
@@ -65,6 +66,10 @@ type Config struct {
 	LoginThrottle bool
 	// AuditRetention is how long audit events are kept; 0 means for ever.
 	AuditRetention time.Duration
+	// Directory is where the accounts of the users are, if not in Store, which reads them there.
+	Directory users.Directory
+	// AccountURL is where people change what is kept of them there; empty = not known.
+	AccountURL string
 	// LoginNames are the names that a login may give.
 	LoginNames storage.LoginNames
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".

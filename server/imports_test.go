@@ -16,7 +16,7 @@ var levels = [][]string{
 	{"storage", "migrations", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/internal/password"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
-	{"clients/registry", "server/clientauth", "server/dpop", "server/web"},
+	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
 	{"server/session", "server/token", "server/backchannel"},
 	{"server/flow"},
 	{"server/authorize"},

@@ -98,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.keys = keys.NewRing(ring)
 	s.users = users.New(users.Config{
-		Store: cfg.Store, Argon2: argon2, Now: cfg.Now,
+		Store: cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 	})
 	s.auth = clientauth.New(clientauth.Config{
@@ -117,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 		},
 		Rotation:    cfg.Rotation,
 		Claims:      cfg.Claims,
-		AnyResource: cfg.AnyResource, RequireDPoPNonce: cfg.RequireDPoPNonce,
+		AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil, RequireDPoPNonce: cfg.RequireDPoPNonce,
 		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
 	if err != nil {

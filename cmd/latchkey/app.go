@@ -12,6 +12,7 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/migrations"
 	"latchkey/storage"
+	"latchkey/storage/directory"
 )
 
 // app is what commands share.
@@ -77,6 +78,8 @@ type (
 type opened struct {
 	storage.Store
 	dialect migrations.Dialect
+	// directory is where the users are, if not in the database.
+	directory *directory.Store
 	// migrationDB returns connections for migrations and a function that releases them.
 	migrationDB func() (*sql.DB, func() error, error)
 }

@@ -70,6 +70,7 @@ func (a *app) demoSettings() error {
 		}
 		s.Database = config.Database{Path: demoDatabase}
 	}
+	s.UsersFrom = "latchkey"
 	if !s.Given("issuer") {
 		if _, port, err := net.SplitHostPort(s.Server.Listen); err == nil {
 			s.Server.Issuer = "http://localhost:" + port

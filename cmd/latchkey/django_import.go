@@ -21,16 +21,19 @@ type djangoImportCmd struct {
 	Blacklist djangoImportBlacklistCmd `cmd:"" help:"Copy which tokens Django has ended (rest_framework_simplejwt.token_blacklist)."`
 }
 
-type djangoSource struct {
-	DjangoDatabaseURL string `required:"" env:"DJANGO_DATABASE_URL" help:"Django's database (Postgres), which is only read; better as DJANGO_DATABASE_URL, which other users of the machine can't read." placeholder:"postgres://…"`
-}
-
 // importBatch is how many rows are read and stored at a time.
 const importBatch = 5000
 
-// openDjango connects to Django's database.
-func (s djangoSource) openDjango(ctx context.Context) (*pgx.Conn, error) {
-	cc, err := pgx.ParseConfig(s.DjangoDatabaseURL)
+// openDjango connects to Django's database, which is only read.
+func (a *app) openDjango(ctx context.Context) (*pgx.Conn, error) {
+	url := a.settings.DjangoDatabase.URL.Reveal()
+	if url == "" {
+		url = os.Getenv("DJANGO_DATABASE_URL") // its name in earlier releases
+	}
+	if url == "" {
+		return nil, usage("--django-database-url (LATCHKEY_DJANGO_DATABASE_URL) is missing: where Django's tables are, such as postgres://user:password@host:5432/name.")
+	}
+	cc, err := pgx.ParseConfig(url)
 	if err != nil { // pgx's message may quote the password
 		return nil, usage("--django-database-url can't be parsed. Write it like postgres://user:password@host:5432/name.")
 	}
@@ -63,7 +66,6 @@ func readDjango(ctx context.Context, conn *pgx.Conn, query string, args []any, e
 }
 
 type djangoImportUsersCmd struct {
-	djangoSource
 	Inspected string            `help:"What the script of django inspect printed: it says where the users are." placeholder:"FILE"`
 	Table     string            `help:"Table of the users; by default auth_user." placeholder:"NAME"`
 	Columns   map[string]string `help:"Columns that have other names than in auth_user, as field=column; field= for none." placeholder:"FIELD=COLUMN"`
@@ -170,7 +172,7 @@ func (c *djangoImportUsersCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	source, err := c.openDjango(ctx)
+	source, err := a.openDjango(ctx)
 	if err != nil {
 		return err
 	}
@@ -288,7 +290,6 @@ func (n *imported) add(a *app, r *users.ImportResult, asJSON bool) (err error) {
 }
 
 type djangoImportBlacklistCmd struct {
-	djangoSource
 	Follow bool `help:"Go on with what Django ends from now on, each second, until the command is stopped."`
 	databaseFlags
 }
@@ -298,7 +299,7 @@ func (c *djangoImportBlacklistCmd) Help() string {
 }
 
 func (c *djangoImportBlacklistCmd) Run(ctx context.Context, a *app) error {
-	source, err := c.openDjango(ctx)
+	source, err := a.openDjango(ctx)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func (a *app) newServer(store *opened) (*server.Server, error) {
 	}
 	cfg := a.settings.Server
 	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = store, root, a.logger(), a.now
+	if store.directory != nil {
+		cfg.Directory = store.directory
+	}
 	if cfg.Traces, err = server.TraceExporter(context.Background(), cfg.Logger); err != nil {
 		return nil, err
 	}

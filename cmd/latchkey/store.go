@@ -24,7 +24,9 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = store.prepare(ctx)
+	if err = store.prepare(ctx); err == nil {
+		err = a.readDirectory(ctx, store)
+	}
 	if err != nil {
 		store.Close()
 		return nil, err
@@ -45,13 +47,13 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 				Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
 			}}
 		}
-		return &opened{store, migrations.Postgres, func() (*sql.DB, func() error, error) {
+		return a.withDirectory(&opened{Store: store, dialect: migrations.Postgres, migrationDB: func() (*sql.DB, func() error, error) {
 			db, err := store.MigrationDB()
 			if err != nil {
 				return nil, nil, err
 			}
 			return db, db.Close, nil
-		}}, nil
+		}})
 	}
 	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.Path, Logger: a.logger()})
 	switch {
@@ -65,9 +67,9 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w. Choose another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.Path, err)
 	}
-	return &opened{store, migrations.SQLite, func() (*sql.DB, func() error, error) {
+	return a.withDirectory(&opened{Store: store, dialect: migrations.SQLite, migrationDB: func() (*sql.DB, func() error, error) {
 		return store.MigrationDB(), func() error { return nil }, nil // the store closes it
-	}}, nil
+	}})
 }
 
 // prepare makes sure that the schema is the one that this release needs.
@@ -144,23 +146,34 @@ func refusedLogin(err error) error {
 	return err
 }
 
-// openForServing opens the database without waiting for it if it is Postgres. prepare, unless nil, checks the schema, or applies
+// openForServing opens the database without waiting for it if it is Postgres. prepare checks the schema, or applies
 // the migrations, once the database is there.
 func (a *app) openForServing(ctx context.Context, migrate bool) (store *opened, prepare func(context.Context) error, err error) {
 	if !a.settings.Database.Postgres() {
-		store, err = a.open(ctx)
-		return store, nil, err
+		if store, err = a.connect(ctx); err != nil {
+			return nil, nil, err
+		}
+		if err := store.prepare(ctx); err != nil {
+			store.Close()
+			return nil, nil, err
+		}
+		a.store = store
+		return store, func(ctx context.Context) error { return a.readDirectory(ctx, store) }, nil
 	}
 	if store, err = a.connect(ctx); err != nil {
 		return nil, nil, err
 	}
 	a.store = store
-	if !migrate {
-		return store, store.prepare, nil
-	}
 	return store, func(ctx context.Context) error {
-		_, err := store.migrate(ctx)
-		return err
+		if !migrate {
+			err = store.prepare(ctx)
+		} else {
+			_, err = store.migrate(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		return a.readDirectory(ctx, store)
 	}, nil
 }
 

@@ -27,6 +27,9 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 			return nil, err
 		}
 	}
+	if store.directory != nil {
+		cfg.Directory, cfg.AccountURL = store.directory, a.settings.Server.AccountURL
+	}
 	return users.New(cfg), nil
 }
 

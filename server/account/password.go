@@ -20,6 +20,9 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 	if err != nil {
 		return err
 	}
+	if !h.Users.CanChangePassword() {
+		return h.again(w, r, session, http.StatusForbidden, web.ProblemNone, 0)
+	}
 	ctx, next := r.Context(), storage.Secret(form.Get("new_password"))
 	if form.Get("new_password_again") != next.Reveal() {
 		return h.again(w, r, session, http.StatusBadRequest, web.ProblemMismatch, 0)

@@ -41,8 +41,10 @@ func notice(done string) web.Notice {
 
 // page returns the contents of the account page.
 func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession) (web.Account, error) {
-	// A password is the only way to sign in, so a signed-in user has one.
-	p := web.Account{Username: session.User.Username, Email: session.User.Email, HasPassword: true}
+	// A password is the only way to sign in, so a signed-in user has one; it may be kept where it can't be changed from here.
+	p := web.Account{
+		Username: session.User.Username, Email: session.User.Email, HasPassword: h.Users.CanChangePassword(), AccountURL: h.Users.AccountURL(),
+	}
 	var err error
 	if p.Sessions, err = h.sessions(ctx, session); err != nil {
 		return p, err

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/keys"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/directory"
 	"latchkey/storage/testclock"
 )
 
@@ -73,6 +74,7 @@ type options struct {
 	clock      *testclock.Clock
 	change     []func(*server.Config)
 	bare       bool
+	elsewhere  bool
 	background bool
 	database   func() time.Time
 }
@@ -86,6 +88,14 @@ func Store(s storage.Store) Option { return func(o *options) { o.store = s } }
 // Configure changes the configuration, which is that of a server with defaults and cheap password hashes.
 func Configure(change func(*server.Config)) Option {
 	return func(o *options) { o.change = append(o.change, change) }
+}
+
+// Directory gives the server a store whose users are Django's. Those are the test's.
+func Directory(d *directory.Store) Option {
+	return func(o *options) {
+		o.store, o.elsewhere = d, true
+		o.change = append(o.change, func(c *server.Config) { c.Directory, c.Prepare = d, d.Check })
+	}
 }
 
 // Bare leaves out the user and the clients.
@@ -122,7 +132,10 @@ func New(t testing.TB, opts ...Option) *Server {
 		}
 	})
 	if !o.bare {
-		s.addFixtures()
+		if !o.elsewhere {
+			s.AddUser(users.NewUser{ID: UserID, Username: Username, Active: true}, Password)
+		}
+		s.addClients()
 	}
 	return s
 }
@@ -198,9 +211,8 @@ func (s *Server) config() server.Config {
 	}
 }
 
-func (s *Server) addFixtures() {
+func (s *Server) addClients() {
 	s.t.Helper()
-	s.AddUser(users.NewUser{ID: UserID, Username: Username, Active: true}, Password)
 	s.Backend = s.AddClient(clients.Registration{ID: "backend", Metadata: clients.Metadata{
 		ClientName: "Backend", GrantTypes: []string{"password", "refresh_token", "client_credentials"}, Scope: "read write",
 		TokenEndpointAuthMethod: "client_secret_basic",

@@ -66,6 +66,11 @@ func (s *Service) authenticate(ctx context.Context, who who, secret storage.Secr
 	if verdict != rightPassword {
 		return nil, s.failed(ctx, check.User, verdict, started)
 	}
+	if check.Unentered {
+		if err := s.enter(ctx, pool, check, secret); err != nil {
+			return nil, s.unchecked(ctx, attempt, check, err)
+		}
+	}
 	s.count("success")
 	return &Authenticated{User: check.User, Login: s.login(ctx, attempt, check, secret, rehash)}, nil
 }
@@ -83,6 +88,18 @@ func (s *Service) unchecked(ctx context.Context, attempt storage.LoginAttempt, c
 		s.count("overload")
 	}
 	return fmt.Errorf("check password: %w", err)
+}
+
+// enter lets a user in whose account is in another database, if nothing is kept here yet or another password hash. If the password fits that too, somebody
+// has only hashed it anew, and the user's sessions go on.
+func (s *Service) enter(ctx context.Context, pool *password.Hasher, check *storage.LoginCheck, secret storage.Secret) (err error) {
+	same := false
+	if _, usable := password.CostOf(check.Remembered); usable {
+		if same, _, err = pool.Verify(ctx, secret, check.Remembered); err != nil {
+			return err
+		}
+	}
+	return s.cfg.Directory.Enter(ctx, check.User, same)
 }
 
 // The verdicts on a password; all but the first are reasons for operators.
@@ -118,11 +135,11 @@ func (s *Service) verify(ctx context.Context, pool *password.Hasher, username st
 }
 
 func (s *Service) login(ctx context.Context, a storage.LoginAttempt, check *storage.LoginCheck, secret storage.Secret, rehash bool) *storage.Login {
-	l := &storage.Login{UserID: check.User.ID, GiveBack: taken(a, check.KnownNetwork), SetLastLogin: a.Now}
+	l := &storage.Login{UserID: check.User.ID, Subject: check.User.Sub(), GiveBack: taken(a, check.KnownNetwork), SetLastLogin: a.Now}
 	if !a.Known.IsZero() && (check.KnownNetwork || s.mayKnow(ctx, check.User)) {
 		l.Known, l.KnownUntil = a.Known, a.Now.Add(knownFor)
 	}
-	if rehash {
+	if rehash && s.cfg.Directory == nil { // while another system writes hashes too, neither replaces those of the other
 		// Not while others wait for the pool: the next login will do.
 		if hash, ok := s.cfg.Hasher.TryHash(secret); ok {
 			l.OldHash, l.NewHash = check.User.PasswordHash, hash

@@ -32,6 +32,9 @@ type NewUser struct {
 
 // Add adds a user, the name normalised as at a login. Errors: *InputError; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
+	if err := s.here(); err != nil {
+		return nil, err
+	}
 	if err := n.identify(); err != nil {
 		return nil, err
 	}
@@ -163,6 +166,9 @@ func (s *Service) SetPasswordHash(ctx context.Context, id int64, encoded string)
 }
 
 func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) error {
+	if err := s.here(); err != nil {
+		return err
+	}
 	e := s.event(ctx, "password_changed", "operator", id)
 	e.Details = details(map[string]any{"set_to": kind})
 	return s.act(e, "set password", s.cfg.Store.SetUserPassword(ctx, id, encoded, e.At, e))
@@ -170,12 +176,18 @@ func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) e
 
 // Disable refuses the user from now on and ends their sessions. storage.ErrNotFound.
 func (s *Service) Disable(ctx context.Context, id int64) error {
+	if err := s.here(); err != nil {
+		return err
+	}
 	e := s.event(ctx, "user_disabled", "operator", id)
 	return s.act(e, "disable user", s.cfg.Store.SetUserActive(ctx, id, false, e.At, e))
 }
 
 // Enable lets the user log in again; ended sessions stay ended. storage.ErrNotFound.
 func (s *Service) Enable(ctx context.Context, id int64) error {
+	if err := s.here(); err != nil {
+		return err
+	}
 	e := s.event(ctx, "user_enabled", "operator", id)
 	return s.act(e, "enable user", s.cfg.Store.SetUserActive(ctx, id, true, e.At, e))
 }
@@ -188,8 +200,43 @@ func (s *Service) EndSessions(ctx context.Context, id int64) error {
 
 // Remove removes the user, whose sessions end with it. storage.ErrNotFound.
 func (s *Service) Remove(ctx context.Context, id int64) error {
+	if err := s.here(); err != nil {
+		return err
+	}
 	e := s.event(ctx, "user_removed", "operator", id)
 	return s.act(e, "remove user", s.cfg.Store.RemoveUser(ctx, id, e))
+}
+
+// here returns a storage.ErrElsewhere, with what to do instead, unless the accounts are in the Store.
+func (s *Service) here() error {
+	switch {
+	case s.cfg.Directory == nil:
+		return nil
+	case s.cfg.AccountURL != "":
+		return &elsewhereError{"change them there, or at " + s.cfg.AccountURL}
+	}
+	return &elsewhereError{"change them there, for example in its admin or with manage.py"}
+}
+
+type elsewhereError struct{ remedy string }
+
+func (e *elsewhereError) Error() string {
+	return "the users are kept in Django's database (--users-from django): " + e.remedy
+}
+
+func (*elsewhereError) Unwrap() error { return storage.ErrElsewhere }
+
+// AccountURL returns where people change what is kept of them elsewhere; empty if it is not known, or if nothing is.
+func (s *Service) AccountURL() string {
+	if s.cfg.Directory == nil {
+		return ""
+	}
+	return s.cfg.AccountURL
+}
+
+// CanChangePassword reports whether users can change their own passwords here.
+func (s *Service) CanChangePassword() bool {
+	return s.cfg.Directory == nil || s.cfg.Directory.Writable()
 }
 
 // act counts the event of a change that was made.

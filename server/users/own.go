@@ -24,12 +24,18 @@ const minPassword = 8
 var commonPasswords string
 
 // ChangeOwnPassword is SetPassword by the user, whose current password the caller has checked.
-// Errors: ErrWeakPassword, *InputError, storage.ErrNotFound.
+// Errors: ErrWeakPassword, *InputError, storage.ErrElsewhere, storage.ErrNotFound.
 func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret storage.Secret) error {
+	if !s.CanChangePassword() {
+		return s.here()
+	}
 	if err := CheckOwnPassword(u, secret); err != nil {
 		return err
 	}
 	encoded, err := s.hash(ctx, secret)
+	if err == nil && s.cfg.Directory != nil {
+		encoded, err = s.cfg.Hasher.HashLike(ctx, secret, u.PasswordHash)
+	}
 	if err != nil {
 		return err
 	}

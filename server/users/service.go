@@ -43,9 +43,22 @@ type Store interface {
 	audit.Store
 }
 
+// Directory is where the accounts are if they are not in the Store, which reads them there and stores what is kept of each user.
+type Directory interface {
+	// Enter notes that a user is about to have a session, and sets what the session has of them. samePassword says that the password
+	// is the one of the hash that was remembered.
+	Enter(ctx context.Context, u *storage.User, samePassword bool) error
+	// Writable reports whether the Store changes passwords there.
+	Writable() bool
+}
+
 // Config configures a Service.
 type Config struct {
 	Store Store
+	// Directory is nil if the accounts are in the Store.
+	Directory Directory
+	// AccountURL is where people change what is kept elsewhere; empty if it is not known.
+	AccountURL string
 	// Hasher is the pool that checks passwords; nil makes one with Argon2.
 	Hasher *password.Hasher
 	Argon2 Argon2

@@ -22,6 +22,9 @@ func (s *Service) UpdateOwn(ctx context.Context, id int64, change storage.UserCh
 }
 
 func (s *Service) update(ctx context.Context, actor string, id int64, change storage.UserChange) (*storage.User, error) {
+	if err := s.here(); err != nil {
+		return nil, err
+	}
 	before, err := s.cfg.Store.User(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("update user: %w", err)

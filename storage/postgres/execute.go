@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,12 +38,19 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 	if ended := ctx.Err(); ended != nil && (err == nil || canceled(err)) {
 		err = errors.Join(ended, err)
 	}
+	if s.directory.Load() != nil && otherTable(err) {
+		err = fmt.Errorf("Django's table of users: %w: %w", storage.ErrUnavailable, err)
+	}
 	err = translate(what, err)
 	if storage.Failed(err) {
 		span.Fail(traced)
 	}
 	return err
 }
+
+// otherTable reports whether a table, a column or a type is not what a statement needs, or may not be read: that is about the table, not
+// about a user in it.
+func otherTable(err error) bool { return strings.HasPrefix(code(err), "42") || code(err) == "22P02" }
 
 // afterDeadlock is how long a transaction that Postgres ended for another one leaves that one alone.
 const afterDeadlock = 50 * time.Millisecond

@@ -18,8 +18,12 @@ type Settings struct {
 	// Server is the configuration of the server except its Store, Root, Logger and Now.
 	Server   server.Config
 	Database Database
-	Secret   storage.Secret
-	Retired  []storage.Secret
+	// UsersFrom is latchkey or django; then DjangoUsers is the path of the column map, empty for that of auth_user.
+	UsersFrom      string
+	DjangoDatabase DjangoDatabase
+	DjangoUsers    string
+	Secret         storage.Secret
+	Retired        []storage.Secret
 	// LogFormat is empty if it depends on whether the log goes to a terminal.
 	LogFormat string
 	LogLevel  slog.Level
@@ -71,6 +75,11 @@ type Database struct {
 	URL  storage.Secret // Postgres
 }
 
+// DjangoDatabase is where Django's tables are; without a URL in Latchkey's database.
+type DjangoDatabase struct {
+	URL storage.Secret
+}
+
 // Postgres reports whether the database is Postgres.
 func (d Database) Postgres() bool { return d.URL != "" }
 
@@ -95,6 +104,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 	if slices.Contains(names, "secret") && s.Database.Postgres() && !s.Given("secret") {
 		fault("secret", "is required with Postgres",
 			"Generate one with `openssl rand -base64 32`, keep it, and use the same for every server and command, preferably as LATCHKEY_SECRET_FILE.")
+	}
+	if s.UsersFrom == "django" && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {
+		fault("django-database-url", "is missing: with --users-from django and SQLite, Django's users are in another database", "Name Django's database.")
 	}
 	jwt := &s.Server.SimpleJWT
 	if slices.Contains(names, "simplejwt") && jwt.Algorithm != "" {

@@ -29,6 +29,28 @@ func options(s *Settings) []*option {
 			help: "Database: sqlite:PATH or postgres://….", set: to(&s.Database, setDatabase),
 		},
 		{
+			name: "users-from", preset: "latchkey", value: "latchkey|django", group: GroupDatabase,
+			help: "Where the users are: in Latchkey's database, or in Django's own table, which is read at each login and refresh (docs/django-users.md).",
+			set:  choice(&s.UsersFrom, "latchkey", "django"),
+		},
+		{
+			name: "django-database-url", value: "URL", group: GroupDatabase, secret: true, emptyable: true,
+			presetText: "--users-from django: the database of --database-url",
+			help:       "Django's database: postgres://…. Its role needs SELECT on the users and their groups, and UPDATE on the users if people may change passwords here.",
+			set:        to(&s.DjangoDatabase, setDjangoDatabase),
+		},
+		{
+			name: "django-users", value: "FILE", group: GroupDatabase, emptyable: true,
+			presetText: "Django's auth_user",
+			help:       "What the script of `latchkey django inspect` printed: it says where Django's users are and what their columns are called.",
+			set:        to(&s.DjangoUsers, setText[string]),
+		},
+		{
+			name: "account-url", value: "URL", group: GroupDatabase, emptyable: true,
+			help: "Where people change what Django keeps of them, for a link on the account page: with --users-from django.",
+			set:  to(&s.Server.AccountURL, setLink),
+		},
+		{
 			name: "secret", value: "TEXT", group: GroupRootSecret, secret: true,
 			presetText: "SQLite: generated and kept in PATH.secret; Postgres: required",
 			help:       "Root secret of at least 32 bytes, from which token and encryption keys are derived.", set: to(&s.Secret, setRootSecret),

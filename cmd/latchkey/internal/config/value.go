@@ -100,6 +100,37 @@ func setDatabase(into *Database, text string) error {
 	return nil
 }
 
+// setDjangoDatabase never repeats the text, which may contain a password.
+func setDjangoDatabase(into *DjangoDatabase, text string) error {
+	*into = DjangoDatabase{}
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" && u.Query().Get("host") == "":
+		return &invalid{"is not a URL", "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded."}
+	case u.Scheme == "postgres" || u.Scheme == "postgresql":
+		*into = DjangoDatabase{URL: storage.Secret(text)}
+		return nil
+	}
+	return &invalid{"is not postgres://", "Write postgres://user:password@host:5432/name."}
+}
+
+// setLink accepts a URL that people may be led to.
+func setLink(into *string, text string) error {
+	*into = ""
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return &invalid{"is not an https URL", "Write it like https://www.example.com/account/."}
+	}
+	*into = text
+	return nil
+}
+
 func setText[T ~string](into *T, text string) error {
 	*into = T(text)
 	return nil

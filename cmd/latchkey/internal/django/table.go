@@ -15,6 +15,8 @@ type Table struct {
 	Name string
 	// Columns are the columns by the fields of auth_user; a field that the table does not have is "".
 	Columns map[string]string
+	// KeyType is the type of the key in the model; empty if it is not known.
+	KeyType string
 	// Groups is the table that joins users and groups, with the columns of both; "" for none.
 	Groups, GroupsUser, GroupsGroup string
 }
@@ -47,6 +49,7 @@ func InspectedTable(r io.Reader) (*Table, error) {
 			UsernameField string `json:"username_field"`
 			Key           struct {
 				Column string `json:"column"`
+				Type   string `json:"type"`
 			} `json:"key"`
 			Columns map[string]string `json:"columns"`
 			Groups  struct {
@@ -64,7 +67,7 @@ func InspectedTable(r io.Reader) (*Table, error) {
 		return nil, fmt.Errorf("it is not what the script of `latchkey django inspect` prints")
 	}
 	t := DefaultTable()
-	t.Name = s.User.Table
+	t.Name, t.KeyType = strings.ReplaceAll(s.User.Table, `"`, ""), s.User.Key.Type
 	for field := range t.Columns {
 		t.Columns[field] = s.User.Columns[field]
 	}
