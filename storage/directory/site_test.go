@@ -52,7 +52,7 @@ var keys = map[string][2]string{
 
 // site is a Django site's database with Latchkey beside or in it.
 type site struct {
-	*testing.T
+	testing.TB
 	db  *sql.DB
 	url string
 	// key and other are the keys of ada and bob, who have the password "secret".
@@ -75,9 +75,9 @@ func table() directory.Table {
 var places = []string{"same", "other", "beside SQLite"}
 
 // newSite makes a site.
-func newSite(t *testing.T, place, keyType string) *site {
+func newSite(t testing.TB, place, keyType string) *site {
 	t.Helper()
-	s := &site{T: t, key: keys[keyType][0], other: keys[keyType][1], counter: new(postgrestest.RoundTrips)}
+	s := &site{TB: t, key: keys[keyType][0], other: keys[keyType][1], counter: new(postgrestest.RoundTrips)}
 	s.config = directory.Config{Table: table(), Name: "the test", Timeout: 20 * time.Second}
 	if place == "same" {
 		s.url = postgrestest.URL(t)
@@ -143,7 +143,7 @@ func (s *site) directory(names storage.LoginNames) *directory.Store {
 // serve runs a server.
 func (s *site) serve(opts ...servertest.Option) *servertest.Server {
 	s.Helper()
-	return servertest.New(s.T, append([]servertest.Option{servertest.Directory(s.directory(storage.LoginNames{}))}, opts...)...)
+	return servertest.New(s.TB, append([]servertest.Option{servertest.Directory(s.directory(storage.LoginNames{}))}, opts...)...)
 }
 
 // each runs a test wherever the tables may be and whatever their key is.
