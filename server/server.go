@@ -86,7 +86,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.registry = registry.New(registry.Config{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
-		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
+		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Scopes: cfg.Claims.Scopes(),
+		Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
 		Limited: s.audit.Limited,
 	})
 	if s.django, err = cfg.SimpleJWT.DjangoKey(); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"latchkey/clients"
@@ -77,6 +79,10 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 	if err != nil {
 		return nil, err
 	}
+	if d.Scope, err = r.knownScope(ctx, metadata.Scope, nil); err != nil {
+		return nil, err
+	}
+	metadata.Scope = d.Scope
 	if req.InitialToken == "" {
 		return r.registerOpenly(ctx, metadata, req)
 	}
@@ -92,6 +98,24 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 		return nil, fmt.Errorf("register client: %w", err)
 	}
 	return made.with(row)
+}
+
+// knownScope leaves out of a scope what there is not, and what the client does not have yet: RFC 7591 §2 lets the server replace metadata, and the
+// answer shows what is left. Agents register what they have read somewhere.
+func (r *Registry) knownScope(ctx context.Context, asked string, has []string) (string, error) {
+	if r.cfg.Scopes == nil || asked == "" {
+		return asked, nil
+	}
+	resources, err := r.Resources(ctx)
+	if err != nil {
+		return "", err
+	}
+	known := append(slices.Clone(r.cfg.Scopes), has...)
+	for _, resource := range resources {
+		known = append(known, resource.Scopes...)
+	}
+	scopes := slices.DeleteFunc(strings.Fields(asked), func(scope string) bool { return !slices.Contains(known, scope) })
+	return strings.Join(scopes, " "), nil
 }
 
 // with sets the client to the stored one.
@@ -194,6 +218,9 @@ func (r *Registry) ReplaceRegistration(
 		}
 		before, after, reg := c.Registration(), c.Registration(), c.Registration()
 		if after.Metadata, after.Policy, err = d.Validate(c.Policy); err != nil {
+			return nil, err
+		}
+		if after.Scope, err = r.knownScope(ctx, after.Scope, c.Scopes()); err != nil {
 			return nil, err
 		}
 		events := []*storage.AuditEvent{r.selfEvent(ctx, "client_registration_updated", id, details{Fields: difference(before.Encode(), after.Encode())}, caller)}

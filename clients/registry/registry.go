@@ -43,6 +43,9 @@ type Config struct {
 	MaxUnused int
 	// Schemes are the private-use schemes without a dot that redirect URIs may have; nil means those of clients.RedirectSchemes.
 	Schemes []string
+	// Scopes are those that every resource server has: of OpenID Connect, and the operator's own. A client that registers itself gets
+	// these and those of the protected resources, and no others; nil means any.
+	Scopes []string
 	// Documents configures clients whose client_id is the URL of their metadata document.
 	Documents document.Policy
 	// Fetcher fetches metadata documents. Without one they are not accepted.

@@ -21,7 +21,9 @@ func (a *Request) checkScope(ctx context.Context) error {
 		return err
 	}
 	if len(asked) == 0 {
-		a.Scope = slices.Clone(a.Client.Scopes())      // docs/decisions/0005
+		a.Scope = slices.DeleteFunc(slices.Clone(a.Client.Scopes()), func(scope string) bool { // docs/decisions/0005
+			return !slices.Contains(allowed, scope)
+		})
 		if len(a.Scope) == 0 && !a.Client.FirstParty { // the user is asked
 			a.Scope, err = a.resourceScopes(ctx)
 		}
@@ -115,21 +117,28 @@ func scopeRefused(scope string) string {
 }
 
 // authorizableScopes returns the scopes that a client may request from a user. A client that was registered without scopes may
-// request those of OpenID Connect and of the protected resources, since the user is asked for consent.
+// request those of OpenID Connect and of the protected resources, since the user is asked for consent. Of those in a metadata document the
+// ones that there are count, as for clients that register themselves.
 func (s *Service) authorizableScopes(ctx context.Context, client *clients.Client) ([]string, error) {
 	allowed := token.AllowedScopes(client)
-	if len(client.Scopes()) > 0 {
+	described := client.Origin == storage.OriginDocument
+	if len(client.Scopes()) > 0 && !described {
 		return allowed, nil
 	}
 	resources, err := s.cfg.Clients.Resources(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
-	allowed = append(slices.Clip(allowed), s.cfg.Claims.UserScopes()...)
+	known := s.cfg.Claims.UserScopes()
 	for _, r := range resources {
-		allowed = append(allowed, r.Scopes...)
+		known = append(known, r.Scopes...)
 	}
-	return allowed, nil
+	if len(client.Scopes()) == 0 {
+		return append(slices.Clip(allowed), known...), nil
+	}
+	return slices.DeleteFunc(slices.Clone(allowed), func(scope string) bool {
+		return scope != claims.ScopeOffline && !slices.Contains(known, scope)
+	}), nil
 }
 
 func (a *Request) checkResource(ctx context.Context) error {

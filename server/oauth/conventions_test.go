@@ -122,6 +122,53 @@ func TestRowMScopes(t *testing.T) {
 	refusal(t, s, b.Authorize(s.Web, "scope", "openid made:up"), "invalid_scope")
 }
 
+// Row M: what there is not can't be registered; the answer shows what is left. A metadata document is read alike.
+func TestRowMUnknownScopesAreNotRegistered(t *testing.T) {
+	t.Parallel()
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.Registration = "open" }))
+		withResource(t, s, "https://tools.example.com/mcp", "tools:read")
+		for asked, want := range map[string]string{
+			"openid made:up tools:read admin": "openid tools:read", "email offline_access groups profile": "email offline_access groups profile",
+			"made:up": "", "": "", "tools:read tools:read": "tools:read", "OPENID tools:READ tools:read": "tools:read",
+		} {
+			a := s.PostJSON(registerPath, app("scope", asked)).Expect(201)
+			if got := a.String("scope"); got != want {
+				t.Errorf("%q became %q, want %q", asked, got, want)
+			}
+		}
+		s.PostJSON(registerPath, app("scope", `a"b`)).ExpectError(400, "invalid_client_metadata")
+
+		// An update can't add what there is not, and loses nothing that the client has.
+		a := s.PostJSON(registerPath, app("scope", "openid tools:read")).Expect(201)
+		body := app("client_id", a.String("client_id"), "scope", "openid tools:read made:up")
+		if err := s.Clients().RemoveResource(t.Context(), "https://tools.example.com/mcp"); err != nil {
+			t.Fatal(err)
+		}
+		again := put(s, a.String("registration_client_uri"), a.String("registration_access_token"), body).Expect(200)
+		if got := again.String("scope"); got != "openid tools:read" {
+			t.Errorf("after the update %q", got)
+		}
+		// The operator's own client has what the operator gave it.
+		refusal(t, s, s.Browser().Authorize(s.Web, "scope", "openid made:up"), "invalid_scope")
+	})
+}
+
+func TestRowMUnknownScopesOfADocument(t *testing.T) {
+	t.Parallel()
+	p := publish(t)
+	p.set("scope", "openid made:up tools:read")
+	s := servertest.New(t, accepting(p))
+	withResource(t, s, "https://tools.example.com/mcp", "tools:read", "tools:write")
+	agent := servertest.Client{ID: p.id(), Redirect: servertest.NativeCallback}
+	for asked, want := range map[string]string{"": "openid tools:read", "openid made:up": "openid", "tools:read tools:write offline_access": "tools:read offline_access"} {
+		got := s.Redeem(agent, s.Browser().Code(agent, "scope", asked)).Expect(200)
+		if got.String("scope") != want {
+			t.Errorf("%q: %q, want %q", asked, got.String("scope"), want)
+		}
+	}
+}
+
 func sameWords(a, b string) bool {
 	x, y := strings.Fields(a), strings.Fields(b)
 	for _, word := range x {

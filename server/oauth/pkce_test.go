@@ -130,6 +130,7 @@ func TestRowARequirePKCEAll(t *testing.T) {
 func TestRowASelfRegisteredClients(t *testing.T) {
 	t.Parallel()
 	s := registering(t, "open")
+	withResource(t, s, "https://api.example/", "read")
 	b := s.Browser()
 	b.SignIn()
 	register := func(more ...any) servertest.Client {

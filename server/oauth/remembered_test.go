@@ -21,7 +21,7 @@ func TestConsentOfAnUnverifiedWebClientIsRemembered(t *testing.T) {
 	t.Parallel()
 	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)))
-		withResource(t, s, "https://api.example", "read")
+		withResource(t, s, "https://api.example", "read", "write")
 		c, _ := selfRegistered(t, s, "https://app.example/callback", "https://other.example/callback")
 		b := s.Browser()
 		b.SignIn()

@@ -54,6 +54,7 @@ func withdrawals(t *testing.T, s *servertest.Server, id string) []*storage.Audit
 func TestA2WhatAClientChangesItselfEndsTrust(t *testing.T) {
 	t.Parallel()
 	s := registering(t, "token")
+	withResource(t, s, "https://api.example/", "read", "write")
 	changes := map[string]any{
 		"client_name": "Bank", "redirect_uris": []string{"https://evil.example/cb"}, "logo_uri": "https://app.example/logo.png",
 		"client_uri": "https://app.example/", "policy_uri": "https://app.example/p", "tos_uri": "https://app.example/t",
