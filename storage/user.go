@@ -97,7 +97,9 @@ type Users interface {
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent) error
 
-	// RemoveUser removes the user, their browser sessions and consents; grants whose user is removed are dead. ErrNotFound.
+	// RemoveUser removes the user with their consents, browser sessions and answers to devices, and empties Address, UserAgent and Claims
+	// of their grants and codes, which are dead and keep nothing of the user but the ID until their end. Audit events stay, and logout
+	// notices that are still to be sent. ErrNotFound.
 	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
 
 	// EnterUser stores what is kept here of a user whose account is in another database, and returns it. A user with this subject who

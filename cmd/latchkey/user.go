@@ -21,7 +21,8 @@ type userCmd struct {
 	Disable     userDisableCmd     `cmd:"" help:"Disable a user and end their sessions."`
 	Enable      userEnableCmd      `cmd:"" help:"Enable a user, who can then log in again."`
 	SetPassword userSetPasswordCmd `cmd:"" help:"Replace a user's password and end their sessions."`
-	Remove      userRemoveCmd      `cmd:"" help:"Remove a user and end their sessions."`
+	Export      userExportCmd      `cmd:"" help:"Print everything that is stored about a user as JSON: profile, sessions, devices, consents, audit events. No secrets."`
+	Remove      userRemoveCmd      `cmd:"" help:"Remove a user and what is stored about them, but audit events, and end their sessions."`
 }
 
 // passwordFlags select where a password is read from: never an argument, which other users of the machine can read.

@@ -146,5 +146,8 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
 	return s.execOne(ctx, "remove user", `
 		WITH changed AS (DELETE FROM users WHERE id = $2 RETURNING id),
-		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id)`+logChanged, events(audit), id)
+		codes AS (UPDATE authorization_codes SET claims = '' FROM changed WHERE user_id = changed.id),
+		devices AS (DELETE FROM device_codes USING changed WHERE user_id = changed.id),
+		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id),
+		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id)`+logChanged, events(audit), id)
 }
