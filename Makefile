@@ -71,7 +71,7 @@ test-clients:
 # Needs Node and npm; installs what applicationtest/ pins from the module proxy and npm, and Debian's Apache, Django and Flask as root.
 # Nothing is skipped. Most of the time is spent waiting for access tokens to expire, hence -parallel.
 test-applications:
-	cd applicationtest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -parallel 6 -timeout 15m -v ./...
+	cd applicationtest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -parallel 16 -timeout 20m -v ./...
 
 # Installs Debian's packages of Patroni, etcd, HAProxy and PgBouncer, as root, where they are missing, and fails when it can't.
 # Some events: make test-ha LATCHKEY_TEST_HA_EVENTS='clock|switchover'

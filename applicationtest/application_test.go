@@ -1,7 +1,6 @@
 package applicationtest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -35,8 +34,6 @@ type application struct {
 	login, whoami, logout string
 	// sees are the fields of whoami's answer.
 	sees map[string]string
-	// lifetime is that of its access tokens, unless it is the usual one.
-	lifetime time.Duration
 	// refreshes says that the application refreshes expired tokens by itself.
 	refreshes bool
 	// federated says that its logout ends the session at Latchkey too.
@@ -84,9 +81,6 @@ func (a application) begin(t *testing.T) *site {
 		"--client-name=" + a.name, "--redirect-uri=" + s.URL + a.callback,
 		"--grant-type=authorization_code", "--grant-type=refresh_token", "--scope=openid profile email offline_access",
 	}
-	if a.lifetime != 0 {
-		flags = append(flags, "--access-token-ttl="+a.lifetime.String())
-	}
 	if a.postLogout != "" {
 		flags = append(flags, "--post-logout-redirect-uri="+s.URL+strings.TrimPrefix(a.postLogout, origin))
 	}
@@ -130,7 +124,7 @@ func (a application) user(answer *page) error {
 func (a application) refresh(t *testing.T, s *site, p *person) {
 	t.Helper()
 	before, _ := s.refreshes()
-	expire(a.lifetime)
+	expire()
 	answer := p.get(t, s.URL+a.whoami)
 	a.checkUser(t, answer, "after a refresh", answer)
 	after, errors := s.refreshes()
@@ -143,7 +137,7 @@ func (a application) refresh(t *testing.T, s *site, p *person) {
 func (a application) eightAtOnce(t *testing.T, s *site, p *person) {
 	t.Helper()
 	before, _ := s.refreshes()
-	expire(a.lifetime)
+	expire()
 	var answers [8]*page
 	var wait sync.WaitGroup
 	for i := range answers {
@@ -167,7 +161,7 @@ func (a application) eightAtOnce(t *testing.T, s *site, p *person) {
 }
 
 // expire waits until every access token issued so far has expired. Applications count in whole seconds.
-func expire(after time.Duration) { time.Sleep(cmp.Or(after, lifetime) + 1100*time.Millisecond) }
+func expire() { time.Sleep(lifetime + 1100*time.Millisecond) }
 
 // logOut logs out, and expects the application, and Latchkey if the logout goes there, to have forgotten the user.
 func (a application) logOut(t *testing.T, s *site, p *person) {

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	// What docs/examples/applications/goth.go is built with: it is in no module.
 	_ "github.com/markbates/goth/gothic"
@@ -19,7 +18,6 @@ func TestGoth(t *testing.T) {
 		callback: "/auth/callback", postLogout: "/goodbye",
 		login: "/auth", whoami: "/", logout: "/logout",
 		sees:      map[string]string{"Name": fullName, "Email": email, "NickName": username},
-		lifetime:  11 * time.Second, // x/oauth2 takes a token for expired ten seconds before
 		refreshes: true, federated: true,
 		wrongSecret: "invalid_client",
 		start: func(t *testing.T, s *site) {

@@ -36,7 +36,7 @@ func TestKubernetes(t *testing.T) {
 
 	token := tool.logIn(t, newPerson(t))
 	server.knows(t, token, username)
-	expire(lifetime)
+	expire()
 	for range 2 {
 		token = tool.refresh(t, token)
 		server.knows(t, token, username)

@@ -37,8 +37,8 @@ const (
 	group    = "analysts"
 )
 
-// lifetime is that of access tokens, so that they expire while a test waits.
-const lifetime = 4 * time.Second
+// lifetime is that of access tokens, so that they expire while a test waits. x/oauth2 takes one for expired ten seconds before.
+const lifetime = 12 * time.Second
 
 // caFile has the certificate that the applications trust.
 var caFile string
