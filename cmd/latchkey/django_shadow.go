@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/shadow"
 	"latchkey/storage"
+	"latchkey/storage/directory"
 	"latchkey/storage/dryrun"
 	"latchkey/storage/postgres"
 	"latchkey/storage/sqlite"
@@ -144,7 +146,18 @@ func (a *app) rehearsal(ctx context.Context) (*server.Server, storage.Store, err
 		return nil, nil, err
 	}
 	cfg := a.settings.Server
-	cfg.Store, cfg.Root, cfg.Now, cfg.Logger = reading, root, a.now, slog.New(slog.DiscardHandler)
+	quiet := slog.New(slog.DiscardHandler)
+	if a.settings.UsersFrom == "django" {
+		url := cmp.Or(a.settings.DjangoDatabase.URL, a.settings.Database.URL) // the statements of a store that pretends join no other tables
+		c, err := a.directoryConfig(url.Reveal())
+		if err != nil {
+			return nil, nil, err
+		}
+		users := directory.New(reading, *c, cfg.LoginNames, quiet)
+		cfg.Directory, cfg.Prepare = users, users.Check
+		reading = dryrun.Store{Store: users}
+	}
+	cfg.Store, cfg.Root, cfg.Now, cfg.Logger = reading, root, a.now, slog.New(dryrun.Reasons{})
 	cfg.LoginThrottle, cfg.ShutdownDelay = false, 0
 	cfg.Argon2 = "m=64,t=1,p=1" // of new hashes, which go nowhere
 	s, err := server.New(cfg)

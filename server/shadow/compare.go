@@ -18,11 +18,13 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// reason is why this server would have refused.
+	reason string
 }
 
 // answerOf returns Django's, decompressed. ok is false for an encoding that is not known here.
 func answerOf(x *exchange) (a *answer, ok bool) {
-	a = &answer{x.status, x.header, x.received}
+	a = &answer{status: x.status, header: x.header, body: x.received}
 	switch x.header.Get("Content-Encoding") {
 	case "", "identity":
 		return a, true
@@ -57,7 +59,11 @@ func compare(x *exchange, django, own *answer, userIDClaim string) (found []diff
 	}
 	d, l := django.fields(), own.fields()
 	if django.status != own.status {
-		add("status", true, "Django %d%s, Latchkey %d%s", django.status, d.code(), own.status, l.code())
+		because := ""
+		if own.reason != "" {
+			because = " (" + cut(own.reason) + ")"
+		}
+		add("status", !apiRefuses(x, django, own), "Django %d%s, Latchkey %d%s%s", django.status, d.code(), own.status, l.code(), because)
 		return found
 	}
 	compareHeaders(django, own, add)
@@ -88,6 +94,12 @@ func compare(x *exchange, django, own *answer, userIDClaim string) (found []diff
 		compareTokens(name, d.text(name), l.text(name), userIDClaim, add)
 	}
 	return found
+}
+
+// apiRefuses reports whether Django has issued a token that its API refuses: simplejwt before 5.5 does not look at the user at a refresh, but
+// JWTAuthentication does.
+func apiRefuses(x *exchange, django, own *answer) bool {
+	return x.route == RouteRefresh && django.status == http.StatusOK && (own.reason == "user_inactive" || own.reason == "user_removed")
 }
 
 type adder = func(kind string, breaks bool, format string, args ...any)

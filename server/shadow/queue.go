@@ -91,14 +91,14 @@ func (p *Proxy) rehearse(ctx context.Context, x *exchange) (*answer, bool) {
 			ended = append(ended, jti)
 		}
 	}
-	rec := newRecorder()
-	if !rec.serve(p.cfg.Rehearsed, x.again(adapterPaths[x.route]).WithContext(dryrun.With(ctx, ended...))) {
+	rec, run := newRecorder(), dryrun.With(ctx, ended...)
+	if !rec.serve(p.cfg.Rehearsed, x.again(adapterPaths[x.route]).WithContext(run)) {
 		return nil, false
 	}
 	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests || ctx.Err() != nil {
 		return nil, false
 	}
-	return &answer{rec.status, rec.header, rec.body.Bytes()}, true
+	return &answer{rec.status, rec.header, rec.body.Bytes(), dryrun.Reason(run)}, true
 }
 
 // recorder keeps an answer.

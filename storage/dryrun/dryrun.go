@@ -7,7 +7,9 @@ package dryrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"time"
 
 	"latchkey/storage"
@@ -19,7 +21,9 @@ type Store struct{ storage.Store }
 // run is what one request would have written.
 type run struct {
 	grants map[storage.ID]*storage.Grant
+	users  map[int64]*storage.User
 	notYet map[string]bool
+	reason string
 }
 
 type key struct{}
@@ -27,7 +31,7 @@ type key struct{}
 // With returns a context for one request, which is handled by one goroutine at a time. The tokens with the jtis notYet are taken
 // for not ended by themselves: the request that is judged after the fact was what ended them.
 func With(ctx context.Context, notYet ...string) context.Context {
-	r := &run{grants: map[storage.ID]*storage.Grant{}, notYet: map[string]bool{}}
+	r := newRun()
 	for _, jti := range notYet {
 		r.notYet[jti] = true
 	}
@@ -38,13 +42,59 @@ func from(ctx context.Context) *run {
 	if r, ok := ctx.Value(key{}).(*run); ok {
 		return r
 	}
-	return &run{grants: map[storage.ID]*storage.Grant{}}
+	return newRun()
+}
+
+func newRun() *run {
+	return &run{grants: map[storage.ID]*storage.Grant{}, users: map[int64]*storage.User{}, notYet: map[string]bool{}}
 }
 
 // Ping asks for the time, since the other store's Ping wants a database that accepts writes.
 func (s Store) Ping(ctx context.Context) error {
 	_, err := s.Clock(ctx)
 	return err
+}
+
+// EnterUser pretends to store what is kept of a user whose account is in another database.
+func (s Store) EnterUser(ctx context.Context, e storage.UserEntry) (*storage.User, error) {
+	u, err := s.Store.UserBySubject(ctx, e.Sub())
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		u = &storage.User{ID: e.ID, Subject: e.Subject, Active: true, CreatedAt: e.Now, AuthEpoch: e.Now.UnixMicro()}
+		if u.ID == 0 {
+			sum := fnv.New64a()
+			sum.Write([]byte(e.Subject))
+			u.ID = int64(sum.Sum64()>>4 | 1<<60) // which is no user's
+		}
+	case err != nil:
+		return nil, err
+	case u.PasswordHash != e.PasswordHash && !e.SamePassword:
+		u.AuthEpoch = max(u.AuthEpoch+1, e.Now.UnixMicro())
+	}
+	u.PasswordHash = e.PasswordHash
+	kept := *u
+	from(ctx).users[u.ID] = &kept
+	return u, nil
+}
+
+// User implements storage.Users.
+func (s Store) User(ctx context.Context, id int64) (*storage.User, error) {
+	if kept := from(ctx).users[id]; kept != nil {
+		u := *kept
+		return &u, nil
+	}
+	return s.Store.User(ctx, id)
+}
+
+// UserBySubject implements storage.Users.
+func (s Store) UserBySubject(ctx context.Context, subject string) (*storage.User, error) {
+	for _, kept := range from(ctx).users {
+		if kept.Sub() == subject {
+			u := *kept
+			return &u, nil
+		}
+	}
+	return s.Store.UserBySubject(ctx, subject)
 }
 
 // CreateGrant pretends to store g. The login and the events are dropped.
