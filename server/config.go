@@ -94,6 +94,8 @@ type Config struct {
 	// RegistrationNetworkLimit is how many clients may register without an initial access token from one network in an hour; zero
 	// means 20.
 	RegistrationNetworkLimit int
+	// AccountFields are those of users.OwnFields that users may change on the account page; nil means users.DefaultOwnFields.
+	AccountFields []string
 	// RedirectSchemes are the private-use schemes without a dot that redirect URIs may have; nil means those of
 	// clients.RedirectSchemes.
 	RedirectSchemes []string

@@ -109,7 +109,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
-		Describe: describe, BasePath: s.issuer.Path,
+		Describe: describe, Fields: s.cfg.AccountFields, BasePath: s.issuer.Path,
 	}).Register(rt)
 }
 

@@ -74,6 +74,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.AccountFields == nil {
+		cfg.AccountFields = users.DefaultOwnFields()
+	}
 	if cfg.Claims == nil {
 		cfg.Claims = claims.Standard()
 	}

@@ -20,6 +20,7 @@ const (
 	RootPath           = "/"
 	Path               = route.AccountPath
 	PasswordPath       = Path + "/password"
+	ProfilePath        = Path + "/profile"
 	EndSessionPath     = Path + "/sessions/end"
 	EndAllPath         = Path + "/sessions/end-all"
 	EndApplicationPath = Path + "/applications/end"
@@ -47,6 +48,8 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns what the page shows of a client.
 	Describe func(*clients.Client) web.ClientInfo
+	// Fields are those of users.OwnFields that users may change.
+	Fields []string
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
 	BasePath string
 }
@@ -69,6 +72,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	get(Path, h.signedIn(h.show))
 	get(SignedOutPath, h.signedOut)
 	post(PasswordPath, h.changePassword)
+	post(ProfilePath, h.changeProfile)
 	post(EndSessionPath, h.endSession)
 	post(EndAllPath, h.endAll)
 	post(EndApplicationPath, h.endApplication)

@@ -33,7 +33,7 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 // notice returns the notice named in the query, or NoticeNone for an unknown name.
 func notice(done string) web.Notice {
 	switch n := web.Notice(done); n {
-	case web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded:
+	case web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded, web.NoticeProfileChanged:
 		return n
 	}
 	return web.NoticeNone
@@ -46,6 +46,9 @@ func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession
 		Username: session.User.Username, Email: session.User.Email, HasPassword: h.Users.CanChangePassword(), AccountURL: h.Users.AccountURL(),
 	}
 	var err error
+	if p.Profile, err = h.profile(ctx, session.UserID); err != nil {
+		return p, err
+	}
 	if p.Sessions, err = h.sessions(ctx, session); err != nil {
 		return p, err
 	}

@@ -190,6 +190,19 @@ func (v NotLoggedOut) cleaned() View {
 
 func (v FormPost) cleaned() View { return v }
 
+// cleaned leaves what the user may change as it was typed: it goes into fields.
+func (p Profile) cleaned() Profile {
+	fixed, groups := make([]ProfileField, len(p.Fixed)), make([]string, len(p.Groups))
+	for i, f := range p.Fixed {
+		fixed[i] = ProfileField{Name: f.Name, Value: clean(f.Value, maxName)}
+	}
+	for i, g := range p.Groups {
+		groups[i] = clean(g, maxName)
+	}
+	p.Fixed, p.Groups = fixed, groups
+	return p
+}
+
 func (v Account) cleaned() View {
 	v.Username, v.Email = clean(v.Username, maxUsername), clean(v.Email, maxUsername)
 	sessions := make([]SessionInfo, len(v.Sessions))
@@ -208,5 +221,6 @@ func (v Account) cleaned() View {
 		events[i] = e
 	}
 	v.Sessions, v.Apps, v.Events = sessions, apps, events
+	v.Profile = v.Profile.cleaned()
 	return v
 }

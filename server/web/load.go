@@ -58,6 +58,10 @@ func samples(now time.Time) []View {
 		FormPost{Action: "https://app.example/", Fields: fields},
 		Account{
 			Username: "u", Email: "u@example", HasPassword: true, AccountURL: "https://u.example", Notice: NoticePasswordChanged, Problem: ProblemMismatch,
+			Profile: Profile{
+				EmailVerified: true, Editable: []ProfileField{{"name", "U"}, {"zoneinfo", ""}}, Fixed: []ProfileField{{"locale", "en"}},
+				Groups: []string{"staff", "ops"}, Problem: "profile_name", Wrong: "name",
+			},
 			Sessions: []SessionInfo{{Current: true, UserAgent: "x", Address: "::1", Since: now, LastSeen: now}, {ID: "1", Since: now}},
 			Apps:     []AppInfo{{Client: client, Scope: scopes, Since: now, LastUsed: now, Sessions: 2}, {Client: bare, Since: now}},
 			Events:   []EventInfo{{At: now, Action: "login_succeeded", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},

@@ -135,6 +135,35 @@ func (s *sheet) NewPassword() bool {
 	return ok && (a.Problem == ProblemPasswordWeak || a.Problem == ProblemPasswordInvalid || a.Problem == ProblemMismatch)
 }
 
+// Field returns the label of a field of the profile, and its note below the field, which may be empty.
+func (s *sheet) Field(name string) ProfileLabel {
+	label := ProfileLabel{Label: s.locale.text("account.profile." + name)}
+	if m, ok := s.locale.messages["account.profile."+name+"_note"]; ok {
+		label.Note = m.format()
+	}
+	return label
+}
+
+// ProfileLabel is what a page has beside a field of the profile.
+type ProfileLabel struct{ Label, Note string }
+
+// Autocomplete returns the purpose of a field for browsers (HTML §4.10.18.7).
+func (s *sheet) Autocomplete(name string) string {
+	switch name {
+	case "name":
+		return "name"
+	case "given_name":
+		return "given-name"
+	case "family_name":
+		return "family-name"
+	case "picture":
+		return "photo"
+	case "locale":
+		return "language"
+	}
+	return "off"
+}
+
 // Scope is a scope with its texts. Title is empty if it has none.
 type Scope struct {
 	Name string

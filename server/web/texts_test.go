@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/server/users"
 )
 
 func readTexts(t *testing.T, lang string) map[string]json.RawMessage {
@@ -74,6 +76,10 @@ func TestNoTextIsUnused(t *testing.T) {
 	}
 	for _, status := range []int{400, 403, 404, 408, 429, 500, 503} {
 		used["error."+kind(status, "")+".title"], used["error."+kind(status, "")+".text"] = true, true
+	}
+	for _, field := range users.OwnFields() {
+		label := "account.profile." + field
+		used[label], used[label+"_note"], used["problem.profile_"+field] = true, true, true
 	}
 	for key := range readTexts(t, "en") {
 		name := strings.TrimSuffix(strings.TrimSuffix(key, ".one"), ".other")

@@ -197,6 +197,7 @@ type FormPost struct {
 type Account struct {
 	Username string
 	Email    string
+	Profile  Profile
 	// HasPassword means that the user has a password to change.
 	HasPassword bool
 	// AccountURL is where the user changes what is kept elsewhere; empty = nothing is, or it is not known.
@@ -211,6 +212,20 @@ type Account struct {
 	Events     []EventInfo
 }
 
+// Profile is what is known about the user besides the name and the address.
+type Profile struct {
+	EmailVerified bool
+	// Editable are the fields that the user may change, Fixed others that have a value.
+	Editable, Fixed []ProfileField
+	Groups          []string
+	// Problem is a problem with the form, Wrong the name of the field that it is about; both may be empty.
+	Problem Problem
+	Wrong   string
+}
+
+// ProfileField is a field of a profile. Its name is that of the claim (OpenID Connect Core §5.1): the text account.profile.NAME.
+type ProfileField struct{ Name, Value string }
+
 // Notice confirms an action on the account page.
 type Notice string
 
@@ -220,6 +235,7 @@ const (
 	NoticePasswordChanged Notice = "password_changed"
 	NoticeSessionEnded    Notice = "session_ended"
 	NoticeAppEnded        Notice = "app_ended"
+	NoticeProfileChanged  Notice = "profile_changed"
 )
 
 // SessionInfo is a browser in which the user is signed in, or an application that signed in with the user's password.

@@ -7,6 +7,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/simplejwt"
+	"latchkey/server/users"
 )
 
 // options returns the whole configuration in the order of the documentation. Values are set in s.
@@ -74,6 +75,13 @@ func options(s *Settings) []*option {
 			help: "Maximum number of clients that register without an initial access token from one network (an IPv4 address or an " +
 				"IPv6 /64) within an hour.",
 			set: to(&s.Server.RegistrationNetworkLimit, setCount),
+		},
+		{
+			name: "account-fields", value: "FIELD", group: GroupServer, list: true, emptyable: true,
+			presetText: strings.Join(users.DefaultOwnFields(), ", "),
+			help: "What users may change of their profile on the account page, in place of the default: " + strings.Join(users.OwnFields(), ", ") +
+				"; empty = nothing. A picture is a URL that others load.",
+			set: to(&s.Server.AccountFields, setAccountFields),
 		},
 		{
 			name: "redirect-schemes", value: "SCHEME", group: GroupClients, list: true, emptyable: true,

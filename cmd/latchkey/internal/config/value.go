@@ -226,6 +226,22 @@ func setResourcePolicy(anyResource *bool, text string) error {
 	return err
 }
 
+// setAccountFields accepts none as well, which is not the default.
+func setAccountFields(into *[]string, text string) error {
+	*into = []string{}
+	var odd []string
+	for _, field := range lines(text) {
+		if !slices.Contains(users.OwnFields(), field) {
+			odd = append(odd, field)
+			continue
+		}
+		if !slices.Contains(*into, field) {
+			*into = append(*into, field)
+		}
+	}
+	return oddOnes(odd, "is no field that users can change themselves", "Use "+alternatives(users.OwnFields())+", separated by commas.")
+}
+
 // setRedirectSchemes accepts none as well, which is not the default.
 func setRedirectSchemes(into *[]string, text string) error {
 	*into = []string{}

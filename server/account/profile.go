@@ -1,0 +1,93 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"latchkey/server/route"
+	"latchkey/server/users"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// fields returns the fields of the profile that users may change here.
+func (h *Handlers) fields() []string {
+	if !h.Users.CanChangeProfile() {
+		return nil
+	}
+	return h.Fields
+}
+
+// profile returns what the page shows of a user. What can't be changed is shown if there is something.
+func (h *Handlers) profile(ctx context.Context, id int64) (web.Profile, error) {
+	u, err := h.Users.Own(ctx, id)
+	if err != nil {
+		return web.Profile{}, err
+	}
+	p := web.Profile{EmailVerified: u.EmailVerified && u.Email != "", Groups: u.Groups}
+	mine := h.fields()
+	for _, name := range users.OwnFields() {
+		f := web.ProfileField{Name: name, Value: users.OwnField(&u.UserProfile, name)}
+		switch {
+		case slices.Contains(mine, name):
+			p.Editable = append(p.Editable, f)
+		case f.Value != "":
+			p.Fixed = append(p.Fixed, f)
+		}
+	}
+	return p, nil
+}
+
+// changeProfile changes the fields of the form that the operator lets users change. A form without one of them leaves it as it is.
+func (h *Handlers) changeProfile(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	values := make(map[string]string)
+	for _, name := range h.fields() {
+		if form.Has(name) {
+			values[name] = strings.TrimSpace(form.Get(name))
+		}
+	}
+	err = h.Users.ChangeOwnProfile(r.Context(), session.UserID, values)
+	var invalid *users.InputError
+	var throttled *users.ThrottledError
+	switch {
+	case err == nil:
+		return h.done(w, web.NoticeProfileChanged)
+	case errors.Is(err, storage.ErrElsewhere):
+		return h.again(w, r, session, http.StatusForbidden, web.ProblemNone, 0)
+	case errors.As(err, &throttled):
+		return h.refusedProfile(w, r, session, values, http.StatusTooManyRequests, web.Account{Profile: web.Profile{
+			Problem: web.ProblemThrottled,
+		}, RetryAfter: throttled.RetryAfter})
+	case errors.As(err, &invalid):
+		field := strings.ReplaceAll(invalid.Field, " ", "_")
+		return h.refusedProfile(w, r, session, values, http.StatusBadRequest, web.Account{Profile: web.Profile{
+			Problem: web.Problem("profile_" + field), Wrong: field,
+		}})
+	}
+	return err
+}
+
+// refusedProfile shows the page again with what was typed, and what is wrong with it.
+func (h *Handlers) refusedProfile(
+	w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, values map[string]string, status int, wrong web.Account,
+) error {
+	page, err := h.page(r.Context(), session)
+	if err != nil {
+		return err
+	}
+	page.Profile.Problem, page.Profile.Wrong, page.RetryAfter = wrong.Profile.Problem, wrong.Profile.Wrong, wrong.RetryAfter
+	for i := range page.Profile.Editable {
+		f := &page.Profile.Editable[i]
+		if typed, ok := values[f.Name]; ok {
+			f.Value = typed
+		}
+	}
+	return h.Pages.Render(w, r, status, page)
+}
