@@ -17,6 +17,7 @@ import (
 	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
+	"latchkey/server/writeback"
 	"latchkey/storage"
 )
 
@@ -149,7 +150,9 @@ type SimpleJWT struct {
 	// VerifyingKey is a public key in PEM: tokens that Django signed are accepted, and Latchkey signs with its own keys.
 	VerifyingKey string
 	// AdoptUntil is when that ends; zero = never. Tokens that Latchkey has sealed are accepted as before.
-	AdoptUntil           time.Time
+	AdoptUntil time.Time
+	// Blacklist is Django's: sessions that end here are ended there until AdoptUntil; nil = they are not.
+	Blacklist            writeback.Blacklist
 	AccessTokenLifetime  time.Duration
 	RefreshTokenLifetime time.Duration
 	Compat               string // "5.2" or "5.5"

@@ -32,6 +32,7 @@ import (
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/writeback"
 )
 
 // Server is one authorization server. It keeps nothing but caches: any number of them may work on one database.
@@ -52,8 +53,10 @@ type Server struct {
 	django   *keys.Foreign
 	sessions *session.Manager
 	logouts  *backchannel.Worker
-	pages    *web.Pages
-	cleaned  *cleaning
+	// writeback ends in Django what ended here; nil without Django's blacklist.
+	writeback *writeback.Worker
+	pages     *web.Pages
+	cleaned   *cleaning
 
 	tracer      trace.Tracer
 	flushTraces func()
@@ -101,6 +104,11 @@ func New(cfg Config) (*Server, error) {
 		ring.Published = append(ring.Published, s.django.Public)
 	}
 	s.keys = keys.NewRing(ring)
+	if cfg.SimpleJWT.Blacklist != nil {
+		s.writeback = writeback.New(writeback.Config{
+			Store: cfg.Store, Blacklist: cfg.SimpleJWT.Blacklist, Now: cfg.Now, Logger: cfg.Logger, Registry: s.metrics.Registry,
+		})
+	}
 	s.users = users.New(users.Config{
 		Store: cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,

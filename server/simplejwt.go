@@ -18,7 +18,7 @@ func (s *Server) simplejwtSettings() simplejwt.Settings {
 		Rotation: c.Rotation, RotationOverlap: c.RotationOverlap, OnReuse: c.OnReuse,
 		AccessTokenLifetime: c.AccessTokenLifetime, RefreshTokenLifetime: c.RefreshTokenLifetime,
 		SlidingTokenLifetime: c.SlidingTokenLifetime, SlidingTokenRefreshLifetime: c.SlidingTokenRefreshLifetime,
-		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Off: !c.Enabled,
+		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Record: c.Blacklist != nil, Off: !c.Enabled,
 		SealKeys: s.cfg.Root.Derive("simplejwt refresh seal"),
 	}
 }

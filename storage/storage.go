@@ -39,6 +39,7 @@ type Store interface {
 	Grants
 	Throttles
 	RevokedTokens
+	IssuedTokens
 	SigningKeys
 	Resources
 	AuditEvents
@@ -115,7 +116,7 @@ type Maintenance struct {
 	Grants, RevokedTokens, Throttles                  int64
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
-	DeviceCodes                                       int64
+	DeviceCodes, IssuedTokens                         int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

@@ -22,6 +22,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	e := &examination{app: a}
 	e.configuration()
 	e.database(ctx)
+	e.blacklist(ctx)
 	e.issuer(ctx)
 	if err := e.print(c.JSON); err != nil {
 		return err

@@ -19,6 +19,14 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.settings.Server.Prepare = prepare
+	if a.settings.BlacklistWriteback {
+		b, err := a.djangoBlacklist()
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		a.settings.Server.SimpleJWT.Blacklist = b
+	}
 	s, err := a.newServer(store)
 	if err != nil {
 		return err

@@ -37,6 +37,8 @@ type Settings struct {
 	// Adopt accepts refresh and sliding tokens that Django signed with the shared key, until AdoptUntil; zero means for ever.
 	Adopt      bool
 	AdoptUntil time.Time
+	// Record stores which tokens Django would accept on a way back, while it may.
+	Record bool
 	// SealKeys show that Latchkey has written a refresh token: the first makes seals, all check them. They are derived from the root
 	// secret.
 	SealKeys [][]byte
@@ -51,6 +53,7 @@ type Store interface {
 	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
 	GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
+	RecordIssuedTokens(ctx context.Context, tokens []storage.IssuedToken, r *storage.RetiredTokens) error
 }
 
 // Format is that of simplejwt's access and refresh tokens.
@@ -191,6 +194,9 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: f.userClaims(c.User),
 	}
 	r.Seal = f.sealer.of(&r)
+	if err := f.record(ctx, c); err != nil {
+		return "", err
+	}
 	var raw string
 	var err error
 	if old := source(c.Presented); old != nil {
@@ -281,6 +287,9 @@ func (f slidingFormat) ReadRefresh(ctx context.Context, raw storage.Secret, now 
 
 // WriteAccess writes the session's sliding token.
 func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
+	if err := f.recordSliding(ctx, c); err != nil {
+		return "", err
+	}
 	s := codec.Sliding{
 		UserID: c.User.Sub(), JTI: c.Grant.Current, Session: c.Grant.ID,
 		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: f.userClaims(c.User),

@@ -110,5 +110,8 @@ func (s *Service) Blacklist(ctx context.Context, raw storage.Secret) error {
 	if err != nil {
 		return fmt.Errorf("blacklist: %w", err)
 	}
+	if err := s.format.recordPresented(ctx, t, s.now()); err != nil {
+		return err
+	}
 	return s.tokens.Blacklist(ctx, client, t)
 }

@@ -29,6 +29,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&adopted, "grants_adopted", "id", "", ""},
 		{&stray, "grants_default", "id", "", ""},
 		{&m.RevokedTokens, "revoked_tokens", "jti", oldest, ""},
+		{&m.IssuedTokens, "issued_tokens", "jti", oldest, ""},
 		{&m.Throttles, "throttles", "key", "", ""},
 		{&m.BrowserSessions, "browser_sessions", "hash", oldest, ""},
 		{&m.AuthorizationCodes, "authorization_codes", "hash", oldest, ""},

@@ -29,6 +29,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 	}{
 		{&m.Grants, `DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at <= ? LIMIT ?)`},
 		{&m.RevokedTokens, `DELETE FROM revoked_tokens WHERE jti IN (SELECT jti FROM revoked_tokens WHERE expires_at <= ? LIMIT ?)`},
+		{&m.IssuedTokens, `DELETE FROM issued_tokens WHERE jti IN (SELECT jti FROM issued_tokens WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Throttles, `DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= ? LIMIT ?)`},
 		{&m.BrowserSessions, `DELETE FROM browser_sessions WHERE hash IN (SELECT hash FROM browser_sessions WHERE expires_at <= ? LIMIT ?)`},
 		{&m.AuthorizationCodes, `DELETE FROM authorization_codes WHERE hash IN (SELECT hash FROM authorization_codes WHERE expires_at <= ? LIMIT ?)`},

@@ -54,6 +54,7 @@ func Run(t *testing.T, o Opener) {
 		{"Imports", imports()},
 		{"Throttles", throttles()},
 		{"RevokedTokens", revokedTokens()},
+		{"IssuedTokens", issuedTokens()},
 		{"SigningKeys", signingKeys()},
 		{"Resources", resources()},
 		{"AuditEvents", auditEvents()},

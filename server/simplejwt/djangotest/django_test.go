@@ -46,7 +46,13 @@ type site struct {
 // newSite makes the database with the users.
 func newSite(t *testing.T, users []account) *site {
 	t.Helper()
-	s := &site{database: filepath.Join(t.TempDir(), "django.sqlite3")}
+	return newSiteIn(t, filepath.Join(t.TempDir(), "django.sqlite3"), users)
+}
+
+// newSiteIn makes it in an SQLite file or in an empty Postgres database.
+func newSiteIn(t *testing.T, database string, users []account) *site {
+	t.Helper()
+	s := &site{database: database}
 	input, err := json.Marshal(users)
 	if err != nil {
 		t.Fatal(err)

@@ -17,14 +17,14 @@ const python = "/usr/bin/python3"
 
 // packages are Debian's.
 var packages = []string{
-	"python3-djangorestframework-simplejwt", "python3-django", "python3-djangorestframework", "python3-cryptography", "gunicorn",
+	"python3-djangorestframework-simplejwt", "python3-django", "python3-djangorestframework", "python3-cryptography", "python3-psycopg2", "gunicorn",
 }
 
 const required = "LATCHKEY_TEST_DJANGO"
 
 // versions prints the parts' versions, or fails when one is missing.
 const versions = `
-import cryptography, django, gunicorn, jwt, rest_framework, rest_framework_simplejwt, sys
+import cryptography, psycopg2, django, gunicorn, jwt, rest_framework, rest_framework_simplejwt, sys
 print("Python", sys.version.split()[0], "Django", django.__version__, "DRF", rest_framework.VERSION,
       "simplejwt", rest_framework_simplejwt.__version__, "PyJWT", jwt.__version__, "gunicorn", gunicorn.__version__)`
 

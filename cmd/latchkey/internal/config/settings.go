@@ -22,8 +22,11 @@ type Settings struct {
 	UsersFrom      string
 	DjangoDatabase DjangoDatabase
 	DjangoUsers    string
-	Secret         storage.Secret
-	Retired        []storage.Secret
+	// BlacklistWriteback says that sessions that end here are ended in Django's database.
+	BlacklistWriteback bool
+
+	Secret  storage.Secret
+	Retired []storage.Secret
 	// LogFormat is empty if it depends on whether the log goes to a terminal.
 	LogFormat string
 	LogLevel  slog.Level
@@ -109,6 +112,13 @@ func (s *Settings) validate(names []string) (found Faults) {
 		fault("django-database-url", "is missing: with --users-from django and SQLite, Django's users are in another database", "Name Django's database.")
 	}
 	jwt := &s.Server.SimpleJWT
+	if s.BlacklistWriteback && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {
+		fault("simplejwt-blacklist-writeback", "has no database of Django's", "Set --django-database-url (LATCHKEY_DJANGO_DATABASE_URL).")
+	}
+	if s.BlacklistWriteback && jwt.SigningKey == "" && jwt.VerifyingKey == "" && slices.Contains(names, "simplejwt") {
+		fault("simplejwt-blacklist-writeback", "has no effect without Django's key: Django accepts no token of this server then",
+			"Set --simplejwt-signing-key (LATCHKEY_SIMPLEJWT_SIGNING_KEY).")
+	}
 	if slices.Contains(names, "simplejwt") && jwt.Algorithm != "" {
 		found = append(found, s.validateDjangoKeys()...)
 	}

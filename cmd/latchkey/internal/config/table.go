@@ -36,7 +36,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "django-database-url", value: "URL", group: GroupDatabase, secret: true, emptyable: true,
-			presetText: "--users-from django: the database of --database-url",
+			presetText: "the database of --database-url",
 			help:       "Django's database: postgres://…. Its role needs SELECT on the users and their groups, and UPDATE on the users if people may change passwords here.",
 			set:        to(&s.DjangoDatabase, setDjangoDatabase),
 		},
@@ -261,6 +261,12 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 			help: "Until when refresh and sliding tokens that Django signed with the key of --simplejwt-signing-key or --simplejwt-verifying-key are accepted, as 2027-01-31 or " +
 				"RFC 3339. Set it to the end of the last token that Django has issued: until then every holder of the key can make such tokens.",
 			set: to(&jwt.AdoptUntil, setMoment),
+		},
+		{
+			name: "simplejwt-blacklist-writeback", preset: "off", value: "on|off", group: GroupSimpleJWT,
+			help: "Until --simplejwt-adopt-until, write the refresh tokens of sessions that end here to Django's blacklist in --django-database-url, " +
+				"so that no session lives again on a way back. Its role needs SELECT and INSERT on both tables of token_blacklist.",
+			set: to(&s.BlacklistWriteback, setSwitch),
 		},
 		{
 			name: "simplejwt-access-token-lifetime", preset: "5m", value: "DURATION", group: GroupSimpleJWT,

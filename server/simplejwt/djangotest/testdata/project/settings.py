@@ -4,6 +4,7 @@ An API takes REST_FRAMEWORK and SIMPLE_JWT from the module `pasted`, which the t
 docs/django-apis.md.
 """
 import os
+from urllib.parse import urlsplit
 
 PROFILE = os.environ["DJANGOTEST_PROFILE"]
 
@@ -33,6 +34,14 @@ DATABASES = {
         "OPTIONS": {"timeout": 30},
     }
 }
+if DATABASES["default"]["NAME"].startswith("postgres://"):
+    _url = urlsplit(DATABASES["default"]["NAME"])
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": _url.path[1:], "USER": _url.username, "PASSWORD": _url.password or "", "HOST": _url.hostname, "PORT": _url.port or "",
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 # A cheap first hasher: a run makes hundreds of logins.

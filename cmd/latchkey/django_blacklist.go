@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+
+	"latchkey/cmd/latchkey/internal/config"
+	djangoblacklist "latchkey/storage/blacklist"
+)
+
+// djangoBlacklist opens Django's blacklist, without connecting.
+func (a *app) djangoBlacklist() (*djangoblacklist.Blacklist, error) {
+	url := a.settings.DjangoDatabase.URL
+	if url == "" {
+		url = a.settings.Database.URL
+	}
+	b, err := djangoblacklist.Open(url.Reveal())
+	if err != nil { // pgx's message may quote the URL, and with it the password
+		return nil, config.Faults{{
+			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
+			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
+		}}
+	}
+	return b, nil
+}
+
+// blacklist checks that Django's blacklist can be written, if it is to be.
+func (e *examination) blacklist(ctx context.Context) {
+	const check = "blacklist"
+	if !e.app.settings.BlacklistWriteback {
+		return
+	}
+	b, err := e.app.djangoBlacklist()
+	if err == nil {
+		defer b.Close()
+		err = b.Check(ctx)
+	}
+	if err != nil {
+		e.wrong(check, oneLine(err), "Install rest_framework_simplejwt.token_blacklist in Django and migrate, let the role SELECT and INSERT on its tables, "+
+			"or turn --simplejwt-blacklist-writeback (LATCHKEY_SIMPLEJWT_BLACKLIST_WRITEBACK) off.")
+		return
+	}
+	e.fine(check, "sessions that end here can be ended in Django")
+}
