@@ -84,7 +84,11 @@ func describable(s string) string {
 func writeJSON(w http.ResponseWriter, v any) error { return writeJSONStatus(w, http.StatusOK, v) }
 
 func writeJSONStatus(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
+	marshal := func() ([]byte, error) { return json.Marshal(v) }
+	if own, ok := v.(json.Marshaler); ok {
+		marshal = own.MarshalJSON // json.Marshal would read what it writes once more
+	}
+	body, err := marshal()
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}

@@ -35,11 +35,23 @@ func header(alg, kid, typ string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text + "}"))
 }
 
+// algAndKID finds the two in a header that the function header wrote. Of any other text it returns something with which that function
+// does not write the same again.
+func algAndKID(head string) (alg, kid string) {
+	head = strings.TrimPrefix(head, `{"alg":"`)
+	alg, head, _ = strings.Cut(head, `","kid":"`)
+	kid, _, _ = strings.Cut(head, `"`)
+	return alg, kid
+}
+
 // Sign writes a JWT in the compact form (RFC 7515 §7.1).
 func Sign(signer *keys.Signer, typ string, claims any) (string, error) {
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("write a JWT: %w", err)
+	payload, written := claims.(json.RawMessage)
+	if !written {
+		var err error
+		if payload, err = json.Marshal(claims); err != nil {
+			return "", fmt.Errorf("write a JWT: %w", err)
+		}
 	}
 	head := header(signer.Algorithm, signer.KID, typ)
 	raw := make([]byte, 0, len(head)+base64.RawURLEncoding.EncodedLen(len(payload))+2+base64.RawURLEncoding.EncodedLen(256))
@@ -63,11 +75,11 @@ func Read(ctx context.Context, ring *keys.Ring, raw, typ string, claims any) err
 	if err != nil {
 		return ErrMalformed
 	}
-	var head struct{ Alg, KID string }
-	if json.Unmarshal(headJSON, &head) != nil || header(head.Alg, head.KID, typ) != parts.Header {
+	alg, kid := algAndKID(string(headJSON))
+	if header(alg, kid, typ) != parts.Header {
 		return ErrType
 	}
-	switch err := ring.VerifyContext(ctx, head.KID, head.Alg, []byte(parts.Input), parts.Signature); {
+	switch err := ring.VerifyContext(ctx, kid, alg, []byte(parts.Input), parts.Signature); {
 	case errors.Is(err, keys.ErrUnknownKey) || errors.Is(err, keys.ErrSignature):
 		return ErrSignature
 	case err != nil:
