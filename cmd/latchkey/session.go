@@ -210,6 +210,9 @@ type sessionRevokeCmd struct {
 	sessionFilter
 	IDs []string `arg:"" optional:"" name:"id" help:"Ids of sessions, as in the list."`
 	All bool     `help:"All sessions of all users; browsers are signed out and tokens of client_credentials end too."`
+	// FromAudit and DryRun are for a database that was restored from a backup.
+	FromAudit string `help:"After a restore: end again what these audit events say was ended, and list it. The file is what audit list --limit 0 --json printed; - reads standard input." placeholder:"FILE"`
+	DryRun    bool   `help:"With --from-audit: only list."`
 	databaseFlags
 }
 
@@ -226,6 +229,12 @@ type revokedSessions struct {
 func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	byName := c.User != "" || c.Client != ""
 	switch {
+	case c.FromAudit != "" && (byName || c.All || len(c.IDs) > 0):
+		return usage("--from-audit cannot be combined with ids, --user, --client or --all. Use one of them.")
+	case c.FromAudit != "":
+		return c.fromAudit(ctx, a)
+	case c.DryRun:
+		return usage("--dry-run needs --from-audit.")
 	case !byName && !c.All && len(c.IDs) == 0:
 		return usage("no sessions selected. Name their ids, or use --user, --client, or --all for every session.")
 	case len(c.IDs) > 0 && (byName || c.All), c.All && byName:

@@ -65,6 +65,7 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, why ending
 	}
 	event := m.cfg.Audit.Event(ctx, "browser_session_ended", actor)
 	event.UserID, event.ClientID, event.Reason = s.UserID, why.clientID, why.reason
+	event.Details = fmt.Appendf(nil, `{"browser_session":%q}`, s.ID) // to end it again after a restore
 	event = m.cfg.Audit.Limited(ctx, event)
 	ended, err := m.cfg.Store.EndBrowserSession(ctx, storage.BrowserSessionEnd{
 		ID: s.ID, UserID: s.UserID, Reason: why.reason, Now: now, Notices: notices,

@@ -9,10 +9,21 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 )
 
 const advice = `install it (Debian: apt-get install postgresql), put initdb and postgres into PATH, or set LATCHKEY_TEST_DATABASE_URL
 to the URL of a server and a role that may create databases`
+
+// Program returns the path of a program of Postgres, such as pg_dump.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	folder, err := findBinaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(folder, name)
+}
 
 // findBinaries gives the folder with initdb and postgres, installing the package when that is possible.
 func findBinaries() (string, error) {
