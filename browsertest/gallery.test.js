@@ -143,6 +143,76 @@ test("account", async (t) => {
   await inspect(page, "account-password-changed");
 });
 
+test("details in the account", async (t) => {
+  const { page } = await signedIn(t, {}, await somebody("ada"));
+  await page.goto(world.latchkey.url("/account"));
+  await inspect(page, "account-details");
+  const form = page.locator("form[action$='/account/profile']");
+  await form.locator("[name=name]").fill("Ada Lovelace");
+  await form.locator("[name=zoneinfo]").fill("the moon");
+  await submit(page, form.locator("button"));
+  assert.match(await page.locator("[role=alert]").innerText(), /Europe\/Vienna/);
+  await inspect(page, "account-details-refused");
+  await form.locator("[name=zoneinfo]").fill("Europe/London");
+  await submit(page, form.locator("button"));
+  assert.equal(await form.locator("[name=name]").inputValue(), "Ada Lovelace");
+  await inspect(page, "account-details-saved");
+});
+
+test("device", async (t) => {
+  const device = await startDevice();
+  const { page } = await signedIn(t);
+  await page.goto(world.latchkey.url("/device"));
+  await inspect(page, "device");
+  await page.locator("[name=user_code]").fill("BBBB-BBBB");
+  await submit(page, page.locator("main form button"));
+  await inspect(page, "device-refused");
+  await page.goto(device.verification_uri_complete);
+  assert.equal(await page.locator("[name=user_code]").inputValue(), device.user_code);
+  await submit(page, page.locator("main form button"));
+  await inspect(page, "device-confirm");
+  await submit(page, page.locator("button[name=decision][value=allow]"));
+  await inspect(page, "device-done");
+  await page.goto((await startDevice()).verification_uri_complete);
+  await submit(page, page.locator("main form button"));
+  await submit(page, page.locator("button[name=decision][value=deny]"));
+  await inspect(page, "device-denied");
+});
+
+test("device in German", async (t) => {
+  const device = await startDevice();
+  const { page } = await signedIn(t, { locale: "de-DE" });
+  await page.goto(device.verification_uri_complete);
+  await inspect(page, "german-device");
+  await submit(page, page.locator("main form button"));
+  await inspect(page, "german-device-confirm");
+  await submit(page, page.locator("button[name=decision][value=allow]"));
+  await inspect(page, "german-device-done");
+});
+
+// Begins a device login.
+async function startDevice() {
+  const made = await fetch(world.latchkey.url("/oauth2/register"), {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({
+      client_name: "Living Room TV", token_endpoint_auth_method: "none", grant_types: ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+    }),
+  });
+  assert.equal(made.status, 201);
+  const { client_id } = await made.json();
+  const answer = await fetch(world.latchkey.url("/oauth2/device_authorization"), {
+    method: "POST", body: new URLSearchParams({ client_id, scope: "openid profile email offline_access" }),
+  });
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
+async function somebody(username) {
+  const person = { username, password: "canary-of-somebody" };
+  await world.latchkey.addUser(person);
+  return person;
+}
+
 test("account of someone new", async (t) => {
   const someone = { username: "someone.with.a.rather.long.name@department.example.com", password: "canary-of-someone" };
   await world.latchkey.addUser(someone);

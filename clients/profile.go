@@ -55,6 +55,8 @@ func checkProfile(r *Registration) *MetadataError {
 		return Invalid("token_endpoint_auth_method", "it must be %s"+of, AuthPrivateKeyJWT)
 	case slices.Contains(r.GrantTypes, GrantPassword):
 		return Invalid("grant_types", "%s is not allowed"+of, GrantPassword)
+	case slices.Contains(r.GrantTypes, GrantDeviceCode): // its requests are neither pushed nor bound to the browser that answers (§5.3.2.2)
+		return Invalid("grant_types", "%s is not allowed"+of, GrantDeviceCode)
 	case r.RequirePKCE != nil && !*r.RequirePKCE:
 		return Invalid("require_pkce", "PKCE is required"+of)
 	case r.ErrorISS != nil && !*r.ErrorISS:

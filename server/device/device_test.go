@@ -500,3 +500,34 @@ func TestRowNADeviceNamesWhatTheUserHasSeen(t *testing.T) {
 		refresh("https://films.example/").Expect(200)
 	})
 }
+
+// RFC 9449 §5: the poll that redeems a device code binds the session of a public client to its key; a proof that is missing costs nothing.
+func TestDPoPOfADevice(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	c := tv(s, func(r *clients.Registration) { r.DPoPBoundAccessTokens = true })
+	key, other := servertest.NewKey(t), servertest.NewKey(t)
+	b := signedIn(s)
+	a := ask(s, c, "scope", "openid read").Expect(200)
+	code := a.String("device_code")
+	with := func(k *servertest.Key, pairs ...string) *servertest.Answer {
+		return s.PostForm("/oauth2/token", servertest.Form(append(pairs, "client_id", c.ID)...), k.DPoP(s))
+	}
+	redeem := []string{"grant_type", clients.GrantDeviceCode, "device_code", code}
+	with(key, redeem...).ExpectError(400, "authorization_pending")
+	enter(b, a.String("user_code")).Form("/device").Press("decision", "allow").Expect(200)
+	poll(s, c, code).ExpectError(400, "invalid_dpop_proof")
+	tokens := with(key, redeem...).Expect(200)
+	if tokens.String("token_type") != "DPoP" || tokens.String("id_token") == "" {
+		t.Errorf("the tokens: %s", tokens.Body)
+	}
+	cnf, _ := s.Introspect(s.Inspector, tokens.String("access_token")).JSON()["cnf"].(map[string]any)
+	if cnf["jkt"] != key.Thumbprint {
+		t.Errorf("cnf is %v, want the key %s", cnf, key.Thumbprint)
+	}
+	refresh := []string{"grant_type", "refresh_token", "refresh_token", tokens.String("refresh_token")}
+	with(other, refresh...).ExpectError(400, "invalid_grant")
+	s.Token(c, refresh...).ExpectError(400, "invalid_dpop_proof")
+	with(key, refresh...).Expect(200)
+	with(other, redeem...).ExpectError(400, "invalid_grant") // a replay, at once
+}

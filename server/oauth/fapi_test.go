@@ -68,6 +68,14 @@ func TestProfileFAPI2Registration(t *testing.T) {
 	t.Parallel()
 	s := newSigner(t)
 	no := false
+	for _, grant := range []string{clients.GrantPassword, clients.GrantDeviceCode} {
+		_, _, err := s.Clients().Add(t.Context(), clients.Registration{Policy: clients.Policy{Profile: clients.ProfileFAPI2}, Metadata: clients.Metadata{
+			GrantTypes: []string{"authorization_code", grant}, RedirectURIs: []string{servertest.Callback}, JWKS: s.key.Set(),
+		}})
+		if wrong := clients.Faults(err); len(wrong) != 1 || wrong[0].Field != "grant_types" {
+			t.Errorf("%s: %v", grant, err)
+		}
+	}
 	for name, change := range map[string]func(*clients.Registration){
 		"token_endpoint_auth_method":      func(r *clients.Registration) { r.TokenEndpointAuthMethod = "client_secret_basic" },
 		"grant_types":                     func(r *clients.Registration) { r.GrantTypes = []string{"password"} },
