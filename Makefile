@@ -68,7 +68,7 @@ test-browser: build
 test-clients:
 	cd clienttest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -timeout 10m -v ./...
 
-# Needs Node and npm; installs what applicationtest/ pins from the module proxy and npm, and Debian's Apache, Django and Flask as root.
+# Needs Node and npm; installs what applicationtest/ pins from the module proxy, npm and PyPI, and Debian's Apache, Django and Flask as root.
 # Nothing is skipped. Most of the time is spent waiting for access tokens to expire, hence -parallel.
 test-applications:
 	cd applicationtest && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test -count=1 -parallel 16 -timeout 20m -v ./...

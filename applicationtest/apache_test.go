@@ -39,22 +39,35 @@ ProxyPass "/oidc" "!"
 ProxyPass "/" "UPSTREAM/"
 `
 
+var modAuthOpenIDC = application{
+	name: "mod_auth_openidc", example: "apache.conf", here: []string{"--no-error-iss"}, callback: "/oidc", postLogout: "/goodbye",
+	login: "/", whoami: "/", logout: "/oidc?logout={app}/goodbye",
+	sees:        map[string]string{"Oidc_claim_name": fullName, "Oidc_claim_email": email, "Oidc_claim_preferred_username": username},
+	refreshes:   true,
+	federated:   true,
+	wrongSecret: "invalid_client",
+	start:       startApache,
+}
+
 func TestModAuthOpenIDC(t *testing.T) {
 	t.Parallel()
-	need(t, haveApache, "apache2", "libapache2-mod-auth-openidc")
-	application{
-		name: "mod_auth_openidc", example: "apache.conf", here: []string{"--no-error-iss"}, callback: "/oidc", postLogout: "/goodbye",
-		login: "/", whoami: "/", logout: "/oidc?logout={app}/goodbye",
-		sees:        map[string]string{"Oidc_claim_name": fullName, "Oidc_claim_email": email, "Oidc_claim_preferred_username": username},
-		refreshes:   true,
-		federated:   true,
-		wrongSecret: "invalid_client",
-		start:       startApache,
-	}.run(t)
+	modAuthOpenIDC.run(t)
+}
+
+// TestModAuthOpenIDCDenied shows what --no-error-iss is for (J): without it the module takes the answer for a login that began elsewhere.
+func TestModAuthOpenIDCDenied(t *testing.T) {
+	t.Parallel()
+	s := modAuthOpenIDC.begin(t)
+	p := newPerson(t)
+	p.decision = "deny"
+	if end := p.visit(t, s.URL+modAuthOpenIDC.login); !strings.Contains(text(end.body), "access_denied") {
+		t.Errorf("the module does not say access_denied: %s", end)
+	}
 }
 
 func startApache(t *testing.T, s *site) {
 	t.Helper()
+	need(t, haveApache, "apache2", "libapache2-mod-auth-openidc")
 	if os.Getuid() != 0 {
 		t.Fatal(errors.New("Apache needs root to run as www-data"))
 	}

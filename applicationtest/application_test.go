@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -195,9 +196,7 @@ func (a application) breakSecret(t *testing.T, s *site) {
 		end = p.visit(t, s.URL+a.login) // until the server has noticed
 		return s.refused("authorization_code") && a.user(p.get(t, s.URL+a.whoami)) != nil, end.String()
 	})
-	if said := text(end.body) + s.log(); !strings.Contains(said, a.wrongSecret) {
-		t.Errorf("%s with a wrong secret does not say %q: %s\nlog: %s", a.name, a.wrongSecret, end, s.log())
-	}
+	s.says(t, end, a.wrongSecret)
 	t.Logf("%s with a wrong secret: %s", a.name, end)
 	s.doctorSays(t, "The secret is missing or wrong")
 }
@@ -220,11 +219,21 @@ func (a application) breakRedirectURI(t *testing.T, s *site) {
 	s.doctorSays(t, other)
 }
 
+// says expects words on a page of the application, or soon in its log.
+func (s *site) says(t *testing.T, end *page, words string) {
+	t.Helper()
+	await(t, "a page or the log with "+words, func() (bool, string) {
+		said := text(end.body) + s.log()
+		return strings.Contains(said, words), end.String()
+	})
+}
+
 func (s *site) doctorSays(t *testing.T, words string) {
 	t.Helper()
-	if said := string(s.Run("", "client", "doctor", s.client.ID)); !strings.Contains(said, words) {
-		t.Errorf("`latchkey client doctor` does not say %q:\n%s", words, said)
-	}
+	await(t, "`latchkey client doctor` with "+words, func() (bool, string) {
+		said := string(s.Run("", "client", "doctor", s.client.ID))
+		return strings.Contains(said, words), said
+	})
 }
 
 // log is what the application has written, if it is a process.
@@ -270,10 +279,13 @@ func (s *site) example(t *testing.T, more ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer(append(more,
-		"https://id.example.com", s.Issuer, "https://app.example.com", s.URL, "CLIENT_ID", s.client.ID, "CLIENT_SECRET", s.client.Secret,
-	)...).Replace(string(content))
+	text := strings.NewReplacer(append(more, "https://id.example.com", s.Issuer, "https://app.example.com", s.URL)...).Replace(string(content))
+	text = clientID.ReplaceAllLiteralString(text, s.client.ID)
+	return clientSecret.ReplaceAllLiteralString(text, s.client.Secret)
 }
+
+// What stands for the credentials in the examples; OIDC_RP_CLIENT_ID does not.
+var clientID, clientSecret = regexp.MustCompile(`\bCLIENT_ID\b`), regexp.MustCompile(`\bCLIENT_SECRET\b`)
 
 func write(t *testing.T, path, content string) {
 	t.Helper()

@@ -88,30 +88,34 @@ var installPackages = sync.OnceValue(func() error {
 	return os.WriteFile(mark, want, 0o600)
 })
 
+var expressOpenIDConnect = application{
+	name: "express-openid-connect", example: "express-openid-connect.js",
+	callback: "/callback", postLogout: origin,
+	login: "/login", whoami: "/", logout: "/logout",
+	sees:      map[string]string{"name": fullName, "email": email, "preferred_username": username},
+	refreshes: true, federated: true,
+	wrongSecret: "challenge in the WWW-Authenticate HTTP Header", // it says no more; `latchkey client doctor` does
+	start:       node("idpLogout: true", "idpLogout: true, httpTimeout: 60_000"),
+}
+
 func TestExpressOpenIDConnect(t *testing.T) {
 	t.Parallel()
-	application{
-		name: "express-openid-connect", example: "express-openid-connect.js",
-		callback: "/callback", postLogout: origin,
-		login: "/login", whoami: "/", logout: "/logout",
-		sees:      map[string]string{"name": fullName, "email": email, "preferred_username": username},
-		refreshes: true, federated: true,
-		wrongSecret: "challenge in the WWW-Authenticate HTTP Header", // it says no more; `latchkey client doctor` does
-		start:       node("idpLogout: true", "idpLogout: true, httpTimeout: 60_000"),
-	}.run(t)
+	expressOpenIDConnect.run(t)
+}
+
+var nextAuth = application{
+	name: "next-auth 4", example: "next-auth.js",
+	callback: "/api/auth/callback/latchkey",
+	login:    "/api/auth/signin", whoami: "/api/auth/session", logout: "/api/auth/signout",
+	sees:        map[string]string{"user": "map[email:" + email + " name:" + fullName + "]", "error": "<nil>"},
+	refreshes:   true,
+	wrongSecret: "invalid_client",
+	start:       nodeProgram("next-auth-server.js", "idToken: true", "idToken: true, httpOptions: { timeout: 60_000 }"),
 }
 
 func TestNextAuth(t *testing.T) {
 	t.Parallel()
-	application{
-		name: "next-auth 4", example: "next-auth.js",
-		callback: "/api/auth/callback/latchkey",
-		login:    "/api/auth/signin", whoami: "/api/auth/session", logout: "/api/auth/signout",
-		sees:        map[string]string{"user": "map[email:" + email + " name:" + fullName + "]", "error": "<nil>"},
-		refreshes:   true,
-		wrongSecret: "invalid_client",
-		start:       nodeProgram("next-auth-server.js", "idToken: true", "idToken: true, httpOptions: { timeout: 60_000 }"),
-	}.run(t)
+	nextAuth.run(t)
 }
 
 func TestAuthJS(t *testing.T) {
@@ -140,15 +144,17 @@ func TestBetterAuth(t *testing.T) {
 	}.run(t)
 }
 
+var passport = application{
+	name: "passport-openidconnect", example: "passport-openidconnect.js",
+	callback: "/callback", postLogout: "/goodbye",
+	login: "/login", whoami: "/", logout: "/logout",
+	sees:        map[string]string{"name": fullName, "email": email},
+	federated:   true,
+	wrongSecret: "Client authentication failed",
+	start:       node(),
+}
+
 func TestPassportOpenIDConnect(t *testing.T) {
 	t.Parallel()
-	application{
-		name: "passport-openidconnect", example: "passport-openidconnect.js",
-		callback: "/callback", postLogout: "/goodbye",
-		login: "/login", whoami: "/", logout: "/logout",
-		sees:        map[string]string{"name": fullName, "email": email},
-		federated:   true,
-		wrongSecret: "Client authentication failed",
-		start:       node(),
-	}.run(t)
+	passport.run(t)
 }

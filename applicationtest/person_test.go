@@ -110,7 +110,7 @@ func (p *person) fillIn(t *testing.T, page *page) *http.Request {
 			values.Set("password", password)
 		case has("decision"):
 			values.Set("decision", p.decide(form))
-		case has("csrfToken"), has("state") && (has("code") || has("error")): // a click; response_mode=form_post
+		case has("csrfToken"), has("csrfmiddlewaretoken"), has("state") && (has("code") || has("error")): // a click; response_mode=form_post
 		default:
 			continue
 		}

@@ -1,4 +1,7 @@
-"""social-auth-app-django 5.0, with Django in one file. Debian: python3-social-django python3-jose."""
+"""social-auth-app-django 5.0 or 8.0, with Django in one file.
+
+Debian: python3-social-django python3-jose.
+"""
 
 import os
 from urllib.parse import urlencode
@@ -13,7 +16,11 @@ settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "app.db", "OPTIONS": {"timeout": 60}}},
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "social_django"],
-    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
+    MIDDLEWARE=[
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ],
     AUTHENTICATION_BACKENDS=["social_core.backends.open_id_connect.OpenIdConnectAuth"],
     SOCIAL_AUTH_OIDC_OIDC_ENDPOINT="https://id.example.com",
     SOCIAL_AUTH_OIDC_KEY="CLIENT_ID",
@@ -33,21 +40,30 @@ import django
 
 django.setup()
 
+import requests
 from django.contrib.auth import logout as forget
 from django.http import HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect
 from django.urls import include, path
+from django.utils.html import format_html
 from social_django.utils import load_strategy
 
 
 def index(request):
     if not request.user.is_authenticated:
         return HttpResponse(status=401)
-    social = request.user.social_auth.get()
     # Refreshes the access token if it has expired.
-    token = social.get_access_token(load_strategy(request))
-    details = social.get_backend_instance(load_strategy(request)).user_data(token)
-    return JsonResponse({**details, "django": request.user.get_username()})
+    token = request.user.social_auth.get().get_access_token(load_strategy(request))
+    answer = requests.get("https://id.example.com/oauth2/userinfo", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    answer.raise_for_status()
+    return JsonResponse({**answer.json(), "django": request.user.get_username()})
+
+
+def login(request):
+    # Version 8 wants a form; before, a link would do.
+    token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', get_token(request))
+    return HttpResponse(f'<form method="post" action="/login/oidc/">{token}<button>Sign in</button></form>')
 
 
 def logout(request):
@@ -59,6 +75,7 @@ def logout(request):
 
 urlpatterns = [
     path("", index),
+    path("login", login),
     path("logout", logout),
     path("", include("social_django.urls")),  # /login/oidc/ begins a login, /complete/oidc/ ends it
 ]
