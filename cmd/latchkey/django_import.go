@@ -30,6 +30,9 @@ func (a *app) openDjango(ctx context.Context) (*pgx.Conn, error) {
 	if url == "" {
 		url = os.Getenv("DJANGO_DATABASE_URL") // its name in earlier releases
 	}
+	if url == "" { // Django's tables are in Latchkey's database
+		url = a.settings.Database.URL.Reveal()
+	}
 	if url == "" {
 		return nil, usage("--django-database-url (LATCHKEY_DJANGO_DATABASE_URL) is missing: where Django's tables are, such as postgres://user:password@host:5432/name.")
 	}

@@ -12,7 +12,7 @@ import (
 	"latchkey/server/shadow"
 )
 
-// shadowState is where a shadow keeps its counts unless it is told otherwise.
+// shadowState is where a shadow keeps its counts unless --state names another file.
 const shadowState = "latchkey-shadow.json"
 
 type djangoReportCmd struct {

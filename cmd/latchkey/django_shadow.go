@@ -23,7 +23,7 @@ import (
 
 type djangoShadowCmd struct {
 	Upstream string            `required:"" help:"Django, as this machine reaches it." placeholder:"URL"`
-	Share    string            `default:"0%" help:"Share of the users whom Latchkey answers. Each stays with the side that a larger or smaller share leaves them on." placeholder:"PERCENT"`
+	Share    string            `default:"0%" help:"Share of the users that Latchkey answers. Each stays with the side that a larger or smaller share leaves them on." placeholder:"PERCENT"`
 	Path     map[string]string `help:"Path of a view at Django, if it is not simplejwt's own: token, refresh, verify or blacklist." placeholder:"ROUTE=/PATH/"`
 	State    string            `default:"latchkey-shadow.json" help:"File in which the counts are kept." placeholder:"FILE"`
 	serverFlags
@@ -106,6 +106,14 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 		}
 		return check.User.Sub(), nil
 	}
+	if a.settings.BlacklistWriteback { // of the share
+		b, err := a.djangoBlacklist()
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		jwt.Blacklist = b
+	}
 	var proxy *shadow.Proxy
 	a.settings.Server.Prepare = prepare
 	a.settings.Server.Front = func(own http.Handler) http.Handler {
@@ -158,7 +166,7 @@ func (a *app) rehearsal(ctx context.Context) (*server.Server, storage.Store, err
 		reading = dryrun.Store{Store: users}
 	}
 	cfg.Store, cfg.Root, cfg.Now, cfg.Logger = reading, root, a.now, slog.New(dryrun.Reasons{})
-	cfg.LoginThrottle, cfg.ShutdownDelay = false, 0
+	cfg.LoginThrottle, cfg.ShutdownDelay, cfg.SimpleJWT.Blacklist = false, 0, nil
 	cfg.Argon2 = "m=64,t=1,p=1" // of new hashes, which go nowhere
 	s, err := server.New(cfg)
 	return s, reading, err

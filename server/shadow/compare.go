@@ -20,11 +20,13 @@ type answer struct {
 	body   []byte
 	// reason is why this server would have refused.
 	reason string
+	// at is when the request was handled.
+	at time.Time
 }
 
 // answerOf returns Django's, decompressed. ok is false for an encoding that is not known here.
 func answerOf(x *exchange) (a *answer, ok bool) {
-	a = &answer{status: x.status, header: x.header, body: x.received}
+	a = &answer{status: x.status, header: x.header, body: x.received, at: x.at}
 	switch x.header.Get("Content-Encoding") {
 	case "", "identity":
 		return a, true
@@ -92,6 +94,7 @@ func compare(x *exchange, django, own *answer, userIDClaim string) (found []diff
 	}
 	for _, name := range []string{"access", "refresh"} {
 		compareTokens(name, d.text(name), l.text(name), userIDClaim, add)
+		compareLifetimes(name, readClaims(d.text(name)).left(django.at), readClaims(l.text(name)).left(own.at), add)
 	}
 	return found
 }
@@ -180,18 +183,23 @@ func compareTokens(name, django, own, userIDClaim string, add adder) {
 			add("claims", false, "%s: Latchkey also has %q", name, cut(claim))
 		}
 	}
-	if a, b := lifetime(d), lifetime(l); a > 0 && b > 0 && (a-b).Abs() > 5*time.Second {
-		add("lifetime", name == "access" || b < a, "%s: Django %s, Latchkey %s", name, rounded(a), rounded(b))
+}
+
+// slack is what Django may take for an answer.
+const slack = 30 * time.Second
+
+func compareLifetimes(name string, django, own time.Duration, add adder) {
+	if django > 0 && own > 0 && (django-own).Abs() > slack {
+		add("lifetime", name == "access" || own < django, "%s: Django %s, Latchkey %s", name, rounded(django), rounded(own))
 	}
 }
 
-// lifetime returns how long a token lives; zero if it does not say.
-func lifetime(c claimSet) time.Duration {
-	from, to := c.time("iat"), c.time("exp")
-	if from.IsZero() || to.IsZero() {
-		return 0
+// left returns how long a token lives from a time on; zero if it does not say. Its iat is no beginning: simplejwt copies it from token to token.
+func (c claimSet) left(from time.Time) time.Duration {
+	if end := c.time("exp"); !end.IsZero() {
+		return end.Sub(from)
 	}
-	return to.Sub(from)
+	return 0
 }
 
 // rounded keeps the number of kinds small where lifetimes shrink by the second.

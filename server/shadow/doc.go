@@ -1,4 +1,4 @@
-// Package shadow stands in front of a Django site that issues its tokens with djangorestframework-simplejwt.
+// Package shadow is a proxy in front of a Django site that issues its tokens with djangorestframework-simplejwt.
 //
 // Django answers. After its answer, the same request is given to a server whose writes have no effect (see storage/dryrun), and what that
 // server would have answered is compared: status, error code, fields, claims, headers. Differences are counted by kind. Nothing

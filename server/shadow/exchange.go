@@ -45,7 +45,7 @@ type exchange struct {
 // size is what an exchange takes of the queue's memory.
 func (x *exchange) size() int64 { return int64(len(x.sent) + len(x.received) + 4096) }
 
-// take returns the exchange that a request begins. What it has read of the body is read again by whoever gets the request next.
+// take returns the exchange that a request begins. What it has read of the body is read again by the next handler.
 func take(route Route, r *http.Request, at time.Time) (*exchange, error) {
 	x := &exchange{route: route, at: at, whole: true}
 	if r.Body != nil && r.Body != http.NoBody {
@@ -106,7 +106,7 @@ func (x *exchange) presented(cookies []string) claimSet {
 	return readClaims(raw)
 }
 
-// claimSet are the claims of a token whose signature nobody has checked here.
+// claimSet are the claims of a token whose signature was not checked.
 type claimSet map[string]json.RawMessage
 
 func readClaims(raw string) claimSet {

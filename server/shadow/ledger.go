@@ -155,7 +155,7 @@ func (l *ledger) run(ctx context.Context) {
 	}
 }
 
-// save writes the file if something has changed. Whoever reads it finds a whole one.
+// save writes the file if something has changed. It is never seen half written.
 func (l *ledger) save() error {
 	l.mu.Lock()
 	if !l.changed {
@@ -236,7 +236,7 @@ func (l *ledger) compared(x *exchange, found []difference) {
 	}
 }
 
-// user returns the id of the user whom an exchange is about, if it says.
+// user returns the id of the user of an exchange, if it says.
 func (l *ledger) user(x *exchange) string {
 	id := x.presented(l.cfg.Cookies).text(l.cfg.UserIDClaim)
 	if id == "" && x.status == 200 {

@@ -13,10 +13,10 @@ import (
 
 const (
 	// maxQueued and maxQueuedBytes bound what waits to be compared.
-	maxQueued      = 1024
+	maxQueued      = 512
 	maxQueuedBytes = 16 << 20
 	// judges is how many requests are rehearsed at a time. A login costs a password hash.
-	judges = 2
+	judges = 8
 	// rehearsal bounds one.
 	rehearsal = 5 * time.Second
 )
@@ -91,6 +91,7 @@ func (p *Proxy) rehearse(ctx context.Context, x *exchange) (*answer, bool) {
 			ended = append(ended, jti)
 		}
 	}
+	begun := p.cfg.Now()
 	rec, run := newRecorder(), dryrun.With(ctx, ended...)
 	if !rec.serve(p.cfg.Rehearsed, x.again(adapterPaths[x.route]).WithContext(run)) {
 		return nil, false
@@ -98,7 +99,7 @@ func (p *Proxy) rehearse(ctx context.Context, x *exchange) (*answer, bool) {
 	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests || ctx.Err() != nil {
 		return nil, false
 	}
-	return &answer{rec.status, rec.header, rec.body.Bytes(), dryrun.Reason(run)}, true
+	return &answer{rec.status, rec.header, rec.body.Bytes(), dryrun.Reason(run), begun}, true
 }
 
 // recorder keeps an answer.

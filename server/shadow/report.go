@@ -66,7 +66,7 @@ func Judge(all []*State, rotation string, now time.Time) *Report {
 	return r
 }
 
-// judgeReuse says whom the policy would log out.
+// judgeReuse reports which clients the policy would log out.
 func (st *State) judgeReuse(against, note func(string, ...any)) {
 	confirmed, strict := &st.Reuse.Confirmed, &st.Reuse.Strict
 	say := func(policy string) func(string, ...any) {

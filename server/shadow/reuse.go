@@ -14,7 +14,7 @@ const (
 	maxSeen = 50_000
 	// overlap is how long a retired token is accepted under confirmed.
 	overlap = 10 * time.Second
-	// maxWho bounds the list of those whom a policy would log out.
+	// maxWho bounds the list of clients that a policy would log out.
 	maxWho = 100
 )
 
@@ -36,7 +36,7 @@ type Reuse struct {
 	Strict Who `json:"strict"`
 }
 
-// Who counts requests and users.
+// Who counts the requests of each client.
 type Who struct {
 	Requests int64    `json:"requests"`
 	Users    []Client `json:"users"`

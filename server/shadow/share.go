@@ -36,7 +36,7 @@ type share struct {
 	rest     time.Time
 }
 
-// bucket returns the place of a user between 0 and 1, which never changes: a user who is in a share is in each larger one.
+// bucket returns a number between 0 and 1 for a user, which never changes: a user who is in a share is in each larger one.
 func bucket(subject string) float64 {
 	sum := sha256.Sum256([]byte("latchkey share\x00" + subject))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
@@ -158,7 +158,7 @@ func (p *Proxy) answer(w http.ResponseWriter, x *exchange) bool {
 	return true
 }
 
-// passOn tells Django of a logout, so that the token is dead there too when its user goes back.
+// passOn notifies Django of a logout, so that the token is dead there too when its user goes back.
 func (p *Proxy) passOn(ctx context.Context, x *exchange) {
 	ctx, cancel := context.WithTimeout(ctx, logoutPatience)
 	defer cancel()
@@ -167,7 +167,7 @@ func (p *Proxy) passOn(ctx context.Context, x *exchange) {
 	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(x.sent)), int64(len(x.sent)), nil
 	resp, err := p.transport.RoundTrip(r)
 	if err != nil {
-		p.cfg.Logger.WarnContext(ctx, "Django was not told of a logout", slog.Any("error", err))
+		p.cfg.Logger.WarnContext(ctx, "Django was not notified of a logout", slog.Any("error", err))
 		return
 	}
 	resp.Body.Close()
