@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// settingsOf is the settings file that docs/django-apis.md shows under a heading, as a developer pastes it.
+// settingsOf is the settings file that docs/django.md shows under a heading, as a developer pastes it.
 func settingsOf(t *testing.T, heading string) string {
 	t.Helper()
-	document, err := os.ReadFile("../../../docs/django-apis.md")
+	document, err := os.ReadFile("../../../docs/django.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, found := strings.Cut(string(document), "\n## "+heading+"\n")
 	if !found {
-		t.Fatalf("docs/django-apis.md has no section %q", heading)
+		t.Fatalf("docs/django.md has no section %q", heading)
 	}
 	m := regexp.MustCompile("(?s)```python\n(# settings.py\n.*?)```").FindStringSubmatch(section)
 	if m == nil {
-		t.Fatalf("docs/django-apis.md shows no settings.py under %q", heading)
+		t.Fatalf("docs/django.md shows no settings.py under %q", heading)
 	}
 	return m[1]
 }
@@ -145,7 +145,7 @@ const (
 func need52(t *testing.T) {
 	t.Helper()
 	if found := needDjango(t); !strings.Contains(found, "simplejwt 5.2.") {
-		if os.Getenv(required) != "" {
+		if os.Getenv(required) != "" && !newer() {
 			t.Fatalf("these tests know simplejwt 5.2, Debian 12's, and here is %s", found)
 		}
 		t.Skipf("these tests know simplejwt 5.2, and here is %s", found)

@@ -1,7 +1,7 @@
 """A Django project for the tests: the real simplejwt (profiles norotate, rotate, rotate_blacklist) or an API behind Latchkey.
 
 An API takes REST_FRAMEWORK and SIMPLE_JWT from the module `pasted`, which the test fills with a settings file of
-docs/django-apis.md.
+docs/django.md.
 """
 import os
 from urllib.parse import urlsplit
