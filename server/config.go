@@ -172,6 +172,12 @@ type SimpleJWT struct {
 	SlidingTokenRefreshLifetime time.Duration
 	// Claims are put into tokens besides the user's id; they are of token.UserClaims.
 	Claims []string
+	// Query is the site's own query of claims; nil = none. HookURL is asked at each login for more of them, with a MAC by HookKey.
+	Query   simplejwt.Query
+	HookURL string
+	HookKey storage.Secret
+	// AnswerClaims are claims that the answer of a login has beside its tokens.
+	AnswerClaims []string
 	// RefreshCookie names the cookie that the refresh token travels in, without its prefix __Host-; empty = in the bodies.
 	RefreshCookie string
 	// LegacyCookies are Django's refresh cookies, which are read and kept in step until AdoptUntil.

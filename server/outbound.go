@@ -14,7 +14,9 @@ import (
 
 // outbound returns an HTTP client for URLs that clients supply. Documents, keys, logos and logout notices have one each, so that a
 // slow logo server cannot hold up the others.
-func outbound(cfg *Config) *safehttp.Client {
+func outbound(cfg *Config) *safehttp.Client { return safehttp.New(outboundConfig(cfg)) }
+
+func outboundConfig(cfg *Config) safehttp.Config {
 	o := safehttp.Config{Allow: cfg.OutboundAllow, Logger: cfg.Logger}
 	for _, listen := range []string{cfg.Listen, cfg.AdminListen} {
 		if own, ok := listenAddress(listen); ok {
@@ -24,7 +26,7 @@ func outbound(cfg *Config) *safehttp.Client {
 	if cfg.Outbound != nil {
 		cfg.Outbound(&o)
 	}
-	return safehttp.New(o)
+	return o
 }
 
 // listenAddress reads host:port. A name, or nothing before the colon, stands for all addresses of the machine.

@@ -19,6 +19,7 @@ func (s *Server) simplejwtSettings() simplejwt.Settings {
 		AccessTokenLifetime: c.AccessTokenLifetime, RefreshTokenLifetime: c.RefreshTokenLifetime,
 		SlidingTokenLifetime: c.SlidingTokenLifetime, SlidingTokenRefreshLifetime: c.SlidingTokenRefreshLifetime,
 		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Record: c.Blacklist != nil, Off: !c.Enabled,
+		Query: c.Query, Hook: s.siteHook(), AnswerClaims: c.AnswerClaims,
 		SealKeys: s.cfg.Root.Derive("simplejwt refresh seal"),
 	}
 }

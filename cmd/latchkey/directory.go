@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/cmd/latchkey/internal/django"
+	"latchkey/server"
 	"latchkey/storage/directory"
 	"latchkey/storage/postgres"
 )
@@ -46,14 +48,54 @@ func (a *app) directoryConfig(url string) (*directory.Config, error) {
 	c := &directory.Config{Table: directory.Table(*t), Name: name, Now: a.now}
 	if url != "" {
 		var err error
-		if c.DB, err = postgres.OpenDB(url); err != nil {
-			return nil, config.Faults{{ // pgx's message may quote the password
-				Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
-				Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
-			}}
+		if c.DB, err = a.djangoDB(url); err != nil {
+			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// withQuery prepares the site's query of claims, in the database that has Django's tables. check tells whether it can be used.
+func (a *app) withQuery(o *opened) (check func(context.Context) error, err error) {
+	text := a.settings.ClaimsQuery
+	if text == "" {
+		return func(context.Context) error { return nil }, nil
+	}
+	const subject = "--simplejwt-claims-query (LATCHKEY_SIMPLEJWT_CLAIMS_QUERY)"
+	var q *directory.Query
+	if o.directory != nil {
+		q = o.directory.NewQuery(text, 0)
+	} else if url := a.settings.DjangoDatabase.URL.Reveal(); url != "" {
+		db, err := a.djangoDB(url)
+		if err != nil {
+			return nil, err
+		}
+		q = directory.NewQuery(db, text, 0)
+	} else if own, ok := o.Store.(interface{ DB() *sql.DB }); ok {
+		q = directory.NewQuery(own.DB(), text, 0)
+	} else {
+		return nil, config.Faults{{Subject: subject, Problem: "needs Postgres", Remedy: "Name the database of the query with --django-database-url."}}
+	}
+	jwt := &a.settings.Server.SimpleJWT
+	jwt.Query = q
+	return func(ctx context.Context) error {
+		err := q.Check(ctx, func(name string) error { return server.SiteClaim(jwt, name) })
+		if wrong := (*directory.QueryError)(nil); errors.As(err, &wrong) {
+			return config.Faults{{Subject: subject, Problem: wrong.Problem, Remedy: "Write SELECT … WHERE … = $1 with one row for a user, each column a claim."}}
+		}
+		return err
+	}, nil
+}
+
+func (a *app) djangoDB(url string) (*sql.DB, error) {
+	db, err := postgres.OpenDB(url)
+	if err != nil { // pgx's message may quote the password
+		return nil, config.Faults{{
+			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
+			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
+		}}
+	}
+	return db, nil
 }
 
 // readDirectory holds the column map against Django's table.

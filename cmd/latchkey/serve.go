@@ -18,7 +18,16 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.settings.Server.Prepare = prepare
+	check, err := a.withQuery(store)
+	if err != nil {
+		return err
+	}
+	a.settings.Server.Prepare = func(ctx context.Context) error {
+		if err := prepare(ctx); err != nil {
+			return err
+		}
+		return check(ctx)
+	}
 	if a.settings.BlacklistWriteback {
 		b, err := a.djangoBlacklist()
 		if err != nil {

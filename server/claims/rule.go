@@ -68,7 +68,7 @@ func ParseRule(text string) (Rule, error) {
 // protocol are the claims that say what a token is. No map may change them: another sub would be another user.
 var protocol = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "s_hash", "sid", "events",
-	"typ", "client_id", "client_epoch", "scope", "cnf", "act", "may_act", "active", "token_type", "fam", "gen", "par", "refresh_exp",
+	"typ", "client_id", "client_epoch", "scope", "cnf", "act", "may_act", "active", "token_type", "fam", "gen", "par", "seal", "refresh_exp",
 	"_claim_names", "_claim_sources", "sub_id", "sub_jwk", "txn", "trust_framework",
 }
 

@@ -34,6 +34,10 @@ type Settings struct {
 	Claims []string
 	// Mapped are the claims of the operator's map; nil means none.
 	Mapped *claims.Catalog
+	// Query and Hook, if not nil, say more about the user. AnswerClaims are claims that the answer of a login has too.
+	Query        Query
+	Hook         Hook
+	AnswerClaims []string
 	// Adopt accepts refresh and sliding tokens that Django signed with the shared key, until AdoptUntil; zero means for ever.
 	Adopt      bool
 	AdoptUntil time.Time
@@ -191,7 +195,7 @@ func source(r *token.RefreshToken) *codec.Token {
 func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
 	r := codec.Refresh{
 		UserID: c.User.Sub(), ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
-		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: f.userClaims(c.User),
+		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: append(f.userClaims(c.User), site(c).claims...),
 	}
 	r.Seal = f.sealer.of(&r)
 	if err := f.record(ctx, c); err != nil {
@@ -211,7 +215,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	a := codec.Access{
 		UserID: c.User.Sub(), JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
-		Extra: f.userClaims(c.User),
+		Extra: append(f.userClaims(c.User), site(c).claims...),
 	}
 	if c.Client.ID != clients.SimpleJWTID {
 		a.Extra = append(a.Extra, codec.StringClaim("client_id", c.Client.ID))
@@ -292,7 +296,7 @@ func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (strin
 	}
 	s := codec.Sliding{
 		UserID: c.User.Sub(), JTI: c.Grant.Current, Session: c.Grant.ID,
-		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: f.userClaims(c.User),
+		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: append(f.userClaims(c.User), site(c).claims...),
 	}
 	if old := source(c.Presented); old != nil {
 		return f.codec.Slid(ctx, old, s)

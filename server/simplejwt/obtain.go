@@ -28,6 +28,9 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 			answer := &pyjson.Dict{}
 			j.put(answer, resp)
 			answer.Set("access", resp.AccessToken.Reveal())
+			for _, m := range h.tokens.Fields(resp) {
+				answer.Set(m.Key, m.Value)
+			}
 			return answer, nil
 		},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/clientauth"
+	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -17,6 +18,7 @@ import (
 type Tokens interface {
 	Exchange(ctx context.Context, req *token.Request) (*token.Response, error)
 	ExchangeSliding(ctx context.Context, req *token.Request) (*token.Response, error)
+	Fields(resp *token.Response) []pyjson.Member
 	Verify(ctx context.Context, raw storage.Secret) error
 	Blacklist(ctx context.Context, raw storage.Secret) error
 }
@@ -56,6 +58,9 @@ func (s *Service) ExchangeSliding(ctx context.Context, req *token.Request) (*tok
 	req.Format = s.format.Sliding()
 	return s.Exchange(ctx, req)
 }
+
+// Fields returns what the site wants in the answer of a login.
+func (s *Service) Fields(resp *token.Response) []pyjson.Member { return s.format.Fields(resp) }
 
 // Verify returns nil for a token of any type that is authentic and unexpired. As in simplejwt that is all, except for
 // refresh and sliding tokens under a policy that retires tokens (BLACKLIST_AFTER_ROTATION): those must not be retired, nor their

@@ -60,5 +60,10 @@ func (h *Handlers) slid(r *http.Request, req *token.Request) (*pyjson.Dict, erro
 	}
 	answer := &pyjson.Dict{}
 	answer.Set("token", resp.AccessToken.Reveal())
+	if req.GrantType == clients.GrantPassword {
+		for _, m := range h.tokens.Fields(resp) {
+			answer.Set(m.Key, m.Value)
+		}
+	}
 	return answer, nil
 }

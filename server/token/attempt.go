@@ -25,6 +25,16 @@ func (g *refreshGrant) attempt(ctx context.Context) (moved bool, err error) {
 		return false, err
 	}
 	t := g.presented
+	if g.asks() != nil {
+		switch {
+		case len(t.Subjects) > 0:
+			if err := g.ask(ctx, t.Subjects[0]); err != nil {
+				return false, err
+			}
+		case g.policy.Rotation == clients.RotationStrict: // a client that gets no answer could not ask again
+			return false, nil
+		}
+	}
 	m := moment{now: g.now, network: g.network(ctx, t.Grant)}
 	a := storage.GrantAttempt{
 		ID: t.Grant, ClientID: g.client.ID, Network: m.network, NotRevoked: t.JTI, Profile: g.needsProfile(g.client, g.policy),

@@ -123,6 +123,11 @@ func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
 	if err := x.prepareKeys(ctx); err != nil {
 		return err
 	}
+	if x.user != nil {
+		if err := x.ask(ctx, x.user.Sub()); err != nil {
+			return err
+		}
+	}
 	if err := x.useProof(ctx); err != nil || steps.move == nil {
 		return err
 	}

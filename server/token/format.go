@@ -26,6 +26,15 @@ type Format interface {
 	Read(ctx context.Context, raw storage.Secret, now time.Time) (*Token, error)
 }
 
+// Asking is a Format whose tokens may say what another system knows of the user. It is asked before anything changes.
+type Asking interface {
+	Format
+	// Asks reports whether there is such a system.
+	Asks() bool
+	// Ask returns what it knows of a user, for [Content]; login says that a session begins. The error is an outage.
+	Ask(ctx context.Context, subject string, login bool) (any, error)
+}
+
 // Content is what the tokens of one answer say.
 type Content struct {
 	Client *clients.Client
@@ -41,7 +50,9 @@ type Content struct {
 	// Nonce is that of the authorization request, for the ID token.
 	Nonce string
 	// Key is the thumbprint of the key that the access token is bound to; empty for a bearer token. Only the service's own format binds.
-	Key      string
+	Key string
+	// Site is what Ask returned, for a format that asks.
+	Site     any
 	IssuedAt time.Time
 	// ExpiresAt is the end of the access token, RefreshUntil that of a refresh token issued now.
 	ExpiresAt, RefreshUntil time.Time

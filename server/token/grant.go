@@ -64,6 +64,9 @@ type Response struct {
 	Scope string
 	// GrantID is the session; zero for client_credentials.
 	GrantID storage.ID
+	// User is the user of the session, Site what another system knows of them (see [Asking]).
+	User *storage.User
+	Site any
 }
 
 // exchange is one token request on its way through the steps of its grant type.
@@ -83,6 +86,9 @@ type exchange struct {
 	next            *RefreshToken
 	nonce           string
 	proof           *dpop.Proof
+	// site is what another system knows of the user whose subject is asked.
+	site  any
+	asked string
 }
 
 // askedScope returns the scope parameter; without one all that the client is registered for (docs/decisions/0005).
@@ -157,6 +163,25 @@ func (x *exchange) accessFormat() Format {
 	return named
 }
 
+// asks returns the format that asks another system about the user, or nil.
+func (x *exchange) asks() Asking {
+	if f, ok := x.accessFormat().(Asking); ok && f.Asks() {
+		return f
+	}
+	return nil
+}
+
+// ask asks another system about a user, once.
+func (x *exchange) ask(ctx context.Context, subject string) (err error) {
+	f := x.asks()
+	if f == nil || x.asked == subject {
+		return nil
+	}
+	x.asked = subject
+	x.site, err = f.Ask(ctx, subject, x.presented == nil)
+	return err
+}
+
 // clientOnly reports whether the tokens are for the client itself: no user, no session (RFC 6749 §4.4).
 func (x *exchange) clientOnly() bool { return x.req.GrantType == clients.GrantClientCredentials }
 
@@ -185,7 +210,7 @@ func (x *exchange) prepareKeys(ctx context.Context) error {
 func (x *exchange) mint(ctx context.Context) (*Response, error) {
 	c := &Content{
 		Client: x.client, Policy: x.policy, Grant: x.grant, User: x.user, Presented: x.presented, Next: x.next,
-		Scope: x.scope, Audience: x.audience, Nonce: x.nonce, Key: x.key(), IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
+		Scope: x.scope, Audience: x.audience, Nonce: x.nonce, Key: x.key(), Site: x.site, IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
 	}
 	if x.grant != nil {
 		c.RefreshUntil = x.policy.refreshExpiry(x.grant, x.now)
@@ -197,7 +222,7 @@ func (x *exchange) mint(ctx context.Context) (*Response, error) {
 	now := x.now.Truncate(time.Second)
 	resp := &Response{
 		AccessToken: storage.Secret(access), TokenType: typeBearer, Scope: joinScope(x.scope),
-		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second),
+		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second), User: x.user, Site: x.site,
 	}
 	if c.Key != "" {
 		resp.TokenType = typeDPoP

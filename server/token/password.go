@@ -41,6 +41,8 @@ func (g *passwordGrant) authenticate(ctx context.Context) (err error) {
 		return protocol.Throttled(throttled.RetryAfter, "Too many attempts. Try again later.")
 	case errors.Is(err, users.ErrOverload):
 		return protocol.Overloaded("The server is busy. Try again.")
+	case err == nil:
+		g.user = g.login.User
 	}
 	return err
 }
@@ -50,7 +52,6 @@ func (g *passwordGrant) undo(ctx context.Context) { g.users.GiveBack(ctx, g.logi
 
 // move stores the session with everything that the login changes.
 func (g *passwordGrant) move(ctx context.Context) error {
-	g.user = g.login.User
 	g.begin(ctx, g.user.ID, g.user.AuthEpoch, g.audience)
 	if g.login.Login != nil && g.req.KeepLastLogin {
 		g.login.Login.SetLastLogin = time.Time{}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -97,3 +98,33 @@ func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (*storage.Us
 	}
 	return nil, fmt.Errorf("enter user: the id is that of another user or of a client: %w", storage.ErrExists)
 }
+
+// ReadOnlyTexts returns the first column, which is text, of the rows of a query that runs in a transaction that can't write: one round
+// trip. Each of its parameters is text that stands for a value of its type.
+func ReadOnlyTexts(ctx context.Context, db *sql.DB, query string, args ...any) (texts []string, err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	err = conn.Raw(func(c any) error {
+		b := &pgx.Batch{}
+		b.Queue(`BEGIN READ ONLY`)
+		b.Queue(query, args...).Query(func(rows pgx.Rows) error {
+			texts, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+		b.Queue(`ROLLBACK`)
+		pg := c.(*stdlib.Conn).Conn()
+		err := pg.SendBatch(ctx, b).Close()
+		if pg.PgConn().TxStatus() != 'I' && !pg.IsClosed() { // the query failed in the transaction
+			_, undone := pg.Exec(ctx, `ROLLBACK`)
+			err = errors.Join(err, undone)
+		}
+		return err
+	})
+	return texts, err
+}
+
+// IsNoValue reports whether Postgres could not read a text as a value of the type that is needed.
+func IsNoValue(err error) bool { return code(err) == "22P02" }

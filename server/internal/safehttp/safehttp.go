@@ -125,6 +125,8 @@ type Options struct {
 	Accept string
 	// ContentTypes are the accepted media types, in lower case; "+json" matches every type with this suffix. Empty means all.
 	ContentTypes []string
+	// Header has more headers of the request.
+	Header http.Header
 	// MaxBytes is the maximum size of a body; zero means 64 KiB.
 	MaxBytes int64
 }
@@ -172,12 +174,26 @@ func (c *Client) PostForm(ctx context.Context, rawURL string, form url.Values, o
 	return res.StatusCode, nil
 }
 
+// Post sends a body to a URL of the operator's own and returns the response. The error says what is wrong.
+func (c *Client) Post(ctx context.Context, rawURL string, body []byte, o Options) (*Response, error) {
+	res, done, err := c.do(ctx, http.MethodPost, rawURL, bytes.NewReader(body), o)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return readResponse(res, o)
+}
+
 func (c *Client) get(ctx context.Context, rawURL string, o Options) (*Response, error) {
 	res, done, err := c.do(ctx, http.MethodGet, rawURL, nil, o)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	return readResponse(res, o)
+}
+
+func readResponse(res *http.Response, o Options) (*Response, error) {
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", res.StatusCode)
 	}
@@ -254,6 +270,9 @@ func setHeaders(h http.Header, form bool, o Options) {
 	}
 	if accept != "" {
 		h.Set("Accept", accept)
+	}
+	for name, values := range o.Header {
+		h[name] = values
 	}
 }
 

@@ -22,6 +22,8 @@ type Settings struct {
 	UsersFrom      string
 	DjangoDatabase DjangoDatabase
 	DjangoUsers    string
+	// ClaimsQuery is the site's own query about a user.
+	ClaimsQuery string
 	// BlacklistWriteback says that sessions that end here are ended in Django's database.
 	BlacklistWriteback bool
 
@@ -132,6 +134,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 	s.validateClaims(func(name, problem, remedy string) {
 		found = append(found, Fault{s.subject(name), problem, remedy})
 	})
+	if jwt.HookURL != "" && len(jwt.HookKey) < 32 {
+		fault("django-hook-key", "has less than 32 bytes, and --django-hook is set", "Generate one with `openssl rand -base64 32`, and give it to the site too.")
+	}
 	if slices.Contains(jwt.Claims, jwt.UserIDClaim) {
 		fault("simplejwt-claims", "contains "+jwt.UserIDClaim+", which is already the claim of --simplejwt-user-id-claim", "Remove it from one of the two.")
 	}

@@ -8,6 +8,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
+	"latchkey/storage"
 )
 
 // options returns the whole configuration in the order of the documentation. Values are set in s.
@@ -324,6 +325,25 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 			help: "User claims added to tokens, read again at each refresh: " +
 				strings.Join(simplejwt.UserClaims(), ", ") + ".",
 			set: to(&jwt.Claims, setUserClaims),
+		},
+		{
+			name: "simplejwt-claims-query", value: "SQL", group: GroupSimpleJWT, emptyable: true,
+			help: "Claims of the site's own: a SELECT with the user's id as $1, one row, whose columns become claims at each login and refresh. It runs in " +
+				"the database that has Django's tables (Postgres), in a transaction that can't write (docs/django-users.md).",
+			set: to(&s.ClaimsQuery, setText[string]),
+		},
+		{
+			name: "simplejwt-answer-claims", value: "NAME", group: GroupSimpleJWT, list: true, emptyable: true,
+			help: "Claims that the answer of a login has beside its tokens.", set: to(&jwt.AnswerClaims, setNames),
+		},
+		{
+			name: "django-hook", value: "URL", group: GroupSimpleJWT, emptyable: true,
+			help: "URL of the site's that is asked at each login on these routes for more claims and more fields of the answer (docs/django-users.md).",
+			set:  to(&jwt.HookURL, setLink),
+		},
+		{
+			name: "django-hook-key", value: "TEXT", group: GroupSimpleJWT, secret: true, emptyable: true,
+			help: "Key of the MAC by which the site knows that Latchkey asks: at least 32 bytes, which only both have.", set: to(&jwt.HookKey, setText[storage.Secret]),
 		},
 		{
 			name: "simplejwt-sliding", preset: "off", value: "on|off", group: GroupSimpleJWT,

@@ -16,6 +16,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/document"
+	"latchkey/server/claims"
 	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
@@ -115,6 +116,17 @@ func setDjangoDatabase(into *DjangoDatabase, text string) error {
 		return nil
 	}
 	return &invalid{"is not postgres://", "Write postgres://user:password@host:5432/name."}
+}
+
+// setNames accepts names of claims.
+func setNames(into *[]string, text string) error {
+	*into = lines(text)
+	for _, name := range *into {
+		if err := (claims.Rule{Claim: name, Source: "username"}).Check(); err != nil {
+			return &invalid{"has an invalid name: " + err.Error(), "Name claims that tokens have."}
+		}
+	}
+	return nil
 }
 
 // setLink accepts a URL that people may be led to.
