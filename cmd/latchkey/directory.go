@@ -13,7 +13,7 @@ import (
 	"latchkey/storage/postgres"
 )
 
-// withDirectory puts Django's users in the place of those of the database if the configuration says so. Nothing is asked yet.
+// withDirectory replaces the users of the database with Django's if the configuration says so. Nothing is asked yet.
 func (a *app) withDirectory(o *opened) (*opened, error) {
 	if a.settings.UsersFrom != "django" {
 		return o, nil
@@ -55,7 +55,7 @@ func (a *app) directoryConfig(url string) (*directory.Config, error) {
 	return c, nil
 }
 
-// withQuery prepares the site's query of claims, in the database that has Django's tables. check tells whether it can be used.
+// withQuery prepares the site's query of claims, in the database that has Django's tables. check returns an error if it can't be used.
 func (a *app) withQuery(o *opened) (check func(context.Context) error, err error) {
 	text := a.settings.ClaimsQuery
 	if text == "" {

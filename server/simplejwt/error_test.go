@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
@@ -25,6 +26,8 @@ type fakeTokens struct {
 	err  error
 	last *token.Request
 }
+
+func (f *fakeTokens) Fields(*token.Response) []pyjson.Member { return nil }
 
 func (f *fakeTokens) Exchange(_ context.Context, req *token.Request) (*token.Response, error) {
 	f.last = req

@@ -12,7 +12,7 @@ import (
 	"latchkey/storage"
 )
 
-// djangoIterations is the cost of a hash in the place of one that is too weak to be made again: that of Django 4.2.
+// djangoIterations is the cost of a hash that replaces one that is too weak to be made again: that of Django 4.2.
 const djangoIterations = 600_000
 
 // HashLike returns a hash in Django's form, of the algorithm and the cost of another one that Django has made: Django verifies it, and

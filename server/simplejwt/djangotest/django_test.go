@@ -95,6 +95,15 @@ func (s *site) serve(t *testing.T, profile, pasted string) string {
 	return startProcess(t, cmd, gunicornReady)
 }
 
+// serveWith is serve for a profile of the real package, with one more folder of modules.
+func (s *site) serveWith(t *testing.T, profile, modules string) string {
+	t.Helper()
+	cmd := exec.Command(python, "-m", "gunicorn", "--bind=127.0.0.1:0", "--workers=1", "--timeout=120", "--graceful-timeout=3", "wsgi:application")
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(s.environment(t, profile), "PYTHONPATH="+project(t)+":"+modules)
+	return startProcess(t, cmd, gunicornReady)
+}
+
 func (s *site) environment(t *testing.T, profile string) []string {
 	return pythonEnvironment("PYTHONPATH="+project(t), "DJANGOTEST_PROFILE="+profile, "DJANGOTEST_DATABASE="+s.database,
 		"DJANGOTEST_SECRET_KEY="+secretKey, "LATCHKEY_SIMPLEJWT_SIGNING_KEY="+secretKey)

@@ -60,6 +60,9 @@ else:
         "ROTATE_REFRESH_TOKENS": PROFILE in ("rotate", "rotate_blacklist"),
         "BLACKLIST_AFTER_ROTATION": PROFILE == "rotate_blacklist",
     }
+    if PROFILE == "hook":
+        SIMPLE_JWT["TOKEN_OBTAIN_SERIALIZER"] = "serializers.Custom"
+        LATCHKEY_HOOK_KEY = SECRET_KEY + " of the hook"
     try:
         import pasted  # a test's own settings
 

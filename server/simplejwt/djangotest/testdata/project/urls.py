@@ -14,3 +14,7 @@ else:
         path("api/token/verify/", views.TokenVerifyView.as_view()),
         path("api/token/blacklist/", views.TokenBlacklistView.as_view()),
     ]
+    if settings.PROFILE == "hook":
+        import latchkey_hook  # docs/examples/django-hook
+
+        urlpatterns.append(path("latchkey/login/", latchkey_hook.login))
