@@ -28,6 +28,7 @@ const (
 // takes that time, which reveals nothing about the name.
 type decoys struct {
 	store     storage.Users
+	directory Directory
 	hasher    *password.Hasher
 	preferred password.Cost
 	// unseen receives costs of logins that are not in the sample.
@@ -40,8 +41,8 @@ type decoys struct {
 	cursor int64 // the last user ID that was read
 }
 
-func (d *decoys) init(store storage.Users, hasher *password.Hasher) {
-	d.store, d.hasher, d.preferred = store, hasher, hasher.Preferred()
+func (d *decoys) init(store storage.Users, directory Directory, hasher *password.Hasher) {
+	d.store, d.directory, d.hasher, d.preferred = store, directory, hasher, hasher.Preferred()
 	d.unseen = make(chan password.Cost, 1)
 	d.shares = make(map[password.Cost]float64)
 	d.took = make(map[password.Cost]time.Duration)
@@ -120,6 +121,20 @@ func (d *decoys) run(ctx context.Context) error {
 // unavailable it changes nothing; other callers report that.
 func (d *decoys) sample(ctx context.Context) {
 	counted := make(map[password.Cost]float64)
+	if d.directory != nil { // most of its users have never been here
+		hashes, err := d.directory.SampleHashes(ctx, samplePage)
+		if err != nil {
+			return
+		}
+		for _, hash := range hashes {
+			if cost, ok := password.CostOf(hash); ok {
+				counted[cost]++
+			}
+		}
+		d.add(counted, .5)
+		d.measure(ctx)
+		return
+	}
 	for range samplePages {
 		page, err := d.store.ListUsers(ctx, d.cursor, samplePage)
 		if err != nil {

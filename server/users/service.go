@@ -50,6 +50,8 @@ type Directory interface {
 	Enter(ctx context.Context, u *storage.User, samePassword bool) error
 	// Writable reports whether the Store changes passwords there.
 	Writable() bool
+	// SampleHashes returns up to limit of the password hashes there.
+	SampleHashes(ctx context.Context, limit int) ([]string, error)
 }
 
 // Config configures a Service.
@@ -100,7 +102,7 @@ func New(cfg Config) *Service {
 	}
 	s := &Service{cfg: cfg, audit: &audit.Log{Store: cfg.Store, Metrics: cfg.Metrics, Now: cfg.Now}}
 	s.noise.bucket = rate.NewLimiter(noiseRate, noiseBurst)
-	s.decoys.init(cfg.Store, cfg.Hasher)
+	s.decoys.init(cfg.Store, cfg.Directory, cfg.Hasher)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -255,6 +256,25 @@ func (s *Source) AmbiguousLogins(ctx context.Context, names storage.LoginNames) 
 	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT name FROM (`+strings.Join(all, ` UNION `)+
 		`) n WHERE name <> '' GROUP BY name HAVING count(*) > 1) a`).Scan(&n)
 	return n, away(err)
+}
+
+// sampleHashes returns some password hashes, which ones is the database's choice.
+func (s *Source) sampleHashes(ctx context.Context, limit int) (hashes []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	rows, err := s.db.QueryContext(ctx, `SELECT `+s.textField("password")+` FROM `+s.dialect.quote(s.table.Name)+` d LIMIT `+strconv.Itoa(limit))
+	if err != nil {
+		return nil, away(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var hash string
+		if err := rows.Scan(&hash); err != nil {
+			return nil, away(err)
+		}
+		hashes = append(hashes, hash)
+	}
+	return hashes, away(rows.Err())
 }
 
 // SetLastLogin stores when a user logged in, never an earlier time.

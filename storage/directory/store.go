@@ -63,6 +63,11 @@ func (s *Store) Check(ctx context.Context) error {
 // Writable reports whether passwords and last logins may be changed in Django's table.
 func (s *Store) Writable() bool { return s.writable }
 
+// SampleHashes returns up to limit of the password hashes in Django's table.
+func (s *Store) SampleHashes(ctx context.Context, limit int) ([]string, error) {
+	return s.source.sampleHashes(ctx, limit)
+}
+
 // of returns the user that an account and what is kept of them make; kept may be nil.
 func of(account, kept *storage.User) *storage.User {
 	u := *account
