@@ -13,12 +13,20 @@ const suite = fileURLToPath(new URL("node_modules/@modelcontextprotocol/conforma
 // Where the suite asks a person to go.
 const invitation = new RegExp(`^${issuer}/oauth2/authorize\\S+$`, "m");
 
-test("the conformance suite of MCP", async (t) => {
+// With each version of the specification for which it has scenarios, and with the resource spelt as people do.
+const modes = {
+  "all scenarios": ["--resource=http://127.0.0.1/mcp"],
+  "2025-06-18": ["--spec-version=2025-06-18", "--resource=http://127.0.0.1/mcp"],
+  "2025-11-25": ["--spec-version=2025-11-25", "--resource=http://127.0.0.1/mcp"],
+  "2026-07-28": ["--spec-version=2026-07-28", "--resource=HTTP://127.0.0.1:80/mcp"],
+};
+
+for (const [mode, flags] of Object.entries(modes)) test(`the conformance suite of MCP: ${mode}`, async (t) => {
   const { client_id: id } = await addClient({ "token-endpoint-auth-method": "none", "application-type": "native" });
   const port = await freePort();
   const child = spawn(process.execPath, [
     "--no-warnings", "--experimental-loader=./conformance-loader.js", suite,
-    "authorization", `--url=${issuer}`, `--client-id=${id}`, `--port=${port}`, "--resource=http://127.0.0.1/mcp",
+    "authorization", `--url=${issuer}`, `--client-id=${id}`, `--port=${port}`, ...flags,
   ], { stdio: ["ignore", "pipe", "inherit"], timeout: 60_000 });
   t.after(() => child.kill());
   let output = "";

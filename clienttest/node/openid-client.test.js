@@ -91,6 +91,37 @@ for (const alg of ["ES256", "Ed25519", "RS256", "PS256"]) {
   });
 }
 
+for (const alg of ["ES256", "Ed25519", "PS256"]) {
+  test(`FAPI 2.0: private_key_jwt with ${alg}, a pushed request, DPoP`, async () => {
+    const { config } = await withKey(alg, { profile: "fapi2" });
+    config.clientMetadata().id_token_signed_response_alg = "ES256";
+    const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair("ES256"));
+    const verifier = client.randomPKCECodeVerifier();
+    const [state, nonce] = [client.randomState(), client.randomNonce()];
+    const request = {
+      redirect_uri: callback, scope: "openid profile email offline_access", state, nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
+    };
+    const address = await client.buildAuthorizationUrlWithPAR(config, request, { DPoP });
+    const answer = await new Browser().visit(address, callback);
+    const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce };
+    const other = client.getDPoPHandle(config, await client.randomDPoPKeyPair("ES256"));
+    await assert.rejects(client.authorizationCodeGrant(config, answer, checks, undefined, { DPoP: other }), "another key than that of the request");
+    let tokens = await client.authorizationCodeGrant(config, answer, checks, undefined, { DPoP });
+    assert.equal(tokens.token_type, "dpop");
+    const { sub } = tokens.claims();
+    assert.equal((await client.fetchUserInfo(config, tokens.access_token, sub, { DPoP })).preferred_username, "demo");
+    await assert.rejects(client.fetchUserInfo(config, tokens.access_token, sub), "without the key");
+    const refreshToken = tokens.refresh_token; // it is not replaced: FAPI 2.0 Security Profile §5.3.2.1
+    for (let i = 0; i < 3; i++) tokens = await client.refreshTokenGrant(config, refreshToken, undefined, { DPoP });
+    assert.equal(tokens.token_type, "dpop");
+    assert.ok((await client.tokenIntrospection(config, tokens.access_token)).cnf.jkt);
+    await client.tokenRevocation(config, refreshToken);
+    await assert.rejects(client.refreshTokenGrant(config, refreshToken, undefined, { DPoP }), { error: "invalid_grant" });
+    await assert.rejects(logIn(config), { error: "invalid_request" }, "a request that was not pushed");
+  });
+}
+
 /** A client that authenticates with a new key. */
 async function withKey(alg, flags) {
   const { publicKey, privateKey } = await crypto.subtle.generateKey(algorithms[alg], true, ["sign", "verify"]);

@@ -15,7 +15,7 @@ func OwnFields() []string {
 	return []string{"name", "given_name", "family_name", "picture", "locale", "zoneinfo"}
 }
 
-// DefaultOwnFields are OwnFields but for the picture: it is a URL that whoever sees the user loads.
+// DefaultOwnFields returns OwnFields without the picture: it is a URL that the browsers of other people load.
 func DefaultOwnFields() []string {
 	return []string{"name", "given_name", "family_name", "locale", "zoneinfo"}
 }
