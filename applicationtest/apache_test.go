@@ -67,7 +67,7 @@ func TestModAuthOpenIDCDenied(t *testing.T) {
 
 func startApache(t *testing.T, s *site) {
 	t.Helper()
-	need(t, haveApache, "apache2", "libapache2-mod-auth-openidc")
+	need(t, haveApache, "apache2-bin", "libapache2-mod-auth-openidc")
 	if os.Getuid() != 0 {
 		t.Fatal(errors.New("Apache needs root to run as www-data"))
 	}
