@@ -85,6 +85,9 @@ func (s *Service) Verify(ctx context.Context, raw storage.Secret) error {
 	if p.Rotation == clients.RotationOff || p.Rotation == clients.RotationReissue {
 		return nil
 	}
+	if err := f.endedByItself(ctx, t); err != nil {
+		return err
+	}
 	live, err := f.store.Grant(ctx, t.Grant)
 	switch {
 	case errors.Is(err, storage.ErrNotFound) && t.Adopt != nil:
@@ -115,8 +118,26 @@ func (s *Service) Blacklist(ctx context.Context, raw storage.Secret) error {
 	if err != nil {
 		return fmt.Errorf("blacklist: %w", err)
 	}
+	if err := s.format.endedByItself(ctx, t); err != nil {
+		return err
+	}
 	if err := s.format.recordPresented(ctx, t, s.now()); err != nil {
 		return err
 	}
 	return s.tokens.Blacklist(ctx, client, t)
+}
+
+// endedByItself returns an error for a token that Django has ended, whatever became of its session.
+func (f *Format) endedByItself(ctx context.Context, t *token.RefreshToken) error {
+	if t.JTI == "" {
+		return nil
+	}
+	state, err := f.store.TokenState(ctx, t.JTI, clients.SimpleJWTID)
+	if err != nil {
+		return fmt.Errorf("find out whether a token was ended: %w", err)
+	}
+	if state.Revoked {
+		return protocol.InvalidGrant(protocol.ReasonRetired)
+	}
+	return nil
 }
