@@ -55,7 +55,7 @@ func stagedUser(u *storage.ImportedUser) []row.Column {
 // importUsers takes the staged users over. The lock is that of CreateUser.
 const importUsers = `
 	SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint);
-	UPDATE staged s SET found = (SELECT u.id FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key);
+	UPDATE staged s SET found = u.id FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key;
 	UPDATE staged s SET taken = true WHERE s.taken
 		OR EXISTS (SELECT FROM users u WHERE u.username = s.username AND u.id IS DISTINCT FROM s.found)
 		OR s.found IS NULL AND (EXISTS (SELECT FROM users u WHERE u.id = s.id) OR EXISTS (SELECT FROM clients c WHERE c.id = s.key));
