@@ -13,7 +13,9 @@ type AuditEvent struct {
 	// Action is a fixed name in snake case, such as "login_failed" or "refresh_token_reused".
 	Action string
 	// Actor is the kind of the actor: "user", "client", "operator", "server".
-	Actor     string
+	Actor string
+	// ActorID is who acted in an operator's name: the subject of a person, or a client ID after "client:". Empty = not known.
+	ActorID   string
 	UserID    int64  // 0 = none
 	ClientID  string // empty = none
 	GrantID   ID     // zero = none
@@ -39,12 +41,14 @@ type AuditFilter struct {
 	Action   string
 	// Before selects events with a lower ID; the list is newest first.
 	Before ID
-	Limit  int
+	// After selects events with a higher ID; the list is oldest first then.
+	After ID
+	Limit int
 }
 
 // AuditEvents stores the security facts.
 type AuditEvents interface {
 	AppendAudit(ctx context.Context, events ...*AuditEvent) error
-	// ListAudit returns up to f.Limit events, newest first.
+	// ListAudit returns up to f.Limit events, newest first unless f.After is set.
 	ListAudit(ctx context.Context, f AuditFilter) ([]*AuditEvent, error)
 }

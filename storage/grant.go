@@ -189,6 +189,9 @@ type Grants interface {
 	// only if it ended one.
 	RevokeGrants(ctx context.Context, f GrantFilter, reason string, now time.Time, audit *AuditEvent) (int, error)
 
+	// CountGrants returns how many grants f selects, at most f.Limit.
+	CountGrants(ctx context.Context, f GrantFilter) (int, error)
+
 	// ListGrants returns up to f.Limit grants by ascending ID.
 	ListGrants(ctx context.Context, f GrantFilter) ([]*LiveGrant, error)
 }

@@ -51,6 +51,7 @@ type Store interface {
 	UsedJTIs
 	LogoutNotices
 	RegistrationTokens
+	IdempotencyKeys
 	Imports
 
 	// Ping makes one round trip.
@@ -117,6 +118,7 @@ type Maintenance struct {
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
 	DeviceCodes, IssuedTokens                         int64
+	IdempotencyKeys                                   int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

@@ -57,6 +57,9 @@ type UserChange struct {
 	Name, GivenName, FamilyName, Picture, Locale, ZoneInfo *string
 	Groups                                                 *[]string
 	Attributes                                             *json.RawMessage
+
+	// Was, unless nil, is the user as the caller has read them: the change is made only while that is what is stored.
+	Was *User
 }
 
 // Sub returns the user's id as tokens carry it, for example in sub (OpenID Connect Core §2).
@@ -84,8 +87,14 @@ type Users interface {
 	// ListUsers returns up to limit users with an ID above after, by ascending ID.
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
 
+	// SearchUsers returns up to f.Limit users that f selects, by ascending ID.
+	SearchUsers(ctx context.Context, f UserFilter) ([]*User, error)
+
+	// ListGroups returns up to limit groups that users are in, with a name above after, by ascending name (byte order).
+	ListGroups(ctx context.Context, after string, limit int) ([]*Group, error)
+
 	// UpdateUser changes what change names, and UpdatedAt. Fields that two callers change at once are all changed. The epoch and
-	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken.
+	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken; ErrConflict: the user is not as in change.Was any more, or was removed.
 	UpdateUser(ctx context.Context, id int64, change UserChange, now time.Time, audit *AuditEvent) error
 
 	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound.
@@ -139,6 +148,27 @@ func (e *UserEntry) New() *User {
 		ID: e.ID, Subject: e.Subject, Username: "#" + e.Sub(), PasswordHash: e.PasswordHash, Active: true, CreatedAt: now,
 		AuthEpoch: now.UnixMicro() - now.UnixMilli(),
 	}
+}
+
+// UserFilter selects users; zero fields select all.
+type UserFilter struct {
+	// After selects users with a higher ID.
+	After int64
+	Limit int
+	// Username, Email and Subject are compared byte for byte.
+	Username, Email, Subject string
+	// Group selects those who are in it.
+	Group string
+	// Text selects those whose username, e-mail address or name contains it; the case of ASCII letters does not matter.
+	Text string
+	// Active, unless nil, selects those who are active, or those who are not.
+	Active *bool
+}
+
+// Group is a group with the number of users in it.
+type Group struct {
+	Name  string
+	Users int64
 }
 
 // LoginNames says which names of a user a login may give; the zero value is the exact username.

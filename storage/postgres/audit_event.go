@@ -18,10 +18,12 @@ var auditColumns = row.Names("", row.AuditEvent)
 // insertAudit writes the events of $1 (see events), none if it is an empty array. Other statements have it as a CTE with a
 // condition after it, so that an event is written if and only if something was changed.
 const insertAudit = `
-	INSERT INTO audit_events (id, at, action, actor, user_id, client_id, grant_id, address, request_id, outcome, reason, details)
-	SELECT e.id, e.at, e.action, e.actor, e.user_id, e.client_id, e.grant_id, e.address, e.request_id, e.outcome, e.reason, e.details
+	INSERT INTO audit_events (id, at, action, actor, user_id, client_id, grant_id, address, request_id, outcome, reason, details,
+		actor_id)
+	SELECT e.id, e.at, e.action, e.actor, e.user_id, e.client_id, e.grant_id, e.address, e.request_id, e.outcome, e.reason, e.details,
+		e.actor_id
 	FROM jsonb_to_recordset($1::jsonb) AS e (id uuid, at timestamptz, action text, actor text, user_id bigint, client_id text,
-		grant_id uuid, address text, request_id text, outcome text, reason text, details jsonb)`
+		grant_id uuid, address text, request_id text, outcome text, reason text, details jsonb, actor_id text)`
 
 // logChanged ends a statement whose CTE changed has the rows that it changed: it writes the events of $1 if there are any, and
 // returns their number.
@@ -44,6 +46,7 @@ type event struct {
 	Outcome   string          `json:"outcome"`
 	Reason    string          `json:"reason"`
 	Details   json.RawMessage `json:"details,omitempty"`
+	ActorID   string          `json:"actor_id,omitempty"`
 	// Call is the number of the call that the event belongs to, where a statement has several.
 	Call int `json:"call,omitempty"`
 }
@@ -57,6 +60,7 @@ func eventOf(a *storage.AuditEvent) event {
 	return event{
 		ID: a.ID, At: stamp(a.At), Action: a.Action, Actor: a.Actor, UserID: a.UserID, ClientID: a.ClientID, GrantID: a.GrantID,
 		Address: a.Address, RequestID: a.RequestID, Outcome: a.Outcome, Reason: a.Reason, Details: details,
+		ActorID: a.ActorID,
 	}
 }
 
@@ -98,10 +102,15 @@ func (s *Store) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storag
 	if !keyed(f.ClientID, f.Action) {
 		return nil, nil
 	}
+	order := "DESC"
+	if !f.After.IsZero() {
+		order = ""
+	}
 	return queryRows(ctx, s, "list audit events", scan(row.AuditEvent), `
 		SELECT `+auditColumns+` FROM audit_events
 		WHERE ($2::uuid IS NULL OR id < $2) AND ($3::bigint IS NULL OR user_id = $3) AND ($4::text IS NULL OR client_id = $4)
 			AND ($5::uuid IS NULL OR grant_id = $5) AND ($6::text IS NULL OR action = $6)
-		ORDER BY id DESC LIMIT $1`,
-		limited(f.Limit), uuid(f.Before), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID), uuid(f.GrantID), zeronull.Text(f.Action))
+			AND ($7::uuid IS NULL OR id > $7)
+		ORDER BY id `+order+` LIMIT $1`,
+		limited(f.Limit), uuid(f.Before), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID), uuid(f.GrantID), zeronull.Text(f.Action), uuid(f.After))
 }

@@ -192,7 +192,7 @@ var revokeGrantStatement = `
 		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::timestamptz[]), (SELECT $3::text[])) WITH ORDINALITY AS m (id, at, reason, n)
 	), changed AS (
 		UPDATE TABLE g SET revoked_at = m.at, revoke_reason = m.reason FROM m WHERE g.id = m.id AND g.revoked_at IS NULL RETURNING m.n
-	), log AS (` + strings.NewReplacer("$1", "$4", "details jsonb)", "details jsonb, call bigint)").Replace(insertAudit) + `
+	), log AS (` + strings.NewReplacer("$1", "$4", "actor_id text)", "actor_id text, call bigint)").Replace(insertAudit) + `
 		WHERE e.call IN (SELECT n FROM changed))
 	SELECT n FROM changed`
 
@@ -266,6 +266,15 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 		s.timed(g)
 	}
 	return list, err
+}
+
+// CountGrants implements storage.Grants.
+func (s *Store) CountGrants(ctx context.Context, f storage.GrantFilter) (int, error) {
+	if !keyed(f.ClientID) {
+		return 0, nil
+	}
+	n, err := s.count(ctx, "count grants", `SELECT count(*) FROM (SELECT FROM grants g WHERE `+selected+` LIMIT $1) AS g`, filterArgs(f)...)
+	return int(n), err
 }
 
 func filterArgs(f storage.GrantFilter) []any {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -103,6 +104,49 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 		`SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 }
 
+// SearchUsers implements storage.Users.
+func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
+	if !keyed(f.Username, f.Email, f.Subject, f.Group, f.Text) {
+		return nil, nil
+	}
+	return queryRows(ctx, s, "search users", scan(row.User), `
+		SELECT `+userColumns+` FROM users
+		WHERE id > $2 AND ($3::text IS NULL OR username = $3) AND ($4::text IS NULL OR email = $4)
+			AND ($5::text IS NULL OR coalesce(subject, id::text COLLATE "C") = $5) AND ($6::text IS NULL OR groups ? $6)
+			AND ($7::text IS NULL OR position($7 IN `+asciiLower("username")+`) > 0 OR position($7 IN `+asciiLower("email")+`) > 0
+				OR position($7 IN `+asciiLower("name")+`) > 0)
+			AND ($8::boolean IS NULL OR active = $8)
+		ORDER BY id LIMIT $1`,
+		limited(f.Limit), f.After, zeronull.Text(f.Username), zeronull.Text(f.Email), zeronull.Text(f.Subject), zeronull.Text(f.Group),
+		zeronull.Text(asciiFold(f.Text)), f.Active)
+}
+
+// asciiLower returns the SQL of a column with its ASCII letters in lower case.
+func asciiLower(column string) string { return `lower(` + column + ` COLLATE "C")` }
+
+// asciiFold is asciiLower of a text.
+func asciiFold(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, text)
+}
+
+// ListGroups implements storage.Users.
+func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {
+	if !keyed(after) {
+		return nil, nil
+	}
+	return queryRows(ctx, s, "list groups", func(r pgx.CollectableRow) (*storage.Group, error) {
+		g := new(storage.Group)
+		return g, r.Scan(&g.Name, &g.Users)
+	}, `
+		SELECT member COLLATE "C", count(*) FROM users, jsonb_array_elements_text(groups) AS member
+		WHERE member COLLATE "C" > $1 GROUP BY 1 ORDER BY 1 LIMIT $2`, after, limited(limit))
+}
+
 // UpdateUser implements storage.Users.
 func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
 	if change.Username != nil && !keyed(*change.Username) {
@@ -113,9 +157,19 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 	for i, c := range columns {
 		set = append(set, c.Name+` = $`+strconv.Itoa(i+3))
 	}
-	return s.execOne(ctx, "update user", `
-		WITH changed AS (UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = $2 RETURNING id)`+logChanged,
-		append([]any{events(audit), id}, row.Fields(arg, columns)...)...)
+	where, args := `id = $2`, append([]any{events(audit), id}, row.Fields(arg, columns)...)
+	if change.Was != nil {
+		for _, c := range row.UserState(change.Was) {
+			where += ` AND ` + c.Name + ` IS NOT DISTINCT FROM $` + strconv.Itoa(len(args)+1)
+			args = append(args, arg(c.Field))
+		}
+	}
+	err := s.execOne(ctx, "update user", `
+		WITH changed AS (UPDATE users SET `+strings.Join(set, ", ")+` WHERE `+where+` RETURNING id)`+logChanged, args...)
+	if change.Was != nil && errors.Is(err, storage.ErrNotFound) {
+		err = fmt.Errorf("update user: %w", storage.ErrConflict)
+	}
+	return err
 }
 
 // SetUserActive implements storage.Users.

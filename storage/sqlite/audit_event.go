@@ -37,6 +37,11 @@ func (s *Store) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storag
 	if !f.Before.IsZero() {
 		and(`id < ?`, f.Before[:])
 	}
+	order := ` ORDER BY id DESC LIMIT ?`
+	if !f.After.IsZero() {
+		and(`id > ?`, f.After[:])
+		order = ` ORDER BY id LIMIT ?`
+	}
 	return readAll(ctx, s, "list audit events", scan(row.AuditEvent),
-		selectAudit+strings.Join(where, ` AND `)+` ORDER BY id DESC LIMIT ?`, append(args, limit(f.Limit))...)
+		selectAudit+strings.Join(where, ` AND `)+order, append(args, limit(f.Limit))...)
 }

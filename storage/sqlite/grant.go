@@ -202,6 +202,17 @@ func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*stora
 	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile, s.now()), liveGrants+` WHERE `+where, args...)
 }
 
+// CountGrants implements [storage.Grants].
+func (s *Store) CountGrants(ctx context.Context, f storage.GrantFilter) (int, error) {
+	where, args := selects(f)
+	n, err := readOne(ctx, s, "count grants", func(r scanner) (n int, err error) {
+		err = r.Scan(&n)
+		return n, err
+	},
+		`SELECT count(*) FROM (SELECT 1 FROM grants AS g WHERE `+where+`)`, args...)
+	return n, err
+}
+
 // selects returns the condition, the order and the limit of a filter on grants g, with its arguments.
 func selects(f storage.GrantFilter) (string, []any) {
 	where, args := []string{`g.id > ?`}, []any{f.After[:]}

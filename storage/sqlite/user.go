@@ -105,6 +105,38 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 		after, max(limit, 0))
 }
 
+// SearchUsers implements [storage.Users].
+func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
+	where, args := []string{`id > ?`}, []any{f.After}
+	and := func(condition, text string, times int) {
+		if text != "" {
+			where = append(where, condition)
+			for range times {
+				args = append(args, text)
+			}
+		}
+	}
+	and(`username = ?`, f.Username, 1)
+	and(`email = ?`, f.Email, 1)
+	and(`coalesce(subject, CAST(id AS TEXT)) = ?`, f.Subject, 1)
+	and(`EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = ?)`, f.Group, 1)
+	// lower and instr of SQLite know the case of ASCII letters only.
+	and(`(instr(lower(username), lower(?)) OR instr(lower(email), lower(?)) OR instr(lower(name), lower(?)))`, f.Text, 3)
+	if f.Active != nil {
+		where, args = append(where, `active = ?`), append(args, *f.Active)
+	}
+	return readAll(ctx, s, "search users", scan(row.User),
+		`SELECT `+userColumns+` FROM users WHERE `+strings.Join(where, ` AND `)+` ORDER BY id LIMIT ?`, append(args, limit(f.Limit))...)
+}
+
+// ListGroups implements [storage.Users].
+func (s *Store) ListGroups(ctx context.Context, after string, n int) ([]*storage.Group, error) {
+	return readAll(ctx, s, "list groups", func(r scanner) (*storage.Group, error) {
+		g := new(storage.Group)
+		return g, r.Scan(&g.Name, &g.Users)
+	}, `SELECT value, count(*) FROM users, json_each(users.groups) WHERE value > ? GROUP BY value ORDER BY value LIMIT ?`, after, limit(n))
+}
+
 // UpdateUser implements [storage.Users].
 func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
 	if change.Username != nil && !keyed(*change.Username) {
@@ -115,8 +147,17 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 	for _, c := range columns {
 		set = append(set, c.Name+` = ?`)
 	}
+	where, args, missing := `id = ?`, append(row.Fields(field, columns), id), storage.ErrNotFound
+	if change.Was != nil {
+		missing = storage.ErrConflict
+		was := row.UserState(change.Was)
+		for _, c := range was {
+			where += ` AND ` + c.Name + ` IS ?`
+		}
+		args = append(args, row.Fields(field, was)...)
+	}
 	return s.write(ctx, "update user", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(row.Fields(field, columns), id)...)
+		t.execOr(missing, `UPDATE users SET `+strings.Join(set, ", ")+` WHERE `+where, args...)
 		t.audit(audit)
 	})
 }

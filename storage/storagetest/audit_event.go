@@ -13,7 +13,7 @@ func auditEvents() cases {
 			full := &storage.AuditEvent{
 				ID: storage.NewID(b.now.Add(time.Second)), At: b.now, Action: "refresh_token_reused", Actor: "client", UserID: 7,
 				ClientID: "app", GrantID: storage.NewID(b.now), Address: "192.0.2.1", RequestID: "r-1", Outcome: "denied",
-				Reason: "generation", Details: json.RawMessage(`{"generation":3,"age":"1s"}`),
+				Reason: "generation", Details: json.RawMessage(`{"generation":3,"age":"1s"}`), ActorID: "client:backup",
 			}
 			bare := &storage.AuditEvent{ID: storage.NewID(b.now), At: b.now, Action: "started", Actor: "server", Outcome: "success"}
 			b.ok(b.AppendAudit(b.ctx, bare, full))
@@ -48,6 +48,24 @@ func auditEvents() cases {
 				}
 				b.same(got, want)
 			}
+		},
+		"events after one are listed oldest first": func(b *bundle) {
+			var ids []storage.ID
+			for i := range 5 {
+				e := b.event("login")
+				e.ID = storage.NewID(b.now.Add(time.Duration(i) * time.Second))
+				b.ok(b.AppendAudit(b.ctx, e))
+				ids = append(ids, e.ID)
+			}
+			var got []storage.ID
+			for _, f := range []storage.AuditFilter{{After: ids[0], Limit: 3}, {After: ids[3], Before: ids[4]}, {After: ids[3], Action: "login"}, {After: ids[4]}} {
+				page, err := b.ListAudit(b.ctx, f)
+				b.ok(err)
+				for _, e := range page {
+					got = append(got, e.ID)
+				}
+			}
+			b.same(got, ids[1:])
 		},
 		"a filter selects by each of its fields": func(b *bundle) {
 			grant := storage.NewID(b.now)

@@ -145,4 +145,13 @@ func (b *bundle) selected(f storage.GrantFilter, want ...*storage.Grant) {
 	}
 	slices.SortFunc(ids, func(x, y storage.ID) int { return slices.Compare(x[:], y[:]) })
 	b.same(got, ids)
+	n, err := b.CountGrants(b.ctx, f)
+	b.ok(err)
+	b.same(n, len(ids))
+	if n > 1 {
+		f.Limit = 1
+		n, err = b.CountGrants(b.ctx, f)
+		b.ok(err)
+		b.same(n, 1)
+	}
 }

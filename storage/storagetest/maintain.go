@@ -119,19 +119,21 @@ func maintain() cases {
 				b.ok(b.CreateRegistrationToken(b.ctx, t, nil))
 				b.ok(second(b.CreateRegisteredClient(b.ctx, r, 10, nil)))
 				b.ok(b.UseJTI(b.ctx, "app", b.digest(), soon))
+				b.ok(second(b.ClaimIdempotencyKey(b.ctx, &storage.IdempotencyKey{Hash: b.digest(), Request: b.digest(), CreatedAt: b.now, ExpiresAt: soon}, 10)))
 			}
 			kinds := func(m storage.Maintenance) []int64 {
 				return []int64{
 					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs, m.DeviceCodes,
+					m.IdempotencyKeys,
 				}
 			}
 			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
 			b.ok(err)
-			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0, 0})
+			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0, 0, 0})
 			for _, want := range []int64{3, 3, 1, 0} {
 				m, err := b.Maintain(b.ctx, soon, 3)
 				b.ok(err)
-				b.same(kinds(m), []int64{want, want, want, want, want, want, want, want})
+				b.same(kinds(m), []int64{want, want, want, want, want, want, want, want, want})
 				if m.More != (want == 3) {
 					b.Errorf("after %d of each there is more: %v", want, m.More)
 				}

@@ -97,10 +97,18 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"AmbiguousLogins": func(ctx context.Context) error {
 			return second(b.AmbiguousLogins(ctx, storage.LoginNames{Email: true}))
 		},
-		"ListUsers":       func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
-		"SetUserActive":   func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
-		"SetUserPassword": func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
-		"RaiseUserEpoch":  func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
+		"ListUsers":   func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
+		"SearchUsers": func(ctx context.Context) error { return second(b.SearchUsers(ctx, storage.UserFilter{})) },
+		"ListGroups":  func(ctx context.Context) error { return second(b.ListGroups(ctx, "", 1)) },
+		"CountGrants": func(ctx context.Context) error { return second(b.CountGrants(ctx, storage.GrantFilter{})) },
+		"ClaimIdempotencyKey": func(ctx context.Context) error {
+			return second(b.ClaimIdempotencyKey(ctx, &storage.IdempotencyKey{Hash: b.digest(), Request: b.digest(), CreatedAt: b.now, ExpiresAt: b.now}, 1))
+		},
+		"FinishIdempotencyKey": func(ctx context.Context) error { return b.FinishIdempotencyKey(ctx, b.digest(), "", b.now) },
+		"RemoveIdempotencyKey": func(ctx context.Context) error { return b.RemoveIdempotencyKey(ctx, b.digest()) },
+		"SetUserActive":        func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
+		"SetUserPassword":      func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
+		"RaiseUserEpoch":       func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
 		"UpdateUser": func(ctx context.Context) error {
 			return b.UpdateUser(ctx, g.UserID, storage.UserChange{}, b.now, e())
 		},

@@ -70,6 +70,14 @@ func UserChange(c *storage.UserChange, now *time.Time) []Column {
 	return columns
 }
 
+// UserState lists the columns that UserChange can change, with what u has in them.
+func UserState(u *storage.User) []Column {
+	return UserChange(&storage.UserChange{
+		Username: &u.Username, Email: &u.Email, EmailVerified: &u.EmailVerified, Staff: &u.Staff, Name: &u.Name, GivenName: &u.GivenName,
+		FamilyName: &u.FamilyName, Picture: &u.Picture, Locale: &u.Locale, ZoneInfo: &u.ZoneInfo, Groups: &u.Groups, Attributes: &u.Attributes,
+	}, nil)[1:]
+}
+
 // Client lists the columns of clients.
 func Client(c *storage.Client) []Column {
 	return []Column{
@@ -229,6 +237,13 @@ func PushedRequest(p *storage.PushedRequest) []Column {
 	}
 }
 
+// IdempotencyKey lists the columns of idempotency_keys.
+func IdempotencyKey(k *storage.IdempotencyKey) []Column {
+	return []Column{
+		{"hash", &k.Hash}, {"request", &k.Request}, {"result", &k.Result}, {"created_at", &k.CreatedAt}, {"expires_at", &k.ExpiresAt},
+	}
+}
+
 // LogoutNotice lists the columns of logout_notices.
 func LogoutNotice(n *storage.LogoutNotice) []Column {
 	return []Column{
@@ -292,5 +307,6 @@ func AuditEvent(e *storage.AuditEvent) []Column {
 		{"outcome", &e.Outcome},
 		{"reason", &e.Reason},
 		{"details", &e.Details},
+		{"actor_id", (*NullText)(&e.ActorID)},
 	}
 }
