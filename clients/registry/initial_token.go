@@ -49,7 +49,7 @@ func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storag
 	row := &storage.RegistrationToken{
 		ID: storage.NewID(now), Hash: initialTokenHash(secret), Name: t.Name, Uses: t.Uses, Policy: encoded, CreatedAt: now, ExpiresAt: now.Add(t.TTL),
 	}
-	event := r.event("registration_token_added", "", "", details{Token: row.ID.String()})
+	event := r.eventOf(ctx, "registration_token_added", "", details{Token: row.ID.String()})
 	if err := r.cfg.Store.CreateRegistrationToken(ctx, row, event); err != nil {
 		return nil, "", fmt.Errorf("add registration token: %w", err)
 	}
@@ -85,7 +85,7 @@ func (r *Registry) InitialTokens(ctx context.Context, after storage.ID, limit in
 
 // RemoveInitialToken invalidates a token; the clients that were registered with it stay. storage.ErrNotFound.
 func (r *Registry) RemoveInitialToken(ctx context.Context, id storage.ID) error {
-	event := r.event("registration_token_removed", "", "", details{Token: id.String()})
+	event := r.eventOf(ctx, "registration_token_removed", "", details{Token: id.String()})
 	if err := r.cfg.Store.RemoveRegistrationToken(ctx, id, event); err != nil {
 		return fmt.Errorf("remove registration token: %w", err)
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,7 +42,7 @@ func (r *Registry) Add(ctx context.Context, reg clients.Registration) (*clients.
 		secret = clients.NewSecret(secretPrefix)
 		row.SecretMAC = secretMAC(r.cfg.MACKeys[0], row.ID, secret)
 	}
-	if err := r.create(ctx, row, r.event("client_created", reg.Actor, row.ID, details{Name: metadata.ClientName})); err != nil {
+	if err := r.create(ctx, row, r.registrationEvent(ctx, "client_created", &reg, row.ID, details{Name: metadata.ClientName})); err != nil {
 		return nil, "", fmt.Errorf("add client %q: %w", row.ID, err)
 	}
 	c, err := clients.FromRow(row)
@@ -101,7 +102,7 @@ func (r *Registry) Update(ctx context.Context, id string, change func(*clients.R
 		if !reg.UsesSecret() {
 			clearSecrets(row)
 		}
-		return []*storage.AuditEvent{r.event("client_updated", reg.Actor, id, details{Fields: fields})}, nil
+		return []*storage.AuditEvent{r.registrationEvent(ctx, "client_updated", &reg, id, details{Fields: fields})}, nil
 	})
 }
 
@@ -127,7 +128,7 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 			row.PreviousSecretMAC, row.PreviousSecretExpiresAt = current, r.now().Add(keepOld)
 		}
 		row.SecretMAC = secretMAC(r.cfg.MACKeys[0], id, secret)
-		return []*storage.AuditEvent{r.event("client_secret_rotated", "", id, details{KeepOld: clients.Duration(keepOld)})}, nil
+		return []*storage.AuditEvent{r.eventOf(ctx, "client_secret_rotated", id, details{KeepOld: clients.Duration(keepOld)})}, nil
 	})
 	if err != nil {
 		return "", err
@@ -143,18 +144,18 @@ func (r *Registry) SetDisabled(ctx context.Context, id string, disabled bool) er
 		}
 		row.Disabled = disabled
 		if !disabled {
-			return []*storage.AuditEvent{r.event("client_enabled", "", id, details{})}, nil
+			return []*storage.AuditEvent{r.eventOf(ctx, "client_enabled", id, details{})}, nil
 		}
 		// The epoch ends the grants even when the client is enabled again.
 		row.AuthEpoch = max(row.AuthEpoch+1, r.now().UnixMicro())
-		return []*storage.AuditEvent{r.event("client_disabled", "", id, details{})}, nil
+		return []*storage.AuditEvent{r.eventOf(ctx, "client_disabled", id, details{})}, nil
 	})
 	return err
 }
 
 // Remove removes a client; its grants are dead. storage.ErrNotFound.
 func (r *Registry) Remove(ctx context.Context, id string) error {
-	return r.remove(ctx, id, r.event("client_removed", "", id, details{}))
+	return r.remove(ctx, id, r.eventOf(ctx, "client_removed", id, details{}))
 }
 
 func (r *Registry) remove(ctx context.Context, id string, event *storage.AuditEvent) error {
@@ -255,6 +256,22 @@ type details struct {
 	KeepOld  clients.Duration `json:"keep_old,omitempty"`
 	Resource string           `json:"resource,omitempty"`
 	Token    string           `json:"registration_token,omitempty"`
+}
+
+// eventOf is event for a change by an operator.
+func (r *Registry) eventOf(ctx context.Context, action, id string, d details) *storage.AuditEvent {
+	e := r.event(action, "", id, d)
+	if r.cfg.Stamp != nil {
+		r.cfg.Stamp(ctx, e)
+	}
+	return e
+}
+
+// registrationEvent is eventOf by the actor that the registration names, if it names one.
+func (r *Registry) registrationEvent(ctx context.Context, action string, reg *clients.Registration, id string, d details) *storage.AuditEvent {
+	e := r.eventOf(ctx, action, id, d)
+	e.Actor = cmp.Or(reg.Actor, e.Actor)
+	return e
 }
 
 func (r *Registry) event(action, actor, id string, d details) *storage.AuditEvent {

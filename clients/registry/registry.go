@@ -52,6 +52,8 @@ type Config struct {
 	Fetcher document.Fetcher
 	// Limited returns an event of what a client did to itself, or nil if it may not be written; by default it may.
 	Limited func(context.Context, *storage.AuditEvent) *storage.AuditEvent
+	// Stamp, if not nil, adds to an event of a change by an operator what the context says of the caller that asked for it.
+	Stamp func(context.Context, *storage.AuditEvent)
 	// Actor is who makes changes through this registry, for the audit events; empty means "operator".
 	Actor string
 }

@@ -33,7 +33,7 @@ func (r *Registry) AddResource(ctx context.Context, resource storage.Resource) (
 		return nil, err
 	}
 	resource.CreatedAt = r.now()
-	event := r.event("resource_added", "", "", details{Resource: resource.Identifier})
+	event := r.eventOf(ctx, "resource_added", "", details{Resource: resource.Identifier})
 	if err := r.cfg.Store.CreateResource(ctx, &resource, event); err != nil {
 		return nil, fmt.Errorf("add resource %q: %w", resource.Identifier, err)
 	}
@@ -43,7 +43,7 @@ func (r *Registry) AddResource(ctx context.Context, resource storage.Resource) (
 
 // RemoveResource removes a protected resource; tokens for it stay valid until they expire. storage.ErrNotFound.
 func (r *Registry) RemoveResource(ctx context.Context, identifier string) error {
-	event := r.event("resource_removed", "", "", details{Resource: identifier})
+	event := r.eventOf(ctx, "resource_removed", "", details{Resource: identifier})
 	if err := r.cfg.Store.RemoveResource(ctx, identifier, event); err != nil {
 		return fmt.Errorf("remove resource %.200q: %w", identifier, err)
 	}

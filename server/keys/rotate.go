@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
 
@@ -120,7 +121,7 @@ func (r *Ring) retire(ctx context.Context, k *key) error {
 		if err != nil {
 			return err
 		}
-		audit := event(cause{actionRetired, actorOperator, "requested"}, now,
+		audit := event(ctx, cause{actionRetired, actorOperator, "requested"}, now,
 			details{KID: k.row.KID, Algorithm: k.row.Algorithm})
 		err = r.cfg.Store.RetireSigningKey(ctx, k.row.KID, now, now, audit)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -242,7 +243,7 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 	var audit []*storage.AuditEvent
 	for _, k := range r.current.Load().keys {
 		if !k.published(now) {
-			audit = append(audit, event(cause{actionRemoved, actorServer, "expired"}, now,
+			audit = append(audit, event(ctx, cause{actionRemoved, actorServer, "expired"}, now,
 				details{KID: k.row.KID, Algorithm: k.row.Algorithm}))
 		}
 	}
@@ -288,7 +289,7 @@ func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why 
 	if row.Sealed, err = r.cfg.Root.seal(private, row.KID, alg); err != nil {
 		return nil, fmt.Errorf("seal a signing key: %w", err)
 	}
-	audit := event(why, row.CreatedAt, details{KID: row.KID, Algorithm: alg, Replaces: before.Replaces, ActivatesAt: row.ActivatesAt})
+	audit := event(ctx, why, row.CreatedAt, details{KID: row.KID, Algorithm: alg, Replaces: before.Replaces, ActivatesAt: row.ActivatesAt})
 	err = r.cfg.Store.CreateSigningKey(ctx, row, row.ActivatesAt, r.expiry(row.ActivatesAt), audit)
 	if err != nil {
 		return nil, fmt.Errorf("store a signing key: %w", err)
@@ -323,8 +324,12 @@ type details struct {
 // cause is the reason of a change, for its audit event.
 type cause struct{ action, actor, reason string }
 
-func event(why cause, now time.Time, d details) *storage.AuditEvent {
+func event(ctx context.Context, why cause, now time.Time, d details) *storage.AuditEvent {
 	e := storage.NewAuditEvent(why.action, why.actor, now)
+	if why.actor == actorOperator {
+		from := request.From(ctx)
+		e.RequestID, e.Address, e.ActorID = from.ID, from.AddressText(), from.Operator
+	}
 	e.Reason = why.reason
 	e.Details, _ = json.Marshal(d) // strings and a time: it can't fail
 	return e

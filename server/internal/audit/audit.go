@@ -35,9 +35,15 @@ func (l *Log) Event(ctx context.Context, action, actor string) *storage.AuditEve
 // EventAt returns an event of success, with the id and the address of the request that ctx belongs to. The caller adds the
 // user, the client and the grant, and writes it: with Append, or in the statement that makes the change, followed by Written.
 func EventAt(ctx context.Context, action, actor string, at time.Time) *storage.AuditEvent {
-	e, from := storage.NewAuditEvent(action, actor, at), request.From(ctx)
-	e.RequestID, e.Address = from.ID, from.AddressText()
+	e := storage.NewAuditEvent(action, actor, at)
+	Stamp(ctx, e)
 	return e
+}
+
+// Stamp sets what an event says of the request that ctx belongs to: its id, the address, and the person or client that acts in the operator's name.
+func Stamp(ctx context.Context, e *storage.AuditEvent) {
+	from := request.From(ctx)
+	e.RequestID, e.Address, e.ActorID = from.ID, from.AddressText(), from.Operator
 }
 
 // Append writes an event in a statement of its own, and counts it. A nil event is not written.

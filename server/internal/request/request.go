@@ -17,6 +17,8 @@ type Info struct {
 	Address netip.Addr
 	// UserAgent is the header of that name, of limited length and valid as text in every database.
 	UserAgent string
+	// Operator is who acts in the operator's name through the admin API, as in [storage.AuditEvent.ActorID]; empty elsewhere.
+	Operator string
 	// Event is the log event of the request, to which each layer adds attributes.
 	Event *Event
 }
