@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"net/http"
-	"strings"
 
 	"latchkey/server/dpop"
 )
@@ -15,9 +14,4 @@ func (h *Handlers) proofOf(w http.ResponseWriter, r *http.Request, path string) 
 		w.Header().Set("DPoP-Nonce", h.tokens.Proofs().Nonce())
 	}
 	return p
-}
-
-// dpopChallenge is the challenge of the scheme DPoP (RFC 9449 §7.1); more are its parameters besides algs.
-func dpopChallenge(more string) string {
-	return `DPoP ` + more + `algs="` + strings.Join(dpop.Algs(), " ") + `"`
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
@@ -42,7 +41,7 @@ func renderJSON(w http.ResponseWriter, r *http.Request, e *protocol.Error) {
 	body, err := json.Marshal(struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
-	}{e.Code, describable(e.Description)})
+	}{e.Code, protocol.Describable(e.Description)})
 	if err != nil { // two strings always marshal
 		panic(fmt.Sprintf("write error: %v", err))
 	}
@@ -63,21 +62,6 @@ func protocolError(err error) *protocol.Error {
 		e.Code, e.Reason = "server_error", protocol.ReasonInternal
 	}
 	return e
-}
-
-// describable restricts a description to the characters of RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
-func describable(s string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c == '"':
-			return '\''
-		case c == '\\':
-			return '/'
-		case c < 0x20 || c > 0x7e:
-			return '?'
-		}
-		return c
-	}, s)
 }
 
 // writeJSON answers 200.

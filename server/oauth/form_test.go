@@ -60,13 +60,6 @@ func numbered(n int) url.Values {
 	return f
 }
 
-func TestDescribable(t *testing.T) {
-	t.Parallel()
-	if got, want := describable("a \"b\" \\ é\n~"), "a 'b' / ??~"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
 // What parses is text, and says the same when it is written the standard way and read again.
 func FuzzParseForm(f *testing.F) {
 	for _, seed := range []string{"", "a=1&b=2", "resource=x&resource=y", "a=%C3%A9+", "a=%ff", "&&=", "=x", "a=&a="} {

@@ -19,6 +19,7 @@ import (
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
+	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -42,9 +43,9 @@ const (
 func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	initial, err := registrationBearer(r)
 	switch {
-	case errors.Is(err, errNoToken) && h.registration == RegistrationOpen:
+	case errors.Is(err, token.ErrNoToken) && h.registration == RegistrationOpen:
 		return h.registerThrottled(w, r)
-	case errors.Is(err, errNoToken):
+	case errors.Is(err, token.ErrNoToken):
 		return errNoInitialToken
 	}
 	if err != nil {
@@ -127,10 +128,10 @@ func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registr
 }
 
 // registrationBearer returns an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
-// metadata. errNoToken: there is no such header. A token sent in another way is an error, not ignored.
+// metadata. token.ErrNoToken: there is no such header. A token sent in another way is an error, not ignored.
 func registrationBearer(r *http.Request) (storage.Secret, error) {
 	access, err := bearerHeader(r)
-	if errors.Is(err, errNoToken) && len(r.Header.Values("Authorization")) > 0 {
+	if errors.Is(err, token.ErrNoToken) && len(r.Header.Values("Authorization")) > 0 {
 		return "", invalidToken("The Authorization header must be one Bearer token.")
 	}
 	return access, err
@@ -215,11 +216,11 @@ func invalidToken(description string) *protocol.Error {
 }
 
 // errNoInitialToken reports that an initial access token is required and none was sent.
-var errNoInitialToken = fmt.Errorf("registration: %w", errNoToken)
+var errNoInitialToken = fmt.Errorf("registration: %w", token.ErrNoToken)
 
 // RenderRegistrationError writes an error in the form of RFC 7591 §3.2.2, or of RFC 6750 §3 if a token was refused.
 func RenderRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, errNoToken) {
+	if !errors.Is(err, token.ErrNoToken) {
 		RenderBearerError(w, r, err)
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -194,4 +195,19 @@ func Overloaded(description string) *Error {
 	e := Refuse("temporarily_unavailable", ReasonOverload, "%s", description)
 	e.Status, e.RetryAfter = http.StatusServiceUnavailable, RetryAfterOutage
 	return e
+}
+
+// Describable restricts a description to the characters of RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
+func Describable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c == '\\':
+			return '/'
+		case c < 0x20 || c > 0x7e:
+			return '?'
+		}
+		return c
+	}, s)
 }
