@@ -8,9 +8,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/admin"
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server/grants"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -24,83 +26,6 @@ type sessionCmd struct {
 type sessionFilter struct {
 	User   string `help:"Sessions of this user." placeholder:"NAME"`
 	Client string `help:"Sessions of this client." placeholder:"ID"`
-}
-
-// session is a grant in the form that commands print.
-type session struct {
-	ID         string    `json:"id"`
-	ClientID   string    `json:"client_id"`
-	UserID     int64     `json:"user_id"`
-	Subject    string    `json:"subject,omitempty"`
-	Username   string    `json:"username"`
-	Scope      []string  `json:"scope"`
-	Audience   []string  `json:"audience"`
-	State      string    `json:"state"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastUsedAt time.Time `json:"last_used_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
-	// IdleExpiresAt is when it ends unless the client refreshes it first.
-	IdleExpiresAt time.Time  `json:"idle_expires_at"`
-	Generation    int64      `json:"generation"`
-	Address       string     `json:"address"`
-	UserAgent     string     `json:"user_agent"`
-	RevokedAt     *time.Time `json:"revoked_at"`
-	RevokeReason  string     `json:"revoke_reason,omitempty"`
-}
-
-func describeSession(g *storage.LiveGrant, idle time.Duration, now time.Time) session {
-	s := session{
-		ID: g.ID.String(), ClientID: g.ClientID, UserID: g.UserID,
-		Scope: append([]string{}, g.Scope...), Audience: append([]string{}, g.Audience...), // [] for none, not null
-		CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, ExpiresAt: g.ExpiresAt,
-		Generation: g.Generation, Address: g.Address, UserAgent: g.UserAgent, RevokeReason: g.RevokeReason,
-	}
-	if s.LastUsedAt.IsZero() {
-		s.LastUsedAt = s.CreatedAt
-	}
-	s.IdleExpiresAt = s.LastUsedAt.Add(idle)
-	if g.ExpiresAt.Before(s.IdleExpiresAt) {
-		s.IdleExpiresAt = g.ExpiresAt
-	}
-	s.State = sessionState(g, s.IdleExpiresAt, now)
-	if g.User != nil {
-		s.Subject, s.Username = g.User.Sub(), g.User.Username
-	}
-	if !g.RevokedAt.IsZero() {
-		s.RevokedAt = &g.RevokedAt
-	}
-	return s
-}
-
-// stateLive and stateIdle are states of sessions; an idle one has ended because it was not refreshed.
-const (
-	stateLive = "live"
-	stateIdle = "idle"
-)
-
-// sessionState returns whether the session is live, or why it is not.
-func sessionState(g *storage.LiveGrant, idleEnd, now time.Time) string {
-	switch {
-	case !g.RevokedAt.IsZero():
-		return "revoked"
-	case !now.Before(g.ExpiresAt):
-		return "expired"
-	case g.User == nil:
-		return "user removed"
-	case !g.User.Active:
-		return "user disabled"
-	case g.User.AuthEpoch != g.UserEpoch:
-		return "ended for the user"
-	case !g.ClientExists:
-		return "client removed"
-	case g.ClientDisabled:
-		return "client disabled"
-	case g.ClientAuthEpoch != g.ClientEpoch:
-		return "ended for the client"
-	case now.After(idleEnd):
-		return stateIdle
-	}
-	return stateLive
 }
 
 type sessionListCmd struct {
@@ -125,22 +50,22 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 	}
 	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
 	filter.Limit = pageSize
-	grants := pages(
+	all := pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
 		func(after storage.ID) ([]*storage.LiveGrant, error) {
 			filter.After = after
 			return a.store.ListGrants(ctx, filter)
 		},
 	)
-	sessions := func(yield func(session, error) bool) {
-		for g, err := range grants {
-			var shown session
+	sessions := func(yield func(admin.Session, error) bool) {
+		for g, err := range all {
+			var shown admin.Session
 			if err == nil {
 				var ttl time.Duration
 				ttl, err = idle.of(ctx, g.ClientID)
-				shown = describeSession(g, ttl, now)
+				shown = grants.Describe(g, ttl, now)
 			}
-			if shown.State == stateIdle && !c.All {
+			if shown.State == grants.StateIdle && !c.All {
 				continue // the database does not know the idle timeouts
 			}
 			if !yield(shown, err) {
@@ -148,13 +73,13 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	return list[session, session]{
+	return list[admin.Session, admin.Session]{
 		"sessions",
 		[]string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
-		func(s session) []string {
+		func(s admin.Session) []string {
 			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
 		},
-		same[session],
+		same[admin.Session],
 	}.print(a, c.JSON, sessions)
 }
 
@@ -248,11 +173,12 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	end := &grants.Service{Store: a.store, Users: service, Now: a.now}
 	done := revokedSessions{User: c.User, Client: c.Client, All: c.All, IDs: c.IDs}
 	if len(ids) > 0 {
-		done.Revoked, err = a.revokeByID(ctx, ids)
+		done.Revoked, err = revokeByID(ctx, end, ids)
 	} else {
-		done.Revoked, err = c.revokeByName(ctx, a, service)
+		done.Revoked, err = c.revokeByName(ctx, a, service, end)
 	}
 	if err != nil {
 		return err
@@ -288,19 +214,13 @@ func sessionIDs(texts []string) ([]storage.ID, error) {
 	return ids, nil
 }
 
-func (a *app) revokeByID(ctx context.Context, ids []storage.ID) (*int, error) {
+func revokeByID(ctx context.Context, end *grants.Service, ids []storage.ID) (*int, error) {
 	revoked := 0
 	for _, id := range ids {
-		g, err := a.store.Grant(ctx, id)
+		ended, err := end.End(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, fmt.Errorf("there is no session %s. List the sessions with `latchkey session list`", id)
 		}
-		if err != nil {
-			return nil, err
-		}
-		e := a.operatorEvent("session_revoked")
-		e.GrantID, e.UserID, e.ClientID = id, g.UserID, g.ClientID
-		ended, err := a.store.RevokeGrant(ctx, id, revokeReason, e.At, e)
 		if err != nil {
 			return nil, err
 		}
@@ -311,67 +231,28 @@ func (a *app) revokeByID(ctx context.Context, ids []storage.ID) (*int, error) {
 	return &revoked, nil
 }
 
-// revokeReason is the reason of grants that a command revoked.
-const revokeReason = "operator"
-
 // revokeByName ends many sessions. Raising an epoch ends all of a user, of a client or of everyone in one statement, together
 // with logins that are in progress.
-func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *users.Service) (*int, error) {
+func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *users.Service, end *grants.Service) (*int, error) {
 	filter, err := c.resolve(ctx, a, service)
 	if err != nil {
 		return nil, err
 	}
+	what := "users signed out"
+	if c.User != "" && c.Client != "" {
+		what = "sessions ended"
+	}
+	shown := a.progress(what).onTerminal(a.stderr)
+	defer shown.done()
+	end.Progress = shown.at
 	switch {
 	case c.User != "" && c.Client != "":
-		return a.revokeRows(ctx, filter)
+		revoked, err := end.EndOfUserAtClient(ctx, filter.UserID, c.Client)
+		return &revoked, err
 	case c.User != "":
-		return nil, service.EndSessions(ctx, filter.UserID)
+		return nil, end.EndOfUser(ctx, filter.UserID)
+	case c.Client != "":
+		return nil, end.EndOfClient(ctx, c.Client)
 	}
-	e := a.operatorEvent("client_sessions_ended")
-	e.ClientID = c.Client
-	if err := a.store.RaiseClientEpoch(ctx, c.Client, e.At, e); err != nil || c.Client != "" {
-		return nil, err
-	}
-	return nil, a.signOutAll(ctx, a.store)
-}
-
-// signOutAll ends the browser sessions, which depend on their users: a browser that stayed signed in would get new tokens at
-// once.
-func (a *app) signOutAll(ctx context.Context, store storage.Users) error {
-	shown := a.progress("users signed out").onTerminal(a.stderr)
-	defer shown.done()
-	done := 0
-	everyone := pages(
-		func(u *storage.User) int64 { return u.ID },
-		func(after int64) ([]*storage.User, error) { return store.ListUsers(ctx, after, pageSize) },
-	)
-	for u, err := range everyone {
-		if err != nil {
-			return err
-		}
-		err := store.RaiseUserEpoch(ctx, u.ID, a.now(), nil) // one audit event covers all users
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return fmt.Errorf("sign out user %d: %w", u.ID, err)
-		}
-		done++
-		shown.at(done)
-	}
-	return nil
-}
-
-func (a *app) revokeRows(ctx context.Context, filter storage.GrantFilter) (*int, error) {
-	shown := a.progress("sessions ended").onTerminal(a.stderr)
-	defer shown.done()
-	filter.LiveAt, filter.Limit = a.now(), pageSize
-	revoked := 0
-	for {
-		e := a.operatorEvent("sessions_revoked")
-		e.UserID, e.ClientID = filter.UserID, filter.ClientID
-		ended, err := a.store.RevokeGrants(ctx, filter, revokeReason, e.At, e)
-		revoked += ended
-		shown.at(revoked)
-		if err != nil || ended < pageSize {
-			return &revoked, err
-		}
-	}
+	return nil, end.EndAll(ctx)
 }

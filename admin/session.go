@@ -1,0 +1,37 @@
+package admin
+
+import "time"
+
+// Session is the access that a client has for a user.
+type Session struct {
+	ID         string    `json:"id" format:"uuid"`
+	ClientID   string    `json:"client_id"`
+	UserID     int64     `json:"user_id"`
+	Subject    string    `json:"subject,omitempty"`
+	Username   string    `json:"username" doc:"Empty if the user was removed."`
+	Scope      []string  `json:"scope" nullable:"false"`
+	Audience   []string  `json:"audience" nullable:"false"`
+	State      string    `json:"state" doc:"live, or why it has ended."`
+	CreatedAt  time.Time `json:"created_at"`
+	LastUsedAt time.Time `json:"last_used_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	// IdleExpiresAt is when it ends unless the client refreshes it first.
+	IdleExpiresAt time.Time  `json:"idle_expires_at" doc:"When it ends unless the client refreshes it first."`
+	Generation    int64      `json:"generation"`
+	Address       string     `json:"address"`
+	UserAgent     string     `json:"user_agent"`
+	RevokedAt     *time.Time `json:"revoked_at"`
+	RevokeReason  string     `json:"revoke_reason,omitempty"`
+}
+
+// SessionsEnd selects the sessions to end: of a user, of a client, of a user with a client, or of everyone.
+type SessionsEnd struct {
+	UserID   int64  `json:"user_id,omitempty" minimum:"1"`
+	ClientID string `json:"client_id,omitempty" maxLength:"2048"`
+	All      bool   `json:"all,omitempty" doc:"Every session of everyone; browsers are signed out and tokens of client_credentials end too."`
+}
+
+// Ended tells how many sessions ended.
+type Ended struct {
+	Sessions int `json:"sessions" doc:"How many sessions were live before."`
+}

@@ -1,0 +1,134 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/server/internal/audit"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// batch is how many rows are read or written at a time.
+const batch = 500
+
+// reason is that of sessions that an operator ended.
+const reason = "operator"
+
+// Store is what a Service uses of storage.Store.
+type Store interface {
+	storage.Grants
+	audit.Store
+	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error
+	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *storage.AuditEvent) error
+}
+
+// Service ends sessions in the operator's name.
+type Service struct {
+	Store Store
+	Users *users.Service
+	Now   func() time.Time
+	// Notify, unless nil, tells the clients of a user's browser sessions that these end (OpenID Connect Back-Channel Logout 1.0).
+	Notify func(ctx context.Context, userID int64) error
+	// Progress, unless nil, is told how far long work has come.
+	Progress func(done int)
+}
+
+// End ends one session, and reports whether this call ended it. storage.ErrNotFound.
+func (s *Service) End(ctx context.Context, id storage.ID) (bool, error) {
+	g, err := s.Store.Grant(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("find session %s: %w", id, err)
+	}
+	e := s.event(ctx, "session_revoked")
+	e.GrantID, e.UserID, e.ClientID = id, g.UserID, g.ClientID
+	ended, err := s.Store.RevokeGrant(ctx, id, reason, e.At, e)
+	if err != nil {
+		return false, fmt.Errorf("end session %s: %w", id, err)
+	}
+	return ended, nil
+}
+
+// EndOfUserAtClient ends the sessions of a user with a client, and returns how many ended.
+func (s *Service) EndOfUserAtClient(ctx context.Context, userID int64, clientID string) (int, error) {
+	filter := storage.GrantFilter{UserID: userID, ClientID: clientID, LiveAt: s.now(), Limit: batch}
+	for ended := 0; ; {
+		e := s.event(ctx, "sessions_revoked")
+		e.UserID, e.ClientID = userID, clientID
+		n, err := s.Store.RevokeGrants(ctx, filter, reason, e.At, e)
+		ended += n
+		s.progress(ended)
+		if err != nil {
+			return ended, fmt.Errorf("end sessions: %w", err)
+		}
+		if n < batch {
+			return ended, nil
+		}
+	}
+}
+
+// EndOfUser ends every session of a user by raising their epoch: browsers are signed out, and logins in progress fail. storage.ErrNotFound.
+func (s *Service) EndOfUser(ctx context.Context, userID int64) error {
+	if s.Notify != nil {
+		if err := s.Notify(ctx, userID); err != nil {
+			return err
+		}
+	}
+	return s.Users.EndSessions(ctx, userID)
+}
+
+// EndOfClient ends every session of a client by raising its epoch, its tokens of client_credentials too. storage.ErrNotFound.
+func (s *Service) EndOfClient(ctx context.Context, clientID string) error {
+	e := s.event(ctx, "client_sessions_ended")
+	e.ClientID = clientID
+	if err := s.Store.RaiseClientEpoch(ctx, clientID, e.At, e); err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return nil
+}
+
+// EndAll ends every session and every token of client_credentials, and signs everyone out: a browser that stayed signed in would get new
+// tokens at once. One audit event covers all of it.
+func (s *Service) EndAll(ctx context.Context) error {
+	if err := s.EndOfClient(ctx, ""); err != nil {
+		return err
+	}
+	done := 0
+	for after := int64(0); ; {
+		page, err := s.Store.ListUsers(ctx, after, batch)
+		if err != nil {
+			return fmt.Errorf("sign out everyone: %w", err)
+		}
+		for _, u := range page {
+			after = u.ID
+			if s.Notify != nil {
+				if err := s.Notify(ctx, u.ID); err != nil {
+					return err
+				}
+			}
+			if err := s.Store.RaiseUserEpoch(ctx, u.ID, s.now(), nil); err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return fmt.Errorf("sign out user %d: %w", u.ID, err)
+			}
+			done++
+			s.progress(done)
+		}
+		if len(page) < batch {
+			return nil
+		}
+	}
+}
+
+func (s *Service) progress(done int) {
+	if s.Progress != nil {
+		s.Progress(done)
+	}
+}
+
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+func (s *Service) event(ctx context.Context, action string) *storage.AuditEvent {
+	return audit.EventAt(ctx, action, "operator", s.now())
+}
