@@ -124,6 +124,9 @@ func (d *Description) settleURIs() *MetadataError {
 	if d.ApplicationType == "" && d.onDevice() {
 		d.ApplicationType = applicationNative
 	}
+	if slices.ContainsFunc(strings.Fields(d.Scope), IsAdminScope) {
+		return Invalid("scope", "scopes that begin with %s are for the API for operators: only an operator can register a client for them", adminScopes)
+	}
 	if d.BackchannelLogoutURI != "" && !strings.HasPrefix(d.BackchannelLogoutURI, "https://") {
 		return Invalid("backchannel_logout_uri", "use https")
 	}

@@ -146,8 +146,11 @@ func ValidateResource(r *storage.Resource) error {
 		return Invalid("scope", "%v", err)
 	}
 	for _, scope := range scopes {
-		if !validScope(scope) {
+		switch {
+		case !validScope(scope):
 			return Invalid("scope", "%.200q is not a scope", scope)
+		case IsAdminScope(scope):
+			return Invalid("scope", "%.200q: %s is kept for the API for operators", scope, adminScopes)
 		}
 	}
 	r.Scopes = scopes

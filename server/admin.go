@@ -16,7 +16,7 @@ func (s *Server) adminRoutes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /servez", s.servez)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}))
-	return mux
+	return s.withOperatorAPI(AdminAPIAdmin, mux)
 }
 
 // readyz reports whether the server can take requests.

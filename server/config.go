@@ -103,6 +103,9 @@ type Config struct {
 	// ClientDocuments says whose metadata documents make a client.
 	ClientDocuments document.Policy
 
+	// AdminAPI is where the API for operators is: off, admin or public; empty = off. AdminGroup is the group whose members may use it.
+	AdminAPI, AdminGroup string
+
 	SimpleJWT SimpleJWT
 
 	// Front, if it is not nil, returns what the public listener serves in place of the server's own routes, which it is given.

@@ -13,15 +13,15 @@ import (
 
 // levels are the packages from the bottom up. A package may import those of lower levels only.
 var levels = [][]string{
-	{"storage", "migrations", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
+	{"storage", "migrations", "admin", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/internal/password"},
 	{"storage/postgres", "storage/sqlite", "storage/blacklist", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
-	{"server/session", "server/token", "server/backchannel", "server/writeback"},
+	{"server/session", "server/token", "server/backchannel", "server/grants", "server/writeback"},
 	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.
-	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/logo", "server/simplejwt"},
+	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/logo", "server/simplejwt", "server/admin"},
 	{"server/shadow"},
 }
 
@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 
 	only := map[string][]string{ // library → the packages that may import it
 		"github.com/ory/fosite":              {"latchkey/server/token"},
+		"github.com/danielgtaylor/huma/v2":   {"latchkey/server/admin"},
 		"github.com/gorilla/mux":             {"latchkey/server/route", "latchkey/bench"}, // bench: the floor is a server on the same router
 		"code.dny.dev/ssrf":                  {"latchkey/server/internal/safehttp"},
 		"go.opentelemetry.io/otel/exporters": {"latchkey/server"},

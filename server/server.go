@@ -15,6 +15,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/admin"
 	"latchkey/server/authorize"
 	"latchkey/server/backchannel"
 	"latchkey/server/claims"
@@ -63,8 +64,10 @@ type Server struct {
 
 	router *route.Router
 	admin  http.Handler
-	ready  readiness
-	clock  *clock
+	// operators is the API for operators; nil if it is off.
+	operators *admin.API
+	ready     readiness
+	clock     *clock
 	// knownScopes are those of the last metadata document.
 	knownScopes atomic.Pointer[[]string]
 
@@ -94,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
 		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Scopes: cfg.Claims.Scopes(),
 		Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
-		Limited: s.audit.Limited,
+		Limited: s.audit.Limited, Stamp: audit.Stamp,
 	})
 	if s.django, err = cfg.SimpleJWT.DjangoKey(); err != nil {
 		return nil, fmt.Errorf("simplejwt: the key of Django %w", err)
@@ -127,9 +130,9 @@ func New(cfg Config) (*Server, error) {
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
-		Rotation:    cfg.Rotation,
-		Claims:      cfg.Claims,
-		AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil, RequireDPoPNonce: cfg.RequireDPoPNonce,
+		Rotation: cfg.Rotation,
+		Claims:   cfg.Claims,
+		AdminAPI: adminResource(&cfg), AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil, RequireDPoPNonce: cfg.RequireDPoPNonce,
 		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
 	if err != nil {
@@ -158,6 +161,9 @@ func New(cfg Config) (*Server, error) {
 	s.tracer, s.flushTraces = startTracing(&cfg)
 	s.cleaned = registerParts(s.metrics, cfg.Store, s.registry, cfg.LoginThrottle)
 	s.router = s.routes()
+	if adminResource(&cfg) != "" {
+		s.operators = s.operatorAPI(argon2)
+	}
 	s.admin = s.adminRoutes()
 	return s, nil
 }
@@ -212,9 +218,11 @@ func (s *Server) maxTokenTTL() time.Duration {
 }
 
 // Handler is the public side, Start having been called.
-func (s *Server) Handler() http.Handler { return cutPath(s.issuer.Path, s.router) }
+func (s *Server) Handler() http.Handler {
+	return cutPath(s.issuer.Path, s.withOperatorAPI(AdminAPIPublic, s.router))
+}
 
-// AdminHandler is the operator's side: /healthz, /readyz and /metrics.
+// AdminHandler is the operator's side: /healthz, /readyz, /metrics and, unless it is public, /admin/v1.
 func (s *Server) AdminHandler() http.Handler { return s.admin }
 
 // Clients is the registry of clients and resources; what is changed through it holds here at once.

@@ -7,7 +7,7 @@ import (
 
 // IdempotencyKey is a creation that was asked for under a key of the caller's.
 type IdempotencyKey struct {
-	// Hash is the hash of the key and of who uses it.
+	// Hash is the hash of the key and of its user.
 	Hash Digest
 	// Request is the hash of the request: another one under the same key is a mistake.
 	Request Digest

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -163,6 +165,25 @@ type UserFilter struct {
 	Text string
 	// Active, unless nil, selects those who are active, or those who are not.
 	Active *bool
+}
+
+// Selects reports whether the filter selects a user, not counting Limit.
+func (f *UserFilter) Selects(u *User) bool {
+	contains := func(text string) bool { return strings.Contains(lowerASCII(text), lowerASCII(f.Text)) }
+	return u.ID > f.After &&
+		(f.Username == "" || f.Username == u.Username) && (f.Email == "" || f.Email == u.Email) && (f.Subject == "" || f.Subject == u.Sub()) &&
+		(f.Group == "" || slices.Contains(u.Groups, f.Group)) && (f.Active == nil || *f.Active == u.Active) &&
+		(f.Text == "" || contains(u.Username) || contains(u.Email) || contains(u.Name))
+}
+
+// lowerASCII returns a text with its ASCII letters in lower case.
+func lowerASCII(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, text)
 }
 
 // Group is a group with the number of users in it.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/server/grants"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -213,7 +214,7 @@ func (r *replay) end(ctx context.Context, done *replayed, g *storage.LiveGrant) 
 	}
 	e := r.operatorEvent("session_revoked")
 	e.GrantID, e.UserID, e.ClientID, e.Reason = g.ID, g.UserID, g.ClientID, "from_audit"
-	ended, err := r.store.RevokeGrant(ctx, g.ID, revokeReason, e.At, e)
+	ended, err := r.store.RevokeGrant(ctx, g.ID, grants.Reason, e.At, e)
 	if ended {
 		done.Ended++
 	}
@@ -258,7 +259,7 @@ func (r *replay) endConsent(ctx context.Context, done *replayed) error {
 		}
 		e := r.operatorEvent("consent_revoked")
 		e.UserID, e.ClientID, e.Reason = done.UserID, done.ClientID, "from_audit"
-		if _, err := r.store.RevokeConsent(ctx, storage.ConsentEnd{UserID: done.UserID, ClientID: done.ClientID, Reason: revokeReason, Now: e.At}, e); err != nil {
+		if _, err := r.store.RevokeConsent(ctx, storage.ConsentEnd{UserID: done.UserID, ClientID: done.ClientID, Reason: grants.Reason, Now: e.At}, e); err != nil {
 			return err
 		}
 	}
@@ -288,7 +289,7 @@ func (r *replay) endBrowsers(ctx context.Context, done *replayed, only string) e
 		}
 		e := r.operatorEvent("browser_session_ended")
 		e.UserID, e.Reason, e.Details = done.UserID, "from_audit", fmt.Appendf(nil, `{"browser_session":%q}`, s.ID)
-		if _, err := r.store.EndBrowserSession(ctx, storage.BrowserSessionEnd{ID: s.ID, UserID: s.UserID, Reason: revokeReason, Now: e.At}, e); err != nil {
+		if _, err := r.store.EndBrowserSession(ctx, storage.BrowserSessionEnd{ID: s.ID, UserID: s.UserID, Reason: grants.Reason, Now: e.At}, e); err != nil {
 			return err
 		}
 	}

@@ -189,3 +189,8 @@ func (a *app) logger() *slog.Logger {
 	}
 	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
+
+// operatorEvent returns the audit event of a command.
+func (a *app) operatorEvent(action string) *storage.AuditEvent {
+	return storage.NewAuditEvent(action, "operator", a.now())
+}

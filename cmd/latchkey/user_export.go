@@ -6,6 +6,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/admin"
+	"latchkey/server/grants"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -20,10 +22,10 @@ type personal struct {
 	ExportedAt time.Time `json:"exported_at"`
 	Profile    profile   `json:"profile"`
 	// Sessions are what clients hold for the user, those that have ended too, as long as they are kept.
-	Sessions    []session    `json:"sessions"`
-	Devices     []device     `json:"devices"`
-	Consents    []consent    `json:"consents"`
-	AuditEvents []auditEvent `json:"audit_events"`
+	Sessions    []admin.Session `json:"sessions"`
+	Devices     []device        `json:"devices"`
+	Consents    []consent       `json:"consents"`
+	AuditEvents []auditEvent    `json:"audit_events"`
 }
 
 type profile struct {
@@ -76,10 +78,10 @@ func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 	return a.withUser(ctx, c.Name, export, func(*storage.User) error { return a.printJSON(out) })
 }
 
-func (a *app) sessionsOf(ctx context.Context, u *storage.User, now time.Time) ([]session, error) {
+func (a *app) sessionsOf(ctx context.Context, u *storage.User, now time.Time) ([]admin.Session, error) {
 	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
 	filter := storage.GrantFilter{UserID: u.ID, Limit: pageSize}
-	list := []session{}
+	list := []admin.Session{}
 	for g, err := range pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
 		func(after storage.ID) ([]*storage.LiveGrant, error) {
@@ -94,7 +96,7 @@ func (a *app) sessionsOf(ctx context.Context, u *storage.User, now time.Time) ([
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, describeSession(g, ttl, now))
+		list = append(list, grants.Describe(g, ttl, now))
 	}
 	return list, nil
 }

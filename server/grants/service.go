@@ -14,8 +14,8 @@ import (
 // batch is how many rows are read or written at a time.
 const batch = 500
 
-// reason is that of sessions that an operator ended.
-const reason = "operator"
+// Reason is the revoke reason of sessions that an operator ended.
+const Reason = "operator"
 
 // Store is what a Service uses of storage.Store.
 type Store interface {
@@ -31,9 +31,9 @@ type Service struct {
 	Store Store
 	Users *users.Service
 	Now   func() time.Time
-	// Notify, unless nil, tells the clients of a user's browser sessions that these end (OpenID Connect Back-Channel Logout 1.0).
+	// Notify, unless nil, notifies the clients of a user's browser sessions that these end (OpenID Connect Back-Channel Logout 1.0).
 	Notify func(ctx context.Context, userID int64) error
-	// Progress, unless nil, is told how far long work has come.
+	// Progress, unless nil, shows how far long work has come.
 	Progress func(done int)
 }
 
@@ -45,7 +45,7 @@ func (s *Service) End(ctx context.Context, id storage.ID) (bool, error) {
 	}
 	e := s.event(ctx, "session_revoked")
 	e.GrantID, e.UserID, e.ClientID = id, g.UserID, g.ClientID
-	ended, err := s.Store.RevokeGrant(ctx, id, reason, e.At, e)
+	ended, err := s.Store.RevokeGrant(ctx, id, Reason, e.At, e)
 	if err != nil {
 		return false, fmt.Errorf("end session %s: %w", id, err)
 	}
@@ -58,7 +58,7 @@ func (s *Service) EndOfUserAtClient(ctx context.Context, userID int64, clientID 
 	for ended := 0; ; {
 		e := s.event(ctx, "sessions_revoked")
 		e.UserID, e.ClientID = userID, clientID
-		n, err := s.Store.RevokeGrants(ctx, filter, reason, e.At, e)
+		n, err := s.Store.RevokeGrants(ctx, filter, Reason, e.At, e)
 		ended += n
 		s.progress(ended)
 		if err != nil {

@@ -19,7 +19,7 @@ func RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Status == http.StatusUnauthorized {
 		// RFC 6749 §5.2 asks for it when the client used the header, RFC 9110 §11.6.1 with every 401.
 		// oauth4webapi, below openid-client and Auth.js, shows the challenge and not the body, so the error is in both.
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="latchkey", error="%s", error_description="%s"`, e.Code, describable(e.Description)))
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="latchkey", error="%s", error_description="%s"`, e.Code, protocol.Describable(e.Description)))
 	}
 	renderJSON(w, r, e)
 }

@@ -42,6 +42,8 @@ type Config struct {
 	// Available returns the error with which the routes of the classes API and Page refuse every request for now, such as before
 	// the start; nil while they serve. Without the function they always serve.
 	Available func() error
+	// EncodedPath matches paths as they were sent, so that a variable may have an encoded slash; [Var] returns it encoded.
+	EncodedPath bool
 	// NotFound renders the error if no route matches; nil means a JSON object as in OAuth.
 	NotFound Renderer
 	// NotFoundPage renders it for browsers: GET and HEAD requests that accept text/html. nil means as for others.
@@ -73,6 +75,9 @@ func New(cfg Config) *Router {
 		available:   cfg.Available,
 		now:         cfg.Now,
 	}}
+	if cfg.EncodedPath {
+		rt.mux.UseEncodedPath()
+	}
 	for _, p := range cfg.TrustedProxies {
 		rt.proxies = append(rt.proxies, unmapPrefix(p))
 	}

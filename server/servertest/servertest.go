@@ -202,7 +202,8 @@ func (s *Server) config() server.Config {
 		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,
 		LoginThrottle: true,
 		Argon2:        "m=8,t=1,p=1",
-		Registration:  "token", RegistrationLimit: 10_000,
+		AdminAPI:      server.AdminAPIAdmin, AdminGroup: "operators",
+		Registration: "token", RegistrationLimit: 10_000,
 		SimpleJWT: server.SimpleJWT{
 			Enabled: true, Algorithm: "HS256", Compat: "5.2", UserIDInteger: true, UserIDClaim: "user_id",
 			AccessTokenLifetime: 5 * time.Minute, RefreshTokenLifetime: 24 * time.Hour,

@@ -66,6 +66,8 @@ type Config struct {
 	AnyResource bool
 	// AccountsElsewhere is set if users are changed in another database, without the knowledge of this one.
 	AccountsElsewhere bool
+	// AdminAPI is the resource identifier of the API for operators; empty = there is none.
+	AdminAPI string
 	// Formats are those besides the service's own, by the name that the policies of clients use.
 	Formats map[clients.AccessTokenFormat]Format
 }
@@ -82,6 +84,7 @@ type Service struct {
 	clock       func() time.Time
 	issuer      string
 	anyResource bool
+	adminAPI    string
 
 	accountsElsewhere bool
 
@@ -110,7 +113,7 @@ func New(c Config) (*Service, error) {
 	proofs := dpop.New(dpop.Config{Store: c.Store, NonceKeys: c.Root.Derive("dpop nonces"), RequireNonce: c.RequireDPoPNonce, Now: c.Now})
 	return &Service{
 		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
-		issuer: c.Issuer, anyResource: c.AnyResource, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: proofs,
+		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.
@@ -147,6 +150,9 @@ func (s *Service) Lifetime(c *clients.Client) time.Duration {
 func (s *Service) AllowResources(ctx context.Context, client *clients.Client, asked []string) ([]string, error) {
 	if len(asked) == 0 {
 		return nil, nil
+	}
+	if s.allowAdminAPI(client, asked) {
+		return []string{s.adminAPI}, nil
 	}
 	allowed := client.Policy.Resources
 	if len(allowed) == 0 {

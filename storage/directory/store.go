@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -291,4 +293,54 @@ func (s *Store) loggedIn(ctx context.Context, login *storage.Login) {
 	if err := s.source.SetLastLogin(context.WithoutCancel(ctx), login.Subject, login.SetLastLogin); err != nil {
 		s.logger.WarnContext(ctx, "last_login could not be written to Django's table", slog.Any("error", err))
 	}
+}
+
+// SearchUsers implements storage.Users: among those who have had a session here, as their accounts are now.
+func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
+	var found []*storage.User
+	for {
+		page, err := s.ListUsers(ctx, f.After, searchPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page {
+			f.After = u.ID
+			if f.Selects(u) {
+				found = append(found, u)
+			}
+			if f.Limit > 0 && len(found) == f.Limit {
+				return found, nil
+			}
+		}
+		if len(page) < searchPage {
+			return found, nil
+		}
+	}
+}
+
+// searchPage is how many users a search reads at a time.
+const searchPage = 500
+
+// ListGroups implements storage.Users: groups of those who have had a session here.
+func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {
+	all, err := s.SearchUsers(ctx, storage.UserFilter{})
+	if err != nil {
+		return nil, err
+	}
+	count := map[string]int64{}
+	for _, u := range all {
+		for _, group := range u.Groups {
+			if group > after {
+				count[group]++
+			}
+		}
+	}
+	var list []*storage.Group
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		list = append(list, &storage.Group{Name: name, Users: count[name]})
+	}
+	if limit > 0 && len(list) > limit {
+		list = list[:limit]
+	}
+	return list, nil
 }

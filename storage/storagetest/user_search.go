@@ -3,6 +3,7 @@ package storagetest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -54,6 +55,15 @@ func userSearch() cases {
 			} {
 				if got := search(b, c.f); fmt.Sprint(got) != fmt.Sprint(c.want) {
 					b.Errorf("%+v selects %v, want %v", c.f, got, c.want)
+				}
+				if everyone, err := b.ListUsers(b.ctx, 0, 10); err != nil {
+					b.Error(err)
+				} else if c.f.Limit == 0 {
+					for _, u := range everyone {
+						if c.f.Selects(u) != slices.Contains(c.want, u.Username) {
+							b.Errorf("%+v selects %s: %v", c.f, u.Username, c.f.Selects(u))
+						}
+					}
 				}
 			}
 			all, err := b.SearchUsers(b.ctx, storage.UserFilter{})

@@ -20,7 +20,17 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "admin-listen", preset: "127.0.0.1:8001", value: "HOST:PORT", group: GroupServer, emptyable: true,
-			help: "Listener of /healthz, /readyz, /servez and /metrics; empty turns it off.", set: to(&s.Server.AdminListen, setAddress),
+			help: "Listener of /healthz, /readyz, /servez and /metrics, and of /admin/v1 unless --admin-api says otherwise; empty turns it off.", set: to(&s.Server.AdminListen, setAddress),
+		},
+		{
+			name: "admin-api", preset: "admin", value: "off|admin|public", group: GroupServer,
+			help: "Where the API for operators, /admin/v1, is: on the admin listener, on the public one, or nowhere. It always needs an access token.",
+			set:  choice(&s.Server.AdminAPI, server.AdminAPIOff, server.AdminAPIAdmin, server.AdminAPIPublic),
+		},
+		{
+			name: "admin-group", value: "GROUP", group: GroupServer, emptyable: true,
+			help: "Group whose members may use the API for operators, through clients that are registered for its scopes; empty: no person may.",
+			set:  to(&s.Server.AdminGroup, setText[string]),
 		},
 		{
 			name: "issuer", preset: "http://localhost:8000", value: "URL", group: GroupIssuer,

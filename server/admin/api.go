@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"latchkey/clients/registry"
+	"latchkey/server/internal/audit"
+	"latchkey/server/keys"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/token"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Prefix is the path below which the API lies.
+const Prefix = "/admin/v1"
+
+// OpenAPIPath is where the OpenAPI document is.
+const OpenAPIPath = Prefix + "/openapi.json"
+
+// Resource returns the resource identifier (RFC 8707) of the API: the audience that access tokens for it have.
+func Resource(issuer string) string { return issuer + Prefix }
+
+// Config is the configuration of the API.
+type Config struct {
+	Issuer string
+	Store  storage.Store
+	Tokens *token.Service
+	// Users and Clients make changes; DryUsers and DryClients check them over [Dry] and make none.
+	Users, DryUsers     *users.Service
+	Clients, DryClients *registry.Registry
+	Sessions            *session.Manager
+	Keys                *keys.Ring
+	Audit               *audit.Log
+	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
+	Group string
+	// CursorKeys make the MACs of cursors, the first, and verify them.
+	CursorKeys [][]byte
+	// IdempotencyKey keys the hashes of idempotency keys.
+	IdempotencyKey []byte
+	Now            func() time.Time
+	// Public says that the API is below the issuer, for its description.
+	Public bool
+	// Router is the configuration of its routes.
+	Router route.Config
+	// Stopping is done when the server shuts down: streams of events end then.
+	Stopping <-chan struct{}
+}
+
+// API is the API for operators. Its routes and its description are made at the first request: most servers never get one, and they
+// are what it costs in memory and time.
+type API struct {
+	Config
+	once     sync.Once
+	router   http.Handler
+	document []byte
+	huma     huma.API
+}
+
+// New returns the API.
+func New(cfg Config) *API { return &API{Config: cfg} }
+
+// ServeHTTP answers requests below Prefix.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.once.Do(a.build)
+	a.router.ServeHTTP(w, r)
+}
+
+// build makes the routes.
+func (a *API) build() {
+	operations := &adapter{api: a, paths: map[string]map[string]*operation{}}
+	a.huma = huma.NewAPI(a.description(), operations)
+	a.userRoutes()
+	a.sessionRoutes()
+	a.completeSchemas()
+	document, err := json.Marshal(a.huma.OpenAPI())
+	if err != nil {
+		panic(err) // the declarations are wrong
+	}
+	a.document = document
+
+	cfg := a.Router
+	cfg.NotFound, cfg.NotFoundPage, cfg.EncodedPath = render, nil, true
+	rt := route.New(cfg)
+	rt.Public(OpenAPIPath, a.openAPI, render, route.Methods(http.MethodGet))
+	operations.mount(rt)
+	a.router = rt
+}
+
+func (a *API) openAPI(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, err := w.Write(a.document)
+	return err
+}
+
+// now returns the present time with the precision of the database.
+func (a *API) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) }
+
+// users returns the service that makes changes, or that only checks them.
+func (a *API) users(dry bool) *users.Service {
+	if dry {
+		return a.DryUsers
+	}
+	return a.Users
+}
+
+// register declares an operation. The handler's error becomes a problem.
+func register[I, O any](a *API, op huma.Operation, handle func(ctx context.Context, in *I) (*O, error)) {
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, err)
+		}
+		return out, nil
+	})
+}

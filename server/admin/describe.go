@@ -1,0 +1,153 @@
+package admin
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The scopes of the API.
+const (
+	scopeUsersRead     = "latchkey:users:read"
+	scopeUsersWrite    = "latchkey:users:write"
+	scopeClientsRead   = "latchkey:clients:read"
+	scopeClientsWrite  = "latchkey:clients:write"
+	scopeSessionsRead  = "latchkey:sessions:read"
+	scopeSessionsWrite = "latchkey:sessions:write"
+	scopeKeysRead      = "latchkey:keys:read"
+	scopeKeysWrite     = "latchkey:keys:write"
+	scopeAuditRead     = "latchkey:audit:read"
+)
+
+// Scopes returns the scopes of the API, with what each allows.
+func Scopes() map[string]string {
+	return map[string]string{
+		scopeUsersRead:     "List and show users and groups.",
+		scopeUsersWrite:    "Add, change, disable and remove users, and set their passwords.",
+		scopeClientsRead:   "List and show clients, resources and registration tokens.",
+		scopeClientsWrite:  "Add, change, disable and remove clients, resources and registration tokens.",
+		scopeSessionsRead:  "List and show sessions and consents.",
+		scopeSessionsWrite: "End sessions, and revoke consents.",
+		scopeKeysRead:      "List the signing keys.",
+		scopeKeysWrite:     "Rotate and retire signing keys.",
+		scopeAuditRead:     "Read the audit trail, and follow it.",
+	}
+}
+
+// securityScheme is the name of the way to get in, in the description.
+const securityScheme = "oauth2"
+
+// description returns the part of the OpenAPI document that is not about an operation.
+func (a *API) description() huma.Config {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	var servers []*huma.Server
+	if a.Public {
+		servers = []*huma.Server{{URL: a.Issuer}}
+	}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Latchkey", Version: "1",
+				Description: "The API for operators. Its access tokens are those of the server itself, with the scopes below and the resource " +
+					Resource(a.Issuer) + " as their only audience.",
+			},
+			Servers: servers,
+			Components: &huma.Components{
+				Schemas: registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{securityScheme: {
+					Type: "oauth2",
+					Flows: &huma.OAuthFlows{
+						ClientCredentials: &huma.OAuthFlow{TokenURL: a.Issuer + "/oauth2/token", Scopes: Scopes()},
+						AuthorizationCode: &huma.OAuthFlow{
+							AuthorizationURL: a.Issuer + "/oauth2/authorize", TokenURL: a.Issuer + "/oauth2/token", Scopes: Scopes(),
+						},
+					},
+				}},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": strictJSON, "json": strictJSON},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{withoutValues},
+
+		RejectUnknownQueryParameters: true,
+	}
+}
+
+// statusesOf returns the refusals that every operation can answer with, and more.
+func statusesOf(more ...int) []int {
+	return append([]int{
+		http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable,
+	}, more...)
+}
+
+// op returns an operation that needs a scope. errors are the refusals besides those of all operations.
+func op(id, method, path, scope, summary string, errors ...int) huma.Operation {
+	o := huma.Operation{
+		OperationID: id, Method: method, Path: Prefix + path, Summary: summary, Errors: statusesOf(errors...),
+		Security: []map[string][]string{{securityScheme: {scope}}},
+	}
+	if method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
+		o.Errors = append(o.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+	} else {
+		o.Errors = append(o.Errors, http.StatusUnprocessableEntity)
+	}
+	return o
+}
+
+// noNUL is the pattern of text that a database can store.
+const noNUL = `^[^\x00]*$`
+
+// completeSchemas describes what requests hold as it is checked, where the tags of types can't say it: texts have no NUL, parameters are not
+// empty, attributes are an object.
+func (a *API) completeSchemas() {
+	seen := map[*huma.Schema]bool{}
+	var visit func(s *huma.Schema)
+	visit = func(s *huma.Schema) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		if s.Ref != "" {
+			visit(a.huma.OpenAPI().Components.Schemas.SchemaFromRef(s.Ref))
+			return
+		}
+		if s.Type == huma.TypeString && s.Pattern == "" && s.Format == "" && len(s.Enum) == 0 {
+			s.Pattern, s.PatternDescription = noNUL, "text without NUL"
+			s.PrecomputeMessages()
+		}
+		visit(s.Items)
+		for name, p := range s.Properties {
+			if name == "attributes" {
+				p.Type, p.AdditionalProperties = huma.TypeObject, true
+				p.PrecomputeMessages()
+			}
+			visit(p)
+		}
+	}
+	for _, item := range a.huma.OpenAPI().Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if o == nil {
+				continue
+			}
+			for _, p := range o.Parameters {
+				visit(p.Schema)
+				if p.In != "header" && p.Schema.Type == huma.TypeString && p.Schema.MinLength == nil {
+					p.Schema.MinLength = new(1)
+					p.Schema.PrecomputeMessages()
+				}
+			}
+			if o.RequestBody != nil {
+				for _, m := range o.RequestBody.Content {
+					visit(m.Schema)
+				}
+			}
+		}
+	}
+}
+
+// schemaOf returns the schema of a type.
+func (a *API) schemaOf(t reflect.Type) *huma.Schema {
+	return a.huma.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
+}

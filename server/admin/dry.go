@@ -1,0 +1,119 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/storage"
+)
+
+// Dry is a store that checks changes of users, clients and resources as the store below would, and makes none.
+type Dry struct{ storage.Store }
+
+// exists returns storage.ErrExists if err says that something was found.
+func exists(what string, err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s: %w", what, storage.ErrExists)
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	}
+	return err
+}
+
+// second returns the error of a call with two results.
+func second[T any](_ T, err error) error { return err }
+
+// CreateUser implements [storage.Users].
+func (d Dry) CreateUser(ctx context.Context, u *storage.User) error {
+	err := exists("create user", second(d.UserByUsername(ctx, u.Username)))
+	if err == nil && u.ID != 0 {
+		err = exists("create user", second(d.User(ctx, u.ID)))
+	}
+	if err == nil && u.Subject != "" {
+		err = exists("create user", second(d.UserBySubject(ctx, u.Subject)))
+	}
+	if err == nil && u.Subject != "" {
+		err = exists("create user", second(d.Client(ctx, u.Subject)))
+	}
+	return err
+}
+
+// UpdateUser implements [storage.Users].
+func (d Dry) UpdateUser(ctx context.Context, id int64, change storage.UserChange, _ time.Time, _ *storage.AuditEvent) error {
+	if change.Username == nil {
+		return second(d.User(ctx, id))
+	}
+	other, err := d.UserByUsername(ctx, *change.Username)
+	if err == nil && other.ID == id {
+		return nil
+	}
+	return exists("update user", err)
+}
+
+// SetUserActive implements [storage.Users].
+func (d Dry) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent) error {
+	return second(d.User(ctx, id))
+}
+
+// SetUserPassword implements [storage.Users].
+func (d Dry) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent) error {
+	return second(d.User(ctx, id))
+}
+
+// RemoveUser implements [storage.Users].
+func (d Dry) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent) error {
+	return second(d.User(ctx, id))
+}
+
+// CreateClient implements [storage.Clients].
+func (d Dry) CreateClient(ctx context.Context, c *storage.Client, _ *storage.AuditEvent) error {
+	err := exists("create client", second(d.Client(ctx, c.ID)))
+	if err == nil {
+		err = exists("create client", second(d.UserBySubject(ctx, c.ID)))
+	}
+	return err
+}
+
+// UpdateClient implements [storage.Clients].
+func (d Dry) UpdateClient(ctx context.Context, c *storage.Client, _ ...*storage.AuditEvent) error {
+	stored, err := d.Client(ctx, c.ID)
+	if err == nil && stored.Version != c.Version {
+		err = storage.ErrConflict
+	}
+	return err
+}
+
+// RemoveClient implements [storage.Clients].
+func (d Dry) RemoveClient(ctx context.Context, id string, _ *storage.AuditEvent) error {
+	return second(d.Client(ctx, id))
+}
+
+// CreateResource implements [storage.Resources].
+func (d Dry) CreateResource(ctx context.Context, r *storage.Resource, _ *storage.AuditEvent) error {
+	return exists("create resource", d.RemoveResource(ctx, r.Identifier, nil))
+}
+
+// RemoveResource implements [storage.Resources].
+func (d Dry) RemoveResource(ctx context.Context, identifier string, _ *storage.AuditEvent) error {
+	all, err := d.ListResources(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if r.Identifier == identifier {
+			return nil
+		}
+	}
+	return fmt.Errorf("resource: %w", storage.ErrNotFound)
+}
+
+// CreateRegistrationToken implements [storage.RegistrationTokens].
+func (d Dry) CreateRegistrationToken(context.Context, *storage.RegistrationToken, *storage.AuditEvent) error {
+	return nil
+}
+
+// AppendAudit implements [storage.AuditEvents]: nothing has happened.
+func (d Dry) AppendAudit(context.Context, ...*storage.AuditEvent) error { return nil }

@@ -1,0 +1,269 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	wire "latchkey/admin"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// UserPath is the parameter that names a user.
+type UserPath struct {
+	ID int64 `path:"id" minimum:"1" doc:"The id of the user."`
+}
+
+// shownUser is the answer with one user.
+type shownUser struct {
+	ETag string `header:"ETag"`
+	Body wire.User
+}
+
+// UserFilters are the parameters that select users.
+type UserFilters struct {
+	Username string `query:"username" maxLength:"255" doc:"The user with exactly this name."`
+	Email    string `query:"email" maxLength:"254" doc:"Users with exactly this address."`
+	Subject  string `query:"subject" maxLength:"255" doc:"The user whose id in tokens this is."`
+	Group    string `query:"group" maxLength:"255" doc:"Members of this group."`
+	Search   string `query:"search" maxLength:"255" doc:"Users whose name or address contains this."`
+	Active   string `query:"active" enum:"true,false" doc:"Whether they can log in."`
+}
+
+// userRoutes declares the operations on users and groups.
+func (a *API) userRoutes() {
+	const one = "/users/{id}"
+	register(a, op("list-users", http.MethodGet, "/users", scopeUsersRead, "List users"), a.listUsers)
+	add := op("add-user", http.MethodPost, "/users", scopeUsersWrite, "Add a user", http.StatusConflict, http.StatusTooManyRequests)
+	add.DefaultStatus = http.StatusCreated
+	register(a, add, a.addUser)
+	register(a, op("show-user", http.MethodGet, one, scopeUsersRead, "Show a user", http.StatusNotFound), a.showUser)
+	changes := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
+	update := op("update-user", http.MethodPatch, one, scopeUsersWrite, "Change what is known of a user", changes...)
+	update.Description = "Members that are absent stay as they are. Sessions go on."
+	register(a, update, a.updateUser)
+	remove := op("remove-user", http.MethodDelete, one, scopeUsersWrite, "Remove a user and end their sessions", changes...)
+	register(a, remove, a.removeUser)
+	register(a, op("disable-user", http.MethodPost, one+"/disable", scopeUsersWrite, "Disable a user and end their sessions", changes...), a.disableUser)
+	register(a, op("enable-user", http.MethodPost, one+"/enable", scopeUsersWrite, "Enable a user, who can then log in again", changes...), a.enableUser)
+	password := op("set-password", http.MethodPut, one+"/password", scopeUsersWrite, "Replace a user's password and end their sessions", changes...)
+	register(a, password, a.setPassword)
+	register(a, op("list-groups", http.MethodGet, "/groups", scopeUsersRead, "List the groups that users are in"), a.listGroups)
+}
+
+func shown(u *storage.User) *shownUser {
+	body := wire.User(users.Describe(u))
+	return &shownUser{etagOfUser(body), body}
+}
+
+// etagOfUser leaves out what changes at each login.
+func etagOfUser(u wire.User) string {
+	u.LastLogin = nil
+	return etag(u)
+}
+
+func (a *API) listUsers(ctx context.Context, in *struct {
+	UserFilters
+	Paging
+},
+) (*listed[wire.User], error) {
+	f := storage.UserFilter{Username: in.Username, Email: in.Email, Subject: in.Subject, Group: in.Group, Text: in.Search}
+	if in.Active != "" {
+		active := in.Active == "true"
+		f.Active = &active
+	}
+	read := func(after int64, limit int) ([]*storage.User, error) {
+		f.After, f.Limit = after, limit
+		return a.Store.SearchUsers(ctx, f)
+	}
+	return list(a, in.Paging, in.UserFilters, read,
+		func(u *storage.User) int64 { return u.ID }, func(u *storage.User) wire.User { return wire.User(users.Describe(u)) })
+}
+
+func (a *API) addUser(ctx context.Context, in *struct {
+	Creation
+	Body wire.NewUser
+},
+) (*created[wire.User], error) {
+	b := in.Body
+	n := users.NewUser{
+		ID: b.ID, Subject: b.Subject, Username: b.Username, Email: b.Email, PasswordHash: b.PasswordHash, Active: !b.Inactive, Staff: b.Staff,
+		Profile: storage.UserProfile{
+			EmailVerified: b.EmailVerified, Name: b.Name, GivenName: b.GivenName, FamilyName: b.FamilyName, Picture: b.Picture,
+			Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups, Attributes: given(b.Attributes),
+		},
+	}
+	if b.Password != "" {
+		secret := storage.Secret(b.Password)
+		n.Password = &secret
+	}
+	return maker[wire.User]{
+		kind: "user", noun: "user",
+		create: func(ctx context.Context) (wire.User, string, error) {
+			u, err := a.users(in.DryRun).Add(ctx, n)
+			if err != nil {
+				return wire.User{}, "", err
+			}
+			return wire.User(users.Describe(u)), strconv.FormatInt(u.ID, 10), nil
+		},
+		read: func(ctx context.Context, id string) (wire.User, error) {
+			n, err := strconv.ParseInt(id, 10, 64)
+			if err != nil {
+				return wire.User{}, err
+			}
+			u, err := a.Store.User(ctx, n)
+			if err != nil {
+				return wire.User{}, err
+			}
+			return wire.User(users.Describe(u)), nil
+		},
+		path: func(id string) string { return "/users/" + id },
+		tag:  etagOfUser,
+	}.do(ctx, a, in.Creation, b)
+}
+
+// given returns attributes; null is none.
+func given(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+func (a *API) user(ctx context.Context, id int64) (*storage.User, error) {
+	u, err := a.Store.User(ctx, id)
+	if isNotFound(err) {
+		return nil, errNotFound("user")
+	}
+	return u, err
+}
+
+func (a *API) showUser(ctx context.Context, in *struct{ UserPath }) (*shownUser, error) {
+	u, err := a.user(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return shown(u), nil
+}
+
+// found returns the user of a conditional request.
+func (a *API) found(ctx context.Context, id int64, c Conditional) (*storage.User, error) {
+	u, err := a.user(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return u, c.check(etagOfUser(wire.User(users.Describe(u))))
+}
+
+func (a *API) updateUser(ctx context.Context, in *struct {
+	UserPath
+	Conditional
+	Body wire.UserChange
+},
+) (*shownUser, error) {
+	u, err := a.found(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body
+	change := storage.UserChange{
+		Username: b.Username, Email: b.Email, EmailVerified: b.EmailVerified, Staff: b.Staff, Name: b.Name, GivenName: b.GivenName,
+		FamilyName: b.FamilyName, Picture: b.Picture, Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups,
+	}
+	if b.Attributes != nil {
+		raw := given(b.Attributes)
+		change.Attributes = &raw
+	}
+	if !in.any() {
+		change.Was = u
+	}
+	updated, err := a.users(in.DryRun).Update(ctx, u.ID, change)
+	if isConflict(err) {
+		return nil, errChanged()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return shown(updated), nil
+}
+
+// ChangeUser is a request to change a user and end their sessions.
+type ChangeUser struct {
+	UserPath
+	Conditional
+	Confirmed
+}
+
+// ending returns the user of a request that ends their sessions, once that is confirmed. The clients of their browser sessions are notified.
+func (a *API) ending(ctx context.Context, in *ChangeUser) (*storage.User, error) {
+	u, err := a.found(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: u.ID}); err != nil || in.DryRun {
+		return u, err
+	}
+	return u, a.Sessions.NotifyAllClients(ctx, u.ID)
+}
+
+func (a *API) removeUser(ctx context.Context, in *ChangeUser) (*shownUser, error) {
+	u, err := a.ending(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return shown(u), a.users(in.DryRun).Remove(ctx, u.ID)
+}
+
+func (a *API) disableUser(ctx context.Context, in *ChangeUser) (*shownUser, error) {
+	u, err := a.ending(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	u.Active = false
+	return shown(u), a.users(in.DryRun).Disable(ctx, u.ID)
+}
+
+func (a *API) enableUser(ctx context.Context, in *struct {
+	UserPath
+	Conditional
+},
+) (*shownUser, error) {
+	u, err := a.found(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	u.Active = true
+	return shown(u), a.users(in.DryRun).Enable(ctx, u.ID)
+}
+
+func (a *API) setPassword(ctx context.Context, in *struct {
+	ChangeUser
+	Body wire.Password
+},
+) (*shownUser, error) {
+	if in.Body.Password != nil && in.Body.PasswordHash != "" {
+		return nil, &users.InputError{Field: "password", Problem: "and password hash are both given"}
+	}
+	set := func(s *users.Service) error {
+		if in.Body.Password != nil {
+			return s.SetPassword(ctx, in.ID, storage.Secret(*in.Body.Password))
+		}
+		return s.SetPasswordHash(ctx, in.ID, in.Body.PasswordHash)
+	}
+	if err := set(a.DryUsers); err != nil { // before clients are notified that the sessions end
+		return nil, err
+	}
+	u, err := a.ending(ctx, &in.ChangeUser)
+	if err != nil {
+		return nil, err
+	}
+	return shown(u), set(a.users(in.DryRun))
+}
+
+func (a *API) listGroups(ctx context.Context, in *struct{ Paging }) (*listed[wire.Group], error) {
+	read := func(after string, limit int) ([]*storage.Group, error) { return a.Store.ListGroups(ctx, after, limit) }
+	return list(a, in.Paging, struct{ Groups bool }{}, read,
+		func(g *storage.Group) string { return g.Name }, func(g *storage.Group) wire.Group { return wire.Group(*g) })
+}

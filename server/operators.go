@@ -1,0 +1,61 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"latchkey/clients/registry"
+	"latchkey/server/admin"
+	"latchkey/server/internal/audit"
+	"latchkey/server/route"
+	"latchkey/server/users"
+)
+
+// The values of Config.AdminAPI.
+const (
+	AdminAPIOff    = "off"
+	AdminAPIAdmin  = "admin"
+	AdminAPIPublic = "public"
+)
+
+// adminResource returns the resource identifier of the API for operators; empty if it is off.
+func adminResource(cfg *Config) string {
+	if cfg.AdminAPI != AdminAPIAdmin && cfg.AdminAPI != AdminAPIPublic {
+		return ""
+	}
+	return admin.Resource(cfg.Issuer)
+}
+
+// operatorAPI returns the API for operators.
+func (s *Server) operatorAPI(argon2 users.Argon2) *admin.API {
+	dry := admin.Dry{Store: s.cfg.Store}
+	return admin.New(admin.Config{
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Users: s.users, Clients: s.registry, Sessions: s.sessions, Keys: s.keys,
+		DryUsers: users.New(users.Config{
+			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
+		}),
+		DryClients: registry.New(registry.Config{
+			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(), Stamp: audit.Stamp,
+		}),
+		Audit: s.audit, Group: s.cfg.AdminGroup, CursorKeys: s.cfg.Root.Derive("admin cursors"),
+		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,
+		Router: route.Config{
+			Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,
+			Available: s.available, HSTS: s.cfg.AdminAPI == AdminAPIPublic && s.issuer.Scheme == "https",
+		},
+	})
+}
+
+// withOperatorAPI serves the API for operators beside other routes, if it is to be on that side.
+func (s *Server) withOperatorAPI(side string, next http.Handler) http.Handler {
+	if s.cfg.AdminAPI != side {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, admin.Prefix+"/") {
+			s.operators.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
