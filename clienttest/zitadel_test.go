@@ -2,13 +2,17 @@ package clienttest
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -134,12 +138,40 @@ func TestZitadelAssertion(t *testing.T) {
 	}
 }
 
-func newParty(t *testing.T, l *latchkey, client registered, redirectURI string) rp.RelyingParty {
+// Row O: the library's assertions have a list of audiences, and live an hour.
+func TestZitadelWithJWTProfile(t *testing.T) {
+	t.Parallel()
+	l := serve(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "one", Algorithm: "RS256", Use: "sig"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := &website{}
+	mux := http.NewServeMux()
+	site.Server = httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	client := l.addClient(t, "--redirect-uri="+site.URL+"/callback", "--token-endpoint-auth-method=private_key_jwt", "--jwks="+string(set))
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	site.party = newParty(t, l, client, site.URL+"/callback", rp.WithJWTProfile(rp.SignerFromKeyAndKeyID(text, "one")))
+	site.handle(mux)
+	if _, text := newBrowser().visit(t, site.URL+"/login", ""); text != "welcome" {
+		t.Fatalf("the website says %q", text)
+	}
+	if site.info.PreferredUsername != username {
+		t.Errorf("userinfo = %+v", site.info)
+	}
+}
+
+func newParty(t *testing.T, l *latchkey, client registered, redirectURI string, more ...rp.Option) rp.RelyingParty {
 	t.Helper()
 	cookies := httphelper.NewCookieHandler([]byte("0123456789abcdef0123456789abcdef"), []byte("0123456789abcdef"), httphelper.WithUnsecure())
 	party, err := rp.NewRelyingPartyOIDC(t.Context(), l.Issuer, client.ID, client.Secret, redirectURI,
 		[]string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
-		rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())
+		append(more, rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())...)
 	if err != nil {
 		t.Fatal(err)
 	}

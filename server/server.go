@@ -118,8 +118,12 @@ func New(cfg Config) (*Server, error) {
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
-		Endpoints: []string{cfg.Issuer + oauth.TokenPath, cfg.Issuer + oauth.PushPath, cfg.Issuer + oauth.DevicePath}, OnlyIssuer: cfg.AssertionsForIssuerOnly,
-		Refused: s.clientRefused,
+		Endpoints: []string{ // where clients authenticate: some libraries write the one that they call
+			cfg.Issuer + oauth.TokenPath, cfg.Issuer + oauth.PushPath, cfg.Issuer + oauth.DevicePath,
+			cfg.Issuer + oauth.RevokePath, cfg.Issuer + oauth.IntrospectPath,
+		},
+		OnlyIssuer: cfg.AssertionsForIssuerOnly,
+		Refused:    s.clientRefused,
 	})
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {
 		return nil, fmt.Errorf("simplejwt: %w", err)

@@ -99,6 +99,17 @@ class Authlib(unittest.TestCase):
         self.go_through(session)
         self.end(session)
 
+    def test_private_key_jwt_as_the_library_makes_it(self):
+        """Row O: the audience is the token endpoint, or what it is made with, and the assertion lives an hour."""
+        for method in (PrivateKeyJWT(self.server["token_endpoint"], alg="ES256"), PrivateKeyJWT(alg="ES256"), PrivateKeyJWT(ISSUER, alg="ES256")):
+            key = new_key()
+            client = add_client(
+                "--token-endpoint-auth-method=private_key_jwt", "--jwks=" + json.dumps({"keys": [key.as_dict(is_private=False)]}))
+            session = self.session(client, secret=key)
+            session.register_client_auth_method(method)
+            self.go_through(session)
+            self.end(session)
+
 
 def new_key():
     """A key whose coordinates have 32 octets, as RFC 7518 §6.2.1.2 wants them: Authlib 1.2 leaves leading zeros out."""

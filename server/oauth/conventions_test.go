@@ -77,7 +77,7 @@ func TestRowOAudiencesOfAssertions(t *testing.T) {
 		if got := ask(p.issuer, 0, time.Minute); got != 200 {
 			t.Errorf("issuer: %d", got)
 		}
-		for _, aud := range []any{token, p.issuer + "/oauth2/par", []string{p.issuer}, []string{"https://other.example", token}} {
+		for _, aud := range []any{token, p.issuer + "/oauth2/par", p.issuer + "/oauth2/revoke", p.issuer + "/oauth2/introspect", []string{p.issuer}, []string{"https://other.example", token}} {
 			if got := ask(aud, 0, time.Hour); got != want {
 				t.Errorf("%v: %d, want %d", aud, got, want)
 			}
