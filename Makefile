@@ -46,7 +46,8 @@ test: compiler
 	GOGC=400 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -timeout 15m ./...
 
 test-long: compiler
-	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server/token/... ./server/oauth/... ./storage/...
+	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...
+	$(MAKE) fuzz FUZZTIME=2m
 
 # Installs Debian's packages of Django and simplejwt when they are missing, and fails when it can't. To look for differences:
 # make test-django LATCHKEY_TEST_DJANGO_SEED=random LATCHKEY_TEST_DJANGO_REQUESTS=20000

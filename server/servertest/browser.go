@@ -30,6 +30,15 @@ func (s *Server) Browser() *Browser {
 // Cookie gives the value of a cookie, or nothing.
 func (b *Browser) Cookie(name string) string { return b.cookies[name] }
 
+// Header gives the cookies as a Cookie header has them, for requests that are sent in another way.
+func (b *Browser) Header() string {
+	var pairs []string
+	for name, value := range b.cookies {
+		pairs = append(pairs, name+"="+value)
+	}
+	return strings.Join(pairs, "; ")
+}
+
 // SetCookie plants a cookie; an empty value removes it.
 func (b *Browser) SetCookie(name, value string) {
 	if value == "" {
