@@ -38,6 +38,7 @@ func TestImports(t *testing.T) {
 		"go.opentelemetry.io/otel/exporters": {"latchkey/server"},
 		"github.com/jackc/pgx":               {"latchkey/storage/postgres", "latchkey/storage/postgres/postgrestest", "latchkey/storage/postgres/postgrestest/cluster", "latchkey/storage/blacklist", "latchkey/bench", "latchkey/cmd/latchkey"},
 		"modernc.org/sqlite":                 {"latchkey/storage/sqlite"},
+		"github.com/go-sql-driver":           {"latchkey/storage/directory"},
 		"github.com/pressly":                 {"latchkey/migrations"},
 		"github.com/alecthomas":              {"latchkey/cmd/latchkey"},
 	}

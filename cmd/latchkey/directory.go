@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"strings"
 
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/cmd/latchkey/internal/django"
@@ -48,6 +49,7 @@ func (a *app) directoryConfig(url string) (*directory.Config, error) {
 	c := &directory.Config{Table: directory.Table(*t), Name: name, Now: a.now}
 	if url != "" {
 		var err error
+		c.MySQL = a.settings.DjangoDatabase.MySQL
 		if c.DB, err = a.djangoDB(url); err != nil {
 			return nil, err
 		}
@@ -62,6 +64,9 @@ func (a *app) withQuery(o *opened) (check func(context.Context) error, err error
 		return func(context.Context) error { return nil }, nil
 	}
 	const subject = "--simplejwt-claims-query (LATCHKEY_SIMPLEJWT_CLAIMS_QUERY)"
+	if a.settings.DjangoDatabase.MySQL {
+		return nil, config.Faults{{Subject: subject, Problem: "needs Postgres, and --django-database-url is MySQL", Remedy: "Use --django-hook instead."}}
+	}
 	var q *directory.Query
 	if o.directory != nil {
 		q = o.directory.NewQuery(text, 0)
@@ -88,8 +93,12 @@ func (a *app) withQuery(o *opened) (check func(context.Context) error, err error
 }
 
 func (a *app) djangoDB(url string) (*sql.DB, error) {
-	db, err := postgres.OpenDB(url)
-	if err != nil { // pgx's message may quote the password
+	open := postgres.OpenDB
+	if strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "mariadb:") {
+		open = directory.OpenMySQL
+	}
+	db, err := open(url)
+	if err != nil { // the driver's message may quote the password
 		return nil, config.Faults{{
 			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
 			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",

@@ -127,7 +127,7 @@ func TestUsersStayInDjango(t *testing.T) {
 	adopted := refresh(200, here, theirs["refresh"])
 
 	// Who signs up in Django logs in at once, and a hash that Django makes anew ends nothing.
-	s.do(t, `User.objects.create_user('later', password='their password'); User.objects.create(username='weak', password=make_password('their password', hasher='md5'))`)
+	s.do(t, `User.objects.create_user('later', password='their password', id=500); User.objects.create(id=501, username='weak', password=make_password('their password', hasher='md5'))`)
 	login(200, here, "later", "their password")
 	weak := login(200, here, "weak", "their password")
 	before := s.do(t, `print(User.objects.get(username='weak').password)`)

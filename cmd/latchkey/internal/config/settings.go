@@ -83,6 +83,8 @@ type Database struct {
 // DjangoDatabase is where Django's tables are; without a URL in Latchkey's database.
 type DjangoDatabase struct {
 	URL storage.Secret
+	// MySQL is set for MySQL and MariaDB.
+	MySQL bool
 }
 
 // Postgres reports whether the database is Postgres.

@@ -114,8 +114,11 @@ func setDjangoDatabase(into *DjangoDatabase, text string) error {
 	case u.Scheme == "postgres" || u.Scheme == "postgresql":
 		*into = DjangoDatabase{URL: storage.Secret(text)}
 		return nil
+	case u.Scheme == "mysql" || u.Scheme == "mariadb":
+		*into = DjangoDatabase{URL: storage.Secret(text), MySQL: true}
+		return nil
 	}
-	return &invalid{"is not postgres://", "Write postgres://user:password@host:5432/name."}
+	return &invalid{"is neither postgres:// nor mysql://", "Write postgres://user:password@host:5432/name or mysql://user:password@host:3306/name."}
 }
 
 // setNames accepts names of claims.
