@@ -1,6 +1,7 @@
 # make          the binary
 # make test     every test, with the race detector, on SQLite and on a real Postgres
-# make test-django  the simplejwt routes beside the real package, and real Django APIs behind Latchkey
+# make test-django  the simplejwt routes beside the real package, real Django APIs behind Latchkey, and the drill of docs/django.md
+# make test-django-long  the drill with 2,000 sessions and 20,000 users
 # make test-browser  the pages, applications with oidc-client-ts, and the refresh token's cookie, in a real browser
 # make test-clients  standard client libraries of Go, Node and Python against the binary
 # make test-applications  finished applications (oauth2-proxy, Apache, Auth.js, Django, …) against the binary
@@ -29,7 +30,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-ha test-ha-short test-deploy test-long test-django test-django-long test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -49,10 +50,21 @@ test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...
 	$(MAKE) fuzz FUZZTIME=2m
 
-# Installs Debian's packages of Django and simplejwt when they are missing, and fails when it can't. To look for differences:
+# Installs Debian's packages of Django and simplejwt when they are missing, and fails when it can't. Where PyPI can be reached, what knows both
+# releases runs with the newer one, too; each run says which it has. To look for differences:
 # make test-django LATCHKEY_TEST_DJANGO_SEED=random LATCHKEY_TEST_DJANGO_REQUESTS=20000
+DJANGOTEST = LATCHKEY_TEST_DJANGO=require $(GO) test -count=1 -timeout 40m -v ./server/simplejwt/djangotest/...
+NEWER      = Django==5.2.* djangorestframework-simplejwt==5.5.1 psycopg[binary]==3.* gunicorn==23.* cryptography
+
 test-django:
-	LATCHKEY_TEST_DJANGO=require $(GO) test -count=1 -timeout 30m -v ./server/simplejwt/djangotest/...
+	@mkdir -p build
+	$(DJANGOTEST)
+	@if python3 -m venv build/django >build/django.log 2>&1 && build/django/bin/pip install -q $(foreach p,$(NEWER),'$(p)') >>build/django.log 2>&1; then \
+	  LATCHKEY_TEST_DJANGO_PYTHON=$(CURDIR)/build/django/bin/python $(DJANGOTEST) -run '^(TestShadow|TestDrill)$$'; \
+	else echo 'PyPI is out of reach, or python3 has no venv: only the releases of Debian ran'; tail -1 build/django.log; fi
+
+test-django-long:
+	LATCHKEY_TEST_DRILL=long $(DJANGOTEST) -run '^TestDrill$$'
 
 # Installs Debian's chromium and Node, as root, where they are missing, and fails when it can't. Screenshots of every page are left
 # in build/screenshots.

@@ -1,6 +1,7 @@
 package djangotest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +13,20 @@ import (
 	"testing"
 )
 
-// python is Debian's own, which the packages are for: the first one in PATH may be another.
-const python = "/usr/bin/python3"
+// python is Debian's own, which the packages are for, or that of LATCHKEY_TEST_DJANGO_PYTHON, which has newer releases: the first one in
+// PATH may be another.
+var python = cmp.Or(os.Getenv("LATCHKEY_TEST_DJANGO_PYTHON"), "/usr/bin/python3")
+
+// newer reports whether the releases are not Debian's.
+func newer() bool { return os.Getenv("LATCHKEY_TEST_DJANGO_PYTHON") != "" }
+
+// compat returns the setting of Latchkey for the releases that are here.
+func compat() string {
+	if newer() {
+		return "5.5"
+	}
+	return "5.2"
+}
 
 // packages are Debian's.
 var packages = []string{
@@ -49,7 +62,7 @@ var django = sync.OnceValues(func() (string, error) {
 	if err == nil || os.Getenv(required) == "" {
 		return found, err
 	}
-	if err := install(); err != nil {
+	if err := install(packages); err != nil {
 		return "", err
 	}
 	return look()
@@ -74,7 +87,8 @@ func pythonEnvironment(more ...string) []string {
 	}, more...)
 }
 
-func install() error {
+// install installs Debian's packages, in one process of the machine at a time.
+func install(packages []string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Getuid() != 0 {
 		return errors.New("the packages are missing, and only root on Debian can install them")
 	}

@@ -58,13 +58,13 @@ func (d *deployment) report(t *testing.T, state string, requests int) (r shadowR
 // and a client that presents a refresh token after its successor.
 func TestShadow(t *testing.T) {
 	t.Parallel()
-	need52(t)
+	needDjango(t)
 	bob := account{ID: 2, Username: "bob", Password: "builder-22", Active: true, Hasher: "pbkdf2_sha256"}
 	s := newSite(t, []account{alice, bob})
 	django := s.serve(t, "rotate_blacklist", "")
 	d := newDeployment(t).withUsers(t, []account{alice}, s.hashes)
 	state := filepath.Join(d.Folder, "shadow.json")
-	d.Start("django", "shadow", "--upstream=http://"+django, "--state="+state, "--simplejwt-signing-key="+secretKey)
+	d.Start("django", "shadow", "--upstream=http://"+django, "--state="+state, "--simplejwt-signing-key="+secretKey, "--simplejwt-compat="+compat())
 	b := &backend{deployment: d, latchkey: d.Listen}
 
 	refresh, access := b.login(t, alice)
