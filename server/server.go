@@ -51,7 +51,7 @@ type Server struct {
 	// simplejwt is the format of the compatibility routes.
 	simplejwt *simplejwt.Format
 	// django is the key that Django signs with, if it is an asymmetric one and known here.
-	django   *keys.Foreign
+	django   *keys.SharedKey
 	sessions *session.Manager
 	logouts  *backchannel.Worker
 	// writeback ends in Django what ended here; nil without Django's blacklist.

@@ -52,7 +52,7 @@ func (c *SimpleJWT) symmetric() bool { return strings.HasPrefix(c.Algorithm, "HS
 
 // DjangoKey returns the key that Django signs with, or its public half; nil if none is configured, or if it is a secret. The error is a
 // *keys.PEMError.
-func (c *SimpleJWT) DjangoKey() (*keys.Foreign, error) {
+func (c *SimpleJWT) DjangoKey() (*keys.SharedKey, error) {
 	text := cmp.Or(c.SigningKey.Reveal(), c.VerifyingKey)
 	if text == "" || c.symmetric() {
 		return nil, nil

@@ -113,7 +113,7 @@ func printReuse(a *app, r *shadow.Report) error {
 	rows := newTable(a.stdout, "LOGGED OUT BY", "USER", "REQUESTS", "LAST", "APPLICATION")
 	for _, policy := range []struct {
 		name string
-		who  shadow.Who
+		who  shadow.Broken
 	}{{"confirmed", r.Reuse.Confirmed}, {"strict", r.Reuse.Strict}} {
 		users := policy.who.Users
 		for _, u := range users[:min(len(users), 10)] {

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Foreign is a key that another program made and uses too, such as Django. It is in no database: who configures it replaces it.
-type Foreign struct {
+// SharedKey is a key that another program, such as Django, made and uses too. It is in no database: the operator replaces it.
+type SharedKey struct {
 	KID       string // RFC 7638
 	Algorithm string
 	Public    json.RawMessage // for the key set
@@ -22,13 +22,13 @@ type Foreign struct {
 }
 
 // CanSign reports whether the private key is there.
-func (f *Foreign) CanSign() bool { return f.signer != nil }
+func (f *SharedKey) CanSign() bool { return f.signer != nil }
 
 // Signer returns what signs with the key; nil for a public key.
-func (f *Foreign) Signer() *Signer { return f.signer }
+func (f *SharedKey) Signer() *Signer { return f.signer }
 
 // Verify returns nil or ErrSignature. The algorithm is the key's, whatever the token says (RFC 8725 §3.1).
-func (f *Foreign) Verify(signingInput, signature []byte) error {
+func (f *SharedKey) Verify(signingInput, signature []byte) error {
 	if !verify(f.Algorithm, f.key, signingInput, signature) {
 		return ErrSignature
 	}
@@ -45,7 +45,7 @@ func IsPEM(text string) bool { return strings.Contains(text, "-----BEGIN ") }
 
 // ReadPEM reads a private key (PKCS #1, PKCS #8 or SEC 1) or a public key (PKIX, PKCS #1 or a certificate) for an algorithm. The error is a
 // *PEMError.
-func ReadPEM(algorithm, text string) (*Foreign, error) {
+func ReadPEM(algorithm, text string) (*SharedKey, error) {
 	block, err := keyBlock(text)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func ReadPEM(algorithm, text string) (*Foreign, error) {
 	if !fits(algorithm, public) {
 		return nil, misfit(algorithm, public)
 	}
-	f := &Foreign{Algorithm: algorithm, key: public}
+	f := &SharedKey{Algorithm: algorithm, key: public}
 	if f.KID, err = thumbprint(public); err == nil {
 		f.Public, err = publicJWK(public, f.KID, algorithm)
 	}

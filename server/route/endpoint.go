@@ -160,8 +160,8 @@ func (e *endpoint) refuse(w *writer, r *http.Request, err error) {
 	e.render(w, r, err)
 }
 
-// The values of headers that most answers have. All answers share them: whoever sets such a header replaces the slice, and whoever adds
-// to it gets a copy, since it has no room.
+// The values of headers that most answers have. All answers share them: setting such a header replaces the slice, and adding to it
+// makes a copy, since it has no room.
 var (
 	noSniff    = []string{"nosniff"}
 	noReferrer = []string{"no-referrer"}

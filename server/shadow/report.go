@@ -146,7 +146,7 @@ func (n *RouteCount) join(other *RouteCount) {
 	}
 }
 
-func (w *Who) join(other *Who) {
+func (w *Broken) join(other *Broken) {
 	w.Requests += other.Requests
 	w.Users = append(w.Users, other.Users...)
 }

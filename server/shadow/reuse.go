@@ -31,13 +31,13 @@ type Seen struct {
 // Reuse is who would be logged out by a policy that retires refresh tokens.
 type Reuse struct {
 	// Confirmed: a token was presented after its successor had been used, beyond the overlap.
-	Confirmed Who `json:"confirmed"`
+	Confirmed Broken `json:"confirmed"`
 	// Strict: a token was presented twice.
-	Strict Who `json:"strict"`
+	Strict Broken `json:"strict"`
 }
 
-// Who counts the requests of each client.
-type Who struct {
+// Broken counts the requests that a policy would have refused, and names the clients that sent them.
+type Broken struct {
 	Requests int64    `json:"requests"`
 	Users    []Client `json:"users"`
 }
@@ -50,7 +50,7 @@ type Client struct {
 	Last      time.Time `json:"last"`
 }
 
-func (w *Who) add(user, agent string, at time.Time) {
+func (w *Broken) add(user, agent string, at time.Time) {
 	w.Requests++
 	i := slices.IndexFunc(w.Users, func(c Client) bool { return c.User == user && c.UserAgent == agent })
 	if i < 0 {

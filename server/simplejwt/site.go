@@ -24,14 +24,14 @@ type Hook interface {
 	Login(ctx context.Context, subject string) (claims, answer *pyjson.Dict, err error)
 }
 
-// told is what the site says about a user.
-type told struct {
+// siteAnswer is what the site says about a user.
+type siteAnswer struct {
 	claims []codec.Claim
 	answer []pyjson.Member
 }
 
 // add adds the members of an object as claims.
-func (t *told) add(d *pyjson.Dict) {
+func (t *siteAnswer) add(d *pyjson.Dict) {
 	for _, m := range d.Members() {
 		t.claims = append(t.claims, codec.Claim{Name: m.Key, Value: string(pyjson.Append(nil, m.Value))})
 	}
@@ -41,9 +41,9 @@ func (t *told) add(d *pyjson.Dict) {
 func (f *Format) Asks() bool { return f.settings.Query != nil || f.settings.Hook != nil }
 
 // Ask implements [token.Asking]. What fails is an outage: with claims that are missing or old a right that was withdrawn would live on, and a
-// client that is told to come back later keeps its session.
+// client that is asked to come back later keeps its session.
 func (f *Format) Ask(ctx context.Context, subject string, login bool) (any, error) {
-	t := &told{}
+	t := &siteAnswer{}
 	if q := f.settings.Query; q != nil {
 		row, err := q.Row(ctx, subject)
 		if err != nil {
@@ -74,19 +74,19 @@ func (f *Format) Ask(ctx context.Context, subject string, login bool) (any, erro
 }
 
 // site returns what the site says for a token that is written.
-func site(c *token.Content) *told {
-	if t, ok := c.Site.(*told); ok {
+func site(c *token.Content) *siteAnswer {
+	if t, ok := c.Site.(*siteAnswer); ok {
 		return t
 	}
-	return &told{}
+	return &siteAnswer{}
 }
 
 // Fields returns what the site wants in the answer of a login: the claims that are named in the settings, and the fields of its hook. The
 // tokens are not for it to set.
 func (f *Format) Fields(resp *token.Response) []pyjson.Member {
-	t, _ := resp.Site.(*told)
+	t, _ := resp.Site.(*siteAnswer)
 	if t == nil {
-		t = &told{}
+		t = &siteAnswer{}
 	}
 	var fields []pyjson.Member
 	if len(f.settings.AnswerClaims) > 0 && resp.User != nil {

@@ -109,7 +109,7 @@ func (c chain) locate(g *storage.Grant, t *RefreshToken, p *Policy, m moment) Po
 }
 
 // rewritten reports whether a token may be the one that Django has written the current token from, which has its place in the chain and its
-// parent. It is then a predecessor like that parent, which whoever has the token had before.
+// parent. It is then a predecessor like that parent, which the holder of the token had before.
 func rewritten(g *storage.Grant, t *RefreshToken) bool {
 	return t.Rewritable && t.Sealed && t.Generation == g.Generation && t.Parent == g.Previous && g.Previous != (storage.TokenID{})
 }

@@ -29,7 +29,7 @@ func (e *MapError) Error() string { return e.Problem + ". " + e.Remedy }
 type Notice struct{ Problem, Remedy string }
 
 // Check compares the column map with the table and asks each kind of question once. It returns a *MapError if the map does not fit, and
-// storage.ErrUnavailable while the database is away. names are those that logins may give.
+// storage.ErrUnavailable while the database is unavailable. names are those that logins may give.
 func (s *Source) Check(ctx context.Context, names storage.LoginNames) ([]Notice, error) {
 	for _, field := range []string{"id", "username", "password"} {
 		if s.table.Columns[field] == "" {
@@ -168,15 +168,15 @@ func (s *Source) kindOf(kind string) (keyKind, bool) {
 	return "", false
 }
 
-// ask asks each kind of question once, about nobody.
+// ask asks each kind of question once, about an account that does not exist.
 func (s *Source) ask(ctx context.Context, names storage.LoginNames) error {
 	kind := s.shape.Load().key
-	nobody := map[keyKind]string{keyInteger: "9223372036854775807", keyUUID: "00000000-0000-0000-0000-000000000000", keyHex: "00000000-0000-0000-0000-000000000000", keyText: "nobody"}[kind]
-	value, _ := kind.argument(nobody)
+	missing := map[keyKind]string{keyInteger: "9223372036854775807", keyUUID: "00000000-0000-0000-0000-000000000000", keyHex: "00000000-0000-0000-0000-000000000000", keyText: "-"}[kind]
+	value, _ := kind.argument(missing)
 	for _, profile := range []bool{false, true} {
 		_, err := s.query(ctx, kind, `SELECT `+s.columns(profile)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+s.key()+` = `+kind.comparison(s.dialect, 1), value)
 		if err == nil && profile {
-			_, err = s.ByLogin(ctx, names, "nobody")
+			_, err = s.ByLogin(ctx, names, "-")
 		}
 		if err != nil && s.reachable(ctx) && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 			remedy := "Correct the map, or grant the role SELECT on " + s.table.Name
@@ -210,7 +210,7 @@ func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notic
 	table, key := s.table.Name, s.table.Columns["id"]
 	if !indexed[bare(key)] {
 		kind := s.shape.Load().key
-		value, _ := kind.argument(map[keyKind]string{keyInteger: "9223372036854775807", keyText: "nobody"}[kind])
+		value, _ := kind.argument(map[keyKind]string{keyInteger: "9223372036854775807", keyText: "-"}[kind])
 		began := time.Now()
 		if value == nil || value == "" {
 			value = "00000000-0000-0000-0000-000000000000"

@@ -45,7 +45,7 @@ type QueryError struct{ Problem string }
 
 func (e *QueryError) Error() string { return e.Problem }
 
-// Check asks the query about nobody. It returns a *QueryError if it can't be used, and storage.ErrUnavailable while the database is away.
+// Check asks the query about a user that does not exist. It returns a *QueryError if it can't be used, and storage.ErrUnavailable while the database is unavailable.
 // allowed returns an error for a column that can't be a claim.
 func (q *Query) Check(ctx context.Context, allowed func(name string) error) error {
 	types, err := q.types(ctx)
@@ -103,7 +103,7 @@ func (q *Query) types(ctx context.Context) ([]*sql.ColumnType, error) {
 	return rows.ColumnTypes()
 }
 
-// unusable tells a query that is wrong from a database that is away.
+// unusable returns the error of a query that is wrong, or that of a database that is unavailable.
 func (q *Query) unusable(ctx context.Context, err error) error {
 	if ctx.Err() != nil || q.db.PingContext(ctx) != nil {
 		return away(err)

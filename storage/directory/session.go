@@ -57,7 +57,7 @@ func (s *Store) withUser(ctx context.Context, live *storage.LiveGrant, profile b
 
 // AttemptGrant implements storage.Grants. Where the accounts are in another database, the account is asked for at the same time if the
 // attempt can be made again and says whose it is; after it, if it does not say so; and before it, if it can be made only once. An attempt
-// for a user whose session has ended is a conflict, although the chain was moved: nobody gets its token.
+// for a user whose session has ended is a conflict, although the chain was moved: its token is never sent.
 func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error) {
 	if s.joined {
 		return s.Store.AttemptGrant(ctx, a)

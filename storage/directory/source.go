@@ -159,7 +159,7 @@ func (s *Source) Accounts(ctx context.Context, profile bool, subjects ...string)
 		}
 	}
 	for _, subject := range subjects {
-		if found[subject] == nil { // before anybody is told that the account is gone
+		if found[subject] == nil { // before the account counts as deleted
 			return found, s.Confirm(ctx)
 		}
 	}
@@ -175,8 +175,8 @@ func (s *Source) Account(ctx context.Context, profile bool, subject string) (*st
 	return found[subject], nil
 }
 
-// ByLogin returns the account that has a name, as a login gives it, or nil; it is in lower case if case is ignored. Names are compared
-// byte for byte, or but for the case of ASCII letters, whatever the collation of the table is. A name that two accounts have finds neither.
+// ByLogin returns the account that has a name, as it was typed at a login, or nil; it is in lower case if case is ignored. Names are compared
+// byte for byte, or ignoring the case of ASCII letters, whatever the collation of the table is. A name that two accounts have finds neither.
 func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name string) (*storage.User, error) {
 	shape := s.shape.Load()
 	if shape == nil {

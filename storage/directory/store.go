@@ -190,7 +190,7 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 	return page, nil
 }
 
-// accounts returns the accounts of users, some of whom may be nil.
+// accounts returns the accounts of users; some of the users may be nil.
 func (s *Store) accounts(ctx context.Context, profile bool, users []*storage.User) (map[string]*storage.User, error) {
 	var subjects []string
 	for _, u := range users {
@@ -208,7 +208,7 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 	if err != nil {
 		return nil, err
 	}
-	a.Username, a.Names = "", storage.LoginNames{} // nobody's here
+	a.Username, a.Names = "", storage.LoginNames{} // of no account in this database
 	check, err := s.Store.BeginLogin(ctx, a)
 	if err != nil {
 		return nil, err

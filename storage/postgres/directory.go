@@ -17,10 +17,10 @@ import (
 )
 
 // presentUsers is the table of the users in statements that depend on what the user is at this moment: whether they may do something,
-// and what applications are told about them. See ReadUsersFrom.
+// and what applications learn about them. See ReadUsersFrom.
 const presentUsers = `users AS present`
 
-// directory is a query that stands in the place of presentUsers.
+// directory is a query that replaces presentUsers.
 type directory struct {
 	query string
 	texts sync.Map // statement to statement with the query

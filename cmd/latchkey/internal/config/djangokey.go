@@ -36,7 +36,7 @@ func (s *Settings) validateDjangoKeys() (found Faults) {
 }
 
 // readKey returns the one key of jwt; nil if there is none, or if it is not good.
-func (s *Settings) readKey(name string, jwt server.SimpleJWT, fault func(name, problem, remedy string)) *keys.Foreign {
+func (s *Settings) readKey(name string, jwt server.SimpleJWT, fault func(name, problem, remedy string)) *keys.SharedKey {
 	jwt.Algorithm = s.Server.SimpleJWT.Algorithm
 	key, err := jwt.DjangoKey()
 	var wrong *keys.PEMError
