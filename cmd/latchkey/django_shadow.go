@@ -80,6 +80,10 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	check, err := a.withQuery(store)
+	if err != nil {
+		return err
+	}
 	rehearsed, reading, err := a.rehearsal(ctx)
 	if err != nil {
 		return err
@@ -115,7 +119,12 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 		jwt.Blacklist = b
 	}
 	var proxy *shadow.Proxy
-	a.settings.Server.Prepare = prepare
+	a.settings.Server.Prepare = func(ctx context.Context) error {
+		if err := prepare(ctx); err != nil {
+			return err
+		}
+		return check(ctx)
+	}
 	a.settings.Server.Front = func(own http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { proxy.ServeHTTP(w, r) })
 	}

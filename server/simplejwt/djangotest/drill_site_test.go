@@ -64,6 +64,10 @@ type drillSite struct {
 	state, inspected string
 }
 
+// siteClaims are those that the site's own serializer puts into tokens.
+const siteClaims = `SELECT tenant, (SELECT coalesce(json_agg(g.name ORDER BY g.name), '[]') FROM accounts_account_groups ag ` +
+	`JOIN auth_group g ON g.id = ag.group_id WHERE ag.account_id = a.id) AS groups FROM accounts_account a WHERE a.id = $1`
+
 const drillPassword = "wonderland-7"
 
 // newDrillSite makes the tables and the users and starts everything. nginx leads to Django.
@@ -97,7 +101,7 @@ func newDrillSite(t *testing.T, model string, users int) *drillSite {
 		"DJANGO_DATABASE_URL=" + s.database,
 	}
 	if model == "custom" {
-		env = append(env, "LATCHKEY_SIMPLEJWT_USERNAME_FIELD=email")
+		env = append(env, "LATCHKEY_SIMPLEJWT_USERNAME_FIELD=email", "LATCHKEY_SIMPLEJWT_CLAIMS_QUERY="+siteClaims)
 	}
 	env = append(env, s.usersFromDjango(inspected)...)
 	newServer := func() *latchkeytest.Server {
