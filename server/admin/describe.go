@@ -11,13 +11,8 @@ import (
 const (
 	scopeUsersRead     = "latchkey:users:read"
 	scopeUsersWrite    = "latchkey:users:write"
-	scopeClientsRead   = "latchkey:clients:read"
-	scopeClientsWrite  = "latchkey:clients:write"
 	scopeSessionsRead  = "latchkey:sessions:read"
 	scopeSessionsWrite = "latchkey:sessions:write"
-	scopeKeysRead      = "latchkey:keys:read"
-	scopeKeysWrite     = "latchkey:keys:write"
-	scopeAuditRead     = "latchkey:audit:read"
 )
 
 // Scopes returns the scopes of the API, with what each allows.
@@ -25,13 +20,8 @@ func Scopes() map[string]string {
 	return map[string]string{
 		scopeUsersRead:     "List and show users and groups.",
 		scopeUsersWrite:    "Add, change, disable and remove users, and set their passwords.",
-		scopeClientsRead:   "List and show clients, resources and registration tokens.",
-		scopeClientsWrite:  "Add, change, disable and remove clients, resources and registration tokens.",
-		scopeSessionsRead:  "List and show sessions and consents.",
-		scopeSessionsWrite: "End sessions, and revoke consents.",
-		scopeKeysRead:      "List the signing keys.",
-		scopeKeysWrite:     "Rotate and retire signing keys.",
-		scopeAuditRead:     "Read the audit trail, and follow it.",
+		scopeSessionsRead:  "List and show sessions.",
+		scopeSessionsWrite: "End sessions.",
 	}
 }
 
