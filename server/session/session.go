@@ -29,8 +29,8 @@ const seenEvery = time.Minute
 // Store is the part of storage.Store that browser sessions need.
 type Store interface {
 	storage.BrowserSessions
-	storage.Grants
-	storage.LogoutNotices
+	ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error)
+	CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error
 	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 }
 
