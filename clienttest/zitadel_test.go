@@ -156,7 +156,13 @@ func TestZitadelWithJWTProfile(t *testing.T) {
 	t.Cleanup(site.Close)
 	client := l.addClient(t, "--redirect-uri="+site.URL+"/callback", "--token-endpoint-auth-method=private_key_jwt", "--jwks="+string(set))
 	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	site.party = newParty(t, l, client, site.URL+"/callback", rp.WithJWTProfile(rp.SignerFromKeyAndKeyID(text, "one")))
+	cookies := newCookies()
+	site.party, err = rp.NewRelyingPartyOIDC(t.Context(), l.Issuer, client.ID, client.Secret, site.URL+"/callback",
+		[]string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
+		rp.WithJWTProfile(rp.SignerFromKeyAndKeyID(text, "one")), rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())
+	if err != nil {
+		t.Fatal(err)
+	}
 	site.handle(mux)
 	if _, text := newBrowser().visit(t, site.URL+"/login", ""); text != "welcome" {
 		t.Fatalf("the website says %q", text)
@@ -166,14 +172,18 @@ func TestZitadelWithJWTProfile(t *testing.T) {
 	}
 }
 
-func newParty(t *testing.T, l *latchkey, client registered, redirectURI string, more ...rp.Option) rp.RelyingParty {
+func newParty(t *testing.T, l *latchkey, client registered, redirectURI string) rp.RelyingParty {
 	t.Helper()
-	cookies := httphelper.NewCookieHandler([]byte("0123456789abcdef0123456789abcdef"), []byte("0123456789abcdef"), httphelper.WithUnsecure())
+	cookies := newCookies()
 	party, err := rp.NewRelyingPartyOIDC(t.Context(), l.Issuer, client.ID, client.Secret, redirectURI,
 		[]string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
-		append(more, rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())...)
+		rp.WithPKCE(cookies), rp.WithCookieHandler(cookies), rp.WithSigningAlgsFromDiscovery())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return party
+}
+
+func newCookies() *httphelper.CookieHandler {
+	return httphelper.NewCookieHandler([]byte("0123456789abcdef0123456789abcdef"), []byte("0123456789abcdef"), httphelper.WithUnsecure())
 }
