@@ -6,9 +6,11 @@ import (
 
 	"latchkey/clients/registry"
 	"latchkey/server/admin"
+	"latchkey/server/grants"
 	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/storage/dryrun"
 )
 
 // The values of Config.AdminAPI.
@@ -28,16 +30,17 @@ func adminResource(cfg *Config) string {
 
 // operatorAPI returns the API for operators.
 func (s *Server) operatorAPI(argon2 users.Argon2) *admin.API {
-	dry := admin.Dry{Store: s.cfg.Store}
+	dry := dryrun.Changes{Store: s.cfg.Store}
 	return admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Users: s.users, Clients: s.registry, Sessions: s.sessions, Keys: s.keys,
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Users: s.users, Clients: s.registry,
+		Grants: &grants.Service{Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients},
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
 		}),
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(), Stamp: audit.Stamp,
 		}),
-		Audit: s.audit, Group: s.cfg.AdminGroup, CursorKeys: s.cfg.Root.Derive("admin cursors"),
+		Group: s.cfg.AdminGroup, CursorKeys: s.cfg.Root.Derive("admin cursors"),
 		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,
 		Router: route.Config{
 			Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,

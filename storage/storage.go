@@ -35,6 +35,7 @@ func Failed(err error) bool {
 // A context that ends makes a method return the context's error wrapped with ErrUnavailable when the outcome is unknown.
 type Store interface {
 	Users
+	UserSearch
 	Clients
 	Grants
 	Throttles

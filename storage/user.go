@@ -89,12 +89,6 @@ type Users interface {
 	// ListUsers returns up to limit users with an ID above after, by ascending ID.
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
 
-	// SearchUsers returns up to f.Limit users that f selects, by ascending ID.
-	SearchUsers(ctx context.Context, f UserFilter) ([]*User, error)
-
-	// ListGroups returns up to limit groups that users are in, with a name above after, by ascending name (byte order).
-	ListGroups(ctx context.Context, after string, limit int) ([]*Group, error)
-
 	// UpdateUser changes what change names, and UpdatedAt. Fields that two callers change at once are all changed. The epoch and
 	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken; ErrConflict: the user is not as in change.Was any more, or was removed.
 	UpdateUser(ctx context.Context, id int64, change UserChange, now time.Time, audit *AuditEvent) error
@@ -124,6 +118,15 @@ type Users interface {
 
 	// AmbiguousLogins counts the names that more than one user has, so that no login can give them.
 	AmbiguousLogins(ctx context.Context, names LoginNames) (int, error)
+}
+
+// UserSearch finds users for operators.
+type UserSearch interface {
+	// SearchUsers returns up to f.Limit users that f selects, by ascending ID.
+	SearchUsers(ctx context.Context, f UserFilter) ([]*User, error)
+
+	// ListGroups returns up to limit groups that users are in, with a name above after, by ascending name (byte order).
+	ListGroups(ctx context.Context, after string, limit int) ([]*Group, error)
 }
 
 // UserEntry is what is kept of a user whose account is in another database.

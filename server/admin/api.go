@@ -10,10 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"latchkey/clients/registry"
-	"latchkey/server/internal/audit"
-	"latchkey/server/keys"
+	"latchkey/server/grants"
 	"latchkey/server/route"
-	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -28,17 +26,23 @@ const OpenAPIPath = Prefix + "/openapi.json"
 // Resource returns the resource identifier (RFC 8707) of the API: the audience that access tokens for it have.
 func Resource(issuer string) string { return issuer + Prefix }
 
+// Store is what the API needs of storage itself; it makes changes through the services.
+type Store interface {
+	storage.IdempotencyKeys
+	storage.UserSearch
+	User(ctx context.Context, id int64) (*storage.User, error)
+	Client(ctx context.Context, id string) (*storage.Client, error)
+}
+
 // Config is the configuration of the API.
 type Config struct {
 	Issuer string
-	Store  storage.Store
+	Store  Store
 	Tokens *token.Service
-	// Users and Clients make changes; DryUsers and DryClients check them over [Dry] and make none.
+	// Users and Clients make changes; DryUsers and DryClients check them over [dryrun.Changes] and make none.
 	Users, DryUsers     *users.Service
 	Clients, DryClients *registry.Registry
-	Sessions            *session.Manager
-	Keys                *keys.Ring
-	Audit               *audit.Log
+	Grants              *grants.Service
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.

@@ -66,7 +66,7 @@ const maxCounted = 1_000_000
 // it is a bound.
 func (c Confirmed) check(ctx context.Context, a *API, f storage.GrantFilter) (int, error) {
 	f.LiveAt, f.Limit = a.now(), maxCounted
-	n, err := a.Store.CountGrants(ctx, f)
+	n, err := a.Grants.Store.CountGrants(ctx, f)
 	if err != nil {
 		return 0, fmt.Errorf("count sessions: %w", err)
 	}

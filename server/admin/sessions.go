@@ -61,7 +61,7 @@ func (a *API) listSessions(ctx context.Context, in *struct {
 	}
 	read := func(after storage.ID, limit int) ([]*storage.LiveGrant, error) {
 		f.After, f.Limit = after, limit
-		return a.Store.ListGrants(ctx, f)
+		return a.Grants.Store.ListGrants(ctx, f)
 	}
 	out, err := list(a, in.Paging, in.SessionFilters, read, func(g *storage.LiveGrant) storage.ID { return g.ID }, a.viewSessions(ctx, now))
 	if err != nil || in.All {
@@ -92,16 +92,11 @@ func (a *API) session(ctx context.Context, text string) (*storage.LiveGrant, err
 	if err != nil {
 		return nil, errNotFound("session")
 	}
-	g, err := a.Store.Grant(ctx, id)
+	g, err := a.Grants.Store.Grant(ctx, id)
 	if isNotFound(err) {
 		err = errNotFound("session")
 	}
 	return g, err
-}
-
-// grants returns the service that ends sessions.
-func (a *API) grants() *grants.Service {
-	return &grants.Service{Store: a.Store, Users: a.Users, Now: a.Now, Notify: a.Sessions.NotifyAllClients}
 }
 
 type ended struct{ Body wire.Ended }
@@ -117,7 +112,7 @@ func (a *API) endSession(ctx context.Context, in *struct {
 	}
 	live := g.RevokedAt.IsZero()
 	if !in.DryRun {
-		if live, err = a.grants().End(ctx, g.ID); err != nil {
+		if live, err = a.Grants.End(ctx, g.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +145,7 @@ func (a *API) endSessions(ctx context.Context, in *struct {
 	if in.DryRun {
 		return out, nil
 	}
-	service := a.grants()
+	service := a.Grants
 	switch {
 	case b.All:
 		err = service.EndAll(ctx)

@@ -205,7 +205,7 @@ func (a *API) ending(ctx context.Context, in *ChangeUser) (*storage.User, error)
 	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: u.ID}); err != nil || in.DryRun {
 		return u, err
 	}
-	return u, a.Sessions.NotifyAllClients(ctx, u.ID)
+	return u, a.Grants.Notify(ctx, u.ID)
 }
 
 func (a *API) removeUser(ctx context.Context, in *ChangeUser) (*shownUser, error) {

@@ -295,7 +295,7 @@ func (s *Store) loggedIn(ctx context.Context, login *storage.Login) {
 	}
 }
 
-// SearchUsers implements storage.Users: among those who have had a session here, as their accounts are now.
+// SearchUsers implements storage.UserSearch: among those who have had a session here, as their accounts are now.
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
 	var found []*storage.User
 	for {
@@ -321,7 +321,7 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 // searchPage is how many users a search reads at a time.
 const searchPage = 500
 
-// ListGroups implements storage.Users: groups of those who have had a session here.
+// ListGroups implements storage.UserSearch: groups of those who have had a session here.
 func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {
 	all, err := s.SearchUsers(ctx, storage.UserFilter{})
 	if err != nil {

@@ -3,6 +3,8 @@
 // A Store reads what another one has, which should be open for reading only, and pretends to write: within one run, which is marked in
 // the context, a grant that was created or moved is found as it would be then. Nothing else is remembered, and nothing is stored. What it
 // does not pretend goes to the other store, whose database refuses it.
+//
+// Changes checks what an operator wants to change, as the other store would, and changes nothing.
 package dryrun
 
 import (

@@ -104,7 +104,7 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 		`SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 }
 
-// SearchUsers implements storage.Users.
+// SearchUsers implements storage.UserSearch.
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
 	if !keyed(f.Username, f.Email, f.Subject, f.Group, f.Text) {
 		return nil, nil
@@ -134,7 +134,7 @@ func asciiFold(text string) string {
 	}, text)
 }
 
-// ListGroups implements storage.Users.
+// ListGroups implements storage.UserSearch.
 func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {
 	if !keyed(after) {
 		return nil, nil

@@ -105,7 +105,7 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 		after, max(limit, 0))
 }
 
-// SearchUsers implements [storage.Users].
+// SearchUsers implements [storage.UserSearch].
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
 	where, args := []string{`id > ?`}, []any{f.After}
 	and := func(condition, text string, times int) {
@@ -129,7 +129,7 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 		`SELECT `+userColumns+` FROM users WHERE `+strings.Join(where, ` AND `)+` ORDER BY id LIMIT ?`, append(args, limit(f.Limit))...)
 }
 
-// ListGroups implements [storage.Users].
+// ListGroups implements [storage.UserSearch].
 func (s *Store) ListGroups(ctx context.Context, after string, n int) ([]*storage.Group, error) {
 	return readAll(ctx, s, "list groups", func(r scanner) (*storage.Group, error) {
 		g := new(storage.Group)

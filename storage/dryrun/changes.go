@@ -1,4 +1,4 @@
-package admin
+package dryrun
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"latchkey/storage"
 )
 
-// Dry is a store that checks changes of users, clients and resources as the store below would, and makes none.
-type Dry struct{ storage.Store }
+// Changes is a store that checks changes of users, clients and resources as the store below would, and makes none.
+type Changes struct{ storage.Store }
 
 // exists returns storage.ErrExists if err says that something was found.
 func exists(what string, err error) error {
@@ -27,7 +27,7 @@ func exists(what string, err error) error {
 func second[T any](_ T, err error) error { return err }
 
 // CreateUser implements [storage.Users].
-func (d Dry) CreateUser(ctx context.Context, u *storage.User) error {
+func (d Changes) CreateUser(ctx context.Context, u *storage.User) error {
 	err := exists("create user", second(d.UserByUsername(ctx, u.Username)))
 	if err == nil && u.ID != 0 {
 		err = exists("create user", second(d.User(ctx, u.ID)))
@@ -42,7 +42,7 @@ func (d Dry) CreateUser(ctx context.Context, u *storage.User) error {
 }
 
 // UpdateUser implements [storage.Users].
-func (d Dry) UpdateUser(ctx context.Context, id int64, change storage.UserChange, _ time.Time, _ *storage.AuditEvent) error {
+func (d Changes) UpdateUser(ctx context.Context, id int64, change storage.UserChange, _ time.Time, _ *storage.AuditEvent) error {
 	if change.Username == nil {
 		return second(d.User(ctx, id))
 	}
@@ -54,22 +54,22 @@ func (d Dry) UpdateUser(ctx context.Context, id int64, change storage.UserChange
 }
 
 // SetUserActive implements [storage.Users].
-func (d Dry) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent) error {
+func (d Changes) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent) error {
 	return second(d.User(ctx, id))
 }
 
 // SetUserPassword implements [storage.Users].
-func (d Dry) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent) error {
+func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent) error {
 	return second(d.User(ctx, id))
 }
 
 // RemoveUser implements [storage.Users].
-func (d Dry) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent) error {
+func (d Changes) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent) error {
 	return second(d.User(ctx, id))
 }
 
 // CreateClient implements [storage.Clients].
-func (d Dry) CreateClient(ctx context.Context, c *storage.Client, _ *storage.AuditEvent) error {
+func (d Changes) CreateClient(ctx context.Context, c *storage.Client, _ *storage.AuditEvent) error {
 	err := exists("create client", second(d.Client(ctx, c.ID)))
 	if err == nil {
 		err = exists("create client", second(d.UserBySubject(ctx, c.ID)))
@@ -78,7 +78,7 @@ func (d Dry) CreateClient(ctx context.Context, c *storage.Client, _ *storage.Aud
 }
 
 // UpdateClient implements [storage.Clients].
-func (d Dry) UpdateClient(ctx context.Context, c *storage.Client, _ ...*storage.AuditEvent) error {
+func (d Changes) UpdateClient(ctx context.Context, c *storage.Client, _ ...*storage.AuditEvent) error {
 	stored, err := d.Client(ctx, c.ID)
 	if err == nil && stored.Version != c.Version {
 		err = storage.ErrConflict
@@ -87,17 +87,17 @@ func (d Dry) UpdateClient(ctx context.Context, c *storage.Client, _ ...*storage.
 }
 
 // RemoveClient implements [storage.Clients].
-func (d Dry) RemoveClient(ctx context.Context, id string, _ *storage.AuditEvent) error {
+func (d Changes) RemoveClient(ctx context.Context, id string, _ *storage.AuditEvent) error {
 	return second(d.Client(ctx, id))
 }
 
 // CreateResource implements [storage.Resources].
-func (d Dry) CreateResource(ctx context.Context, r *storage.Resource, _ *storage.AuditEvent) error {
+func (d Changes) CreateResource(ctx context.Context, r *storage.Resource, _ *storage.AuditEvent) error {
 	return exists("create resource", d.RemoveResource(ctx, r.Identifier, nil))
 }
 
 // RemoveResource implements [storage.Resources].
-func (d Dry) RemoveResource(ctx context.Context, identifier string, _ *storage.AuditEvent) error {
+func (d Changes) RemoveResource(ctx context.Context, identifier string, _ *storage.AuditEvent) error {
 	all, err := d.ListResources(ctx)
 	if err != nil {
 		return err
@@ -111,9 +111,9 @@ func (d Dry) RemoveResource(ctx context.Context, identifier string, _ *storage.A
 }
 
 // CreateRegistrationToken implements [storage.RegistrationTokens].
-func (d Dry) CreateRegistrationToken(context.Context, *storage.RegistrationToken, *storage.AuditEvent) error {
+func (d Changes) CreateRegistrationToken(context.Context, *storage.RegistrationToken, *storage.AuditEvent) error {
 	return nil
 }
 
 // AppendAudit implements [storage.AuditEvents]: nothing has happened.
-func (d Dry) AppendAudit(context.Context, ...*storage.AuditEvent) error { return nil }
+func (d Changes) AppendAudit(context.Context, ...*storage.AuditEvent) error { return nil }
