@@ -2,7 +2,6 @@ package admin
 
 import (
 	"net/http"
-	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -135,9 +134,4 @@ func (a *API) completeSchemas() {
 			}
 		}
 	}
-}
-
-// schemaOf returns the schema of a type.
-func (a *API) schemaOf(t reflect.Type) *huma.Schema {
-	return a.huma.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
 }

@@ -121,7 +121,7 @@ func TestASlowTabWhoseTokenDjangoHasRotated(t *testing.T) {
 		next(next(shared))
 		latest = next(latest)
 		w.clock.Advance(time.Hour)
-		latest = next(latest)
+		next(latest)
 		w.refused(client, shared, protocol.ReasonRetired)
 		if n := w.count("refresh_token_reused"); n != 1 {
 			t.Errorf("%d verdicts", n)

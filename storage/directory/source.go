@@ -60,14 +60,14 @@ func NewSource(c Config) *Source {
 	return s
 }
 
-var errUnchecked = fmt.Errorf("Django's users have not been looked at yet: %w", storage.ErrUnavailable)
+var errUnchecked = fmt.Errorf("users in Django have not been looked at yet: %w", storage.ErrUnavailable)
 
 // away returns the error of a question that was not answered, whatever the reason: it says nothing about the users.
 func away(err error) error {
 	if err == nil || errors.Is(err, storage.ErrUnavailable) {
 		return err
 	}
-	return fmt.Errorf("Django's users: %w: %w", storage.ErrUnavailable, err)
+	return fmt.Errorf("users in Django: %w: %w", storage.ErrUnavailable, err)
 }
 
 // columns are those of scanAccount.

@@ -39,7 +39,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 		err = errors.Join(ended, err)
 	}
 	if s.directory.Load() != nil && otherTable(err) {
-		err = fmt.Errorf("Django's table of users: %w: %w", storage.ErrUnavailable, err)
+		err = fmt.Errorf("users in Django: %w: %w", storage.ErrUnavailable, err)
 	}
 	err = translate(what, err)
 	if storage.Failed(err) {
