@@ -4,10 +4,8 @@ import (
 	"net/http"
 	"strings"
 
-	"latchkey/clients/registry"
 	"latchkey/server/admin"
 	"latchkey/server/grants"
-	"latchkey/server/internal/audit"
 	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/storage/dryrun"
@@ -36,9 +34,6 @@ func (s *Server) operatorAPI(argon2 users.Argon2) *admin.API {
 		Grants: &grants.Service{Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients},
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
-		}),
-		DryClients: registry.New(registry.Config{
-			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(), Stamp: audit.Stamp,
 		}),
 		Group: s.cfg.AdminGroup, CursorKeys: s.cfg.Root.Derive("admin cursors"),
 		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,

@@ -39,10 +39,10 @@ type Config struct {
 	Issuer string
 	Store  Store
 	Tokens *token.Service
-	// Users and Clients make changes; DryUsers and DryClients check them over [dryrun.Changes] and make none.
-	Users, DryUsers     *users.Service
-	Clients, DryClients *registry.Registry
-	Grants              *grants.Service
+	// Users makes changes; DryUsers checks them over [dryrun.Changes] and makes none.
+	Users, DryUsers *users.Service
+	Clients         *registry.Registry
+	Grants          *grants.Service
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.

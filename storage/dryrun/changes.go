@@ -9,7 +9,7 @@ import (
 	"latchkey/storage"
 )
 
-// Changes is a store that checks changes of users, clients and resources as the store below would, and makes none.
+// Changes is a store for a users.Service that checks changes of users as the store below would, and makes none.
 type Changes struct{ storage.Store }
 
 // exists returns storage.ErrExists if err says that something was found.
@@ -66,53 +66,6 @@ func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time
 // RemoveUser implements [storage.Users].
 func (d Changes) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent) error {
 	return second(d.User(ctx, id))
-}
-
-// CreateClient implements [storage.Clients].
-func (d Changes) CreateClient(ctx context.Context, c *storage.Client, _ *storage.AuditEvent) error {
-	err := exists("create client", second(d.Client(ctx, c.ID)))
-	if err == nil {
-		err = exists("create client", second(d.UserBySubject(ctx, c.ID)))
-	}
-	return err
-}
-
-// UpdateClient implements [storage.Clients].
-func (d Changes) UpdateClient(ctx context.Context, c *storage.Client, _ ...*storage.AuditEvent) error {
-	stored, err := d.Client(ctx, c.ID)
-	if err == nil && stored.Version != c.Version {
-		err = storage.ErrConflict
-	}
-	return err
-}
-
-// RemoveClient implements [storage.Clients].
-func (d Changes) RemoveClient(ctx context.Context, id string, _ *storage.AuditEvent) error {
-	return second(d.Client(ctx, id))
-}
-
-// CreateResource implements [storage.Resources].
-func (d Changes) CreateResource(ctx context.Context, r *storage.Resource, _ *storage.AuditEvent) error {
-	return exists("create resource", d.RemoveResource(ctx, r.Identifier, nil))
-}
-
-// RemoveResource implements [storage.Resources].
-func (d Changes) RemoveResource(ctx context.Context, identifier string, _ *storage.AuditEvent) error {
-	all, err := d.ListResources(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range all {
-		if r.Identifier == identifier {
-			return nil
-		}
-	}
-	return fmt.Errorf("resource: %w", storage.ErrNotFound)
-}
-
-// CreateRegistrationToken implements [storage.RegistrationTokens].
-func (d Changes) CreateRegistrationToken(context.Context, *storage.RegistrationToken, *storage.AuditEvent) error {
-	return nil
 }
 
 // AppendAudit implements [storage.AuditEvents]: nothing has happened.
