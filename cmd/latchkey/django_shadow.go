@@ -66,6 +66,9 @@ func (c *djangoShadowCmd) config() (cfg shadow.Config, err error) {
 	return cfg, nil
 }
 
+// startPause is how long the rehearsing server waits before it tries to start again.
+const startPause = 100 * time.Millisecond
+
 func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	a.serving = true
 	cfg, err := c.config()
@@ -143,8 +146,15 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
 	running, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { rehearsed.Follow(running) }()
-	go func() { proxy.Run(running); close(done) }()
+	go func() {
+		defer close(done)
+		// Until the server itself has made its first keys the other has none; what comes in meanwhile waits in the queue.
+		for rehearsed.Start(running) != nil && running.Err() == nil {
+			time.Sleep(startPause)
+		}
+		go rehearsed.Follow(running)
+		proxy.Run(running)
+	}()
 	err = s.Run(ctx)
 	stop()
 	<-done

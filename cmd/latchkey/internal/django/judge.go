@@ -136,10 +136,6 @@ func judgeAlgorithm(t *Translation, key string) {
 	if !t.put(key, line{name: "simplejwt-algorithm", text: text}) {
 		return
 	}
-	if t.symmetric() {
-		t.report(key, TakenOver, "simplejwt-algorithm: "+text, "")
-		return
-	}
 	t.report(key, TakenOver, "simplejwt-algorithm: "+text, "")
 }
 
