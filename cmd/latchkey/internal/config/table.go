@@ -203,7 +203,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "login-case", preset: "exact", value: "exact|fold", group: GroupServer,
-			help: "Whether the case of these names matters; fold ignores that of the letters A to Z.", set: to(&s.Server.LoginNames.Fold, setFold),
+			help: "Whether the case of these names matters; fold ignores that of the letters A to Z.", set: either(&s.Server.LoginNames.Fold, "exact", "fold"),
 		},
 		{
 			name: "argon2", preset: "m=19456,t=2,p=1", value: "m=,t=,p=", group: GroupHashing,
@@ -213,25 +213,25 @@ func options(s *Settings) []*option {
 			name: "require-pkce", preset: "default", value: "default|all", group: GroupServer,
 			help: "Who must use PKCE (RFC 7636). default: public clients, and others unless they send an OpenID nonce or have " +
 				"--no-require-pkce. all: every client, also those.",
-			set: to(&s.Server.RequirePKCE, setRequirePKCE),
+			set: either(&s.Server.RequirePKCE, "default", "all"),
 		},
 		{
 			name: "client-assertion-audience", preset: "default", value: "default|issuer", group: GroupServer,
 			help: "Audience of client assertions (private_key_jwt). default: the issuer or the URL of the token or PAR endpoint, also in a list. " +
 				"issuer: the issuer as a single string, as FAPI 2.0 demands.",
-			set: to(&s.Server.AssertionsForIssuerOnly, setAssertionAudience),
+			set: either(&s.Server.AssertionsForIssuerOnly, "default", "issuer"),
 		},
 		{
 			name: "dpop-nonce", preset: "optional", value: "optional|required", group: GroupServer,
 			help: "Nonce of DPoP proofs (RFC 9449, section 8). optional: one is offered, and checked when a proof has one. required: each proof " +
 				"must have one, so that none can be made long before it is used; clients repeat their first request.",
-			set: to(&s.Server.RequireDPoPNonce, setDPoPNonce),
+			set: either(&s.Server.RequireDPoPNonce, "optional", "required"),
 		},
 		{
 			name: "resource-policy", preset: "registered", value: "registered|any", group: GroupServer,
 			help: "Resources (RFC 8707) that a client without a list of its own may request: those added with " +
 				"`latchkey resource add`, or any absolute URI.",
-			set: to(&s.Server.AnyResource, setResourcePolicy),
+			set: either(&s.Server.AnyResource, "registered", "any"),
 		},
 	}, simpleJWTOptions(&s.Server.SimpleJWT, s)...)
 }
