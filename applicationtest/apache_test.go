@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 const apache = "/usr/sbin/apache2"
@@ -67,7 +69,7 @@ func TestModAuthOpenIDCDenied(t *testing.T) {
 
 func startApache(t *testing.T, s *site) {
 	t.Helper()
-	need(t, haveApache, "apache2-bin", "libapache2-mod-auth-openidc")
+	debian.Need(t, haveApache, "apache2-bin", "libapache2-mod-auth-openidc")
 	if os.Getuid() != 0 {
 		t.Fatal(errors.New("Apache needs root to run as www-data"))
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 // node is a start of an application in docs/examples/applications. The pairs of old and new text are what the test changes in it,
@@ -51,7 +53,7 @@ func nodeProgram(main string, more ...string) func(*testing.T, *site) {
 // nodePackages installs what node/package-lock.json names, and nothing when that was done before. It returns their folder.
 func nodePackages(t *testing.T) string {
 	t.Helper()
-	need(t, programs("node", "npm"), "nodejs", "npm")
+	debian.Need(t, debian.Programs("node", "npm"), "nodejs", "npm")
 	// What the applications are made for.
 	if out, err := exec.Command("node", "-p", "parseInt(process.versions.node) >= 20 || process.version").Output(); err != nil || string(out) != "true\n" {
 		t.Fatalf("Node 20 or later is needed, this is %s%v", out, err)

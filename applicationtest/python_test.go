@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"latchkey/latchkeytest/debian"
 )
 
 // python is Debian's own, which the packages are for: the first one in PATH may be another.
@@ -27,7 +29,7 @@ func libraries() error {
 func startPyPI(more ...string) func(*testing.T, *site) {
 	return func(t *testing.T, s *site) {
 		t.Helper()
-		need(t, haveVenv, "python3-venv")
+		debian.Need(t, haveVenv, "python3-venv")
 		folder, err := makeVenv()
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +63,7 @@ var makeVenv = sync.OnceValues(func() (string, error) {
 // startPython runs a program of docs/examples/applications.
 func startPython(t *testing.T, s *site) {
 	t.Helper()
-	need(t, libraries, "python3-authlib", "python3-flask-dance", "python3-jose", "python3-requests", "python3-social-django")
+	debian.Need(t, libraries, "python3-authlib", "python3-flask-dance", "python3-jose", "python3-requests", "python3-social-django")
 	runPython(t, s, python)
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"latchkey/latchkeytest"
+	"latchkey/latchkeytest/debian"
 )
 
 // The website of the agent's maker. Latchkey fetches no document from an address that is private or its own machine's, so that
@@ -37,7 +38,7 @@ func TestClientDocument(t *testing.T) {
 		clientDocument(t, folder)
 		return
 	}
-	need(t, programs("unshare", "mount", "ip"), "util-linux", "mount", "iproute2")
+	debian.Need(t, debian.Programs("unshare", "mount", "ip"), "util-linux", "mount", "iproute2")
 	needPackages(t)
 	if out, err := exec.CommandContext(t.Context(), "unshare", "--map-root-user", "--net", "--mount", "--",
 		"ip", "link", "add", "one", "type", "veth", "peer", "name", "two").CombinedOutput(); err != nil {

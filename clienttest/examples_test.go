@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/latchkeytest/debian"
 )
 
 // examples are the programs of docs/examples/login, and what runs them.
@@ -24,7 +26,7 @@ var examples = map[string]func(t *testing.T, program string) *exec.Cmd{
 // TestExamples runs each program against `latchkey demo` as its first lines say, and is the person who signs in.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	need(t, libraries, pythonPackages...)
+	debian.Need(t, libraries, pythonPackages...)
 	needPackages(t)
 	folder, err := filepath.Abs("../docs/examples/login")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"latchkey/latchkeytest"
+	"latchkey/latchkeytest/debian"
 )
 
 // nodeTests are the files of node/ and the servers that they run against.
@@ -69,7 +70,7 @@ func (l *latchkey) test(t *testing.T, folder, name string, args ...string) {
 // needPackages installs what node/package-lock.json names, and nothing when that was done before.
 func needPackages(t *testing.T) {
 	t.Helper()
-	need(t, programs("node", "npm"), "nodejs", "npm")
+	debian.Need(t, debian.Programs("node", "npm"), "nodejs", "npm")
 	// What the libraries are made for: Node's own Web Cryptography, for one thing.
 	if out, err := exec.Command("node", "-p", "parseInt(process.versions.node) >= 20 || process.version").Output(); err != nil || string(out) != "true\n" {
 		t.Fatalf("Node 20 or later is needed, this is %s%v", out, err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 // python is Debian's own, which the packages are for: the first one in PATH may be another.
@@ -13,7 +15,7 @@ var pythonPackages = []string{"python3-authlib", "python3-requests-oauthlib"}
 
 func TestPython(t *testing.T) {
 	t.Parallel()
-	need(t, libraries, pythonPackages...)
+	debian.Need(t, libraries, pythonPackages...)
 	for _, module := range []string{"test_authlib", "test_requests_oauthlib"} {
 		t.Run(module, func(t *testing.T) {
 			t.Parallel()

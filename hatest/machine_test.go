@@ -2,7 +2,6 @@ package hatest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"latchkey/latchkeytest"
+	"latchkey/latchkeytest/debian"
 )
 
 // packages are the programs of the drill, with Debian's packages that have them.
@@ -25,39 +25,9 @@ var packages = map[string]string{
 // install installs the programs that are missing. Their services are not started.
 func install(t *testing.T) {
 	t.Helper()
-	var missing []string
 	for program, names := range packages {
-		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, strings.Fields(names)...)
-		}
+		debian.Need(t, debian.Programs(program), strings.Fields(names)...)
 	}
-	if len(missing) == 0 {
-		return
-	}
-	if os.Getuid() != 0 {
-		t.Fatalf("missing: %v. Install them, or run this as root on Debian.", missing)
-	}
-	restore := denyServices(t)
-	defer restore()
-	for _, args := range [][]string{{"update", "-qq"}, append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...)} {
-		cmd := exec.Command("apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("apt-get %v: %v: %s", args, err, out)
-		}
-	}
-}
-
-// denyServices keeps packages from starting their services while they are installed.
-func denyServices(t *testing.T) (restore func()) {
-	const policy = "/usr/sbin/policy-rc.d"
-	if _, err := os.Stat(policy); !errors.Is(err, os.ErrNotExist) {
-		return func() {}
-	}
-	if err := os.WriteFile(policy, []byte("#!/bin/sh\nexit 101\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return func() { os.Remove(policy) }
 }
 
 // machine is the one machine on which everything runs.

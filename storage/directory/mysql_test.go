@@ -14,21 +14,26 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest/debian"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 	"latchkey/storage/directory"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
-// mariaDB starts a server of the test's own, and gives the URL of an empty database. The test is skipped where there is none.
+// mariadbd is where Debian's package puts the server.
+const mariadbd = "/usr/sbin/mariadbd"
+
+// mariaDB starts a server of the test's own, and gives the URL of an empty database. Without MariaDB the test is skipped, unless
+// LATCHKEY_TEST_DJANGO is "require": then it is installed.
 func mariaDB(t *testing.T) string {
 	t.Helper()
-	binary, err := exec.LookPath("mariadbd")
-	if err != nil {
-		if _, err = os.Stat("/usr/sbin/mariadbd"); err != nil {
-			t.Skip("no MariaDB: apt-get install mariadb-server")
-		}
-		binary = "/usr/sbin/mariadbd"
+	look := debian.Programs(mariadbd, "mariadb-install-db")
+	if os.Getenv("LATCHKEY_TEST_DJANGO") != "" {
+		debian.Need(t, look, "mariadb-server")
+	}
+	if err := look(); err != nil {
+		t.Skipf("no MariaDB: %v. LATCHKEY_TEST_DJANGO=require installs it.", err)
 	}
 	folder, err := os.MkdirTemp("", "latchkey-mariadb-")
 	if err != nil {
@@ -39,7 +44,7 @@ func mariaDB(t *testing.T) string {
 	if os.Getuid() == 0 { // it refuses to run as root
 		who, err := user.Lookup("mysql")
 		if err != nil {
-			t.Skip("no user mysql")
+			t.Fatal(err) // the package makes this user
 		}
 		uid, _ := strconv.Atoi(who.Uid)
 		gid, _ := strconv.Atoi(who.Gid)
@@ -60,7 +65,7 @@ func mariaDB(t *testing.T) string {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	server := exec.Command(binary, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", fmt.Sprint("--port=", port), "--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"))
+	server := exec.Command(mariadbd, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", fmt.Sprint("--port=", port), "--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"))
 	server.Dir, server.SysProcAttr = folder, attributes
 	if err := server.Start(); err != nil {
 		t.Fatal(err)

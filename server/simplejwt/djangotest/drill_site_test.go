@@ -9,12 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"latchkey/latchkeytest"
+	"latchkey/latchkeytest/debian"
 	"latchkey/storage/postgres/postgrestest"
 )
 
@@ -35,16 +35,10 @@ func needDrill(t *testing.T) {
 		}
 		return errors.Join(missing, err)
 	}
-	err := look()
-	if err != nil && os.Getenv(required) != "" {
-		if err = install(drillPackages); err == nil {
-			err = look()
-		}
-		if err != nil {
-			t.Fatalf("the drill needs nginx and psycopg2: %v\nInstall them: apt-get install %s", err, strings.Join(drillPackages, " "))
-		}
+	if os.Getenv(required) != "" {
+		debian.Need(t, look, drillPackages...)
 	}
-	if err != nil {
+	if err := look(); err != nil {
 		t.Skipf("the drill needs nginx and psycopg2 (%v). `make test-django` installs them.", err)
 	}
 }

@@ -2,15 +2,14 @@ package djangotest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 // python is Debian's own, which the packages are for, or that of LATCHKEY_TEST_DJANGO_PYTHON, which has newer releases: the first one in
@@ -50,7 +49,7 @@ func needDjango(t *testing.T) string {
 		t.Log(found)
 		return found
 	case os.Getenv(required) != "":
-		t.Fatalf("no Django: %v\nInstall it: apt-get install %s", err, strings.Join(packages, " "))
+		t.Fatalf("no Django: %v", err)
 	}
 	t.Skipf("no Django (%v). `make test-django` installs it: %s", err, strings.Join(packages, " "))
 	return ""
@@ -58,12 +57,14 @@ func needDjango(t *testing.T) string {
 
 // django looks for the packages and installs them when they are required.
 var django = sync.OnceValues(func() (string, error) {
-	found, err := look()
-	if err == nil || os.Getenv(required) == "" {
-		return found, err
-	}
-	if err := install(packages); err != nil {
-		return "", err
+	if os.Getenv(required) != "" {
+		missing := func() error {
+			_, err := look()
+			return err
+		}
+		if err := debian.Install(missing, packages...); err != nil {
+			return "", err
+		}
 	}
 	return look()
 })
@@ -85,30 +86,4 @@ func pythonEnvironment(more ...string) []string {
 	return append([]string{
 		"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1",
 	}, more...)
-}
-
-// install installs Debian's packages, in one process of the machine at a time.
-func install(packages []string) error {
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Getuid() != 0 {
-		return errors.New("the packages are missing, and only root on Debian can install them")
-	}
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "latchkey-django-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
-	for _, step := range [][]string{
-		{"apt-get", "update"},
-		append([]string{"apt-get", "install", "-y", "--no-install-recommends"}, packages...),
-	} {
-		cmd := exec.Command(step[0], step[1:]...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, out)
-		}
-	}
-	return nil
 }

@@ -1,15 +1,16 @@
 package postgrestest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 const advice = `install it (Debian: apt-get install postgresql), put initdb and postgres into PATH, or set LATCHKEY_TEST_DATABASE_URL
@@ -27,22 +28,10 @@ func Program(t testing.TB, name string) string {
 
 // findBinaries gives the folder with initdb and postgres, installing the package when that is possible.
 func findBinaries() (string, error) {
-	if folder := lookForBinaries(); folder != "" {
-		return folder, nil
-	}
-	if os.Getuid() != 0 {
-		return "", fmt.Errorf("no Postgres here: %s", advice)
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return "", fmt.Errorf("no Postgres here: %s", advice)
-	}
 	if err := install(); err != nil {
-		return "", fmt.Errorf("no Postgres here, and installing it failed: %w: %s", err, advice)
+		return "", fmt.Errorf("%w: %s", err, advice)
 	}
-	if folder := lookForBinaries(); folder != "" {
-		return folder, nil
-	}
-	return "", fmt.Errorf("the package postgresql brought no server: %s", advice)
+	return lookForBinaries(), nil
 }
 
 // lookForBinaries prefers PATH, then the highest version that Debian's packages have put beside each other.
@@ -75,33 +64,28 @@ func hasServer(folder string) bool {
 	return true
 }
 
-// install installs Debian's package; test processes that run at the same time wait for the first one.
+// install installs Debian's package where there is no Postgres.
 func install() error {
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "latchkey-postgres-install.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return err
-	}
-	if lookForBinaries() != "" {
+	look := func() error {
+		if lookForBinaries() == "" {
+			return errors.New("no Postgres here")
+		}
 		return nil
 	}
-	fmt.Fprintln(os.Stderr, "postgrestest: installing the package postgresql")
-	const noCluster = "/etc/postgresql-common/createcluster.conf"
-	for _, step := range [][]string{
-		{"apt-get", "update"},
-		{"apt-get", "install", "-y", "--no-install-recommends", "postgresql-common"},
-		// The package would make and start a cluster that nobody asked for.
-		{"sed", "-i", "s/^#\\? *create_main_cluster.*/create_main_cluster = false/", noCluster},
-		{"apt-get", "install", "-y", "--no-install-recommends", "postgresql"},
-	} {
-		cmd := exec.Command(step[0], step[1:]...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(step, " "), err, out)
-		}
+	if look() == nil {
+		return nil
 	}
-	return nil
+	const noCluster = "/etc/postgresql-common/createcluster.conf"
+	common := func() error {
+		_, err := os.Stat(noCluster)
+		return err
+	}
+	if err := debian.Install(common, "postgresql-common"); err != nil {
+		return err
+	}
+	// The package would make a cluster that no test asked for.
+	if out, err := exec.Command("sed", "-i", "s/^#\\? *create_main_cluster.*/create_main_cluster = false/", noCluster).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", noCluster, err, out)
+	}
+	return debian.Install(look, "postgresql")
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"latchkey/latchkeytest/debian"
 )
 
 const (
@@ -70,11 +72,14 @@ func inspect(t *testing.T, settings, urls string) *Translation {
 
 func TestInspectedSites(t *testing.T) {
 	t.Parallel()
-	if exec.Command("/usr/bin/python3", "-c", "import django, rest_framework_simplejwt").Run() != nil {
-		if os.Getenv("LATCHKEY_TEST_DJANGO") != "" {
-			t.Fatal("no Django: apt-get install python3-djangorestframework-simplejwt")
-		}
-		t.Skip("no Django")
+	look := func() error {
+		return exec.Command("/usr/bin/python3", "-c", "import django, rest_framework_simplejwt").Run()
+	}
+	if os.Getenv("LATCHKEY_TEST_DJANGO") != "" {
+		debian.Need(t, look, "python3-djangorestframework-simplejwt")
+	}
+	if look() != nil {
+		t.Skip("no Django: LATCHKEY_TEST_DJANGO=require installs it")
 	}
 	good := inspect(t, "CORS_ALLOWED_ORIGINS = ['https://app.example']\nCORS_ALLOW_CREDENTIALS = True\n", stockURLs)
 	if b := good.Blocking(); len(b) > 0 {
