@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"latchkey/latchkeytest"
+	"latchkey/latchkeytest/form"
 )
 
 // application is a web application, and what is expected of it.
@@ -143,7 +144,7 @@ func (a application) eightAtOnce(t *testing.T, s *site, p *person) {
 	var wait sync.WaitGroup
 	for i := range answers {
 		wait.Go(func() {
-			request := newRequest(t, http.MethodGet, s.URL+a.whoami, nil)
+			request := form.Request(t, http.MethodGet, s.URL+a.whoami, nil)
 			answers[i] = p.send(t, request)
 		})
 	}

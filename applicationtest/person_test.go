@@ -5,10 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"latchkey/latchkeytest/form"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -46,13 +47,13 @@ func (p *page) String() string {
 // visit goes where redirects and forms lead, until a page has nothing to fill in.
 func (p *person) visit(t *testing.T, address string) *page {
 	t.Helper()
-	request := newRequest(t, http.MethodGet, address, nil)
+	request := form.Request(t, http.MethodGet, address, nil)
 	var way []string
 	for range 20 {
 		way = append(way, request.Method+" "+request.URL.String())
 		answer := p.send(t, request)
 		if location := answer.Header.Get("Location"); location != "" && answer.StatusCode/100 == 3 {
-			request = newRequest(t, http.MethodGet, resolve(t, request.URL, location).String(), nil)
+			request = form.Request(t, http.MethodGet, form.Resolve(t, request.URL, location).String(), nil)
 			continue
 		}
 		p.shown = append(p.shown, request.URL.Path)
@@ -69,7 +70,7 @@ func (p *person) visit(t *testing.T, address string) *page {
 // get asks for one address, and follows nothing.
 func (p *person) get(t *testing.T, address string) *page {
 	t.Helper()
-	return p.send(t, newRequest(t, http.MethodGet, address, nil))
+	return p.send(t, form.Request(t, http.MethodGet, address, nil))
 }
 
 func (p *person) send(t *testing.T, request *http.Request) *page {
@@ -98,55 +99,39 @@ func (p *person) fillIn(t *testing.T, page *page) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for form := range doc.Descendants() {
-		if form.DataAtom != atom.Form {
+	for element := range doc.Descendants() {
+		if element.DataAtom != atom.Form {
 			continue
 		}
-		values, names := fields(form)
+		values, names := form.Fields(element)
 		has := func(name string) bool { return slices.Contains(names, name) }
 		switch {
 		case has("password"):
 			values.Set("username", username)
 			values.Set("password", password)
 		case has("decision"):
-			values.Set("decision", p.decide(form))
+			values.Set("decision", p.decide(element))
 		case has("csrfToken"), has("csrfmiddlewaretoken"), has("state") && (has("code") || has("error")): // a click; response_mode=form_post
 		default:
 			continue
 		}
-		return newRequest(t, http.MethodPost, resolve(t, at, attribute(form, "action")).String(), values)
+		return form.Submit(t, at, element, values)
 	}
 	return nil
 }
 
 // decide returns the value of the button that the person presses: the first one, on a page that asks something else than consent.
-func (p *person) decide(form *html.Node) string {
+func (p *person) decide(element *html.Node) string {
 	var offered []string
-	for n := range form.Descendants() {
-		if attribute(n, "name") == "decision" {
-			offered = append(offered, attribute(n, "value"))
+	for n := range element.Descendants() {
+		if form.Attribute(n, "name") == "decision" {
+			offered = append(offered, form.Attribute(n, "value"))
 		}
 	}
 	if slices.Contains(offered, p.decision) {
 		return p.decision
 	}
 	return offered[0]
-}
-
-// fields are what a form would send without a hand on it, and the names of all its inputs and buttons.
-func fields(form *html.Node) (values url.Values, names []string) {
-	values = url.Values{}
-	for n := range form.Descendants() {
-		name := attribute(n, "name")
-		if name == "" {
-			continue
-		}
-		names = append(names, name)
-		if n.DataAtom == atom.Input && attribute(n, "type") == "hidden" {
-			values.Add(name, attribute(n, "value"))
-		}
-	}
-	return values, names
 }
 
 // text is what a page says, without its markup.
@@ -162,40 +147,4 @@ func text(page string) string {
 		}
 	}
 	return strings.Join(words, " ")
-}
-
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func newRequest(t *testing.T, method, address string, form url.Values) *http.Request {
-	t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	request, err := http.NewRequestWithContext(t.Context(), method, address, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", "text/html,application/json")
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("Origin", fmt.Sprintf("%s://%s", request.URL.Scheme, request.URL.Host))
-	}
-	return request
-}
-
-func resolve(t *testing.T, base *url.URL, reference string) *url.URL {
-	t.Helper()
-	to, err := base.Parse(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to
 }

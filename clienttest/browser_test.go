@@ -1,13 +1,14 @@
 package clienttest
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"latchkey/latchkeytest/form"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -31,15 +32,15 @@ func newBrowser() *browser {
 // with until, where it does not go. It gives the address, and the text of the page if there was one.
 func (b *browser) visit(t *testing.T, address, until string) (at *url.URL, text string) {
 	t.Helper()
-	request := newRequest(t, http.MethodGet, address, nil)
+	request := form.Request(t, http.MethodGet, address, nil)
 	for range 12 {
 		answer, body := b.send(t, request)
 		if location := answer.Header.Get("Location"); location != "" {
-			to := resolve(t, request.URL, location)
+			to := form.Resolve(t, request.URL, location)
 			if until != "" && strings.HasPrefix(to.String(), until) {
 				return to, ""
 			}
-			request = newRequest(t, http.MethodGet, to.String(), nil)
+			request = form.Request(t, http.MethodGet, to.String(), nil)
 			continue
 		}
 		b.shown = append(b.shown, request.URL.Path)
@@ -94,11 +95,11 @@ func (b *browser) fillIn(t *testing.T, at *url.URL, page string) *http.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for form := range doc.Descendants() {
-		if form.DataAtom != atom.Form {
+	for element := range doc.Descendants() {
+		if element.DataAtom != atom.Form {
 			continue
 		}
-		values, names := fields(form)
+		values, names := form.Fields(element)
 		switch {
 		case slices.Contains(names, "password"):
 			values.Set("username", username)
@@ -110,58 +111,7 @@ func (b *browser) fillIn(t *testing.T, at *url.URL, page string) *http.Request {
 		default:
 			continue
 		}
-		return newRequest(t, http.MethodPost, resolve(t, at, attribute(form, "action")).String(), values)
+		return form.Submit(t, at, element, values)
 	}
 	return nil
-}
-
-// fields are what a form would send without a hand on it, and the names of all its inputs and buttons.
-func fields(form *html.Node) (values url.Values, names []string) {
-	values = url.Values{}
-	for n := range form.Descendants() {
-		name := attribute(n, "name")
-		if name == "" {
-			continue
-		}
-		names = append(names, name)
-		if n.DataAtom == atom.Input && attribute(n, "type") == "hidden" {
-			values.Add(name, attribute(n, "value"))
-		}
-	}
-	return values, names
-}
-
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func newRequest(t *testing.T, method, address string, form url.Values) *http.Request {
-	t.Helper()
-	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
-	}
-	request, err := http.NewRequestWithContext(t.Context(), method, address, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("Origin", fmt.Sprintf("%s://%s", request.URL.Scheme, request.URL.Host))
-	}
-	return request
-}
-
-func resolve(t *testing.T, base *url.URL, reference string) *url.URL {
-	t.Helper()
-	to, err := base.Parse(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to
 }
