@@ -19,6 +19,8 @@ const (
 	maxShared = 64
 	// patience is how long a call waits for the statement under way before it is sent in a second one beside it.
 	patience = 20 * time.Millisecond
+	// longestWait bounds how long a call waits for its turn while other calls of its kind get theirs. Without that it is the statement timeout.
+	longestWait = 20 * time.Second
 	// sharedLockTimeout is how long a statement of several calls waits for a row that another transaction has locked. Then each
 	// call is sent alone, and only the one that needs the row goes on waiting.
 	sharedLockTimeout = "100ms"
@@ -37,8 +39,10 @@ type combiner[Q, A any] struct {
 	lanes int
 
 	mu       sync.Mutex
-	waiting  []*call[Q, A]
+	waiting  []*call[Q, A] // the oldest first
 	underWay int
+	watched  bool      // whether beside will be called
+	progress time.Time // when a statement last ended, except by an outage
 }
 
 func combine[Q, A any](s *Store, what string, lanes int, st *grantStatement[Q, A]) *combiner[Q, A] {
@@ -48,6 +52,7 @@ func combine[Q, A any](s *Store, what string, lanes int, st *grantStatement[Q, A
 // call is one call of a combiner.
 type call[Q, A any] struct {
 	ask    Q
+	since  time.Time
 	answer *A
 	err    error
 	done   chan struct{} // closed when answer and err are set
@@ -62,21 +67,21 @@ type combined struct {
 // do returns the answer to one call, nil if the statement found no row for it. A call whose context ends returns; the statement goes
 // on for the others, and its outcome for this call is unknown.
 func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
-	c := &call[Q, A]{ask: ask, done: make(chan struct{})}
+	c := &call[Q, A]{ask: ask, since: time.Now(), done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
 	list := b.take(1)
+	if list == nil {
+		b.watch(patience)
+	}
 	b.mu.Unlock()
 	if list != nil { // c alone: the calls that wait are behind a statement that is under way
 		b.send(ctx, list)
 		return c.answer, c.err
 	}
-	begin := time.Now()
-	defer func() { b.store.combined.waited.Add(int64(time.Since(begin))) }()
-	ctx, cancel := context.WithTimeout(ctx, b.store.timeout)
-	defer cancel()
-	late := time.NewTimer(patience)
-	defer late.Stop()
+	defer func() { b.store.combined.waited.Add(int64(time.Since(c.since))) }()
+	limit := time.NewTimer(b.store.timeout)
+	defer limit.Stop()
 	for {
 		select {
 		case <-c.done:
@@ -84,16 +89,50 @@ func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
 		case <-ctx.Done():
 			b.leave(c)
 			return nil, translate(b.what, ctx.Err())
-		case <-late.C:
-			b.mu.Lock()
-			if slices.Contains(b.waiting, c) {
-				if list := b.take(b.lanes); list != nil {
-					go b.send(context.WithoutCancel(ctx), list)
-				}
-				late.Reset(patience)
+		case <-limit.C:
+			if more := b.mayWait(c); more > 0 {
+				limit.Reset(more)
+				continue
 			}
-			b.mu.Unlock()
+			b.leave(c)
+			return nil, translate(b.what, context.DeadlineExceeded)
 		}
+	}
+}
+
+// mayWait returns how much longer a call may wait: as long as statements of its kind end, longestWait in all.
+func (b *combiner[Q, A]) mayWait(c *call[Q, A]) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return min(b.store.timeout-time.Since(b.progress), longestWait-time.Since(c.since))
+}
+
+// watch makes sure that beside is called. The caller holds mu.
+func (b *combiner[Q, A]) watch(after time.Duration) {
+	if !b.watched {
+		b.watched = true
+		time.AfterFunc(after, b.beside)
+	}
+}
+
+// beside sends a second statement if the oldest call that waits has lost its patience with the one under way. One timer serves all calls:
+// in a storm thousands of them wait.
+func (b *combiner[Q, A]) beside() {
+	b.mu.Lock()
+	b.watched = false
+	var list []*call[Q, A]
+	if len(b.waiting) > 0 {
+		left := patience - time.Since(b.waiting[0].since)
+		if left <= 0 {
+			list, left = b.take(b.lanes), patience
+		}
+		if len(b.waiting) > 0 {
+			b.watch(left)
+		}
+	}
+	b.mu.Unlock()
+	if list != nil {
+		b.send(context.Background(), list)
 	}
 }
 
@@ -136,15 +175,19 @@ func (b *combiner[Q, A]) leave(c *call[Q, A]) {
 func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
 	// In this order, whatever else locks several grants does so too.
 	slices.SortFunc(list, func(x, y *call[Q, A]) int { return compare(b.statement.id(x.ask), b.statement.id(y.ask)) })
+	var err error
 	if len(list) == 1 {
-		b.alone(ctx, list[0])
+		err = b.alone(ctx, list[0])
 	} else {
 		b.store.combined.statements.Add(1)
 		b.store.combined.calls.Add(int64(len(list)))
-		b.together(context.WithoutCancel(ctx), list)
+		err = b.together(context.WithoutCancel(ctx), list)
 	}
 	b.mu.Lock()
 	b.underWay--
+	if err == nil || !outage(err) {
+		b.progress = time.Now()
+	}
 	next := b.take(b.lanes)
 	b.mu.Unlock()
 	if next != nil {
@@ -152,25 +195,26 @@ func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
 	}
 }
 
-// alone sends one call.
-func (b *combiner[Q, A]) alone(ctx context.Context, c *call[Q, A]) {
+// alone sends one call, and returns its error.
+func (b *combiner[Q, A]) alone(ctx context.Context, c *call[Q, A]) error {
 	answers, err := b.transact(ctx, c)
 	if c.err = err; err == nil {
 		c.answer = answers[0]
 	}
 	close(c.done)
+	return err
 }
 
 // together sends several calls in one transaction. One that fails for a reason that may be one call's was rolled back: then each is
-// sent alone. An outage is everybody's.
-func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) {
+// sent alone. An outage is everybody's. The error is that of the transaction.
+func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) error {
 	answers, err := b.transact(ctx, list...)
 	if err != nil && !outage(err) {
 		b.store.combined.alone.Add(int64(len(list)))
 		for _, c := range list {
 			go b.alone(ctx, c)
 		}
-		return
+		return err
 	}
 	for i, c := range list {
 		if c.err = err; err == nil {
@@ -178,6 +222,7 @@ func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) {
 		}
 		close(c.done)
 	}
+	return err
 }
 
 func (b *combiner[Q, A]) transact(ctx context.Context, list ...*call[Q, A]) (answers []*A, err error) {

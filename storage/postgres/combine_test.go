@@ -150,6 +150,26 @@ func TestAnOutageEndsEveryCallOfAStatement(t *testing.T) {
 	until(t, func() error { _, err := s.Grant(t.Context(), list[0].ID); return err })
 }
 
+// When very many sessions are refreshed at once, a call waits longer than a statement may take, as long as others get their turn.
+func TestACallWaitsWhileOthersGetTheirTurn(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s := open(t, postgres.Config{URL: url, MaxConns: 2, StatementTimeout: 4 * time.Second})
+	list := spread(t, s, 320) // five statements of 1.9 seconds, one after the other
+	conn := connect(t, url)
+	execute(t, conn, `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END'`)
+	execute(t, conn, `CREATE TRIGGER slow BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION slow()`)
+	begin := time.Now()
+	for _, err := range together(list, func(g *storage.Grant) error { _, _, err := s.AttemptGrant(t.Context(), attempts(g)); return err }) {
+		if err != nil {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+	}
+	if took := time.Since(begin); took < 5*time.Second {
+		t.Errorf("it took %v: nothing waited longer than a statement may take", took)
+	}
+}
+
 func attempts(g *storage.Grant) storage.GrantAttempt {
 	return storage.GrantAttempt{ID: g.ID, ClientID: g.ClientID, Moves: []storage.AttemptedMove{
 		{GrantMove: storage.GrantMove{From: g.Current, Window: 10 * time.Second}},
