@@ -28,28 +28,6 @@ func setScopes(into *[]claims.Scope, text string) error {
 	}, "Write SCOPE=CLAIM CLAIM; in a file `scopes: {SCOPE: [CLAIM, CLAIM]}`.")
 }
 
-// parseEach parses each member of a list and passes it to keep, which returns false for one that was there before.
-func parseEach[T any](text string, parse func(string) (T, error), keep func(T) bool, remedy string) error {
-	const most = 100
-	var odd []string
-	list := lines(text)
-	for _, one := range list {
-		switch v, err := parse(one); {
-		case err != nil:
-			odd = append(odd, err.Error())
-		case !keep(v):
-			odd = append(odd, strings.TrimSpace(one)+" is there twice")
-		}
-	}
-	switch {
-	case len(list) > most:
-		return &invalid{"has more than 100 entries", "Tokens would not fit into headers: keep what applications need."}
-	case len(odd) > 0:
-		return &invalid{"has invalid entries: " + strings.Join(odd, "; "), remedy}
-	}
-	return nil
-}
-
 // validateClaims makes the catalog of claims of the options that were read.
 func (s *Settings) validateClaims(fault func(name, problem, remedy string)) {
 	for _, r := range s.claimRules {

@@ -68,6 +68,28 @@ func members(text string, take func(one string) bool, problem, mend string) erro
 	return &invalid{"has invalid values: " + strings.Join(odd, ", "), mend}
 }
 
+// parseEach parses each member of a list and passes it to keep, which returns false for one that was there before.
+func parseEach[T any](text string, parse func(string) (T, error), keep func(T) bool, remedy string) error {
+	const most = 100
+	var odd []string
+	list := lines(text)
+	for _, one := range list {
+		switch v, err := parse(one); {
+		case err != nil:
+			odd = append(odd, err.Error())
+		case !keep(v):
+			odd = append(odd, strings.TrimSpace(one)+" is there twice")
+		}
+	}
+	switch {
+	case len(list) > most:
+		return &invalid{"has more than 100 entries", "Keep what applications need: all of it goes into headers."}
+	case len(odd) > 0:
+		return &invalid{"has invalid entries: " + strings.Join(odd, "; "), remedy}
+	}
+	return nil
+}
+
 // lines splits the text of a list option, which joined has made.
 func lines(text string) []string {
 	var found []string
