@@ -3,7 +3,6 @@ package hatest
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -15,6 +14,7 @@ import (
 
 	"latchkey/latchkeytest"
 	"latchkey/latchkeytest/debian"
+	"latchkey/latchkeytest/port"
 )
 
 // packages are the programs of the drill, with Debian's packages that have them.
@@ -118,12 +118,11 @@ func (m *machine) start(program string, args ...string) *latchkeytest.Process {
 func ports(t *testing.T, n int) (all []string) {
 	t.Helper()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := port.Free()
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close() // after all are chosen, so that they differ
-		all = append(all, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		all = append(all, strconv.Itoa(free))
 	}
 	return all
 }

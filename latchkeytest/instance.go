@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"latchkey/latchkeytest/port"
 )
 
 // Config describes an instance.
@@ -60,17 +62,12 @@ func NewInstance(cfg Config) (i *Instance, err error) {
 
 // freeAddresses returns two addresses on which nothing listens.
 func freeAddresses() (first, second string, err error) {
-	a, err := net.Listen("tcp", "127.0.0.1:0")
+	a, err := port.Free()
 	if err != nil {
 		return "", "", err
 	}
-	defer a.Close() // after the second one is chosen, so that they differ
-	b, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer b.Close()
-	return a.Addr().String(), b.Addr().String(), nil
+	b, err := port.Free()
+	return port.Address(a), port.Address(b), err
 }
 
 // Environment returns the environment of the server and of its commands. Variables of the calling process are not in it.

@@ -192,6 +192,8 @@ func TestARefreshIsTracedDownToTheDatabase(t *testing.T) {
 				}
 			}
 		}
+		// The login has read the client, but what is cached is dropped when the server hears of a change, of its own start for one.
+		operations = slices.DeleteFunc(operations, func(name string) bool { return name == "read client" })
 		if want := []string{"attempt grant"}; !slices.Equal(operations, want) {
 			t.Errorf("below the refresh are %q, want %q", operations, want)
 		}

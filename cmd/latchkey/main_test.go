@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"latchkey/latchkeytest/port"
 	"latchkey/storage/postgres/postgrestest"
 )
 
@@ -92,12 +92,9 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 // freeport NAME… sets each variable to a port that nobody listens on.
 func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := port.Free()
 		ts.Check(err)
-		defer l.Close() // all at the end, so that they differ
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		ts.Check(err)
-		ts.Setenv(name, port)
+		ts.Setenv(name, strconv.Itoa(free))
 	}
 }
 

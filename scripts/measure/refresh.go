@@ -9,7 +9,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"latchkey/latchkeytest/port"
 )
 
 // refreshes is how often a token is refreshed in the second run. Statements that ran that much more often than in the first
@@ -130,11 +131,8 @@ func statements(binary, folder string, n int) (map[string]int, error) {
 }
 
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+	free, err := port.Free()
+	return port.Address(free), err
 }
 
 // refresh logs in at the token endpoint, once the server listens, and refreshes n times.

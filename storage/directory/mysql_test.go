@@ -3,7 +3,6 @@ package directory_test
 import (
 	"database/sql"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"latchkey/latchkeytest/debian"
+	"latchkey/latchkeytest/port"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 	"latchkey/storage/directory"
@@ -59,13 +59,11 @@ func mariaDB(t *testing.T) string {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v: %s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	server := exec.Command(mariadbd, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", fmt.Sprint("--port=", port), "--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"))
+	server := exec.Command(mariadbd, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", fmt.Sprint("--port=", free), "--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"))
 	server.Dir, server.SysProcAttr = folder, attributes
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -74,7 +72,7 @@ func mariaDB(t *testing.T) string {
 		server.Process.Signal(syscall.SIGTERM)
 		server.Wait()
 	})
-	db, err := directory.OpenMySQL(fmt.Sprintf("mysql://root@127.0.0.1:%d/mysql", port))
+	db, err := directory.OpenMySQL(fmt.Sprintf("mysql://root@127.0.0.1:%d/mysql", free))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +86,7 @@ func mariaDB(t *testing.T) string {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return fmt.Sprintf("mysql://root@127.0.0.1:%d/site", port)
+	return fmt.Sprintf("mysql://root@127.0.0.1:%d/site", free)
 }
 
 // The same with Django's tables in MariaDB, whose collation ignores case, and whose UUIDs are 32 digits.

@@ -15,6 +15,7 @@ import (
 
 	"latchkey/latchkeytest"
 	"latchkey/latchkeytest/debian"
+	"latchkey/latchkeytest/port"
 	"latchkey/storage/postgres/postgrestest"
 )
 
@@ -230,12 +231,11 @@ func (s *drillSite) configure(to string) {
 
 func (s *drillSite) startNginx() {
 	s.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := port.Free()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.address, s.conf = l.Addr().String(), filepath.Join(s.t.TempDir(), "nginx.conf")
-	l.Close()
+	s.address, s.conf = port.Address(free), filepath.Join(s.t.TempDir(), "nginx.conf")
 	s.configure(s.django)
 	log := filepath.Join(filepath.Dir(s.conf), "error.log")
 	if s.nginx, err = latchkeytest.StartProcess(exec.Command(nginx, "-c", s.conf, "-e", log), filepath.Join(s.t.TempDir(), "log")); err != nil {

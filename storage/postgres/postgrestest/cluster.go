@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latchkey/latchkeytest/port"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -226,13 +227,10 @@ func (c *OwnCluster) appendSettings(settings string) error {
 	return err
 }
 
-func (c *OwnCluster) choosePort() error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+func (c *OwnCluster) choosePort() (err error) {
+	if c.port, err = port.Free(); err != nil {
 		return err
 	}
-	c.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
 	return c.appendSettings(fmt.Sprintf("port = %d\n", c.port))
 }
 
