@@ -83,7 +83,7 @@ func TestF8TheShutdownDelay(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	r.wait(t, 10*time.Second)
+	r.wait(t, time.Minute)
 	if got := r.status(t, r.public, "/oauth2/jwks"); got != 0 {
 		t.Errorf("it still serves: %d", got)
 	}

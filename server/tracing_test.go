@@ -137,7 +137,7 @@ func attribute(s *tracepb.Span, key string) string {
 func (r *running) end(t *testing.T) {
 	t.Helper()
 	r.stop()
-	r.wait(t, 15*time.Second)
+	r.wait(t, time.Minute)
 }
 
 // post sends JSON and returns the members of the answer.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"latchkey/latchkeytest"
 	"latchkey/latchkeytest/port"
 	"latchkey/storage/postgres/postgrestest"
 )
@@ -51,14 +52,15 @@ type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 
 func scriptCommands() map[string]scriptCommand {
 	return map[string]scriptCommand{
-		"exits":     scriptExits,
-		"freeport":  scriptFreePort,
-		"ready":     scriptReady,
-		"http":      scriptHTTP,
-		"save":      scriptSave,
-		"mode":      scriptMode,
-		"parallel":  scriptParallel,
-		"terminate": scriptTerminate,
+		"exits":      scriptExits,
+		"freeport":   scriptFreePort,
+		"ready":      scriptReady,
+		"http":       scriptHTTP,
+		"eventually": scriptEventually,
+		"save":       scriptSave,
+		"mode":       scriptMode,
+		"parallel":   scriptParallel,
+		"terminate":  scriptTerminate,
 	}
 }
 
@@ -100,7 +102,7 @@ func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 
 // ready PORT waits for the server whose admin listener is at that port.
 func scriptReady(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(latchkeytest.Patience)
 	for time.Now().Before(deadline) {
 		resp, err := http.Get("http://127.0.0.1:" + args[0] + "/readyz")
 		if err == nil {
@@ -120,6 +122,15 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: http STATUS METHOD URL [BODY…]")
 	}
+	status, answer := request(ts, args)
+	fmt.Fprintf(ts.Stdout(), "%s\n", answer)
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("status %d, want %s: %s", status, args[0], answer)
+	}
+}
+
+// request sends the request that the arguments of http describe.
+func request(ts *testscript.TestScript, args []string) (status int, answer []byte) {
 	body, kind, rest := "", "", args[3:]
 	headers := http.Header{}
 	for len(rest) > 0 && strings.HasPrefix(rest[0], "@") {
@@ -140,15 +151,31 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if kind != "" {
 		headers.Set("Content-Type", kind)
 	}
-	status, answer := send(ts, args[1], args[2], headers, body)
+	status, answer = send(ts, args[1], args[2], headers, body)
 	// A machine that runs all tests at once may take longer for a password than the server lets another one wait.
 	for tries := 0; tries < 20 && status == http.StatusServiceUnavailable && args[0] != "503"; tries++ {
 		time.Sleep(time.Second)
 		status, answer = send(ts, args[1], args[2], headers, body)
 	}
-	fmt.Fprintf(ts.Stdout(), "%s\n", answer)
-	if strconv.Itoa(status) != args[0] {
-		ts.Fatalf("status %d, want %s: %s", status, args[0], answer)
+	return status, answer
+}
+
+// eventually STATUS [!]TEXT METHOD URL … sends a request as http does, again and again, until the answer has that status and, in
+// its body, that text (with !, not that text): a running server follows what another process changed within a second.
+func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: eventually STATUS [!]TEXT METHOD URL [BODY…]")
+	}
+	text, not := strings.CutPrefix(args[1], "!")
+	for end := time.Now().Add(latchkeytest.Patience); ; time.Sleep(20 * time.Millisecond) {
+		status, answer := request(ts, append([]string{args[0]}, args[2:]...))
+		if strconv.Itoa(status) == args[0] && strings.Contains(string(answer), text) != not {
+			fmt.Fprintf(ts.Stdout(), "%s\n", answer)
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("status %d, want %s and %q in the body: %s", status, args[0], args[1], answer)
+		}
 	}
 }
 

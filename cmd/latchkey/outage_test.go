@@ -75,7 +75,7 @@ func TestF8TwoSignalsEndTheServerAtOnce(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.Ended():
-	case <-time.After(5 * time.Second):
+	case <-time.After(latchkeytest.Patience / 2):
 		t.Error("the second signal did not end it")
 	}
 }

@@ -64,12 +64,12 @@ func (l *Log) Requests(t testing.TB, route string, count int) (events []Event) {
 	return events
 }
 
-// Eventually waits up to five seconds for what another goroutine is about to do.
+// Eventually waits up to a minute for what another goroutine is about to do.
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within five seconds: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func allowed(t *testing.T, s *postgres.Store) (*storage.BrowserSession, *storage
 // waiting returns when so many statements of this test wait for a lock.
 func waiting(t *testing.T, look *pgx.Conn, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); query[int](t, look, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != n; {
+	for deadline := time.Now().Add(time.Minute); query[int](t, look, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) != n; {
 		if time.Now().After(deadline) {
 			t.Fatalf("there are never %d that wait", n)
 		}
@@ -135,7 +135,7 @@ func TestSessionsAndCodesAreUpdatedInTheHeapOnly(t *testing.T) {
 	count := func(what string) int {
 		return query[int](t, conn, `SELECT sum(`+what+`) FROM pg_stat_user_tables WHERE relname IN ('browser_sessions', 'authorization_codes')`)
 	}
-	for deadline := time.Now().Add(20 * time.Second); count("n_tup_upd") < 2 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); count("n_tup_upd") < 2 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if updates, hot := count("n_tup_upd"), count("n_tup_hot_upd"); updates != 2 || hot != updates {

@@ -180,7 +180,7 @@ func TestConnectionsLeaveAServerThatBecameReadOnly(t *testing.T) {
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if c := next(t, changes, 10*time.Second); c.Kind != storage.ChangeAll {
+	if c := next(t, changes, time.Minute); c.Kind != storage.ChangeAll {
 		t.Errorf("Watch reported %+v", c)
 	}
 }

@@ -111,7 +111,7 @@ func TestAKilledProcessLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	child.Wait()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		left, err := filepath.Glob(filepath.Join(temp, "latchkey-postgres-*"))
 		if err != nil {
