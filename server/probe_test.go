@@ -65,7 +65,7 @@ func TestF4AProbeThatFailsIsAnOutage(t *testing.T) {
 // F8: with a delay the server is not ready at once, but serves, and asks for new connections.
 func TestF8TheShutdownDelay(t *testing.T) {
 	t.Parallel()
-	r := run(t, func(c *server.Config) { c.ShutdownDelay = 2 * time.Second })
+	r := run(t, func(c *server.Config) { c.ShutdownDelay = 6 * time.Second })
 	begin := time.Now()
 	r.stop()
 	servertest.Eventually(t, "the readiness turns", func() bool { return r.status(t, r.admin, "/readyz") == 503 })

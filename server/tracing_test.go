@@ -323,12 +323,12 @@ func TestACollectorThatHangsDelaysNoRequestAndNoShutdown(t *testing.T) {
 			t.Fatalf("status %d", w.Code)
 		}
 	}
-	if slowest > 2*time.Second {
+	if slowest > 10*time.Second {
 		t.Errorf("a request took %s", slowest)
 	}
 	begin := time.Now()
 	r.end(t)
-	if took := time.Since(begin); took > 10*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("the shutdown took %s", took)
 	}
 	if len(r.log.Events(t, "traces were lost at shutdown")) != 1 {

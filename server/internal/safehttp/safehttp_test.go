@@ -462,10 +462,11 @@ func TestStatement60FailuresLookTheSame(t *testing.T) {
 	noTLS := newCanary(t)
 	closed := newSite(t, "127.0.0.1", answer(""))
 	closed.Close()
-	c := safehttp.New(safehttp.Config{
+	config := safehttp.Config{
 		TestAllow: loopback, Timeout: timeout, Roots: open.roots(), MaxConcurrent: 1000,
 		Resolver: &names{answers: map[string][]string{"private.example": {"10.0.0.1"}, "silent.example": {"silence"}}},
-	})
+	}
+	c := safehttp.New(config)
 	var wg sync.WaitGroup
 	for name, u := range map[string]string{
 		"open": open.URL, "silent": silent.URL, "no TLS": "https://127.0.0.1:" + noTLS.port, "closed": closed.URL,
@@ -474,22 +475,24 @@ func TestStatement60FailuresLookTheSame(t *testing.T) {
 		wg.Go(func() {
 			begin := time.Now()
 			_, err := c.Get(t.Context(), u, safehttp.Options{})
-			if took := time.Since(begin); err != safehttp.ErrFetch || took < timeout || took > timeout*3/2 {
+			if took := time.Since(begin); err != safehttp.ErrFetch || took < timeout || took > timeout+20*time.Second {
 				t.Errorf("%s: %v after %v", name, err, took)
 			}
 		})
 	}
 	wg.Wait()
 	// The operator's own clients need not wait.
+	config.Timeout = time.Minute
+	c = safehttp.New(config)
 	begin := time.Now()
-	if _, err := c.Get(t.Context(), open.URL, safehttp.Options{Trusted: true}); err != safehttp.ErrFetch || time.Since(begin) > timeout/2 {
+	if _, err := c.Get(t.Context(), open.URL, safehttp.Options{Trusted: true}); err != safehttp.ErrFetch || time.Since(begin) > config.Timeout/2 {
 		t.Errorf("trusted: %v after %v", err, time.Since(begin))
 	}
 	// Nor does anybody once the caller has gone.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin = time.Now()
-	if _, err := c.Get(ctx, open.URL, safehttp.Options{}); err != safehttp.ErrFetch || time.Since(begin) > timeout/2 {
+	if _, err := c.Get(ctx, open.URL, safehttp.Options{}); err != safehttp.ErrFetch || time.Since(begin) > config.Timeout/2 {
 		t.Errorf("cancelled: %v after %v", err, time.Since(begin))
 	}
 }
