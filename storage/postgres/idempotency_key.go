@@ -39,7 +39,8 @@ func (s *Store) ClaimIdempotencyKey(ctx context.Context, k *storage.IdempotencyK
 	case err != nil || claimed:
 		return nil, err
 	}
-	return &found, nil
+	// What was found may be a result that its own caller was not told, since no standby has confirmed it.
+	return &found, s.settled(ctx, "claim idempotency key", 0, nil)
 }
 
 // FinishIdempotencyKey implements storage.IdempotencyKeys.
@@ -55,5 +56,7 @@ func (s *Store) FinishIdempotencyKey(ctx context.Context, hash storage.Digest, r
 
 // RemoveIdempotencyKey implements storage.IdempotencyKeys.
 func (s *Store) RemoveIdempotencyKey(ctx context.Context, hash storage.Digest) error {
-	return s.exec(ctx, "remove idempotency key", `DELETE FROM idempotency_keys WHERE hash = $1`, digest(hash))
+	_, err := s.change(ctx, "remove idempotency key",
+		`WITH changed AS (DELETE FROM idempotency_keys WHERE hash = $1 RETURNING hash) SELECT count(*) FROM changed`, digest(hash))
+	return err
 }

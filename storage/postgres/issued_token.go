@@ -26,14 +26,16 @@ func (s *Store) RecordIssuedTokens(ctx context.Context, tokens []storage.IssuedT
 	if r == nil {
 		r = &storage.RetiredTokens{Generation: -1}
 	}
-	return s.exec(ctx, "record issued tokens", `
+	_, err := s.change(ctx, "record issued tokens", `
 		WITH retired AS (
-			UPDATE issued_tokens SET ended_at = $9 WHERE grant_id = $6 AND generation <= $7 AND jti <> $8 AND ended_at IS NULL
-		)
-		INSERT INTO issued_tokens (jti, grant_id, generation, issued_at, expires_at)
-		SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
-		ON CONFLICT (jti) DO NOTHING`,
+			UPDATE issued_tokens SET ended_at = $9 WHERE grant_id = $6 AND generation <= $7 AND jti <> $8 AND ended_at IS NULL RETURNING 1
+		), added AS (
+			INSERT INTO issued_tokens (jti, grant_id, generation, issued_at, expires_at)
+			SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
+			ON CONFLICT (jti) DO NOTHING RETURNING 1
+		) SELECT (SELECT count(*) FROM retired) + (SELECT count(*) FROM added)`,
 		jtis, uuids(grants), generations, issued, ends, uuid(r.GrantID), r.Generation, r.Current, at(r.At))
+	return err
 }
 
 // EndedTokens implements storage.IssuedTokens.
@@ -49,7 +51,9 @@ func (s *Store) EndedTokens(ctx context.Context, now time.Time, limit int) ([]st
 
 // ForgetIssuedTokens implements storage.IssuedTokens.
 func (s *Store) ForgetIssuedTokens(ctx context.Context, jtis []string) error {
-	return s.exec(ctx, "forget issued tokens", `DELETE FROM issued_tokens WHERE jti = ANY ($1::text[])`, jtis)
+	_, err := s.change(ctx, "forget issued tokens",
+		`WITH changed AS (DELETE FROM issued_tokens WHERE jti = ANY ($1::text[]) RETURNING jti) SELECT count(*) FROM changed`, jtis)
+	return err
 }
 
 // MissedTokens implements storage.IssuedTokens. An epoch is the microsecond of its last raise.

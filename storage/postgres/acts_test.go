@@ -1,0 +1,70 @@
+package postgres_test
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/postgres"
+)
+
+// moreActs are calls of the methods that write and are not in acts: operators, imports and background work call them. Each succeeds
+// after those of acts that come before RemoveUser.
+func moreActs(s *postgres.Store) []act {
+	name := "Ann"
+	key := func() *storage.IdempotencyKey {
+		return &storage.IdempotencyKey{Hash: storage.Digest{31}, Request: storage.Digest{32}, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+	}
+	imported := []storage.ImportedUser{{User: storage.User{ID: 70, Username: "bob", PasswordHash: "h", Active: true, CreatedAt: noon}, Typed: "bob"}}
+	issued := []storage.IssuedToken{{JTI: "issued", GrantID: storage.ID{33}, IssuedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
+	return []act{
+		{"UpdateUser", func(ctx context.Context) error {
+			return s.UpdateUser(ctx, 7, storage.UserChange{Name: &name}, noon, nil)
+		}},
+		{"EnterUser", func(ctx context.Context) error {
+			_, err := s.EnterUser(ctx, storage.UserEntry{ID: 71, PasswordHash: "h", Now: noon})
+			return err
+		}},
+		{"ClaimIdempotencyKey", func(ctx context.Context) error { _, err := s.ClaimIdempotencyKey(ctx, key(), 10); return err }},
+		{"FinishIdempotencyKey", func(ctx context.Context) error {
+			return s.FinishIdempotencyKey(ctx, key().Hash, "70", noon.Add(time.Hour))
+		}},
+		{"RemoveIdempotencyKey", func(ctx context.Context) error { return s.RemoveIdempotencyKey(ctx, key().Hash) }},
+		{"RecordIssuedTokens", func(ctx context.Context) error { return s.RecordIssuedTokens(ctx, issued, nil) }},
+		{"MissedTokens", func(ctx context.Context) error { _, err := s.MissedTokens(ctx, noon); return err }},
+		{"ForgetIssuedTokens", func(ctx context.Context) error { return s.ForgetIssuedTokens(ctx, []string{"issued"}) }},
+		{"ImportUsers", func(ctx context.Context) error {
+			_, err := s.ImportUsers(ctx, storage.Import{Now: noon}, imported)
+			return err
+		}},
+		{"ImportRevokedTokens", func(ctx context.Context) error {
+			_, err := s.ImportRevokedTokens(ctx, []storage.RevokedToken{{JTI: "imported", ExpiresAt: noon}})
+			return err
+		}},
+	}
+}
+
+// promiseNothing are the methods with nothing that a fail-over could take back from a caller: they read, clean, or concern the connection.
+var promiseNothing = []string{
+	"Clock", "Watch", "Stats", "Close", "Maintain", "PruneAudit", "FinishImport",
+	"UserBySubject", "AmbiguousLogins", "SearchUsers", "ListGroups", "ClientHasOrigin", "GrantWithProfile", "CountGrants", "EndedTokens",
+}
+
+// F1: no method is left out where the acknowledgement of every write is tested.
+func TestF1EveryWriteIsTested(t *testing.T) {
+	t.Parallel()
+	tested := slices.Clone(promiseNothing)
+	for _, a := range append(acts(nil), moreActs(nil)...) {
+		name, _, _ := strings.Cut(a.name, " ")
+		tested = append(tested, name)
+	}
+	for m := range reflect.TypeFor[storage.Store]().Methods() {
+		if !slices.Contains(tested, m.Name) {
+			t.Errorf("%s is neither in acts nor in moreActs nor in promiseNothing", m.Name)
+		}
+	}
+}
