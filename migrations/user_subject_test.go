@@ -9,7 +9,7 @@ import (
 
 // Users of a release before subjects keep their IDs, and that release goes on adding users: with IDs that no other system draws, even
 // if its sequence was at its end (R-max).
-func TestIDsOfEarlierUsers(t *testing.T) {
+func TestRMaxIDsOfEarlierUsers(t *testing.T) {
 	onBoth(t, func(t *testing.T, dialect migrations.Dialect, open func() *sql.DB) {
 		db := open()
 		upTo(t, db, dialect, 3)

@@ -345,7 +345,7 @@ func TestStatement15LoginAgainKeepsTheSession(t *testing.T) {
 }
 
 // R26, R38: the login page and the password grant take every spelling that Django's login form takes; /api/token/ compares.
-func TestSpellingsOfTheUsername(t *testing.T) {
+func TestR26SpellingsOfTheUsername(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	s.AddUser(users.NewUser{Username: "Zoë", Active: true}, "correct horse")

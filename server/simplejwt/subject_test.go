@@ -89,3 +89,22 @@ func TestDjangosTokensFindTheirUserBySubject(t *testing.T) {
 		}
 	})
 }
+
+// R39: SIMPLE_JWT's USER_ID_CLAIM may be sub, which is a string: PyJWT refuses any other from 2.10 on.
+func TestR39TheUsersIDInSub(t *testing.T) {
+	t.Parallel()
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) {
+			c.SimpleJWT.UserIDClaim, c.SimpleJWT.UserIDInteger = "sub", false
+		}))
+		pair := s.LoginSimpleJWT()
+		again := s.RefreshSimpleJWT(pair.Refresh).Expect(200)
+		for _, text := range []string{pair.Access, pair.Refresh, again.String("access"), again.String("refresh")} {
+			if sub, ok := claimsOf(t, text).get("sub").(string); !ok || sub == "" {
+				t.Errorf("sub is %v", claimsOf(t, text).get("sub"))
+			}
+		}
+		s.PostJSON("/api/token/verify/", map[string]string{"token": again.String("access")}).Expect(200)
+		s.RefreshSimpleJWT(again.String("refresh")).Expect(200)
+	})
+}

@@ -11,7 +11,7 @@ import (
 var spellings = []string{"Ålice", "A\u030alice", " Ålice\t", "\u2003A\u030alice\u00a0", "\x1c\u212blice"}
 
 // R26, R38: the name is normalised before it is looked up, unless it is to be compared as it is.
-func TestSpellingsFindTheSameUser(t *testing.T) {
+func TestR26SpellingsFindTheSameUser(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	alice := b.add("\u2003A\u030alice ")

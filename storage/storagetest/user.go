@@ -65,7 +65,7 @@ func users() cases {
 				}), storage.ErrExists)
 			}
 		},
-		"drawn IDs begin above those of other systems, and follow none that leaves nothing to draw": func(b *bundle) { // R-max
+		"R-max: drawn IDs begin above those of other systems, and follow none that leaves nothing to draw": func(b *bundle) {
 			first := b.user("first")
 			if first.ID < storage.DrawnUserIDs || first.ID >= storage.UnfollowedUserIDs {
 				b.Errorf("drew %d", first.ID)

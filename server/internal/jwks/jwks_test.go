@@ -256,7 +256,7 @@ func TestTrust(t *testing.T) {
 }
 
 // Without a kid an assertion is checked with few keys, none of which is slow.
-func TestFewAndFastKeys(t *testing.T) {
+func TestA13FewAndFastKeys(t *testing.T) {
 	t.Parallel()
 	c, h := setup()
 	cl := &clients.Client{ID: "a", Metadata: clients.Metadata{JWKS: json.RawMessage(keySet(t, "1", "2", "3", "4", "5", "6"))}}

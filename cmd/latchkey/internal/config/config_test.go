@@ -349,7 +349,7 @@ func TestRetiredSecretsOneALine(t *testing.T) {
 	}
 }
 
-func TestVariablesOfKubernetesServicesAreIgnored(t *testing.T) {
+func TestR55VariablesOfKubernetesServicesAreIgnored(t *testing.T) {
 	t.Parallel()
 	links := []string{
 		"LATCHKEY_PORT=tcp://10.0.0.1:8000", "LATCHKEY_SERVICE_HOST=10.0.0.1", "LATCHKEY_SERVICE_PORT=8000", "LATCHKEY_SERVICE_PORT_PUBLIC=8000",
