@@ -133,7 +133,7 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 func (s *Service) check(ctx context.Context, client *clients.Client, params url.Values, pushed storage.Digest) (*Request, error) {
 	a := &Request{
 		service: s, Client: client, params: params, pushed: pushed,
-		startedAt: s.now(), maxAge: -1, mode: ModeQuery, state: params.Get("state"),
+		startedAt: s.now(), maxAge: -1, mode: modeOf(params), state: params.Get("state"),
 	}
 	if err := a.checkRedirect(); err != nil {
 		refused := &Error{Err: err, Client: client}
@@ -200,7 +200,6 @@ func (a *Request) checkForm(context.Context) error {
 	for name, values := range a.params {
 		// RFC 6749 §3.1: parameters must not be repeated; RFC 8707 §2 excepts resource.
 		if len(values) > 1 && name != "resource" {
-			a.mode = ModeQuery
 			return a.refuse("invalid_request", "A parameter must not be repeated.")
 		}
 		for _, v := range values {
@@ -233,10 +232,8 @@ var objectRefused = map[string]string{
 }
 
 func (a *Request) checkResponse(context.Context) error {
-	switch mode := a.params.Get("response_mode"); mode {
-	case "", ModeQuery:
-	case ModeFormPost:
-		a.mode = ModeFormPost
+	switch a.params.Get("response_mode") {
+	case "", ModeQuery, ModeFormPost:
 	default:
 		return a.refuse("invalid_request", "The response_mode must be query or form_post.")
 	}

@@ -24,6 +24,14 @@ const (
 	ModeFormPost = "form_post"
 )
 
+// modeOf returns the response mode that a request names; the answer to a request that is refused early has it too.
+func modeOf(params url.Values) string {
+	if modes := params["response_mode"]; len(modes) == 1 && modes[0] == ModeFormPost {
+		return ModeFormPost
+	}
+	return ModeQuery
+}
+
 // Location returns the redirect URI with the answer in its query.
 func (r *Response) Location() string {
 	separator := "?"
