@@ -117,6 +117,29 @@ func TestB_ClaimsOfScopesInIDTokenAndUserinfo(t *testing.T) {
 	}
 }
 
+// Row G: kubelogin's grant type password wants to know who the user is, at the login and at each refresh.
+func TestRowGThePasswordGrantTellsWhoTheUserIs(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t, everyScope)
+	c := p.AddClient(clients.Registration{ID: "kubectl", Metadata: clients.Metadata{
+		GrantTypes: []string{"password", "refresh_token"}, Scope: everyScope, TokenEndpointAuthMethod: "none",
+	}})
+	login := func(scope string) *servertest.Answer {
+		return p.Token(c, "grant_type", "password", "username", servertest.Username, "password", servertest.Password, "scope", scope).Expect(200)
+	}
+	first := login("openid profile groups")
+	for _, got := range []*servertest.Answer{first, p.Refresh(c, first.String("refresh_token")).Expect(200)} {
+		claims := verified(t, p.Server, got.String("id_token"), "RS256")
+		if claims["aud"] != c.ID || claims["name"] != "Alice Ångström" || asJSON(claims["groups"]) != `["admins","Domain Users"]` || claims["auth_time"] == nil ||
+			claims["at_hash"] != hashOf("RS256", got.String("access_token")) {
+			t.Errorf("the ID token has %v", claims)
+		}
+	}
+	if without := login("profile"); without.String("id_token") != "" {
+		t.Errorf("an ID token without openid: %s", without.Body)
+	}
+}
+
 // Row C: an address that nobody verified says so; a user without an address has neither claim.
 func TestC_EmailVerified(t *testing.T) {
 	t.Parallel()
