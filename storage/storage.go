@@ -51,6 +51,7 @@ type Store interface {
 	PushedRequests
 	UsedJTIs
 	LogoutNotices
+	Outbox
 	RegistrationTokens
 	IdempotencyKeys
 	Imports
@@ -119,7 +120,7 @@ type Maintenance struct {
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
 	DeviceCodes, IssuedTokens                         int64
-	IdempotencyKeys                                   int64
+	IdempotencyKeys, OutboxMessages                   int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

@@ -103,6 +103,10 @@ func acts(s *postgres.Store) []act {
 		}
 	}
 	first := notice()
+	mail := &storage.OutboxMessage{
+		ID: storage.NewID(noon), Kind: "mail", Key: storage.Digest{22}, Payload: []byte{1}, CreatedAt: noon, NextAttemptAt: noon,
+		GiveUpAt: noon.Add(time.Hour), ExpiresAt: noon.Add(2 * time.Hour),
+	}
 	initial := &storage.RegistrationToken{
 		ID: storage.NewID(noon), Hash: storage.Digest{16}, Uses: 1, Policy: json.RawMessage(`{"a":"\u0000"}`), CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
 	}
@@ -207,6 +211,14 @@ func acts(s *postgres.Store) []act {
 		{"ClaimLogoutNotices", func(ctx context.Context) error { _, err := s.ClaimLogoutNotices(ctx, noon, time.Minute, 5); return err }},
 		{"RetryLogoutNotice", func(ctx context.Context) error { return s.RetryLogoutNotice(ctx, first.ID, noon) }},
 		{"FinishLogoutNotice", func(ctx context.Context) error { return s.FinishLogoutNotice(ctx, first.ID) }},
+		{"CreateOutboxMessages", func(ctx context.Context) error { return s.CreateOutboxMessages(ctx, mail) }},
+		{"ClaimOutboxMessages", func(ctx context.Context) error {
+			_, err := s.ClaimOutboxMessages(ctx, "mail", noon, time.Minute, 5)
+			return err
+		}},
+		{"WaitingOutboxMessages", func(ctx context.Context) error { _, _, err := s.WaitingOutboxMessages(ctx, "mail"); return err }},
+		{"RetryOutboxMessage", func(ctx context.Context) error { return s.RetryOutboxMessage(ctx, mail.ID, noon) }},
+		{"FinishOutboxMessage", func(ctx context.Context) error { return s.FinishOutboxMessage(ctx, mail.ID) }},
 		{"CreatePushedRequest", func(ctx context.Context) error { return s.CreatePushedRequest(ctx, pushed) }},
 		{"PushedRequest", func(ctx context.Context) error {
 			_, err := s.PushedRequest(ctx, pushed.Hash, "c", noon)

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -116,6 +117,9 @@ func maintain() cases {
 				b.ok(b.CreateAuthorizationCode(b.ctx, a))
 				b.ok(b.CreatePushedRequest(b.ctx, p))
 				b.ok(b.CreateLogoutNotices(b.ctx, n))
+				mail := b.mail()
+				mail.ExpiresAt = soon
+				b.ok(b.CreateOutboxMessages(b.ctx, mail))
 				b.ok(b.CreateRegistrationToken(b.ctx, t, nil))
 				b.ok(second(b.CreateRegisteredClient(b.ctx, r, 10, nil)))
 				b.ok(b.UseJTI(b.ctx, "app", b.digest(), soon))
@@ -124,16 +128,16 @@ func maintain() cases {
 			kinds := func(m storage.Maintenance) []int64 {
 				return []int64{
 					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs, m.DeviceCodes,
-					m.IdempotencyKeys,
+					m.IdempotencyKeys, m.OutboxMessages,
 				}
 			}
 			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
 			b.ok(err)
-			b.same(kinds(m), []int64{0, 0, 0, 0, 0, 0, 0, 0, 0})
+			b.same(kinds(m), make([]int64, 10))
 			for _, want := range []int64{3, 3, 1, 0} {
 				m, err := b.Maintain(b.ctx, soon, 3)
 				b.ok(err)
-				b.same(kinds(m), []int64{want, want, want, want, want, want, want, want, want})
+				b.same(kinds(m), slices.Repeat([]int64{want}, 10))
 				if m.More != (want == 3) {
 					b.Errorf("after %d of each there is more: %v", want, m.More)
 				}

@@ -69,6 +69,7 @@ func Run(t *testing.T, o Opener) {
 		{"RegistrationTokens", registrationTokens()},
 		{"ClientRegistrations", clientRegistrations()},
 		{"IdempotencyKeys", idempotencyKeys()},
+		{"Outbox", outbox()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},
 		{"Text", texts()},

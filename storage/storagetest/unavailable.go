@@ -196,13 +196,23 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreatePushedRequest": func(ctx context.Context) error {
 			return b.CreatePushedRequest(ctx, &storage.PushedRequest{Hash: b.digest(), ClientID: "app", CreatedAt: b.now, ExpiresAt: b.now})
 		},
-		"PushedRequest":       func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
-		"TakePushedRequest":   func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
-		"UseJTI":              func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
-		"CreateLogoutNotices": func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
-		"ClaimLogoutNotices":  func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
-		"RetryLogoutNotice":   func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
-		"FinishLogoutNotice":  func(ctx context.Context) error { return b.FinishLogoutNotice(ctx, storage.NewID(b.now)) },
+		"PushedRequest":        func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
+		"TakePushedRequest":    func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
+		"UseJTI":               func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
+		"CreateLogoutNotices":  func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
+		"ClaimLogoutNotices":   func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
+		"RetryLogoutNotice":    func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
+		"CreateOutboxMessages": func(ctx context.Context) error { return b.CreateOutboxMessages(ctx, b.mail()) },
+		"ClaimOutboxMessages": func(ctx context.Context) error {
+			return second(b.ClaimOutboxMessages(ctx, "mail", b.now, time.Minute, 1))
+		},
+		"RetryOutboxMessage":  func(ctx context.Context) error { return b.RetryOutboxMessage(ctx, storage.NewID(b.now), b.now) },
+		"FinishOutboxMessage": func(ctx context.Context) error { return b.FinishOutboxMessage(ctx, storage.NewID(b.now)) },
+		"WaitingOutboxMessages": func(ctx context.Context) error {
+			_, _, err := b.WaitingOutboxMessages(ctx, "mail")
+			return err
+		},
+		"FinishLogoutNotice": func(ctx context.Context) error { return b.FinishLogoutNotice(ctx, storage.NewID(b.now)) },
 		"CreateRegistrationToken": func(ctx context.Context) error {
 			return b.CreateRegistrationToken(ctx, &storage.RegistrationToken{ID: storage.NewID(b.now), Hash: b.digest(), CreatedAt: b.now}, e())
 		},

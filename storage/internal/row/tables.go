@@ -259,6 +259,21 @@ func LogoutNotice(n *storage.LogoutNotice) []Column {
 	}
 }
 
+// OutboxMessage lists the columns of outbox.
+func OutboxMessage(m *storage.OutboxMessage) []Column {
+	return []Column{
+		{"id", &m.ID},
+		{"kind", &m.Kind},
+		{"key", &m.Key},
+		{"payload", &m.Payload},
+		{"created_at", &m.CreatedAt},
+		{"next_attempt_at", &m.NextAttemptAt},
+		{"attempts", &m.Attempts},
+		{"give_up_at", &m.GiveUpAt},
+		{"expires_at", &m.ExpiresAt},
+	}
+}
+
 // RegistrationToken lists the columns of registration_tokens.
 func RegistrationToken(t *storage.RegistrationToken) []Column {
 	return []Column{
