@@ -5,29 +5,19 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"latchkey/server/internal/outbox"
 )
 
 const (
 	// perHost is how many requests are under way to one host at once.
-	perHost   = 4
-	firstWait = 5 * time.Second
-	maxWait   = 30 * time.Minute
+	perHost = 4
 	// busyWait is the delay for a notice whose host had no free slot for turnPatience.
 	busyWait     = time.Second
 	turnPatience = time.Second
 	// manyHosts is the number of hosts from which on idle ones are forgotten.
 	manyHosts = 1024
 )
-
-// backoff returns the delay after a number of attempts, at least one. It doubles each time and has a random part, so that
-// requests that failed together are not retried together.
-func backoff(attempts int) time.Duration {
-	wait := maxWait
-	if doublings := max(attempts, 1) - 1; doublings < 16 {
-		wait = min(firstWait<<doublings, maxWait)
-	}
-	return wait*3/4 + rand.N(wait/2)
-}
 
 // host is the state of a server of one or more clients.
 type host struct {
@@ -60,7 +50,7 @@ func (h *hosts) enter(ctx context.Context, name string, now time.Time) (*host, t
 	case to.turns <- struct{}{}:
 		if wait := h.downFor(to, now); wait > 0 { // it has failed in the meantime
 			h.leave(to)
-			return nil, wait + rand.N(firstWait)
+			return nil, wait + rand.N(outbox.FirstWait)
 		}
 		return to, 0
 	case <-patience.C:
@@ -84,7 +74,7 @@ func (h *hosts) find(name string, now time.Time) (*host, time.Duration) {
 		h.known[name] = to
 	}
 	if wait := to.until.Sub(now); wait > 0 {
-		return nil, wait + rand.N(firstWait)
+		return nil, wait + rand.N(outbox.FirstWait)
 	}
 	if to.failures > 0 && to.active > 0 {
 		// A single request probes whether the host responds again.
@@ -120,7 +110,7 @@ func (h *hosts) answered(to *host) {
 func (h *hosts) failed(to *host, now time.Time) (wait time.Duration) {
 	h.end(to, func() {
 		to.failures++
-		wait = backoff(to.failures)
+		wait = outbox.Backoff(to.failures)
 		to.until = now.Add(wait)
 	})
 	return wait

@@ -1,33 +1,23 @@
 package backchannel
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"latchkey/clients"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/outbox"
 	"latchkey/server/internal/safehttp"
 	"latchkey/storage"
 )
 
-const (
-	batch = 10
-	// lease is longer than a delivery may take, including the wait for a slot and for the database.
-	lease     = 30 * time.Second
-	atOnce    = 16
-	pollEvery = 2 * time.Second
-	// sendTimeout limits a delivery, independently of the Sender.
-	sendTimeout = 15 * time.Second
-	// refusedFor is how long a client may refuse a notice before it is abandoned.
-	refusedFor = 15 * time.Minute
-)
+// refusedFor is how long a client may refuse a notice before it is abandoned.
+const refusedFor = 15 * time.Minute
 
 // The outcomes of an attempt, in the metrics.
 const (
@@ -71,103 +61,28 @@ type Config struct {
 
 // Worker sends notices. Any number of workers may use one database.
 type Worker struct {
+	*outbox.Worker[*storage.LogoutNotice]
 	cfg   Config
-	wake  chan struct{}
-	slots chan struct{}
 	hosts hosts
-	wg    sync.WaitGroup
 }
 
 // New returns a Worker.
 func New(cfg Config) *Worker {
-	return &Worker{
-		cfg: cfg, wake: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
-		hosts: hosts{known: map[string]*host{}},
-	}
-}
-
-// Wake makes the worker look for notices now. It never blocks.
-func (w *Worker) Wake() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Run sends notices until ctx ends, and then waits for those in progress.
-func (w *Worker) Run(ctx context.Context) {
-	defer w.wg.Wait()
-	for ctx.Err() == nil {
-		n, err := w.round(ctx)
-		if err != nil && ctx.Err() == nil {
-			w.cfg.Logger.WarnContext(ctx, "could not read the outbox of back-channel logouts", slog.Any("error", err))
-		}
-		if n > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-w.wake:
-		case <-time.After(cmp.Or(w.cfg.PollEvery, pollEvery)):
-		}
-	}
-}
-
-// Flush sends the notices that are due and waits for them. It is for tests and for programs that do not call Run.
-func (w *Worker) Flush(ctx context.Context) error {
-	defer w.wg.Wait()
-	for {
-		if n, err := w.round(ctx); n == 0 || err != nil {
-			return err
-		}
-	}
-}
-
-// round waits for a free slot, claims as many notices as there are free slots, and starts to send them.
-func (w *Worker) round(ctx context.Context) (int, error) {
-	if w.cfg.Paused != nil && w.cfg.Paused() {
-		return 0, nil
-	}
-	free := 0
-	select {
-	case w.slots <- struct{}{}:
-		free++
-	case <-ctx.Done():
-		return 0, nil
-	}
-	for more := true; more && free < batch; {
-		select {
-		case w.slots <- struct{}{}:
-			free++
-		default:
-			more = false
-		}
-	}
-	claimed, err := w.cfg.Store.ClaimLogoutNotices(ctx, w.now(), lease, free)
-	for range free - len(claimed) {
-		<-w.slots
-	}
-	if err != nil {
-		return 0, fmt.Errorf("claim logout notices: %w", err)
-	}
-	for _, n := range claimed {
-		w.wg.Go(func() {
-			defer func() { <-w.slots }()
-			// A delivery is completed even if ctx ends, so that a restart does not send it twice.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-			defer cancel()
-			if err := w.send(ctx, n); err != nil {
-				// When the lease ends, the notice is claimed again.
-				w.cfg.Logger.WarnContext(ctx, "could not send a back-channel logout",
-					slog.String("client_id", n.ClientID), slog.Any("error", err))
-			}
-		})
-	}
-	return len(claimed), nil
+	w := &Worker{cfg: cfg, hosts: hosts{known: map[string]*host{}}}
+	w.Worker = outbox.NewWorker(outbox.Work[*storage.LogoutNotice]{
+		What: "back-channel logouts", Claim: cfg.Store.ClaimLogoutNotices, Send: w.send, Now: cfg.Now, Logger: cfg.Logger, Paused: cfg.Paused,
+		PollEvery: cfg.PollEvery,
+	})
+	return w
 }
 
 // send makes one attempt to deliver a notice, or abandons one that expired before its turn came.
-func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
+func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("logout notice to %s: %w", n.ClientID, err)
+		}
+	}()
 	if !w.now().Before(n.ExpiresAt) {
 		return w.finish(ctx, n, outcomeExpired)
 	}
@@ -206,7 +121,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) error {
 	case status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests && w.now().Sub(n.CreatedAt) >= refusedFor:
 		return w.finish(ctx, n, outcomeRefused, slog.Int("status", status))
 	}
-	return w.retry(ctx, n, backoff(n.Attempts), outcomeRetried)
+	return w.retry(ctx, n, outbox.Backoff(n.Attempts), outcomeRetried)
 }
 
 // retry schedules the next attempt, unless the notice expires before it.

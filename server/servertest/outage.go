@@ -233,6 +233,20 @@ func (o *Outage) ListConsents(ctx context.Context, userID int64, limit int) ([]*
 	return try1(o, func() ([]*storage.Consent, error) { return o.Store.ListConsents(ctx, userID, limit) })
 }
 
+func (o *Outage) CreateOutboxMessages(ctx context.Context, messages ...*storage.OutboxMessage) error {
+	return try(o, func() error { return o.Store.CreateOutboxMessages(ctx, messages...) })
+}
+
+func (o *Outage) ClaimOutboxMessages(ctx context.Context, kind string, now time.Time, lease time.Duration, limit int) ([]*storage.OutboxMessage, error) {
+	return try1(o, func() ([]*storage.OutboxMessage, error) {
+		return o.Store.ClaimOutboxMessages(ctx, kind, now, lease, limit)
+	})
+}
+
+func (o *Outage) FinishOutboxMessage(ctx context.Context, id storage.ID, next ...*storage.OutboxMessage) error {
+	return try(o, func() error { return o.Store.FinishOutboxMessage(ctx, id, next...) })
+}
+
 func (o *Outage) CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error {
 	return try(o, func() error { return o.Store.CreateLogoutNotices(ctx, notices...) })
 }

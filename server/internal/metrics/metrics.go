@@ -30,6 +30,10 @@ type Metrics struct {
 	AuditSuppressed *prometheus.CounterVec
 	// BackchannelLogouts counts attempts to notify a client of a logout, by outcome (see server/backchannel).
 	BackchannelLogouts *prometheus.CounterVec
+	// OutboxAttempts counts attempts to send a message by kind and outcome, OutboxWaiting those that have yet to be sent, and OutboxAge is
+	// how long the oldest of them waits, in seconds (see server/internal/outbox).
+	OutboxAttempts           *prometheus.CounterVec
+	OutboxWaiting, OutboxAge *prometheus.GaugeVec
 }
 
 // New returns the instruments.
@@ -68,10 +72,19 @@ func New() *Metrics {
 		BackchannelLogouts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_backchannel_logout_total", Help: "Attempts to notify a client of a logout, by outcome.",
 		}, []string{"outcome"}),
+		OutboxAttempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_outbox_attempts_total", Help: "Attempts to send a message, by kind (mail) and outcome: sent, retried, refused, expired.",
+		}, []string{"kind", "outcome"}),
+		OutboxWaiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "latchkey_outbox_waiting", Help: "Messages that have yet to be sent, by kind.",
+		}, []string{"kind"}),
+		OutboxAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "latchkey_outbox_oldest_seconds", Help: "How long the oldest message that has yet to be sent waits, by kind.",
+		}, []string{"kind"}),
 	}
 	m.Registry.MustRegister(
 		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit, m.AuditSuppressed,
-		m.BackchannelLogouts,
+		m.BackchannelLogouts, m.OutboxAttempts, m.OutboxWaiting, m.OutboxAge,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
