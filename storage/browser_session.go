@@ -33,6 +33,8 @@ type LiveBrowserSession struct {
 	BrowserSession
 	// User is nil when it was removed. Its UserProfile is not read.
 	User *User
+	// SecondFactor is true if the user has a second factor; whether the session's login used one is in AMR.
+	SecondFactor bool
 	// Consent is what the user has allowed the requested client; nil if nothing.
 	Consent *Consent
 }

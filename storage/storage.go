@@ -54,6 +54,7 @@ type Store interface {
 	Outbox
 	RegistrationTokens
 	IdempotencyKeys
+	Factors
 	Imports
 
 	// Ping makes one round trip.
@@ -120,7 +121,7 @@ type Maintenance struct {
 	BrowserSessions, AuthorizationCodes, UsedJTIs     int64
 	PushedRequests, LogoutNotices, RegistrationTokens int64
 	DeviceCodes, IssuedTokens                         int64
-	IdempotencyKeys, OutboxMessages                   int64
+	IdempotencyKeys, OutboxMessages, Factors          int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

@@ -226,6 +226,8 @@ type LoginCheck struct {
 	KnownNetwork bool
 	// RetryAfter is zero when the attempt may go on, else how long until the emptiest bucket holds one again.
 	RetryAfter time.Duration
+	// SecondFactor is true if the user has a factor of a kind that is one.
+	SecondFactor bool
 	// Unentered is set for a user whose account is in another database, if nothing is kept here yet, or another password hash: then
 	// Remembered is that. See Users.EnterUser.
 	Unentered  bool

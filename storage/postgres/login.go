@@ -14,6 +14,9 @@ import (
 // email is the column in the collation that it is compared and indexed in.
 const email = `email COLLATE "C"`
 
+// hasSecondFactor is whether the user u has one.
+const hasSecondFactor = `EXISTS (SELECT FROM factors WHERE factors.user_id = u.id AND ` + row.SecondFactor + `)`
+
 // beginLogin reads the user by the exact username. For other names see BeginLogin.
 var beginLogin = `
 	WITH network AS (
@@ -26,13 +29,13 @@ var beginLogin = `
 			SELECT u.* FROM network, unnest($5::bytea[], $6::bigint[], $7::bigint[]) AS u (key, tolerance, step) WHERE NOT network.known
 		) AS u GROUP BY key
 	), ` + takeAttempts + `
-	SELECT network.known, ceil(extract(epoch FROM verdict.wait) * 1000000)::bigint, ` + row.Names("u.", row.User) + `
+	SELECT network.known, ceil(extract(epoch FROM verdict.wait) * 1000000)::bigint, ` + hasSecondFactor + `, ` + row.Names("u.", row.User) + `
 	FROM network, verdict LEFT JOIN users u ON u.username = $8`
 
 // readLogin is beginLogin for an attempt without buckets, which writes nothing. It has the same parameters.
 var readLogin = `
 	WITH unused AS (SELECT $2::bytea[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[])
-	SELECT EXISTS (SELECT FROM throttles WHERE key = $9 AND at > $1), 0::bigint, ` + row.Names("u.", row.User) + `
+	SELECT EXISTS (SELECT FROM throttles WHERE key = $9 AND at > $1), 0::bigint, ` + hasSecondFactor + `, ` + row.Names("u.", row.User) + `
 	FROM (SELECT) AS one LEFT JOIN users u ON u.username = $8`
 
 // BeginLogin implements storage.Users.
@@ -53,7 +56,7 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 		var check storage.LoginCheck
 		var wait int64
 		var u storage.User
-		err := r.Scan(append([]any{&check.KnownNetwork, &wait}, row.Fields(target, row.User(&u))...)...)
+		err := r.Scan(append([]any{&check.KnownNetwork, &wait, &check.SecondFactor}, row.Fields(target, row.User(&u))...)...)
 		check.RetryAfter, check.User = time.Duration(wait)*time.Microsecond, found(&u)
 		return &check, err
 	}, statement, at(a.Now), always.keys, always.tolerance, always.step, untrusted.keys, untrusted.tolerance, untrusted.step,

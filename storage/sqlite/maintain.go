@@ -41,6 +41,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.RegistrationTokens, `DELETE FROM registration_tokens WHERE id IN (SELECT id FROM registration_tokens WHERE expires_at <= ? LIMIT ?)`},
 		{&m.IdempotencyKeys, `DELETE FROM idempotency_keys WHERE hash IN (SELECT hash FROM idempotency_keys WHERE expires_at <= ? LIMIT ?)`},
 		{&m.OutboxMessages, `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= ? LIMIT ?)`},
+		{&m.Factors, `DELETE FROM factors WHERE id IN (SELECT id FROM factors WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Clients, `DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at <= ? LIMIT ?)`},
 	} {
 		err := s.write(ctx, "remove what has ended", func(t *tx) {

@@ -220,7 +220,9 @@ func (s *Store) BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storag
 		if a.Names != (storage.LoginNames{}) {
 			statement = `SELECT ` + userColumns + ` FROM users WHERE id = (` + row.FindLogin(a.Names, "email", "?1") + `)`
 		}
-		check.User, _ = find(t, row.User, statement, a.Username)
+		if check.User, _ = find(t, row.User, statement, a.Username); check.User != nil {
+			t.row(`SELECT EXISTS (SELECT 1 FROM factors WHERE user_id = ? AND `+row.SecondFactor+`)`, []any{check.User.ID}, &check.SecondFactor)
+		}
 	}
 	do := s.write
 	if len(a.Always)+len(a.Untrusted) == 0 {

@@ -70,6 +70,7 @@ func Run(t *testing.T, o Opener) {
 		{"ClientRegistrations", clientRegistrations()},
 		{"IdempotencyKeys", idempotencyKeys()},
 		{"Outbox", outbox()},
+		{"Factors", factors()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},
 		{"Text", texts()},

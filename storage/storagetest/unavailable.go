@@ -104,6 +104,22 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"ClaimIdempotencyKey": func(ctx context.Context) error {
 			return second(b.ClaimIdempotencyKey(ctx, &storage.IdempotencyKey{Hash: b.digest(), Request: b.digest(), CreatedAt: b.now, ExpiresAt: b.now}, 1))
 		},
+		"CreateFactors": func(ctx context.Context) error {
+			f := b.newFactor(&storage.User{ID: g.UserID}, storage.FactorTOTP)
+			return b.CreateFactors(ctx, storage.NewFactors{UserID: g.UserID, Factors: []*storage.Factor{f}, Limit: 1}, e())
+		},
+		"ListFactors":    func(ctx context.Context) error { return second(b.ListFactors(ctx, g.UserID)) },
+		"FactorByLookup": func(ctx context.Context) error { return second(b.FactorByLookup(ctx, storage.FactorTOTP, b.digest())) },
+		"UseFactor": func(ctx context.Context) error {
+			return b.UseFactor(ctx, storage.FactorUse{ID: storage.NewID(b.now), UserID: g.UserID, Counter: 1, Now: b.now}, e())
+		},
+		"UseFactor once": func(ctx context.Context) error {
+			return b.UseFactor(ctx, storage.FactorUse{ID: storage.NewID(b.now), UserID: g.UserID, Spend: true}, e())
+		},
+		"RenameFactor": func(ctx context.Context) error { return b.RenameFactor(ctx, g.UserID, storage.NewID(b.now), "x", e()) },
+		"RemoveFactors": func(ctx context.Context) error {
+			return b.RemoveFactors(ctx, storage.FactorRemoval{UserID: g.UserID, Now: b.now}, e())
+		},
 		"FinishIdempotencyKey": func(ctx context.Context) error { return b.FinishIdempotencyKey(ctx, b.digest(), "", b.now) },
 		"RemoveIdempotencyKey": func(ctx context.Context) error { return b.RemoveIdempotencyKey(ctx, b.digest()) },
 		"SetUserActive":        func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },

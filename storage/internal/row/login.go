@@ -37,3 +37,6 @@ func CountAmbiguous(n storage.LoginNames, email string) string {
 	}
 	return `SELECT count(*) FROM (SELECT name FROM (` + strings.Join(names, ` UNION `) + `) AS n WHERE name <> '' GROUP BY name HAVING count(*) > 1) AS a`
 }
+
+// SecondFactor is the condition that a factor is one that a login needs, see storage.FactorKind.Second.
+const SecondFactor = `kind IN ('totp', 'webauthn')`

@@ -244,6 +244,23 @@ func IdempotencyKey(k *storage.IdempotencyKey) []Column {
 	}
 }
 
+// Factor lists the columns of factors.
+func Factor(f *storage.Factor) []Column {
+	return []Column{
+		{"id", &f.ID},
+		{"user_id", &f.UserID},
+		{"kind", (*string)(&f.Kind)},
+		{"lookup", &f.Lookup},
+		{"name", &f.Name},
+		{"data", &f.Data},
+		{"counter", &f.Counter},
+		{"user_epoch", &f.UserEpoch},
+		{"created_at", &f.CreatedAt},
+		{"last_used_at", &f.LastUsedAt},
+		{"expires_at", &f.ExpiresAt},
+	}
+}
+
 // LogoutNotice lists the columns of logout_notices.
 func LogoutNotice(n *storage.LogoutNotice) []Column {
 	return []Column{
