@@ -15,6 +15,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/users"
@@ -103,7 +104,7 @@ func render(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &p):
 	default:
 		e := protocol.AsError(err)
-		if e.Reason != protocol.ReasonNone {
+		if e.Reason != reasons.None {
 			request.From(r.Context()).Event.Add(slog.String("reason", string(e.Reason)))
 		}
 		p = refusal(e.Status, "", "%s", e.Description)

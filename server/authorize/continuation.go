@@ -12,6 +12,7 @@ import (
 
 	"latchkey/server/flow"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -81,7 +82,7 @@ var ErrTicket = errors.New("the form belongs to another browser session")
 // errStale is returned for a request that took too long, or whose address was cut off. It never goes to a client: its code is for the
 // error page.
 func errStale() *Error {
-	return &Error{Err: protocol.Refuse("expired", protocol.ReasonExpired,
+	return &Error{Err: protocol.Refuse("expired", reasons.Expired,
 		"This request has expired, or its address was cut off. Requests are valid for an hour.")}
 }
 

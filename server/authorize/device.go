@@ -13,6 +13,7 @@ import (
 	"latchkey/server/flow"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 )
@@ -57,7 +58,7 @@ func (s *Service) AskDevice(ctx context.Context, cred clientauth.Credentials, pa
 		return nil, err
 	}
 	if !client.Allows(clients.GrantDeviceCode) {
-		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", protocol.ReasonBadRequest,
+		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", reasons.BadRequest,
 			"The client is not registered for the grant type %s.", clients.GrantDeviceCode)}
 	}
 	a := &Request{service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery}

@@ -13,6 +13,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 )
 
 // Bounds of a request object.
@@ -50,13 +51,13 @@ func (s *Service) openObject(ctx context.Context, client *clients.Client, params
 func (s *Service) refuseObject(client *clients.Client, params url.Values, code, format string, args ...any) error {
 	a := &Request{service: s, Client: client, params: params, mode: modeOf(params), state: params.Get("state")}
 	if len(params["state"]) > 1 || len(a.state) > maxAuthorization || a.checkRedirect() != nil {
-		return &Error{Client: client, Err: protocol.Refuse(code, protocol.ReasonObject, format, args...)}
+		return &Error{Client: client, Err: protocol.Refuse(code, reasons.Object, format, args...)}
 	}
 	return a.refuse(code, format, args...)
 }
 
 func badObject(format string, args ...any) *protocol.Error {
-	return protocol.Refuse("invalid_request_object", protocol.ReasonObject, "The request object is refused: "+format, args...)
+	return protocol.Refuse("invalid_request_object", reasons.Object, "The request object is refused: "+format, args...)
 }
 
 // readObject checks a request object (RFC 9101 §6) and returns the parameters in it.

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -184,7 +185,7 @@ func (s *Service) findPushed(ctx context.Context, client *clients.Client, params
 // answeredBefore refuses a pushed request that can't be answered any more. It never redirects: an answer was given, or there is nothing
 // that says where it would go.
 func answeredBefore(client *clients.Client) *Error {
-	return &Error{Client: client, Err: protocol.Refuse("invalid_request_uri", protocol.ReasonBadRequest,
+	return &Error{Client: client, Err: protocol.Refuse("invalid_request_uri", reasons.BadRequest,
 		"The pushed request has expired, was answered before, or is another client's.")}
 }
 

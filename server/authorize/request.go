@@ -14,6 +14,7 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/flow"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -114,16 +115,16 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 	var invalid *clients.MetadataError
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, &Error{Err: protocol.Refuse("invalid_client", protocol.ReasonClient, "There is no client with this client_id.")}
+		return nil, &Error{Err: protocol.Refuse("invalid_client", reasons.Client, "There is no client with this client_id.")}
 	case errors.As(err, &invalid):
-		return nil, &Error{Err: protocol.Refuse("invalid_client", protocol.ReasonClient, "%s", invalid.Description)}
+		return nil, &Error{Err: protocol.Refuse("invalid_client", reasons.Client, "%s", invalid.Description)}
 	case err != nil:
 		return nil, fmt.Errorf("authorize: %w", err)
 	case client.Disabled:
-		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", protocol.ReasonClientDisabled,
+		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", reasons.ClientDisabled,
 			"The operator of this server has disabled the client.")}
 	case client.TokenFormat() != "": // the built-in client has no redirect URI
-		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", protocol.ReasonClient, "The client may not ask for authorization.")}
+		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", reasons.Client, "The client may not ask for authorization.")}
 	}
 	return client, nil
 }
@@ -177,7 +178,7 @@ func (a *Request) checkRedirect() *protocol.Error {
 
 // refuse makes an error that goes to the client.
 func (a *Request) refuse(code, format string, args ...any) error {
-	e := protocol.Refuse(code, protocol.ReasonBadRequest, format, args...)
+	e := protocol.Refuse(code, reasons.BadRequest, format, args...)
 	return &Error{Err: e, Client: a.Client, Honest: a.honest(code), pushed: a.pushed, Response: a.respond(url.Values{
 		"error": {code}, "error_description": {e.Description},
 	})}

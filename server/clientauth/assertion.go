@@ -10,6 +10,7 @@ import (
 
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -44,7 +45,7 @@ func assertionClient(raw storage.Secret) (id string, err error) {
 }
 
 func badAssertion(format string, args ...any) *protocol.Error {
-	return protocol.InvalidClient(protocol.ReasonAssertion, "The client_assertion is refused: "+format, args...)
+	return protocol.InvalidClient(reasons.Assertion, "The client_assertion is refused: "+format, args...)
 }
 
 // assertion is the content of a client assertion.
@@ -83,7 +84,7 @@ func (a *assertion) checkHeader() error {
 	switch {
 	case slices.Contains(AssertionAlgs(), a.Alg):
 	case strings.HasPrefix(a.Alg, "HS"):
-		return protocol.InvalidClient(protocol.ReasonAssertionMAC,
+		return protocol.InvalidClient(reasons.AssertionMAC,
 			"The method client_secret_jwt is not supported: sign with a key of your own (private_key_jwt), or send the secret (client_secret_basic).")
 	default:
 		return badAssertion("alg must be one of %s.", strings.Join(AssertionAlgs(), ", "))

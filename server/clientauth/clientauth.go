@@ -15,6 +15,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -103,7 +104,7 @@ func (a *Authenticator) authenticate(
 	ctx context.Context, cred Credentials, find func(context.Context, string) (*clients.Client, error),
 ) (*clients.Client, error) {
 	if cred.Method == "" || cred.ID == "" {
-		return nil, protocol.InvalidClient(protocol.ReasonClient, "The request names no client.")
+		return nil, protocol.InvalidClient(reasons.Client, "The request names no client.")
 	}
 	client, err := a.prove(ctx, cred, find)
 	for _, other := range cred.otherwise {
@@ -129,7 +130,7 @@ func (a *Authenticator) prove(
 	case errors.Is(err, storage.ErrNotFound):
 		client = noClient
 	case errors.As(err, &invalid):
-		return nil, protocol.InvalidClient(protocol.ReasonClient, "%s", invalid.Description)
+		return nil, protocol.InvalidClient(reasons.Client, "%s", invalid.Description)
 	case err != nil:
 		return nil, err
 	}
@@ -189,10 +190,10 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 		return protocol.ClientRefused()
 	}
 	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) || !client.AllowsAlg(assertion.Alg) {
-		return refuseClient(protocol.ReasonAssertion)
+		return refuseClient(reasons.Assertion)
 	}
 	if signed, err := a.SignedBy(ctx, client, assertion.Incoming); err != nil || !signed {
-		e := refuseClient(protocol.ReasonAssertionKey)
+		e := refuseClient(reasons.AssertionKey)
 		e.Cause = err
 		return e
 	}
@@ -201,7 +202,7 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	}
 	switch err := a.cfg.Store.UseJTI(ctx, client.ID, sha256.Sum256([]byte(assertion.jti)), assertion.expires.Add(assertionKeepExtra)); {
 	case errors.Is(err, storage.ErrExists):
-		return refuseClient(protocol.ReasonAssertionReplay)
+		return refuseClient(reasons.AssertionReplay)
 	case err != nil:
 		return fmt.Errorf("use a client assertion: %w", err)
 	}
@@ -233,7 +234,7 @@ func (a *Authenticator) checkAudience(audience []string, raw json.RawMessage, on
 }
 
 // refuseClient returns protocol.ClientRefused with another reason for the operator.
-func refuseClient(reason protocol.Reason) *protocol.Error {
+func refuseClient(reason reasons.Reason) *protocol.Error {
 	e := protocol.ClientRefused()
 	e.Reason = reason
 	return e

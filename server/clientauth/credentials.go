@@ -7,6 +7,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -81,7 +82,7 @@ func postedCredentials(f url.Values) (Credentials, error) {
 func headerCredentials(header string, f url.Values) (Credentials, error) {
 	readings := parseBasic(header)
 	if len(readings) == 0 {
-		return Credentials{}, protocol.InvalidClient(protocol.ReasonClient, "The Authorization header must be Basic, with client_id and client_secret encoded as RFC 6749, section 2.3.1 says.")
+		return Credentials{}, protocol.InvalidClient(reasons.Client, "The Authorization header must be Basic, with client_id and client_secret encoded as RFC 6749, section 2.3.1 says.")
 	}
 	// RFC 6749 §2.3: a client must not use more than one method in a request.
 	if f.Has("client_secret") {

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -99,7 +100,7 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storag
 	case errors.Is(err, authorize.ErrUserCode):
 		page.Problem = web.ProblemUserCode
 		return h.Pages.Render(w, r, http.StatusBadRequest, page)
-	case errors.As(err, &refused) && refused.Reason == protocol.ReasonThrottled:
+	case errors.As(err, &refused) && refused.Reason == reasons.Throttled:
 		page.Problem, page.RetryAfter = web.ProblemThrottled, refused.RetryAfter
 		return h.Pages.Render(w, r, refused.Status, page)
 	}

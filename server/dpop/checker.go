@@ -12,6 +12,7 @@ import (
 
 	"latchkey/server/internal/mac"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -45,7 +46,7 @@ func (c *Checker) Use(ctx context.Context, clientID string, p *Proof) error {
 	switch err := c.cfg.Store.UseJTI(ctx, clientID, sha256.Sum256([]byte("dpop\x00"+p.Key+"\x00"+p.jti)), p.keep); {
 	case errors.Is(err, storage.ErrExists):
 		e := Invalid("its jti was used before: make a proof for each request.")
-		e.Reason = protocol.ReasonProofReplay
+		e.Reason = reasons.ProofReplay
 		return e
 	case err != nil:
 		return fmt.Errorf("use a DPoP proof: %w", err)
@@ -73,7 +74,7 @@ func (c *Checker) checkNonce(nonce string, now time.Time) error {
 		return nil
 	}
 	// RFC 9449 §8: the answer has a new one.
-	return protocol.Refuse("use_dpop_nonce", protocol.ReasonProof, "The DPoP proof must have the nonce of the header DPoP-Nonce.")
+	return protocol.Refuse("use_dpop_nonce", reasons.Proof, "The DPoP proof must have the nonce of the header DPoP-Nonce.")
 }
 
 func (c *Checker) goodNonce(nonce string, now time.Time) bool {

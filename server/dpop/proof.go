@@ -14,6 +14,7 @@ import (
 
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -56,7 +57,7 @@ type Proof struct {
 
 // Invalid returns an Error with the code invalid_dpop_proof (RFC 9449 §5).
 func Invalid(format string, args ...any) *protocol.Error {
-	return protocol.Refuse("invalid_dpop_proof", protocol.ReasonProof, "The DPoP proof is refused: "+format, args...)
+	return protocol.Refuse("invalid_dpop_proof", reasons.Proof, "The DPoP proof is refused: "+format, args...)
 }
 
 // Read checks a proof as RFC 9449 §4.3 says, except ath and whether it was used before. The error is a *protocol.Error.

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 )
 
@@ -26,7 +27,7 @@ func RenderError(w http.ResponseWriter, r *http.Request, err error) {
 
 // noteReason puts why a request was refused into its log event.
 func noteReason(r *http.Request, e *protocol.Error) {
-	if e.Reason != protocol.ReasonNone {
+	if e.Reason != reasons.None {
 		request.From(r.Context()).Event.Add(slog.String("reason", string(e.Reason)))
 	}
 }
@@ -57,9 +58,9 @@ func protocolError(err error) *protocol.Error {
 	if !errors.As(err, &refused) {
 		return protocol.AsError(err)
 	}
-	e := &protocol.Error{Code: "invalid_request", Description: refused.Message, Status: refused.Status, Reason: protocol.ReasonBadRequest}
+	e := &protocol.Error{Code: "invalid_request", Description: refused.Message, Status: refused.Status, Reason: reasons.BadRequest}
 	if refused.Status >= http.StatusInternalServerError {
-		e.Code, e.Reason = "server_error", protocol.ReasonInternal
+		e.Code, e.Reason = "server_error", reasons.Internal
 	}
 	return e
 }

@@ -18,6 +18,7 @@ import (
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -207,12 +208,12 @@ func registrationError(err error) error {
 }
 
 func invalidMetadata(code, description string) *protocol.Error {
-	return protocol.Refuse(code, protocol.ReasonBadRequest, "%s", description)
+	return protocol.Refuse(code, reasons.BadRequest, "%s", description)
 }
 
 // invalidToken returns the error of RFC 6750 §3.1.
 func invalidToken(description string) *protocol.Error {
-	return protocol.InvalidToken(protocol.ReasonClient, description)
+	return protocol.InvalidToken(reasons.Client, description)
 }
 
 // errNoInitialToken reports that an initial access token is required and none was sent.

@@ -11,6 +11,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -34,18 +35,18 @@ func (f *Format) adopt(
 	issued := t.IssuedAt()
 	switch {
 	case state.Revoked: // Django's blacklist
-		return nil, protocol.InvalidGrant(protocol.ReasonRetired)
+		return nil, protocol.InvalidGrant(reasons.Retired)
 	case user == nil:
-		return nil, protocol.InvalidGrant(protocol.ReasonUserRemoved)
+		return nil, protocol.InvalidGrant(reasons.UserRemoved)
 	case !user.Active:
-		return nil, protocol.InvalidGrant(protocol.ReasonUserInactive)
+		return nil, protocol.InvalidGrant(reasons.UserInactive)
 	// Such a token has no epoch. One that was issued before sessions were ended here is dead too.
 	case endedSince(user.AuthEpoch, user.CreatedAt, issued):
-		return nil, protocol.InvalidGrant(protocol.ReasonUserSessions)
+		return nil, protocol.InvalidGrant(reasons.UserSessions)
 	case passwordChanged(t, user):
-		return nil, protocol.InvalidGrant(protocol.ReasonPasswordChanged)
+		return nil, protocol.InvalidGrant(reasons.PasswordChanged)
 	case endedSince(c.AuthEpoch, c.CreatedAt, issued):
-		return nil, protocol.InvalidGrant(protocol.ReasonClientSessions)
+		return nil, protocol.InvalidGrant(reasons.ClientSessions)
 	}
 	g := &storage.Grant{
 		ID: r.Grant, ClientID: c.ID, UserID: user.ID,

@@ -10,7 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server"
-	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/servertest"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
@@ -187,24 +187,24 @@ func TestTheCookieStaysWhenNoTokenIsIssued(t *testing.T) {
 // with the token.
 func TestWhatClearsTheCookie(t *testing.T) {
 	t.Parallel()
-	lives := refusal(protocol.ReasonRetired)
+	lives := refusal(reasons.Retired)
 	lives.SessionLives = true
 	for _, c := range []struct {
 		name  string
 		err   error
 		clear bool
 	}{
-		{"bad token", refusal(protocol.ReasonMalformed), true},
-		{"bad signature", refusal(protocol.ReasonBadSignature), true},
-		{"expired", refusal(protocol.ReasonExpired), true},
-		{"retired", refusal(protocol.ReasonRetired), true},
-		{"superseded", refusal(protocol.ReasonSuperseded), true},
-		{"session revoked", refusal(protocol.ReasonSessionRevoked), true},
-		{"session over", refusal(protocol.ReasonSessionExpired), true},
-		{"user removed", refusal(protocol.ReasonUserRemoved), true},
+		{"bad token", refusal(reasons.Malformed), true},
+		{"bad signature", refusal(reasons.BadSignature), true},
+		{"expired", refusal(reasons.Expired), true},
+		{"retired", refusal(reasons.Retired), true},
+		{"superseded", refusal(reasons.Superseded), true},
+		{"session revoked", refusal(reasons.SessionRevoked), true},
+		{"session over", refusal(reasons.SessionExpired), true},
+		{"user removed", refusal(reasons.UserRemoved), true},
 		{"retired, and the session lives", lives, false},
-		{"client disabled", refusal(protocol.ReasonClientDisabled), false}, // the operator may enable it again
-		{"throttled", refusal(protocol.ReasonThrottled), false},
+		{"client disabled", refusal(reasons.ClientDisabled), false}, // the operator may enable it again
+		{"throttled", refusal(reasons.Throttled), false},
 		{"database away", storage.ErrUnavailable, false},
 		{"a bug", errors.New("nil map"), false},
 	} {

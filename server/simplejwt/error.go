@@ -8,6 +8,7 @@ import (
 
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/simplejwt/drf"
@@ -31,20 +32,20 @@ func (h *Handlers) refused(err error) error {
 		return drf.AuthenticationFailed(invalid.Message, "token_not_valid", e)
 	}
 	switch e.Reason {
-	case protocol.ReasonCredentials:
+	case reasons.Credentials:
 		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
-	case protocol.ReasonThrottled:
+	case reasons.Throttled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)
-	case protocol.ReasonUserInactive, protocol.ReasonUserRemoved:
+	case reasons.UserInactive, reasons.UserRemoved:
 		// Refused whatever the release: up to 5.3 the original did not look, and it crashes when the user is gone.
 		return drf.AuthenticationFailed("No active account found for the given token.", "", e)
-	case protocol.ReasonPasswordChanged:
+	case reasons.PasswordChanged:
 		return drf.AuthenticationFailed("The user's password has been changed.", "", e)
-	case protocol.ReasonRetired, protocol.ReasonSuperseded, protocol.ReasonShared, protocol.ReasonUnsealed, protocol.ReasonSessionRevoked, protocol.ReasonUserSessions, protocol.ReasonClientSessions:
+	case reasons.Retired, reasons.Superseded, reasons.Shared, reasons.Unsealed, reasons.SessionRevoked, reasons.UserSessions, reasons.ClientSessions:
 		return drf.AuthenticationFailed(blacklisted, "token_not_valid", e)
-	case protocol.ReasonExpired, protocol.ReasonSessionExpired, protocol.ReasonSessionIdle:
+	case reasons.Expired, reasons.SessionExpired, reasons.SessionIdle:
 		return drf.AuthenticationFailed(h.compat.Words(codec.Expired), "token_not_valid", e)
-	case protocol.ReasonMalformed, protocol.ReasonBadSignature, protocol.ReasonWrongType, protocol.ReasonUnknownGrant, protocol.ReasonOtherClient, protocol.ReasonOtherUser:
+	case reasons.Malformed, reasons.BadSignature, reasons.WrongType, reasons.UnknownGrant, reasons.OtherClient, reasons.OtherUser:
 		return drf.AuthenticationFailed(h.compat.Words(codec.Malformed), "token_not_valid", e)
 	}
 	// What is left is about the built-in client, which the operator has disabled or forbidden a grant.
@@ -65,7 +66,7 @@ func (h *Handlers) notVerified(err error) error {
 // simplejwt does not look at the user there.
 func ofTheUser(err error) bool {
 	switch protocol.AsError(err).Reason {
-	case protocol.ReasonUserInactive, protocol.ReasonUserRemoved, protocol.ReasonUserSessions, protocol.ReasonPasswordChanged:
+	case reasons.UserInactive, reasons.UserRemoved, reasons.UserSessions, reasons.PasswordChanged:
 		return true
 	}
 	return false
@@ -85,7 +86,7 @@ func unavailable(e *protocol.Error) error {
 // RenderError writes an error as the framework does. Of an error that is not meant for clients it shows nothing.
 func (h *Handlers) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *protocol.Error
-	if errors.As(err, &refusal) && refusal.Reason != protocol.ReasonNone {
+	if errors.As(err, &refusal) && refusal.Reason != reasons.None {
 		w.Header().Set(ReasonHeader, string(refusal.Reason.Public()))
 		request.From(r.Context()).Event.Add(slog.String("reason", string(refusal.Reason)))
 	}

@@ -14,6 +14,7 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
@@ -67,7 +68,7 @@ func postJSON(h http.Handler, path, body string, headers ...string) *httptest.Re
 	return w
 }
 
-func refusal(reason protocol.Reason) *protocol.Error {
+func refusal(reason reasons.Reason) *protocol.Error {
 	return &protocol.Error{Code: "invalid_grant", Status: http.StatusBadRequest, Reason: reason}
 }
 
@@ -99,24 +100,24 @@ func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 		body              map[codec.Compat]string // on refresh
 		verify, blacklist string                  // where they differ
 	}{
-		{refusal(protocol.ReasonRetired), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(protocol.ReasonSuperseded), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(protocol.ReasonSessionRevoked), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(protocol.ReasonClientSessions), 401, same(blacklisted), "400 " + notVerified, ""},
-		{refusal(protocol.ReasonUserSessions), 401, same(blacklisted), "400 " + notVerified, "200 {}"},
-		{refusal(protocol.ReasonUserInactive), 401, same(noAccount), "400 " + notVerified, "200 {}"},
-		{refusal(protocol.ReasonUserRemoved), 401, same(noAccount), "400 " + notVerified, "200 {}"},
-		{refusal(protocol.ReasonExpired), 401, expired, "400 " + notVerified, ""},
-		{refusal(protocol.ReasonSessionExpired), 401, expired, "400 " + notVerified, ""},
-		{refusal(protocol.ReasonSessionIdle), 401, expired, "400 " + notVerified, ""},
-		{refusal(protocol.ReasonUnknownGrant), 401, invalid, "400 " + notVerified, ""},
-		{refusal(protocol.ReasonOtherClient), 401, invalid, "400 " + notVerified, ""},
-		{refusal(protocol.ReasonBadSignature), 401, invalid, "400 " + notVerified, ""},
-		{&protocol.Error{Code: "invalid_client", Status: 401, Reason: protocol.ReasonClient}, 403, same(forbidden), "400 " + notVerified, ""},
-		{refusal(protocol.ReasonClientDisabled), 403, same(forbidden), "400 " + notVerified, ""},
-		{&protocol.Error{Code: "unauthorized_client", Status: 400, Reason: protocol.ReasonBadRequest}, 403, same(forbidden), "400 " + notVerified, ""},
+		{refusal(reasons.Retired), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(reasons.Superseded), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(reasons.SessionRevoked), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(reasons.ClientSessions), 401, same(blacklisted), "400 " + notVerified, ""},
+		{refusal(reasons.UserSessions), 401, same(blacklisted), "400 " + notVerified, "200 {}"},
+		{refusal(reasons.UserInactive), 401, same(noAccount), "400 " + notVerified, "200 {}"},
+		{refusal(reasons.UserRemoved), 401, same(noAccount), "400 " + notVerified, "200 {}"},
+		{refusal(reasons.Expired), 401, expired, "400 " + notVerified, ""},
+		{refusal(reasons.SessionExpired), 401, expired, "400 " + notVerified, ""},
+		{refusal(reasons.SessionIdle), 401, expired, "400 " + notVerified, ""},
+		{refusal(reasons.UnknownGrant), 401, invalid, "400 " + notVerified, ""},
+		{refusal(reasons.OtherClient), 401, invalid, "400 " + notVerified, ""},
+		{refusal(reasons.BadSignature), 401, invalid, "400 " + notVerified, ""},
+		{&protocol.Error{Code: "invalid_client", Status: 401, Reason: reasons.Client}, 403, same(forbidden), "400 " + notVerified, ""},
+		{refusal(reasons.ClientDisabled), 403, same(forbidden), "400 " + notVerified, ""},
+		{&protocol.Error{Code: "unauthorized_client", Status: 400, Reason: reasons.BadRequest}, 403, same(forbidden), "400 " + notVerified, ""},
 		{fmt.Errorf("x: %w", storage.ErrUnavailable), 503, same(outage), "503 " + outage, ""},
-		{&protocol.Error{Status: 503, Reason: protocol.ReasonOverload, RetryAfter: time.Second}, 503, same(outage), "503 " + outage, ""},
+		{&protocol.Error{Status: 503, Reason: reasons.Overload, RetryAfter: time.Second}, 503, same(outage), "503 " + outage, ""},
 		{io.ErrUnexpectedEOF, 500, same(`{"detail":"A server error occurred."}`), `500 {"detail":"A server error occurred."}`, ""},
 	} {
 		for compat, body := range test.body {
@@ -151,13 +152,13 @@ func TestRefusalsHaveTheWordsOfTheRelease(t *testing.T) {
 
 func TestLoginIsRefusedInTheSameWordsForEveryReason(t *testing.T) {
 	t.Parallel()
-	h := routes(&fakeTokens{err: refusal(protocol.ReasonCredentials)}, codec.Compat52)
+	h := routes(&fakeTokens{err: refusal(reasons.Credentials)}, codec.Compat52)
 	w := postJSON(h, simplejwt.ObtainPath, `{"username":"a","password":"b"}`)
 	if w.Code != 401 || w.Body.String() != `{"detail":"No active account found with the given credentials"}` ||
 		w.Header().Get(simplejwt.ReasonHeader) != "bad_credentials" {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}
-	throttled := refusal(protocol.ReasonThrottled)
+	throttled := refusal(reasons.Throttled)
 	throttled.RetryAfter = 90 * time.Second
 	w = postJSON(routes(&fakeTokens{err: throttled}, codec.Compat52), simplejwt.ObtainPath, `{"username":"a","password":"b"}`)
 	if w.Code != 429 || w.Body.String() != `{"detail":"Request was throttled. Expected available in 90 seconds."}` || w.Header().Get("Retry-After") != "90" {
@@ -189,7 +190,7 @@ func TestBodiesBecomeTokenRequests(t *testing.T) {
 // TestPagesReadWhyTheyWereRefused: a page of an allowed origin sees the reason and the request id.
 func TestPagesReadWhyTheyWereRefused(t *testing.T) {
 	t.Parallel()
-	h := routes(&fakeTokens{err: refusal(protocol.ReasonRetired)}, codec.Compat52)
+	h := routes(&fakeTokens{err: refusal(reasons.Retired)}, codec.Compat52)
 	w := postJSON(h, simplejwt.RefreshPath, `{"refresh":"x"}`, "Origin", "https://spa.example")
 	exposed := w.Header().Get("Access-Control-Expose-Headers")
 	for _, name := range []string{simplejwt.ReasonHeader, "X-Request-Id"} {

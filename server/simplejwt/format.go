@@ -13,6 +13,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -123,14 +124,14 @@ func (f *Format) parse(ctx context.Context, raw storage.Secret, typ string, now 
 }
 
 func refusal(invalid *codec.Invalid) *protocol.Error {
-	reason := protocol.ReasonMalformed
+	reason := reasons.Malformed
 	switch invalid.Kind {
 	case codec.Expired:
-		reason = protocol.ReasonExpired
+		reason = reasons.Expired
 	case codec.BadSignature:
-		reason = protocol.ReasonBadSignature
+		reason = reasons.BadSignature
 	case codec.WrongType:
-		reason = protocol.ReasonWrongType
+		reason = reasons.WrongType
 	}
 	e := protocol.InvalidGrant(reason)
 	e.Cause = invalid
@@ -173,7 +174,7 @@ func (f *Format) refreshToken(t *codec.Token, now time.Time) (*token.RefreshToke
 		return r, nil
 	}
 	if !adopting {
-		return nil, protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+		return nil, protocol.InvalidGrant(reasons.UnknownGrant)
 	}
 	r.Grant, r.Sealed = adoptedID(t), true
 	r.Adopt = func(ctx context.Context, c *clients.Client, p *token.Policy, now time.Time) (*storage.LiveGrant, error) {
@@ -248,13 +249,13 @@ func (f *Format) Read(ctx context.Context, raw storage.Secret, now time.Time) (*
 		t.Kind = token.KindAccess
 		t.Grant, _ = parsed.Session()
 		if id, ok := parsed.Claim("client_id"); ok && json.Unmarshal([]byte(id), &t.ClientID) != nil {
-			return nil, protocol.InvalidGrant(protocol.ReasonMalformed)
+			return nil, protocol.InvalidGrant(reasons.Malformed)
 		}
 		if t.Grant.IsZero() {
 			t.Owner = owner
 		}
 	default:
-		return nil, protocol.InvalidGrant(protocol.ReasonWrongType)
+		return nil, protocol.InvalidGrant(reasons.WrongType)
 	}
 	return t, nil
 }

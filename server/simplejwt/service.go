@@ -10,6 +10,7 @@ import (
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 )
@@ -93,15 +94,15 @@ func (s *Service) Verify(ctx context.Context, raw storage.Secret) error {
 	case errors.Is(err, storage.ErrNotFound) && t.Adopt != nil:
 		return nil // written by Django, not used here yet
 	case errors.Is(err, storage.ErrNotFound):
-		return protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+		return protocol.InvalidGrant(reasons.UnknownGrant)
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	case !live.RevokedAt.IsZero():
-		return protocol.InvalidGrant(protocol.ReasonSessionRevoked)
+		return protocol.InvalidGrant(reasons.SessionRevoked)
 	case live.User != nil && !t.OfUser(live.User):
-		return protocol.InvalidGrant(protocol.ReasonOtherUser)
+		return protocol.InvalidGrant(reasons.OtherUser)
 	}
-	if reason := s.tokens.Dead(live, t, p); reason != protocol.ReasonNone {
+	if reason := s.tokens.Dead(live, t, p); reason != reasons.None {
 		return protocol.InvalidGrant(reason)
 	}
 	return nil
@@ -137,7 +138,7 @@ func (f *Format) endedByItself(ctx context.Context, t *token.RefreshToken) error
 		return fmt.Errorf("find out whether a token was ended: %w", err)
 	}
 	if state.Revoked {
-		return protocol.InvalidGrant(protocol.ReasonRetired)
+		return protocol.InvalidGrant(reasons.Retired)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -36,9 +37,9 @@ func (s *Service) Access(ctx context.Context, req *UserInfoRequest) (*Access, er
 	switch {
 	// Another audience beside this one could use the token here (RFC 9700 §2.3), so that it must be the only one.
 	case t.Kind != KindAccess || len(t.Audience) != 1 || s.adminAPI == "" || t.Audience[0] != s.adminAPI:
-		return nil, invalidToken(protocol.ReasonWrongType)
+		return nil, invalidToken(reasons.WrongType)
 	case t.ExpiresAt <= s.now().Unix():
-		return nil, invalidToken(protocol.ReasonExpired)
+		return nil, invalidToken(reasons.Expired)
 	}
 	proof, err := s.proofOf(req, t)
 	if err != nil {
@@ -49,7 +50,7 @@ func (s *Service) Access(ctx context.Context, req *UserInfoRequest) (*Access, er
 		return nil, err
 	}
 	if access.Client.Disabled || !access.Client.MayAdminister() {
-		return nil, invalidToken(protocol.ReasonClientDisabled)
+		return nil, invalidToken(reasons.ClientDisabled)
 	}
 	if proof != nil {
 		if err := s.proofs.Use(ctx, access.Client.ID, proof); err != nil {
@@ -67,7 +68,7 @@ func (s *Service) accessOf(ctx context.Context, t *Token) (*Access, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case reason != protocol.ReasonNone:
+		case reason != reasons.None:
 			return nil, invalidToken(reason)
 		}
 		return &Access{Client: client, User: live.User}, nil
@@ -80,7 +81,7 @@ func (s *Service) accessOf(ctx context.Context, t *Token) (*Access, error) {
 	client, err := s.clients.Client(ctx, t.ClientID)
 	switch {
 	case !alive || errors.Is(err, storage.ErrNotFound):
-		return nil, invalidToken(protocol.ReasonClientDisabled)
+		return nil, invalidToken(reasons.ClientDisabled)
 	case err != nil:
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (s *Service) accessOf(ctx context.Context, t *Token) (*Access, error) {
 
 // InsufficientScope returns the refusal of a token that lacks a scope, or of a person who may not (RFC 6750 §3.1).
 func InsufficientScope(description string) *protocol.Error {
-	e := protocol.Refuse("insufficient_scope", protocol.ReasonBadRequest, "%s", description)
+	e := protocol.Refuse("insufficient_scope", reasons.BadRequest, "%s", description)
 	e.Status = http.StatusForbidden
 	return e
 }

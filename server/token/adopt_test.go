@@ -11,7 +11,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/keys"
-	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -96,7 +96,7 @@ func TestATokenInFlightBecomesOneGrant(t *testing.T) {
 		if _, claims := claimsOf(t, next.AccessToken); claims["favourite"] != "blue" {
 			t.Errorf("a claim was lost on the way: %v", claims)
 		}
-		w.refused(clients.SimpleJWTID, raw, protocol.ReasonRetired)
+		w.refused(clients.SimpleJWTID, raw, reasons.Retired)
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 		if err != nil || len(grants) != 1 {
 			t.Errorf("%d grants, %v; want one", len(grants), err)
@@ -112,16 +112,16 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.clock.Now().Add(-time.Hour)
-	w.refused(clients.SimpleJWTID, w.django("a1", inactive.ID, before), protocol.ReasonUserInactive)
-	w.refused(clients.SimpleJWTID, w.django("a2", 4711, before), protocol.ReasonUserRemoved)
-	w.refused(clients.SimpleJWTID, w.django("a3", "no number", before), protocol.ReasonUserRemoved)
+	w.refused(clients.SimpleJWTID, w.django("a1", inactive.ID, before), reasons.UserInactive)
+	w.refused(clients.SimpleJWTID, w.django("a2", 4711, before), reasons.UserRemoved)
+	w.refused(clients.SimpleJWTID, w.django("a3", "no number", before), reasons.UserRemoved)
 
 	// One that was issued before the user's sessions were ended here is dead, one that was issued after lives.
 	w.clock.Advance(time.Second)
 	if err := w.store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, w.django("a4", w.user.ID, before), protocol.ReasonUserSessions)
+	w.refused(clients.SimpleJWTID, w.django("a4", w.user.ID, before), reasons.UserSessions)
 	w.clock.Advance(2 * time.Second)
 	w.refresh(clients.SimpleJWTID, w.django("a5", w.user.ID, w.clock.Now().Add(-time.Second)))
 
@@ -130,7 +130,7 @@ func TestTokensInFlightThatAreRefused(t *testing.T) {
 	if err := w.simplejwt.Blacklist(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, raw, protocol.ReasonSessionRevoked)
+	w.refused(clients.SimpleJWTID, raw, reasons.SessionRevoked)
 }
 
 // An operator who changes the root secret must not bring back to life what was ended.
@@ -155,8 +155,8 @@ func TestATokenInFlightKeepsItsGrantWhenTheRootSecretChanges(t *testing.T) {
 	if w.svc, err = token.New(w.cfg); err != nil {
 		t.Fatal(err)
 	}
-	w.refused(clients.SimpleJWTID, ended, protocol.ReasonSessionRevoked)
-	w.refused(clients.SimpleJWTID, retired, protocol.ReasonRetired)
+	w.refused(clients.SimpleJWTID, ended, reasons.SessionRevoked)
+	w.refused(clients.SimpleJWTID, retired, reasons.Retired)
 	if again := w.refresh(clients.SimpleJWTID, used); again.GrantID != before.GrantID {
 		t.Error("the same token found another session")
 	}

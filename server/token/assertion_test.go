@@ -29,6 +29,7 @@ import (
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -155,7 +156,7 @@ func (s *signers) accepted(what string, err error) {
 	}
 }
 
-func (s *signers) refusedFor(what string, err error, reason protocol.Reason) {
+func (s *signers) refusedFor(what string, err error, reason reasons.Reason) {
 	s.t.Helper()
 	e := protocol.AsError(err)
 	if err == nil || e.Code != "invalid_client" || e.Status != 401 || e.Reason != reason {
@@ -198,7 +199,7 @@ func TestStatement27Claims(t *testing.T) {
 		"no jti": {"jti": nil}, "an empty jti": {"jti": ""}, "a jti too long": {"jti": strings.Repeat("j", 256)}, "a jti that is a number": {"jti": 1},
 		"another iss": {"iss": "other"}, "another sub": {"sub": "other"}, "another client": {"iss": "other", "sub": "other"}, "no iss": {"iss": nil}, "no sub": {"sub": nil},
 	} {
-		s.refusedFor(name, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes))), protocol.ReasonAssertion)
+		s.refusedFor(name, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", changes))), reasons.Assertion)
 	}
 }
 
@@ -225,34 +226,34 @@ func TestStatement28Headers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, alg, header string
-		reason            protocol.Reason
+		reason            reasons.Reason
 	}{
-		{"none", "", `{"alg":"none"}`, protocol.ReasonAssertion},
-		{"NONE", "", `{"alg":"NoNe"}`, protocol.ReasonAssertion},
-		{"no alg", "ES256", `{}`, protocol.ReasonAssertion},
-		{"RS512", "RS256", `{"alg":"RS512"}`, protocol.ReasonAssertion},
-		{"lower case", "ES256", `{"alg":"es256"}`, protocol.ReasonAssertion},
-		{"Alg", "ES256", `{"Alg":"ES256"}`, protocol.ReasonAssertion},
-		{"public key as a secret", "HS256", `{"alg":"HS256","kid":"rs"}`, protocol.ReasonAssertionMAC},
-		{"public key as a secret under another name", "HS256", `{"alg":"RS256","kid":"rs"}`, protocol.ReasonAssertionKey},
-		{"alg twice", "ES256", `{"alg":"ES256","alg":"ES256"}`, protocol.ReasonAssertion},
-		{"alg twice, none last", "ES256", `{"alg":"ES256","alg":"none"}`, protocol.ReasonAssertion},
-		{"alg twice by an escape", "ES256", `{"alg":"ES256","\u0061lg":"none"}`, protocol.ReasonAssertion},
-		{"embedded key", "foreign", `{"alg":"ES256","jwk":` + string(foreign) + `}`, protocol.ReasonAssertion},
-		{"jku", "foreign", `{"alg":"ES256","jku":"https://evil.example/jwks"}`, protocol.ReasonAssertion},
-		{"x5u", "foreign", `{"alg":"ES256","x5u":"https://evil.example/x"}`, protocol.ReasonAssertion},
-		{"x5c", "foreign", `{"alg":"ES256","x5c":[]}`, protocol.ReasonAssertion},
-		{"crit", "ES256", `{"alg":"ES256","crit":["exp"],"exp":1}`, protocol.ReasonAssertion},
-		{"b64", "ES256", `{"alg":"ES256","b64":false}`, protocol.ReasonAssertion},
-		{"an access token's type", "ES256", `{"alg":"ES256","typ":"at+jwt"}`, protocol.ReasonAssertion},
-		{"typ is a list", "ES256", `{"alg":"ES256","typ":["JWT"]}`, protocol.ReasonAssertion},
-		{"more behind it", "ES256", `{"alg":"ES256"} {}`, protocol.ReasonAssertion},
-		{"a list", "ES256", `["ES256"]`, protocol.ReasonAssertion},
-		{"another's key", "foreign", `{"alg":"ES256"}`, protocol.ReasonAssertionKey},
-		{"another's key under a good name", "foreign", `{"alg":"ES256","kid":"es"}`, protocol.ReasonAssertionKey},
-		{"another key of the client", "EdDSA", `{"alg":"EdDSA","kid":"es"}`, protocol.ReasonAssertionKey},
-		{"an unknown kid", "ES256", `{"alg":"ES256","kid":"new"}`, protocol.ReasonAssertionKey},
-		{"a key for encryption", "ES256", `{"alg":"ES256","kid":"enc"}`, protocol.ReasonAssertionKey},
+		{"none", "", `{"alg":"none"}`, reasons.Assertion},
+		{"NONE", "", `{"alg":"NoNe"}`, reasons.Assertion},
+		{"no alg", "ES256", `{}`, reasons.Assertion},
+		{"RS512", "RS256", `{"alg":"RS512"}`, reasons.Assertion},
+		{"lower case", "ES256", `{"alg":"es256"}`, reasons.Assertion},
+		{"Alg", "ES256", `{"Alg":"ES256"}`, reasons.Assertion},
+		{"public key as a secret", "HS256", `{"alg":"HS256","kid":"rs"}`, reasons.AssertionMAC},
+		{"public key as a secret under another name", "HS256", `{"alg":"RS256","kid":"rs"}`, reasons.AssertionKey},
+		{"alg twice", "ES256", `{"alg":"ES256","alg":"ES256"}`, reasons.Assertion},
+		{"alg twice, none last", "ES256", `{"alg":"ES256","alg":"none"}`, reasons.Assertion},
+		{"alg twice by an escape", "ES256", `{"alg":"ES256","\u0061lg":"none"}`, reasons.Assertion},
+		{"embedded key", "foreign", `{"alg":"ES256","jwk":` + string(foreign) + `}`, reasons.Assertion},
+		{"jku", "foreign", `{"alg":"ES256","jku":"https://evil.example/jwks"}`, reasons.Assertion},
+		{"x5u", "foreign", `{"alg":"ES256","x5u":"https://evil.example/x"}`, reasons.Assertion},
+		{"x5c", "foreign", `{"alg":"ES256","x5c":[]}`, reasons.Assertion},
+		{"crit", "ES256", `{"alg":"ES256","crit":["exp"],"exp":1}`, reasons.Assertion},
+		{"b64", "ES256", `{"alg":"ES256","b64":false}`, reasons.Assertion},
+		{"an access token's type", "ES256", `{"alg":"ES256","typ":"at+jwt"}`, reasons.Assertion},
+		{"typ is a list", "ES256", `{"alg":"ES256","typ":["JWT"]}`, reasons.Assertion},
+		{"more behind it", "ES256", `{"alg":"ES256"} {}`, reasons.Assertion},
+		{"a list", "ES256", `["ES256"]`, reasons.Assertion},
+		{"another's key", "foreign", `{"alg":"ES256"}`, reasons.AssertionKey},
+		{"another's key under a good name", "foreign", `{"alg":"ES256","kid":"es"}`, reasons.AssertionKey},
+		{"another key of the client", "EdDSA", `{"alg":"EdDSA","kid":"es"}`, reasons.AssertionKey},
+		{"an unknown kid", "ES256", `{"alg":"ES256","kid":"new"}`, reasons.AssertionKey},
+		{"a key for encryption", "ES256", `{"alg":"ES256","kid":"enc"}`, reasons.AssertionKey},
 	} {
 		s.refusedFor(c.name, s.ask("signer", s.compact(c.alg, c.header, s.claims("signer", nil))), c.reason)
 	}
@@ -260,7 +261,7 @@ func TestStatement28Headers(t *testing.T) {
 	for _, payload := range []string{
 		strings.Replace(good, `"aud"`, `"aud":"https://other.example","aud"`, 1), good + good, "[]", "", "{", good[:len(good)-1],
 	} {
-		s.refusedFor(payload, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, payload)), protocol.ReasonAssertion)
+		s.refusedFor(payload, s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, payload)), reasons.Assertion)
 	}
 	jwt := s.compact("ES256", `{"alg":"ES256"}`, good).Reveal()
 	for _, raw := range []string{"", "a.b", ".", "..", jwt + ".", jwt + "=", " " + jwt, strings.Repeat("a", 9000), jwt[:strings.LastIndexByte(jwt, '.')] + "."} {
@@ -284,7 +285,7 @@ func TestStatement27OneUse(t *testing.T) {
 					switch err := s.ask("signer", assertion); {
 					case err == nil:
 						good.Add(1)
-					case protocol.AsError(err).Reason != protocol.ReasonAssertionReplay:
+					case protocol.AsError(err).Reason != reasons.AssertionReplay:
 						t.Error(err)
 					}
 				})
@@ -296,10 +297,10 @@ func TestStatement27OneUse(t *testing.T) {
 		}
 		// Another client may use the same jti; and a signature that is wrong uses up none.
 		same := map[string]any{"jti": "same"}
-		s.refusedFor("a forged one", s.ask("signer", s.compact("foreign", `{"alg":"ES256"}`, s.claims("signer", same))), protocol.ReasonAssertionKey)
+		s.refusedFor("a forged one", s.ask("signer", s.compact("foreign", `{"alg":"ES256"}`, s.claims("signer", same))), reasons.AssertionKey)
 		s.accepted("the first", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", same))))
 		s.accepted("the other client", s.ask("other", s.compact("ES256", `{"alg":"ES256"}`, s.claims("other", same))))
-		s.refusedFor("the second", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", same))), protocol.ReasonAssertionReplay)
+		s.refusedFor("the second", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", same))), reasons.AssertionReplay)
 	})
 }
 
@@ -309,20 +310,20 @@ func TestMethodOfTheClient(t *testing.T) {
 	s := newSigners(t, sqlitetest.SQLite(t), func(m *clients.Metadata) { m.TokenEndpointAuthSigningAlg = "EdDSA" })
 	s.accepted("its algorithm", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))))
 	s.accepted("its algorithm by its other name", s.ask("signer", s.compact("Ed25519", `{"alg":"Ed25519"}`, s.claims("signer", map[string]any{"jti": "other"}))))
-	s.refusedFor("another algorithm", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))), protocol.ReasonAssertion)
-	s.refusedFor("a client with a secret", s.ask("strict", s.compact("ES256", `{"alg":"ES256"}`, s.claims("strict", nil))), protocol.ReasonClient)
-	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), protocol.ReasonClient)
+	s.refusedFor("another algorithm", s.ask("signer", s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))), reasons.Assertion)
+	s.refusedFor("a client with a secret", s.ask("strict", s.compact("ES256", `{"alg":"ES256"}`, s.claims("strict", nil))), reasons.Client)
+	s.refusedFor("an unknown client", s.ask("nobody", s.compact("ES256", `{"alg":"ES256"}`, s.claims("nobody", nil))), reasons.Client)
 	for _, method := range []string{clients.AuthBasic, clients.AuthPost, clients.AuthNone} {
 		_, err := s.svc.Exchange(t.Context(), &token.Request{
 			GrantType: clients.GrantClientCredentials, Client: clientauth.Credentials{Method: method, ID: "signer", Secret: "x"},
 		})
-		s.refusedFor(method, err, protocol.ReasonClient)
+		s.refusedFor(method, err, reasons.Client)
 	}
 	if err := s.clients.SetDisabled(t.Context(), "signer", true); err != nil {
 		t.Fatal(err)
 	}
 	s.clientsChanged()
-	s.refusedFor("disabled", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))), protocol.ReasonClient)
+	s.refusedFor("disabled", s.ask("signer", s.compact("EdDSA", `{"alg":"EdDSA"}`, s.claims("signer", nil))), reasons.Client)
 }
 
 // A client that had a secret before it got keys can't use it any more.
@@ -338,7 +339,7 @@ func TestSecretOfAClientThatNowHasKeys(t *testing.T) {
 	}
 	s.clientsChanged()
 	_, err = s.svc.Exchange(t.Context(), &token.Request{GrantType: clients.GrantClientCredentials, Client: s.credentials("server")})
-	s.refusedFor("the secret", err, protocol.ReasonClient)
+	s.refusedFor("the secret", err, reasons.Client)
 }
 
 // noKeys finds no keys, and says why.
@@ -364,12 +365,12 @@ func TestAssertionsWhileSomethingIsAway(t *testing.T) {
 	assertion := s.compact("ES256", `{"alg":"ES256"}`, s.claims("signer", nil))
 	s.serve(noKeys{})
 	err := s.ask("signer", assertion)
-	s.refusedFor("no keys", err, protocol.ReasonAssertionKey)
+	s.refusedFor("no keys", err, reasons.AssertionKey)
 	if e := protocol.AsError(err); !errors.Is(err, errAway) || !strings.HasPrefix(e.Description, "Client authentication failed") {
 		t.Errorf("%v, %q", err, e.Description)
 	}
 	s.serve(nil)
-	s.refusedFor("nowhere to look", s.ask("signer", assertion), protocol.ReasonClient)
+	s.refusedFor("nowhere to look", s.ask("signer", assertion), reasons.Client)
 	s.store = awayJTIs{s.store}
 	s.serve(jwks.New(jwks.Config{Now: s.clock.Now}))
 	if e := protocol.AsError(s.ask("signer", assertion)); e.Status != 503 {
@@ -397,7 +398,7 @@ func TestAssertionClient(t *testing.T) {
 		"no name":   s.compact("ES256", `{"alg":"ES256"}`, s.claims("", nil)),
 	} {
 		_, err := assertedClient(raw)
-		s.refusedFor(name, err, protocol.ReasonAssertion)
+		s.refusedFor(name, err, reasons.Assertion)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -69,7 +70,7 @@ func (g *refreshGrant) attempt(ctx context.Context) (moved bool, err error) {
 	}
 	request.From(ctx).Event.Add(slog.String("grant_id", live.ID.String()), slog.Int64("user_id", live.UserID))
 	if t.OfUser != nil && !t.OfUser(live.User) {
-		return false, protocol.InvalidGrant(protocol.ReasonOtherUser)
+		return false, protocol.InvalidGrant(reasons.OtherUser)
 	}
 	m.now = live.Now
 	g.grant, g.user, g.moment = &live.Grant, live.User, m

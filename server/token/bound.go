@@ -7,6 +7,7 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -67,13 +68,13 @@ func (x *exchange) hasKey(key string) bool { return key == "" || x.proof != nil 
 // otherKey refuses a refresh token without the proof of its key. A thief who has the token alone can't use it, and must not be able to
 // end the session with it: it is refused before the token is judged.
 func (g *refreshGrant) otherKey(ctx context.Context, live *storage.LiveGrant) error {
-	g.audit.Refused(ctx, audit.Refusal{ClientID: live.ClientID, Known: true, Error: "invalid_grant", Reason: string(protocol.ReasonOtherKey)})
-	return protocol.InvalidGrant(protocol.ReasonOtherKey)
+	g.audit.Refused(ctx, audit.Refusal{ClientID: live.ClientID, Known: true, Error: "invalid_grant", Reason: string(reasons.OtherKey)})
+	return protocol.InvalidGrant(reasons.OtherKey)
 }
 
 // errCodeKey is the refusal of a code without the proof of the key that the authorization request named (RFC 9449 §10).
 func errCodeKey() *protocol.Error {
-	return protocol.Refuse("invalid_grant", protocol.ReasonOtherKey,
+	return protocol.Refuse("invalid_grant", reasons.OtherKey,
 		"The authorization code is bound to a key (dpop_jkt), of which the request has no DPoP proof.")
 }
 

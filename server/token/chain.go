@@ -6,7 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/internal/mac"
-	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -44,18 +44,18 @@ func (p Position) Reuse() bool {
 func (p Position) Refused() bool { return p.Reuse() || p == positionUnsealed }
 
 // Reason returns why a token at a position is refused; ReasonNone if it is not.
-func (p Position) Reason() protocol.Reason {
+func (p Position) Reason() reasons.Reason {
 	switch p {
 	case positionRetired:
-		return protocol.ReasonRetired
+		return reasons.Retired
 	case positionSuperseded:
-		return protocol.ReasonSuperseded
+		return reasons.Superseded
 	case positionShared:
-		return protocol.ReasonShared
+		return reasons.Shared
 	case positionUnsealed:
-		return protocol.ReasonUnsealed
+		return reasons.Unsealed
 	}
-	return protocol.ReasonNone
+	return reasons.None
 }
 
 // moment is what a presentation is judged by, besides the token, the row and the policy. The verdict follows from these four alone.

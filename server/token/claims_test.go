@@ -10,6 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt"
 	"latchkey/server/token"
 	"latchkey/server/users"
@@ -114,13 +115,13 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		w.active(with("e4", "access", good))
 
 		stale := with("f1", "refresh", old)
-		w.refused(clients.SimpleJWTID, stale, protocol.ReasonPasswordChanged)
-		w.refused(clients.SimpleJWTID, with("f2", "refresh", strings.ToLower(good)), protocol.ReasonPasswordChanged)
-		w.refused(clients.SimpleJWTID, with("f3", "refresh", 7), protocol.ReasonPasswordChanged)
-		w.notSlid("a sliding token", with("f4", "sliding", old), protocol.ReasonPasswordChanged)
+		w.refused(clients.SimpleJWTID, stale, reasons.PasswordChanged)
+		w.refused(clients.SimpleJWTID, with("f2", "refresh", strings.ToLower(good)), reasons.PasswordChanged)
+		w.refused(clients.SimpleJWTID, with("f3", "refresh", 7), reasons.PasswordChanged)
+		w.notSlid("a sliding token", with("f4", "sliding", old), reasons.PasswordChanged)
 		w.inactive(with("f5", "access", old))
 		w.inactive(with("f6", "sliding", old))
-		if err := w.simplejwt.Blacklist(t.Context(), stale); err == nil || protocol.AsError(err).Reason != protocol.ReasonPasswordChanged {
+		if err := w.simplejwt.Blacklist(t.Context(), stale); err == nil || protocol.AsError(err).Reason != reasons.PasswordChanged {
 			t.Errorf("blacklist: %v", err)
 		}
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
@@ -133,7 +134,7 @@ func TestTokensInFlightFromBeforeAPasswordAreRefused(t *testing.T) {
 		if err := w.users.SetPassword(t.Context(), bob.ID, testPassword); err != nil {
 			t.Fatal(err)
 		}
-		w.refused(clients.SimpleJWTID, with("g1", "refresh", good), protocol.ReasonUserSessions)
+		w.refused(clients.SimpleJWTID, with("g1", "refresh", good), reasons.UserSessions)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 )
 
 // clientCredentialsGrant is the client credentials grant (RFC 6749 §4.4). Nothing is stored of it.
@@ -14,7 +15,7 @@ func (g *clientCredentialsGrant) load(ctx context.Context) (err error) {
 	g.scope = g.askedScope()
 	if g.client.Unverified() {
 		if g.req.Scope != nil && len(g.scope) > 0 || len(g.req.Resource) > 0 {
-			return protocol.Refuse("invalid_scope", protocol.ReasonBadRequest,
+			return protocol.Refuse("invalid_scope", reasons.BadRequest,
 				"The operator has not verified the client: without a user it gets neither scopes nor resources.")
 		}
 		g.scope = nil

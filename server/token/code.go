@@ -11,6 +11,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/claims"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -72,7 +73,7 @@ type codeGrant struct {
 }
 
 // invalidCode uses the same words whatever the reason.
-func invalidCode(reason protocol.Reason) *protocol.Error {
+func invalidCode(reason reasons.Reason) *protocol.Error {
 	return protocol.Refuse("invalid_grant", reason, "The authorization code is invalid, expired or was used before, "+
 		"or it was issued to another client or for another redirect_uri.")
 }
@@ -82,21 +83,21 @@ func (g *codeGrant) load(ctx context.Context) error {
 	case g.req.Code == "":
 		return protocol.InvalidRequest("The parameter code is missing.")
 	case !clients.IsSecret(codePrefix, g.req.Code):
-		return invalidCode(protocol.ReasonMalformed)
+		return invalidCode(reasons.Malformed)
 	}
 	code, err := g.store.AuthorizationCode(ctx, hashCode(g.req.Code))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return invalidCode(protocol.ReasonUnknownGrant)
+		return invalidCode(reasons.UnknownGrant)
 	case err != nil:
 		return fmt.Errorf("find the code: %w", err)
 	case code.ClientID != g.client.ID:
 		// The session is left alone: who holds another client's code can't use it, and must not be able to end what came of it.
-		return invalidCode(protocol.ReasonOtherClient)
+		return invalidCode(reasons.OtherClient)
 	case g.req.RedirectURI == "" && g.needsRedirectURI(&code.AuthorizationCode):
 		return protocol.InvalidRequest("The parameter redirect_uri is missing: without PKCE it must be that of the authorization request.")
 	case g.req.RedirectURI != "" && g.req.RedirectURI != code.RedirectURI:
-		return invalidCode(protocol.ReasonBadRequest)
+		return invalidCode(reasons.BadRequest)
 	case !g.hasKey(code.DPoPKey):
 		return errCodeKey()
 	}
@@ -105,9 +106,9 @@ func (g *codeGrant) load(ctx context.Context) error {
 	case !code.RedeemedAt.IsZero():
 		return g.replayed(ctx)
 	case !g.now.Before(code.ValidUntil):
-		return invalidCode(protocol.ReasonExpired)
+		return invalidCode(reasons.Expired)
 	}
-	if reason := endedFor(g.user, g.code.UserEpoch); reason != protocol.ReasonNone {
+	if reason := endedFor(g.user, g.code.UserEpoch); reason != reasons.None {
 		return invalidCode(reason)
 	}
 	return nil
@@ -126,7 +127,7 @@ func (g *codeGrant) replayed(ctx context.Context) error {
 	if err := g.revoke(ctx, g.code.GrantID, "authorization_code_reused", event); err != nil {
 		return err
 	}
-	return invalidCode(protocol.ReasonRetired)
+	return invalidCode(reasons.Retired)
 }
 
 func (g *codeGrant) check(ctx context.Context) (err error) {
@@ -170,5 +171,5 @@ func (g *codeGrant) lost(ctx context.Context) error {
 		g.code = &now.AuthorizationCode
 		return g.replayed(ctx)
 	}
-	return invalidCode(protocol.ReasonSessionRevoked)
+	return invalidCode(reasons.SessionRevoked)
 }

@@ -8,6 +8,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -36,7 +37,7 @@ type deviceGrant struct {
 }
 
 // invalidDevice uses the same words whatever the reason.
-func invalidDevice(reason protocol.Reason) *protocol.Error {
+func invalidDevice(reason reasons.Reason) *protocol.Error {
 	return protocol.Refuse("invalid_grant", reason, "The device code is invalid or was used before, or it was issued to another client.")
 }
 
@@ -48,7 +49,7 @@ var pollErrors = map[string]string{
 	"expired_token":         "The device code has expired. Begin again with a device authorization request.",
 }
 
-func pollError(code string, reason protocol.Reason) *protocol.Error {
+func pollError(code string, reason reasons.Reason) *protocol.Error {
 	return protocol.Refuse(code, reason, "%s", pollErrors[code])
 }
 
@@ -57,16 +58,16 @@ func (g *deviceGrant) load(ctx context.Context) error {
 	case g.req.DeviceCode == "":
 		return protocol.InvalidRequest("The parameter device_code is missing.")
 	case !clients.IsSecret(devicePrefix, g.req.DeviceCode):
-		return invalidDevice(protocol.ReasonMalformed)
+		return invalidDevice(reasons.Malformed)
 	}
 	found, err := g.store.PollDeviceCode(ctx, hashCode(g.req.DeviceCode), g.client.ID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return invalidDevice(protocol.ReasonUnknownGrant)
+		return invalidDevice(reasons.UnknownGrant)
 	case err != nil:
 		return fmt.Errorf("find the device code: %w", err)
 	case found.ClientID != g.client.ID:
-		return invalidDevice(protocol.ReasonOtherClient) // as for authorization codes, what came of it is left alone
+		return invalidDevice(reasons.OtherClient) // as for authorization codes, what came of it is left alone
 	}
 	g.code, g.user = &found.DeviceCode, found.User
 	return g.judge(ctx)
@@ -79,32 +80,32 @@ func (g *deviceGrant) judge(ctx context.Context) error {
 	case !c.RedeemedAt.IsZero():
 		return g.replayed(ctx)
 	case c.Decision == storage.DeviceDenied:
-		return pollError("access_denied", protocol.ReasonNone)
+		return pollError("access_denied", reasons.None)
 	case !g.now.Before(c.ValidUntil):
-		return pollError("expired_token", protocol.ReasonExpired)
+		return pollError("expired_token", reasons.Expired)
 	case c.Decision == storage.DeviceApproved:
-		if reason := endedFor(g.user, c.UserEpoch); reason != protocol.ReasonNone {
+		if reason := endedFor(g.user, c.UserEpoch); reason != reasons.None {
 			return invalidDevice(reason)
 		}
 		return nil
 	case c.Slowed:
-		return pollError("slow_down", protocol.ReasonNone)
+		return pollError("slow_down", reasons.None)
 	}
-	return pollError("authorization_pending", protocol.ReasonNone)
+	return pollError("authorization_pending", reasons.None)
 }
 
 // replayed ends the session that the code was redeemed for, as for authorization codes (RFC 9700 §4.5): a code that comes twice may have
 // been stolen.
 func (g *deviceGrant) replayed(ctx context.Context) error {
 	if g.now.Before(g.code.RedeemedAt.Add(deviceTwice)) {
-		return invalidDevice(protocol.ReasonRetired)
+		return invalidDevice(reasons.Retired)
 	}
 	event := g.audit.Event(ctx, "device_code_reused", "client")
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.code.UserID, g.code.ClientID, g.code.GrantID, "denied"
 	if err := g.revoke(ctx, g.code.GrantID, "device_code_reused", event); err != nil {
 		return err
 	}
-	return invalidDevice(protocol.ReasonRetired)
+	return invalidDevice(reasons.Retired)
 }
 
 func (g *deviceGrant) check(ctx context.Context) (err error) {
@@ -123,7 +124,7 @@ func (g *deviceGrant) move(ctx context.Context) error {
 	event.UserID, event.ClientID, event.GrantID, event.Outcome = g.grant.UserID, g.client.ID, g.grant.ID, "success"
 	err := g.store.RedeemDeviceCode(ctx, c.Hash, g.grant, g.now.Add(deviceKept), event)
 	if errors.Is(err, storage.ErrConflict) {
-		return invalidDevice(protocol.ReasonRetired) // another poll at the same time, or the user has taken it back
+		return invalidDevice(reasons.Retired) // another poll at the same time, or the user has taken it back
 	}
 	if err != nil {
 		return fmt.Errorf("redeem the device code: %w", err)

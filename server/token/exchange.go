@@ -11,6 +11,7 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 )
 
 // steps are those in which grant types differ. Exchange calls them in this order, after the client was authenticated and before the
@@ -33,7 +34,7 @@ func (s *Service) Exchange(ctx context.Context, req *Request) (*Response, error)
 	if err != nil {
 		e := protocol.AsError(err)
 		outcome = e.Code
-		if e.Reason != protocol.ReasonNone {
+		if e.Reason != reasons.None {
 			request.From(ctx).Event.Add(slog.String("reason", string(e.Reason)))
 		}
 	}
@@ -83,7 +84,7 @@ func (x *exchange) noteRefusal(ctx context.Context, err error) {
 	var refused *protocol.Error
 	if !errors.As(err, &refused) || pollErrors[refused.Code] != "" || refused.Code == "use_dpop_nonce" ||
 		refused.Status >= http.StatusInternalServerError || refused.RetryAfter > 0 ||
-		refused.Code == "invalid_grant" && (x.req.GrantType != clients.GrantAuthorizationCode || refused.Reason != protocol.ReasonBadRequest) {
+		refused.Code == "invalid_grant" && (x.req.GrantType != clients.GrantAuthorizationCode || refused.Reason != reasons.BadRequest) {
 		return
 	}
 	r := audit.Refusal{ClientID: x.client.ID, Known: true, Error: refused.Code, Reason: string(refused.Reason)}
@@ -139,10 +140,10 @@ func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
 func (x *exchange) steps() (steps, error) {
 	grantType := x.req.GrantType
 	if grantLabel(grantType) != grantType {
-		return steps{}, protocol.Refuse("unsupported_grant_type", protocol.ReasonBadRequest, "The server does not support this grant type.")
+		return steps{}, protocol.Refuse("unsupported_grant_type", reasons.BadRequest, "The server does not support this grant type.")
 	}
 	if !x.client.Allows(grantType) {
-		return steps{}, protocol.Refuse("unauthorized_client", protocol.ReasonBadRequest, "The client is not registered for the grant type %s.", grantType)
+		return steps{}, protocol.Refuse("unauthorized_client", reasons.BadRequest, "The client is not registered for the grant type %s.", grantType)
 	}
 	switch grantType {
 	case clients.GrantPassword:

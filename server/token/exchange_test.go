@@ -15,6 +15,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/clientauth"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -363,7 +364,7 @@ func TestRevocation(t *testing.T) {
 				t.Fatalf("%s of %s: %v", name, client, err)
 			}
 			w.inactive(second.AccessToken)
-			w.refused(client, second.RefreshToken, protocol.ReasonSessionRevoked)
+			w.refused(client, second.RefreshToken, reasons.SessionRevoked)
 			if err := revoke(client, pick(first, second)); err != nil {
 				t.Errorf("%s of %s, again: %v", name, client, err)
 			}

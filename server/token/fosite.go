@@ -14,6 +14,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 )
 
 // This file is everything that knows fosite. Each method of fositeRules hands one of fosite's handlers values that are loaded already
@@ -157,7 +158,7 @@ func verdict(err error) error {
 	case errors.As(err, &refused):
 		switch refused.ErrorField {
 		case "invalid_request", "invalid_scope", "invalid_grant", "unauthorized_client":
-			e := protocol.Refuse(refused.ErrorField, protocol.ReasonBadRequest, "%s", refused.HintField)
+			e := protocol.Refuse(refused.ErrorField, reasons.BadRequest, "%s", refused.HintField)
 			e.Cause = err
 			return e
 		}

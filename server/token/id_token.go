@@ -14,6 +14,7 @@ import (
 	"latchkey/server/internal/jwt"
 	"latchkey/server/keys"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -119,7 +120,7 @@ type IDTokenHint struct {
 func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDTokenHint, error) {
 	var c idTokenClaims
 	err := jwt.Read(ctx, s.keys, raw.Reveal(), typIDToken, &c)
-	if err != nil && jwtReason(err) == protocol.ReasonNone {
+	if err != nil && jwtReason(err) == reasons.None {
 		return nil, err
 	}
 	if err != nil || c.Issuer != s.issuer || c.Subject == "" || c.Audience == "" {

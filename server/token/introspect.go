@@ -12,6 +12,7 @@ import (
 	"latchkey/server/clientauth"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -54,7 +55,7 @@ func (a *Introspection) MarshalJSON() ([]byte, error) {
 func (s *Service) read(ctx context.Context, raw storage.Secret) (*Token, error) {
 	t, err := s.native.Read(ctx, raw, s.now())
 	var refused *protocol.Error
-	if !errors.As(err, &refused) || refused.Reason != protocol.ReasonWrongType {
+	if !errors.As(err, &refused) || refused.Reason != reasons.WrongType {
 		return t, err
 	}
 	for _, format := range s.formats {
@@ -156,9 +157,9 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	switch {
 	case err != nil:
 		return false, err
-	case reason == protocol.ReasonUnknownGrant && t.Owner != nil: // not used here yet
+	case reason == reasons.UnknownGrant && t.Owner != nil: // not used here yet
 		return ownerAlive(ctx, t, answer)
-	case reason != protocol.ReasonNone:
+	case reason != reasons.None:
 		return false, nil
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
@@ -173,7 +174,7 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 		if t.Refresh.OfUser != nil && !t.Refresh.OfUser(live.User) {
 			return false, nil
 		}
-		return s.Dead(live, t.Refresh, s.PolicyOf(client)) == protocol.ReasonNone, nil
+		return s.Dead(live, t.Refresh, s.PolicyOf(client)) == reasons.None, nil
 	}
 	return true, nil
 }
@@ -182,20 +183,20 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 type readGrant func(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
 
 // liveGrant returns a session with its client, or the reason why it is dead.
-func (s *Service) liveGrant(ctx context.Context, read readGrant, id storage.ID) (*storage.LiveGrant, *clients.Client, protocol.Reason, error) {
+func (s *Service) liveGrant(ctx context.Context, read readGrant, id storage.ID) (*storage.LiveGrant, *clients.Client, reasons.Reason, error) {
 	live, err := read(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, protocol.ReasonUnknownGrant, nil
+		return nil, nil, reasons.UnknownGrant, nil
 	}
 	if err != nil {
-		return nil, nil, protocol.ReasonNone, fmt.Errorf("find the session: %w", err)
+		return nil, nil, reasons.None, fmt.Errorf("find the session: %w", err)
 	}
 	client, err := s.clients.Client(ctx, live.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, protocol.ReasonClientDisabled, nil
+		return nil, nil, reasons.ClientDisabled, nil
 	}
 	if err != nil {
-		return nil, nil, protocol.ReasonNone, fmt.Errorf("find the session's client: %w", err)
+		return nil, nil, reasons.None, fmt.Errorf("find the session's client: %w", err)
 	}
 	return live, client, ended(live, s.PolicyOf(client)), nil
 }

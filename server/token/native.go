@@ -18,6 +18,7 @@ import (
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -34,7 +35,7 @@ func (*native) Policy(deployment Policy, c *clients.Client) *Policy { return dep
 
 func (n *native) ReadRefresh(_ context.Context, raw storage.Secret, _ time.Time) (*RefreshToken, error) {
 	t, reason := n.decodeRefresh(raw)
-	if reason != protocol.ReasonNone {
+	if reason != reasons.None {
 		return nil, protocol.InvalidGrant(reason)
 	}
 	return t, nil
@@ -69,20 +70,20 @@ func (n *native) encodeRefresh(t *RefreshToken) storage.Secret {
 }
 
 // decodeRefresh reads an authentic token, expired or not, or returns the reason why it is none.
-func (n *native) decodeRefresh(raw storage.Secret) (*RefreshToken, protocol.Reason) {
+func (n *native) decodeRefresh(raw storage.Secret) (*RefreshToken, reasons.Reason) {
 	text, ok := strings.CutPrefix(raw.Reveal(), refreshPrefix)
 	if !ok || len(text) != base64.RawURLEncoding.EncodedLen(refreshLength) {
-		return nil, protocol.ReasonMalformed
+		return nil, reasons.Malformed
 	}
 	// Strict: a second spelling of the same token would be a second token wherever text is compared.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || b[0] != refreshVersion {
-		return nil, protocol.ReasonMalformed
+		return nil, reasons.Malformed
 	}
 	payload, sum := b[:refreshPayload], b[refreshPayload:]
 	t := &RefreshToken{Sealed: true, CurrentKey: mac.Verify(n.refreshKeys[:1], payload, sum)}
 	if !t.CurrentKey && !mac.Verify(n.refreshKeys[1:], payload, sum) {
-		return nil, protocol.ReasonBadSignature
+		return nil, reasons.BadSignature
 	}
 	rest := payload[1:]
 	rest = rest[copy(t.Grant[:], rest):]
@@ -92,7 +93,7 @@ func (n *native) decodeRefresh(raw storage.Secret) (*RefreshToken, protocol.Reas
 	t.IssuedAt = time.Unix(int64(binary.BigEndian.Uint64(rest[8:])), 0).UTC()
 	t.ExpiresAt = time.Unix(int64(binary.BigEndian.Uint64(rest[16:])), 0).UTC()
 	copy(t.Client[:], rest[24:])
-	return t, protocol.ReasonNone
+	return t, reasons.None
 }
 
 // accessClaims are the claims of an access token: those of RFC 9068 §2.2 and two of our own.
@@ -184,24 +185,24 @@ func (n *native) sealAccess(claims *accessClaims) (string, error) {
 	return opaquePrefix + base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-func (n *native) openAccess(raw string, claims *accessClaims) protocol.Reason {
+func (n *native) openAccess(raw string, claims *accessClaims) reasons.Reason {
 	text := strings.TrimPrefix(raw, opaquePrefix)
 	if len(raw) > jwt.MaxLength {
-		return protocol.ReasonMalformed
+		return reasons.Malformed
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	sealed, ok := strings.CutPrefix(string(b), opaqueVersion)
 	if err != nil || !ok {
-		return protocol.ReasonMalformed
+		return reasons.Malformed
 	}
 	payload, err := n.opaque.Open([]byte(sealed), opaqueVersion)
 	if err != nil {
-		return protocol.ReasonBadSignature
+		return reasons.BadSignature
 	}
 	if json.Unmarshal(payload, claims) != nil {
-		return protocol.ReasonMalformed
+		return reasons.Malformed
 	}
-	return protocol.ReasonNone
+	return reasons.None
 }
 
 // Read returns a refresh token, expired or not, or an access token, expired or not.
@@ -209,7 +210,7 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 	text := raw.Reveal()
 	if strings.HasPrefix(text, refreshPrefix) {
 		t, reason := n.decodeRefresh(raw)
-		if reason != protocol.ReasonNone {
+		if reason != reasons.None {
 			return nil, protocol.InvalidGrant(reason)
 		}
 		return &Token{
@@ -218,18 +219,18 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 		}, nil
 	}
 	var claims accessClaims
-	reason := protocol.ReasonNone
+	reason := reasons.None
 	if strings.HasPrefix(text, opaquePrefix) {
 		reason = n.openAccess(text, &claims)
 	} else if err := jwt.Read(ctx, n.keys, text, typAccess, &claims); err != nil {
-		if reason = jwtReason(err); reason == protocol.ReasonNone {
+		if reason = jwtReason(err); reason == reasons.None {
 			return nil, err
 		}
 	}
-	if reason == protocol.ReasonNone && claims.Issuer != n.issuer {
-		reason = protocol.ReasonMalformed // of another issuer on the same database
+	if reason == reasons.None && claims.Issuer != n.issuer {
+		reason = reasons.Malformed // of another issuer on the same database
 	}
-	if reason != protocol.ReasonNone {
+	if reason != reasons.None {
 		return nil, protocol.InvalidGrant(reason)
 	}
 	grant, _ := storage.ParseID(claims.SessionID) // zero: client_credentials
@@ -240,16 +241,16 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 }
 
 // jwtReason returns why a JWT was refused; ReasonNone for an outage.
-func jwtReason(err error) protocol.Reason {
+func jwtReason(err error) reasons.Reason {
 	switch {
 	case errors.Is(err, jwt.ErrMalformed):
-		return protocol.ReasonMalformed
+		return reasons.Malformed
 	case errors.Is(err, jwt.ErrType):
-		return protocol.ReasonWrongType
+		return reasons.WrongType
 	case errors.Is(err, jwt.ErrSignature):
-		return protocol.ReasonBadSignature
+		return reasons.BadSignature
 	}
-	return protocol.ReasonNone
+	return reasons.None
 }
 
 func hexID(id storage.TokenID) string { return hex.EncodeToString(id[:]) }

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey/server/internal/seal"
-	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -39,7 +39,7 @@ func TestRefreshTokenReadsBackWhatWasWritten(t *testing.T) {
 		t.Errorf("%q lacks the prefix that secret scanners look for", raw.Reveal())
 	}
 	got, reason := c.decodeRefresh(raw)
-	if reason != protocol.ReasonNone {
+	if reason != reasons.None {
 		t.Fatalf("refused: %s", reason)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -54,11 +54,11 @@ func TestRefreshTokenOfARetiredSecretIsGood(t *testing.T) {
 	t.Parallel()
 	raw := (&native{refreshKeys: testKeys(1)}).encodeRefresh(testToken())
 	got, reason := (&native{refreshKeys: testKeys(2, 1)}).decodeRefresh(raw)
-	if reason != protocol.ReasonNone || got.CurrentKey {
+	if reason != reasons.None || got.CurrentKey {
 		t.Errorf("refused: %q, taken for one of the current secret: %v", reason, got != nil && got.CurrentKey)
 	}
-	if _, reason := (&native{refreshKeys: testKeys(2)}).decodeRefresh(raw); reason != protocol.ReasonBadSignature {
-		t.Errorf("a secret that is gone: %q, want %q", reason, protocol.ReasonBadSignature)
+	if _, reason := (&native{refreshKeys: testKeys(2)}).decodeRefresh(raw); reason != reasons.BadSignature {
+		t.Errorf("a secret that is gone: %q, want %q", reason, reasons.BadSignature)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestRefreshTokenWithAnyBitChangedIsRefused(t *testing.T) {
 		changed := bytes.Clone(b)
 		changed[i/8] ^= 1 << (i % 8)
 		raw := storage.Secret(refreshPrefix + base64.RawURLEncoding.EncodeToString(changed))
-		if _, reason := c.decodeRefresh(raw); reason == protocol.ReasonNone {
+		if _, reason := c.decodeRefresh(raw); reason == reasons.None {
 			t.Fatalf("bit %d changed, and accepted", i)
 		}
 	}
@@ -88,7 +88,7 @@ func FuzzRefreshToken(f *testing.F) {
 	f.Add(good.Reveal()[:40])
 	f.Fuzz(func(t *testing.T, raw string) {
 		got, reason := c.decodeRefresh(storage.Secret(raw))
-		if (got == nil) == (reason == protocol.ReasonNone) {
+		if (got == nil) == (reason == reasons.None) {
 			t.Fatal("neither a token nor a reason")
 		}
 		if got != nil && c.encodeRefresh(got).Reveal() != raw {
@@ -113,7 +113,7 @@ func FuzzOpaqueAccessToken(f *testing.F) {
 		var claims accessClaims
 		reason := n.openAccess(raw, &claims)
 		// Each process of the fuzzer seals the seed anew, so that what it opens tells by its claims that it was written.
-		if reason == protocol.ReasonNone && claims.ClientID != "app" {
+		if reason == reasons.None && claims.ClientID != "app" {
 			t.Fatal("a token that was never written was opened")
 		}
 	})

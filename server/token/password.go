@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/users"
 )
 
@@ -36,7 +37,7 @@ func (g *passwordGrant) authenticate(ctx context.Context) (err error) {
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, users.ErrCredentials):
-		return protocol.Refuse("invalid_grant", protocol.ReasonCredentials, "The username or password is incorrect.")
+		return protocol.Refuse("invalid_grant", reasons.Credentials, "The username or password is incorrect.")
 	case errors.As(err, &throttled):
 		return protocol.Throttled(throttled.RetryAfter, "Too many attempts. Try again later.")
 	case errors.Is(err, users.ErrOverload):

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -57,14 +58,14 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 	}
 	expired := func(now time.Time) bool { return !t.ExpiresAt.Add(p.Leeway).After(now) }
 	if expired(now.Add(-maxClockSkew)) { // the database, whose clock decides, need not be asked
-		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
+		return nil, protocol.InvalidGrant(reasons.Expired)
 	}
 	live, err := s.sessionReader(c, p)(ctx, t.Grant)
 	if errors.Is(err, storage.ErrNotFound) && t.Adopt != nil {
 		live, err = t.Adopt(ctx, c, p, now)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+		return nil, protocol.InvalidGrant(reasons.UnknownGrant)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the session: %w", err)
@@ -74,9 +75,9 @@ func (s *Service) findSession(ctx context.Context, c *clients.Client, p *Policy,
 	case live.ClientID != c.ID:
 		return nil, s.otherClient(ctx, c, t.Grant, now)
 	case t.OfUser != nil && live.User != nil && !t.OfUser(live.User):
-		return nil, protocol.InvalidGrant(protocol.ReasonOtherUser)
+		return nil, protocol.InvalidGrant(reasons.OtherUser)
 	case expired(live.Now):
-		return nil, protocol.InvalidGrant(protocol.ReasonExpired)
+		return nil, protocol.InvalidGrant(reasons.Expired)
 	}
 	return live, nil
 }
@@ -109,53 +110,53 @@ func (s *Service) needsProfile(c *clients.Client, p *Policy) bool {
 // must not be able to log its owner out with it.
 func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant storage.ID, now time.Time) error {
 	event := s.audit.Event(ctx, "refresh_token_of_other_client", "client")
-	event.ClientID, event.GrantID, event.Outcome, event.Reason = c.ID, grant, "denied", string(protocol.ReasonOtherClient)
+	event.ClientID, event.GrantID, event.Outcome, event.Reason = c.ID, grant, "denied", string(reasons.OtherClient)
 	if err := s.audit.Append(ctx, s.audit.Limited(ctx, event)); err != nil {
 		return err
 	}
-	return protocol.InvalidGrant(protocol.ReasonOtherClient)
+	return protocol.InvalidGrant(reasons.OtherClient)
 }
 
 // ended returns why a session is dead, or ReasonNone. The state of the user and of the client is that of the database at this
 // moment, so ending all sessions of one of them is one write.
-func ended(live *storage.LiveGrant, p *Policy) protocol.Reason {
-	if reason := endedFor(live.User, live.UserEpoch); reason != protocol.ReasonNone {
+func ended(live *storage.LiveGrant, p *Policy) reasons.Reason {
+	if reason := endedFor(live.User, live.UserEpoch); reason != reasons.None {
 		return reason
 	}
 	switch {
 	case !live.ClientExists || live.ClientDisabled:
-		return protocol.ReasonClientDisabled
+		return reasons.ClientDisabled
 	case live.ClientAuthEpoch != live.ClientEpoch:
-		return protocol.ReasonClientSessions
+		return reasons.ClientSessions
 	case !live.RevokedAt.IsZero():
-		return protocol.ReasonSessionRevoked
+		return reasons.SessionRevoked
 	case !live.ExpiresAt.After(live.Now):
-		return protocol.ReasonSessionExpired
+		return reasons.SessionExpired
 	case p.idle(&live.Grant, live.Now):
-		return protocol.ReasonSessionIdle
+		return reasons.SessionIdle
 	}
-	return protocol.ReasonNone
+	return reasons.None
 }
 
 // endedFor returns why nothing that was granted to a user in an epoch holds any more, or ReasonNone.
-func endedFor(u *storage.User, epoch int64) protocol.Reason {
+func endedFor(u *storage.User, epoch int64) reasons.Reason {
 	switch {
 	case u == nil:
-		return protocol.ReasonUserRemoved
+		return reasons.UserRemoved
 	case !u.Active:
-		return protocol.ReasonUserInactive
+		return reasons.UserInactive
 	case u.AuthEpoch != epoch:
-		return protocol.ReasonUserSessions
+		return reasons.UserSessions
 	}
-	return protocol.ReasonNone
+	return reasons.None
 }
 
 // Dead returns why a token of a live session is refused, or ReasonNone. It changes nothing, and the caller is not taken for a user of
 // the token.
-func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) protocol.Reason {
+func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) reasons.Reason {
 	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})
 	if at.Reuse() && p.Rotation == clients.RotationReissue {
-		return protocol.ReasonNone
+		return reasons.None
 	}
 	return at.Reason()
 }
@@ -163,7 +164,7 @@ func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) prot
 // judge refuses a dead session, and a token that was used before: then the verdict of the policy is carried out.
 func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error {
 	g.grant, g.user = &live.Grant, live.User
-	if reason := ended(live, g.policy); reason != protocol.ReasonNone {
+	if reason := ended(live, g.policy); reason != reasons.None {
 		if err := g.settle(ctx, live); err != nil {
 			return err // the client asks again, and meets the same verdict
 		}
@@ -191,7 +192,7 @@ func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error
 // change is taken back. Changes that are made here end sessions themselves.
 func (g *refreshGrant) settle(ctx context.Context, live *storage.LiveGrant) error {
 	reason := endedFor(live.User, live.UserEpoch)
-	if !g.accountsElsewhere || reason == protocol.ReasonNone || !live.RevokedAt.IsZero() {
+	if !g.accountsElsewhere || reason == reasons.None || !live.RevokedAt.IsZero() {
 		return nil
 	}
 	event := g.event(ctx, "account_changed", "server", "success")
@@ -251,7 +252,7 @@ func (g *refreshGrant) move(ctx context.Context) error {
 		}
 		live, err := g.sessionReader(g.client, g.policy)(ctx, g.grant.ID)
 		if errors.Is(err, storage.ErrNotFound) {
-			return protocol.InvalidGrant(protocol.ReasonUnknownGrant)
+			return protocol.InvalidGrant(reasons.UnknownGrant)
 		}
 		if err != nil {
 			return fmt.Errorf("find the session: %w", err)
@@ -275,7 +276,7 @@ func (g *refreshGrant) notRevoked(ctx context.Context) error {
 	if !state.Revoked {
 		return nil
 	}
-	refusal := protocol.InvalidGrant(protocol.ReasonRetired)
+	refusal := protocol.InvalidGrant(reasons.Retired)
 	refusal.SessionLives = true
 	return refusal
 }

@@ -9,6 +9,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/clientauth"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) Revoke(ctx context.Context, req *RevokeRequest) error {
 		return nil
 	}
 	if r := t.Refresh; r != nil && r.Client != TagOf(client.ID) || r == nil && t.ClientID != client.ID {
-		return protocol.Refuse("invalid_grant", protocol.ReasonOtherClient, "The token was issued to another client.")
+		return protocol.Refuse("invalid_grant", reasons.OtherClient, "The token was issued to another client.")
 	}
 	event := s.audit.Event(ctx, "token_revoked", "client")
 	event.ClientID, event.GrantID, event.Outcome, event.Reason = client.ID, t.Grant, "success", t.Kind
@@ -88,7 +89,7 @@ func (s *Service) Blacklist(ctx context.Context, c *clients.Client, t *RefreshTo
 	if err != nil {
 		return err
 	}
-	if reason := ended(live, p); reason != protocol.ReasonNone {
+	if reason := ended(live, p); reason != reasons.None {
 		return protocol.InvalidGrant(reason)
 	}
 	event := s.audit.Event(ctx, "token_revoked", "client")
@@ -97,7 +98,7 @@ func (s *Service) Blacklist(ctx context.Context, c *clients.Client, t *RefreshTo
 	if err := s.revoke(ctx, live.ID, "blacklisted", event); err != nil {
 		return err
 	}
-	if reason := s.Dead(live, t, p); reason != protocol.ReasonNone {
+	if reason := s.Dead(live, t, p); reason != reasons.None {
 		return protocol.InvalidGrant(reason)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
@@ -43,7 +44,7 @@ func TestCase1ATokenThatIsNeverReplacedWorksForItsWholeLife(t *testing.T) {
 		}
 		r0 := w.login(clients.SimpleJWTID).RefreshToken
 		w.clock.Advance(7*24*time.Hour + time.Second)
-		w.refused(clients.SimpleJWTID, r0, protocol.ReasonExpired)
+		w.refused(clients.SimpleJWTID, r0, reasons.Expired)
 	})
 }
 
@@ -61,9 +62,9 @@ func TestCase2AdoptingClientsGetRealRotation(t *testing.T) {
 				chain = append(chain, next)
 			}
 			w.clock.Advance(time.Minute)
-			w.refused(client, chain[1], protocol.ReasonRetired)
+			w.refused(client, chain[1], reasons.Retired)
 			// RFC 9700 §4.14.2: the family is dead, its youngest token too.
-			w.refused(client, chain[5], protocol.ReasonSessionRevoked)
+			w.refused(client, chain[5], reasons.SessionRevoked)
 			w.audited("refresh_token_reused")
 		}
 	})
@@ -141,8 +142,8 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			w.clock.Advance(time.Minute)
 			after := w.refresh(client, owner).RefreshToken
 			w.clock.Advance(time.Minute)
-			w.refused(client, thief, protocol.ReasonSuperseded)
-			w.refused(client, after, protocol.ReasonSessionRevoked)
+			w.refused(client, thief, reasons.Superseded)
+			w.refused(client, after, reasons.SessionRevoked)
 
 			// Lazy: the thief keeps presenting R0 and never adopts.
 			r0 = w.login(client).RefreshToken
@@ -153,8 +154,8 @@ func TestCase5TheThiefIsCaught(t *testing.T) {
 			r1 := w.refresh(client, r0).RefreshToken
 			w.refresh(client, r1)
 			w.clock.Advance(time.Minute)
-			w.refused(client, r0, protocol.ReasonRetired)
-			w.refused(client, r1, protocol.ReasonSessionRevoked)
+			w.refused(client, r0, reasons.Retired)
+			w.refused(client, r1, reasons.SessionRevoked)
 		}
 	})
 }
@@ -254,14 +255,14 @@ func TestCase8EndsHoldHoweverOftenTheClientRefreshes(t *testing.T) {
 				}
 			}
 			w.clock.Advance(13 * time.Hour)
-			if e := w.refusal(client, r); e.Reason != protocol.ReasonSessionExpired && e.Reason != protocol.ReasonExpired {
+			if e := w.refusal(client, r); e.Reason != reasons.SessionExpired && e.Reason != reasons.Expired {
 				t.Errorf("%s: refused for %q at the absolute end", client, e.Reason)
 			}
 		}
 		for _, client := range []string{"strict", "confirmed"} {
 			r := w.login(client).RefreshToken
 			w.clock.Advance(14*24*time.Hour + time.Second)
-			w.refused(client, r, protocol.ReasonSessionIdle)
+			w.refused(client, r, reasons.SessionIdle)
 		}
 	})
 }
@@ -346,7 +347,7 @@ func TestCase12ASlowTabJoinsTheChain(t *testing.T) {
 			}
 			w.refresh(client, r2)
 			w.clock.Advance(11 * time.Second)
-			w.refused(client, previous, protocol.ReasonRetired)
+			w.refused(client, previous, reasons.Retired)
 		}
 	})
 }
@@ -424,7 +425,7 @@ func TestReissueAcceptsEveryTokenOfALiveSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range all {
-			w.refused("changing", r, protocol.ReasonSessionRevoked)
+			w.refused("changing", r, reasons.SessionRevoked)
 		}
 	})
 }
@@ -449,7 +450,7 @@ func TestRejectLeavesTheFamilyAlive(t *testing.T) {
 		r0 := w.login("reject").RefreshToken
 		r1 := w.refresh("reject", r0).RefreshToken
 		w.clock.Advance(time.Minute)
-		w.refused("reject", r0, protocol.ReasonRetired)
+		w.refused("reject", r0, reasons.Retired)
 		w.audited("refresh_token_reused")
 		w.refresh("reject", r1)
 	})
@@ -461,7 +462,7 @@ func TestATokenOfAnotherClientLeavesTheFamilyAlone(t *testing.T) {
 		r0 := w.login("strict").RefreshToken
 		r1 := w.refresh("strict", r0).RefreshToken
 		for _, r := range []storage.Secret{r0, r1} {
-			w.refused("confirmed", r, protocol.ReasonOtherClient)
+			w.refused("confirmed", r, reasons.OtherClient)
 		}
 		w.audited("refresh_token_of_other_client")
 		w.refresh("strict", r1)

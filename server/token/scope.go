@@ -9,6 +9,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/claims"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 )
 
 // AllowedScopes returns the scopes that a client may ask for.
@@ -46,7 +47,7 @@ func AskedResources(params url.Values) ([]string, error) {
 		})
 	}
 	if !within(resource, audience) || !within(audience, resource) {
-		return nil, protocol.Refuse("invalid_target", protocol.ReasonBadRequest,
+		return nil, protocol.Refuse("invalid_target", reasons.BadRequest,
 			"The parameters resource and audience name different resources: send one of them.")
 	}
 	return resource, nil
@@ -60,7 +61,7 @@ func narrowScope(granted []string, asked *string) ([]string, error) {
 	scopes := strings.Fields(*asked)
 	for _, scope := range scopes {
 		if !slices.Contains(granted, scope) {
-			return nil, protocol.Refuse("invalid_scope", protocol.ReasonBadRequest, "A scope was asked for that the session does not hold.")
+			return nil, protocol.Refuse("invalid_scope", reasons.BadRequest, "A scope was asked for that the session does not hold.")
 		}
 	}
 	return scopes, nil
@@ -101,7 +102,7 @@ func (x *exchange) beginAudience(ctx context.Context, granted, offered []string)
 	case len(asked) > 0 && !x.client.FirstParty && !x.client.Allows(clients.GrantPassword):
 		seen, err := narrowAudience(offered, asked)
 		if err != nil {
-			return nil, protocol.Refuse("invalid_target", protocol.ReasonBadRequest,
+			return nil, protocol.Refuse("invalid_target", reasons.BadRequest,
 				"The user was not asked about this resource: name it in the authorization request.")
 		}
 		asked = seen
@@ -110,5 +111,5 @@ func (x *exchange) beginAudience(ctx context.Context, granted, offered []string)
 }
 
 func invalidTarget() *protocol.Error {
-	return protocol.Refuse("invalid_target", protocol.ReasonBadRequest, "The client may not ask for this resource.")
+	return protocol.Refuse("invalid_target", reasons.BadRequest, "The client may not ask for this resource.")
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"latchkey/clients"
-	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
@@ -95,9 +95,9 @@ func TestA8ATokenThatDjangoHasRotatedIsInFlight(t *testing.T) {
 				after := next(served)
 				w.clock.Advance(time.Minute)
 				// It is retired by now, and proves nothing: the session lives.
-				w.refused(client, theirs, protocol.ReasonUnsealed)
+				w.refused(client, theirs, reasons.Unsealed)
 				after = next(after)
-				w.refused(client, theirs, protocol.ReasonUnsealed)
+				w.refused(client, theirs, reasons.Unsealed)
 				next(after)
 			}
 		}
@@ -122,7 +122,7 @@ func TestASlowTabWhoseTokenDjangoHasRotated(t *testing.T) {
 		latest = next(latest)
 		w.clock.Advance(time.Hour)
 		next(latest)
-		w.refused(client, shared, protocol.ReasonRetired)
+		w.refused(client, shared, reasons.Retired)
 		if n := w.count("refresh_token_reused"); n != 1 {
 			t.Errorf("%d verdicts", n)
 		}
@@ -149,14 +149,14 @@ func TestA8TheSharedKeyTakesOverNoSession(t *testing.T) {
 		}
 		for name, forgery := range map[string]struct {
 			raw    storage.Secret
-			reason protocol.Reason
+			reason reasons.Reason
 		}{
-			"far ahead":                 {forged(map[string]any{"fam": family, "gen": 1_000_000}), protocol.ReasonUnsealed},
-			"long retired":              {forged(map[string]any{"fam": family, "gen": 0}), protocol.ReasonUnsealed},
-			"with a seal of its own":    {forged(map[string]any{"fam": family, "gen": 9, "seal": "AAAAAAAAAAA"}), protocol.ReasonUnsealed},
-			"of another user":           {w.resigned(r, map[string]any{"user_id": bob.ID}), protocol.ReasonOtherUser},
-			"of no user":                {w.resigned(r, map[string]any{"user_id": nil}), protocol.ReasonOtherUser},
-			"in flight to another user": {w.resigned(r, map[string]any{"user_id": bob.ID, "jti": jti2}), protocol.ReasonOtherUser},
+			"far ahead":                 {forged(map[string]any{"fam": family, "gen": 1_000_000}), reasons.Unsealed},
+			"long retired":              {forged(map[string]any{"fam": family, "gen": 0}), reasons.Unsealed},
+			"with a seal of its own":    {forged(map[string]any{"fam": family, "gen": 9, "seal": "AAAAAAAAAAA"}), reasons.Unsealed},
+			"of another user":           {w.resigned(r, map[string]any{"user_id": bob.ID}), reasons.OtherUser},
+			"of no user":                {w.resigned(r, map[string]any{"user_id": nil}), reasons.OtherUser},
+			"in flight to another user": {w.resigned(r, map[string]any{"user_id": bob.ID, "jti": jti2}), reasons.OtherUser},
 		} {
 			w.refused(client, forgery.raw, forgery.reason)
 			if err := w.simplejwt.Verify(t.Context(), forgery.raw); err == nil {
@@ -192,12 +192,12 @@ func TestA8TokensOfEarlierReleasesLiveOn(t *testing.T) {
 		w.refresh(client, r0) // a slow tab
 		w.clock.Advance(time.Minute)
 		r3 := w.refresh(client, r2).RefreshToken
-		w.refused(client, r0, protocol.ReasonUnsealed)
+		w.refused(client, r0, reasons.Unsealed)
 		w.clock.Advance(time.Minute)
 		w.refresh(client, r3)
 		// What that release has not retired is judged as before once it has a seal.
 		w.clock.Advance(time.Minute)
-		w.refused(client, r2, protocol.ReasonRetired)
+		w.refused(client, r2, reasons.Retired)
 	}
 }
 
@@ -211,8 +211,8 @@ func TestA8AdoptionEnds(t *testing.T) {
 	ours := w.login(client).RefreshToken
 	w.clock.Advance(time.Hour)
 	// The time of issue is what the signer says.
-	w.refused(client, w.django("a2", w.user.ID, w.clock.Now().Add(-2*time.Hour)), protocol.ReasonUnknownGrant)
-	w.refused(client, w.rotatedByDjango(ours, jti1), protocol.ReasonUnsealed)
+	w.refused(client, w.django("a2", w.user.ID, w.clock.Now().Add(-2*time.Hour)), reasons.UnknownGrant)
+	w.refused(client, w.rotatedByDjango(ours, jti1), reasons.Unsealed)
 	if err := w.simplejwt.Verify(t.Context(), w.django("a3", w.user.ID, w.clock.Now())); err == nil {
 		t.Error("verified after the end of adoption")
 	}
@@ -249,13 +249,13 @@ func TestATokenThatDjangoHasEndedIsRefused(t *testing.T) {
 			}
 		}
 		end("ended")
-		w.refused(client, w.django("ended", w.user.ID, w.clock.Now()), protocol.ReasonRetired)
+		w.refused(client, w.django("ended", w.user.ID, w.clock.Now()), reasons.Retired)
 		if n := w.count("session_adopted"); n != 0 {
 			t.Errorf("%d sessions were made for a token that has ended", n)
 		}
 		ours := w.login(client).RefreshToken
 		end(jti1)
-		w.refused(client, w.rotatedByDjango(ours, jti1), protocol.ReasonRetired)
+		w.refused(client, w.rotatedByDjango(ours, jti1), reasons.Retired)
 		w.refresh(client, w.rotatedByDjango(ours, jti2))
 	})
 }
@@ -289,5 +289,5 @@ func TestATokenThatAnEarlierReleaseHasAdopted(t *testing.T) {
 	if got := w.refresh(clients.SimpleJWTID, w.django("used", w.user.ID, now)); got.GrantID != used.ID {
 		t.Error("the token began another session")
 	}
-	w.refused(clients.SimpleJWTID, w.django("ended", w.user.ID, now), protocol.ReasonSessionRevoked)
+	w.refused(clients.SimpleJWTID, w.django("ended", w.user.ID, now), reasons.SessionRevoked)
 }

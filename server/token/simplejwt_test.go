@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
@@ -14,10 +15,10 @@ import (
 func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	verify := func(what string, raw string, want protocol.Reason) {
+	verify := func(what string, raw string, want reasons.Reason) {
 		t.Helper()
 		err := w.simplejwt.Verify(t.Context(), storage.Secret(raw))
-		got := protocol.ReasonNone
+		got := reasons.None
 		if err != nil {
 			got = protocol.AsError(err).Reason
 		}
@@ -29,21 +30,21 @@ func TestVerifyLooksAtTheSessionOnlyWhereTokensAreRetired(t *testing.T) {
 	second := w.refresh(clients.SimpleJWTID, first.RefreshToken)
 	third := w.refresh(clients.SimpleJWTID, second.RefreshToken)
 	w.clock.Advance(time.Minute)
-	verify("a retired token", first.RefreshToken.Reveal(), protocol.ReasonRetired)
-	verify("the current token", second.RefreshToken.Reveal(), protocol.ReasonNone)
-	verify("its successor", third.RefreshToken.Reveal(), protocol.ReasonNone)
+	verify("a retired token", first.RefreshToken.Reveal(), reasons.Retired)
+	verify("the current token", second.RefreshToken.Reveal(), reasons.None)
+	verify("its successor", third.RefreshToken.Reveal(), reasons.None)
 	w.refresh(clients.SimpleJWTID, third.RefreshToken) // asking was no use of it
 
 	if err := w.simplejwt.Blacklist(t.Context(), third.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	verify("a token of an ended session", third.RefreshToken.Reveal(), protocol.ReasonSessionRevoked)
-	verify("its access token", third.AccessToken.Reveal(), protocol.ReasonNone)
+	verify("a token of an ended session", third.RefreshToken.Reveal(), reasons.SessionRevoked)
+	verify("its access token", third.AccessToken.Reveal(), reasons.None)
 	w.inactive(third.AccessToken)
 
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
-	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), protocol.ReasonNone)
-	verify("a forged token", third.RefreshToken.Reveal()+"A", protocol.ReasonBadSignature)
+	verify("the same where nothing is ever retired", third.RefreshToken.Reveal(), reasons.None)
+	verify("a forged token", third.RefreshToken.Reveal()+"A", reasons.BadSignature)
 	w.clock.Advance(8 * 24 * time.Hour)
-	verify("an expired token", third.RefreshToken.Reveal(), protocol.ReasonExpired)
+	verify("an expired token", third.RefreshToken.Reveal(), reasons.Expired)
 }

@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/token"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -31,7 +32,7 @@ func (w *world) slide(raw storage.Secret) storage.Secret {
 	return resp.AccessToken
 }
 
-func (w *world) notSlid(what string, raw storage.Secret, want protocol.Reason) {
+func (w *world) notSlid(what string, raw storage.Secret, want reasons.Reason) {
 	w.t.Helper()
 	_, err := w.tryRefreshWith(clients.SimpleJWTID, raw, w.sliding)
 	if err == nil || protocol.AsError(err).Reason != want {
@@ -77,7 +78,7 @@ func TestASlidingTokenSlidesUntilItsEnd(t *testing.T) {
 		}
 		w.clock.Advance(claimTime(t, raw, "refresh_exp").Sub(w.clock.Now()))
 		w.active(raw)
-		w.notSlid("at refresh_exp", raw, protocol.ReasonExpired)
+		w.notSlid("at refresh_exp", raw, reasons.Expired)
 		w.clock.Advance(5 * time.Minute)
 		w.inactive(raw)
 	})
@@ -90,7 +91,7 @@ func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
 		w.clock.Advance(4 * time.Minute)
 		raw := w.slide(old)
 		w.clock.Advance(time.Minute)
-		w.notSlid("expired", old, protocol.ReasonExpired)
+		w.notSlid("expired", old, reasons.Expired)
 		w.slide(raw)
 	})
 }
@@ -99,7 +100,7 @@ func TestASlidingTokenPastItsExpIsDead(t *testing.T) {
 func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
-		ends := func(what string, want protocol.Reason, end func(raw storage.Secret) error) {
+		ends := func(what string, want reasons.Reason, end func(raw storage.Secret) error) {
 			t.Helper()
 			w.clock.Advance(time.Second)
 			raw := w.slide(w.loginSliding())
@@ -111,19 +112,19 @@ func TestTheSessionOfASlidingTokenCanBeEnded(t *testing.T) {
 			w.inactive(raw)
 			w.notSlid(what, raw, want)
 		}
-		ends("revoked", protocol.ReasonSessionRevoked, func(raw storage.Secret) error {
+		ends("revoked", reasons.SessionRevoked, func(raw storage.Secret) error {
 			return w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw})
 		})
-		ends("user disabled", protocol.ReasonUserInactive, func(storage.Secret) error {
+		ends("user disabled", reasons.UserInactive, func(storage.Secret) error {
 			return w.users.Disable(t.Context(), w.user.ID)
 		})
 		if err := w.users.Enable(t.Context(), w.user.ID); err != nil {
 			t.Fatal(err)
 		}
-		ends("password changed", protocol.ReasonUserSessions, func(storage.Secret) error {
+		ends("password changed", reasons.UserSessions, func(storage.Secret) error {
 			return w.users.SetPassword(t.Context(), w.user.ID, testPassword)
 		})
-		ends("user removed", protocol.ReasonUserRemoved, func(storage.Secret) error {
+		ends("user removed", reasons.UserRemoved, func(storage.Secret) error {
 			return w.users.Remove(t.Context(), w.user.ID)
 		})
 	})
@@ -158,10 +159,10 @@ func TestTokensOfAnotherTypeDoNotSlide(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	pair, raw := w.login(clients.SimpleJWTID), w.loginSliding()
-	w.notSlid("a refresh token", pair.RefreshToken, protocol.ReasonWrongType)
-	w.notSlid("an access token", pair.AccessToken, protocol.ReasonWrongType)
-	w.refused(clients.SimpleJWTID, raw, protocol.ReasonWrongType)
-	if err := w.simplejwt.Blacklist(t.Context(), raw); err == nil || protocol.AsError(err).Reason != protocol.ReasonWrongType {
+	w.notSlid("a refresh token", pair.RefreshToken, reasons.WrongType)
+	w.notSlid("an access token", pair.AccessToken, reasons.WrongType)
+	w.refused(clients.SimpleJWTID, raw, reasons.WrongType)
+	if err := w.simplejwt.Blacklist(t.Context(), raw); err == nil || protocol.AsError(err).Reason != reasons.WrongType {
 		t.Errorf("blacklist: %v", err) // as the original, whose view takes refresh tokens only
 	}
 	w.slide(raw)
@@ -170,27 +171,27 @@ func TestTokensOfAnotherTypeDoNotSlide(t *testing.T) {
 func TestVerifyTakesSlidingTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	verify := func(what string, raw storage.Secret, want protocol.Reason) {
+	verify := func(what string, raw storage.Secret, want reasons.Reason) {
 		t.Helper()
 		err := w.simplejwt.Verify(t.Context(), raw)
-		if got := protocol.ReasonNone; err != nil && protocol.AsError(err).Reason != want || err == nil && want != got {
+		if got := reasons.None; err != nil && protocol.AsError(err).Reason != want || err == nil && want != got {
 			t.Errorf("%s: %v, want %q", what, err, want)
 		}
 	}
 	raw := w.loginSliding()
-	verify("a good one", raw, protocol.ReasonNone)
+	verify("a good one", raw, reasons.None)
 	foreign := w.djangoSliding("c1", time.Hour, time.Hour)
-	verify("one in flight", foreign, protocol.ReasonNone)
+	verify("one in flight", foreign, reasons.None)
 	for _, r := range []storage.Secret{raw, foreign} {
 		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: r}); err != nil {
 			t.Fatal(err)
 		}
-		verify("an ended one where tokens are retired", r, protocol.ReasonSessionRevoked)
+		verify("an ended one where tokens are retired", r, reasons.SessionRevoked)
 	}
 	w.setRotation(clients.SimpleJWTID, clients.RotationOff)
-	verify("an ended one where they are not", raw, protocol.ReasonNone)
+	verify("an ended one where they are not", raw, reasons.None)
 	w.clock.Advance(5 * time.Minute)
-	verify("an expired one", raw, protocol.ReasonExpired)
+	verify("an expired one", raw, reasons.Expired)
 }
 
 // djangoSliding signs a sliding token as Django does, with these left of its life and of the time to refresh it.
@@ -233,7 +234,7 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 		if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: last}); err != nil {
 			t.Fatal(err)
 		}
-		w.notSlid("after its end", last, protocol.ReasonSessionRevoked)
+		w.notSlid("after its end", last, reasons.SessionRevoked)
 		grants, err := store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 		if err != nil || len(grants) != 1 {
 			t.Errorf("%d grants, %v; want one", len(grants), err)
@@ -244,20 +245,20 @@ func TestASlidingTokenInFlightBecomesOneSession(t *testing.T) {
 func TestSlidingTokensInFlightThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
-	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), protocol.ReasonExpired)
-	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), protocol.ReasonExpired)
+	w.notSlid("past refresh_exp", w.djangoSliding("b1", time.Hour, 0), reasons.Expired)
+	w.notSlid("past exp", w.djangoSliding("b2", 0, time.Hour), reasons.Expired)
 	now := w.clock.Now()
-	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), protocol.ReasonMalformed)
+	w.notSlid("without refresh_exp", w.djangoWith("b3", 1, now, map[string]any{"token_type": "sliding"}), reasons.Malformed)
 	w.notSlid("of nobody", w.djangoWith("b4", 4711, now, map[string]any{
 		"token_type": "sliding", "refresh_exp": now.Add(time.Hour).Unix(),
-	}), protocol.ReasonUserRemoved)
+	}), reasons.UserRemoved)
 
 	raw := w.djangoSliding("b5", time.Hour, time.Hour)
 	if err := w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(clients.SimpleJWTID), Token: raw}); err != nil {
 		t.Fatal(err)
 	}
 	w.inactive(raw)
-	w.notSlid("ended before its first use", raw, protocol.ReasonSessionRevoked)
+	w.notSlid("ended before its first use", raw, reasons.SessionRevoked)
 	grants, err := w.store.ListGrants(t.Context(), storage.GrantFilter{Limit: 10})
 	if err != nil || len(grants) != 1 {
 		t.Errorf("%d grants, %v; want that of the last one", len(grants), err)

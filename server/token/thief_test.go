@@ -13,6 +13,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -183,10 +184,10 @@ func TestA4AHoarderGetsNothing(t *testing.T) {
 			}
 		}
 		w.clock.Advance(day + 12*time.Hour)
-		w.refused(client, r0, protocol.ReasonExpired)
-		w.refused(client, hoard[5], protocol.ReasonExpired)
-		w.refused(client, hoard[1], protocol.ReasonSuperseded)
-		w.refused(client, hoard[0], protocol.ReasonSessionRevoked)
+		w.refused(client, r0, reasons.Expired)
+		w.refused(client, hoard[5], reasons.Expired)
+		w.refused(client, hoard[1], reasons.Superseded)
+		w.refused(client, hoard[0], reasons.SessionRevoked)
 
 		// A client that adopts is touched by neither: its answer was lost again and again, or it comes back after the end of the parent.
 		r := w.login(client).RefreshToken
@@ -203,7 +204,7 @@ func TestA4AHoarderGetsNothing(t *testing.T) {
 		w.clock.Advance(time.Minute)
 		next := w.refresh(client, r).RefreshToken
 		w.clock.Advance(5 * day)
-		w.refused(client, r, protocol.ReasonExpired)
+		w.refused(client, r, reasons.Expired)
 		w.refresh(client, next)
 	})
 }
@@ -255,7 +256,7 @@ func TestA12ServersWhoseClocksDiffer(t *testing.T) {
 				s.refresh(client, previous)
 			}
 			w.clock.Advance(time.Second)
-			servers[2].refused(client, previous, protocol.ReasonRetired)
+			servers[2].refused(client, previous, reasons.Retired)
 		}
 	})
 }
@@ -326,7 +327,7 @@ func TestF4AnOutageDoesNotEndSessions(t *testing.T) {
 			w.refresh("strict-overlap", next)
 		}
 		w.clock.Advance(10 * time.Second)
-		w.refused("strict-overlap", r1, protocol.ReasonRetired)
+		w.refused("strict-overlap", r1, reasons.Retired)
 
 		// Under confirmed the answer of one tab was lost; both go on with the same successor.
 		r := w.login("confirmed").RefreshToken
@@ -344,7 +345,7 @@ func TestF4AnOutageDoesNotEndSessions(t *testing.T) {
 		db.away.Store(true)
 		w.svc.Exchange(gone, &token.Request{Client: w.credentials("strict-overlap"), GrantType: clients.GrantRefreshToken, RefreshToken: r})
 		db.away.Store(false)
-		w.refused("strict-overlap", r, protocol.ReasonRetired)
+		w.refused("strict-overlap", r, reasons.Retired)
 	})
 }
 
@@ -364,5 +365,5 @@ func TestA9AnOldSecretForgesNothing(t *testing.T) {
 	restored := w.restore(backup.Grant)
 	restored.cfg.Root = rootOf(t, "another root secret, long enough for this", strings.Repeat("s", 32))
 	restored.serve(nil)
-	restored.refused("confirmed", r, protocol.ReasonSuperseded)
+	restored.refused("confirmed", r, reasons.Superseded)
 }

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/dpop"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -48,9 +49,9 @@ func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo
 	// RFC 8707: a token for another resource server must not work here, unless the client asked for openid as well; see
 	// docs/divergences.md. A token of another form has no audience.
 	case t.Kind != KindAccess || t.Grant.IsZero() || len(t.Audience) == 0 || !own && !openID:
-		return nil, invalidToken(protocol.ReasonWrongType)
+		return nil, invalidToken(reasons.WrongType)
 	case t.ExpiresAt <= now.Unix():
-		return nil, invalidToken(protocol.ReasonExpired)
+		return nil, invalidToken(reasons.Expired)
 	}
 	proof, err := s.proofOf(req, t)
 	if err != nil {
@@ -60,10 +61,10 @@ func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo
 	switch {
 	case err != nil:
 		return nil, err
-	case reason != protocol.ReasonNone:
+	case reason != reasons.None:
 		return nil, invalidToken(reason)
 	case !slices.Contains(live.Scope, claims.ScopeOpenID):
-		e := protocol.Refuse("insufficient_scope", protocol.ReasonBadRequest, "The access token lacks the scope openid.")
+		e := protocol.Refuse("insufficient_scope", reasons.BadRequest, "The access token lacks the scope openid.")
 		e.Status = http.StatusForbidden
 		return nil, e
 	}
@@ -89,9 +90,9 @@ func (s *Service) proofOf(req *UserInfoRequest, t *Token) (*dpop.Proof, error) {
 	case t.Key == "" && !req.DPoP:
 		return nil, nil
 	case t.Key == "":
-		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is not bound to a key: send it with the scheme Bearer.")
+		return nil, protocol.InvalidToken(reasons.OtherKey, "The access token is not bound to a key: send it with the scheme Bearer.")
 	case !req.DPoP:
-		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is bound to a key: send it with the scheme DPoP and a proof.")
+		return nil, protocol.InvalidToken(reasons.OtherKey, "The access token is bound to a key: send it with the scheme DPoP and a proof.")
 	case req.Proof.None():
 		return nil, unauthorized(dpop.Invalid("it is missing: the scheme DPoP needs a DPoP header."))
 	}
@@ -103,7 +104,7 @@ func (s *Service) proofOf(req *UserInfoRequest, t *Token) (*dpop.Proof, error) {
 	case err != nil:
 		return nil, unauthorized(err)
 	case proof.Key != t.Key:
-		return nil, protocol.InvalidToken(protocol.ReasonOtherKey, "The access token is bound to another key than that of the DPoP proof.")
+		return nil, protocol.InvalidToken(reasons.OtherKey, "The access token is bound to another key than that of the DPoP proof.")
 	}
 	return proof, nil
 }
@@ -117,7 +118,7 @@ func unauthorized(err error) error {
 	return err
 }
 
-func invalidToken(reason protocol.Reason) *protocol.Error {
+func invalidToken(reason reasons.Reason) *protocol.Error {
 	return protocol.InvalidToken(reason, "The access token is invalid, expired or revoked.")
 }
 

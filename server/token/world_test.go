@@ -13,6 +13,7 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
@@ -267,7 +268,7 @@ func (w *world) refusal(client string, r storage.Secret) *protocol.Error {
 	return e
 }
 
-func (w *world) refused(client string, r storage.Secret, reason protocol.Reason) {
+func (w *world) refused(client string, r storage.Secret, reason reasons.Reason) {
 	w.t.Helper()
 	if e := w.refusal(client, r); e.Reason != reason {
 		w.t.Fatalf("refresh at %s: refused for %q, want %q", client, e.Reason, reason)
