@@ -11,8 +11,8 @@ import (
 	"strconv"
 )
 
-// Brand is the content of brand.json.
-type Brand struct {
+// brand is the content of brand.json.
+type brand struct {
 	ProductName string `json:"product_name"`
 	// Language is used if a browser asks for none of the available languages. The default is en.
 	Language string `json:"language"`
@@ -37,8 +37,8 @@ const (
 )
 
 // readBrand parses brand.json. The brand it returns is usable even if there is an error.
-func readBrand(data []byte) (*Brand, error) {
-	b := &Brand{ProductName: "Latchkey", Language: "en"}
+func readBrand(data []byte) (*brand, error) {
+	b := &brand{ProductName: "Latchkey", Language: "en"}
 	if data == nil {
 		return b, nil
 	}
@@ -78,7 +78,7 @@ func readBrand(data []byte) (*Brand, error) {
 }
 
 // styles returns CSS with the brand's colours, to be appended to the stylesheet.
-func (b *Brand) styles() string {
+func (b *brand) styles() string {
 	var s string
 	if c := b.Accent.Light; c != "" {
 		s += "\n:root { --accent: " + c + "; --on-accent: " + readable(c) + "; }"

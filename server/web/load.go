@@ -244,7 +244,7 @@ func (l *loader) texts(lang string, data []byte) error {
 	}
 	loc := l.locales[tag.String()]
 	if loc == nil {
-		loc = &locale{tag: tag, messages: make(map[string]message), scopes: make(map[string]ScopeText)}
+		loc = &locale{tag: tag, messages: make(map[string]message), scopes: make(map[string]scopeText)}
 		l.locales[tag.String()] = loc
 	}
 	var faults []error
@@ -259,7 +259,7 @@ func (l *loader) texts(lang string, data []byte) error {
 // entry adds one text.
 func (l *loader) entry(loc *locale, key string, raw json.RawMessage) error {
 	if scope, ok := strings.CutPrefix(key, "scope."); ok {
-		var text ScopeText
+		var text scopeText
 		if err := json.Unmarshal(raw, &text); err != nil || text.Title == "" {
 			return errors.New(`must be {"title": …, "description": …} with a title`)
 		}

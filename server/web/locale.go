@@ -59,8 +59,8 @@ func (m message) format(args ...string) string {
 	return b.String()
 }
 
-// ScopeText describes what a scope allows.
-type ScopeText struct {
+// scopeText describes what a scope allows.
+type scopeText struct {
 	Title       string `json:"title"`
 	Description string `json:"description"`
 }
@@ -69,7 +69,7 @@ type ScopeText struct {
 type locale struct {
 	tag      language.Tag
 	messages map[string]message
-	scopes   map[string]ScopeText
+	scopes   map[string]scopeText
 }
 
 // direction returns the direction of the language's script, for the attribute dir.
@@ -116,26 +116,26 @@ func (l *locale) date(t time.Time) string {
 	return l.text("date", "day", strconv.Itoa(t.Day()), "month", l.text("month."+strconv.Itoa(int(t.Month()))), "year", strconv.Itoa(t.Year()))
 }
 
-// Moment is a point in time as text. The user's time zone is unknown, so recent times are relative.
-type Moment struct {
+// moment is a point in time as text. The user's time zone is unknown, so recent times are relative.
+type moment struct {
 	Machine string // for the attribute datetime
 	Full    string
 	Short   string
 }
 
-func (l *locale) moment(t time.Time, short string) *Moment {
+func (l *locale) moment(t time.Time, short string) *moment {
 	t = t.UTC()
-	return &Moment{
+	return &moment{
 		Machine: t.Format(time.RFC3339), Short: short,
 		Full: l.text("date_time", "date", l.date(t), "time", t.Format("15:04")),
 	}
 }
 
 // day returns the date of t.
-func (l *locale) day(t time.Time) *Moment { return l.moment(t, l.date(t.UTC())) }
+func (l *locale) day(t time.Time) *moment { return l.moment(t, l.date(t.UTC())) }
 
 // ago returns t relative to now, or its date if that is more than a week ago.
-func (l *locale) ago(t, now time.Time) *Moment {
+func (l *locale) ago(t, now time.Time) *moment {
 	var short string
 	switch d := now.Sub(t); {
 	case d < time.Minute: // or in the future, if another machine's clock is ahead

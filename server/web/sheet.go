@@ -32,7 +32,7 @@ func (s *sheet) Lang() string { return s.locale.tag.String() }
 
 func (s *sheet) Dir() string { return s.locale.direction() }
 
-func (s *sheet) Brand() *Brand { return s.pages.brand }
+func (s *sheet) Brand() *brand { return s.pages.brand }
 
 // Path returns the address of a path on this server.
 func (s *sheet) Path(path string) string { return s.pages.base + path }
@@ -61,21 +61,21 @@ func (s *sheet) T(key string, args ...any) (string, error) {
 // N returns a text that depends on a number.
 func (s *sheet) N(key string, n int) string { return s.locale.count(key, n) }
 
-// Part is a piece of a text, followed by the value of a placeholder, which is a string or a time.
-type Part struct {
+// part is a piece of a text, followed by the value of a placeholder, which is a string or a time.
+type part struct {
 	Text   string
 	Value  string
-	Moment *Moment
+	Moment *moment
 }
 
 // M returns a text in parts, for the template msg. The values of placeholders are untrusted, so templates isolate them by <bdi>.
-func (s *sheet) M(key string, args ...any) ([]Part, error) {
+func (s *sheet) M(key string, args ...any) ([]part, error) {
 	m, ok := s.locale.messages[key]
 	if !ok {
 		return nil, fmt.Errorf("there is no text %q", key)
 	}
-	parts := make([]Part, 0, len(m))
-	var next Part
+	parts := make([]part, 0, len(m))
+	var next part
 	for _, seg := range m {
 		if seg.name == "" {
 			next.Text = seg.text
@@ -86,7 +86,7 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 				continue
 			}
 			switch v := args[i+1].(type) {
-			case *Moment:
+			case *moment:
 				next.Moment = v
 			case string:
 				next.Value = v
@@ -95,9 +95,9 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 			}
 		}
 		parts = append(parts, next)
-		next = Part{}
+		next = part{}
 	}
-	if next != (Part{}) {
+	if next != (part{}) {
 		parts = append(parts, next)
 	}
 	return parts, nil
@@ -107,10 +107,10 @@ func (s *sheet) M(key string, args ...any) ([]Part, error) {
 func (s *sheet) Span(d time.Duration) string { return s.locale.span(d) }
 
 // Ago returns a time as text, for the template time: relative to now if it is recent.
-func (s *sheet) Ago(t time.Time) *Moment { return s.locale.ago(t, s.now) }
+func (s *sheet) Ago(t time.Time) *moment { return s.locale.ago(t, s.now) }
 
 // Day returns a date as text, for the template time.
-func (s *sheet) Day(t time.Time) *Moment { return s.locale.day(t) }
+func (s *sheet) Day(t time.Time) *moment { return s.locale.day(t) }
 
 // Problem returns the text for a problem, or an empty string if there is none.
 func (s *sheet) Problem(p Problem, wait time.Duration) string {
@@ -136,16 +136,16 @@ func (s *sheet) NewPassword() bool {
 }
 
 // Field returns the label of a field of the profile, and its note below the field, which may be empty.
-func (s *sheet) Field(name string) ProfileLabel {
-	label := ProfileLabel{Label: s.locale.text("account.profile." + name)}
+func (s *sheet) Field(name string) profileLabel {
+	label := profileLabel{Label: s.locale.text("account.profile." + name)}
 	if m, ok := s.locale.messages["account.profile."+name+"_note"]; ok {
 		label.Note = m.format()
 	}
 	return label
 }
 
-// ProfileLabel is what a page has beside a field of the profile.
-type ProfileLabel struct{ Label, Note string }
+// profileLabel is what a page has beside a field of the profile.
+type profileLabel struct{ Label, Note string }
 
 // Autocomplete returns the purpose of a field for browsers (HTML §4.10.18.7).
 func (s *sheet) Autocomplete(name string) string {
@@ -164,19 +164,19 @@ func (s *sheet) Autocomplete(name string) string {
 	return "off"
 }
 
-// Scope is a scope with its texts. Title is empty if it has none.
-type Scope struct {
+// scope is a scope with its texts. Title is empty if it has none.
+type scope struct {
 	Name string
-	ScopeText
+	scopeText
 	New bool
 }
 
 // Scopes adds the texts. New is only kept if some scopes are new and others are not.
-func (s *sheet) Scopes(scopes []ScopeInfo) []Scope {
-	list := make([]Scope, len(scopes))
+func (s *sheet) Scopes(scopes []ScopeInfo) []scope {
+	list := make([]scope, len(scopes))
 	added := 0
 	for i, x := range scopes {
-		list[i] = Scope{Name: x.Name, ScopeText: s.locale.scopes[x.Name], New: x.New}
+		list[i] = scope{Name: x.Name, scopeText: s.locale.scopes[x.Name], New: x.New}
 		if x.New {
 			added++
 		}
@@ -190,7 +190,7 @@ func (s *sheet) Scopes(scopes []ScopeInfo) []Scope {
 }
 
 // Event returns the text for an audit event, in parts for the template msg.
-func (s *sheet) Event(action string) ([]Part, error) {
+func (s *sheet) Event(action string) ([]part, error) {
 	key := "event." + action
 	if _, ok := s.locale.messages[key]; ok {
 		return s.M(key)

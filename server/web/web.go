@@ -37,7 +37,7 @@ type file struct {
 type Pages struct {
 	base      string
 	now       func() time.Time
-	brand     *Brand
+	brand     *brand
 	templates map[string]*template.Template // by page
 	files     map[string]*file              // by name and by URL name
 	locales   []*locale                     // the first is the default
