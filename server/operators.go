@@ -6,6 +6,7 @@ import (
 
 	"latchkey/server/admin"
 	"latchkey/server/grants"
+	"latchkey/server/password"
 	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/storage/dryrun"
@@ -27,7 +28,7 @@ func adminResource(cfg *Config) string {
 }
 
 // operatorAPI returns the API for operators.
-func (s *Server) operatorAPI(argon2 users.Argon2) *admin.API {
+func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 	dry := dryrun.Changes{Store: s.cfg.Store}
 	return admin.New(admin.Config{
 		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Users: s.users, Clients: s.registry,

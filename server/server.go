@@ -25,6 +25,7 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
 	"latchkey/server/oauth"
+	"latchkey/server/password"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -89,7 +90,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
 	s.clock = &clock{now: cfg.Now, database: cfg.Store.Clock, logger: cfg.Logger}
 	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
-	argon2, err := users.ParseArgon2(cfg.Argon2)
+	argon2, err := password.ParseArgon2(cfg.Argon2)
 	if err != nil {
 		return nil, fmt.Errorf("argon2: %w", err)
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"latchkey/server"
+	"latchkey/server/password"
 	"latchkey/server/servertest"
-	"latchkey/server/users"
 	"latchkey/storage"
 )
 
@@ -94,7 +94,7 @@ func TestStormOfLogins(t *testing.T) {
 	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
 		lasts = 10 * time.Second
 	}
-	s := servertest.New(t, servertest.Configure(behindProxy), servertest.Configure(func(c *server.Config) { c.Argon2 = users.DefaultArgon2.String() }))
+	s := servertest.New(t, servertest.Configure(behindProxy), servertest.Configure(func(c *server.Config) { c.Argon2 = password.DefaultArgon2.String() }))
 	login := s.Login(s.Backend)
 	calm := serving(t, s, &login, 300, func() bool { return true })
 

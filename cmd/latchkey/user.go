@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server/password"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -72,7 +73,7 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if users.HasUnknownHasher(hash) { // other text that is not a hash may be a password, piped in by mistake
+	if password.HasUnknownHasher(hash) { // other text that is not a hash may be a password, piped in by mistake
 		fmt.Fprintf(a.stderr, "latchkey: the algorithm of the hash of %q is not supported; the user is added without a password. "+
 			"Set one with `latchkey user set-password`\n", c.Name)
 		hash = ""

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"latchkey/server/password"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -20,9 +21,9 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := users.Config{Store: store, Now: a.now, Argon2: users.DefaultArgon2}
+	cfg := users.Config{Store: store, Now: a.now, Argon2: password.DefaultArgon2}
 	if text := a.settings.Server.Argon2; text != "" {
-		if cfg.Argon2, err = users.ParseArgon2(text); err != nil {
+		if cfg.Argon2, err = password.ParseArgon2(text); err != nil {
 			store.Close()
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/server/grants"
+	"latchkey/server/password"
 	"latchkey/server/users"
 	"latchkey/storage/sqlite/sqlitetest"
 )
@@ -15,7 +16,7 @@ func TestEndAll(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.SQLite(t)
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	service := users.New(users.Config{Store: store, Now: now, Argon2: users.DefaultArgon2})
+	service := users.New(users.Config{Store: store, Now: now, Argon2: password.DefaultArgon2})
 	epochs := map[int64]int64{}
 	for _, name := range []string{"ada", "bob", "eve"} {
 		u, err := service.Add(t.Context(), users.NewUser{Username: name, Active: true})

@@ -17,6 +17,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
+	"latchkey/server/password"
 	"latchkey/server/servertest"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -45,7 +46,7 @@ func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 	b := &bundle{clock: testclock.New(servertest.Epoch), t: t}
 	b.store = &counting{Store: open(t)}
 	b.users = users.New(users.Config{
-		Store: b.store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,
+		Store: b.store, Argon2: password.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,
 	})
 	b.reg = registry.New(registry.Config{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
 	b.Manager = b.manager(key('a'))

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
+	"latchkey/server/password"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/server/simplejwt"
@@ -77,7 +78,7 @@ func newWorld(t testing.TB, store storage.Store) *world {
 	w := &world{t: t, store: store, clock: testclock.New(time.Now().UTC().Truncate(time.Microsecond)), secrets: map[string]storage.Secret{}}
 	testclock.Set(store, w.clock.Now)
 	w.build()
-	cheap, err := users.ParseArgon2("m=8,t=1,p=1")
+	cheap, err := password.ParseArgon2("m=8,t=1,p=1")
 	if err != nil {
 		t.Fatal(err)
 	}

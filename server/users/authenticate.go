@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"latchkey/server/internal/password"
 	"latchkey/server/internal/request"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 
 	"latchkey/server/internal/form"
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

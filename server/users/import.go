@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -63,7 +63,7 @@ func (s *Service) Own(ctx context.Context, id int64) (*storage.User, error) {
 // CanChangeProfile reports whether profiles are kept here.
 func (s *Service) CanChangeProfile() bool { return s.here() == nil }
 
-// ChangeOwnProfile changes fields of the user's own profile, each one of OwnFields. Errors: those of UpdateOwn, *ThrottledError.
+// ChangeOwnProfile changes fields of the user's own profile, each one of OwnFields. Errors: those of Update, *ThrottledError.
 func (s *Service) ChangeOwnProfile(ctx context.Context, id int64, values map[string]string) error {
 	if err := s.here(); err != nil {
 		return err
@@ -81,6 +81,6 @@ func (s *Service) ChangeOwnProfile(ctx context.Context, id int64, values map[str
 	if wait > 0 {
 		return &ThrottledError{RetryAfter: wait}
 	}
-	_, err = s.UpdateOwn(ctx, id, change)
+	_, err = s.update(ctx, "user", id, change)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"latchkey/server/password"
 	"latchkey/server/users"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
@@ -45,7 +46,7 @@ func TestStatement52PasswordsThatUsersMayChoose(t *testing.T) {
 func TestChangeOwnPassword(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.SQLite(t)
-	s := users.New(users.Config{Store: store, Argon2: users.Argon2{Memory: 8, Time: 1, Threads: 1}})
+	s := users.New(users.Config{Store: store, Argon2: password.Argon2{Memory: 8, Time: 1, Threads: 1}})
 	old := storage.Secret("the present password")
 	u, err := s.Add(t.Context(), users.NewUser{Username: "alice", Password: &old, Active: true})
 	if err != nil {

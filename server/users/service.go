@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,25 +12,9 @@ import (
 
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
-
-// Argon2 is the cost of new password hashes.
-type Argon2 = password.Argon2
-
-// DefaultArgon2 is the minimum that OWASP recommends.
-var DefaultArgon2 = password.DefaultArgon2
-
-// ParseArgon2 reads parameters such as "m=19456,t=2,p=1".
-func ParseArgon2(s string) (Argon2, error) { return password.ParseArgon2(s) }
-
-// HasUnknownHasher reports whether a string has the form of a Django hash with an unsupported hasher, for example a project's own.
-func HasUnknownHasher(encoded string) bool {
-	name, rest, ok := strings.Cut(encoded, "$")
-	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
-		errors.Is(password.Check(encoded), password.ErrUnknown)
-}
 
 // ErrOverload: too many password checks at once. Trying again later may succeed.
 var ErrOverload = password.ErrOverload
@@ -63,7 +46,7 @@ type Config struct {
 	AccountURL string
 	// Hasher is the pool that checks passwords; nil makes one with Argon2.
 	Hasher *password.Hasher
-	Argon2 Argon2
+	Argon2 password.Argon2
 	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 	// ThrottleKey keys the MACs of names and addresses. It has at least 32 bytes, the same for all replicas. Commands that don't

@@ -13,9 +13,9 @@ import (
 
 	"latchkey/server/internal/form"
 	"latchkey/server/internal/mac"
-	"latchkey/server/internal/password"
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/internal/request"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"latchkey/server/internal/metrics"
-	"latchkey/server/internal/password"
 	"latchkey/server/internal/request"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 

@@ -16,11 +16,6 @@ func (s *Service) Update(ctx context.Context, id int64, change storage.UserChang
 	return s.update(ctx, "operator", id, change)
 }
 
-// UpdateOwn is Update by the user.
-func (s *Service) UpdateOwn(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error) {
-	return s.update(ctx, "user", id, change)
-}
-
 func (s *Service) update(ctx context.Context, actor string, id int64, change storage.UserChange) (*storage.User, error) {
 	if err := s.here(); err != nil {
 		return nil, err

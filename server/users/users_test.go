@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"latchkey/server/internal/metrics"
-	"latchkey/server/internal/password"
 	"latchkey/server/internal/request"
+	"latchkey/server/password"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 	"latchkey/storage/testclock"
@@ -34,7 +34,7 @@ type bundle struct {
 	costs []password.Cost
 }
 
-var cheap = Argon2{Memory: 64, Time: 1, Threads: 1}
+var cheap = password.Argon2{Memory: 64, Time: 1, Threads: 1}
 
 const (
 	home     = "198.51.100.7"
@@ -364,7 +364,7 @@ func TestA10FailedLoginsOfOneNetwork(t *testing.T) {
 
 // BenchmarkAuthenticate shows that the verdicts take the same time; compare them over many runs.
 func BenchmarkAuthenticate(b *testing.B) {
-	s := setup(b, unthrottled, func(_ *Config, p *password.Config) { p.Argon2 = DefaultArgon2 })
+	s := setup(b, unthrottled, func(_ *Config, p *password.Config) { p.Argon2 = password.DefaultArgon2 })
 	s.add("active")
 	inactive := s.add("inactive")
 	if err := s.Disable(b.Context(), inactive.ID); err != nil {

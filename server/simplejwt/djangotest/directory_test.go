@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"latchkey/latchkeytest"
-	"latchkey/server/internal/password"
+	"latchkey/server/password"
 	"latchkey/storage"
 	"latchkey/storage/postgres/postgrestest"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"latchkey/server/keys"
-	"latchkey/server/users"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 
@@ -34,7 +34,7 @@ func setRetiredSecrets(into *[]storage.Secret, text string) error {
 }
 
 func setArgon2(into *string, text string) error {
-	cost, err := users.ParseArgon2(text)
+	cost, err := password.ParseArgon2(text)
 	if err != nil {
 		return &invalid{"is not a valid cost", "Write it like m=19456,t=2,p=1: KiB of memory, passes and lanes."}
 	}

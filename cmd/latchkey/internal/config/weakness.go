@@ -1,10 +1,9 @@
 package config
 
 import (
+	"latchkey/server/password"
 	"net/netip"
 	"os"
-
-	"latchkey/server/users"
 )
 
 // Weakness is a setting that works and should be changed.
@@ -14,9 +13,9 @@ type Weakness struct{ Name, Problem, Remedy string }
 func (s *Settings) Weaknesses() (found []Weakness) {
 	add := func(name, problem, remedy string) { found = append(found, Weakness{name, problem, remedy}) }
 	c := &s.Server
-	if cost, err := users.ParseArgon2(c.Argon2); err == nil && cost.Weak() {
+	if cost, err := password.ParseArgon2(c.Argon2); err == nil && cost.Weak() {
 		add("argon2", "new password hashes are cheaper than OWASP recommends: "+c.Argon2,
-			"Use the default "+users.DefaultArgon2.String()+", or with less memory m=12288,t=3,p=1.")
+			"Use the default "+password.DefaultArgon2.String()+", or with less memory m=12288,t=3,p=1.")
 	}
 	if !c.LoginThrottle {
 		add("login-throttle", "password guessing is not limited", "Turn --login-throttle (LATCHKEY_LOGIN_THROTTLE) on.")

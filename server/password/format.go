@@ -230,3 +230,10 @@ func (h hashed) phc() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$%s$v=19$m=%d,t=%d,p=%d$%s$%s", h.Algorithm, h.N, h.R, h.P, b64.EncodeToString(h.salt), b64.EncodeToString(h.tag))
 }
+
+// HasUnknownHasher reports whether a string has the form of a Django hash with an unsupported hasher, for example a project's own.
+func HasUnknownHasher(encoded string) bool {
+	name, rest, ok := strings.Cut(encoded, "$")
+	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
+		errors.Is(Check(encoded), ErrUnknown)
+}
