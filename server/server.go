@@ -23,6 +23,7 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
 	"latchkey/server/oauth"
 	"latchkey/server/password"
@@ -49,6 +50,8 @@ type Server struct {
 	auth     *clientauth.Authenticator
 	tokens   *token.Service
 	requests *authorize.Service
+	// sealer seals what browsers carry.
+	sealer *seal.Sealer
 	// simplejwt is the format of the compatibility routes.
 	simplejwt *simplejwt.Format
 	// django is the key that Django signs with, if it is an asymmetric one and known here.
@@ -143,13 +146,14 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token service: %w", err)
 	}
-	s.requests, err = authorize.New(authorize.Config{
-		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Issuer: cfg.Issuer,
+	s.sealer, err = seal.New(cfg.Root.Derive("browser state"))
+	if err != nil {
+		return nil, fmt.Errorf("browser state: %w", err)
+	}
+	s.requests = authorize.New(authorize.Config{
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Sealer: s.sealer, Issuer: cfg.Issuer,
 		Claims: cfg.Claims, RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("authorization requests: %w", err)
-	}
 	s.logouts = backchannel.New(backchannel.Config{
 		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
 		Paused: func() bool { return s.clock.err() != nil },

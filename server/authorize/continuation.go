@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ import (
 const (
 	sealContinuation = "continuation"
 	sealTicket       = "ticket"
-	sealLogout       = "logout"
 	// sealPushed is followed by the reference of the pushed request.
 	sealPushed = "pushed request "
 )
@@ -133,32 +131,4 @@ func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, e
 	}
 	a.startedAt, a.mark = started, c.Mark
 	return a, nil
-}
-
-// logoutTicket is a logout that a user is asked about.
-type logoutTicket struct {
-	Session storage.ID `json:"s"`
-	At      int64      `json:"t"`
-	Params  url.Values `json:"p"`
-}
-
-// LogoutTicket seals the parameters of a logout request for the form that asks the user of this browser session.
-func (s *Service) LogoutTicket(session storage.ID, params url.Values) (string, error) {
-	text, err := s.sealer.SealJSON(sealLogout, logoutTicket{Session: session, At: s.now().UnixMicro(), Params: params})
-	if err != nil {
-		return "", fmt.Errorf("ask for a logout: %w", err)
-	}
-	return text, nil
-}
-
-// OpenLogoutTicket returns the parameters; ErrTicket when the ticket is another session's, too old, or malformed.
-func (s *Service) OpenLogoutTicket(text string, session storage.ID) (url.Values, error) {
-	var t logoutTicket
-	if err := s.sealer.OpenJSON(sealLogout, text, &t); err != nil || t.Session != session {
-		return nil, ErrTicket
-	}
-	if age := s.now().Sub(time.UnixMicro(t.At)); age > continuationTTL || age < -time.Minute {
-		return nil, ErrTicket
-	}
-	return t.Params, nil
 }

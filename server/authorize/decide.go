@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/clients"
 	"latchkey/server/flow"
 	"latchkey/storage"
 )
@@ -162,9 +161,6 @@ func (a *Request) ConsentOf(userID int64) *storage.Consent {
 		RedirectHost: a.consentHost(), CreatedAt: now, UpdatedAt: now,
 	}
 }
-
-// LocalOnly reports whether the answers go to the user's own computer, where any program may listen.
-func (a *Request) LocalOnly() bool { return clients.IsLoopbackURI(a.RedirectURI) }
 
 // marked reports whether the user of the session has just decided so.
 func (a *Request) marked(d flow.Decision, session storage.ID) bool {

@@ -105,7 +105,7 @@ func (s *Service) keepDevice(ctx context.Context, a *Request) (*Device, error) {
 			return nil, fmt.Errorf("keep a device authorization request: %w", err)
 		}
 		return &Device{
-			DeviceCode: code, UserCode: ShownUserCode(userCode), ExpiresIn: int64(deviceTTL / time.Second), Interval: deviceInterval,
+			DeviceCode: code, UserCode: shownUserCode(userCode), ExpiresIn: int64(deviceTTL / time.Second), Interval: deviceInterval,
 		}, nil
 	}
 }
@@ -175,7 +175,7 @@ func (s *Service) deviceRequest(ctx context.Context, t deviceTicket) (*DeviceReq
 		return nil, fmt.Errorf("seal a device ticket: %w", err)
 	}
 	return &DeviceRequest{
-		Client: client, UserCode: ShownUserCode(t.UserCode), Scope: t.Scope, Resource: t.Resource, Offered: t.Offered, Address: t.Address, At: t.At,
+		Client: client, UserCode: shownUserCode(t.UserCode), Scope: t.Scope, Resource: t.Resource, Offered: t.Offered, Address: t.Address, At: t.At,
 		Ticket: flow.Ticket(ticket),
 	}, nil
 }

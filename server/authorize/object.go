@@ -23,9 +23,6 @@ const (
 	maxObjectLife = time.Hour
 )
 
-// ObjectAlgs returns the algorithms that request objects may be signed with. none is no algorithm.
-func ObjectAlgs() []string { return jwt.IncomingAlgs() }
-
 // openObject returns the parameters of a request: those of its request object, if it has one, and nothing from outside (RFC 9101 §5, §6.3).
 // Clients without keys can't have one; checkObject refuses theirs. The error is an *Error or an outage.
 func (s *Service) openObject(ctx context.Context, client *clients.Client, params url.Values) (url.Values, error) {
@@ -99,8 +96,8 @@ func checkObjectHeader(client *clients.Client, f *jwt.Incoming) *protocol.Error 
 	if want := client.RequestObjectSigningAlg; want != "" && !jwt.SameAlg(want, f.Alg) {
 		return badObject("alg must be %s, which the client is registered with (request_object_signing_alg).", want)
 	}
-	if !slices.Contains(ObjectAlgs(), f.Alg) || !client.AllowsAlg(f.Alg) {
-		return badObject("alg must be one of %s.", strings.Join(ObjectAlgs(), ", "))
+	if !slices.Contains(jwt.IncomingAlgs(), f.Alg) || !client.AllowsAlg(f.Alg) {
+		return badObject("alg must be one of %s.", strings.Join(jwt.IncomingAlgs(), ", "))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package authorize
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"latchkey/clients/registry"
@@ -33,6 +32,8 @@ type Config struct {
 	Auth    *clientauth.Authenticator
 	Tokens  *token.Service
 	Root    *keys.Root
+	// Sealer seals what browsers carry.
+	Sealer *seal.Sealer
 	// Issuer is the issuer identifier, the iss of every answer (RFC 9207).
 	Issuer string
 	// Claims are those about users; nil means the standard ones.
@@ -51,17 +52,13 @@ type Service struct {
 }
 
 // New returns a Service.
-func New(cfg Config) (*Service, error) {
+func New(cfg Config) *Service {
 	if cfg.Claims == nil {
 		cfg.Claims = claims.Standard()
 	}
-	sealer, err := seal.New(cfg.Root.Derive("browser state"))
-	if err != nil {
-		return nil, fmt.Errorf("browser state: %w", err)
-	}
 	return &Service{
-		cfg: cfg, sealer: sealer, pushKey: cfg.Root.Derive("pushed requests")[0], userCodeKeys: cfg.Root.Derive("user codes"),
-	}, nil
+		cfg: cfg, sealer: cfg.Sealer, pushKey: cfg.Root.Derive("pushed requests")[0], userCodeKeys: cfg.Root.Derive("user codes"),
+	}
 }
 
 // now returns the present time with the precision of the database.

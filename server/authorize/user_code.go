@@ -35,8 +35,8 @@ func newUserCode() string {
 	return string(code)
 }
 
-// ShownUserCode returns a code as people read it: BCDF-GHJK.
-func ShownUserCode(code string) string {
+// shownUserCode returns a code as people read it: BCDF-GHJK.
+func shownUserCode(code string) string {
 	if len(code) != userCodeLength {
 		return code
 	}

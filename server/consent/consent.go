@@ -107,7 +107,7 @@ func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *stor
 		Action: h.Paths.Base + route.ConsentPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: string(ticket)}},
 		Username:     session.User.Username,
 		Client:       h.Describe(a.Client),
-		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: a.LocalOnly(),
+		RedirectHost: redirectHost(a.RedirectURI), LocalOnly: clients.IsLoopbackURI(a.RedirectURI),
 		Scope: scopes(a, session.Consent), Resources: resources,
 		Lifetime: a.Lifetime(), Offline: a.Offline(), Locales: a.UILocales,
 	}, nil

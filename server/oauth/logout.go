@@ -69,10 +69,7 @@ func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session 
 	if session == nil {
 		return route.SeeOther(w, h.paths.Base+LogoutPath) // signed out already
 	}
-	params, err := h.requests.OpenLogoutTicket(form.Get(flow.ParamTicket), session.ID)
-	if errors.Is(err, authorize.ErrTicket) {
-		return &route.Error{Status: http.StatusForbidden, Message: "This page belongs to a session that has ended."}
-	}
+	params, err := h.openLogoutTicket(form.Get(flow.ParamTicket), session.ID)
 	if err != nil {
 		return err
 	}
@@ -179,7 +176,7 @@ func (l *logout) proves(s *storage.LiveBrowserSession) bool {
 }
 
 func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, l *logout) error {
-	ticket, err := h.requests.LogoutTicket(s.ID, l.params)
+	ticket, err := h.logoutTicket(s.ID, l.params)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
+	"latchkey/server/internal/jwt"
 	"latchkey/server/token"
 )
 
@@ -133,7 +134,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		ACRs:            claims.ACRs(),
 
 		RequestParameter:  true,
-		RequestObjectAlgs: authorize.ObjectAlgs(),
+		RequestObjectAlgs: jwt.IncomingAlgs(),
 
 		BackchannelLogout:        true,
 		BackchannelLogoutSession: true,

@@ -10,6 +10,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
+	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
 	"latchkey/server/session"
 	"latchkey/server/token"
@@ -27,6 +28,8 @@ type Config struct {
 	Audit    *audit.Log
 	Pages    *web.Pages
 	Paths    flow.Paths
+	// Sealer seals what browsers carry.
+	Sealer *seal.Sealer
 	// Issuer is the issuer identifier, without a slash at its end.
 	Issuer string
 	// Registration is one of the Registration constants. RegistrationKey makes the keys of Throttles, which limit
@@ -57,6 +60,7 @@ type Handlers struct {
 	audit    *audit.Log
 	pages    *web.Pages
 	paths    flow.Paths
+	sealer   *seal.Sealer
 	issuer   string
 	claims   *claims.Catalog
 	scopes   func(ctx context.Context) ([]string, error)
@@ -83,7 +87,7 @@ func New(c Config) *Handlers {
 	}
 	return &Handlers{
 		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
-		paths: c.Paths, issuer: c.Issuer, claims: c.Claims, scopes: c.Scopes,
+		paths: c.Paths, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}
