@@ -37,7 +37,7 @@ func (s *Server) routes() *route.Router {
 	paths := flow.Paths{Base: s.issuer.Path}
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Audit: s.audit, Pages: s.pages,
-		Paths: paths, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims,
+		Proofs: s.proofs, Paths: paths, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims,
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0],
 		RegistrationPerNetwork: s.cfg.RegistrationNetworkLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),

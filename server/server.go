@@ -20,6 +20,7 @@ import (
 	"latchkey/server/backchannel"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
@@ -48,6 +49,7 @@ type Server struct {
 	users    *users.Service
 	audit    *audit.Log
 	auth     *clientauth.Authenticator
+	proofs   *dpop.Checker
 	tokens   *token.Service
 	requests *authorize.Service
 	// sealer seals what browsers carry.
@@ -132,15 +134,16 @@ func New(cfg Config) (*Server, error) {
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {
 		return nil, fmt.Errorf("simplejwt: %w", err)
 	}
+	s.proofs = dpop.New(dpop.Config{Store: cfg.Store, NonceKeys: cfg.Root.Derive("dpop nonces"), RequireNonce: cfg.RequireDPoPNonce, Now: cfg.Now})
 	s.tokens, err = token.New(token.Config{
-		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Root: cfg.Root,
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Proofs: s.proofs, Root: cfg.Root,
 		Audit: s.audit, Metrics: s.metrics, Now: cfg.Now, Issuer: cfg.Issuer,
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
 		Rotation: cfg.Rotation,
 		Claims:   cfg.Claims,
-		AdminAPI: adminResource(&cfg), AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil, RequireDPoPNonce: cfg.RequireDPoPNonce,
+		AdminAPI: adminResource(&cfg), AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil,
 		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},
 	})
 	if err != nil {
@@ -151,7 +154,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("browser state: %w", err)
 	}
 	s.requests = authorize.New(authorize.Config{
-		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Root: cfg.Root, Sealer: s.sealer, Issuer: cfg.Issuer,
+		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Proofs: s.proofs, Root: cfg.Root, Sealer: s.sealer, Issuer: cfg.Issuer,
 		Claims: cfg.Claims, RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
 	})
 	s.logouts = backchannel.New(backchannel.Config{

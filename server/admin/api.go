@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"latchkey/clients/registry"
+	"latchkey/server/dpop"
 	"latchkey/server/grants"
 	"latchkey/server/route"
 	"latchkey/server/token"
@@ -39,6 +40,7 @@ type Config struct {
 	Issuer string
 	Store  Store
 	Tokens *token.Service
+	Proofs *dpop.Checker
 	// Users makes changes; DryUsers checks them over [dryrun.Changes] and makes none.
 	Users, DryUsers *users.Service
 	Clients         *registry.Registry

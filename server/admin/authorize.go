@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"latchkey/server/bearer"
 	"latchkey/server/dpop"
 	"latchkey/server/internal/request"
 	"latchkey/server/token"
@@ -16,15 +17,15 @@ import (
 // authorize checks that the request has an access token for this API with the scope of the operation, of a client or of a person in the
 // group of operators, and notes who it is: what they change is recorded under that name.
 func (a *API) authorize(w http.ResponseWriter, r *http.Request, op *huma.Operation) error {
-	scheme, text, err := token.FromHeader(r.Header)
+	scheme, text, err := bearer.FromHeader(r.Header)
 	if err != nil {
 		return err
 	}
 	proof := dpop.Presented{Headers: r.Header.Values("DPoP"), Method: r.Method, URL: a.Issuer + r.URL.EscapedPath()}
 	if !proof.None() {
-		w.Header().Set("DPoP-Nonce", a.Tokens.Proofs().Nonce())
+		w.Header().Set("DPoP-Nonce", a.Proofs.Nonce())
 	}
-	access, err := a.Tokens.Access(r.Context(), &token.UserInfoRequest{Token: text, DPoP: scheme == token.SchemeDPoP, Proof: proof})
+	access, err := a.Tokens.Access(r.Context(), &token.UserInfoRequest{Token: text, DPoP: scheme == bearer.SchemeDPoP, Proof: proof})
 	if err != nil {
 		return err
 	}
@@ -35,12 +36,12 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request, op *huma.Operati
 		info.Event.Add(slog.Int64("user_id", access.User.ID))
 		info.Operator = access.User.Sub()
 		if a.Group == "" || !slices.Contains(access.User.Groups, a.Group) {
-			return token.InsufficientScope("The user is not in the group of operators: the operator of the server sets it with --admin-group.")
+			return bearer.InsufficientScope("The user is not in the group of operators: the operator of the server sets it with --admin-group.")
 		}
 	}
 	scope := op.Security[0][securityScheme][0]
 	if !slices.Contains(access.Scope, scope) {
-		e := token.InsufficientScope(fmt.Sprintf("The access token lacks the scope %s.", scope))
+		e := bearer.InsufficientScope(fmt.Sprintf("The access token lacks the scope %s.", scope))
 		return &scopeError{e, scope}
 	}
 	return nil

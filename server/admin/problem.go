@@ -13,11 +13,11 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/bearer"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/server/route"
-	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -96,8 +96,8 @@ func render(w http.ResponseWriter, r *http.Request, err error) {
 	var refused *route.Error
 	h := w.Header()
 	switch {
-	case errors.Is(err, token.ErrNoToken):
-		token.Challenge(h, r.Header, err, "")
+	case errors.Is(err, bearer.ErrNoToken):
+		bearer.Challenge(h, r.Header, err, "")
 		p = refusal(http.StatusUnauthorized, "", "An access token is needed: send it as Authorization: Bearer TOKEN.")
 	case errors.As(err, &refused):
 		p = refusal(refused.Status, "", "%s", refused.Message)
@@ -114,7 +114,7 @@ func render(w http.ResponseWriter, r *http.Request, err error) {
 			if s := (*scopeError)(nil); errors.As(err, &s) {
 				more = `, scope="` + s.scope + `"`
 			}
-			token.Challenge(h, r.Header, e, more)
+			bearer.Challenge(h, r.Header, e, more)
 		}
 		if e.RetryAfter > 0 {
 			h.Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds()))

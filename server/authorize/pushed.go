@@ -86,7 +86,7 @@ func (s *Service) readProof(client *clients.Client, p dpop.Presented) (*dpop.Pro
 	if p.None() {
 		return nil, nil
 	}
-	return s.cfg.Tokens.ReadProof(client, p)
+	return s.cfg.Proofs.ReadOf(client, p)
 }
 
 // bind binds the code of a pushed request to the key of its proof, and uses the proof up. A dpop_jkt beside it must name the same key
@@ -96,7 +96,7 @@ func (s *Service) bind(ctx context.Context, client *clients.Client, params url.V
 		return dpop.Invalid("its key is not that of the dpop_jkt.")
 	}
 	params.Set("dpop_jkt", proof.Key)
-	return s.cfg.Tokens.Proofs().Use(ctx, client.ID, proof)
+	return s.cfg.Proofs.Use(ctx, client.ID, proof)
 }
 
 // push checks and keeps the parameters.

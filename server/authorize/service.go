@@ -7,6 +7,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
 	"latchkey/server/token"
@@ -31,6 +32,7 @@ type Config struct {
 	Clients *registry.Registry
 	Auth    *clientauth.Authenticator
 	Tokens  *token.Service
+	Proofs  *dpop.Checker
 	Root    *keys.Root
 	// Sealer seals what browsers carry.
 	Sealer *seal.Sealer

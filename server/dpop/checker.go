@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server/internal/mac"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
@@ -37,6 +38,15 @@ type Checker struct{ cfg Config }
 
 // New returns a Checker.
 func New(cfg Config) *Checker { return &Checker{cfg} }
+
+// ReadOf is Read for a client, whose profile may allow fewer algorithms.
+func (c *Checker) ReadOf(client *clients.Client, p Presented) (*Proof, error) {
+	proof, err := c.Read(p)
+	if err == nil && !client.AllowsAlg(proof.Alg) {
+		return nil, Invalid("the profile of the client does not allow the alg %s.", proof.Alg)
+	}
+	return proof, err
+}
 
 // Use marks a proof as used by a client: of any number of requests with one, on whichever replica, one gets nil (RFC 9449 §11.1). It is
 // called last, when nothing else is wrong with a request: only who has the key and a good token makes the server store anything. The

@@ -11,7 +11,7 @@ import (
 func (h *Handlers) proofOf(w http.ResponseWriter, r *http.Request, path string) dpop.Presented {
 	p := dpop.Presented{Headers: r.Header.Values("DPoP"), Method: r.Method, URL: h.issuer + path}
 	if !p.None() {
-		w.Header().Set("DPoP-Nonce", h.tokens.Proofs().Nonce())
+		w.Header().Set("DPoP-Nonce", h.proofs.Nonce())
 	}
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
 	"latchkey/server/claims"
+	"latchkey/server/dpop"
 	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/seal"
@@ -21,6 +22,7 @@ import (
 // Config is what the handlers work with.
 type Config struct {
 	Tokens   *token.Service
+	Proofs   *dpop.Checker
 	Requests *authorize.Service
 	Keys     *keys.Ring
 	Clients  *registry.Registry
@@ -53,6 +55,7 @@ type Config struct {
 // their errors.
 type Handlers struct {
 	tokens   *token.Service
+	proofs   *dpop.Checker
 	requests *authorize.Service
 	keys     *keys.Ring
 	clients  *registry.Registry
@@ -86,7 +89,7 @@ func New(c Config) *Handlers {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
 	return &Handlers{
-		tokens: c.Tokens, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
+		tokens: c.Tokens, proofs: c.Proofs, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
 		paths: c.Paths, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,

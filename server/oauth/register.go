@@ -15,12 +15,12 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/bearer"
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/server/route"
-	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -44,9 +44,9 @@ const (
 func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	initial, err := registrationBearer(r)
 	switch {
-	case errors.Is(err, token.ErrNoToken) && h.registration == RegistrationOpen:
+	case errors.Is(err, bearer.ErrNoToken) && h.registration == RegistrationOpen:
 		return h.registerThrottled(w, r)
-	case errors.Is(err, token.ErrNoToken):
+	case errors.Is(err, bearer.ErrNoToken):
 		return errNoInitialToken
 	}
 	if err != nil {
@@ -129,10 +129,10 @@ func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registr
 }
 
 // registrationBearer returns an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
-// metadata. token.ErrNoToken: there is no such header. A token sent in another way is an error, not ignored.
+// metadata. bearer.ErrNoToken: there is no such header. A token sent in another way is an error, not ignored.
 func registrationBearer(r *http.Request) (storage.Secret, error) {
 	access, err := bearerHeader(r)
-	if errors.Is(err, token.ErrNoToken) && len(r.Header.Values("Authorization")) > 0 {
+	if errors.Is(err, bearer.ErrNoToken) && len(r.Header.Values("Authorization")) > 0 {
 		return "", invalidToken("The Authorization header must be one Bearer token.")
 	}
 	return access, err
@@ -217,11 +217,11 @@ func invalidToken(description string) *protocol.Error {
 }
 
 // errNoInitialToken reports that an initial access token is required and none was sent.
-var errNoInitialToken = fmt.Errorf("registration: %w", token.ErrNoToken)
+var errNoInitialToken = fmt.Errorf("registration: %w", bearer.ErrNoToken)
 
 // RenderRegistrationError writes an error in the form of RFC 7591 §3.2.2, or of RFC 6750 §3 if a token was refused.
 func RenderRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, token.ErrNoToken) {
+	if !errors.Is(err, bearer.ErrNoToken) {
 		RenderBearerError(w, r, err)
 		return
 	}

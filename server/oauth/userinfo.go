@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 
+	"latchkey/server/bearer"
 	"latchkey/server/internal/form"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -30,10 +31,10 @@ func (h *Handlers) UserInfo(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, info.Claims)
 }
 
-// accessToken reads the access token of a request. token.ErrNoToken: none was sent.
+// accessToken reads the access token of a request. bearer.ErrNoToken: none was sent.
 func accessToken(r *http.Request) (*token.UserInfoRequest, error) {
-	scheme, header, err := token.FromHeader(r.Header)
-	fromHeader := &token.UserInfoRequest{Token: header, DPoP: scheme == token.SchemeDPoP}
+	scheme, header, err := bearer.FromHeader(r.Header)
+	fromHeader := &token.UserInfoRequest{Token: header, DPoP: scheme == bearer.SchemeDPoP}
 	if r.Method != http.MethodPost || !form.Is(r) {
 		return fromHeader, err
 	}
@@ -45,17 +46,17 @@ func accessToken(r *http.Request) (*token.UserInfoRequest, error) {
 	case inForm == "":
 		return fromHeader, err
 	case len(r.Header.Values("Authorization")) > 0:
-		return nil, token.ErrManyTokens()
+		return nil, bearer.ErrManyTokens()
 	default:
 		return &token.UserInfoRequest{Token: inForm}, nil
 	}
 }
 
-// bearerHeader reads the token of the scheme Bearer. token.ErrNoToken: there is none.
+// bearerHeader reads the token of the scheme Bearer. bearer.ErrNoToken: there is none.
 func bearerHeader(r *http.Request) (storage.Secret, error) {
-	scheme, text, err := token.FromHeader(r.Header)
-	if err == nil && scheme != token.SchemeBearer {
-		return "", token.ErrNoToken
+	scheme, text, err := bearer.FromHeader(r.Header)
+	if err == nil && scheme != bearer.SchemeBearer {
+		return "", bearer.ErrNoToken
 	}
 	return text, err
 }
@@ -63,14 +64,14 @@ func bearerHeader(r *http.Request) (storage.Secret, error) {
 // RenderBearerError writes an error as RFC 6750 §3 and RFC 9449 §7.1 have it. A request with one scheme learns why it was refused in that
 // scheme's challenge; the other one is offered.
 func RenderBearerError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, token.ErrNoToken) {
-		token.Challenge(w.Header(), r.Header, err, "")
+	if errors.Is(err, bearer.ErrNoToken) {
+		bearer.Challenge(w.Header(), r.Header, err, "")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
 	e := protocolError(err)
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
-		token.Challenge(w.Header(), r.Header, e, "")
+		bearer.Challenge(w.Header(), r.Header, e, "")
 	}
 	renderJSON(w, r, e)
 }

@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -86,13 +85,6 @@ func (s *Service) accessOf(ctx context.Context, t *Token) (*Access, error) {
 		return nil, err
 	}
 	return &Access{Client: client}, nil
-}
-
-// InsufficientScope returns the refusal of a token that lacks a scope, or of a person who may not (RFC 6750 §3.1).
-func InsufficientScope(description string) *protocol.Error {
-	e := protocol.Refuse("insufficient_scope", reasons.BadRequest, "%s", description)
-	e.Status = http.StatusForbidden
-	return e
 }
 
 // allowAdminAPI reports whether the resource parameters of a request name the API for operators, alone, and the client may ask for it.

@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 
-	"latchkey/clients"
 	"latchkey/server/dpop"
 	"latchkey/server/internal/audit"
 	"latchkey/server/protocol"
@@ -20,23 +19,11 @@ const (
 	typeDPoP   = "DPoP"
 )
 
-// Proofs returns what checks proofs of possession.
-func (s *Service) Proofs() *dpop.Checker { return s.proofs }
-
-// ReadProof checks a proof of a client, whose profile may allow fewer algorithms. The error is a *protocol.Error.
-func (s *Service) ReadProof(c *clients.Client, p dpop.Presented) (*dpop.Proof, error) {
-	proof, err := s.proofs.Read(p)
-	if err == nil && !c.AllowsAlg(proof.Alg) {
-		return nil, dpop.Invalid("the profile of the client does not allow the alg %s.", proof.Alg)
-	}
-	return proof, err
-}
-
 // readProof checks the request's proof, and demands one of a client that is registered for it (RFC 9449 §5.2).
 func (x *exchange) readProof() (err error) {
 	switch {
 	case !x.req.Proof.None():
-		x.proof, err = x.ReadProof(x.client, x.req.Proof)
+		x.proof, err = x.proofs.ReadOf(x.client, x.req.Proof)
 	case x.client.DPoPBoundAccessTokens:
 		return dpop.Invalid("it is missing: the client is registered with dpop_bound_access_tokens, so that its token requests need a DPoP header.")
 	}
@@ -78,22 +65,22 @@ func errCodeKey() *protocol.Error {
 		"The authorization code is bound to a key (dpop_jkt), of which the request has no DPoP proof.")
 }
 
-// Confirmation is the claim cnf of a token that is bound to a key (RFC 7800 §3.1, RFC 9449 §6.1).
-type Confirmation struct {
+// bound is the claim cnf of a token that is bound to a key (RFC 7800 §3.1, RFC 9449 §6.1).
+type bound struct {
 	// Key is the JWK thumbprint.
 	Key string `json:"jkt"`
 }
 
 // confirmation returns the claim; nil for a bearer token.
-func confirmation(key string) *Confirmation {
+func confirmation(key string) *bound {
 	if key == "" {
 		return nil
 	}
-	return &Confirmation{key}
+	return &bound{key}
 }
 
 // key returns the thumbprint; empty for a bearer token.
-func (c *Confirmation) key() string {
+func (c *bound) key() string {
 	if c == nil {
 		return ""
 	}

@@ -35,16 +35,16 @@ const (
 	positionShared Position = "shared"
 )
 
-// Reuse reports whether the token was used before (RFC 9700 §4.14.2).
-func (p Position) Reuse() bool {
+// reuse reports whether the token was used before (RFC 9700 §4.14.2).
+func (p Position) reuse() bool {
 	return p == positionRetired || p == positionSuperseded || p == positionShared
 }
 
-// Refused reports whether a token at the position is refused, whether that is reuse or not.
-func (p Position) Refused() bool { return p.Reuse() || p == positionUnsealed }
+// refused reports whether a token at the position is refused, whether that is reuse or not.
+func (p Position) refused() bool { return p.reuse() || p == positionUnsealed }
 
-// Reason returns why a token at a position is refused; ReasonNone if it is not.
-func (p Position) Reason() reasons.Reason {
+// reason returns why a token at a position is refused; reasons.None if it is not.
+func (p Position) reason() reasons.Reason {
 	switch p {
 	case positionRetired:
 		return reasons.Retired

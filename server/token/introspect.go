@@ -37,7 +37,7 @@ type Introspection struct {
 	JTI       string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
 	// Confirmation is the key that an access token is bound to (RFC 9449 §6.2).
-	Confirmation *Confirmation `json:"cnf,omitempty"`
+	Confirmation *bound `json:"cnf,omitempty"`
 
 	// UserClaims are those about the user that the operator wants in access tokens, which RFC 7662 §2.2 allows beside its own.
 	UserClaims map[string]any `json:"-"`

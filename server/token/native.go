@@ -112,7 +112,7 @@ type accessClaims struct {
 	// ClientEpoch is the client's epoch where there is no grant to keep it.
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
 	// Confirmation is the key that the token is bound to.
-	Confirmation *Confirmation `json:"cnf,omitempty"`
+	Confirmation *bound `json:"cnf,omitempty"`
 }
 
 // audience is a single string where there is one: RFC 7519 §4.1.3.

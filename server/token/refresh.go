@@ -155,10 +155,10 @@ func endedFor(u *storage.User, epoch int64) reasons.Reason {
 // the token.
 func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) reasons.Reason {
 	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})
-	if at.Reuse() && p.Rotation == clients.RotationReissue {
+	if at.reuse() && p.Rotation == clients.RotationReissue {
 		return reasons.None
 	}
-	return at.Reason()
+	return at.reason()
 }
 
 // judge refuses a dead session, and a token that was used before: then the verdict of the policy is carried out.
@@ -172,18 +172,18 @@ func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error
 	}
 	g.moment = moment{now: live.Now, network: g.network(ctx, live.ID), outages: g.outages.at(live.Now)}
 	g.at = g.chain.locate(g.grant, g.presented, g.policy, g.moment)
-	if !g.at.Refused() || g.at.Reuse() && g.policy.Rotation == clients.RotationReissue {
+	if !g.at.refused() || g.at.reuse() && g.policy.Rotation == clients.RotationReissue {
 		return nil
 	}
 	// A token without a seal proves nothing about who has used it: its session lives.
 	rejected := g.policy.OnReuse == clients.OnReuseReject || !g.presented.Sealed
-	if g.at.Reuse() {
+	if g.at.reuse() {
 		if err := g.reused(ctx, rejected); err != nil {
 			return err // an outage: the client may try again, and meets the same verdict
 		}
 	}
 	g.count()
-	refusal := protocol.InvalidGrant(g.at.Reason())
+	refusal := protocol.InvalidGrant(g.at.reason())
 	refusal.SessionLives = rejected
 	return refusal
 }
@@ -203,7 +203,7 @@ func (g *refreshGrant) settle(ctx context.Context, live *storage.LiveGrant) erro
 // reused carries out the verdict on a token that was used before (RFC 9700 §4.14.2).
 func (g *refreshGrant) reused(ctx context.Context, rejected bool) error {
 	event := g.event(ctx, "refresh_token_reused", "client", "denied")
-	event.Reason = string(g.at.Reason())
+	event.Reason = string(g.at.reason())
 	verdict := clients.OnReuseRevoke
 	if rejected {
 		verdict = clients.OnReuseReject

@@ -48,6 +48,8 @@ type Config struct {
 	Auth    *clientauth.Authenticator
 	Users   *users.Service
 	Keys    *keys.Ring
+	// Proofs checks the proofs of possession that requests have.
+	Proofs  *dpop.Checker
 	Root    *keys.Root
 	Audit   *audit.Log
 	Metrics *metrics.Metrics
@@ -60,8 +62,6 @@ type Config struct {
 	Rotation clients.Rotation
 	// Claims are those about users; nil means the standard ones.
 	Claims *claims.Catalog
-	// RequireDPoPNonce demands a nonce of this server in each DPoP proof (RFC 9449 §8).
-	RequireDPoPNonce bool
 	// AnyResource lets clients without a list of their own ask for any resource.
 	AnyResource bool
 	// AccountsElsewhere is set if users are changed in another database, without the knowledge of this one.
@@ -110,10 +110,9 @@ func New(c Config) (*Service, error) {
 		return nil, fmt.Errorf("opaque access tokens: %w", err)
 	}
 	outages := newOutages(c.Now)
-	proofs := dpop.New(dpop.Config{Store: c.Store, NonceKeys: c.Root.Derive("dpop nonces"), RequireNonce: c.RequireDPoPNonce, Now: c.Now})
 	return &Service{
 		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
-		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: proofs,
+		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: c.Proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.

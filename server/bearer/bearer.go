@@ -1,4 +1,4 @@
-package token
+package bearer
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"latchkey/server/dpop"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
@@ -39,6 +40,13 @@ func FromHeader(h http.Header) (scheme string, text storage.Secret, err error) {
 		return "", "", ErrNoToken
 	}
 	return scheme, storage.Secret(rest), nil
+}
+
+// InsufficientScope returns the refusal of a token that lacks a scope, or of a person who may not (RFC 6750 §3.1).
+func InsufficientScope(description string) *protocol.Error {
+	e := protocol.Refuse("insufficient_scope", reasons.BadRequest, "%s", description)
+	e.Status = http.StatusForbidden
+	return e
 }
 
 // Challenge sets the challenges of an answer to a request whose access token is missing (ErrNoToken) or refused, as RFC 6750 §3 and RFC 9449
