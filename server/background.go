@@ -101,7 +101,7 @@ func (s *Server) reloadKeys(ctx context.Context, reload <-chan struct{}) {
 // it: an RSA key takes up to a second.
 func (s *Server) prepareKeys(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := s.keys.Ensure(ctx, token.DefaultIDTokenAlg)
+		err := s.keys.Ensure(ctx, token.IDTokenAlgs()[0])
 		if err == nil || ctx.Err() != nil {
 			return
 		}

@@ -21,9 +21,6 @@ import (
 // idTokenTTL is how long an ID token may be presented to the client that it is for. The session may end sooner or later.
 const idTokenTTL = time.Hour
 
-// DefaultIDTokenAlg is the default of OpenID Connect Core §3.1.3.7.
-const DefaultIDTokenAlg = keys.RS256
-
 // The types of JWTs. ID tokens have none: OpenID Connect Core names none, and clients stumble over one.
 const (
 	typIDToken  = ""
@@ -31,7 +28,8 @@ const (
 	typUserInfo = "JWT"
 )
 
-// IDTokenAlgs returns the algorithms that ID tokens and userinfo answers can be signed with.
+// IDTokenAlgs returns the algorithms that ID tokens and userinfo answers can be signed with. The first is the default (OpenID Connect
+// Core §3.1.3.7).
 func IDTokenAlgs() []string { return []string{keys.RS256, keys.ES256, keys.EdDSA} }
 
 // idTokenClaims are the claims of OpenID Connect Core §2 and of Back-Channel Logout §2.4.
@@ -92,7 +90,7 @@ func (s *Service) idTokenClaims(c *Content) map[string]any {
 
 func idTokenAlg(c *clients.Client) string {
 	if c.IDTokenSignedResponseAlg == "" {
-		return DefaultIDTokenAlg
+		return IDTokenAlgs()[0]
 	}
 	return c.IDTokenSignedResponseAlg
 }

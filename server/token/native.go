@@ -240,7 +240,7 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 	}, nil
 }
 
-// jwtReason returns why a JWT was refused; ReasonNone for an outage.
+// jwtReason returns why a JWT was refused; reasons.None for an outage.
 func jwtReason(err error) reasons.Reason {
 	switch {
 	case errors.Is(err, jwt.ErrMalformed):

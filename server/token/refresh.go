@@ -117,7 +117,7 @@ func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant stor
 	return protocol.InvalidGrant(reasons.OtherClient)
 }
 
-// ended returns why a session is dead, or ReasonNone. The state of the user and of the client is that of the database at this
+// ended returns why a session is dead, or reasons.None. The state of the user and of the client is that of the database at this
 // moment, so ending all sessions of one of them is one write.
 func ended(live *storage.LiveGrant, p *Policy) reasons.Reason {
 	if reason := endedFor(live.User, live.UserEpoch); reason != reasons.None {
@@ -138,7 +138,7 @@ func ended(live *storage.LiveGrant, p *Policy) reasons.Reason {
 	return reasons.None
 }
 
-// endedFor returns why nothing that was granted to a user in an epoch holds any more, or ReasonNone.
+// endedFor returns why nothing that was granted to a user in an epoch holds any more, or reasons.None.
 func endedFor(u *storage.User, epoch int64) reasons.Reason {
 	switch {
 	case u == nil:
@@ -151,7 +151,7 @@ func endedFor(u *storage.User, epoch int64) reasons.Reason {
 	return reasons.None
 }
 
-// Dead returns why a token of a live session is refused, or ReasonNone. It changes nothing, and the caller is not taken for a user of
+// Dead returns why a token of a live session is refused, or reasons.None. It changes nothing, and the caller is not taken for a user of
 // the token.
 func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) reasons.Reason {
 	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})
