@@ -1,6 +1,11 @@
 package admin
 
-import "time"
+import (
+	"context"
+	"iter"
+	"net/http"
+	"time"
+)
 
 // Session is the access that a client has for a user.
 type Session struct {
@@ -34,4 +39,36 @@ type SessionsEnd struct {
 // Ended tells how many sessions ended.
 type Ended struct {
 	Sessions int `json:"sessions" doc:"How many sessions were live before."`
+}
+
+// SessionFilter selects sessions; zero fields select all that are live.
+type SessionFilter struct {
+	UserID   int64
+	ClientID string
+	// Ended selects those that have ended too, as long as they are kept.
+	Ended bool
+}
+
+// Sessions lists sessions by id: oldest first.
+func (a *API) Sessions(ctx context.Context, f SessionFilter) iter.Seq2[Session, error] {
+	query := filters("user_id", id(f.UserID), "client_id", f.ClientID)
+	if f.Ended {
+		query.Set("all", "true")
+	}
+	return list[Session](ctx, a, "/sessions", query)
+}
+
+// Session shows a session.
+func (a *API) Session(ctx context.Context, sessionID string) (*Session, error) {
+	return one[Session](ctx, a, newCall(http.MethodGet, "/sessions"+segment(sessionID), nil))
+}
+
+// EndSession ends a session.
+func (a *API) EndSession(ctx context.Context, sessionID string, o ...Option) (*Ended, error) {
+	return one[Ended](ctx, a, newCall(http.MethodDelete, "/sessions"+segment(sessionID), nil, o...))
+}
+
+// EndSessions ends the sessions of a user, of a client, of a user with a client, or of everyone.
+func (a *API) EndSessions(ctx context.Context, which SessionsEnd, o ...Option) (*Ended, error) {
+	return one[Ended](ctx, a, newCall(http.MethodPost, "/sessions/end", which, o...))
 }

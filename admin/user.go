@@ -1,7 +1,10 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
+	"iter"
+	"net/http"
 	"time"
 )
 
@@ -44,7 +47,7 @@ type NewUser struct {
 	Attributes    json.RawMessage `json:"attributes,omitempty" doc:"The operator's own values, an object."`
 	Inactive      bool            `json:"inactive,omitempty" doc:"Add the user disabled."`
 	Staff         bool            `json:"staff,omitempty"`
-	Password      string          `json:"password,omitempty" maxLength:"4096" doc:"It is never shown again." writeOnly:"true"`
+	Password      *string         `json:"password,omitempty" maxLength:"4096" doc:"It is never shown again." writeOnly:"true"`
 	PasswordHash  string          `json:"password_hash,omitempty" maxLength:"4096" doc:"A PHC string or one of Django's formats." writeOnly:"true"`
 }
 
@@ -74,4 +77,58 @@ type Password struct {
 type Group struct {
 	Name  string `json:"name"`
 	Users int64  `json:"users"`
+}
+
+// UserFilter selects users; zero fields select all.
+type UserFilter struct {
+	Username, Email, Subject, Group string
+	// Search is a part of the name or the address.
+	Search string
+	Active *bool
+}
+
+// Users lists users by id.
+func (a *API) Users(ctx context.Context, f UserFilter) iter.Seq2[User, error] {
+	return list[User](ctx, a, "/users", filters(
+		"username", f.Username, "email", f.Email, "subject", f.Subject, "group", f.Group, "search", f.Search, "active", yes(f.Active)))
+}
+
+// User shows a user.
+func (a *API) User(ctx context.Context, userID int64, o ...Option) (*User, error) {
+	return one[User](ctx, a, newCall(http.MethodGet, "/users"+number(userID), nil, o...))
+}
+
+// AddUser adds a user.
+func (a *API) AddUser(ctx context.Context, u NewUser, o ...Option) (*User, error) {
+	return one[User](ctx, a, newCall(http.MethodPost, "/users", u, o...))
+}
+
+// UpdateUser changes what is known of a user. Sessions go on.
+func (a *API) UpdateUser(ctx context.Context, userID int64, c UserChange, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodPatch, "/users"+number(userID), c, o))
+}
+
+// RemoveUser removes a user and ends their sessions.
+func (a *API) RemoveUser(ctx context.Context, userID int64, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodDelete, "/users"+number(userID), nil, o))
+}
+
+// DisableUser disables a user and ends their sessions.
+func (a *API) DisableUser(ctx context.Context, userID int64, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodPost, "/users"+number(userID)+"/disable", nil, o))
+}
+
+// EnableUser lets a user log in again.
+func (a *API) EnableUser(ctx context.Context, userID int64, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodPost, "/users"+number(userID)+"/enable", nil, o))
+}
+
+// SetPassword replaces the password of a user and ends their sessions.
+func (a *API) SetPassword(ctx context.Context, userID int64, p Password, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodPut, "/users"+number(userID)+"/password", p, o))
+}
+
+// Groups lists the groups that users are in.
+func (a *API) Groups(ctx context.Context) iter.Seq2[Group, error] {
+	return list[Group](ctx, a, "/groups", nil)
 }
