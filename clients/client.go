@@ -80,7 +80,7 @@ func (c *Client) WithMetadata(m Metadata) *Client {
 func (c *Client) Registration() Registration {
 	return Registration{
 		ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, TokenRotations: c.TokenRotations,
-		DescriptionChanges: c.DescriptionChanges, TrustWithdrawnAt: c.TrustWithdrawnAt,
+		DescriptionChanges: c.DescriptionChanges, TrustWithdrawnAt: c.TrustWithdrawnAt, Version: c.Version,
 	}
 }
 

@@ -107,6 +107,15 @@ func (f *Field) read(r *Registration, value json.RawMessage) *MetadataError {
 	return nil
 }
 
+// Replace sets the field to a JSON value; null resets it, as in a JSON merge patch (RFC 7396).
+func (f *Field) Replace(r *Registration, value json.RawMessage) error {
+	f.of(r).SetZero()
+	if err := f.read(r, value); err != nil {
+		return err
+	}
+	return nil
+}
+
 // Flag returns the name of the command's flag for the field: one of it names one member of a list.
 func (f *Field) Flag() string {
 	name := f.Name

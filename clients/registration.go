@@ -16,6 +16,8 @@ type Registration struct {
 	DescriptionChanges uint64 `json:"description_changes,omitempty"`
 	// TrustWithdrawnAt, if not zero, is when such a change withdrew verified or first_party, in seconds since 1970.
 	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
+	// Version is that of the client that is changed.
+	Version int64 `json:"-"`
 	// Actor is who registers, for the audit event; empty means the registry's.
 	Actor string `json:"-"`
 }

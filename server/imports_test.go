@@ -17,7 +17,7 @@ var levels = [][]string{
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/password", "server/internal/outbox"},
 	{"storage/postgres", "storage/sqlite", "storage/blacklist", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
-	{"server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/writeback"},
+	{"server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"latchkey/clients/registry"
 	"latchkey/server/admin"
 	"latchkey/server/grants"
 	"latchkey/server/password"
@@ -31,7 +32,10 @@ func adminResource(cfg *Config) string {
 func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 	dry := dryrun.Changes{Store: s.cfg.Store}
 	return admin.New(admin.Config{
-		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Proofs: s.proofs, Users: s.users, Clients: s.registry,
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Proofs: s.proofs, Users: s.users, Clients: s.registry, Keys: s.keys,
+		DryClients: registry.New(registry.Config{
+			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
+		}),
 		Grants: &grants.Service{Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients},
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,

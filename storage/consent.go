@@ -92,6 +92,16 @@ type ConsentEnd struct {
 	Now    time.Time
 }
 
+// ConsentFilter selects consents; zero fields select all.
+type ConsentFilter struct {
+	UserID   int64
+	ClientID string
+	// AfterUser and AfterClient select those behind this one, by user and then by client.
+	AfterUser   int64
+	AfterClient string
+	Limit       int
+}
+
 // Consents stores what users have allowed.
 type Consents interface {
 	// GrantConsent adds c's scope, at each member of c's audience or without one, to what the user has allowed the client, or
@@ -101,6 +111,9 @@ type Consents interface {
 
 	// ListConsents returns up to limit consents of a user by ascending client ID.
 	ListConsents(ctx context.Context, userID int64, limit int) ([]*Consent, error)
+
+	// SearchConsents returns up to f.Limit consents by ascending user and client ID (byte order).
+	SearchConsents(ctx context.Context, f ConsentFilter) ([]*Consent, error)
 
 	// RevokeConsent removes the consent and revokes every grant of this user with this client, in one transaction;
 	// unredeemed codes are dead too, and so are device codes that the user has approved. It reports whether there was a consent or a live grant. audit is written if and only if so.

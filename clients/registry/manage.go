@@ -17,8 +17,8 @@ import (
 // ErrNoSecret reports that a client has no secret to rotate: it is public, or authenticates with its own key.
 var ErrNoSecret = errors.New("the client has no secret")
 
-// maxKeepOld bounds how long the previous secret of a client stays valid.
-const maxKeepOld = 90 * 24 * time.Hour
+// MaxKeepOld is how long the previous secret of a client can stay valid.
+const MaxKeepOld = 90 * 24 * time.Hour
 
 // updateAttempts bounds how often a change is attempted again because another one was faster.
 const updateAttempts = 5
@@ -113,8 +113,8 @@ func clearSecrets(row *storage.Client) {
 // RotateSecret makes a new secret for a client. The current one stays valid for keepOld; an older one ends at once.
 // ErrNoSecret; storage.ErrNotFound.
 func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Duration) (storage.Secret, error) {
-	if keepOld < 0 || keepOld > maxKeepOld {
-		return "", fmt.Errorf("the old secret can be kept for 0s to %s", clients.Duration(maxKeepOld))
+	if keepOld < 0 || keepOld > MaxKeepOld {
+		return "", fmt.Errorf("the old secret can be kept for 0s to %s", clients.Duration(MaxKeepOld))
 	}
 	secret := clients.NewSecret(secretPrefix)
 	_, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) ([]*storage.AuditEvent, error) {

@@ -2,35 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"iter"
 	"strconv"
-	"time"
 
+	"latchkey/admin"
+	"latchkey/server/trail"
 	"latchkey/storage"
 )
 
 type auditCmd struct {
 	List auditListCmd `cmd:"" help:"List audit events, newest first."`
-}
-
-// auditEvent is an audit event in the form that the command prints.
-type auditEvent struct {
-	ID        string          `json:"id"`
-	At        time.Time       `json:"at"`
-	Action    string          `json:"action"`
-	Outcome   string          `json:"outcome"`
-	Reason    string          `json:"reason,omitempty"`
-	Actor     string          `json:"actor"`
-	UserID    int64           `json:"user_id,omitempty"`
-	Subject   string          `json:"subject,omitempty"`
-	Username  string          `json:"username,omitempty"` // the current one; a removed user has none
-	ClientID  string          `json:"client_id,omitempty"`
-	SessionID string          `json:"session_id,omitempty"`
-	Address   string          `json:"address,omitempty"`
-	RequestID string          `json:"request_id,omitempty"`
-	Details   json.RawMessage `json:"details,omitempty"`
 }
 
 type auditListCmd struct {
@@ -66,12 +47,12 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		}
 		filter.GrantID = ids[0]
 	}
-	names := usernames{store: a.store, known: map[int64]*storage.User{}}
-	return list[*storage.AuditEvent, auditEvent]{
+	reader := trail.NewReader(a.store)
+	return list[*storage.AuditEvent, admin.AuditEvent]{
 		"events",
 		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
 		auditRow,
-		func(e *storage.AuditEvent) (auditEvent, error) { return names.describe(ctx, e) },
+		func(e *storage.AuditEvent) (admin.AuditEvent, error) { return reader.Describe(ctx, e) },
 	}.print(a, c.JSON, c.events(ctx, a, filter))
 }
 
@@ -98,39 +79,10 @@ func (c *auditListCmd) events(ctx context.Context, a *app, filter storage.AuditF
 	}
 }
 
-func auditRow(e auditEvent) []string {
+func auditRow(e admin.AuditEvent) []string {
 	user := e.Username
 	if user == "" && e.UserID != 0 {
 		user = "#" + strconv.FormatInt(e.UserID, 10)
 	}
 	return []string{when(e.At), e.Action, e.Outcome, e.Reason, e.Actor, user, e.ClientID, e.Address, string(e.Details)}
-}
-
-// usernames looks up the users in a list, each once.
-type usernames struct {
-	store storage.Users
-	known map[int64]*storage.User
-}
-
-func (n usernames) describe(ctx context.Context, e *storage.AuditEvent) (auditEvent, error) {
-	user, ok := n.known[e.UserID]
-	if !ok && e.UserID != 0 {
-		u, err := n.store.User(ctx, e.UserID)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return auditEvent{}, err
-		}
-		user = u // nil: removed
-		n.known[e.UserID] = user
-	}
-	shown := auditEvent{
-		ID: e.ID.String(), At: e.At, Action: e.Action, Outcome: e.Outcome, Reason: e.Reason, Actor: e.Actor,
-		UserID: e.UserID, ClientID: e.ClientID, Address: e.Address, RequestID: e.RequestID, Details: e.Details,
-	}
-	if user != nil {
-		shown.Subject, shown.Username = user.Sub(), user.Username
-	}
-	if !e.GrantID.IsZero() {
-		shown.SessionID = e.GrantID.String()
-	}
-	return shown, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"latchkey/clients"
@@ -92,32 +91,11 @@ func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	var made []keys.Key
-	for _, alg := range c.algorithms(ring) {
-		key, err := ring.Rotate(ctx, alg, c.Immediately)
-		if err != nil {
-			return fmt.Errorf("rotate the %s key: %w", alg, err)
-		}
-		made = append(made, *key)
+	made, err := ring.RotateAll(ctx, c.Algorithm, c.Immediately)
+	if err != nil {
+		return err
 	}
 	return a.listKeys(made, c.JSON)
-}
-
-// algorithms returns the algorithm of the flag, or all that have a key, or the default.
-func (c *keyRotateCmd) algorithms(ring *keys.Ring) []string {
-	if c.Algorithm != "" {
-		return []string{c.Algorithm}
-	}
-	var algorithms []string
-	for _, k := range ring.List() {
-		if k.State != keys.StateExpired && !slices.Contains(algorithms, k.Algorithm) {
-			algorithms = append(algorithms, k.Algorithm)
-		}
-	}
-	if len(algorithms) == 0 {
-		return []string{keys.ES256}
-	}
-	return algorithms
 }
 
 type keyRetireCmd struct {

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/admin"
 	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/oauth"
 	"latchkey/storage"
@@ -20,18 +21,6 @@ type resourceCmd struct {
 	Add    resourceAddCmd    `cmd:"" help:"Add a protected resource."`
 	List   resourceListCmd   `cmd:"" help:"List the protected resources."`
 	Remove resourceRemoveCmd `cmd:"" help:"Remove a protected resource; tokens for it stay valid until they expire."`
-}
-
-// resource is a protected resource in the form that commands print.
-type resource struct {
-	Resource  string    `json:"resource"`
-	Name      string    `json:"name"`
-	Scope     []string  `json:"scope"`
-	CreatedAt time.Time `json:"created_at"`
-}
-
-func describeResource(r *storage.Resource) resource {
-	return resource{r.Identifier, r.Name, append([]string{}, r.Scopes...), r.CreatedAt}
 }
 
 type resourceAddCmd struct {
@@ -65,14 +54,14 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	document := oauth.ResourceMetadataURL(a.settings.Server.Issuer, added.Identifier)
 	return a.printJSON(addedResource{
-		resource: describeResource(added), Metadata: document,
+		Resource: registry.DescribeResource(added), Metadata: document,
 		WWWAuthenticate: fmt.Sprintf("Bearer resource_metadata=%q", document),
 	})
 }
 
 // addedResource is a new resource with what its server needs to refer clients to this server (RFC 9728 §5.1).
 type addedResource struct {
-	resource
+	admin.Resource
 	// Metadata is the URL of its document.
 	Metadata string `json:"resource_metadata"`
 	// WWWAuthenticate is the header with which it refuses requests without a valid token.
@@ -90,13 +79,13 @@ func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return list[*storage.Resource, resource]{
+	return list[*storage.Resource, admin.Resource]{
 		"resources",
 		[]string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
-		func(r resource) []string {
+		func(r admin.Resource) []string {
 			return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
 		},
-		func(r *storage.Resource) (resource, error) { return describeResource(r), nil },
+		func(r *storage.Resource) (admin.Resource, error) { return registry.DescribeResource(r), nil },
 	}.print(a, c.JSON, each(all))
 }
 

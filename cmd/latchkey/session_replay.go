@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/admin"
 	"latchkey/server/grants"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -39,19 +40,19 @@ type replay struct {
 }
 
 // readTrail reads what `audit list --json` printed: one array, or one event after the other. It returns the events oldest first.
-func readTrail(r io.Reader) ([]auditEvent, error) {
-	var list []auditEvent
+func readTrail(r io.Reader) ([]admin.AuditEvent, error) {
+	var list []admin.AuditEvent
 	for d := json.NewDecoder(r); ; {
 		var raw json.RawMessage
 		err := d.Decode(&raw)
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		var page []auditEvent
+		var page []admin.AuditEvent
 		if err == nil && raw[0] == '[' {
 			err = json.Unmarshal(raw, &page)
 		} else if err == nil {
-			page = make([]auditEvent, 1)
+			page = make([]admin.AuditEvent, 1)
 			err = json.Unmarshal(raw, &page[0])
 		}
 		if err != nil {
@@ -59,7 +60,7 @@ func readTrail(r io.Reader) ([]auditEvent, error) {
 		}
 		list = append(list, page...)
 	}
-	slices.SortStableFunc(list, func(a, b auditEvent) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(list, func(a, b admin.AuditEvent) int { return a.At.Compare(b.At) })
 	return list, nil
 }
 
@@ -113,7 +114,7 @@ func deref(d *replayed) replayed {
 
 // event ends again what an event has ended. It returns nil for one that ended nothing, or that the database has: what was ended before the
 // backup is ended in it.
-func (r *replay) event(ctx context.Context, e auditEvent) (*replayed, error) {
+func (r *replay) event(ctx context.Context, e admin.AuditEvent) (*replayed, error) {
 	end := r.endOf(e)
 	if end == nil {
 		return nil, nil
@@ -130,7 +131,7 @@ func (r *replay) event(ctx context.Context, e auditEvent) (*replayed, error) {
 }
 
 // has reports whether the database has an event.
-func (r *replay) has(ctx context.Context, id storage.ID, e auditEvent) (bool, error) {
+func (r *replay) has(ctx context.Context, id storage.ID, e admin.AuditEvent) (bool, error) {
 	next := id
 	for i := len(next) - 1; i >= 0; i-- {
 		if next[i]++; next[i] != 0 {
@@ -142,7 +143,7 @@ func (r *replay) has(ctx context.Context, id storage.ID, e auditEvent) (bool, er
 }
 
 // endOf returns what ends again what an event has ended; nil if it ended nothing.
-func (r *replay) endOf(e auditEvent) func(context.Context, *replayed) error {
+func (r *replay) endOf(e admin.AuditEvent) func(context.Context, *replayed) error {
 	todo := func(text string) func(context.Context, *replayed) error {
 		return func(_ context.Context, done *replayed) error { done.Todo = text; return nil }
 	}
@@ -182,7 +183,7 @@ func (r *replay) endOf(e auditEvent) func(context.Context, *replayed) error {
 }
 
 // verdictOf returns what was decided about a token that was reused.
-func verdictOf(e auditEvent) string {
+func verdictOf(e admin.AuditEvent) string {
 	var details struct{ Verdict string }
 	_ = json.Unmarshal(e.Details, &details) // without details there is no verdict
 	return details.Verdict
@@ -267,7 +268,7 @@ func (r *replay) endConsent(ctx context.Context, done *replayed) error {
 }
 
 // endBrowser ends the browser session of an event. An event of an earlier release does not have its id: then all that had begun end.
-func (r *replay) endBrowser(e auditEvent) func(context.Context, *replayed) error {
+func (r *replay) endBrowser(e admin.AuditEvent) func(context.Context, *replayed) error {
 	var details struct {
 		BrowserSession string `json:"browser_session"`
 	}

@@ -8,6 +8,7 @@ import (
 
 	"latchkey/admin"
 	"latchkey/server/grants"
+	"latchkey/server/trail"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -22,10 +23,10 @@ type personal struct {
 	ExportedAt time.Time `json:"exported_at"`
 	Profile    profile   `json:"profile"`
 	// Sessions are what clients hold for the user, those that have ended too, as long as they are kept.
-	Sessions    []admin.Session `json:"sessions"`
-	Devices     []device        `json:"devices"`
-	Consents    []consent       `json:"consents"`
-	AuditEvents []auditEvent    `json:"audit_events"`
+	Sessions    []admin.Session    `json:"sessions"`
+	Devices     []device           `json:"devices"`
+	Consents    []consent          `json:"consents"`
+	AuditEvents []admin.AuditEvent `json:"audit_events"`
 }
 
 type profile struct {
@@ -125,10 +126,10 @@ func (a *app) consentsOf(ctx context.Context, u *storage.User) ([]consent, error
 	return list, err
 }
 
-func (a *app) eventsOf(ctx context.Context, u *storage.User) ([]auditEvent, error) {
+func (a *app) eventsOf(ctx context.Context, u *storage.User) ([]admin.AuditEvent, error) {
 	filter := storage.AuditFilter{UserID: u.ID, Limit: pageSize}
-	names := usernames{store: a.store, known: map[int64]*storage.User{u.ID: u}}
-	list := []auditEvent{}
+	reader := trail.NewReader(a.store, u)
+	list := []admin.AuditEvent{}
 	for e, err := range pages(
 		func(e *storage.AuditEvent) storage.ID { return e.ID },
 		func(before storage.ID) ([]*storage.AuditEvent, error) {
@@ -139,7 +140,7 @@ func (a *app) eventsOf(ctx context.Context, u *storage.User) ([]auditEvent, erro
 		if err != nil {
 			return nil, err
 		}
-		shown, err := names.describe(ctx, e)
+		shown, err := reader.Describe(ctx, e)
 		if err != nil {
 			return nil, err
 		}

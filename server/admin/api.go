@@ -12,6 +12,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/dpop"
 	"latchkey/server/grants"
+	"latchkey/server/keys"
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/users"
@@ -33,6 +34,9 @@ type Store interface {
 	storage.UserSearch
 	User(ctx context.Context, id int64) (*storage.User, error)
 	Client(ctx context.Context, id string) (*storage.Client, error)
+	ListResources(ctx context.Context) ([]*storage.Resource, error)
+	SearchConsents(ctx context.Context, f storage.ConsentFilter) ([]*storage.Consent, error)
+	ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error)
 }
 
 // Config is the configuration of the API.
@@ -43,8 +47,10 @@ type Config struct {
 	Proofs *dpop.Checker
 	// Users makes changes; DryUsers checks them over [dryrun.Changes] and makes none.
 	Users, DryUsers *users.Service
-	Clients         *registry.Registry
-	Grants          *grants.Service
+	// Clients and DryClients are the same for clients, protected resources and initial access tokens.
+	Clients, DryClients *registry.Registry
+	Grants              *grants.Service
+	Keys                *keys.Ring
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.
@@ -85,6 +91,12 @@ func (a *API) build() {
 	a.huma = huma.NewAPI(a.description(), operations)
 	a.userRoutes()
 	a.sessionRoutes()
+	a.consentRoutes()
+	a.clientRoutes()
+	a.resourceRoutes()
+	a.registrationTokenRoutes()
+	a.keyRoutes()
+	a.auditRoutes()
 	a.completeSchemas()
 	document, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {

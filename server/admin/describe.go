@@ -12,6 +12,11 @@ const (
 	scopeUsersWrite    = "latchkey:users:write"
 	scopeSessionsRead  = "latchkey:sessions:read"
 	scopeSessionsWrite = "latchkey:sessions:write"
+	scopeClientsRead   = "latchkey:clients:read"
+	scopeClientsWrite  = "latchkey:clients:write"
+	scopeKeysRead      = "latchkey:keys:read"
+	scopeKeysWrite     = "latchkey:keys:write"
+	scopeAuditRead     = "latchkey:audit:read"
 )
 
 // Scopes returns the scopes of the API, with what each allows.
@@ -19,8 +24,13 @@ func Scopes() map[string]string {
 	return map[string]string{
 		scopeUsersRead:     "List and show users and groups.",
 		scopeUsersWrite:    "Add, change, disable and remove users, and set their passwords.",
-		scopeSessionsRead:  "List and show sessions.",
-		scopeSessionsWrite: "End sessions.",
+		scopeSessionsRead:  "List and show sessions and consents.",
+		scopeSessionsWrite: "End sessions and consents.",
+		scopeClientsRead:   "List and show clients, protected resources and initial access tokens, without secrets.",
+		scopeClientsWrite:  "Register, change, disable and remove clients, protected resources and initial access tokens, and replace secrets.",
+		scopeKeysRead:      "List the keys that sign tokens.",
+		scopeKeysWrite:     "Replace and remove the keys that sign tokens.",
+		scopeAuditRead:     "List audit events.",
 	}
 }
 
@@ -56,7 +66,7 @@ func (a *API) description() huma.Config {
 				}},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": strictJSON, "json": strictJSON},
+		Formats:       map[string]huma.Format{"application/json": strictJSON, "json": mergePatch},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{withoutValues},
 
@@ -108,7 +118,7 @@ func (a *API) completeSchemas() {
 		}
 		visit(s.Items)
 		for name, p := range s.Properties {
-			if name == "attributes" {
+			if name == "attributes" || name == "policy" || name == "details" || name == "jwk" {
 				p.Type, p.AdditionalProperties = huma.TypeObject, true
 				p.PrecomputeMessages()
 			}

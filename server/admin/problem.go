@@ -75,7 +75,7 @@ func (a *API) problem(ctx context.Context, err error) error {
 	case errors.Is(err, storage.ErrConflict):
 		return refusal(http.StatusConflict, "", "It was changed by someone else at the same time. Read it again.")
 	case errors.Is(err, registry.ErrNoSecret):
-		return refusal(http.StatusConflict, "", "The client has no secret: it is public, or authenticates with its own key (token_endpoint_auth_method).")
+		return refusal(http.StatusConflict, "no-secret", "The client has no secret: it is public, or authenticates with its own key (token_endpoint_auth_method).")
 	case errors.Is(err, users.ErrOverload):
 		err = protocol.Overloaded("The server is checking as many passwords as it can. Try again.")
 	}

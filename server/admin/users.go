@@ -95,8 +95,8 @@ func (a *API) addUser(ctx context.Context, in *struct {
 			Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups, Attributes: given(b.Attributes),
 		},
 	}
-	if b.Password != "" {
-		secret := storage.Secret(b.Password)
+	if b.Password != nil {
+		secret := storage.Secret(*b.Password)
 		n.Password = &secret
 	}
 	return maker[wire.User]{

@@ -21,6 +21,7 @@ const Reason = "operator"
 type Store interface {
 	storage.Grants
 	audit.Store
+	RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error)
 	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error
 	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *storage.AuditEvent) error
@@ -68,6 +69,18 @@ func (s *Service) EndOfUserAtClient(ctx context.Context, userID int64, clientID 
 			return ended, nil
 		}
 	}
+}
+
+// EndConsent takes back what a user has allowed a client and ends the user's sessions there. It reports whether there was a consent or a
+// live session.
+func (s *Service) EndConsent(ctx context.Context, userID int64, clientID string) (bool, error) {
+	e := s.event(ctx, "consent_revoked")
+	e.UserID, e.ClientID = userID, clientID
+	ended, err := s.Store.RevokeConsent(ctx, storage.ConsentEnd{UserID: userID, ClientID: clientID, Reason: Reason, Now: e.At}, e)
+	if err != nil {
+		return false, fmt.Errorf("end consent: %w", err)
+	}
+	return ended, nil
 }
 
 // EndOfUser ends every session of a user by raising their epoch: browsers are signed out, and logins in progress fail. storage.ErrNotFound.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/server/internal/request"
@@ -73,6 +74,31 @@ func (r *Ring) Rotate(ctx context.Context, alg string, immediately bool) (*Key, 
 		}
 	}
 	return nil, fmt.Errorf("rotate the %s key: %w", alg, storage.ErrConflict)
+}
+
+// RotateAll replaces the key of an algorithm, or with an empty one of every algorithm that has a key, of ES256 if none has, as
+// Rotate does. It returns the new keys.
+func (r *Ring) RotateAll(ctx context.Context, alg string, immediately bool) (made []Key, err error) {
+	algorithms := []string{alg}
+	if alg == "" {
+		algorithms = nil
+		for _, k := range r.List() {
+			if k.State != StateExpired && !slices.Contains(algorithms, k.Algorithm) {
+				algorithms = append(algorithms, k.Algorithm)
+			}
+		}
+		if len(algorithms) == 0 {
+			algorithms = []string{ES256}
+		}
+	}
+	for _, alg := range algorithms {
+		key, err := r.Rotate(ctx, alg, immediately)
+		if err != nil {
+			return made, fmt.Errorf("rotate the %s key: %w", alg, err)
+		}
+		made = append(made, *key)
+	}
+	return made, nil
 }
 
 // rotate makes one attempt. The caller holds turn and has just read the keys.

@@ -201,6 +201,10 @@ func (o *Outage) GrantConsent(ctx context.Context, c *storage.Consent, audit *st
 	return try(o, func() error { return o.Store.GrantConsent(ctx, c, audit) })
 }
 
+func (o *Outage) SearchConsents(ctx context.Context, f storage.ConsentFilter) ([]*storage.Consent, error) {
+	return try1(o, func() ([]*storage.Consent, error) { return o.Store.SearchConsents(ctx, f) })
+}
+
 func (o *Outage) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error) {
 	return try1(o, func() (bool, error) { return o.Store.RevokeConsent(ctx, e, audit) })
 }

@@ -9,7 +9,7 @@ import (
 	"latchkey/storage"
 )
 
-// Changes is a store for a users.Service that checks changes of users as the store below would, and makes none.
+// Changes is a store for a users.Service or a registry.Registry that checks changes as the store below would, and makes none.
 type Changes struct{ storage.Store }
 
 // exists returns storage.ErrExists if err says that something was found.

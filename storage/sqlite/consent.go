@@ -52,6 +52,14 @@ func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*s
 		`SELECT `+consentColumns+` FROM consents WHERE user_id = ? ORDER BY client_id LIMIT ?`, userID, max(limit, 0))
 }
 
+// SearchConsents implements [storage.Consents].
+func (s *Store) SearchConsents(ctx context.Context, f storage.ConsentFilter) ([]*storage.Consent, error) {
+	return readAll(ctx, s, "search consents", scan(row.Consent), `
+		SELECT `+consentColumns+` FROM consents
+		WHERE (?1 = 0 OR user_id = ?1) AND (?2 = '' OR client_id = ?2) AND (user_id, client_id) > (?3, ?4)
+		ORDER BY user_id, client_id LIMIT ?5`, f.UserID, f.ClientID, f.AfterUser, f.AfterClient, max(f.Limit, 0))
+}
+
 // RevokeConsent implements [storage.Consents].
 func (s *Store) RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error) {
 	var ended bool

@@ -50,6 +50,31 @@ func consents() cases {
 			b.allowedBy(b.user("bob"))
 			b.audited("consent_given", 1)
 		},
+		"consents are found by user and by client, a page at a time": func(b *bundle) {
+			ada, bob, app, web := b.user("ada"), b.user("bob"), b.client("app"), b.client("web")
+			all := []*storage.Consent{b.consent(ada, app, "read"), b.consent(ada, web, "read"), b.consent(bob, app, "write")}
+			for _, c := range []struct {
+				filter storage.ConsentFilter
+				want   []*storage.Consent
+			}{
+				{storage.ConsentFilter{}, all},
+				{storage.ConsentFilter{UserID: ada.ID}, all[:2]},
+				{storage.ConsentFilter{ClientID: app.ID}, []*storage.Consent{all[0], all[2]}},
+				{storage.ConsentFilter{UserID: bob.ID, ClientID: app.ID}, all[2:]},
+				{storage.ConsentFilter{UserID: bob.ID, ClientID: web.ID}, nil},
+				{storage.ConsentFilter{ClientID: "a\x00b"}, nil},
+				{storage.ConsentFilter{AfterUser: ada.ID, AfterClient: app.ID}, all[1:]},
+				{storage.ConsentFilter{ClientID: app.ID, AfterUser: ada.ID, AfterClient: app.ID}, all[2:]},
+			} {
+				c.filter.Limit = 10
+				got, err := b.SearchConsents(b.ctx, c.filter)
+				b.ok(err)
+				b.same(got, c.want)
+			}
+			got, err := b.SearchConsents(b.ctx, storage.ConsentFilter{Limit: 1})
+			b.ok(err)
+			b.same(got, all[:1])
+		},
 		"a consent adds to the one before": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
 			first := b.newConsent(u, c, "openid", "email")

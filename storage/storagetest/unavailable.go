@@ -206,6 +206,9 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return b.GrantConsent(ctx, k, e())
 		},
 		"ListConsents": func(ctx context.Context) error { return second(b.ListConsents(ctx, g.UserID, 1)) },
+		"SearchConsents": func(ctx context.Context) error {
+			return second(b.SearchConsents(ctx, storage.ConsentFilter{ClientID: g.ClientID, Limit: 1}))
+		},
 		"RevokeConsent": func(ctx context.Context) error {
 			return second(b.RevokeConsent(ctx, storage.ConsentEnd{UserID: g.UserID, ClientID: g.ClientID, Now: b.now}, e()))
 		},

@@ -1,0 +1,313 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	wire "latchkey/admin"
+	"latchkey/clients"
+	"latchkey/clients/registry"
+	"latchkey/server/trail"
+	"latchkey/storage"
+)
+
+// clientRoutes declares the operations on clients.
+func (a *API) clientRoutes() {
+	const one = "/clients/{id}"
+	changes := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
+	register(a, op("list-clients", http.MethodGet, "/clients", scopeClientsRead, "List clients"), a.listClients)
+	add := op("add-client", http.MethodPost, "/clients", scopeClientsWrite, "Register a client; its secret is only in this answer", http.StatusConflict, http.StatusTooManyRequests)
+	add.DefaultStatus = http.StatusCreated
+	register(a, add, a.addClient)
+	register(a, op("show-client", http.MethodGet, one, scopeClientsRead, "Show a client", http.StatusNotFound), a.showClient)
+	update := op("update-client", http.MethodPatch, one, scopeClientsWrite, "Change metadata and policies of a client", changes...)
+	update.Description = "A JSON merge patch (RFC 7396): null restores a default, members that are absent stay as they are. Sessions go on."
+	register(a, update, a.updateClient)
+	register(a, op("remove-client", http.MethodDelete, one, scopeClientsWrite, "Remove a client and end its sessions", changes...), a.removeClient)
+	register(a, op("disable-client", http.MethodPost, one+"/disable", scopeClientsWrite, "Disable a client and end its sessions", changes...), a.disableClient)
+	register(a, op("enable-client", http.MethodPost, one+"/enable", scopeClientsWrite, "Enable a client, which can then request tokens again", changes...), a.enableClient)
+	rotate := op("rotate-secret", http.MethodPost, one+"/secret", scopeClientsWrite, "Replace the secret of a client; the new one is only in this answer", changes...)
+	register(a, rotate, a.rotateSecret)
+	register(a, op("list-refusals", http.MethodGet, one+"/refusals", scopeClientsRead, "Show why requests of a client were refused last, and what to do about it",
+		http.StatusNotFound), a.listRefusals)
+}
+
+// ClientPath is the parameter that names a client.
+type ClientPath struct {
+	ID string `path:"id" maxLength:"2048" doc:"The client_id, percent-encoded."`
+}
+
+// shownClient is the answer with one client.
+type shownClient struct {
+	ETag string `header:"ETag"`
+	Body clientBody
+}
+
+// clientBody is a client with its metadata and policies.
+type clientBody struct {
+	clients.RegistrationResponse
+	wire.ClientState
+	tag string
+}
+
+func viewClient(c *clients.Client) clientBody {
+	body := clientBody{
+		RegistrationResponse: c.Response(""),
+		ClientState:          wire.ClientState{Origin: string(c.Origin), HasSecret: c.HasSecret(), CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt},
+		// The version counts every change; another client may get the same id later.
+		tag: etag([]any{c.ID, c.Version, c.CreatedAt}),
+	}
+	if !c.PreviousSecretExpiresAt.IsZero() {
+		body.OldSecretExpiresAt = &c.PreviousSecretExpiresAt
+	}
+	if !c.ExpiresAt.IsZero() {
+		body.ExpiresAt = &c.ExpiresAt
+	}
+	return body
+}
+
+// ClientFilters are the parameters that select clients.
+type ClientFilters struct {
+	Search   string `query:"search" maxLength:"255" doc:"Clients whose id or name contains this, in lower or upper case."`
+	Origin   string `query:"origin" enum:"operator,registration,document" doc:"Who registered them."`
+	Disabled string `query:"disabled" enum:"true,false" doc:"Whether they are disabled."`
+	Verified string `query:"verified" enum:"true,false" doc:"Whether an operator vouches for them."`
+}
+
+func (f *ClientFilters) match(c *clients.Client) bool {
+	search := strings.ToLower(f.Search)
+	is := func(want string, got bool) bool { return want == "" || want == fmt.Sprint(got) }
+	return (strings.Contains(strings.ToLower(c.ID), search) || strings.Contains(strings.ToLower(c.ClientName), search)) &&
+		(f.Origin == "" || f.Origin == string(c.Origin)) && is(f.Disabled, c.Disabled) && is(f.Verified, c.Verified())
+}
+
+func (a *API) listClients(ctx context.Context, in *struct {
+	ClientFilters
+	Paging
+},
+) (*listed[clientBody], error) {
+	const batch = 500
+	read := func(after string, limit int) (found []*clients.Client, err error) {
+		for {
+			page, err := a.Clients.List(ctx, after, batch)
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range page {
+				if after = c.ID; in.match(c) {
+					found = append(found, c)
+				}
+				if len(found) == limit {
+					return found, nil
+				}
+			}
+			if len(page) < batch {
+				return found, nil
+			}
+		}
+	}
+	return list(a, in.Paging, in.ClientFilters, read, func(c *clients.Client) string { return c.ID }, viewClient)
+}
+
+// registry returns the registry that makes changes, or that only checks them.
+func (a *API) registry(dry bool) *registry.Registry {
+	if dry {
+		return a.DryClients
+	}
+	return a.Clients
+}
+
+func (a *API) addClient(ctx context.Context, in *struct {
+	Creation
+	Body newClient
+},
+) (*created[clientBody], error) {
+	return maker[clientBody]{
+		kind: "client", noun: "client",
+		create: func(ctx context.Context) (clientBody, string, error) {
+			c, secret, err := a.registry(in.DryRun).Add(ctx, clients.Registration{ID: in.Body.ClientID, Metadata: in.Body.Metadata, Policy: in.Body.Policy})
+			if err != nil {
+				return clientBody{}, "", err
+			}
+			body := viewClient(c)
+			if !in.DryRun {
+				body.RegistrationResponse = c.Response(secret)
+			}
+			return body, c.ID, nil
+		},
+		read: func(ctx context.Context, id string) (clientBody, error) {
+			c, err := a.client(ctx, id)
+			if err != nil {
+				return clientBody{}, err
+			}
+			return viewClient(c), nil
+		},
+		path: func(id string) string { return "/clients/" + escaped(id) },
+		tag:  func(c clientBody) string { return c.tag },
+	}.do(ctx, a, in.Creation, in.Body)
+}
+
+// client reads a client from the database: what is in memory may be a second old.
+func (a *API) client(ctx context.Context, id string) (*clients.Client, error) {
+	if !clients.ValidID(id) {
+		return nil, errNotFound("client")
+	}
+	row, err := a.Store.Client(ctx, id)
+	if isNotFound(err) {
+		return nil, errNotFound("client")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return clients.FromRow(row)
+}
+
+func answerClient(c *clients.Client) *shownClient {
+	body := viewClient(c)
+	return &shownClient{body.tag, body}
+}
+
+func (a *API) showClient(ctx context.Context, in *struct{ ClientPath }) (*shownClient, error) {
+	c, err := a.client(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answerClient(c), nil
+}
+
+// foundClient returns the client of a conditional request.
+func (a *API) foundClient(ctx context.Context, id string, cond Conditional) (*clients.Client, error) {
+	c, err := a.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return c, cond.check(viewClient(c).tag)
+}
+
+func (a *API) updateClient(ctx context.Context, in *struct {
+	ClientPath
+	Conditional
+	Body clientPatch `contentType:"application/merge-patch+json"`
+},
+) (*shownClient, error) {
+	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := a.registry(in.DryRun).Update(ctx, c.ID, func(r *clients.Registration) error {
+		if !in.any() && r.Version != c.Version {
+			return errChanged()
+		}
+		return in.Body.apply(r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answerClient(updated), nil
+}
+
+// ChangeClient is a request to change a client and end its sessions.
+type ChangeClient struct {
+	ClientPath
+	Conditional
+	Confirmed
+}
+
+// endingClient returns the client of a request that ends its sessions, once that is confirmed.
+func (a *API) endingClient(ctx context.Context, in *ChangeClient) (*clients.Client, error) {
+	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	_, err = in.Confirmed.check(ctx, a, storage.GrantFilter{ClientID: c.ID})
+	return c, err
+}
+
+func (a *API) removeClient(ctx context.Context, in *ChangeClient) (*shownClient, error) {
+	c, err := a.endingClient(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return answerClient(c), a.registry(in.DryRun).Remove(ctx, c.ID)
+}
+
+func (a *API) disableClient(ctx context.Context, in *ChangeClient) (*shownClient, error) {
+	c, err := a.endingClient(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.setDisabled(ctx, c, in.DryRun, true)
+}
+
+func (a *API) enableClient(ctx context.Context, in *struct {
+	ClientPath
+	Conditional
+},
+) (*shownClient, error) {
+	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	return a.setDisabled(ctx, c, in.DryRun, false)
+}
+
+func (a *API) setDisabled(ctx context.Context, c *clients.Client, dry, disabled bool) (*shownClient, error) {
+	if err := a.registry(dry).SetDisabled(ctx, c.ID, disabled); err != nil {
+		return nil, err
+	}
+	if dry {
+		changed := *c
+		changed.Disabled = disabled
+		return answerClient(&changed), nil
+	}
+	c, err := a.client(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answerClient(c), nil
+}
+
+func (a *API) rotateSecret(ctx context.Context, in *struct {
+	ClientPath
+	Conditional
+	Body wire.SecretRotation
+},
+) (*shownClient, error) {
+	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err != nil {
+		return nil, err
+	}
+	var keep clients.Duration
+	if in.Body.KeepOld != "" {
+		if keep, err = clients.ParseDuration(in.Body.KeepOld); err != nil || keep.Std() > registry.MaxKeepOld {
+			return nil, clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(registry.MaxKeepOld))
+		}
+	}
+	secret, err := a.registry(in.DryRun).RotateSecret(ctx, c.ID, keep.Std())
+	if err != nil || in.DryRun {
+		return answerClient(c), err
+	}
+	if c, err = a.client(ctx, c.ID); err != nil {
+		return nil, err
+	}
+	out := answerClient(c)
+	out.Body.RegistrationResponse = c.Response(secret)
+	return out, nil
+}
+
+type shownRefusals struct{ Body wire.Refusals }
+
+func (a *API) listRefusals(ctx context.Context, in *struct {
+	ClientPath
+	Limit int `query:"limit" minimum:"1" maximum:"500" default:"20" doc:"The most refusals that the answer has."`
+},
+) (*shownRefusals, error) {
+	c, err := a.client(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := trail.Refusals(ctx, a.Store, c, in.Limit)
+	return &shownRefusals{found}, err
+}

@@ -1,0 +1,136 @@
+package admin
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+
+	wire "latchkey/admin"
+	"latchkey/clients"
+	"latchkey/clients/registry"
+	"latchkey/storage"
+)
+
+// registrationTokenRoutes declares the operations on initial access tokens.
+func (a *API) registrationTokenRoutes() {
+	const all, one = "/registration-tokens", "/registration-tokens/{id}"
+	register(a, op("list-registration-tokens", http.MethodGet, all, scopeClientsRead, "List initial access tokens (RFC 7591)"), a.listRegistrationTokens)
+	add := op("add-registration-token", http.MethodPost, all, scopeClientsWrite, "Create an initial access token, which is only in this answer",
+		http.StatusConflict, http.StatusTooManyRequests)
+	add.DefaultStatus = http.StatusCreated
+	register(a, add, a.addRegistrationToken)
+	register(a, op("show-registration-token", http.MethodGet, one, scopeClientsRead, "Show an initial access token", http.StatusNotFound), a.showRegistrationToken)
+	register(a, op("remove-registration-token", http.MethodDelete, one, scopeClientsWrite,
+		"Revoke an initial access token; the clients that were registered with it stay", http.StatusNotFound), a.removeRegistrationToken)
+}
+
+// RegistrationTokenPath is the parameter that names an initial access token.
+type RegistrationTokenPath struct {
+	ID string `path:"id" format:"uuid" doc:"The id of the token, which is not the token."`
+}
+
+func (a *API) listRegistrationTokens(ctx context.Context, in *struct{ Paging }) (*listed[wire.RegistrationToken], error) {
+	now := a.now()
+	read := func(after storage.ID, limit int) ([]*storage.RegistrationToken, error) {
+		return a.Clients.InitialTokens(ctx, after, limit)
+	}
+	return list(a, in.Paging, struct{ RegistrationTokens bool }{}, read, func(t *storage.RegistrationToken) storage.ID { return t.ID },
+		func(t *storage.RegistrationToken) wire.RegistrationToken { return registry.DescribeToken(t, now) })
+}
+
+func (a *API) addRegistrationToken(ctx context.Context, in *struct {
+	Creation
+	Body wire.NewRegistrationToken
+},
+) (*created[wire.RegistrationToken], error) {
+	t, err := readRegistrationToken(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return maker[wire.RegistrationToken]{
+		kind: "registration token", noun: "token",
+		create: func(ctx context.Context) (wire.RegistrationToken, string, error) {
+			row, secret, err := a.registry(in.DryRun).AddInitialToken(ctx, t)
+			if err != nil {
+				return wire.RegistrationToken{}, "", err
+			}
+			body := registry.DescribeToken(row, a.now())
+			if !in.DryRun {
+				body.Token = secret.Reveal()
+			}
+			return body, body.ID, nil
+		},
+		read: a.registrationToken,
+		path: func(id string) string { return "/registration-tokens/" + id },
+		tag:  func(t wire.RegistrationToken) string { t.Token = ""; return etag(t) },
+	}.do(ctx, a, in.Creation, in.Body)
+}
+
+// readRegistrationToken returns the token that a body asks for.
+func readRegistrationToken(b wire.NewRegistrationToken) (registry.InitialToken, error) {
+	t := registry.InitialToken{Name: b.Name, Uses: cmp.Or(b.Uses, 1)}
+	ttl, err := clients.ParseDuration(cmp.Or(b.TTL, "7d"))
+	if err != nil {
+		return t, clients.Invalid("ttl", "it must be %s", clients.Interval)
+	}
+	t.TTL = ttl.Std()
+	if len(b.Policy) == 0 {
+		return t, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(b.Policy))
+	d.DisallowUnknownFields()
+	if b.Policy[0] != '{' || d.Decode(&t.Policy) != nil {
+		return t, clients.Invalid("policy", "it must be an object with policies of clients")
+	}
+	return t, nil
+}
+
+// registrationToken looks for one among all: there are few.
+func (a *API) registrationToken(ctx context.Context, text string) (wire.RegistrationToken, error) {
+	id, err := storage.ParseID(text)
+	if err != nil {
+		return wire.RegistrationToken{}, storage.ErrNotFound
+	}
+	for after := (storage.ID{}); ; {
+		page, err := a.Clients.InitialTokens(ctx, after, 500)
+		if err != nil {
+			return wire.RegistrationToken{}, err
+		}
+		for _, t := range page {
+			if after = t.ID; t.ID == id {
+				return registry.DescribeToken(t, a.now()), nil
+			}
+		}
+		if len(page) < 500 {
+			return wire.RegistrationToken{}, storage.ErrNotFound
+		}
+	}
+}
+
+type shownRegistrationToken struct{ Body wire.RegistrationToken }
+
+func (a *API) showRegistrationToken(ctx context.Context, in *struct{ RegistrationTokenPath }) (*shownRegistrationToken, error) {
+	t, err := a.registrationToken(ctx, in.ID)
+	if isNotFound(err) {
+		err = errNotFound("token")
+	}
+	return &shownRegistrationToken{t}, err
+}
+
+func (a *API) removeRegistrationToken(ctx context.Context, in *struct {
+	RegistrationTokenPath
+	Trial
+},
+) (*shownRegistrationToken, error) {
+	out, err := a.showRegistrationToken(ctx, &struct{ RegistrationTokenPath }{in.RegistrationTokenPath})
+	if err != nil || in.DryRun {
+		return out, err
+	}
+	id, err := storage.ParseID(in.ID)
+	if err != nil {
+		return nil, errNotFound("token")
+	}
+	return out, a.Clients.RemoveInitialToken(ctx, id)
+}
