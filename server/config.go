@@ -60,6 +60,9 @@ type Config struct {
 	// PagesDir is a folder whose files replace those of the pages (see server/web); empty = none.
 	PagesDir string
 
+	// Mail is how letters are sent.
+	Mail Mail
+
 	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that
 	// other clients supply never reach them.
 	OutboundAllow []netip.Prefix

@@ -15,7 +15,7 @@ import (
 var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/password", "server/internal/outbox"},
-	{"storage/postgres", "storage/sqlite", "storage/blacklist", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
+	{"storage/postgres", "storage/sqlite", "storage/blacklist", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
 	{"server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow"},
@@ -40,6 +40,7 @@ func TestImports(t *testing.T) {
 		"modernc.org/sqlite":                 {"latchkey/storage/sqlite"},
 		"github.com/go-sql-driver":           {"latchkey/storage/directory"},
 		"github.com/pressly":                 {"latchkey/migrations"},
+		"github.com/wneessen/go-mail":        {"latchkey/server/mail"},
 		"github.com/alecthomas":              {"latchkey/cmd/latchkey"},
 	}
 	level := make(map[string]int)

@@ -24,8 +24,10 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/outbox"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
+	"latchkey/server/mail"
 	"latchkey/server/oauth"
 	"latchkey/server/password"
 	"latchkey/server/protocol"
@@ -63,7 +65,10 @@ type Server struct {
 	// writeback ends in Django what ended here; nil without Django's blacklist.
 	writeback *writeback.Worker
 	pages     *web.Pages
-	cleaned   *cleaning
+	// mailer writes letters and post sends them; both are nil without mail.
+	mailer  *mail.Mailer
+	post    *outbox.Sender
+	cleaned *cleaning
 
 	tracer      trace.Tracer
 	flushTraces func()
@@ -169,6 +174,9 @@ func New(cfg Config) (*Server, error) {
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
+	}
+	if err := s.letters(); err != nil {
+		return nil, err
 	}
 	s.tracer, s.flushTraces = startTracing(&cfg)
 	s.cleaned = registerParts(s.metrics, cfg.Store, s.registry, cfg.LoginThrottle)

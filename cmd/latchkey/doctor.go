@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server/mail"
 	"latchkey/server/web"
 )
 
@@ -24,6 +26,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	e.database(ctx)
 	e.blacklist(ctx)
 	e.issuer(ctx)
+	e.mail(ctx)
 	if err := e.print(c.JSON); err != nil {
 		return err
 	}
@@ -103,3 +106,27 @@ func (e *examination) addresses() {
 			"Set --admin-listen (LATCHKEY_ADMIN_LISTEN) to an address on 127.0.0.1, or block other machines with a firewall.")
 	}
 }
+
+// mail asks the mail server whether it would accept letters, and sends none.
+func (e *examination) mail(ctx context.Context) {
+	const check = "mail"
+	s := e.app.settings
+	if s.SMTP == nil {
+		e.fine(check, "off: no forgotten passwords, no confirmed addresses and no sign-up without --smtp-url (LATCHKEY_SMTP_URL)")
+		return
+	}
+	if _, err := mail.New(mail.Config{From: s.Server.Mail.From, Dir: s.Server.Mail.Templates, Keys: [][]byte{make([]byte, 32)}, Now: e.app.now}); err != nil {
+		e.wrong(check, oneLine(err), "Fix the file (docs/accounts.md), or leave out --mail-templates (LATCHKEY_MAIL_TEMPLATES).")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	defer cancel()
+	if err := s.SMTP.Check(ctx); err != nil {
+		e.wrong(check, "the mail server at "+s.SMTP.Address()+" does not let letters in: "+oneLine(err), "Fix --smtp-url (LATCHKEY_SMTP_URL), its password, or the server.")
+		return
+	}
+	e.fine(check, "the mail server at %s accepts letters from %s", s.SMTP.Address(), s.Server.Mail.From)
+}
+
+// mailTimeout is how long the mail server may take.
+const mailTimeout = 15 * time.Second

@@ -30,6 +30,9 @@ type brand struct {
 	} `json:"support"`
 }
 
+// ProductName returns the name of this service as pages show it.
+func (p *Pages) ProductName() string { return p.brand.ProductName }
+
 // The background colours in static/style.css.
 const (
 	cardLight = "#ffffff"

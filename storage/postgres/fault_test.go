@@ -25,10 +25,12 @@ import (
 var (
 	reads = []string{
 		"Ping", "User", "UserByUsername", "ListUsers", "Client", "ListClients", "Grant", "ListGrants", "ListGrants of a session", "BrowserSession",
-		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit", "WaitingOutboxMessages",
+		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit", "WaitingOutboxMessages", "AccountToken",
 	}
-	repeatable = []string{"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices",
-		"RetryOutboxMessage", "FinishOutboxMessage", "ClaimOutboxMessages", "RemoveSigningKeys"}
+	repeatable = []string{
+		"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices",
+		"RetryOutboxMessage", "FinishOutboxMessage", "ClaimOutboxMessages", "RemoveSigningKeys",
+	}
 )
 
 func among(name string, lists ...[]string) bool {

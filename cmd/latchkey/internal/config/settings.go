@@ -9,6 +9,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/keys"
+	"latchkey/server/mail"
 	"latchkey/server/simplejwt"
 	"latchkey/storage"
 )
@@ -27,6 +28,9 @@ type Settings struct {
 	// BlacklistWriteback says that sessions that end here are ended in Django's database.
 	BlacklistWriteback bool
 
+	// SMTP is the transport of letters; nil without one.
+	SMTP *mail.SMTP
+
 	Secret  storage.Secret
 	Retired []storage.Secret
 	// LogFormat is empty if it depends on whether the log goes to a terminal.
@@ -37,7 +41,8 @@ type Settings struct {
 	userIDType string
 	file       string // the path of the configuration file
 	// secretFiles are the paths of the files that secrets were read from, by option.
-	secretFiles map[string]string
+	secretFiles           map[string]string
+	smtpURL, smtpPassword storage.Secret
 	// claimRules and claimScopes become Server.Claims.
 	claimRules  []claims.Rule
 	claimScopes []claims.Scope
@@ -133,6 +138,7 @@ func (s *Settings) validate(names []string) (found Faults) {
 	if slices.ContainsFunc(jwt.LegacyCookies, func(l simplejwt.LegacyCookie) bool { return l.Name == "__Host-"+jwt.RefreshCookie }) {
 		fault("simplejwt-refresh-cookie-legacy", "names the cookie of --simplejwt-refresh-cookie itself", "Leave it out, or use another name there.")
 	}
+	s.validateMail(fault)
 	s.validateClaims(func(name, problem, remedy string) {
 		found = append(found, Fault{s.subject(name), problem, remedy})
 	})

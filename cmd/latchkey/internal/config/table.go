@@ -188,6 +188,24 @@ func options(s *Settings) []*option {
 			help: "Directory with overrides for the pages: name, logo, colours and texts.", set: to(&s.Server.PagesDir, setFolder),
 		},
 		{
+			name: "smtp-url", value: "URL", group: GroupServer, secret: true, emptyable: true,
+			help: "Mail server that accepts letters: smtp://USER@HOST:587 (STARTTLS, which is demanded) or smtps://USER@HOST:465; ?tls=off for a relay " +
+				"without TLS. Without it all that needs mail is off (docs/accounts.md).",
+			set: to(&s.smtpURL, setSMTP),
+		},
+		{
+			name: "smtp-password", value: "TEXT", group: GroupServer, secret: true, emptyable: true,
+			help: "Password of the user of --smtp-url, in place of one in the URL.", set: to(&s.smtpPassword, setSMTP),
+		},
+		{
+			name: "mail-from", value: "ADDRESS", group: GroupServer, emptyable: true,
+			help: "Sender of letters, like \"Example <no-reply@example.com>\"; required with --smtp-url.", set: to(&s.Server.Mail.From, setMailbox),
+		},
+		{
+			name: "mail-templates", value: "DIR", group: GroupServer, emptyable: true,
+			help: "Directory with templates of letters in place of the built-in ones (docs/accounts.md).", set: to(&s.Server.Mail.Templates, setFolder),
+		},
+		{
 			name: "login-throttle", preset: "on", value: "on|off", group: GroupServer,
 			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},

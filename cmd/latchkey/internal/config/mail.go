@@ -1,0 +1,42 @@
+package config
+
+import (
+	netmail "net/mail"
+
+	"latchkey/server/mail"
+	"latchkey/storage"
+)
+
+// setSMTP never repeats the text, which may contain a password. Whether the URL goes with the password is checked when both are known.
+func setSMTP(into *storage.Secret, text string) error {
+	*into = storage.Secret(text)
+	return nil
+}
+
+// setMailbox accepts an address with a name or without.
+func setMailbox(into *string, text string) error {
+	if a, err := netmail.ParseAddress(text); text != "" && (err != nil || !mail.IsAddress(a.Address)) {
+		return &invalid{"is not an address", "Write it like \"Example <no-reply@example.com>\"."}
+	}
+	*into = text
+	return nil
+}
+
+// validateMail makes the transport of letters.
+func (s *Settings) validateMail(fault func(name, problem, remedy string)) {
+	switch {
+	case s.smtpURL == "" && s.smtpPassword != "":
+		fault("smtp-password", "has no effect without --smtp-url", "Set --smtp-url (LATCHKEY_SMTP_URL), or leave it out.")
+		return
+	case s.smtpURL == "":
+		return
+	case s.Server.Mail.From == "":
+		fault("mail-from", "is missing: --smtp-url is set", "Set the sender, like \"Example <no-reply@example.com>\".")
+	}
+	transport, err := mail.ParseSMTP(s.smtpURL.Reveal(), s.smtpPassword)
+	if err != nil {
+		fault("smtp-url", err.Error(), "Write it like smtp://latchkey@mail.example.com:587 or smtps://latchkey@mail.example.com:465, with the password in LATCHKEY_SMTP_PASSWORD_FILE.")
+		return
+	}
+	s.SMTP, s.Server.Mail.Transport = transport, transport
+}
