@@ -40,7 +40,7 @@ func (c *cleaning) count(m storage.Maintenance) {
 	for kind, n := range map[string]int64{
 		"grants": m.Grants, "revoked_tokens": m.RevokedTokens, "issued_tokens": m.IssuedTokens, "throttles": m.Throttles,
 		"browser_sessions": m.BrowserSessions, "authorization_codes": m.AuthorizationCodes, "device_codes": m.DeviceCodes, "used_jtis": m.UsedJTIs,
-		"idempotency_keys": m.IdempotencyKeys, "factors": m.Factors, "outbox": m.OutboxMessages,
+		"idempotency_keys": m.IdempotencyKeys, "factors": m.Factors, "outbox": m.OutboxMessages, "account_tokens": m.AccountTokens,
 		"pushed_requests": m.PushedRequests, "logout_notices": m.LogoutNotices, "registration_tokens": m.RegistrationTokens,
 		"clients": m.Clients,
 	} {

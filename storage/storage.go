@@ -52,6 +52,7 @@ type Store interface {
 	UsedJTIs
 	LogoutNotices
 	Outbox
+	AccountTokens
 	RegistrationTokens
 	IdempotencyKeys
 	Factors
@@ -122,6 +123,7 @@ type Maintenance struct {
 	PushedRequests, LogoutNotices, RegistrationTokens int64
 	DeviceCodes, IssuedTokens                         int64
 	IdempotencyKeys, OutboxMessages, Factors          int64
+	AccountTokens                                     int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

@@ -237,6 +237,14 @@ func (o *Outage) ListConsents(ctx context.Context, userID int64, limit int) ([]*
 	return try1(o, func() ([]*storage.Consent, error) { return o.Store.ListConsents(ctx, userID, limit) })
 }
 
+func (o *Outage) AccountToken(ctx context.Context, hash storage.Digest, purpose string, now time.Time) (*storage.AccountToken, error) {
+	return try1(o, func() (*storage.AccountToken, error) { return o.Store.AccountToken(ctx, hash, purpose, now) })
+}
+
+func (o *Outage) UseAccountToken(ctx context.Context, use storage.AccountTokenUse, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.UseAccountToken(ctx, use, audit) })
+}
+
 func (o *Outage) CreateOutboxMessages(ctx context.Context, messages ...*storage.OutboxMessage) error {
 	return try(o, func() error { return o.Store.CreateOutboxMessages(ctx, messages...) })
 }

@@ -39,6 +39,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.LogoutNotices, "logout_notices", "id", oldest, ""},
 		{&m.RegistrationTokens, "registration_tokens", "id", oldest, ""},
 		{&m.IdempotencyKeys, "idempotency_keys", "hash", oldest, ""},
+		{&m.AccountTokens, "account_tokens", "hash", oldest, ""},
 		{&m.OutboxMessages, "outbox", "id", oldest, ""},
 		{&m.Factors, "factors", "id", oldest, ""},
 		// Servers cache clients, so they are notified that some were removed.

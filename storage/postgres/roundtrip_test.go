@@ -103,6 +103,11 @@ func acts(s *postgres.Store) []act {
 		}
 	}
 	first := notice()
+	link := &storage.AccountToken{
+		Hash: storage.Digest{23}, Purpose: "email", RequestID: storage.NewID(noon), UserID: 7, UserEpoch: noon.UnixMicro(), Data: []byte{1},
+		CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
+	}
+	signUp := &storage.AccountToken{Hash: storage.Digest{24}, Purpose: "sign-up", RequestID: storage.NewID(noon), Data: []byte{1}, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
 	mail := &storage.OutboxMessage{
 		ID: storage.NewID(noon), Kind: "mail", Key: storage.Digest{22}, Payload: []byte{1}, CreatedAt: noon, NextAttemptAt: noon,
 		GiveUpAt: noon.Add(time.Hour), ExpiresAt: noon.Add(2 * time.Hour),
@@ -211,6 +216,15 @@ func acts(s *postgres.Store) []act {
 		{"ClaimLogoutNotices", func(ctx context.Context) error { _, err := s.ClaimLogoutNotices(ctx, noon, time.Minute, 5); return err }},
 		{"RetryLogoutNotice", func(ctx context.Context) error { return s.RetryLogoutNotice(ctx, first.ID, noon) }},
 		{"FinishLogoutNotice", func(ctx context.Context) error { return s.FinishLogoutNotice(ctx, first.ID) }},
+		{"CreateAccountTokens", func(ctx context.Context) error { return s.CreateAccountTokens(ctx, false, link, signUp) }},
+		{"AccountToken", func(ctx context.Context) error { _, err := s.AccountToken(ctx, link.Hash, "email", noon); return err }},
+		{"UseAccountToken", func(ctx context.Context) error {
+			return s.UseAccountToken(ctx, storage.AccountTokenUse{Hash: link.Hash, Purpose: "email", Now: noon, Email: "ann@example.com"}, event("email"))
+		}},
+		{"UseAccountToken for a new user", func(ctx context.Context) error {
+			u := &storage.User{Username: "new", Active: true, CreatedAt: noon}
+			return s.UseAccountToken(ctx, storage.AccountTokenUse{Hash: signUp.Hash, Purpose: "sign-up", Now: noon, User: u}, nil)
+		}},
 		{"CreateOutboxMessages", func(ctx context.Context) error { return s.CreateOutboxMessages(ctx, mail) }},
 		{"ClaimOutboxMessages", func(ctx context.Context) error {
 			_, err := s.ClaimOutboxMessages(ctx, "mail", noon, time.Minute, 5)

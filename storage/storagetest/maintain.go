@@ -117,6 +117,9 @@ func maintain() cases {
 				b.ok(b.CreateAuthorizationCode(b.ctx, a))
 				b.ok(b.CreatePushedRequest(b.ctx, p))
 				b.ok(b.CreateLogoutNotices(b.ctx, n))
+				token := b.accountToken(u)
+				token.ExpiresAt = soon
+				b.ok(b.CreateAccountTokens(b.ctx, false, token))
 				mail := b.mail()
 				mail.ExpiresAt = soon
 				b.ok(b.CreateOutboxMessages(b.ctx, mail))
@@ -128,16 +131,16 @@ func maintain() cases {
 			kinds := func(m storage.Maintenance) []int64 {
 				return []int64{
 					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs, m.DeviceCodes,
-					m.IdempotencyKeys, m.OutboxMessages,
+					m.IdempotencyKeys, m.OutboxMessages, m.AccountTokens,
 				}
 			}
 			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
 			b.ok(err)
-			b.same(kinds(m), make([]int64, 10))
+			b.same(kinds(m), make([]int64, 11))
 			for _, want := range []int64{3, 3, 1, 0} {
 				m, err := b.Maintain(b.ctx, soon, 3)
 				b.ok(err)
-				b.same(kinds(m), slices.Repeat([]int64{want}, 10))
+				b.same(kinds(m), slices.Repeat([]int64{want}, 11))
 				if m.More != (want == 3) {
 					b.Errorf("after %d of each there is more: %v", want, m.More)
 				}

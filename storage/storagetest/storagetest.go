@@ -71,6 +71,7 @@ func Run(t *testing.T, o Opener) {
 		{"IdempotencyKeys", idempotencyKeys()},
 		{"Outbox", outbox()},
 		{"Factors", factors()},
+		{"AccountTokens", accountTokens()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},
 		{"Text", texts()},

@@ -215,12 +215,17 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreatePushedRequest": func(ctx context.Context) error {
 			return b.CreatePushedRequest(ctx, &storage.PushedRequest{Hash: b.digest(), ClientID: "app", CreatedAt: b.now, ExpiresAt: b.now})
 		},
-		"PushedRequest":        func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
-		"TakePushedRequest":    func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
-		"UseJTI":               func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
-		"CreateLogoutNotices":  func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
-		"ClaimLogoutNotices":   func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
-		"RetryLogoutNotice":    func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
+		"PushedRequest":       func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
+		"TakePushedRequest":   func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
+		"UseJTI":              func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
+		"CreateLogoutNotices": func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
+		"ClaimLogoutNotices":  func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
+		"RetryLogoutNotice":   func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
+		"CreateAccountTokens": func(ctx context.Context) error { return b.CreateAccountTokens(ctx, false, b.accountToken(nil)) },
+		"AccountToken":        func(ctx context.Context) error { return second(b.AccountToken(ctx, b.digest(), "reset", b.now)) },
+		"UseAccountToken": func(ctx context.Context) error {
+			return b.UseAccountToken(ctx, storage.AccountTokenUse{Hash: b.digest(), Purpose: "reset", Now: b.now, PasswordHash: "x"}, e())
+		},
 		"CreateOutboxMessages": func(ctx context.Context) error { return b.CreateOutboxMessages(ctx, b.mail()) },
 		"ClaimOutboxMessages": func(ctx context.Context) error {
 			return second(b.ClaimOutboxMessages(ctx, "mail", b.now, time.Minute, 1))

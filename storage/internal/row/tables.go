@@ -276,6 +276,20 @@ func LogoutNotice(n *storage.LogoutNotice) []Column {
 	}
 }
 
+// AccountToken lists the columns of account_tokens.
+func AccountToken(t *storage.AccountToken) []Column {
+	return []Column{
+		{"hash", &t.Hash},
+		{"purpose", &t.Purpose},
+		{"request_id", &t.RequestID},
+		{"user_id", (*NullInt)(&t.UserID)},
+		{"user_epoch", &t.UserEpoch},
+		{"data", &t.Data},
+		{"created_at", &t.CreatedAt},
+		{"expires_at", &t.ExpiresAt},
+	}
+}
+
 // OutboxMessage lists the columns of outbox.
 func OutboxMessage(m *storage.OutboxMessage) []Column {
 	return []Column{

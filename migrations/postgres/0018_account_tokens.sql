@@ -1,0 +1,18 @@
+-- +goose Up
+
+-- What a letter brought proves that somebody reads its mailbox: the hash of a link's secret or the MAC of a code. Those of one request
+-- are used together. data is sealed.
+CREATE TABLE account_tokens (
+    hash       bytea       PRIMARY KEY CHECK (octet_length(hash) = 32),
+    purpose    text        COLLATE "C" NOT NULL,
+    request_id uuid        NOT NULL,
+    user_id    bigint      REFERENCES users (id) ON DELETE CASCADE,
+    user_epoch bigint      NOT NULL,
+    data       bytea       NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+CREATE INDEX account_tokens_request_id_idx ON account_tokens (request_id);
+CREATE INDEX account_tokens_user_id_idx ON account_tokens (user_id);
+CREATE INDEX account_tokens_expires_at_idx ON account_tokens (expires_at);
