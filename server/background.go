@@ -167,7 +167,7 @@ func (s *Server) watchClock(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, clockEvery)
 		_, err := s.clock.earlier(ctx)
-		s.tokens.NoteOutage(ctx, err)
+		s.outages.Note(ctx, err)
 		var wrong *clockError
 		if err != nil && !errors.As(err, &wrong) && ctx.Err() == nil {
 			s.cfg.Logger.DebugContext(ctx, "the clocks could not be compared", slog.Any("error", err))

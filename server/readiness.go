@@ -89,7 +89,7 @@ func (s *Server) ask(ctx context.Context) error {
 		_, err = s.clock.earlier(ctx)
 	}
 	// The time-out is the probe's own: a database that does not answer it is an outage, too.
-	s.tokens.NoteOutage(context.WithoutCancel(ctx), err)
+	s.outages.Note(context.WithoutCancel(ctx), err)
 	return err
 }
 

@@ -24,6 +24,7 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/outage"
 	"latchkey/server/internal/outbox"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
@@ -52,6 +53,7 @@ type Server struct {
 	audit    *audit.Log
 	auth     *clientauth.Authenticator
 	proofs   *dpop.Checker
+	outages  *outage.Log
 	tokens   *token.Service
 	requests *authorize.Service
 	// sealer seals what browsers carry.
@@ -140,8 +142,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("simplejwt: %w", err)
 	}
 	s.proofs = dpop.New(dpop.Config{Store: cfg.Store, NonceKeys: cfg.Root.Derive("dpop nonces"), RequireNonce: cfg.RequireDPoPNonce, Now: cfg.Now})
+	s.outages = outage.NewLog(cfg.Now)
 	s.tokens, err = token.New(token.Config{
-		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Proofs: s.proofs, Root: cfg.Root,
+		Store: cfg.Store, Outages: s.outages, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Proofs: s.proofs, Root: cfg.Root,
 		Audit: s.audit, Metrics: s.metrics, Now: cfg.Now, Issuer: cfg.Issuer,
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,

@@ -31,7 +31,8 @@ const refreshes = 100
 // leaf matches files that a reader need not open to follow a refresh: what every request and every statement passes, and small tools.
 var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/|storage/span/|storage/sqlite/(conn|writer)\.go$)`)
 
-// onTheWay reports whether one of the functions that ran takes a context or a request: the others compute values.
+// onTheWay reports whether one of the functions that ran takes a context or a request: the others compute values. A parameter without a
+// name, which an interface of a library asks for, is of no use to the function.
 func onTheWay(f *ast.File, fset *token.FileSet, ran []int) bool {
 	for _, d := range f.Decls {
 		fn, ok := d.(*ast.FuncDecl)
@@ -43,6 +44,9 @@ func onTheWay(f *ast.File, fset *token.FileSet, ran []int) bool {
 			continue
 		}
 		for _, p := range fn.Type.Params.List {
+			if len(p.Names) == 0 || p.Names[0].Name == "_" {
+				continue
+			}
 			switch types.ExprString(p.Type) {
 			case "context.Context", "*http.Request":
 				return true

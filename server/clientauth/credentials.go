@@ -23,10 +23,10 @@ type Credentials struct {
 	otherwise []reading
 }
 
-// FromRequest returns the credentials of a request with a form: exactly one method is used (RFC 6749 §2.3). The error is a
+// FromRequest returns the credentials of a request with the given headers and form: exactly one method is used (RFC 6749 §2.3). The error is a
 // *protocol.Error.
-func FromRequest(r *http.Request, f url.Values) (Credentials, error) {
-	headers := r.Header.Values("Authorization")
+func FromRequest(h http.Header, f url.Values) (Credentials, error) {
+	headers := h.Values("Authorization")
 	if f.Has("client_assertion") || f.Has("client_assertion_type") {
 		// RFC 6749 §2.3: a client must not use more than one method in a request.
 		if len(headers) > 0 || f.Has("client_secret") {

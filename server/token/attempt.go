@@ -89,5 +89,5 @@ func (g *refreshGrant) ordinary() bool {
 		return false
 	}
 	return g.proof == nil && t.Sealed && t.Client == TagOf(g.client.ID) && g.req.Scope == nil && len(g.req.Resource) == 0 &&
-		t.ExpiresAt.Add(g.policy.Leeway).After(g.now.Add(maxClockSkew)) && g.outages.calm()
+		t.ExpiresAt.Add(g.policy.Leeway).After(g.now.Add(maxClockSkew)) && g.outages.Calm(coalesce)
 }

@@ -30,11 +30,8 @@ func (x *exchange) readProof() (err error) {
 	return err
 }
 
-// useProof uses up the proof, once nothing else is wrong with the request.
+// useProof uses up the proof of the request.
 func (x *exchange) useProof(ctx context.Context) error {
-	if x.proof == nil {
-		return nil
-	}
 	if err := x.auth.AllowRow(ctx, x.client); err != nil {
 		return err
 	}

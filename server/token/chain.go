@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/internal/mac"
+	"latchkey/server/internal/outage"
 	"latchkey/server/reasons"
 	"latchkey/storage"
 )
@@ -65,12 +66,12 @@ type moment struct {
 	// network is a keyed hash of the client's network; zero if it is not known.
 	network int64
 	// outages are the times during which this server could not write.
-	outages []outage
+	outages []outage.Outage
 }
 
 // since returns how long ago t was, without the time during which this server could not answer.
 func (m moment) since(t time.Time) time.Duration {
-	return m.now.Sub(t) - away(m.outages, t, m.now)
+	return m.now.Sub(t) - outage.Taken(m.outages, t, m.now)
 }
 
 // maxAhead is how many generations a token may be ahead of the database.
@@ -197,7 +198,7 @@ func (c chain) planConfirmed(st *step, g *storage.Grant, t *RefreshToken, at Pos
 		move.Sharing = presented(g.Sharing, m.network)
 	}
 	// A window does not run while this server could not answer either.
-	move.Window = coalesce + away(m.outages, g.WindowAt, m.now)
+	move.Window = coalesce + outage.Taken(m.outages, g.WindowAt, m.now)
 	st.next = func(after *storage.Grant) *RefreshToken {
 		id := successorID(c.keys[0], after.Current, after.WindowAt)
 		next := c.successor(after, p, id, after.Current, after.Generation+1, after.WindowAt)

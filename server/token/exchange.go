@@ -129,8 +129,14 @@ func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
 			return err
 		}
 	}
-	if err := x.useProof(ctx); err != nil || steps.move == nil {
-		return err
+	// The proof is used up once nothing else is wrong with the request.
+	if x.proof != nil {
+		if err := x.useProof(ctx); err != nil {
+			return err
+		}
+	}
+	if steps.move == nil {
+		return nil
 	}
 	return steps.move(ctx)
 }

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -125,6 +127,17 @@ func (x *exchange) begin(ctx context.Context, userID, userEpoch int64, audience 
 			g.CurrentExpiresAt = x.next.ExpiresAt
 		}
 	}
+}
+
+// network returns a keyed hash of the client's network, of which a grant keeps one: neither the network nor that two grants have the
+// same one can be read from the database. It is zero if the network is not known.
+func (s *Service) network(ctx context.Context, grant storage.ID) int64 {
+	wide, ok := request.From(ctx).WideNetwork()
+	if !ok {
+		return 0
+	}
+	sum := mac.Sum(s.networkKey, grant[:], []byte(wide))
+	return int64(binary.BigEndian.Uint64(sum[:8])) | 1
 }
 
 // approval is what a user approved in a browser, and what is then redeemed: an authorization code or a device code.

@@ -154,7 +154,7 @@ func endedFor(u *storage.User, epoch int64) reasons.Reason {
 // Dead returns why a token of a live session is refused, or reasons.None. It changes nothing, and the caller is not taken for a user of
 // the token.
 func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) reasons.Reason {
-	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.at(live.Now)})
+	at := s.chain.locate(&live.Grant, t, p, moment{now: live.Now, outages: s.outages.At(live.Now)})
 	if at.reuse() && p.Rotation == clients.RotationReissue {
 		return reasons.None
 	}
@@ -170,7 +170,7 @@ func (g *refreshGrant) judge(ctx context.Context, live *storage.LiveGrant) error
 		}
 		return protocol.InvalidGrant(reason)
 	}
-	g.moment = moment{now: live.Now, network: g.network(ctx, live.ID), outages: g.outages.at(live.Now)}
+	g.moment = moment{now: live.Now, network: g.network(ctx, live.ID), outages: g.outages.At(live.Now)}
 	g.at = g.chain.locate(g.grant, g.presented, g.policy, g.moment)
 	if !g.at.refused() || g.at.reuse() && g.policy.Rotation == clients.RotationReissue {
 		return nil
@@ -228,7 +228,9 @@ func (g *refreshGrant) check(ctx context.Context) (err error) {
 	if g.scope, err = narrowScope(granted, g.req.Scope); err != nil {
 		return err
 	}
-	g.audience, err = g.beginAudience(ctx, g.grant.Audience, g.grant.Offered)
+	if g.audience = g.grant.Audience; len(g.req.Resource) > 0 {
+		g.audience, err = g.beginAudience(ctx, g.grant.Audience, g.grant.Offered)
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
+	"latchkey/server/internal/outage"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
 	"latchkey/server/users"
@@ -19,20 +20,25 @@ import (
 
 // Store is the part of the database that tokens need. Its promises are those of package storage.
 type Store interface {
-	Grant(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
-	GrantWithProfile(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
-	CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error
-	AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error)
-	MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error)
+	outage.Grants
+	unwatched
+}
+
+// unwatched is the part of it in which outages are not noted.
+type unwatched interface {
 	RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, event *storage.AuditEvent) (bool, error)
 	CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, events ...*storage.AuditEvent) error
 	AuthorizationCode(ctx context.Context, hash storage.Digest) (*storage.LiveAuthorizationCode, error)
-	RedeemAuthorizationCode(ctx context.Context, hash storage.Digest, g *storage.Grant, events ...*storage.AuditEvent) error
 	PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveDeviceCode, error)
-	RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, events ...*storage.AuditEvent) error
 	TokenState(ctx context.Context, jti, clientID string) (*storage.TokenState, error)
 	UseJTI(ctx context.Context, clientID string, jti storage.Digest, expiresAt time.Time) error
 	RevokeToken(ctx context.Context, jti string, expiresAt time.Time, event *storage.AuditEvent) error
+}
+
+// watchedStore is a Store whose outages are noted.
+type watchedStore struct {
+	outage.Watched
+	unwatched
 }
 
 // Clients is the part of the client registry that tokens need.
@@ -53,6 +59,8 @@ type Config struct {
 	Root    *keys.Root
 	Audit   *audit.Log
 	Metrics *metrics.Metrics
+	// Outages notes those of Store; nil makes one.
+	Outages *outage.Log
 	Now     func() time.Time
 
 	// Issuer is the issuer identifier, the iss of every token.
@@ -97,7 +105,7 @@ type Service struct {
 	rules      fositeRules
 	chain      chain
 	networkKey []byte
-	outages    *outages
+	outages    *outage.Log
 }
 
 // New returns a Service.
@@ -109,9 +117,11 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opaque access tokens: %w", err)
 	}
-	outages := newOutages(c.Now)
+	if c.Outages == nil {
+		c.Outages = outage.NewLog(c.Now)
+	}
 	return &Service{
-		store: watchedStore{c.Store, outages}, outages: outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
+		store: watchedStore{outage.Watched{Grants: c.Store, Log: c.Outages}, c.Store}, outages: c.Outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: c.Proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),

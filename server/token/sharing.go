@@ -2,11 +2,7 @@ package token
 
 import (
 	"cmp"
-	"context"
-	"encoding/binary"
 
-	"latchkey/server/internal/mac"
-	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
 
@@ -56,15 +52,4 @@ func confirmed(s storage.Sharing, network, generation int64) storage.Sharing {
 		next.Joins, next.JoinedGeneration = s.Joins, s.JoinedGeneration
 	}
 	return next
-}
-
-// network returns a keyed hash of the client's network, of which a grant keeps one: neither the network nor that two grants have the
-// same one can be read from the database. It is zero if the network is not known.
-func (s *Service) network(ctx context.Context, grant storage.ID) int64 {
-	wide, ok := request.From(ctx).WideNetwork()
-	if !ok {
-		return 0
-	}
-	sum := mac.Sum(s.networkKey, grant[:], []byte(wide))
-	return int64(binary.BigEndian.Uint64(sum[:8])) | 1
 }

@@ -1,9 +1,10 @@
 package config
 
 import (
-	"latchkey/server/password"
 	"net/netip"
 	"os"
+
+	"latchkey/server/password"
 )
 
 // Weakness is a setting that works and should be changed.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"latchkey/server/clientauth"
+	"latchkey/server/dpop"
 	"latchkey/server/internal/form"
 	"latchkey/server/protocol"
 )
@@ -25,8 +26,18 @@ func readRequest(r *http.Request) (url.Values, clientauth.Credentials, error) {
 	if err != nil {
 		return nil, clientauth.Credentials{}, err
 	}
-	cred, err := clientauth.FromRequest(r, f)
+	cred, err := clientauth.FromRequest(r.Header, f)
 	return f, cred, err
+}
+
+// proofOf returns the DPoP proof of a request to one of the endpoints, if it has one, and offers the nonce for the next (RFC 9449 §8.2). The
+// URL is the one that clients know: behind a proxy the request shows another.
+func (h *Handlers) proofOf(w http.ResponseWriter, r *http.Request, path string) dpop.Presented {
+	p := dpop.Presented{Headers: r.Header.Values("DPoP"), Method: r.Method, URL: h.issuer + path}
+	if !p.None() {
+		w.Header().Set("DPoP-Nonce", h.proofs.Nonce())
+	}
+	return p
 }
 
 // readForm reads the parameters from the body. Those in the query do not count: RFC 6749 §2.3.1 forbids credentials
