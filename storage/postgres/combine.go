@@ -136,8 +136,9 @@ func (b *combiner[Q, A]) beside() {
 	}
 }
 
-// take returns the calls of the next statement, the oldest first and only one for each grant, if fewer than lanes statements are
-// under way and a call waits; nil otherwise. The caller holds mu and sends them.
+// take returns the calls of the next statement, the oldest first, if fewer than lanes statements are under way and a call waits; nil
+// otherwise. A statement that writes has only one call for each grant. Reads of one grant share a statement: it begins after each of
+// them has arrived, so that each sees what was acknowledged before it. The caller holds mu and sends them.
 func (b *combiner[Q, A]) take(lanes int) (list []*call[Q, A]) {
 	if b.underWay >= lanes || len(b.waiting) == 0 {
 		return nil
@@ -150,7 +151,7 @@ func (b *combiner[Q, A]) take(lanes int) (list []*call[Q, A]) {
 	taken := make(map[storage.ID]bool, len(b.waiting))
 	rest := b.waiting[:0]
 	for _, c := range b.waiting {
-		if id := b.statement.id(c.ask); len(list) < maxShared && !taken[id] {
+		if id := b.statement.id(c.ask); len(list) < maxShared && (!taken[id] || b.statement.reads()) {
 			taken[id] = true
 			list = append(list, c)
 		} else {

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -79,6 +80,37 @@ func TestReadsShareStatementsAndEachHasItsOwnAnswer(t *testing.T) {
 	}
 	if after.SharedCalls == before.SharedCalls || after.SharedWait == before.SharedWait {
 		t.Error("the statistics do not show it")
+	}
+}
+
+// A gateway asks about one token many times at once.
+func TestReadsOfOneGrantShareStatements(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute})
+	list := slices.Repeat(spread(t, s, 1), 100)
+	before := s.Stats()
+	hold(t, url, 300*time.Millisecond)
+	var mu sync.Mutex
+	answers := map[*storage.LiveGrant]bool{}
+	errs := together(list, func(g *storage.Grant) error {
+		live, err := s.Grant(t.Context(), g.ID)
+		if err == nil && live.ID != g.ID {
+			return errors.New("another grant's answer")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		answers[live] = true
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	if n := s.Stats().Statements - before.Statements; n > 20 {
+		t.Errorf("100 reads at once took %d statements", n)
+	}
+	if len(answers) != len(list) {
+		t.Errorf("%d answers for %d calls, each of which may change its own", len(answers), len(list))
 	}
 }
 

@@ -112,7 +112,7 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, s *Store, conn *pgx.Con
 		err = st.read(rows, groups[tables[0]], answers)
 	} else {
 		b := &pgx.Batch{}
-		if st.lockTimeout() {
+		if !st.reads() {
 			b.Queue(`SELECT set_config('lock_timeout', '` + sharedLockTimeout + `', true)`)
 		}
 		for _, table := range tables {
@@ -132,9 +132,9 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, s *Store, conn *pgx.Con
 	return answers, err
 }
 
-// lockTimeout reports whether the statement locks rows.
-func (st *grantStatement[Q, A]) lockTimeout() bool {
-	return !strings.HasPrefix(strings.TrimSpace(st.many), "SELECT")
+// reads reports whether the statement only reads, and locks no rows.
+func (st *grantStatement[Q, A]) reads() bool {
+	return strings.HasPrefix(strings.TrimSpace(st.many), "SELECT")
 }
 
 // read reads the rows that answer the calls of one table.
