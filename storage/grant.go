@@ -118,7 +118,7 @@ type GrantAttempt struct {
 	Idle       time.Duration
 	NotRevoked string
 
-	// Moves are the possible ones, each with another From. Their Was, Sharing and NotRevoked have no meaning.
+	// Moves are the possible ones, two at most, each with another From. Their Was, Sharing and NotRevoked have no meaning.
 	Moves []AttemptedMove
 	// Profile says that the answer has the user's profile.
 	Profile bool
