@@ -10,6 +10,7 @@ import (
 	"latchkey/server/password"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/storage"
 	"latchkey/storage/dryrun"
 )
 
@@ -36,7 +37,10 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
 		}),
-		Grants: &grants.Service{Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients},
+		Grants: &grants.Service{
+			Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients,
+			Changed: func(id string) { s.registry.Changed(storage.Change{Kind: storage.ChangeClient, ID: id}) },
+		},
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
 		}),

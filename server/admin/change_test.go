@@ -114,6 +114,19 @@ func TestDryRun(t *testing.T) {
 	b.Login(b.Backend)
 }
 
+// A client gets tokens that live as soon as its sessions have ended: the server that has ended them knows the new epoch at once.
+func TestTokensLiveAfterTheEndOfOthers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, body := range []string{`{"client_id":"automation"}`, `{"all":true}`} {
+		old := b.token
+		b.call("POST", "/sessions/end", body).Expect(http.StatusOK)
+		b.problem(b.call("GET", "/users", "", servertest.Header("Authorization", "Bearer "+old)), http.StatusUnauthorized)
+		b.token = b.issue(b.root, allScopes())
+		b.call("GET", "/users", "").Expect(http.StatusOK)
+	}
+}
+
 // What ends more than one session is refused with their number until the request confirms it.
 func TestEndingManySessionsIsConfirmed(t *testing.T) {
 	t.Parallel()

@@ -34,6 +34,9 @@ type Service struct {
 	Now   func() time.Time
 	// Notify, unless nil, notifies the clients of a user's browser sessions that these end (OpenID Connect Back-Channel Logout 1.0).
 	Notify func(ctx context.Context, userID int64) error
+	// Changed, unless nil, makes this process see at once that the epoch of a client was raised; of every client for an empty ID. Tokens
+	// that it issues with the old epoch would be dead.
+	Changed func(clientID string)
 	// Progress, unless nil, shows how far long work has come.
 	Progress func(done int)
 }
@@ -99,6 +102,9 @@ func (s *Service) EndOfClient(ctx context.Context, clientID string) error {
 	e.ClientID = clientID
 	if err := s.Store.RaiseClientEpoch(ctx, clientID, e.At, e); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
+	}
+	if s.Changed != nil {
+		s.Changed(clientID)
 	}
 	return nil
 }
