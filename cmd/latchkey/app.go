@@ -54,23 +54,23 @@ type (
 	}
 	databaseFlags struct {
 		JSON    bool         `help:"Print JSON."`
-		Options kong.Plugins `embed:"" options:"database,log"`
+		Options kong.Plugins `embed:"" options:"remote,database,log"`
 	}
 	hashingFlags struct {
 		JSON    bool         `help:"Print JSON."`
-		Options kong.Plugins `embed:"" options:"database,passwords,log"`
+		Options kong.Plugins `embed:"" options:"remote,database,passwords,log"`
 	}
 	rootFlags struct {
 		JSON    bool         `help:"Print JSON."`
-		Options kong.Plugins `embed:"" options:"database,root secret,log"`
+		Options kong.Plugins `embed:"" options:"remote,database,root secret,log"`
 	}
 	registryFlags struct {
 		JSON    bool         `help:"Print JSON."`
-		Options kong.Plugins `embed:"" options:"database,root secret,clients,log"`
+		Options kong.Plugins `embed:"" options:"remote,database,root secret,clients,log"`
 	}
 	keyFlags struct {
 		JSON    bool         `help:"Print JSON."`
-		Options kong.Plugins `embed:"" options:"database,root secret,lifetimes,simplejwt,log"`
+		Options kong.Plugins `embed:"" options:"remote,database,root secret,lifetimes,simplejwt,log"`
 	}
 )
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"latchkey/admin"
-	"latchkey/server/trail"
 	"latchkey/storage"
 )
 
@@ -28,7 +27,7 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 	if c.Limit < 0 {
 		return usage("--limit is negative. Use a positive number, or 0 for all events.")
 	}
-	service, err := a.userService(ctx)
+	service, err := a.users(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,29 +46,25 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		}
 		filter.GrantID = ids[0]
 	}
-	reader := trail.NewReader(a.store)
-	return list[*storage.AuditEvent, admin.AuditEvent]{
-		"events",
-		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
-		auditRow,
-		func(e *storage.AuditEvent) (admin.AuditEvent, error) { return reader.Describe(ctx, e) },
-	}.print(a, c.JSON, c.events(ctx, a, filter))
-}
-
-// events returns at most as many events as --limit allows.
-func (c *auditListCmd) events(ctx context.Context, a *app, filter storage.AuditFilter) iter.Seq2[*storage.AuditEvent, error] {
 	filter.Limit = pageSize
 	if c.Limit > 0 {
 		filter.Limit = min(pageSize, c.Limit)
 	}
-	all := pages(
-		func(e *storage.AuditEvent) storage.ID { return e.ID },
-		func(before storage.ID) ([]*storage.AuditEvent, error) {
-			filter.Before = before
-			return a.store.ListAudit(ctx, filter)
-		},
-	)
-	return func(yield func(*storage.AuditEvent, error) bool) {
+	all, err := a.auditEvents(ctx, filter)
+	if err != nil {
+		return err
+	}
+	return list[admin.AuditEvent, admin.AuditEvent]{
+		"events",
+		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
+		auditRow,
+		same[admin.AuditEvent],
+	}.print(a, c.JSON, c.first(all))
+}
+
+// first returns at most as many events as --limit allows.
+func (c *auditListCmd) first(all iter.Seq2[admin.AuditEvent, error]) iter.Seq2[admin.AuditEvent, error] {
+	return func(yield func(admin.AuditEvent, error) bool) {
 		left := c.Limit
 		for e, err := range all {
 			if left--; !yield(e, err) || left == 0 {

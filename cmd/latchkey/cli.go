@@ -33,6 +33,8 @@ type cli struct {
 	Session           sessionCmd           `cmd:"" help:"List and end sessions: the access that clients have for users."`
 	Key               keyCmd               `cmd:"" help:"Manage the keys that sign tokens."`
 	Audit             auditCmd             `cmd:"" help:"Read the audit log: logins, changes, refusals."`
+	Login             loginCmd             `cmd:"" help:"Log in at a server, to work through its API for operators (--server)."`
+	Logout            logoutCmd            `cmd:"" help:"End the login at a server."`
 	Doctor            doctorCmd            `cmd:"" help:"Check the configuration, the database and the server for problems."`
 	Django            djangoCmd            `cmd:"" help:"Move from Django."`
 	Healthcheck       healthcheckCmd       `cmd:"" help:"Ask the running server whether it is ready; for containers."`

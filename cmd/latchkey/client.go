@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"latchkey/clients"
-	"latchkey/clients/registry"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/storage"
 )
@@ -48,11 +47,11 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 	if found := c.apply(&reg); found != nil {
 		return found
 	}
-	registry, err := a.registry(ctx)
+	service, err := a.clients(ctx)
 	if err != nil {
 		return err
 	}
-	client, secret, err := registry.Add(ctx, reg)
+	client, secret, err := service.Add(ctx, reg)
 	if errors.Is(err, storage.ErrExists) {
 		return fmt.Errorf("client %q already exists, or a user with that subject. Choose another --client-id, or change that client with `latchkey client update`", c.ClientID)
 	}
@@ -66,7 +65,7 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 type clientListCmd struct{ rootFlags }
 
 func (c *clientListCmd) Run(ctx context.Context, a *app) error {
-	registry, err := a.registry(ctx)
+	all, err := a.everyClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,10 +76,7 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 		func(client *clients.Client) (shownClient, error) {
 			return shownClient{client.Response(""), client}, nil
 		},
-	}.print(a, c.JSON, pages(
-		func(client *clients.Client) string { return client.ID },
-		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, pageSize) },
-	))
+	}.print(a, c.JSON, all)
 }
 
 // shownClient is a client and its registration response, which is what JSON shows.
@@ -153,7 +149,7 @@ type clientShowCmd struct {
 }
 
 func (c *clientShowCmd) Run(ctx context.Context, a *app) error {
-	nothing := func(*registry.Registry) error { return nil }
+	nothing := func(clientAdmin) error { return nil }
 	return a.withClient(ctx, c.ID, nothing, func(client *clients.Client) error { return a.showClient(client, "", c.JSON) })
 }
 
@@ -164,7 +160,7 @@ type clientUpdateCmd struct {
 }
 
 func (c *clientUpdateCmd) Run(ctx context.Context, a *app) error {
-	update := func(r *registry.Registry) error {
+	update := func(r clientAdmin) error {
 		_, err := r.Update(ctx, c.ID, func(reg *clients.Registration) error {
 			if found := c.apply(reg); found != nil {
 				return found
@@ -199,7 +195,7 @@ func (c *clientRotateSecretCmd) Run(ctx context.Context, a *app) error {
 		return wrong
 	}
 	var secret storage.Secret
-	rotate := func(r *registry.Registry) (err error) {
+	rotate := func(r clientAdmin) (err error) {
 		secret, err = r.RotateSecret(ctx, c.ID, keep.Std())
 		return err
 	}
@@ -212,7 +208,7 @@ type clientDisableCmd struct {
 }
 
 func (c *clientDisableCmd) Run(ctx context.Context, a *app) error {
-	disable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, true) }
+	disable := func(r clientAdmin) error { return r.SetDisabled(ctx, c.ID, true) }
 	return a.withClient(ctx, c.ID, disable, func(client *clients.Client) error {
 		return a.confirm(c.JSON, client.Response(""), "disabled client %s and ended its sessions", client.ID)
 	})
@@ -224,7 +220,7 @@ type clientEnableCmd struct {
 }
 
 func (c *clientEnableCmd) Run(ctx context.Context, a *app) error {
-	enable := func(r *registry.Registry) error { return r.SetDisabled(ctx, c.ID, false) }
+	enable := func(r clientAdmin) error { return r.SetDisabled(ctx, c.ID, false) }
 	return a.withClient(ctx, c.ID, enable, func(client *clients.Client) error {
 		return a.confirm(c.JSON, client.Response(""), "enabled client %s", client.ID)
 	})
@@ -236,7 +232,7 @@ type clientRemoveCmd struct {
 }
 
 func (c *clientRemoveCmd) Run(ctx context.Context, a *app) error {
-	remove := func(r *registry.Registry) error { return r.Remove(ctx, c.ID) }
+	remove := func(r clientAdmin) error { return r.Remove(ctx, c.ID) }
 	return a.withClient(ctx, c.ID, remove, func(client *clients.Client) error {
 		return a.confirm(c.JSON, client.Response(""), "removed client %s and ended its sessions", client.ID)
 	})

@@ -7,7 +7,6 @@ import (
 	"unicode"
 
 	"latchkey/admin"
-	"latchkey/server/trail"
 )
 
 type clientDoctorCmd struct {
@@ -24,22 +23,14 @@ func (c *clientDoctorCmd) Run(ctx context.Context, a *app) error {
 	if c.Limit < 1 {
 		return usage("--limit must be at least 1.")
 	}
-	registry, err := a.registry(ctx)
-	if err != nil {
-		return err
-	}
-	client, err := registry.Client(ctx, c.ID)
+	found, err := a.refusals(ctx, c.ID, c.Limit)
 	if err != nil {
 		return explainClient(err, c.ID)
-	}
-	found, err := trail.Refusals(ctx, a.store, client, c.Limit)
-	if err != nil {
-		return err
 	}
 	if c.JSON {
 		return a.printJSON(found)
 	}
-	return a.printRefusals(found)
+	return a.printRefusals(*found)
 }
 
 func (a *app) printRefusals(found admin.Refusals) error {

@@ -40,19 +40,19 @@ type clientID struct {
 }
 
 // withClient opens the registry, calls act, and shows the client that results.
-func (a *app) withClient(ctx context.Context, id string, act func(*registry.Registry) error, show func(*clients.Client) error) error {
-	registry, err := a.registry(ctx)
+func (a *app) withClient(ctx context.Context, id string, act func(clientAdmin) error, show func(*clients.Client) error) error {
+	service, err := a.clients(ctx)
 	if err != nil {
 		return err
 	}
-	before, err := registry.Client(ctx, id)
+	before, err := service.Client(ctx, id)
 	if err != nil {
 		return explainClient(err, id)
 	}
-	if err := act(registry); err != nil {
+	if err := act(service); err != nil {
 		return explainClient(err, id)
 	}
-	after, err := registry.Client(ctx, id)
+	after, err := service.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		after, err = before, nil // removed
 	}

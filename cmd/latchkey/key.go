@@ -59,7 +59,7 @@ func (a *app) longestTokenTTL(ctx context.Context, registry *registry.Registry) 
 type keyListCmd struct{ keyFlags }
 
 func (c *keyListCmd) Run(ctx context.Context, a *app) error {
-	ring, err := a.ring(ctx)
+	ring, err := a.keys(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ type keyRotateCmd struct {
 }
 
 func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
-	ring, err := a.ring(ctx)
+	ring, err := a.keys(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ type keyRetireCmd struct {
 }
 
 func (c *keyRetireCmd) Run(ctx context.Context, a *app) error {
-	ring, err := a.ring(ctx)
+	ring, err := a.keys(ctx)
 	if err != nil {
 		return err
 	}

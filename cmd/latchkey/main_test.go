@@ -34,6 +34,19 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands()})
 }
 
+// TestScriptsBothWays runs scripts on the database, and again through the API of a server that has it: where [remote] holds.
+func TestScriptsBothWays(t *testing.T) {
+	t.Parallel()
+	for _, remote := range []bool{false, true} {
+		t.Run(map[bool]string{false: "database", true: "server"}[remote], func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir: "testdata/both", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands(),
+				Condition: func(name string) (bool, error) { return name == "remote" && remote, nil },
+			})
+		})
+	}
+}
+
 // TestScriptsPostgres does the same with $POSTGRES (migrated) and $EMPTY_POSTGRES.
 func TestScriptsPostgres(t *testing.T) {
 	t.Parallel()

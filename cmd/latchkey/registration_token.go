@@ -52,7 +52,7 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 	if len(found) > 0 {
 		return found
 	}
-	service, err := a.registry(ctx)
+	service, err := a.clients(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,12 +68,11 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 type registrationTokenListCmd struct{ rootFlags }
 
 func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.registry(ctx)
+	all, err := a.everyRegistrationToken(ctx)
 	if err != nil {
 		return err
 	}
-	now := a.now()
-	return list[*storage.RegistrationToken, admin.RegistrationToken]{
+	return list[admin.RegistrationToken, admin.RegistrationToken]{
 		"tokens",
 		[]string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},
 		func(t admin.RegistrationToken) []string {
@@ -83,15 +82,8 @@ func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
 			}
 			return []string{t.ID, t.Name, uses, t.State, string(t.Policy), when(t.CreatedAt), when(t.ExpiresAt)}
 		},
-		func(t *storage.RegistrationToken) (admin.RegistrationToken, error) {
-			return registry.DescribeToken(t, now), nil
-		},
-	}.print(a, c.JSON, pages(
-		func(t *storage.RegistrationToken) storage.ID { return t.ID },
-		func(after storage.ID) ([]*storage.RegistrationToken, error) {
-			return service.InitialTokens(ctx, after, pageSize)
-		},
-	))
+		same[admin.RegistrationToken],
+	}.print(a, c.JSON, all)
 }
 
 type registrationTokenRemoveCmd struct {
@@ -105,7 +97,7 @@ func (c *registrationTokenRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return usage("the argument is not the id of an initial access token. " + list + ".") // it may be the token itself
 	}
-	service, err := a.registry(ctx)
+	service, err := a.clients(ctx)
 	if err != nil {
 		return err
 	}

@@ -28,15 +28,15 @@ type resourceAddCmd struct {
 	Name    string       `help:"Name that users see." placeholder:"NAME"`
 	Scope   []string     `sep:"none" help:"Scopes of the resource, space separated." placeholder:"SCOPES"`
 	JSON    bool         `help:"Print JSON, which this command always does."`
-	Options kong.Plugins `embed:"" options:"database,issuer,log"`
+	Options kong.Plugins `embed:"" options:"remote,database,issuer,log"`
 }
 
 func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	service, err := a.resources(ctx)
 	if err != nil {
 		return err
 	}
-	added, err := a.registryOf(store, nil).AddResource(ctx, storage.Resource{
+	added, err := service.AddResource(ctx, storage.Resource{
 		Identifier: c.URI, Name: c.Name, Scopes: strings.Fields(strings.Join(c.Scope, " ")),
 	})
 	var wrong *clients.MetadataError
@@ -52,7 +52,11 @@ func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
 	if u, err := url.Parse(added.Identifier); err == nil && u.Path == "" && u.RawQuery == "" && strings.HasPrefix(u.Scheme, "http") {
 		fmt.Fprintf(a.stderr, "latchkey: many clients send this resource as %s/, with a slash, which is a different resource. Add that one instead if yours do.\n", added.Identifier)
 	}
-	document := oauth.ResourceMetadataURL(a.settings.Server.Issuer, added.Identifier)
+	issuer, err := a.issuer(ctx)
+	if err != nil {
+		return err
+	}
+	document := oauth.ResourceMetadataURL(issuer, added.Identifier)
 	return a.printJSON(addedResource{
 		Resource: registry.DescribeResource(added), Metadata: document,
 		WWWAuthenticate: fmt.Sprintf("Bearer resource_metadata=%q", document),
@@ -71,22 +75,18 @@ type addedResource struct {
 type resourceListCmd struct{ databaseFlags }
 
 func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	all, err := a.everyResource(ctx)
 	if err != nil {
 		return err
 	}
-	all, err := store.ListResources(ctx)
-	if err != nil {
-		return err
-	}
-	return list[*storage.Resource, admin.Resource]{
+	return list[admin.Resource, admin.Resource]{
 		"resources",
 		[]string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
 		func(r admin.Resource) []string {
 			return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
 		},
-		func(r *storage.Resource) (admin.Resource, error) { return registry.DescribeResource(r), nil },
-	}.print(a, c.JSON, each(all))
+		same[admin.Resource],
+	}.print(a, c.JSON, all)
 }
 
 type resourceRemoveCmd struct {
@@ -95,11 +95,11 @@ type resourceRemoveCmd struct {
 }
 
 func (c *resourceRemoveCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.open(ctx)
+	service, err := a.resources(ctx)
 	if err != nil {
 		return err
 	}
-	err = a.registryOf(store, nil).RemoveResource(ctx, c.URI)
+	err = service.RemoveResource(ctx, c.URI)
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("there is no resource %q. List the resources with `latchkey resource list`", c.URI)
 	}

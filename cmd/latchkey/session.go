@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -13,7 +14,6 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/grants"
-	"latchkey/server/users"
 	"latchkey/storage"
 )
 
@@ -32,20 +32,36 @@ type sessionListCmd struct {
 	sessionFilter
 	All     bool         `help:"Include sessions that have ended, as long as they are kept."`
 	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:"" options:"database,lifetimes,simplejwt,log"`
+	Options kong.Plugins `embed:"" options:"remote,database,lifetimes,simplejwt,log"`
 }
 
 func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.userService(ctx)
+	filter, err := c.resolve(ctx, a)
 	if err != nil {
 		return err
 	}
-	filter, err := c.resolve(ctx, a, service)
+	all, err := a.everySession(ctx, filter, c.All)
 	if err != nil {
 		return err
+	}
+	return list[admin.Session, admin.Session]{
+		"sessions",
+		[]string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
+		func(s admin.Session) []string {
+			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
+		},
+		same[admin.Session],
+	}.print(a, c.JSON, all)
+}
+
+// everySession lists the sessions that a filter selects, with ended those that have ended too.
+func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ended bool) (iter.Seq2[admin.Session, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		return mapped(api.Sessions(ctx, admin.SessionFilter{UserID: filter.UserID, ClientID: filter.ClientID, Ended: ended}), same[admin.Session]), err
 	}
 	now := a.now()
-	if !c.All {
+	if !ended {
 		filter.LiveAt = now
 	}
 	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
@@ -57,7 +73,7 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 			return a.store.ListGrants(ctx, filter)
 		},
 	)
-	sessions := func(yield func(admin.Session, error) bool) {
+	return func(yield func(admin.Session, error) bool) {
 		for g, err := range all {
 			var shown admin.Session
 			if err == nil {
@@ -65,22 +81,14 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 				ttl, err = idle.of(ctx, g.ClientID)
 				shown = grants.Describe(g, ttl, now)
 			}
-			if shown.State == grants.StateIdle && !c.All {
+			if shown.State == grants.StateIdle && !ended {
 				continue // the database does not know the idle timeouts
 			}
 			if !yield(shown, err) {
 				return
 			}
 		}
-	}
-	return list[admin.Session, admin.Session]{
-		"sessions",
-		[]string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
-		func(s admin.Session) []string {
-			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
-		},
-		same[admin.Session],
-	}.print(a, c.JSON, sessions)
+	}, nil
 }
 
 // idleTTLs looks up the idle timeouts of clients, for a server with this configuration.
@@ -113,9 +121,13 @@ func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
 	return ttl, nil
 }
 
-// resolve returns the filter for the names. An unknown name is an error.
-func (f *sessionFilter) resolve(ctx context.Context, a *app, service *users.Service) (storage.GrantFilter, error) {
+// resolve returns the filter for the names, and opens the database unless --server is set. An unknown name is an error.
+func (f *sessionFilter) resolve(ctx context.Context, a *app) (storage.GrantFilter, error) {
 	filter := storage.GrantFilter{ClientID: f.Client}
+	service, err := a.users(ctx)
+	if err != nil {
+		return filter, err
+	}
 	if f.User != "" {
 		u, err := findUser(ctx, service, f.User)
 		if err != nil {
@@ -124,11 +136,22 @@ func (f *sessionFilter) resolve(ctx context.Context, a *app, service *users.Serv
 		filter.UserID = u.ID
 	}
 	if f.Client != "" {
-		if _, err := a.store.Client(ctx, f.Client); err != nil {
-			return filter, explainClient(err, f.Client)
-		}
+		return filter, explainClient(a.clientExists(ctx, f.Client), f.Client)
 	}
 	return filter, nil
+}
+
+// clientExists returns storage.ErrNotFound if there is no such client.
+func (a *app) clientExists(ctx context.Context, id string) (err error) {
+	if a.remote() {
+		var service clientAdmin
+		if service, err = a.clients(ctx); err == nil {
+			_, err = service.Client(ctx, id)
+		}
+		return err
+	}
+	_, err = a.store.Client(ctx, id)
+	return err
 }
 
 type sessionRevokeCmd struct {
@@ -169,21 +192,30 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	service, err := a.userService(ctx)
+	filter, err := c.resolve(ctx, a)
 	if err != nil {
 		return err
 	}
-	end := &grants.Service{Store: a.store, Users: service, Now: a.now}
+	what := "users signed out"
+	if c.User != "" && c.Client != "" {
+		what = "sessions ended"
+	}
+	shown := a.progress(what).onTerminal(a.stderr)
+	defer shown.done()
+	end, err := a.sessions(ctx, shown.at)
+	if err != nil {
+		return err
+	}
 	done := revokedSessions{User: c.User, Client: c.Client, All: c.All, IDs: c.IDs}
 	if len(ids) > 0 {
 		done.Revoked, err = revokeByID(ctx, end, ids)
 	} else {
-		done.Revoked, err = c.revokeByName(ctx, a, service, end)
+		done.Revoked, err = c.revokeByName(ctx, filter, end)
 	}
 	if err != nil {
 		return err
 	}
-	what := "every session"
+	what = "every session"
 	switch {
 	case done.Revoked != nil:
 		what = count(*done.Revoked, "session")
@@ -214,7 +246,7 @@ func sessionIDs(texts []string) ([]storage.ID, error) {
 	return ids, nil
 }
 
-func revokeByID(ctx context.Context, end *grants.Service, ids []storage.ID) (*int, error) {
+func revokeByID(ctx context.Context, end sessionAdmin, ids []storage.ID) (*int, error) {
 	revoked := 0
 	for _, id := range ids {
 		ended, err := end.End(ctx, id)
@@ -233,18 +265,7 @@ func revokeByID(ctx context.Context, end *grants.Service, ids []storage.ID) (*in
 
 // revokeByName ends many sessions. Raising an epoch ends all of a user, of a client or of everyone in one statement, together
 // with logins that are in progress.
-func (c *sessionRevokeCmd) revokeByName(ctx context.Context, a *app, service *users.Service, end *grants.Service) (*int, error) {
-	filter, err := c.resolve(ctx, a, service)
-	if err != nil {
-		return nil, err
-	}
-	what := "users signed out"
-	if c.User != "" && c.Client != "" {
-		what = "sessions ended"
-	}
-	shown := a.progress(what).onTerminal(a.stderr)
-	defer shown.done()
-	end.Progress = shown.at
+func (c *sessionRevokeCmd) revokeByName(ctx context.Context, filter storage.GrantFilter, end sessionAdmin) (*int, error) {
 	switch {
 	case c.User != "" && c.Client != "":
 		revoked, err := end.EndOfUserAtClient(ctx, filter.UserID, c.Client)

@@ -17,9 +17,12 @@ import (
 	"latchkey/storage/sqlite"
 )
 
-// open opens the database until the program ends, and checks its schema. SQLite is migrated; a Postgres whose schema is too old
+// open opens the database, once, until the program ends, and checks its schema. SQLite is migrated; a Postgres whose schema is too old
 // is refused, because other servers use it and an operator decides when to migrate.
 func (a *app) open(ctx context.Context) (*opened, error) {
+	if a.store != nil {
+		return a.store, nil
+	}
 	store, err := a.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -35,8 +38,14 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	return store, nil
 }
 
+// errNeedsDatabase is the answer of commands that have no operation of the API.
+const errNeedsDatabase = usage("this needs the database itself. Run it where the database is, without --server (LATCHKEY_SERVER).")
+
 // connect opens the database with the schema that it has. The caller closes it.
 func (a *app) connect(ctx context.Context) (*opened, error) {
+	if a.remote() {
+		return nil, errNeedsDatabase
+	}
 	d := a.settings.Database
 	if d.Postgres() {
 		store, err := postgres.Open(ctx, postgres.Config{URL: d.URL.Reveal(), Logger: a.logger(), Now: a.now})

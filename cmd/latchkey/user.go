@@ -83,7 +83,7 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	n.ID, n.Subject, n.Username, n.Password, n.PasswordHash, n.Active = id, c.Subject, c.Name, secret, hash, !c.Inactive
-	service, err := a.userService(ctx)
+	service, err := a.users(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,17 +107,14 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 type userListCmd struct{ databaseFlags }
 
 func (c *userListCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.userService(ctx)
+	all, err := a.everyUser(ctx)
 	if err != nil {
 		return err
 	}
 	return list[*storage.User, users.Info]{
 		"users", userHeadings(), userRow,
 		func(u *storage.User) (users.Info, error) { return users.Describe(u), nil },
-	}.print(a, c.JSON, pages(
-		func(u *storage.User) int64 { return u.ID },
-		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, pageSize) },
-	))
+	}.print(a, c.JSON, all)
 }
 
 func userHeadings() []string {
@@ -176,7 +173,7 @@ type userShowCmd struct {
 }
 
 func (c *userShowCmd) Run(ctx context.Context, a *app) error {
-	nothing := func(*users.Service, *storage.User) error { return nil }
+	nothing := func(userAdmin, *storage.User) error { return nil }
 	return a.withUser(ctx, c.Name, nothing, func(u *storage.User) error { return a.showUser(u, c.JSON) })
 }
 
@@ -186,7 +183,7 @@ type userDisableCmd struct {
 }
 
 func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
-	disable := func(s *users.Service, u *storage.User) error {
+	disable := func(s userAdmin, u *storage.User) error {
 		u.Active = false
 		return s.Disable(ctx, u.ID)
 	}
@@ -201,7 +198,7 @@ type userEnableCmd struct {
 }
 
 func (c *userEnableCmd) Run(ctx context.Context, a *app) error {
-	enable := func(s *users.Service, u *storage.User) error {
+	enable := func(s userAdmin, u *storage.User) error {
 		u.Active = true
 		return s.Enable(ctx, u.ID)
 	}
@@ -221,7 +218,7 @@ func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	set := func(s *users.Service, u *storage.User) error {
+	set := func(s userAdmin, u *storage.User) error {
 		if secret != nil {
 			return s.SetPassword(ctx, u.ID, *secret)
 		}
@@ -238,7 +235,7 @@ type userRemoveCmd struct {
 }
 
 func (c *userRemoveCmd) Run(ctx context.Context, a *app) error {
-	remove := func(s *users.Service, u *storage.User) error { return s.Remove(ctx, u.ID) }
+	remove := func(s userAdmin, u *storage.User) error { return s.Remove(ctx, u.ID) }
 	return a.withUser(ctx, c.Name, remove, func(u *storage.User) error {
 		return a.confirm(c.JSON, users.Describe(u), "removed user %s and ended their sessions", u.Username)
 	})

@@ -15,7 +15,7 @@ import (
 
 type userExportCmd struct {
 	userName
-	Options kong.Plugins `embed:"" options:"database,lifetimes,simplejwt,log"`
+	Options kong.Plugins `embed:"" options:"remote,database,lifetimes,simplejwt,log"`
 }
 
 // personal is everything that is stored about a user, without anything that could be used in their place: no hash, no token, no cookie.
@@ -61,7 +61,10 @@ const exportMax = 100_000
 
 func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 	var out personal
-	export := func(_ *users.Service, u *storage.User) (err error) {
+	if a.remote() {
+		return errNeedsDatabase
+	}
+	export := func(_ userAdmin, u *storage.User) (err error) {
 		now := a.now()
 		out = personal{ExportedAt: now, Profile: profile{users.Describe(u), u.PasswordHash != ""}}
 		for _, part := range []func() error{

@@ -35,8 +35,8 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 }
 
 // withUser looks up the named user, calls act, and shows the result.
-func (a *app) withUser(ctx context.Context, name string, act func(*users.Service, *storage.User) error, show func(*storage.User) error) error {
-	service, err := a.userService(ctx)
+func (a *app) withUser(ctx context.Context, name string, act func(userAdmin, *storage.User) error, show func(*storage.User) error) error {
+	service, err := a.users(ctx)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *app) withUser(ctx context.Context, name string, act func(*users.Service
 	return show(u)
 }
 
-func findUser(ctx context.Context, service *users.Service, name string) (*storage.User, error) {
+func findUser(ctx context.Context, service userAdmin, name string) (*storage.User, error) {
 	u, err := service.Find(ctx, name)
 	return u, explainUser(err, name)
 }

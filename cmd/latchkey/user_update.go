@@ -119,7 +119,7 @@ type userUpdateCmd struct {
 }
 
 func (c *userUpdateCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.userService(ctx)
+	service, err := a.users(ctx)
 	if err != nil {
 		return err
 	}

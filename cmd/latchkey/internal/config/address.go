@@ -64,6 +64,15 @@ func Loopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
+// setServer reads the URL of a server's API: tokens and passwords are sent to it.
+func setServer(into *string, text string) error {
+	*into = ""
+	if text == "" {
+		return nil
+	}
+	return setIssuer(into, strings.TrimSuffix(text, "/"))
+}
+
 // setLink accepts a URL that people may be led to.
 func setLink(into *string, text string) error {
 	*into = ""

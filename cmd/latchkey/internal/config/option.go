@@ -37,6 +37,7 @@ const (
 	GroupClients    Group = "clients"
 	GroupIssuer     Group = "issuer"
 	GroupSimpleJWT  Group = "simplejwt"
+	GroupRemote     Group = "remote"
 )
 
 // variable returns the option's name in the environment.

@@ -30,6 +30,8 @@ type Settings struct {
 
 	// SMTP is the transport of letters; nil without one.
 	SMTP *mail.SMTP
+	// Remote is the server that a command works on through its API, if not on the database.
+	Remote Remote
 
 	Secret  storage.Secret
 	Retired []storage.Secret
@@ -85,6 +87,14 @@ type Database struct {
 	URL  storage.Secret // Postgres
 }
 
+// Remote is a server with its API for operators. Server is empty without one. Token, or ClientID and ClientSecret, are for scripts; without
+// them the login of `latchkey login` counts.
+type Remote struct {
+	Server                 string
+	Token                  storage.Secret
+	ClientID, ClientSecret storage.Secret
+}
+
 // DjangoDatabase is where Django's tables are; without a URL in Latchkey's database.
 type DjangoDatabase struct {
 	URL storage.Secret
@@ -113,12 +123,15 @@ func (s *Settings) Root() (*keys.Root, error) {
 // validate checks what no option can check alone, and fills in what follows from others.
 func (s *Settings) validate(names []string) (found Faults) {
 	fault := func(name, problem, remedy string) { found = append(found, Fault{label(name), problem, remedy}) }
-	if slices.Contains(names, "secret") && s.Database.Postgres() && !s.Given("secret") {
+	if slices.Contains(names, "secret") && s.Database.Postgres() && !s.Given("secret") && s.Remote.Server == "" {
 		fault("secret", "is required with Postgres",
 			"Generate one with `openssl rand -base64 32`, keep it, and use the same for every server and command, preferably as LATCHKEY_SECRET_FILE.")
 	}
 	if s.UsersFrom == "django" && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {
 		fault("django-database-url", "is missing: with --users-from django and SQLite, Django's users are in another database", "Name Django's database.")
+	}
+	if (s.Remote.ClientID == "") != (s.Remote.ClientSecret == "") {
+		fault("server-client-id", "and --server-client-secret need each other", "Set both, or neither.")
 	}
 	jwt := &s.Server.SimpleJWT
 	if s.BlacklistWriteback && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {

@@ -41,6 +41,23 @@ func options(s *Settings) []*option {
 			help: "Database: sqlite:PATH or postgres://….", set: to(&s.Database, setDatabase),
 		},
 		{
+			name: "server", value: "URL", group: GroupRemote, emptyable: true,
+			help: "Work through the API for operators of this server, and not on the database: the URL of its admin listener, or the issuer where the API is public.",
+			set:  to(&s.Remote.Server, setServer),
+		},
+		{
+			name: "token", value: "TEXT", group: GroupRemote, secret: true, emptyable: true,
+			help: "Access token for --server, in place of a login with `latchkey login`.", set: to(&s.Remote.Token, setText[storage.Secret]),
+		},
+		{
+			name: "server-client-id", value: "ID", group: GroupRemote, emptyable: true,
+			help: "Client whose credentials get access tokens for --server: for scripts.", set: to(&s.Remote.ClientID, setText[storage.Secret]),
+		},
+		{
+			name: "server-client-secret", value: "TEXT", group: GroupRemote, secret: true, emptyable: true,
+			help: "Secret of --server-client-id.", set: to(&s.Remote.ClientSecret, setText[storage.Secret]),
+		},
+		{
 			name: "users-from", preset: "latchkey", value: "latchkey|django", group: GroupDatabase,
 			help: "Where the users are: in Latchkey's database, or in Django's own table, which is read at each login and refresh (docs/django-users.md).",
 			set:  choice(&s.UsersFrom, "latchkey", "django"),

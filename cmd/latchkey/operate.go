@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"latchkey/admin"
+	"latchkey/clients"
+	"latchkey/clients/registry"
+	"latchkey/server/grants"
+	"latchkey/server/keys"
+	"latchkey/server/trail"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// This file has what commands do to the data. The services of the server do it on the database; with --server, the types of remote_*.go ask
+// a server to do it.
+
+// userAdmin is what commands do with users. A *users.Service is one, and remoteUsers.
+type userAdmin interface {
+	Find(ctx context.Context, username string) (*storage.User, error)
+	Add(ctx context.Context, n users.NewUser) (*storage.User, error)
+	Update(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error)
+	Disable(ctx context.Context, id int64) error
+	Enable(ctx context.Context, id int64) error
+	SetPassword(ctx context.Context, id int64, secret storage.Secret) error
+	SetPasswordHash(ctx context.Context, id int64, encoded string) error
+	Remove(ctx context.Context, id int64) error
+}
+
+// clientAdmin is what commands do with clients, protected resources and initial access tokens. A *registry.Registry is one, and
+// remoteClients.
+type clientAdmin interface {
+	Client(ctx context.Context, id string) (*clients.Client, error)
+	Add(ctx context.Context, reg clients.Registration) (*clients.Client, storage.Secret, error)
+	Update(ctx context.Context, id string, change func(*clients.Registration) error) (*clients.Client, error)
+	RotateSecret(ctx context.Context, id string, keepOld time.Duration) (storage.Secret, error)
+	SetDisabled(ctx context.Context, id string, disabled bool) error
+	Remove(ctx context.Context, id string) error
+
+	AddResource(ctx context.Context, resource storage.Resource) (*storage.Resource, error)
+	RemoveResource(ctx context.Context, identifier string) error
+
+	AddInitialToken(ctx context.Context, t registry.InitialToken) (*storage.RegistrationToken, storage.Secret, error)
+	RemoveInitialToken(ctx context.Context, id storage.ID) error
+}
+
+// sessionAdmin is what commands do with sessions. A *grants.Service is one, and remoteSessions.
+type sessionAdmin interface {
+	End(ctx context.Context, id storage.ID) (bool, error)
+	EndOfUserAtClient(ctx context.Context, userID int64, clientID string) (int, error)
+	EndOfUser(ctx context.Context, userID int64) error
+	EndOfClient(ctx context.Context, clientID string) error
+	EndAll(ctx context.Context) error
+}
+
+// keyAdmin is what commands do with keys. A *keys.Ring is one, and remoteKeys.
+type keyAdmin interface {
+	List() []keys.Key
+	RotateAll(ctx context.Context, alg string, immediately bool) ([]keys.Key, error)
+	Retire(ctx context.Context, kid string) error
+}
+
+// users returns what changes users.
+func (a *app) users(ctx context.Context) (userAdmin, error) {
+	if !a.remote() {
+		return a.userService(ctx)
+	}
+	api, err := a.api(ctx)
+	return remoteUsers{api}, err
+}
+
+// everyUser lists the users.
+func (a *app) everyUser(ctx context.Context) (iter.Seq2[*storage.User, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		return mapped(api.Users(ctx, admin.UserFilter{}), userOf), err
+	}
+	service, err := a.userService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return pages(
+		func(u *storage.User) int64 { return u.ID },
+		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, pageSize) },
+	), nil
+}
+
+// everyClient lists the clients.
+func (a *app) everyClient(ctx context.Context) (iter.Seq2[*clients.Client, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		return mapped(api.Clients(ctx, admin.ClientFilter{}), clientOf), err
+	}
+	registry, err := a.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return pages(
+		func(c *clients.Client) string { return c.ID },
+		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, pageSize) },
+	), nil
+}
+
+// everyResource lists the protected resources.
+func (a *app) everyResource(ctx context.Context) (iter.Seq2[admin.Resource, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		return mapped(api.Resources(ctx), same[admin.Resource]), err
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.ListResources(ctx)
+	view := func(r *storage.Resource) (admin.Resource, error) { return registry.DescribeResource(r), nil }
+	return mapped(each(all), view), err
+}
+
+// everyRegistrationToken lists the initial access tokens.
+func (a *app) everyRegistrationToken(ctx context.Context) (iter.Seq2[admin.RegistrationToken, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		return mapped(api.RegistrationTokens(ctx), same[admin.RegistrationToken]), err
+	}
+	service, err := a.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := a.now()
+	view := func(t *storage.RegistrationToken) (admin.RegistrationToken, error) {
+		return registry.DescribeToken(t, now), nil
+	}
+	return mapped(pages(
+		func(t *storage.RegistrationToken) storage.ID { return t.ID },
+		func(after storage.ID) ([]*storage.RegistrationToken, error) {
+			return service.InitialTokens(ctx, after, pageSize)
+		},
+	), view), nil
+}
+
+// refusals returns the last requests of a client that were refused.
+func (a *app) refusals(ctx context.Context, id string, limit int) (*admin.Refusals, error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found, err := api.Refusals(ctx, id, min(limit, 500))
+		return found, explainRemote(err)
+	}
+	registry, err := a.registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := registry.Client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	found, err := trail.Refusals(ctx, a.store, client, limit)
+	return &found, err
+}
+
+// auditEvents lists audit events, newest first.
+func (a *app) auditEvents(ctx context.Context, filter storage.AuditFilter) (iter.Seq2[admin.AuditEvent, error], error) {
+	if a.remote() {
+		api, err := a.api(ctx)
+		f := admin.AuditFilter{UserID: filter.UserID, ClientID: filter.ClientID, Action: filter.Action}
+		if !filter.GrantID.IsZero() {
+			f.SessionID = filter.GrantID.String()
+		}
+		return mapped(api.AuditEvents(ctx, f), same[admin.AuditEvent]), err
+	}
+	reader := trail.NewReader(a.store)
+	return mapped(pages(
+		func(e *storage.AuditEvent) storage.ID { return e.ID },
+		func(before storage.ID) ([]*storage.AuditEvent, error) {
+			filter.Before = before
+			return a.store.ListAudit(ctx, filter)
+		},
+	), func(e *storage.AuditEvent) (admin.AuditEvent, error) { return reader.Describe(ctx, e) }), nil
+}
+
+// mapped returns the views of the elements of a list. An error ends it.
+func mapped[T, V any](elements iter.Seq2[T, error], view func(T) (V, error)) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		for t, err := range elements {
+			var v V
+			if err == nil {
+				v, err = view(t)
+			}
+			if !yield(v, explainRemote(err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// clients returns what changes clients.
+func (a *app) clients(ctx context.Context) (clientAdmin, error) {
+	if !a.remote() {
+		return a.registry(ctx)
+	}
+	api, err := a.api(ctx)
+	return remoteClients{api, a.now}, err
+}
+
+// resources returns what changes protected resources, for which no root secret is needed.
+func (a *app) resources(ctx context.Context) (clientAdmin, error) {
+	if a.remote() {
+		return a.clients(ctx)
+	}
+	store, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.registryOf(store, nil), nil
+}
+
+// sessions returns what ends sessions. progress is told how far long work has come, where the work is done here.
+func (a *app) sessions(ctx context.Context, progress func(int)) (sessionAdmin, error) {
+	if !a.remote() {
+		service, err := a.userService(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &grants.Service{Store: a.store, Users: service, Now: a.now, Progress: progress}, nil
+	}
+	api, err := a.api(ctx)
+	return remoteSessions{api}, err
+}
+
+// keys returns what changes keys.
+func (a *app) keys(ctx context.Context) (keyAdmin, error) {
+	if !a.remote() {
+		return a.ring(ctx)
+	}
+	return a.remoteKeys(ctx)
+}

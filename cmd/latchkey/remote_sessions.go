@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+
+	"latchkey/admin"
+	"latchkey/server/keys"
+	"latchkey/storage"
+)
+
+// remoteSessions ends sessions through the API.
+type remoteSessions struct{ api *admin.API }
+
+func (r remoteSessions) End(ctx context.Context, id storage.ID) (bool, error) {
+	e, err := r.api.EndSession(ctx, id.String())
+	return err == nil && e.Sessions > 0, explainRemote(err)
+}
+
+func (r remoteSessions) end(ctx context.Context, which admin.SessionsEnd) (int, error) {
+	e, err := r.api.EndSessions(ctx, which, confirmed)
+	if err != nil {
+		return 0, explainRemote(err)
+	}
+	return e.Sessions, nil
+}
+
+func (r remoteSessions) EndOfUserAtClient(ctx context.Context, userID int64, clientID string) (int, error) {
+	return r.end(ctx, admin.SessionsEnd{UserID: userID, ClientID: clientID})
+}
+
+func (r remoteSessions) EndOfUser(ctx context.Context, userID int64) error {
+	_, err := r.end(ctx, admin.SessionsEnd{UserID: userID})
+	return err
+}
+
+func (r remoteSessions) EndOfClient(ctx context.Context, clientID string) error {
+	_, err := r.end(ctx, admin.SessionsEnd{ClientID: clientID})
+	return err
+}
+
+func (r remoteSessions) EndAll(ctx context.Context) error {
+	_, err := r.end(ctx, admin.SessionsEnd{All: true})
+	return err
+}
+
+// remoteKeys changes keys through the API.
+type remoteKeys struct {
+	api *admin.API
+	all []keys.Key
+}
+
+// remoteKeys reads the keys.
+func (a *app) remoteKeys(ctx context.Context) (keyAdmin, error) {
+	api, err := a.api(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := remoteKeys{api: api}
+	for k, err := range api.Keys(ctx) {
+		if err != nil {
+			return nil, explainRemote(err)
+		}
+		r.all = append(r.all, keyOf(k))
+	}
+	return r, nil
+}
+
+func keyOf(k admin.Key) keys.Key {
+	return keys.Key{
+		KID: k.KID, Algorithm: k.Algorithm, State: keys.KeyState(k.State), Sequence: k.Sequence, CreatedAt: k.CreatedAt, ActivatesAt: k.ActivatesAt,
+		RetiresAt: k.RetiresAt, ExpiresAt: k.ExpiresAt, Public: k.Public, Unsealed: k.Unsealed, OldSecret: k.OldSecret,
+	}
+}
+
+func (r remoteKeys) List() []keys.Key { return r.all }
+
+func (r remoteKeys) RotateAll(ctx context.Context, alg string, immediately bool) ([]keys.Key, error) {
+	made, err := r.api.RotateKeys(ctx, admin.KeyRotation{Algorithm: alg, Immediately: immediately})
+	if err != nil {
+		return nil, explainRemote(err)
+	}
+	out := make([]keys.Key, len(made))
+	for i, k := range made {
+		out[i] = keyOf(k)
+	}
+	return out, nil
+}
+
+func (r remoteKeys) Retire(ctx context.Context, kid string) error {
+	_, err := r.api.RetireKey(ctx, kid)
+	return explainRemote(err)
+}
