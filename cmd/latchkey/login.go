@@ -71,7 +71,7 @@ func readLogin(server string) (*savedLogin, error) {
 	return s, nil
 }
 
-// save writes the login so that nobody else can read it, and a reader sees the old or the new one.
+// save writes the login, readable for its user only. A reader sees the old or the new one.
 func (s *savedLogin) save() error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return err

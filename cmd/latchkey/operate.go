@@ -219,7 +219,7 @@ func (a *app) resources(ctx context.Context) (clientAdmin, error) {
 	return a.registryOf(store, nil), nil
 }
 
-// sessions returns what ends sessions. progress is told how far long work has come, where the work is done here.
+// sessions returns what ends sessions. Where the work is done here, progress shows how far it has come.
 func (a *app) sessions(ctx context.Context, progress func(int)) (sessionAdmin, error) {
 	if !a.remote() {
 		service, err := a.userService(ctx)
