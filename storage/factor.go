@@ -94,7 +94,7 @@ type Factors interface {
 	FactorByLookup(ctx context.Context, kind FactorKind, lookup Digest) (*Factor, error)
 
 	// UseFactor uses a factor as u says. ErrConflict: it does not exist, or was used with this counter or a later one. Of any number of
-	// concurrent callers with one counter, or who spend one factor, exactly one succeeds. audit is written if and only if so.
+	// concurrent callers with one counter, or that spend one factor, exactly one succeeds. audit is written if and only if so.
 	UseFactor(ctx context.Context, u FactorUse, audit *AuditEvent) error
 
 	// RenameFactor sets the name of a factor of the user. ErrNotFound.

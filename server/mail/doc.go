@@ -3,6 +3,6 @@
 // A letter is queued as a sealed row: the database holds neither addresses nor links that prove possession. It is sent at least once; its
 // Message-ID is that of the row, so that mailboxes recognise a second copy.
 //
-// What users choose themselves never becomes a header, and is not in letters to addresses that nobody has confirmed: nobody can make this
-// server write to strangers in their words.
+// What users choose themselves never becomes a header, and is not in letters to addresses that are not confirmed: this server can't be
+// made to write somebody else's words to people who know neither.
 package mail

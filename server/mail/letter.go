@@ -22,7 +22,7 @@ const Kind = "mail"
 // sealed is the purpose of the seal.
 const sealed = "mail"
 
-// DefaultGiveUp is how long a letter without a link is tried. One with a link is given up when the link ends.
+// DefaultGiveUp is how long a letter without a link is tried. One with a link is dropped when the link ends.
 const DefaultGiveUp = 24 * time.Hour
 
 // Name is a letter's template.

@@ -94,6 +94,7 @@ func (s *session) Auth(string) (sasl.Server, error) {
 		return nil
 	}), nil
 }
+
 func (s *session) Reset()                                      { s.d.from, s.d.to, s.d.data = "", nil, "" }
 func (s *session) Logout() error                               { return nil }
 func (s *session) Mail(from string, _ *smtp.MailOptions) error { s.d.from = from; return nil }

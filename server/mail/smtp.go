@@ -133,7 +133,7 @@ func (s *SMTP) Deliver(ctx context.Context, p *Post) error {
 	if !errors.As(err, &sending) {
 		return err
 	}
-	// Its own text, and often the server's, has the recipient, who is nobody's business in a log.
+	// Its own text, and often the server's, has the recipient, who must not be in a log.
 	err = fmt.Errorf("%s: %d %s", sending.Reason, sending.ErrorCode(), sending.EnhancedStatusCode())
 	if final(sending) {
 		err = fmt.Errorf("%w: %w", outbox.ErrRefused, err)
@@ -141,7 +141,7 @@ func (s *SMTP) Deliver(ctx context.Context, p *Post) error {
 	return err
 }
 
-// final reports whether a server refuses this letter, and not the operator's settings: these may be mended while it waits.
+// final reports whether a server refuses this letter, and not the operator's settings: these may be corrected while it waits.
 func final(e *gomail.SendError) bool {
 	switch e.Reason {
 	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPData, gomail.ErrSMTPDataClose:

@@ -68,7 +68,7 @@ func load(dir string) (*templates, error) {
 	if err := t.try(); err != nil {
 		return nil, err
 	}
-	return t, strangers(dir, known)
+	return t, checkNames(dir, known)
 }
 
 // read returns the operator's file, or the built-in one.
@@ -86,8 +86,8 @@ func read(dir, file string) (string, error) {
 	return string(text), err
 }
 
-// strangers refuses files that no letter uses: their names are misspelt.
-func strangers(dir string, known []string) error {
+// checkNames refuses files that no letter uses: their names are misspelt.
+func checkNames(dir string, known []string) error {
 	if dir == "" {
 		return nil
 	}

@@ -57,7 +57,7 @@ type endpoint struct {
 	cors     corsPolicy
 	// allowCrossSite lets pages of other sites send unsafe requests.
 	allowCrossSite bool
-	maxBody        int64 // negative = none
+	maxBody        int64
 	duration       prometheus.Observer
 	counted        sync.Map // outcome to prometheus.Counter
 }

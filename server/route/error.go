@@ -67,15 +67,12 @@ type body struct {
 	err error
 }
 
-// capBody replaces the request's body by one that can be read up to max bytes; a negative max is no cap.
+// capBody replaces the request's body by one that can be read up to max bytes.
 func capBody(w http.ResponseWriter, r *http.Request, max int64) *body {
-	b := &body{ReadCloser: r.Body}
-	if max >= 0 {
-		b.ReadCloser = http.MaxBytesReader(w, r.Body, max)
-		if r.ContentLength > max {
-			// Reading would fail at the cap anyway. Failing now saves the client from sending it.
-			b.err = &http.MaxBytesError{Limit: max}
-		}
+	b := &body{ReadCloser: http.MaxBytesReader(w, r.Body, max)}
+	if r.ContentLength > max {
+		// Reading would fail at the cap anyway. Failing now saves the client from sending it.
+		b.err = &http.MaxBytesError{Limit: max}
 	}
 	r.Body = b
 	return b

@@ -32,7 +32,8 @@ type Config struct {
 	// CredentialOrigins are those of the allowed origins whose pages may send credentials to the routes with [CORS], except those with
 	// [Credentials] of their own.
 	CredentialOrigins []string
-	// MaxBody caps the request bodies in bytes; zero means DefaultMaxBody.
+	// MaxBody caps the request bodies in bytes; zero means DefaultMaxBody. Reading past the cap fails with an error that is rendered as
+	// 413 if the handler returns it.
 	MaxBody int64
 	// Origin is the server's own origin, as in the Origin header. Its pages may send forms to the routes of [Router.Page] even if a
 	// proxy rewrites the Host header. If it is empty, only pages of the request's host may.
@@ -201,10 +202,6 @@ func Credentials(origins ...string) Option {
 // Unvaried omits Vary: Origin from the answers of a route with CORS, for a protocol that has no Vary. No cache needs it for answers
 // that must not be stored.
 func Unvaried() Option { return func(e *endpoint) { e.cors.unvaried = true } }
-
-// MaxBody caps the request body at n bytes. With a negative n the handler must cap it itself. Reading past the cap fails with an
-// error that is rendered as 413 if the handler returns it.
-func MaxBody(n int64) Option { return func(e *endpoint) { e.maxBody = n } }
 
 // AllowCrossSite disables the check against cross-site request forgery of [Router.Page], for protocol requests that applications may
 // send as a form (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §2). The handler must treat a POST like a GET, unless it contains

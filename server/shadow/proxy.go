@@ -92,13 +92,6 @@ func (p *Proxy) Run(ctx context.Context) {
 	p.ledger.run(ctx)
 }
 
-// State returns the counts as they are.
-func (p *Proxy) State() *State {
-	p.ledger.mu.Lock()
-	defer p.ledger.mu.Unlock()
-	return merge([]*State{&p.ledger.st})
-}
-
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, ok := p.routes[r.URL.Path]

@@ -39,7 +39,7 @@ func (s *Store) ClaimIdempotencyKey(ctx context.Context, k *storage.IdempotencyK
 	case err != nil || claimed:
 		return nil, err
 	}
-	// What was found may be a result that its own caller was not told, since no standby has confirmed it.
+	// What was found may be a result that its own caller has not received, since no standby has confirmed it.
 	return &found, s.settled(ctx, "claim idempotency key", 0, nil)
 }
 

@@ -1,5 +1,5 @@
 // Package outbox sends what has to reach someone else though this process may die: at least once, by one of any number of workers,
-// retried with growing delays, and given up with a warning.
+// retried with growing delays, and dropped with a warning.
 //
 // [Worker] is the loop: it claims what is due and sends it, some at once. [Sender] is a Worker for the rows of one kind in storage.Outbox,
 // such as "mail".

@@ -32,7 +32,7 @@ func Backoff(attempts int) time.Duration {
 	return wait*3/4 + rand.N(wait/2)
 }
 
-// Message returns a message of a kind that is due at now, and is given up after a time.
+// Message returns a message of a kind that is due at now, and is dropped after a time.
 func Message(kind string, key storage.Digest, payload []byte, now time.Time, giveUp time.Duration) *storage.OutboxMessage {
 	now = now.UTC().Truncate(time.Microsecond)
 	return &storage.OutboxMessage{
@@ -45,8 +45,8 @@ func Message(kind string, key storage.Digest, payload []byte, now time.Time, giv
 const (
 	outcomeSent    = "sent"
 	outcomeRetried = "retried" // will be tried again
-	outcomeRefused = "refused" // given up: it would be refused again
-	outcomeExpired = "expired" // given up: its time is over
+	outcomeRefused = "refused" // dropped: it would be refused again
+	outcomeExpired = "expired" // dropped: its time is over
 )
 
 // ErrRefused is in the error of an attempt that no other one will better.
@@ -105,7 +105,7 @@ func (s *Sender) Run(ctx context.Context) {
 	<-measured
 }
 
-// measure sets the gauges. While the database is away they keep their values.
+// measure sets the gauges. While the database is unreachable they keep their values.
 func (s *Sender) measure(ctx context.Context) {
 	n, since, err := s.cfg.Store.WaitingOutboxMessages(ctx, s.cfg.Kind)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Sender) measure(ctx context.Context) {
 	s.cfg.Metrics.OutboxAge.WithLabelValues(s.cfg.Kind).Set(age)
 }
 
-// attempt makes one attempt, or gives up a message whose time is over.
+// attempt makes one attempt, or drops a message whose time is over.
 func (s *Sender) attempt(ctx context.Context, m *storage.OutboxMessage) error {
 	if !s.now().Before(m.GiveUpAt) {
 		return s.finish(ctx, m, outcomeExpired, nil, nil)
@@ -144,14 +144,14 @@ func (s *Sender) attempt(ctx context.Context, m *storage.OutboxMessage) error {
 	return nil
 }
 
-// finish notes that a message is done with. If it was given up, the operator is warned.
+// finish notes that a message is done with. If it was dropped, the operator is warned.
 func (s *Sender) finish(ctx context.Context, m *storage.OutboxMessage, outcome string, reason error, next []*storage.OutboxMessage) error {
 	if err := s.cfg.Store.FinishOutboxMessage(ctx, m.ID, next...); err != nil {
 		return fmt.Errorf("finish message: %w", err)
 	}
 	s.count(outcome)
 	if outcome != outcomeSent {
-		s.cfg.Logger.WarnContext(ctx, "a message was given up", slog.String("outbox", s.cfg.Kind), slog.String("id", m.ID.String()),
+		s.cfg.Logger.WarnContext(ctx, "a message was dropped", slog.String("outbox", s.cfg.Kind), slog.String("id", m.ID.String()),
 			slog.String("outcome", outcome), slog.Int("attempts", m.Attempts), slog.Any("error", reason))
 	}
 	if len(next) > 0 {

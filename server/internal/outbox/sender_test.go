@@ -116,7 +116,7 @@ func TestAMessageIsRetriedWithGrowingDelaysAndGivenUpWithAWarning(t *testing.T) 
 	if attempts < 24 || attempts > 100 {
 		t.Errorf("%d attempts in a day", attempts)
 	}
-	if b.counted("expired") != 1 || !strings.Contains(b.log.String(), "a message was given up") || !strings.Contains(b.log.String(), "outcome=expired") {
+	if b.counted("expired") != 1 || !strings.Contains(b.log.String(), "a message was dropped") || !strings.Contains(b.log.String(), "outcome=expired") {
 		t.Errorf("%v given up: %s", b.counted("expired"), b.log.String())
 	}
 	b.clock.Advance(time.Hour)

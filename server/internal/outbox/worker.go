@@ -28,7 +28,7 @@ type Work[T any] struct {
 	Send   func(ctx context.Context, piece T) error
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Paused reports whether nothing may be sent or given up now, such as while this machine's clock is wrong; nil means never.
+	// Paused reports whether nothing may be sent or dropped now, such as while this machine's clock is wrong; nil means never.
 	Paused func() bool
 	// AtOnce is how many are sent at once; 0 means 16.
 	AtOnce int
