@@ -16,19 +16,21 @@ import (
 // importTime bounds a batch, which is thousands of rows.
 const importTime = time.Minute
 
-// stage makes the table that a batch is copied into. Plans are for a table that grows while it is written: each row is found by an index.
+// stage makes the table that a batch is copied into. Plans are for a table that grows while it is written, and that was empty when it was last
+// counted: each row is found by an index. An EXISTS with OFFSET is asked for each row, and never becomes a join.
 const stage = `
 	CREATE TEMP TABLE staged (
 		n integer, key text COLLATE "C", typed text COLLATE "C", id bigint, subject text COLLATE "C", username text COLLATE "C", email text,
 		password_hash text, active boolean, staff boolean, auth_epoch bigint, created_at timestamptz, last_login timestamptz,
 		name text, given_name text, family_name text, groups jsonb, keep_groups boolean,
-		found bigint, taken boolean NOT NULL DEFAULT false, changed boolean NOT NULL DEFAULT false, kept_password boolean NOT NULL DEFAULT false,
-		kept_inactive boolean NOT NULL DEFAULT false, shared boolean NOT NULL DEFAULT false
+		found bigint, taken boolean NOT NULL, kept_password boolean NOT NULL DEFAULT false,
+		kept_inactive boolean NOT NULL DEFAULT false
 	) ON COMMIT DROP;
 	SET LOCAL jit = off; -- the costs of what is switched off would call for it
 	SET LOCAL enable_seqscan = off;
 	SET LOCAL enable_hashjoin = off;
 	SET LOCAL enable_mergejoin = off;
+	SET LOCAL enable_material = off;
 	SET LOCAL timezone = 'UTC'`
 
 func stagedUser(u *storage.ImportedUser) []row.Column {
@@ -52,16 +54,18 @@ func stagedUser(u *storage.ImportedUser) []row.Column {
 	}
 }
 
-// importUsers takes the staged users over. The lock is that of CreateUser.
-const importUsers = `
+// findKnown finds the staged users who are known. Most imports have new users only, so that no staged row is written here:
+// a row costs two to three times as much otherwise. The lock is that of CreateUser.
+const findKnown = `
 	SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint);
-	UPDATE staged s SET found = u.id FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key;
-	UPDATE staged s SET taken = true WHERE s.taken
-		OR EXISTS (SELECT FROM users u WHERE u.username = s.username AND u.id IS DISTINCT FROM s.found)
-		OR s.found IS NULL AND (EXISTS (SELECT FROM users u WHERE u.id = s.id) OR EXISTS (SELECT FROM clients c WHERE c.id = s.key));
-	UPDATE staged s SET kept_password = u.password_hash LIKE '$%' AND u.password_hash <> s.password_hash, kept_inactive = s.active AND NOT u.active
-		FROM users u WHERE u.id = s.found AND NOT s.taken AND NOT ${new_only};
-	WITH changed AS (
+	UPDATE staged s SET found = u.id,
+		taken = s.taken OR u.username <> s.username AND EXISTS (SELECT FROM users o WHERE o.username = s.username OFFSET 0),
+		kept_password = NOT ${new_only} AND u.password_hash LIKE '$%' AND u.password_hash <> s.password_hash,
+		kept_inactive = NOT ${new_only} AND s.active AND NOT u.active
+		FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key`
+
+// changeUsers returns the known users whom it changed.
+const changeUsers = `
 		UPDATE users u SET username = s.username, email = s.email, email_verified = u.email_verified AND u.email = s.email, staff = s.staff,
 			password_hash = CASE WHEN s.kept_password THEN u.password_hash ELSE s.password_hash END,
 			active = u.active AND s.active,
@@ -75,18 +79,30 @@ const importUsers = `
 			OR u.active AND NOT s.active OR s.last_login IS NOT NULL AND u.last_login IS DISTINCT FROM greatest(u.last_login, s.last_login)
 			OR s.name <> '' AND s.name <> u.name OR s.given_name <> '' AND s.given_name <> u.given_name
 			OR s.family_name <> '' AND s.family_name <> u.family_name OR NOT s.keep_groups AND s.groups IS DISTINCT FROM u.groups)
-		RETURNING s.n
-	) UPDATE staged s SET changed = true FROM changed WHERE changed.n = s.n;
+		RETURNING s.n`
+
+// createUsers returns the names of those who were created. Who has the name or the ID of somebody else is left out by the indexes, which are
+// asked anyway.
+const createUsers = `
 	INSERT INTO users (id, subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login, name, given_name, family_name, groups)
 		SELECT coalesce(id, nextval('users_id_seq')), subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login,
 			name, given_name, family_name, groups
-		FROM staged WHERE found IS NULL AND NOT taken ORDER BY n;
-	SELECT setval('users_id_seq', highest) FROM users_id_seq, (SELECT max(id) AS highest FROM staged WHERE NOT taken AND id < ${unfollowed}) AS s
-		WHERE highest > last_value OR highest = last_value AND NOT is_called;
-	UPDATE staged s SET shared = true
-		WHERE NOT taken AND EXISTS (SELECT FROM users u WHERE ${username} = s.typed AND u.username <> s.username)`
+		FROM staged s WHERE found IS NULL AND NOT taken AND NOT EXISTS (SELECT FROM clients c WHERE c.id = s.key OFFSET 0) ORDER BY n
+		ON CONFLICT DO NOTHING RETURNING username`
 
-const importOutcomes = `SELECT found IS NULL AND NOT taken, changed, taken, kept_password, kept_inactive, shared FROM staged ORDER BY n`
+// followIDs makes the sequence go on after the greatest ID that was stored.
+const followIDs = `
+	SELECT setval('users_id_seq', highest) FROM users_id_seq,
+		(SELECT max(u.id) AS highest FROM staged s JOIN users u ON u.id = s.id WHERE s.id < ${unfollowed}) AS s
+		WHERE highest > last_value OR highest = last_value AND NOT is_called`
+
+// knownUsers returns what became of the known users.
+const knownUsers = `SELECT n, taken, NOT taken AND kept_password, NOT taken AND kept_inactive FROM staged WHERE found IS NOT NULL`
+
+// sharedNames returns the staged users whose name as it is typed may find another user.
+const sharedNames = `
+	SELECT n FROM staged s WHERE (${fold} OR s.typed <> s.username)
+		AND EXISTS (SELECT FROM users u WHERE ${username} = s.typed AND u.username <> s.username OFFSET 0)`
 
 // ImportUsers implements storage.Imports: one COPY, and statements over the whole batch.
 func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []storage.ImportedUser) (outcomes []storage.ImportOutcome, err error) {
@@ -94,8 +110,8 @@ func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []stor
 	if im.Fold {
 		username = "lower(u.username)"
 	}
-	statements := strings.NewReplacer("${new_only}", strconv.FormatBool(im.NewOnly), "${now}", strconv.FormatInt(im.Now.UnixMicro(), 10),
-		"${unfollowed}", strconv.FormatInt(storage.UnfollowedUserIDs, 10), "${username}", username).Replace(importUsers)
+	as := strings.NewReplacer("${new_only}", strconv.FormatBool(im.NewOnly), "${now}", strconv.FormatInt(im.Now.UnixMicro(), 10),
+		"${unfollowed}", strconv.FormatInt(storage.UnfollowedUserIDs, 10), "${username}", username, "${fold}", strconv.FormatBool(im.Fold))
 	err = s.within(ctx, importTime, "import users", func(ctx context.Context, conn *pgx.Conn) error {
 		tx, err := conn.Begin(ctx)
 		if err != nil {
@@ -109,16 +125,52 @@ func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []stor
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"staged"}, columns, stagedRows(users)); err != nil {
 			return err
 		}
-		if err := several(ctx, conn, statements); err != nil {
+		if err := several(ctx, conn, as.Replace(findKnown)); err != nil {
 			return err
 		}
-		rows, _ := tx.Query(ctx, importOutcomes, pgx.QueryExecModeExec) // rows carries the error
-		if outcomes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[storage.ImportOutcome]); err != nil || im.DryRun {
+		if outcomes, err = importOutcomes(ctx, tx, as, users); err != nil || im.DryRun {
+			return err
+		}
+		if err := several(ctx, conn, as.Replace(followIDs)); err != nil { // after a dry run it would stay
 			return err
 		}
 		return tx.Commit(ctx)
 	})
 	return outcomes, err
+}
+
+// importOutcomes changes the known users, creates the new ones and returns what became of all.
+func importOutcomes(ctx context.Context, tx pgx.Tx, as *strings.Replacer, users []storage.ImportedUser) ([]storage.ImportOutcome, error) {
+	var n int
+	changed := map[int]bool{}
+	if err := eachRow(ctx, tx, as.Replace(changeUsers), []any{&n}, func() { changed[n] = true }); err != nil {
+		return nil, err
+	}
+	created := make(map[string]bool, len(users))
+	var name string
+	if err := eachRow(ctx, tx, createUsers, []any{&name}, func() { created[name] = true }); err != nil {
+		return nil, err
+	}
+	outcomes := make([]storage.ImportOutcome, len(users))
+	for i := range users { // of two users with one name only the first can have been stored
+		outcomes[i] = storage.ImportOutcome{Created: created[users[i].Username], Taken: !created[users[i].Username]}
+		created[users[i].Username] = false
+	}
+	var o storage.ImportOutcome
+	if err := eachRow(ctx, tx, knownUsers, []any{&n, &o.Taken, &o.KeptPassword, &o.KeptInactive}, func() { o.Changed, outcomes[n] = changed[n], o }); err != nil {
+		return nil, err
+	}
+	err := eachRow(ctx, tx, as.Replace(sharedNames), []any{&n}, func() { outcomes[n].Shared = !outcomes[n].Taken })
+	return outcomes, err
+}
+
+func eachRow(ctx context.Context, tx pgx.Tx, query string, into []any, do func()) error {
+	rows, _ := tx.Query(ctx, query, pgx.QueryExecModeExec) // rows carries the error
+	_, err := pgx.ForEachRow(rows, into, func() error {
+		do()
+		return nil
+	})
+	return err
 }
 
 // stagedRows marks names and subjects that come twice.
