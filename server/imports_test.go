@@ -15,9 +15,9 @@ import (
 var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/password", "server/internal/outage", "server/internal/outbox"},
-	{"storage/postgres", "storage/sqlite", "storage/blacklist", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
+	{"storage/postgres", "storage/sqlite", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
-	{"server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
+	{"storage/blacklist", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.
@@ -36,7 +36,7 @@ func TestImports(t *testing.T) {
 		"github.com/gorilla/mux":             {"latchkey/server/route", "latchkey/bench"}, // bench: the floor is a server on the same router
 		"code.dny.dev/ssrf":                  {"latchkey/server/internal/safehttp"},
 		"go.opentelemetry.io/otel/exporters": {"latchkey/server"},
-		"github.com/jackc/pgx":               {"latchkey/storage/postgres", "latchkey/storage/postgres/postgrestest", "latchkey/storage/postgres/postgrestest/cluster", "latchkey/storage/blacklist", "latchkey/bench", "latchkey/cmd/latchkey"},
+		"github.com/jackc/pgx":               {"latchkey/storage/postgres", "latchkey/storage/postgres/postgrestest", "latchkey/storage/postgres/postgrestest/cluster", "latchkey/bench", "latchkey/cmd/latchkey"},
 		"modernc.org/sqlite":                 {"latchkey/storage/sqlite"},
 		"github.com/go-sql-driver":           {"latchkey/storage/directory"},
 		"github.com/pressly":                 {"latchkey/migrations"},

@@ -92,9 +92,13 @@ func (a *app) withQuery(o *opened) (check func(context.Context) error, err error
 	}, nil
 }
 
+func isMySQL(url string) bool {
+	return strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "mariadb:")
+}
+
 func (a *app) djangoDB(url string) (*sql.DB, error) {
 	open := postgres.OpenDB
-	if strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "mariadb:") {
+	if isMySQL(url) {
 		open = directory.OpenMySQL
 	}
 	db, err := open(url)

@@ -9,12 +9,12 @@ import (
 
 // djangoBlacklist opens Django's blacklist, without connecting.
 func (a *app) djangoBlacklist() (*djangoblacklist.Blacklist, error) {
-	url := a.settings.DjangoDatabase.URL
-	if url == "" {
-		url = a.settings.Database.URL
+	url, err := a.djangoURL()
+	if err != nil {
+		return nil, err
 	}
-	b, err := djangoblacklist.Open(url.Reveal())
-	if err != nil { // pgx's message may quote the URL, and with it the password
+	b, err := djangoblacklist.Open(url)
+	if err != nil { // the driver's message may quote the URL, and with it the password
 		return nil, config.Faults{{
 			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
 			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",

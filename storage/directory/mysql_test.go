@@ -3,96 +3,21 @@ package directory_test
 import (
 	"database/sql"
 	"fmt"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"latchkey/latchkeytest/debian"
-	"latchkey/latchkeytest/port"
+	"latchkey/latchkeytest/mariadb"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 	"latchkey/storage/directory"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
-// mariadbd is where Debian's package puts the server.
-const mariadbd = "/usr/sbin/mariadbd"
-
-// mariaDB starts a server of the test's own, and gives the URL of an empty database. Without MariaDB the test is skipped, unless
-// LATCHKEY_TEST_DJANGO is "require": then it is installed.
-func mariaDB(t *testing.T) string {
-	t.Helper()
-	look := debian.Programs(mariadbd, "mariadb-install-db")
-	if os.Getenv("LATCHKEY_TEST_DJANGO") != "" {
-		debian.Need(t, look, "mariadb-server")
-	}
-	if err := look(); err != nil {
-		t.Skipf("no MariaDB: %v. LATCHKEY_TEST_DJANGO=require installs it.", err)
-	}
-	folder, err := os.MkdirTemp("", "latchkey-mariadb-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	attributes := &syscall.SysProcAttr{}
-	if os.Getuid() == 0 { // it refuses to run as root
-		who, err := user.Lookup("mysql")
-		if err != nil {
-			t.Fatal(err) // the package makes this user
-		}
-		uid, _ := strconv.Atoi(who.Uid)
-		gid, _ := strconv.Atoi(who.Gid)
-		attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(folder, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(folder, "data")
-	install := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
-	install.Dir, install.SysProcAttr = folder, attributes
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("mariadb-install-db: %v: %s", err, out)
-	}
-	free, err := port.Free()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command(mariadbd, "--no-defaults", "--datadir="+data, "--bind-address=127.0.0.1", fmt.Sprint("--port=", free), "--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"))
-	server.Dir, server.SysProcAttr = folder, attributes
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Process.Signal(syscall.SIGTERM)
-		server.Wait()
-	})
-	db, err := directory.OpenMySQL(fmt.Sprintf("mysql://root@127.0.0.1:%d/mysql", free))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for deadline := time.Now().Add(2 * time.Minute); ; {
-		if _, err = db.Exec(`CREATE DATABASE site CHARACTER SET utf8mb4`); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return fmt.Sprintf("mysql://root@127.0.0.1:%d/site", free)
-}
-
 // The same with Django's tables in MariaDB, whose collation ignores case, and whose UUIDs are 32 digits.
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
-	url := mariaDB(t)
+	url := mariadb.Start(t)
 	for keyType, keys := range map[string][2]string{"int": {"7", "8"}, "char(32)": {"b5b3a0a27f0e4c548b7e0d7f6a1d2c3b", "0c1d2e3f7f0e4c548b7e0d7f6a1d2c3b"}} {
 		db, err := directory.OpenMySQL(url)
 		if err != nil {

@@ -86,7 +86,11 @@ func (s *Source) timeField(field string) string {
 	case s.dialect.mysql:
 		return s.dialect.column(column)
 	}
-	return s.dialect.column(column) + "::timestamptz"
+	value := s.dialect.column(column)
+	if found := s.shape.Load(); found != nil && found.types[column] == "timestamp" {
+		value = "(" + value + " AT TIME ZONE 'UTC')"
+	}
+	return "CASE WHEN isfinite(" + value + ") THEN " + value + "::timestamptz END" // infinity is no time that a program reads
 }
 
 // groups returns a query of the names of a user's groups as a JSON array.
@@ -99,12 +103,17 @@ func (s *Source) groups() string {
 	if d.mysql {
 		aggregate = "json_arrayagg(g.name)"
 	}
-	schema := ""
-	if dot := strings.LastIndexByte(t.Groups, '.'); dot >= 0 {
-		schema = t.Groups[:dot+1]
-	}
-	return "coalesce((SELECT " + aggregate + " FROM " + d.quote(t.Groups) + " ug JOIN " + d.quote(schema+"auth_group") + " g ON g.id = ug." + d.quote(t.GroupsGroup) +
+	return "coalesce((SELECT " + aggregate + " FROM " + d.quote(t.Groups) + " ug JOIN " + s.groupTable() + " g ON g.id = ug." + d.quote(t.GroupsGroup) +
 		" WHERE ug." + d.quote(t.GroupsUser) + " = " + s.key() + "), '[]')"
+}
+
+// groupTable returns the table of the groups, which is in the schema of the one that joins them with users.
+func (s *Source) groupTable() string {
+	schema := ""
+	if dot := strings.LastIndexByte(s.table.Groups, '.'); dot >= 0 {
+		schema = s.table.Groups[:dot+1]
+	}
+	return s.dialect.quote(schema + "auth_group")
 }
 
 func (s *Source) key() string { return s.dialect.column(s.table.Columns["id"]) }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -128,3 +129,8 @@ func ReadOnlyTexts(ctx context.Context, db *sql.DB, query string, args ...any) (
 
 // IsNoValue reports whether Postgres could not read a text as a value of the type that is needed.
 func IsNoValue(err error) bool { return code(err) == "22P02" }
+
+// IsRefused reports whether a statement failed for good: a table or a column is missing, or the role may not.
+func IsRefused(err error) bool {
+	return slices.Contains([]string{"42P01", "42703", "42501"}, code(err))
+}
