@@ -108,6 +108,8 @@ type Config struct {
 
 	// AdminAPI is where the API for operators is: off, admin or public; empty = off. AdminGroup is the group whose members may use it.
 	AdminAPI, AdminGroup string
+	// Console serves the operators' console to people in AdminGroup.
+	Console bool
 
 	SimpleJWT SimpleJWT
 

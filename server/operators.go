@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"latchkey/server/password"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/web/panel"
 	"latchkey/storage"
 	"latchkey/storage/dryrun"
 )
@@ -37,10 +39,7 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
 		}),
-		Grants: &grants.Service{
-			Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients,
-			Changed: func(id string) { s.registry.Changed(storage.Change{Kind: storage.ChangeClient, ID: id}) },
-		},
+		Grants: s.operatorGrants(),
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
 		}),
@@ -51,6 +50,24 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 			Available: s.available, HSTS: s.cfg.AdminAPI == AdminAPIPublic && s.issuer.Scheme == "https",
 		},
 	})
+}
+
+// operatorGrants returns the service that ends sessions in an operator's name.
+func (s *Server) operatorGrants() *grants.Service {
+	return &grants.Service{
+		Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients,
+		Changed: func(id string) { s.registry.Changed(storage.Change{Kind: storage.ChangeClient, ID: id}) },
+	}
+}
+
+// health returns what the console shows of this server.
+func (s *Server) health(ctx context.Context) []panel.Fact {
+	state := panel.Key("console.ready", panel.Good)
+	if reason := s.ready.check(ctx, s.ask); reason != "" {
+		state = panel.Text(reason)
+		state.Tone = panel.Bad
+	}
+	return []panel.Fact{{Name: "console.reachable", Value: state}, {Name: "console.issuer", Value: panel.Code(s.cfg.Issuer)}}
 }
 
 // withOperatorAPI serves the API for operators beside other routes, if it is to be on that side.

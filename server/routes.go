@@ -8,6 +8,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/account"
 	"latchkey/server/consent"
+	"latchkey/server/console"
 	"latchkey/server/device"
 	"latchkey/server/flow"
 	"latchkey/server/login"
@@ -111,6 +112,12 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
 		Describe: describe, Fields: s.cfg.AccountFields, BasePath: s.issuer.Path,
 	}).Register(rt)
+	if s.cfg.Console && s.cfg.AdminGroup != "" {
+		console.New(console.Config{
+			Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Grants: s.operatorGrants(), Keys: s.keys, Pages: s.pages,
+			Paths: paths, Group: s.cfg.AdminGroup, Issuer: s.cfg.Issuer, Health: s.health,
+		}).Register(rt)
+	}
 }
 
 // scopes returns the scopes of the protected resources. While the database is unavailable it returns those that were known

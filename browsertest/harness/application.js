@@ -52,7 +52,7 @@ export class Application {
   async answer() {
     if (this.#answers.length > 0) return this.#answers.shift();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer arrived at ${this.redirectURI}`)), 10_000);
+      const timer = setTimeout(() => reject(new Error(`no answer arrived at ${this.redirectURI}`)), 30_000);
       this.#waiting.push((given) => { clearTimeout(timer); resolve(given); });
     });
   }

@@ -42,7 +42,7 @@ export class Latchkey {
   async #serve(flags, readyURL) {
     this.#process = spawn(binary, ["serve", ...flags], { env: this.#environment, stdio: ["ignore", "ignore", "pipe"] });
     this.#process.stderr.setEncoding("utf8").on("data", (text) => (this.#log += text));
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 1200; tries++) {
       if (this.#process.exitCode !== null) throw new Error(`the server ended: ${this.#log}`);
       const answer = await fetch(readyURL).catch(() => null);
       if (answer?.ok) return;
@@ -105,11 +105,20 @@ export async function execute(program, args, env, input = "") {
   return { code, ...texts };
 }
 
-/** Returns ports that nothing listens on. */
+/**
+ * Returns ports that nothing listens on, below those that the kernel gives to connections and to others that ask for any: one of
+ * these may be taken before the server binds it.
+ */
 async function freePorts(count) {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(probes.map((probe) => once(probe, "listening")));
-  const ports = probes.map((probe) => probe.address().port);
-  await Promise.all(probes.map((probe) => { probe.close(); return once(probe, "close"); }));
-  return ports;
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const probe = createServer().listen(port, "127.0.0.1");
+    const free = await Promise.race([once(probe, "listening").then(() => true), once(probe, "error").then(() => false)]).catch(() => false);
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    ports.add(port);
+  }
+  return [...ports];
 }

@@ -42,7 +42,7 @@ export class Person {
   static async open(t, browser, { tolerate, ...options } = {}) {
     const person = new Person();
     person.context = await browser.newContext({ locale: "en-US", reducedMotion: "reduce", ...options });
-    person.context.setDefaultTimeout(10_000);
+    person.context.setDefaultTimeout(30_000);
     const complain = (text) => tolerate?.test(text) || person.problems.push(text);
     person.context.on("console", (message) => {
       if (["error", "warning"].includes(message.type()) && !isStatus(message.text())) complain(`${message.page()?.url()}: ${message.text()}`);

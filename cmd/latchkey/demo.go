@@ -24,6 +24,7 @@ const (
 	demoPassword = "demo-password"
 	demoClient   = "demo-client"
 	demoApp      = "demo-app"
+	demoGroup    = "operators"
 )
 
 type demoCmd struct{ serverFlags }
@@ -91,6 +92,9 @@ func (a *app) demoSettings() error {
 	if !s.Given("simplejwt-refresh-token-lifetime") {
 		s.Server.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour
 	}
+	if !s.Given("console") && !s.Given("admin-group") {
+		s.Server.Console, s.Server.AdminGroup = true, demoGroup
+	}
 	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0
 	return nil
 }
@@ -142,7 +146,7 @@ func demoClients() []clients.Registration {
 func addDemoUser(ctx context.Context, service *users.Service) error {
 	password := storage.Secret(demoPassword)
 	u := users.NewUser{ID: 1, Username: demoUser, Email: "demo@example.com", Password: &password, Active: true, Profile: storage.UserProfile{
-		EmailVerified: true, Name: "Demo User", GivenName: "Demo", FamilyName: "User", Locale: "en", Groups: []string{"demo"},
+		EmailVerified: true, Name: "Demo User", GivenName: "Demo", FamilyName: "User", Locale: "en", Groups: []string{"demo", demoGroup},
 	}}
 	_, err := service.Add(ctx, u)
 	if errors.Is(err, storage.ErrExists) { // another user has the id
@@ -181,6 +185,10 @@ curl -s ISSUER/oauth2/token -d client_id=demo-app -d grant_type=urn:ietf:params:
   Sign in with a browser, and see which applications have access:
 
 ISSUER/account
+
+  The same user is an operator of the demo, with users, clients and the audit log in the browser:
+
+ISSUER/console
 
   For a standard library (OpenID Connect, code + PKCE): issuer ISSUER, client_id demo-app, no secret,
   redirect URI http://localhost:ANY_PORT/callback or http://127.0.0.1:ANY_PORT/callback. Other clients can register

@@ -4,6 +4,7 @@ package flow
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"latchkey/server/route"
 )
@@ -16,6 +17,8 @@ const (
 	ParamReturnTo = "return_to"
 	// ParamSignedIn marks the visit of /login that finds out whether the browser keeps cookies.
 	ParamSignedIn = "signed_in"
+	// ParamAgain asks for a login although somebody is signed in, unless that was within Recent.
+	ParamAgain = "again"
 	// ParamTicket is the Ticket of a consent page, or that of a logout page.
 	ParamTicket = "request"
 	// ParamUserCode is the user code of a device (RFC 8628 §3.3.1).
@@ -23,6 +26,9 @@ const (
 	// ParamDecision is the Decision that a form sends.
 	ParamDecision = "decision"
 )
+
+// Recent is how long after a login no other one is asked for, before what can't be undone.
+const Recent = 10 * time.Minute
 
 // Decision is what the user has decided on a page; its values are those of the forms.
 type Decision string
@@ -56,6 +62,19 @@ func (p Paths) resumePrefix() string {
 // Account returns the address of the account page.
 func (p Paths) Account() ReturnTo { return ReturnTo(p.Base + route.AccountPath) }
 
+// Console returns the address of a page of the operators' console: a path of route.ConsolePath or below it.
+func (p Paths) Console(path string, query url.Values) ReturnTo {
+	if len(query) == 0 {
+		return ReturnTo(p.Base + path)
+	}
+	return ReturnTo(p.Base + path + "?" + query.Encode())
+}
+
+// LoginAgain returns the address of the login page for somebody who is signed in and whose last login is not recent.
+func (p Paths) LoginAgain(to ReturnTo) string {
+	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamAgain: {"1"}}.Encode()
+}
+
 // Login returns the address of the login page.
 func (p Paths) Login(to ReturnTo) string {
 	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}}.Encode()
@@ -79,7 +98,7 @@ func (p Paths) Device(userCode string) ReturnTo {
 	return ReturnTo(p.Base + route.DevicePath + "?" + url.Values{ParamUserCode: {userCode}}.Encode())
 }
 
-// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, and the account
+// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, to the console, and the account
 // page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers
 // and browsers disagree on what an odd address means.
 func (p Paths) ParseReturnTo(text string) ReturnTo {
@@ -92,7 +111,16 @@ func (p Paths) ParseReturnTo(text string) ReturnTo {
 			return ReturnTo(text)
 		}
 	}
+	if rest, ok := strings.CutPrefix(text, p.Base+route.ConsolePath); ok && isPage(rest) {
+		return ReturnTo(text)
+	}
 	return p.Account()
+}
+
+// isPage reports whether what follows the path of the console is the rest of an address of it: a name, a query, both or neither.
+func isPage(rest string) bool {
+	name, query, _ := strings.Cut(rest, "?")
+	return isQuery(query) && (name == "" || name[0] == '/' && len(name) > 1 && strings.Trim(name[1:], alphanumeric+"-") == "")
 }
 
 // Continuation returns the authorization request of an address.

@@ -14,7 +14,7 @@ func TestStatement16ReturnToIsOneOfOurPages(t *testing.T) {
 			base + "/oauth2/authorize?continue=abcXYZ_-019",
 			base + "/oauth2/logout",
 			base + "/oauth2/logout?id_token_hint=a.b-c_d&state=x%20y+z&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2F",
-			base + "/account",
+			base + "/account", base + "/console", base + "/console?done=ended", base + "/console/user?id=7", base + "/console/new-client?kind=web",
 		} {
 			if got := string(f.ParseReturnTo(ours)); got != ours {
 				t.Errorf("%q leads to %q", ours, got)
@@ -30,6 +30,8 @@ func TestStatement16ReturnToIsOneOfOurPages(t *testing.T) {
 			base + "/oauth2/authorize?continue=a\r\nSet-Cookie: x=y", base + "/oauth2/authorize?continue=a%0d%0a",
 			base + "/oauth2/logout/../../evil", base + "/oauth2/logout//evil.example", base + "/oauth2/logout?a=b#c",
 			base + "/oauth2/logout?a=<script>", base + "/oauth2/logout?a=\t", base + "/oauth2/logout?a=\u2028", base + "/oauth2/logoutx",
+			base + "/console/../evil", base + "/console//evil.example", base + "/console/", base + "/consolex", base + "/console/user/x", base + `/console/\evil`,
+			base + "/console@evil.example", base + "/console/user?id=<", base + "/console/user#x", base + "/console.evil.example",
 			" " + base + "/account", base + "/account ", "\t//evil.example", base + "\t/account", base + "/Account",
 			"http:/evil.example", "https:evil.example", "?return_to=//evil.example", "#", ".", "..", "account",
 		} {

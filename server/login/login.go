@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"latchkey/server/authorize"
 	"latchkey/server/flow"
@@ -49,6 +50,8 @@ type visit struct {
 	asked *authorize.Request
 	// session is the user's; nil means not signed in.
 	session *storage.LiveBrowserSession
+	// again is true when a login is wanted unless there was one of late.
+	again bool
 }
 
 // open reads a request for the page. redirect is true when nothing is to be asked, because the authorization endpoint must refuse the
@@ -74,9 +77,9 @@ func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bo
 }
 
 // satisfied reports whether no login is needed, or none would help.
-func (v *visit) satisfied() bool {
+func (v *visit) satisfied(now time.Time) bool {
 	if v.asked == nil {
-		return v.session != nil
+		return v.session != nil && (!v.again || now.Sub(v.session.AuthTime) <= flow.Recent)
 	}
 	step, err := v.asked.Decide(v.session)
 	return err != nil || step != authorize.StepLogin
@@ -88,10 +91,14 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if redirect || v.satisfied() {
+	v.again = query.Get(flow.ParamAgain) != ""
+	if redirect || v.satisfied(h.Sessions.Now()) {
 		return route.SeeOther(w, string(v.returnTo))
 	}
 	page := h.page(v)
+	if v.again && v.session != nil {
+		page.Username = v.session.User.Username
+	}
 	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = web.ProblemCookies
 	}

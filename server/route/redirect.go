@@ -11,6 +11,7 @@ const (
 	ConsentPath   = "/consent"
 	DevicePath    = "/device"
 	AccountPath   = "/account"
+	ConsolePath   = "/console"
 	AuthorizePath = "/oauth2/authorize"
 	LogoutPath    = "/oauth2/logout"
 )

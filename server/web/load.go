@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/text/language"
+
+	"latchkey/server/web/panel"
 )
 
 //go:embed templates/*.html static/* texts/*.json
@@ -67,6 +69,23 @@ func samples(now time.Time) []View {
 			Events:   []EventInfo{{At: now, Action: "login_succeeded", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},
 		},
 		Account{},
+		Console{panel.Page{
+			Heading: "console.title", Subject: "u", Operator: "u", Notice: "console.done.ended", Problem: "console.invalid", Detail: "d",
+			Secrets: []panel.Fact{{Name: "console.client_id", Value: panel.Code("app")}}, Next: "/console",
+			Search: &panel.Form{Get: true, Submit: "console.search", Inputs: []panel.Input{{Name: "text", Label: "console.search.user"}}},
+			Sections: []panel.Section{{
+				Heading: "console.events", Text: "console.confirm_text", More: "/console/audit", Columns: []string{"console.time", "console.user"},
+				Rows:  [][]panel.Cell{{panel.At(now), panel.Link("u", "/console/user")}, {panel.Key("console.active", panel.Good), panel.Text("x")}},
+				Facts: []panel.Fact{{Name: "console.name", Value: panel.Text("x")}},
+				Forms: []panel.Form{{Submit: "console.rotate", Title: "console.rotate_title", Note: "console.rotate_note", Danger: true, Inputs: []panel.Input{
+					{Name: "a", Label: "console.name", Note: "console.name_note", Required: true},
+					{Name: "b", Label: "console.name", Lines: true, Note: "console.lines_note"},
+					{Name: "c", Label: "console.keep_old", Options: []panel.Option{{Value: "1h", Label: "console.keep.hour"}, {Value: "x"}}},
+					{Name: "d", Label: "console.name", Check: true},
+				}}},
+			}},
+		}},
+		Console{panel.Page{Heading: "console.title", Sections: []panel.Section{{Columns: []string{"console.time"}, Empty: "console.none"}}}},
 	}
 }
 

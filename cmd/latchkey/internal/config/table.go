@@ -29,8 +29,13 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "admin-group", value: "GROUP", group: GroupServer, emptyable: true,
-			help: "Group whose members may use the API for operators, through clients that are registered for its scopes; empty: no person may.",
+			help: "Group whose members may use the console, and the API for operators through clients that are registered for its scopes; empty: no person may.",
 			set:  to(&s.Server.AdminGroup, setText[string]),
+		},
+		{
+			name: "console", preset: "off", value: "on|off", group: GroupServer,
+			help: "Serve the operators' console at /console, to people in the group of --admin-group.",
+			set:  either(&s.Server.Console, "off", "on"),
 		},
 		{
 			name: "issuer", preset: "http://localhost:8000", value: "URL", group: GroupIssuer,

@@ -1,0 +1,97 @@
+// The operators' console: its pages, and how an operator finds out why one person can't log in at one application (docs/console.md).
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Application } from "./harness/application.js";
+import { inspect } from "./harness/inspect.js";
+import { alice } from "./harness/latchkey.js";
+import { path, Person, submit, text } from "./harness/people.js";
+import { setup } from "./harness/setup.js";
+
+const world = setup({ flags: ["--console", "on", "--admin-group", "operators"] });
+
+const bob = { username: "bob", password: "canary-of-bob-0815" };
+
+let prepared;
+
+/** Makes alice an operator, and adds bob, once. */
+async function prepare() {
+  await world.latchkey.run(["user", "update", alice.username, "--group", "operators"]);
+  await world.latchkey.addUser(bob);
+}
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+const link = (page, name) => page.locator("main").getByRole("link", { name, exact: true }).first();
+
+/** Opens the console as alice, who is an operator. */
+async function operator(t, options) {
+  await (prepared ??= prepare());
+  const person = await Person.open(t, world.browser, options);
+  await person.page.goto(world.latchkey.url("/console"));
+  await person.signIn();
+  assert.equal(path(person.page), "/console");
+  return person;
+}
+
+test("why one person can't log in at one application", async (t) => {
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  const visitor = await Person.open(t, world.browser);
+  await visitor.page.goto(app.authorizeURL({ redirect_uri: `${app.origin}/callback/` }));
+  assert.match(await text(visitor.page), /can’t be processed/);
+
+  const { page } = await operator(t);
+  await submit(page, page.getByRole("link", { name: "Clients" }));
+  await page.fill("input[name=id]", app.id);
+  await submit(page, button(page, "Show"));
+  for (let tries = 0; tries < 100 && !(await text(page)).includes(`${app.origin}/callback/`); tries++) await page.reload(); // it is written after the answer
+  const row = page.getByRole("row").filter({ hasText: "redirect_uri_not_registered" });
+  assert.match(await row.first().innerText(), new RegExp(`${app.redirectURI}/\\s+${app.redirectURI}`), "what arrived, beside what is registered");
+  await inspect(page, "console-client");
+
+  // The person themselves: they are disabled, and the audit log says so.
+  await world.latchkey.run(["user", "disable", bob.username]);
+  await visitor.page.goto(app.authorizeURL());
+  await visitor.signIn(bob);
+  assert.match(await text(visitor.page), /incorrect/);
+  await submit(page, page.getByRole("link", { name: "Users" }));
+  await page.fill("input[name=text]", "bo");
+  await submit(page, button(page, "Search"));
+  await inspect(page, "console-users");
+  await submit(page, link(page, bob.username));
+  assert.match(await text(page), /login_failed[\s\S]*user_disabled/);
+  await submit(page, button(page, "Enable user"));
+  assert.match(await text(page), /Enabled\./);
+  await inspect(page, "console-user");
+  await submit(page, link(page, "All events"));
+  await inspect(page, "console-audit");
+  await visitor.page.goto(app.authorizeURL());
+  await visitor.signIn(bob);
+  assert.match(await text(visitor.page), /wants to access your account/);
+});
+
+test("a new client, in German, without JavaScript, by keyboard", async (t) => {
+  const { page } = await operator(t, { locale: "de-DE", javaScriptEnabled: false });
+  await page.getByRole("link", { name: "Clients" }).focus();
+  await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  await submit(page, link(page, "Webanwendung"));
+  await page.fill("input[name=client_name]", "Wiki");
+  await page.fill("textarea[name=redirect_uris]", "https://wiki.example/callback");
+  await submit(page, button(page, "Client registrieren"));
+  assert.match(await text(page), /Geheimnis wird nicht noch einmal gezeigt[\s\S]*lk_cs_/);
+});
+
+test("the pages", async (t) => {
+  const { page } = await operator(t);
+  await inspect(page, "console");
+  await page.goto(world.latchkey.url("/console/clients"));
+  await inspect(page, "console-clients");
+  await page.goto(world.latchkey.url("/console/new-client?kind=web"));
+  await inspect(page, "console-new-client");
+  await page.fill("input[name=client_name]", "Wiki");
+  await page.fill("textarea[name=redirect_uris]", "https://wiki.example/#fragment");
+  await submit(page, button(page, "Register client"));
+  await inspect(page, "console-new-client-refused");
+  await page.fill("textarea[name=redirect_uris]", "https://wiki.example/callback");
+  await submit(page, button(page, "Register client"));
+  await inspect(page, "console-client-added");
+});

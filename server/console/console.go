@@ -1,0 +1,193 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"latchkey/clients/registry"
+	"latchkey/server/flow"
+	"latchkey/server/grants"
+	"latchkey/server/internal/request"
+	"latchkey/server/keys"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/users"
+	"latchkey/server/web"
+	"latchkey/server/web/panel"
+	"latchkey/storage"
+)
+
+// The addresses, below the issuer's path.
+const (
+	Path          = route.ConsolePath
+	UsersPath     = Path + "/users"
+	UserPath      = Path + "/user"
+	ClientsPath   = Path + "/clients"
+	ClientPath    = Path + "/client"
+	NewClientPath = Path + "/new-client"
+	AuditPath     = Path + "/audit"
+)
+
+// Store is what the console reads itself; it makes changes through the services.
+type Store interface {
+	storage.UserSearch
+	User(ctx context.Context, id int64) (*storage.User, error)
+	UserByUsername(ctx context.Context, username string) (*storage.User, error)
+	ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error)
+	CountGrants(ctx context.Context, f storage.GrantFilter) (int, error)
+	ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error)
+}
+
+// Config is what the handlers work with.
+type Config struct {
+	Store    Store
+	Sessions *session.Manager
+	Users    *users.Service
+	Clients  *registry.Registry
+	Grants   *grants.Service
+	Keys     *keys.Ring
+	Pages    *web.Pages
+	Paths    flow.Paths
+	// Group is the group whose members may use the console.
+	Group string
+	// Issuer is shown with what a new client needs.
+	Issuer string
+	// Health returns what is known about this server.
+	Health func(context.Context) []panel.Fact
+}
+
+// Handlers are the routes.
+type Handlers struct{ Config }
+
+// New makes the handlers.
+func New(c Config) *Handlers { return &Handlers{c} }
+
+// Register mounts the routes.
+func (h *Handlers) Register(rt *route.Router) {
+	for path, show := range map[string]show{
+		Path: h.overview, UsersPath: h.listUsers, UserPath: h.showUser, ClientsPath: h.listClients, ClientPath: h.showClient,
+		NewClientPath: h.newClient, AuditPath: h.listAudit,
+	} {
+		methods := []string{http.MethodGet}
+		if changes := h.changes(path); changes != nil {
+			methods = append(methods, http.MethodPost)
+		}
+		rt.Page(path, h.operator(path, show), h.Pages.RenderError, route.Methods(methods...))
+	}
+}
+
+// changes returns what the forms of a page do; nil for a page without forms.
+func (h *Handlers) changes(path string) change {
+	switch path {
+	case UserPath:
+		return h.changeUser
+	case ClientPath:
+		return h.changeClient
+	case NewClientPath:
+		return h.addClient
+	}
+	return nil
+}
+
+// show returns a page for a query.
+type show func(ctx context.Context, query url.Values) (*panel.Page, error)
+
+// change does what a form says. It returns the page that shows the outcome, or the path that does.
+type change func(ctx context.Context, form url.Values) (*panel.Page, string, error)
+
+// operator passes the requests of operators to a page, and leads others to the login.
+func (h *Handlers) operator(path string, show show) route.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		session, err := h.Sessions.Find(r, "")
+		if err != nil {
+			return err
+		}
+		query := r.URL.Query()
+		if session == nil {
+			return route.SeeOther(w, h.Paths.Login(h.Paths.Console(path, query)))
+		}
+		who, err := h.Store.User(r.Context(), session.UserID)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(who.Groups, h.Group) {
+			return &route.Error{Status: http.StatusForbidden, Message: "Only people in the group of operators may use the console."}
+		}
+		request.From(r.Context()).Operator = who.Sub()
+		var page *panel.Page
+		if r.Method == http.MethodPost {
+			if page, err = h.post(w, r, path, session); page == nil {
+				return err
+			}
+		} else if page, err = show(r.Context(), query); err != nil {
+			return err
+		}
+		page.Operator = who.Username
+		if notice := query.Get("done"); page.Notice == "" && isNotice(notice) {
+			page.Notice = "console.done." + notice
+		}
+		return h.Pages.Render(w, r, http.StatusOK, web.Console{Page: *page})
+	}
+}
+
+// post makes a change. Without a page it has answered.
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request, path string, session *storage.LiveBrowserSession) (*panel.Page, error) {
+	form, err := route.Form(r)
+	if err != nil {
+		return nil, err
+	}
+	if h.Sessions.Now().Sub(session.AuthTime) > flow.Recent {
+		// The form is not kept: what it asks for is seen again, and then decided, by who has just logged in.
+		return nil, route.SeeOther(w, h.Paths.LoginAgain(h.Paths.Console(path, only(form, "id"))))
+	}
+	page, to, err := h.changes(path)(r.Context(), form)
+	if err != nil || page != nil {
+		return page, err
+	}
+	return nil, route.SeeOther(w, h.Paths.Base+to)
+}
+
+// only returns the parameters with the given names.
+func only(all url.Values, names ...string) url.Values {
+	some := url.Values{}
+	for _, name := range names {
+		if all.Has(name) {
+			some.Set(name, all.Get(name))
+		}
+	}
+	return some
+}
+
+// isNotice reports whether a query names something that was done.
+func isNotice(name string) bool {
+	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified"}, name)
+}
+
+// address returns a path with a query.
+func address(path string, pairs ...string) string {
+	query := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			query.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+func notFound() error {
+	return &route.Error{Status: http.StatusNotFound, Message: "There is no such page."}
+}
+
+// malformed is the answer to a form that is not one of ours.
+func malformed() error {
+	return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+}
+
+// words returns a list as text.
+func words(list []string) panel.Cell { return panel.Text(strings.Join(list, ", ")) }

@@ -1,0 +1,30 @@
+package console
+
+import (
+	"context"
+	"net/url"
+
+	"latchkey/server/web/panel"
+	"latchkey/storage"
+)
+
+const latestEvents = 20
+
+// overview shows the state of the server, its keys, and what happened last.
+func (h *Handlers) overview(ctx context.Context, _ url.Values) (*panel.Page, error) {
+	events, err := h.events(ctx, storage.AuditFilter{Limit: latestEvents})
+	if err != nil {
+		return nil, err
+	}
+	events.Heading, events.More = "console.events", AuditPath
+	signing := panel.Section{Heading: "console.keys", Columns: []string{"console.key", "console.alg", "console.state", "console.key.from", "console.key.until"}, Empty: "console.none"}
+	for _, k := range h.Keys.List() {
+		signing.Rows = append(signing.Rows, []panel.Cell{
+			panel.Code(k.KID), panel.Text(k.Algorithm), panel.Text(string(k.State)), panel.At(k.ActivatesAt), panel.At(k.ExpiresAt),
+		})
+	}
+	return &panel.Page{
+		Active: panel.Overview, Heading: "console.title",
+		Sections: []panel.Section{{Heading: "console.server", Facts: h.Health(ctx)}, signing, events},
+	}, nil
+}

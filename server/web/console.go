@@ -1,0 +1,92 @@
+package web
+
+import (
+	"fmt"
+
+	"latchkey/server/route"
+	"latchkey/server/web/panel"
+)
+
+// Console is a page of the operators' console.
+type Console struct{ panel.Page }
+
+func (Console) page() string  { return "console" }
+func (Console) asks() demands { return demands{} }
+
+// The longest texts of the console: operators see what arrived nearly whole.
+const maxCell = 600
+
+func (v Console) cleaned() View {
+	v.Subject, v.Operator, v.Detail = clean(v.Subject, maxIdentifier), clean(v.Operator, maxUsername), clean(v.Detail, maxDescription)
+	v.Secrets = cleanFacts(v.Secrets)
+	sections := make([]panel.Section, len(v.Sections))
+	for i, s := range v.Sections {
+		s.Facts = cleanFacts(s.Facts)
+		rows := make([][]panel.Cell, len(s.Rows))
+		for j, row := range s.Rows {
+			rows[j] = make([]panel.Cell, len(row))
+			for k, cell := range row {
+				rows[j][k] = cleanCell(cell)
+			}
+		}
+		s.Rows = rows
+		sections[i] = s
+	}
+	v.Sections = sections
+	return v
+}
+
+func cleanFacts(facts []panel.Fact) []panel.Fact {
+	cleaned := make([]panel.Fact, len(facts))
+	for i, f := range facts {
+		f.Value = cleanCell(f.Value)
+		cleaned[i] = f
+	}
+	return cleaned
+}
+
+func cleanCell(c panel.Cell) panel.Cell {
+	c.Text = clean(c.Text, maxCell)
+	return c
+}
+
+// piece is what a template of the console's parts works with.
+type piece struct {
+	Sheet *sheet
+	Cell  panel.Cell
+	Facts []panel.Fact
+	Form  panel.Form
+	Input panel.Input
+	// At and ID distinguish the fields of a page.
+	At, ID string
+}
+
+// Cell, Facts, Form and Input pass a part of the console to its template.
+func (s *sheet) Cell(c panel.Cell) piece { return piece{Sheet: s, Cell: c} }
+
+func (s *sheet) Facts(facts []panel.Fact) piece { return piece{Sheet: s, Facts: facts} }
+
+func (s *sheet) Form(f panel.Form, at string) piece { return piece{Sheet: s, Form: f, At: at} }
+
+func (s *sheet) Input(in panel.Input, at string, i int) piece {
+	return piece{Sheet: s, Input: in, ID: fmt.Sprintf("%s-%d", at, i)}
+}
+
+// entry is an entry of the console's navigation.
+type entry struct {
+	Entry panel.Entry
+	Path  string
+}
+
+// Key returns the key of the entry's text.
+func (e entry) Key() string { return "console.nav." + string(e.Entry) }
+
+// Entries returns the entries of the console's navigation.
+func (s *sheet) Entries() []entry {
+	return []entry{
+		{panel.Overview, route.ConsolePath},
+		{panel.Users, route.ConsolePath + "/users"},
+		{panel.Clients, route.ConsolePath + "/clients"},
+		{panel.Audit, route.ConsolePath + "/audit"},
+	}
+}
