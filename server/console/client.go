@@ -13,7 +13,7 @@ import (
 	"latchkey/storage"
 )
 
-// showClient shows a client: how it is registered, why it was refused, and who uses it.
+// showClient shows a client: how it is registered, why it was refused, and which users it has sessions for.
 func (h *Handlers) showClient(ctx context.Context, query url.Values) (*panel.Page, error) {
 	c, err := h.client(ctx, query.Get("id"))
 	if err != nil {

@@ -140,7 +140,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request, path string, ses
 		return nil, err
 	}
 	if h.Sessions.Now().Sub(session.AuthTime) > flow.Recent {
-		// The form is not kept: what it asks for is seen again, and then decided, by who has just logged in.
+		// The form is not kept: the operator sees the page again after the login, and decides anew.
 		return nil, route.SeeOther(w, h.Paths.LoginAgain(h.Paths.Console(path, only(form, "id"))))
 	}
 	page, to, err := h.changes(path)(r.Context(), form)
@@ -184,7 +184,7 @@ func notFound() error {
 	return &route.Error{Status: http.StatusNotFound, Message: "There is no such page."}
 }
 
-// malformed is the answer to a form that is not one of ours.
+// malformed is the answer to a form that no page of the console has.
 func malformed() error {
 	return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 }
