@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,10 +29,36 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"latchkey": main})
 }
 
+// quickly makes the scripts run commands that end by themselves with the binary of LATCHKEY_TEST_BINARY, if there is one: with the race
+// detector each of some 300 starts takes 0.3 s of CPU time more. Servers stay this test binary, and so does what runs in parallel.
+func quickly(e *testscript.Env) error {
+	binary := os.Getenv(latchkeytest.BinaryVariable)
+	if binary == "" {
+		return nil
+	}
+	watched, err := exec.LookPath("latchkey")
+	if err != nil {
+		return err
+	}
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	folder, err := filepath.Abs("testdata/bin")
+	if err != nil {
+		return err
+	}
+	e.Setenv("WATCHED_BINARY", watched)
+	e.Setenv("QUICK_BINARY", binary)
+	e.Setenv("PATH", folder+string(filepath.ListSeparator)+e.Getenv("PATH"))
+	return nil
+}
+
 // TestScripts runs the commands as processes of their own, each script in a folder of its own.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands()})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true, ContinueOnError: true, Cmds: scriptCommands(), Setup: quickly,
+	})
 }
 
 // TestScriptsBothWays runs scripts on the database, and again through the API of a server that has it: where [remote] holds.
@@ -56,7 +83,7 @@ func TestScriptsPostgres(t *testing.T) {
 			tb := e.T().(testing.TB)
 			e.Setenv("POSTGRES", postgrestest.URL(tb))
 			e.Setenv("EMPTY_POSTGRES", postgrestest.EmptyURL(tb))
-			return nil
+			return quickly(e)
 		},
 	})
 }
