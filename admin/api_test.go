@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"latchkey/admin"
 	"latchkey/clients"
@@ -191,6 +192,16 @@ func TestEveryOperation(t *testing.T) {
 	must[*admin.User](t)(api.RemoveUser(ctx, u.ID))
 	if got := all(t, api.AuditEvents(ctx, admin.AuditFilter{UserID: u.ID, Action: "user_removed"})); len(got) != 1 || got[0].ActorID != "client:automation" {
 		t.Errorf("events: %v", got)
+	}
+	must[*admin.User](t)(api.AddUser(ctx, admin.NewUser{Username: "eve"}))
+	b.Clock.Advance(time.Minute)
+	for e, err := range api.Events(ctx, admin.EventFilter{Type: "user.changed", After: "019c0000-0000-7000-8000-000000000000"}) {
+		if err != nil || e.Type != "user.changed" || e.ID == "" || e.ID != e.AuditEvent.ID {
+			t.Errorf("event %+v, %v", e, err)
+		}
+		if e.Action == "user_created" && e.Username == "eve" {
+			break
+		}
 	}
 	b.covered()
 }

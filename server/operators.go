@@ -43,7 +43,7 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
 		}),
-		Group: s.cfg.AdminGroup, CursorKeys: s.cfg.Root.Derive("admin cursors"),
+		Group: s.cfg.AdminGroup, Stopping: s.stopping, CursorKeys: s.cfg.Root.Derive("admin cursors"),
 		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,
 		Router: route.Config{
 			Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,

@@ -77,6 +77,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-failed:
 	}
 	s.ready.stop()
+	close(s.stopping)
 	if err == nil {
 		err = s.linger(failed)
 	}

@@ -80,7 +80,9 @@ type Server struct {
 	// operators is the API for operators; nil if it is off.
 	operators *admin.API
 	ready     readiness
-	clock     *clock
+	// stopping is closed when Run begins to stop: what lasts ends then.
+	stopping chan struct{}
+	clock    *clock
 	// knownScopes are those of the last metadata document.
 	knownScopes atomic.Pointer[[]string]
 
@@ -99,7 +101,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Claims == nil {
 		cfg.Claims = claims.Standard()
 	}
-	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New()}
+	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New(), stopping: make(chan struct{})}
 	s.clock = &clock{now: cfg.Now, database: cfg.Store.Clock, logger: cfg.Logger}
 	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
 	argon2, err := password.ParseArgon2(cfg.Argon2)

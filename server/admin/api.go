@@ -74,10 +74,12 @@ type API struct {
 	router   http.Handler
 	document []byte
 	huma     huma.API
+	// streams has an element for each stream of events.
+	streams chan struct{}
 }
 
 // New returns the API.
-func New(cfg Config) *API { return &API{Config: cfg} }
+func New(cfg Config) *API { return &API{Config: cfg, streams: make(chan struct{}, maxStreams)} }
 
 // ServeHTTP answers requests below Prefix.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -97,6 +99,7 @@ func (a *API) build() {
 	a.registrationTokenRoutes()
 	a.keyRoutes()
 	a.auditRoutes()
+	a.eventRoutes()
 	a.completeSchemas()
 	document, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
