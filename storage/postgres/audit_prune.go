@@ -43,7 +43,7 @@ func (s *Store) PruneAudit(ctx context.Context, before time.Time, batch int) (ev
 func (s *Store) dropMonth(ctx context.Context, name string) (gone bool, err error) {
 	replace := strings.NewReplacer("PARTITION_NAME", name, "LOCK_TIMEOUT", lockTimeout)
 	for _, step := range []string{"TRUNCATE PARTITION_NAME", "LOCK TABLE ONLY audit_events IN ACCESS EXCLUSIVE MODE; DROP TABLE PARTITION_NAME"} {
-		err := s.alter(ctx, "prune partition "+name, replace.Replace(`
+		err := s.alter(ctx, s.timeout, "prune partition "+name, replace.Replace(`
 			DO $$ BEGIN SET LOCAL lock_timeout = 'LOCK_TIMEOUT'; `+step+`; END $$`))
 		if err != nil {
 			return false, err

@@ -82,7 +82,7 @@ func (s *Store) createPartitions(ctx context.Context, now time.Time) (created []
 func (s *Store) createPartition(ctx context.Context, p partition) (made bool, err error) {
 	replace := strings.NewReplacer("TABLE_NAME", p.table, "PARTITION_NAME", p.name, "OPTIONS", p.options, "LOCK_TIMEOUT", lockTimeout,
 		"LOWEST", storage.FirstID(p.from).String(), "ABOVE", storage.FirstID(p.to).String(), "MOST", strconv.Itoa(maxStray))
-	err = s.alter(ctx, "create partition "+p.name, replace.Replace(`
+	err = s.alter(ctx, s.timeout, "create partition "+p.name, replace.Replace(`
 		DO $$
 		DECLARE
 			stray bigint;
@@ -167,20 +167,22 @@ func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err er
 }
 
 // dropPartition empties the partition first, under a lock on it alone, so that its files are gone when the table is
-// dropped: that needs a lock on all grants, for the blink that the catalog takes. Both look once more under their lock.
+// dropped: that needs a lock on all grants, for the blink that the catalog takes. Both look once more under their lock. The first look
+// reads all rows, which may be millions: others can read them meanwhile, and it has longer than a statement.
 func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (gone bool, err error) {
 	replace := strings.NewReplacer("PARTITION_NAME", name, "LOCK_TIMEOUT", lockTimeout, "NOW", now.UTC().Format(time.RFC3339Nano))
-	err = s.alter(ctx, "empty partition "+name, replace.Replace(`
+	err = s.alter(ctx, time.Minute, "empty partition "+name, replace.Replace(`
 		DO $$
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
-			LOCK TABLE PARTITION_NAME IN ACCESS EXCLUSIVE MODE;
+			LOCK TABLE PARTITION_NAME IN SHARE ROW EXCLUSIVE MODE;
 			IF NOT EXISTS (SELECT FROM PARTITION_NAME WHERE expires_at >= 'NOW') THEN
+				LOCK TABLE PARTITION_NAME IN ACCESS EXCLUSIVE MODE;
 				TRUNCATE PARTITION_NAME;
 			END IF;
 		END $$`))
 	if err == nil {
-		err = s.alter(ctx, "drop partition "+name, replace.Replace(`
+		err = s.alter(ctx, s.timeout, "drop partition "+name, replace.Replace(`
 		DO $$
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';
@@ -200,8 +202,11 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 
 // alter runs a statement that changes the schema. If another session holds a lock, or another replica was faster, it returns no
 // error: the next Maintain tries again.
-func (s *Store) alter(ctx context.Context, what, statement string) error {
-	err := s.exec(ctx, what, statement, pgx.QueryExecModeSimpleProtocol)
+func (s *Store) alter(ctx context.Context, limit time.Duration, what, statement string) error {
+	err := s.within(ctx, limit, what, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
 	if later(err) {
 		s.log.InfoContext(ctx, "partition left for later", "operation", what, "error", err)
 		return nil
