@@ -123,3 +123,26 @@ func (a *app) readDirectory(ctx context.Context, o *opened) error {
 	}
 	return err
 }
+
+// directory checks that the users can be read from Django's table, and says what costs more than it should.
+func (e *examination) directory(ctx context.Context, o *opened) {
+	const check = "users"
+	if o.directory == nil {
+		return
+	}
+	notices, writable, err := o.directory.Examine(ctx)
+	var unfit *directory.MapError
+	switch {
+	case errors.As(err, &unfit):
+		e.wrong(check, "--django-users (LATCHKEY_DJANGO_USERS) does not fit: "+oneLine(errors.New(unfit.Problem)), unfit.Remedy+".")
+	case err != nil:
+		e.wrong(check, oneLine(err), "Check that Django's database is running, and that --django-database-url (LATCHKEY_DJANGO_DATABASE_URL) is right, including user and password.")
+	case writable:
+		e.fine(check, "read from Django's table; the role may change passwords and last_login")
+	default:
+		e.fine(check, "read from Django's table; the role may only read")
+	}
+	for _, n := range notices {
+		e.warn(check, n.Problem, n.Remedy+".")
+	}
+}

@@ -130,13 +130,40 @@ func TestDjangoOnMySQL(t *testing.T) {
 	if err != nil || len(ended) != 2 || ended[0].JTI != "ours" && ended[1].JTI != "ours" || ended[0].ExpiresAt.Before(time.Now()) {
 		t.Errorf("ended: %v, %v", ended, err)
 	}
-	doctor := func(url string) string {
+	doctor := func(url string, more ...string) string {
 		var out strings.Builder
-		run(t.Context(), []string{
+		run(t.Context(), append([]string{
 			"doctor", "--database-url", target, "--simplejwt-signing-key", "a key that Django has too, long enough",
 			"--django-database-url", url, "--simplejwt-blacklist-writeback", "on",
-		}, nil, strings.NewReader(""), &out, &out)
+		}, more...), nil, strings.NewReader(""), &out, &out)
 		return out.String()
+	}
+	users := func(url, inspected string) string {
+		return doctor(url, "--users-from", "django", "--django-users", inspected)
+	}
+	if out := users(reader, inspected); !strings.Contains(out, "may only read") {
+		t.Errorf("doctor of users in Django: %s", out)
+	}
+	if _, err := db.ExecContext(t.Context(), `ALTER TABLE people_person DROP INDEX email`); err != nil {
+		t.Fatal(err)
+	}
+	if out := users(source, inspected); !strings.Contains(out, "may change passwords") || !strings.Contains(out, "CREATE INDEX latchkey_email ON people_person (email)") {
+		t.Errorf("doctor of users without an index: %s", out)
+	}
+	if _, err := db.ExecContext(t.Context(), `CREATE INDEX latchkey_email ON people_person (email)`); err != nil {
+		t.Errorf("the remedy: %v", err)
+	}
+	if out := users(as("writer", "w"), inspected); !strings.Contains(out, "no table people_person, or its role may not see it") {
+		t.Errorf("doctor of a role that may not read users: %s", out)
+	}
+	for from, to := range map[string]string{`"email": "email"`: `"email": "mail"`, `"is_active": "is_active"`: `"is_active": "last_login"`} {
+		unfit := filepath.Join(t.TempDir(), "unfit.json")
+		if err := os.WriteFile(unfit, []byte(strings.Replace(djangoMySQLInspected, from, to, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := users(reader, unfit); !strings.Contains(out, "does not fit") || !strings.Contains(out, "django inspect") && !strings.Contains(out, "has no column mail") {
+			t.Errorf("doctor of a map with %s: %s", to, out)
+		}
 	}
 	if out := doctor(as("writer", "w")); !strings.Contains(out, "can be ended in Django") {
 		t.Errorf("doctor: %s", out)

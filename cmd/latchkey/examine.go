@@ -134,6 +134,7 @@ func (e *examination) database(ctx context.Context) {
 	default:
 		e.fine("schema", "up to date")
 		e.keys(ctx, store)
+		e.directory(ctx, store)
 	}
 }
 

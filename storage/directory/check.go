@@ -220,7 +220,7 @@ func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notic
 		}
 		notices = append(notices, Notice{
 			fmt.Sprintf("the key %s of %s has no unique index: each login and each refresh reads the whole table, which took %s", key, table, time.Since(began).Round(10*time.Microsecond)),
-			fmt.Sprintf("CREATE UNIQUE INDEX ON %s (%s)", table, key),
+			s.dialect.index("UNIQUE INDEX", table, key),
 		})
 	}
 	for _, field := range []string{"username", "email"} {
@@ -235,7 +235,7 @@ func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notic
 		if !indexed[bare(expression)] {
 			notices = append(notices, Notice{
 				fmt.Sprintf("%s of %s has no index: each login reads the whole table", expression, table),
-				fmt.Sprintf("CREATE INDEX ON %s (%s)", table, expression),
+				s.dialect.index("INDEX", table, expression),
 			})
 		}
 	}

@@ -62,6 +62,14 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
+// Examine compares the column map with Django's table, as Source.Check does, and reports whether the role may write. The store can't be used by that.
+func (s *Store) Examine(ctx context.Context) (notices []Notice, writable bool, err error) {
+	if notices, err = s.source.Check(ctx, s.names); err == nil {
+		writable, err = s.source.MayWrite(ctx)
+	}
+	return notices, writable, err
+}
+
 // Writable reports whether passwords and last logins may be changed in Django's table.
 func (s *Store) Writable() bool { return s.writable }
 

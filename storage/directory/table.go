@@ -52,6 +52,15 @@ func (d dialect) parameter(n int) string {
 	return fmt.Sprintf("$%d", n)
 }
 
+// index returns the statement that makes an index; MySQL wants a name for it.
+func (d dialect) index(kind, table, expression string) string {
+	name := ""
+	if d.mysql {
+		name = "latchkey_" + expression + " "
+	}
+	return fmt.Sprintf("CREATE %s %sON %s (%s)", kind, name, table, expression)
+}
+
 // text returns an expression as text.
 func (d dialect) text(expression string) string {
 	if d.mysql {

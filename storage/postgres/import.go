@@ -64,7 +64,7 @@ const findKnown = `
 		kept_inactive = NOT ${new_only} AND s.active AND NOT u.active
 		FROM users u WHERE coalesce(u.subject, u.id::text COLLATE "C") = s.key`
 
-// changeUsers returns the known users whom it changed.
+// changeUsers changes known users and returns them.
 const changeUsers = `
 		UPDATE users u SET username = s.username, email = s.email, email_verified = u.email_verified AND u.email = s.email, staff = s.staff,
 			password_hash = CASE WHEN s.kept_password THEN u.password_hash ELSE s.password_hash END,
@@ -81,7 +81,7 @@ const changeUsers = `
 			OR s.family_name <> '' AND s.family_name <> u.family_name OR NOT s.keep_groups AND s.groups IS DISTINCT FROM u.groups)
 		RETURNING s.n`
 
-// createUsers returns the names of those who were created. Who has the name or the ID of somebody else is left out by the indexes, which are
+// createUsers returns the names of those who were created. A user with the name or the ID of another one is left out by the indexes, which are
 // asked anyway.
 const createUsers = `
 	INSERT INTO users (id, subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login, name, given_name, family_name, groups)
