@@ -42,24 +42,25 @@ type Metadata struct {
 
 // Policy is Latchkey's own settings of a client; only an operator sets them. A zero value means the server's default.
 type Policy struct {
-	Rotation              Rotation          `json:"rotation,omitempty" enum:"strict,confirmed,reissue,off" placeholder:"POLICY" help:"How refresh tokens are rotated."`
-	RotationOverlap       *Duration         `json:"rotation_overlap,omitempty" max:"5m" placeholder:"DURATION" help:"How long a replaced refresh token still works."`
-	OnReuse               OnReuse           `json:"on_reuse,omitempty" enum:"revoke,reject" placeholder:"VERDICT" help:"What reuse of a retired refresh token does: revoke ends its session, reject only refuses it."`
-	AccessTokenTTL        Duration          `json:"access_token_ttl,omitempty" max:"24h" placeholder:"DURATION" help:"Lifetime of access tokens."`
-	AccessTokenTTLJitter  Duration          `json:"access_token_ttl_jitter,omitempty" max:"24h" placeholder:"DURATION" help:"Access tokens live shorter by a random time up to this, at most half of their lifetime, so that clients that got theirs together do not refresh together."`
-	RefreshTokenTTL       Duration          `json:"refresh_token_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Absolute lifetime of sessions."`
-	RefreshTokenIdleTTL   Duration          `json:"refresh_token_idle_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Lifetime of sessions that are not refreshed."`
-	AccessTokenFormat     AccessTokenFormat `json:"access_token_format,omitempty" enum:"jwt,opaque,simplejwt" placeholder:"FORMAT" help:"Format of access tokens; jwt is RFC 9068."`
-	AccessTokenSigningAlg string            `json:"access_token_signed_response_alg,omitempty" enum:"ES256,EdDSA,RS256" placeholder:"ALG" help:"How access tokens of the format jwt are signed."`
-	Resources             []string          `json:"resources,omitempty" check:"resource" placeholder:"URI" help:"Audience that the client may request and whose tokens it may introspect."`
-	IntrospectAll         bool              `json:"introspect_all,omitempty" help:"It may introspect every token: for the operator's own resource servers."`
-	RequirePKCE           *bool             `json:"require_pkce,omitempty" help:"Whether authorization requests must have a code_challenge (RFC 7636). Unset: required, unless a client that authenticates sends an OpenID nonce. Only such a client may be exempted."`
-	ErrorISS              *bool             `json:"error_iss,omitempty" help:"Whether errors of the authorization endpoint name the issuer (RFC 9207). Unset: they do. Turn it off for mod_auth_openidc 2.4, which takes such an error for a login that began elsewhere."`
-	Profile               string            `json:"profile,omitempty" enum:"fapi2" placeholder:"PROFILE" help:"Rules that the client is held to: fapi2 is the FAPI 2.0 Security Profile with private_key_jwt and DPoP. It sets what the profile demands."`
-	FirstParty            bool              `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
-	IDTokenClaims         *bool             `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
-	IDTokenRefresh        *bool             `json:"id_token_refresh,omitempty" help:"A refresh has an ID token too if the scope has openid; on unless turned off. Without one, a refresh saves a signature (OpenID Connect Core, section 12.2)."`
-	Verified              bool              `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
+	Rotation                  Rotation                  `json:"rotation,omitempty" enum:"strict,confirmed,reissue,off" placeholder:"POLICY" help:"How refresh tokens are rotated."`
+	RotationOverlap           *Duration                 `json:"rotation_overlap,omitempty" max:"5m" placeholder:"DURATION" help:"How long a replaced refresh token still works."`
+	OnReuse                   OnReuse                   `json:"on_reuse,omitempty" enum:"revoke,reject" placeholder:"VERDICT" help:"What reuse of a retired refresh token does: revoke ends its session, reject only refuses it."`
+	AccessTokenTTL            Duration                  `json:"access_token_ttl,omitempty" max:"24h" placeholder:"DURATION" help:"Lifetime of access tokens."`
+	AccessTokenTTLJitter      Duration                  `json:"access_token_ttl_jitter,omitempty" max:"24h" placeholder:"DURATION" help:"Access tokens live shorter by a random time up to this, at most half of their lifetime, so that clients that got theirs together do not refresh together."`
+	RefreshTokenTTL           Duration                  `json:"refresh_token_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Absolute lifetime of sessions."`
+	RefreshTokenIdleTTL       Duration                  `json:"refresh_token_idle_ttl,omitempty" max:"3650d" placeholder:"DURATION" help:"Lifetime of sessions that are not refreshed."`
+	AccessTokenFormat         AccessTokenFormat         `json:"access_token_format,omitempty" enum:"jwt,opaque,simplejwt" placeholder:"FORMAT" help:"Format of access tokens; jwt is RFC 9068."`
+	AccessTokenSigningAlg     string                    `json:"access_token_signed_response_alg,omitempty" enum:"ES256,EdDSA,RS256" placeholder:"ALG" help:"How access tokens of the format jwt are signed."`
+	Resources                 []string                  `json:"resources,omitempty" check:"resource" placeholder:"URI" help:"Audience that the client may request and whose tokens it may introspect."`
+	IntrospectAll             bool                      `json:"introspect_all,omitempty" help:"It may introspect every token: for the operator's own resource servers."`
+	RequirePKCE               *bool                     `json:"require_pkce,omitempty" help:"Whether authorization requests must have a code_challenge (RFC 7636). Unset: required, unless a client that authenticates sends an OpenID nonce. Only such a client may be exempted."`
+	ErrorISS                  *bool                     `json:"error_iss,omitempty" help:"Whether errors of the authorization endpoint name the issuer (RFC 9207). Unset: they do. Turn it off for mod_auth_openidc 2.4, which takes such an error for a login that began elsewhere."`
+	Profile                   string                    `json:"profile,omitempty" enum:"fapi2" placeholder:"PROFILE" help:"Rules that the client is held to: fapi2 is the FAPI 2.0 Security Profile with private_key_jwt and DPoP. It sets what the profile demands."`
+	FirstParty                bool                      `json:"first_party,omitempty" help:"The operator's own application: no consent page."`
+	IDTokenClaims             *bool                     `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
+	IDTokenRefresh            *bool                     `json:"id_token_refresh,omitempty" help:"A refresh has an ID token too if the scope has openid; on unless turned off. Without one, a refresh saves a signature (OpenID Connect Core, section 12.2)."`
+	PasswordGrantSecondFactor PasswordGrantSecondFactor `json:"password_grant_second_factor,omitempty" enum:"refuse,ignore,append" placeholder:"ANSWER" help:"What the password grant does for users who have a second factor: refuse them, ignore it, or expect the six digits of their application appended to the password; refuse unless set."`
+	Verified                  bool                      `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
 }
 
 // Rotation is a refresh-token policy; see docs/rotation.md.
@@ -80,6 +81,16 @@ type OnReuse string
 const (
 	OnReuseRevoke OnReuse = "revoke"
 	OnReuseReject OnReuse = "reject"
+)
+
+// PasswordGrantSecondFactor is what the password grant does for users who have a second factor.
+type PasswordGrantSecondFactor string
+
+// The values of PasswordGrantSecondFactor.
+const (
+	SecondFactorRefuse PasswordGrantSecondFactor = "refuse"
+	SecondFactorIgnore PasswordGrantSecondFactor = "ignore"
+	SecondFactorAppend PasswordGrantSecondFactor = "append"
 )
 
 // AccessTokenFormat is the format of access tokens.

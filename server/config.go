@@ -13,6 +13,7 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/document"
 	"latchkey/server/claims"
+	"latchkey/server/factors"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
 	"latchkey/server/simplejwt"
@@ -78,6 +79,11 @@ type Config struct {
 	LoginNames storage.LoginNames
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".
 	Argon2 string
+
+	// SecondFactor says whether logins need a second factor; empty = factors.Off, as where the accounts are in Directory. Members of one of
+	// SecondFactorGroups need one in any case, unless it is Off.
+	SecondFactor       factors.Policy
+	SecondFactorGroups []string
 
 	// RequirePKCE requires PKCE (RFC 7636) of every client; otherwise RFC 9700 §2.1.1 and the client's own setting decide.
 	RequirePKCE bool
@@ -167,6 +173,7 @@ type SimpleJWT struct {
 	Rotation             clients.Rotation
 	RotationOverlap      *time.Duration // nil: 10 s for confirmed, 0 for strict
 	OnReuse              clients.OnReuse
+	SecondFactor         clients.PasswordGrantSecondFactor // empty: refuse
 	UserIDClaim          string
 	UsernameField        string // in bodies; empty = username
 	UserIDInteger        bool

@@ -16,12 +16,12 @@ var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "server/web/panel", "storage/span", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/claims", "server/keys", "server/internal/audit", "server/password", "server/internal/outage", "server/internal/outbox"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/internal/jwt", "server/internal/jwks", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
-	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/web"},
+	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/factors", "server/web"},
 	{"storage/blacklist", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow"},
 	{"server/authorize"},
 	// Handler packages never import each other.
-	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/console", "server/logo", "server/simplejwt", "server/admin"},
+	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/security", "server/console", "server/logo", "server/simplejwt", "server/admin"},
 	{"server/shadow"},
 }
 
@@ -33,6 +33,8 @@ func TestImports(t *testing.T) {
 	only := map[string][]string{ // library → the packages that may import it
 		"github.com/ory/fosite":              {"latchkey/server/token"},
 		"github.com/danielgtaylor/huma/v2":   {"latchkey/server/admin"},
+		"github.com/go-webauthn":             {"latchkey/server/factors"},
+		"github.com/pquerna/otp":             {"latchkey/server/factors"},
 		"github.com/gorilla/mux":             {"latchkey/server/route", "latchkey/bench"}, // bench: the floor is a server on the same router
 		"code.dny.dev/ssrf":                  {"latchkey/server/internal/safehttp"},
 		"go.opentelemetry.io/otel/exporters": {"latchkey/server"},

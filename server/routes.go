@@ -15,6 +15,7 @@ import (
 	"latchkey/server/logo"
 	"latchkey/server/oauth"
 	"latchkey/server/route"
+	"latchkey/server/security"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/web"
@@ -38,7 +39,7 @@ func (s *Server) routes() *route.Router {
 	paths := flow.Paths{Base: s.issuer.Path}
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Audit: s.audit, Pages: s.pages,
-		Proofs: s.proofs, Paths: paths, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims,
+		Proofs: s.proofs, Paths: paths, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims, ACRs: s.factors.ACRs(),
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0],
 		RegistrationPerNetwork: s.cfg.RegistrationNetworkLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
@@ -97,8 +98,11 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 			LogoURL: logos.URL(c), Unverified: c.Unverified(),
 		}
 	}
+	factors := security.New(security.Config{Factors: s.factors, Sessions: s.sessions, Pages: s.pages, Paths: paths})
+	factors.Register(rt)
 	login.New(login.Config{
-		Requests: s.requests, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths,
+		Requests: s.requests, Sessions: s.sessions, Users: s.users, Factors: s.factors, Enrol: factors.Enrol, Pages: s.pages, Paths: paths,
+		Keys: s.cfg.Root.Derive("pending logins"),
 	}).Register(rt)
 	consent.New(consent.Config{
 		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
@@ -110,7 +114,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
-		Describe: describe, Fields: s.cfg.AccountFields, BasePath: s.issuer.Path,
+		Describe: describe, Fields: s.cfg.AccountFields, SecondFactors: !s.factors.Off(), BasePath: s.issuer.Path,
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {
 		console.New(console.Config{

@@ -21,6 +21,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
+	"latchkey/server/factors"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
@@ -50,6 +51,7 @@ type Server struct {
 	keys     *keys.Ring
 	registry *registry.Registry
 	users    *users.Service
+	factors  *factors.Service
 	audit    *audit.Log
 	auth     *clientauth.Authenticator
 	proofs   *dpop.Checker
@@ -143,10 +145,16 @@ func New(cfg Config) (*Server, error) {
 	if s.simplejwt, err = simplejwt.NewFormat(codec.New(s.codecConfig()), s.simplejwtSettings(), cfg.Store, s.audit); err != nil {
 		return nil, fmt.Errorf("simplejwt: %w", err)
 	}
+	s.factors, err = factors.New(factors.Config{
+		Store: cfg.Store, Root: cfg.Root, Audit: s.audit, Issuer: cfg.Issuer, Policy: cfg.SecondFactor, Groups: cfg.SecondFactorGroups, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
 	s.proofs = dpop.New(dpop.Config{Store: cfg.Store, NonceKeys: cfg.Root.Derive("dpop nonces"), RequireNonce: cfg.RequireDPoPNonce, Now: cfg.Now})
 	s.outages = outage.NewLog(cfg.Now)
 	s.tokens, err = token.New(token.Config{
-		Store: cfg.Store, Outages: s.outages, Clients: s.registry, Auth: s.auth, Users: s.users, Keys: s.keys, Proofs: s.proofs, Root: cfg.Root,
+		Store: cfg.Store, Outages: s.outages, Clients: s.registry, Auth: s.auth, Users: s.users, Factors: s.factors, Keys: s.keys, Proofs: s.proofs, Root: cfg.Root,
 		Audit: s.audit, Metrics: s.metrics, Now: cfg.Now, Issuer: cfg.Issuer,
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
@@ -165,7 +173,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.requests = authorize.New(authorize.Config{
 		Store: cfg.Store, Clients: s.registry, Auth: s.auth, Tokens: s.tokens, Proofs: s.proofs, Root: cfg.Root, Sealer: s.sealer, Issuer: cfg.Issuer,
-		Claims: cfg.Claims, RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
+		Claims: cfg.Claims, ACRs: s.factors.ACRs(), RequirePKCE: cfg.RequirePKCE, Now: cfg.Now,
 	})
 	s.logouts = backchannel.New(backchannel.Config{
 		Store: cfg.Store, Clients: s.registry, Tokens: s.tokens, HTTP: outbound(&cfg), Now: cfg.Now, Logger: cfg.Logger, Metrics: s.metrics,
@@ -174,6 +182,7 @@ func New(cfg Config) (*Server, error) {
 	s.sessions = session.New(session.Config{
 		Store: cfg.Store, Users: s.users, Audit: s.audit, Clients: s.registry, Keys: cfg.Root.Derive("browser sessions"),
 		TTL: cfg.BrowserSessionTTL, IdleTTL: cfg.BrowserSessionIdleTTL, RememberTTL: cfg.BrowserSessionRememberTTL,
+		SecondFactors: !s.factors.Off(), NeedsSecondFactor: s.factors.RequiredOfAll(),
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})

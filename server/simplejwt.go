@@ -15,7 +15,7 @@ import (
 func (s *Server) simplejwtSettings() simplejwt.Settings {
 	c := s.cfg.SimpleJWT
 	return simplejwt.Settings{
-		Rotation: c.Rotation, RotationOverlap: c.RotationOverlap, OnReuse: c.OnReuse,
+		Rotation: c.Rotation, RotationOverlap: c.RotationOverlap, OnReuse: c.OnReuse, SecondFactor: c.SecondFactor,
 		AccessTokenLifetime: c.AccessTokenLifetime, RefreshTokenLifetime: c.RefreshTokenLifetime,
 		SlidingTokenLifetime: c.SlidingTokenLifetime, SlidingTokenRefreshLifetime: c.SlidingTokenRefreshLifetime,
 		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Record: c.Blacklist != nil, Off: !c.Enabled,

@@ -48,6 +48,8 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns what the page shows of a client.
 	Describe func(*clients.Client) web.ClientInfo
+	// SecondFactors means that there is a page of second factors.
+	SecondFactors bool
 	// Fields are those of users.OwnFields that users may change.
 	Fields []string
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".

@@ -53,6 +53,8 @@ func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *
 	who, err := h.Users.AuthenticateUser(r.Context(), session.User, next)
 	switch {
 	case err == nil && who.User.ID == session.UserID:
+		// A new password must not make the login a new one: that would be a way round the second factor.
+		who.Methods, who.AuthTime = session.AMR, session.AuthTime
 		_, err = h.Sessions.Start(w, r, who, session.Remember, nil)
 	case err == nil:
 		h.Users.GiveBack(r.Context(), who)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/server/route"
 	"latchkey/server/web"
 	"latchkey/storage"
 )
@@ -44,6 +45,9 @@ func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession
 	// A password is the only way to sign in, so a signed-in user has one; it may be kept where it can't be changed from here.
 	p := web.Account{
 		Username: session.User.Username, Email: session.User.Email, HasPassword: h.Users.CanChangePassword(), AccountURL: h.Users.AccountURL(),
+	}
+	if h.SecondFactors {
+		p.SecurityURL = h.BasePath + route.SecurityPath
 	}
 	var err error
 	if p.Profile, err = h.profile(ctx, session.UserID); err != nil {

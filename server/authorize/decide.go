@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/server/claims"
 	"latchkey/server/flow"
 	"latchkey/storage"
 )
@@ -68,8 +69,12 @@ func (a *Request) needsLogin(session *storage.LiveBrowserSession) (loginNeed, er
 			return loginNotNeeded, a.refuse("login_required", "The user who is signed in is not the one that was asked for.")
 		}
 		return loginNeeded, nil
+	case fresh && a.acrEssential && !claims.Meets(session.AMR, a.acr):
+		return loginNotNeeded, a.refuse("unmet_authentication_requirements", "The user could not log in with the essential acr.")
 	case fresh:
 		return loginNotNeeded, nil
+	case a.steps(session):
+		return loginNeeded, nil
 	case a.prompts(promptLogin):
 		return loginNeeded, nil
 	case a.maxAge >= 0 && a.startedAt.Sub(session.AuthTime) > a.maxAge:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"latchkey/server/claims"
 	"latchkey/server/protocol"
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -22,7 +23,7 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 	}
 	code, err := s.cfg.Tokens.IssueCode(ctx, &token.CodeRequest{
 		Client: client, Session: session, RedirectURI: a.RedirectURI, Scope: a.Scope, Resource: a.Resource, Offered: a.seen(session.Consent),
-		Challenge: a.challenge, Nonce: a.nonce, Claims: a.claims, DPoPKey: a.dpopKey,
+		Challenge: a.challenge, Nonce: a.nonce, Claims: a.storedClaims(session), DPoPKey: a.dpopKey,
 		Pushed: a.pushed,
 	})
 	if errors.Is(err, storage.ErrConflict) {
@@ -36,6 +37,16 @@ func (s *Service) Issue(ctx context.Context, a *Request, session *storage.LiveBr
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
 	return a.respond(url.Values{"code": {code.Reveal()}}), nil
+}
+
+// storedClaims returns what is stored of the claims parameter, with the acr that ID tokens report if the client has asked for a weaker one
+// than the login amounts to.
+func (a *Request) storedClaims(session *storage.LiveBrowserSession) string {
+	acr := claims.ACR(session.AMR, a.acr...)
+	if acr == claims.ACR(session.AMR) {
+		return a.claims
+	}
+	return claims.WithACR(a.claims, acr)
 }
 
 // Refuse returns the answer that takes a refusal to the client. Like a code it uses up a pushed request. e has a Response. The

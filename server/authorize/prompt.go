@@ -15,6 +15,7 @@ import (
 
 func (a *Request) checkPrompt(context.Context) error {
 	a.LoginHint, a.UILocales = a.params.Get("login_hint"), a.params.Get("ui_locales")
+	a.acr = strings.Fields(a.params.Get("acr_values"))
 	a.prompt = strings.Fields(a.params.Get("prompt"))
 	for _, p := range a.prompt {
 		if !slices.Contains(Prompts(), p) {
@@ -53,6 +54,33 @@ func Prompts() []string {
 
 func (a *Request) prompts(value string) bool { return slices.Contains(a.prompt, value) }
 
+// checkACR reads the acr of the claims parameter, which goes before acr_values (OpenID Connect Core §5.5.1.1).
+func (a *Request) checkACR(asked *claims.Request) error {
+	values, essential := asked.ACR()
+	if values == nil && !essential {
+		return nil
+	}
+	a.acr, a.acrEssential = values, essential
+	if essential && !slices.ContainsFunc(values, func(acr string) bool { return slices.Contains(a.service.cfg.ACRs, acr) }) {
+		return a.refuse("unmet_authentication_requirements", "An essential acr was asked for that no login here has: acr_values_supported has those there are.")
+	}
+	return nil
+}
+
+// SecondFactor reports whether a password alone does not amount to the acr that is asked for, and whether one is essential.
+func (a *Request) SecondFactor() (wanted, essential bool) {
+	wanted = len(a.acr) > 0 && !claims.Meets([]string{claims.AMRPassword}, a.acr) &&
+		slices.ContainsFunc(a.acr, func(acr string) bool { return slices.Contains(a.service.cfg.ACRs, acr) })
+	return wanted, wanted && a.acrEssential
+}
+
+// steps reports whether the user of a session is to log in again with more. An acr that is not essential is asked of those who have a
+// second factor only.
+func (a *Request) steps(session *storage.LiveBrowserSession) bool {
+	wanted, essential := a.SecondFactor()
+	return wanted && !claims.Meets(session.AMR, a.acr) && (essential || session.SecondFactor && !claims.MultiFactor(session.AMR))
+}
+
 // checkSubject reads what says who the user must be: the id_token_hint and the sub of the claims parameter.
 func (a *Request) checkSubject(ctx context.Context) error {
 	if text := a.params.Get("claims"); text != "" {
@@ -60,8 +88,8 @@ func (a *Request) checkSubject(ctx context.Context) error {
 		if err != nil {
 			return a.refuse("invalid_request", "claims must be a JSON object (OpenID Connect Core 5.5).")
 		}
-		if asked.UnmetACR() {
-			return a.refuse("unmet_authentication_requirements", "An essential acr was asked for that no login here has: acr_values_supported has those there are.")
+		if err := a.checkACR(asked); err != nil {
+			return err
 		}
 		allowed, err := a.service.authorizableScopes(ctx, a.Client)
 		if err != nil {

@@ -40,9 +40,12 @@ type Request struct {
 	dpopKey   string
 	prompt    []string
 	// maxAge is how old a login may be when the request is made; negative = any age.
-	maxAge  time.Duration
-	claims  string // those of the claims parameter that are stored
-	subject string // the user that the id_token_hint or the claims parameter asks for; may be empty
+	maxAge time.Duration
+	// acr are the values that are asked for; acrEssential means that one of them must be reached.
+	acr          []string
+	acrEssential bool
+	claims       string // those of the claims parameter that are stored
+	subject      string // the user that the id_token_hint or the claims parameter asks for; may be empty
 
 	// meant are those of Offered that have one of the scopes.
 	meant []string

@@ -40,6 +40,8 @@ type Config struct {
 	Issuer string
 	// Claims are those about users; nil means the standard ones.
 	Claims *claims.Catalog
+	// ACRs are the values of acr that logins here can have.
+	ACRs []string
 	// RequirePKCE requires PKCE of every client, whatever its own setting.
 	RequirePKCE bool
 	Now         func() time.Time

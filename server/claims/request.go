@@ -44,23 +44,41 @@ func (r *Request) Subject() string {
 	return ""
 }
 
-// UnmetACR reports whether the request makes an acr essential that no login here has (§5.5.1.1).
-func (r *Request) UnmetACR() bool {
+// ACR returns the values of acr that are asked for, and whether one of them is essential (§5.5.1.1).
+func (r *Request) ACR() (values []string, essential bool) {
 	asked := r.IDToken["acr"]
-	if asked == nil || !asked.Essential {
-		return false
+	if asked == nil {
+		return nil, false
 	}
-	values := asked.Values
+	all := asked.Values
 	if len(asked.Value) > 0 {
-		values = append(values[:len(values):len(values)], asked.Value)
+		all = append(all[:len(all):len(all)], asked.Value)
 	}
-	for _, raw := range values {
+	for _, raw := range all {
 		var acr string
-		if json.Unmarshal(raw, &acr) == nil && acr == ACRPassword {
-			return false
+		if json.Unmarshal(raw, &acr) == nil {
+			values = append(values, acr)
 		}
 	}
-	return len(values) > 0
+	return values, asked.Essential && len(all) > 0
+}
+
+// WithACR returns the result of Stored with the value of acr that ID tokens report.
+func WithACR(stored, acr string) string {
+	r := ParseStored(stored)
+	if r.IDToken == nil {
+		r.IDToken = make(map[string]*RequestedClaim)
+	}
+	value, err := json.Marshal(acr)
+	if err != nil {
+		panic(err) // text
+	}
+	r.IDToken["acr"] = &RequestedClaim{Value: value}
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // names and text
+	}
+	return string(text)
 }
 
 // ParseStored reads the result of Stored. Text of a later release that this one can't read asks for nothing.

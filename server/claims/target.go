@@ -16,22 +16,61 @@ const (
 	ScopeOffline = "offline_access"
 )
 
-// AMRPassword is the amr of a login with a password (RFC 8176 §2), ACRPassword the acr of one at the login page, the only kind there is.
+// AMRPassword is the amr of a login with a password (RFC 8176 §2).
+const AMRPassword = "pwd"
+
+// The values of acr, each of which is at least the one before.
 const (
-	AMRPassword = "pwd"
+	// ACRPassword is a login at the login page with a password.
 	ACRPassword = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+	// ACRMultiFactor is a login with two factors (OpenID Provider Authentication Policy Extension §4).
+	ACRMultiFactor = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+	// ACRPhishingResistant is one of which a passkey or a security key was part (OpenID Connect EAP ACR Values §2).
+	ACRPhishingResistant = "phr"
 )
 
-// ACR returns what a login that was done in these ways amounts to; empty when nothing is known about it.
-func ACR(amr []string) string {
-	if slices.Contains(amr, AMRPassword) {
-		return ACRPassword
+// ACRs returns the values that acr can have, for acr_values_supported (Discovery §3), the weakest first.
+func ACRs() []string { return []string{ACRPassword, ACRMultiFactor, ACRPhishingResistant} }
+
+// MultiFactor reports whether a login with these methods had two factors (RFC 8176 §2).
+func MultiFactor(amr []string) bool { return slices.Contains(amr, "mfa") }
+
+// level returns the position in ACRs of what a login amounts to, or -1 when nothing is known about it.
+func level(amr []string) int {
+	switch {
+	case MultiFactor(amr) && (slices.Contains(amr, "hwk") || slices.Contains(amr, "swk")):
+		return 2
+	case MultiFactor(amr):
+		return 1
+	case slices.Contains(amr, AMRPassword):
+		return 0
 	}
-	return ""
+	return -1
 }
 
-// ACRs returns the values that acr can have, for acr_values_supported (Discovery §3).
-func ACRs() []string { return []string{ACRPassword} }
+// Meets reports whether a login with these methods amounts to one of the asked values.
+func Meets(amr, asked []string) bool {
+	reached := level(amr)
+	return slices.ContainsFunc(asked, func(value string) bool {
+		i := slices.Index(ACRs(), value)
+		return i >= 0 && i <= reached
+	})
+}
+
+// ACR returns what a login with these methods amounts to; empty when nothing is known about it. Of the asked values, if the login amounts to
+// one of them, it is the first such: a stronger login is also a weaker one (OpenID Connect Core §5.5.1.1).
+func ACR(amr []string, asked ...string) string {
+	reached := level(amr)
+	for _, value := range asked {
+		if i := slices.Index(ACRs(), value); i >= 0 && i <= reached {
+			return value
+		}
+	}
+	if reached < 0 {
+		return ""
+	}
+	return ACRs()[reached]
+}
 
 // Target is a set of places where a claim is released.
 type Target uint8

@@ -139,7 +139,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request, path string, ses
 	if err != nil {
 		return nil, err
 	}
-	if h.Sessions.Now().Sub(session.AuthTime) > flow.Recent {
+	if !h.Sessions.Confirmed(session) {
 		// The form is not kept: the operator sees the page again after the login, and decides anew.
 		return nil, route.SeeOther(w, h.Paths.LoginAgain(h.Paths.Console(path, only(form, "id"))))
 	}

@@ -4,7 +4,6 @@ package flow
 import (
 	"net/url"
 	"strings"
-	"time"
 
 	"latchkey/server/route"
 )
@@ -27,8 +26,11 @@ const (
 	ParamDecision = "decision"
 )
 
-// Recent is how long after a login no other one is asked for, before what can't be undone.
-const Recent = 10 * time.Minute
+// The pages of the login besides route.LoginPath.
+const (
+	SecondFactorPath = route.LoginPath + "/second-factor"
+	PasskeyPath      = route.LoginPath + "/passkey"
+)
 
 // Decision is what the user has decided on a page; its values are those of the forms.
 type Decision string
@@ -80,6 +82,20 @@ func (p Paths) Login(to ReturnTo) string {
 	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}}.Encode()
 }
 
+// SecondFactor returns the address of the page that asks for a second factor.
+func (p Paths) SecondFactor(to ReturnTo) string {
+	return p.Base + SecondFactorPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamSignedIn: {"1"}}.Encode()
+}
+
+// Security returns the address of the page of second factors.
+func (p Paths) Security() ReturnTo { return ReturnTo(p.Base + route.SecurityPath) }
+
+// Confirms reports whether the user must have proved of late who they are for what is at an address.
+func (p Paths) Confirms(to ReturnTo) bool {
+	rest, ok := strings.CutPrefix(string(to), p.Base+route.ConsolePath)
+	return to == p.Security() || ok && (rest == "" || rest[0] == '/' || rest[0] == '?')
+}
+
 // CookieCheck returns the address of the login page at which a browser shows whether it keeps cookies.
 func (p Paths) CookieCheck(to ReturnTo) string {
 	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamSignedIn: {"1"}}.Encode()
@@ -105,7 +121,7 @@ func (p Paths) ParseReturnTo(text string) ReturnTo {
 	if _, ok := p.Continuation(ReturnTo(text)); ok {
 		return ReturnTo(text)
 	}
-	for _, path := range [...]string{route.LogoutPath, route.DevicePath} {
+	for _, path := range [...]string{route.LogoutPath, route.DevicePath, route.SecurityPath} {
 		rest, ok := strings.CutPrefix(text, p.Base+path)
 		if ok && (rest == "" || rest[0] == '?' && isQuery(rest[1:])) {
 			return ReturnTo(text)

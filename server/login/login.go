@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"latchkey/server/authorize"
+	"latchkey/server/factors"
 	"latchkey/server/flow"
+	"latchkey/server/internal/seal"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -20,19 +21,39 @@ type Config struct {
 	Requests *authorize.Service
 	Sessions *session.Manager
 	Users    *users.Service
-	Pages    *web.Pages
-	Paths    flow.Paths
+	Factors  *factors.Service
+	// Enrol returns the forms that add the first second factor.
+	Enrol func(set *factors.Set, action string, hidden []web.Field, state string) (*web.TOTP, *web.Passkey, error)
+	Pages *web.Pages
+	Paths flow.Paths
+	// Keys seal logins that wait for a second factor: the first seals, all open.
+	Keys [][]byte
 }
 
 // Handlers are the routes.
-type Handlers struct{ Config }
+type Handlers struct {
+	Config
+	sealer *seal.Sealer
+}
 
-// New makes the handlers.
-func New(c Config) *Handlers { return &Handlers{c} }
+// New makes the handlers. It panics unless the keys have 32 bytes.
+func New(c Config) *Handlers {
+	sealer, err := seal.New(c.Keys)
+	if err != nil {
+		panic(err)
+	}
+	return &Handlers{c, sealer}
+}
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
 	rt.Page(route.LoginPath, h.login, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	if !h.Factors.Off() {
+		rt.Page(flow.SecondFactorPath, h.second, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	}
+	if h.Factors.Passkeys() {
+		rt.Page(flow.PasskeyPath, h.passkey, h.Pages.RenderError, route.Methods(http.MethodPost))
+	}
 }
 
 func (h *Handlers) login(w http.ResponseWriter, r *http.Request) error {
@@ -50,14 +71,16 @@ type visit struct {
 	asked *authorize.Request
 	// session is the user's; nil means not signed in.
 	session *storage.LiveBrowserSession
-	// again is true when a login is wanted unless there was one of late.
-	again bool
+	// confirms is true if the user must prove who they are for what comes next, with a second factor if they have one.
+	confirms bool
+	sessions *session.Manager
 }
 
 // open reads a request for the page. redirect is true when nothing is to be asked, because the authorization endpoint must refuse the
 // authorization request.
 func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bool, err error) {
-	v = &visit{returnTo: h.Paths.ParseReturnTo(returnTo)}
+	v = &visit{returnTo: h.Paths.ParseReturnTo(returnTo), sessions: h.Sessions}
+	v.confirms = h.Paths.Confirms(v.returnTo)
 	clientID := ""
 	if c, ok := h.Paths.Continuation(v.returnTo); ok {
 		v.asked, err = h.Requests.Resume(r.Context(), c)
@@ -77,9 +100,9 @@ func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bo
 }
 
 // satisfied reports whether no login is needed, or none would help.
-func (v *visit) satisfied(now time.Time) bool {
+func (v *visit) satisfied() bool {
 	if v.asked == nil {
-		return v.session != nil && (!v.again || now.Sub(v.session.AuthTime) <= flow.Recent)
+		return v.session != nil && (!v.confirms || v.sessions.Confirmed(v.session))
 	}
 	step, err := v.asked.Decide(v.session)
 	return err != nil || step != authorize.StepLogin
@@ -91,13 +114,13 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v.again = query.Get(flow.ParamAgain) != ""
-	if redirect || v.satisfied(h.Sessions.Now()) {
+	v.confirms = v.confirms || query.Get(flow.ParamAgain) != ""
+	if redirect || v.satisfied() {
 		return route.SeeOther(w, string(v.returnTo))
 	}
-	page := h.page(v)
-	if v.again && v.session != nil {
-		page.Username = v.session.User.Username
+	page, err := h.page(v)
+	if err != nil {
+		return err
 	}
 	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = web.ProblemCookies
@@ -106,13 +129,23 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 }
 
 // page returns the empty form for a visit.
-func (h *Handlers) page(v *visit) web.Login {
-	p := web.Login{
-		Action: h.Paths.Base + route.LoginPath, Hidden: []web.Field{{Name: flow.ParamReturnTo, Value: string(v.returnTo)}},
-		RememberTTL: h.Sessions.RememberTTL(),
+func (h *Handlers) page(v *visit) (web.Login, error) {
+	hidden := []web.Field{{Name: flow.ParamReturnTo, Value: string(v.returnTo)}}
+	p := web.Login{Action: h.Paths.Base + route.LoginPath, Hidden: hidden, RememberTTL: h.Sessions.RememberTTL()}
+	if h.Factors.Passkeys() {
+		asked, err := h.Factors.AskLogin()
+		if err != nil {
+			return p, err
+		}
+		p.Passkey = &web.Passkey{
+			Action: h.Paths.Base + flow.PasskeyPath, Hidden: append(hidden, web.Field{Name: "state", Value: asked.State}), Options: asked.Options,
+		}
 	}
 	if v.asked == nil {
-		return p
+		if v.session != nil {
+			p.Username = v.session.User.Username
+		}
+		return p, nil
 	}
 	p.ClientName, p.Username, p.Locales = v.asked.Client.ClientName, bounded(v.asked.LoginHint), v.asked.UILocales
 	if p.ClientName == "" {
@@ -122,7 +155,7 @@ func (h *Handlers) page(v *visit) web.Login {
 	if v.asked.MayKeepAccount(v.session) {
 		p.Account = v.session.User.Username
 	}
-	return p
+	return p, nil
 }
 
 // bounded returns a name, or nothing when it is too long for one.

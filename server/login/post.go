@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"latchkey/server/factors"
 	"latchkey/server/flow"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
@@ -35,6 +36,16 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refused(w, r, v, form, err)
 	}
+	need, err := h.need(r, v, who)
+	if err != nil || need != factors.NeedNothing {
+		h.Users.GiveBack(r.Context(), who) // the password was right
+	}
+	if err != nil {
+		return err
+	}
+	if need != factors.NeedNothing {
+		return h.toSecond(w, v, who, form.Get("remember") != "")
+	}
 	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.session); err != nil {
 		return err
 	}
@@ -43,6 +54,14 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 		return route.SeeOther(w, h.Paths.CookieCheck(v.returnTo))
 	}
 	return route.SeeOther(w, string(v.returnTo))
+}
+
+// toSecond leads to the page that asks for the second factor.
+func (h *Handlers) toSecond(w http.ResponseWriter, v *visit, who *users.Authenticated, remember bool) error {
+	if err := h.suspend(w, who, remember); err != nil {
+		return err
+	}
+	return route.SeeOther(w, h.Paths.SecondFactor(v.returnTo))
 }
 
 // selected goes on with the account that is signed in (prompt=select_account). The authorization endpoint decides whether a password is
@@ -61,7 +80,10 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 		return err
 	}
 	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
-	page := h.page(v)
+	page, err := h.page(v)
+	if err != nil {
+		return err
+	}
 	page.Username, page.Problem, page.RetryAfter = bounded(form.Get("username")), problem, wait
 	return h.Pages.Render(w, r, status, page)
 }

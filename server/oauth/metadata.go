@@ -11,7 +11,6 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/authorize"
-	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
 	"latchkey/server/internal/jwt"
@@ -131,7 +130,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		UserInfoAlgs:    token.IDTokenAlgs(),
 		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.claims.Names()...),
 		ClaimsParameter: true,
-		ACRs:            claims.ACRs(),
+		ACRs:            h.acrs,
 
 		RequestParameter:  true,
 		RequestObjectAlgs: jwt.IncomingAlgs(),

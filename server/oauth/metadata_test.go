@@ -51,7 +51,7 @@ func TestMetadata(t *testing.T) {
 		"claims_supported": ["iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "sub", "name", "given_name", "family_name", "middle_name",
 			"nickname", "preferred_username", "profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at", "email",
 			"email_verified", "groups"],
-		"acr_values_supported": ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"],
+		"acr_values_supported": ["urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport", "http://schemas.openid.net/pape/policies/2007/06/multi-factor"],
 		"claims_parameter_supported": true,
 		"request_parameter_supported": true,
 		"request_uri_parameter_supported": false,

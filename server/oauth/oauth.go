@@ -45,6 +45,8 @@ type Config struct {
 	ClientDocuments bool
 	// Locales are those of the pages.
 	Locales []string
+	// ACRs are the values of acr that logins here can have.
+	ACRs []string
 	// Claims are those about users; nil means the standard ones.
 	Claims *claims.Catalog
 	// Scopes returns the scopes for the metadata documents; nil if they list none.
@@ -66,6 +68,7 @@ type Handlers struct {
 	sealer   *seal.Sealer
 	issuer   string
 	claims   *claims.Catalog
+	acrs     []string
 	scopes   func(ctx context.Context) ([]string, error)
 
 	registration           string
@@ -90,7 +93,7 @@ func New(c Config) *Handlers {
 	}
 	return &Handlers{
 		tokens: c.Tokens, proofs: c.Proofs, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
-		paths: c.Paths, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, scopes: c.Scopes,
+		paths: c.Paths, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, acrs: c.ACRs, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}

@@ -9,6 +9,7 @@ const (
 	BadRequest     Reason = "bad_request"
 	Client         Reason = "client_authentication_failed"
 	Credentials    Reason = "bad_credentials"  // unknown user, wrong password or inactive user
+	SecondFactor   Reason = "second_factor"    // the password was right, but is not enough
 	Throttled      Reason = "throttled"        // too many attempts
 	Overload       Reason = "overload"         // the password pool's queue is full
 	Malformed      Reason = "malformed_token"  // not issued by this server

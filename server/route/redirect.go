@@ -8,6 +8,7 @@ import (
 // The paths, below the issuer's path, that handlers of other packages redirect to. Handler packages don't import each other.
 const (
 	LoginPath     = "/login"
+	SecurityPath  = AccountPath + "/security"
 	ConsentPath   = "/consent"
 	DevicePath    = "/device"
 	AccountPath   = "/account"

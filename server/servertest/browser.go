@@ -201,6 +201,18 @@ func (p *Page) Form(path string) *PageForm {
 	return nil
 }
 
+// FormWith gives the first form that has a field to type in. The test ends when there is none.
+func (p *Page) FormWith(field string) *PageForm {
+	p.t.Helper()
+	for _, f := range p.Forms() {
+		if f.Fields.Has(field) {
+			return f
+		}
+	}
+	p.t.Fatalf("no form with %s on the page %s (%d): %s", field, p.URL, p.Status, p.Body)
+	return nil
+}
+
 // Has tells whether the page has a form for this path.
 func (p *Page) Has(path string) bool {
 	return slices.ContainsFunc(p.Forms(), func(f *PageForm) bool {

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server"
+	"latchkey/server/factors"
 	"latchkey/server/keys"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -201,6 +202,7 @@ func (s *Server) config() server.Config {
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
 		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,
 		LoginThrottle: true,
+		SecondFactor:  factors.Optional,
 		Argon2:        "m=8,t=1,p=1",
 		AdminAPI:      server.AdminAPIAdmin, AdminGroup: "operators",
 		Registration: "token", RegistrationLimit: 10_000,

@@ -83,3 +83,9 @@ func Claims(t testing.TB, raw string) map[string]any {
 	}
 	return claims
 }
+
+// IDToken gives the claims of the ID token of an answer, without verifying it.
+func (a *Answer) IDToken() map[string]any {
+	a.t.Helper()
+	return Claims(a.t, a.String("id_token"))
+}

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
+	"latchkey/server/claims"
+	"latchkey/server/factors"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -42,7 +45,17 @@ func (m *Manager) Find(r *http.Request, clientID string) (*storage.LiveBrowserSe
 
 // alive reports whether a session is valid: not expired, and its user active and not signed out everywhere since.
 func (m *Manager) alive(s *storage.LiveBrowserSession, now time.Time) bool {
-	return s.User != nil && s.User.Active && s.User.AuthEpoch == s.UserEpoch && m.lasts(&s.BrowserSession, now)
+	return s.User != nil && s.User.Active && s.User.AuthEpoch == s.UserEpoch && m.lasts(&s.BrowserSession, now) &&
+		(!m.cfg.NeedsSecondFactor || claims.MultiFactor(s.AMR) || slices.Contains(s.AMR, factors.MethodRemembered))
+}
+
+// confirmedFor is how long a login permits what only the user must do: OWASP ASVS 7.5.1.
+const confirmedFor = 10 * time.Minute
+
+// Confirmed reports whether the user of a session has proved who they are within the last ten minutes, with a second factor if they have
+// one: a browser that is remembered is not enough.
+func (m *Manager) Confirmed(s *storage.LiveBrowserSession) bool {
+	return m.Now().Sub(s.AuthTime) <= confirmedFor && (!s.SecondFactor || !m.cfg.SecondFactors || claims.MultiFactor(s.AMR))
 }
 
 // lasts reports whether a session has reached neither its absolute nor its idle end.

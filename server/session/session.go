@@ -48,6 +48,10 @@ type Config struct {
 	// TTL is the absolute end, IdleTTL the idle one; RememberTTL is the absolute end of a session that has no idle one.
 	// Zero means the default.
 	TTL, IdleTTL, RememberTTL time.Duration
+	// SecondFactors means that logins ask those who have a second factor for it.
+	SecondFactors bool
+	// NeedsSecondFactor means that a session whose login had no second factor is none, such as one from before the operator required it.
+	NeedsSecondFactor bool
 	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 	// Noticed, if not nil, is called after logout notices were stored, so that they are sent at once.

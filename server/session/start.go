@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"latchkey/clients"
+	"latchkey/server/claims"
 	"latchkey/server/internal/request"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -31,7 +33,9 @@ func (m *Manager) Start(w http.ResponseWriter, r *http.Request, who *users.Authe
 	}
 	value := clients.NewSecret(prefix)
 	s := m.begin(r, value, who, remember, current)
-	event := m.cfg.Audit.Limited(ctx, m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{}))
+	event := m.cfg.Users.LoginEvent(ctx, who.User, "", storage.ID{})
+	event.Details = fmt.Appendf(nil, `{"methods":%q}`, strings.Join(s.AMR, " "))
+	event = m.cfg.Audit.Limited(ctx, event)
 	replaces := m.replaced(r, current)
 	err = m.cfg.Store.CreateBrowserSession(ctx, s, replaces, who.Login, event)
 	if current != nil && (errors.Is(err, storage.ErrExists) || errors.Is(err, storage.ErrConflict)) {
@@ -59,15 +63,21 @@ func (m *Manager) replaced(r *http.Request, current *storage.LiveBrowserSession)
 	return storage.Digest{}
 }
 
-// begin returns the row of a session that begins now with a password login.
+// begin returns the row of a session that begins now with a login.
 func (m *Manager) begin(r *http.Request, value storage.Secret, who *users.Authenticated, remember bool, current *storage.LiveBrowserSession) *storage.BrowserSession {
 	now, from := m.Now(), request.From(r.Context())
 	s := &storage.BrowserSession{
 		ID: storage.NewID(now), Hash: hash(m.cfg.Keys[0], value),
 		UserID: who.User.ID, UserEpoch: who.User.AuthEpoch,
-		CreatedAt: now, AuthTime: now, AMR: []string{"pwd"}, // RFC 8176 §2
+		CreatedAt: now, AuthTime: now, AMR: who.Methods,
 		LastSeenAt: now, ExpiresAt: now.Add(m.cfg.TTL), Remember: remember,
 		Address: from.AddressText(), UserAgent: from.UserAgent,
+	}
+	if len(s.AMR) == 0 {
+		s.AMR = []string{claims.AMRPassword}
+	}
+	if !who.AuthTime.IsZero() {
+		s.AuthTime = who.AuthTime
 	}
 	if remember {
 		s.ExpiresAt = now.Add(m.cfg.RememberTTL)

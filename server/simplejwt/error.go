@@ -34,6 +34,8 @@ func (h *Handlers) refused(err error) error {
 	switch e.Reason {
 	case reasons.Credentials:
 		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
+	case reasons.SecondFactor: // the original's words, whose code applications know; the header tells
+		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
 	case reasons.Throttled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)
 	case reasons.UserInactive, reasons.UserRemoved:

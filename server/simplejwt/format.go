@@ -24,6 +24,7 @@ type Settings struct {
 	Rotation             clients.Rotation
 	RotationOverlap      *time.Duration // nil: that of the rotation
 	OnReuse              clients.OnReuse
+	SecondFactor         clients.PasswordGrantSecondFactor
 	AccessTokenLifetime  time.Duration
 	RefreshTokenLifetime time.Duration
 	// SlidingTokenLifetime and SlidingTokenRefreshLifetime are for sliding tokens.
@@ -93,6 +94,7 @@ func (f *Format) Policy(p token.Policy, c *clients.Client) *token.Policy {
 		p.Overlap = *f.settings.RotationOverlap
 	}
 	p.AccessTTL, p.Idle, p.PerToken = f.settings.AccessTokenLifetime, f.settings.RefreshTokenLifetime, true
+	p.SecondFactor = f.settings.SecondFactor
 	p.Leeway, p.AccessFormat, p.Closed = f.settings.Leeway, clients.FormatSimpleJWT, f.settings.Off
 	return p.Of(c)
 }

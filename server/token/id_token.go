@@ -61,10 +61,11 @@ func (s *Service) sign(ctx context.Context, alg, typ string, claims any) (string
 // writeIDToken writes the ID token that goes with an access token.
 func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (storage.Secret, error) {
 	g, alg := c.Grant, idTokenAlg(c.Client)
+	asked, _ := claims.ParseStored(g.Claims).ACR()
 	t := &idTokenClaims{
 		Issuer: s.issuer, Subject: c.User.Sub(), Audience: c.Client.ID,
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.IssuedAt.Add(idTokenTTL).Unix(),
-		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, ACR: claims.ACR(g.AMR), Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
+		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, ACR: claims.ACR(g.AMR, asked...), Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
 	}
 	if !g.SessionID.IsZero() {
 		t.SessionID = g.SessionID.String()

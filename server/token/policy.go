@@ -44,6 +44,9 @@ type Policy struct {
 	AccessFormat clients.AccessTokenFormat
 	AccessAlg    string
 
+	// SecondFactor is what the password grant does for users who have a second factor; empty means refuse.
+	SecondFactor clients.PasswordGrantSecondFactor
+
 	// SingleToken is set where the access token itself is presented for the next one: there is no refresh token.
 	SingleToken bool
 	// Closed is set where no tokens are issued any more.
@@ -69,6 +72,7 @@ func (p Policy) Of(c *clients.Client) *Policy {
 	set(&p.Idle, c.RefreshTokenIdleTTL.Std())
 	set(&p.AccessFormat, c.AccessTokenFormat)
 	set(&p.AccessAlg, c.AccessTokenSigningAlg)
+	set(&p.SecondFactor, c.PasswordGrantSecondFactor)
 	switch {
 	case c.RotationOverlap != nil:
 		p.Overlap = c.RotationOverlap.Std()

@@ -9,6 +9,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
+	"latchkey/server/factors"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/outage"
@@ -53,6 +54,7 @@ type Config struct {
 	Clients Clients
 	Auth    *clientauth.Authenticator
 	Users   *users.Service
+	Factors *factors.Service
 	Keys    *keys.Ring
 	// Proofs checks the proofs of possession that requests have.
 	Proofs  *dpop.Checker
@@ -86,6 +88,7 @@ type Service struct {
 	clients     Clients
 	auth        *clientauth.Authenticator
 	users       *users.Service
+	factors     *factors.Service
 	keys        *keys.Ring
 	audit       *audit.Log
 	metrics     *metrics.Metrics
@@ -121,7 +124,7 @@ func New(c Config) (*Service, error) {
 		c.Outages = outage.NewLog(c.Now)
 	}
 	return &Service{
-		store: watchedStore{outage.Watched{Grants: c.Store, Log: c.Outages}, c.Store}, outages: c.Outages, clients: c.Clients, auth: c.Auth, users: c.Users, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
+		store: watchedStore{outage.Watched{Grants: c.Store, Log: c.Outages}, c.Store}, outages: c.Outages, clients: c.Clients, auth: c.Auth, users: c.Users, factors: c.Factors, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: c.Proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),

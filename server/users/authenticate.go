@@ -18,6 +18,11 @@ type Authenticated struct {
 	User *storage.User
 	// Login is what must be written now, together with the grant that the login leads to. Its SetLastLogin may be cleared.
 	Login *storage.Login
+	// SecondFactor is true if the user has a second factor. Whether the login needs it is the caller's part.
+	SecondFactor bool
+	// Methods are those of the login (RFC 8176), which the caller sets if it was more than a password. AuthTime, unless zero, is when it was.
+	Methods  []string
+	AuthTime time.Time
 }
 
 // Authenticate checks a password. The name is normalised as Django's login form does, then compared byte for byte.
@@ -72,7 +77,7 @@ func (s *Service) authenticate(ctx context.Context, who who, secret storage.Secr
 		}
 	}
 	s.count("success")
-	return &Authenticated{User: check.User, Login: s.login(ctx, attempt, check, secret, rehash)}, nil
+	return &Authenticated{User: check.User, Login: s.login(ctx, attempt, check, secret, rehash), SecondFactor: check.SecondFactor}, nil
 }
 
 // unchecked returns an attempt whose password was not looked at to its buckets, and returns the reason: a limit for a network that

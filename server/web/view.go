@@ -32,6 +32,8 @@ type Login struct {
 	// Account is the user who is already signed in and may continue without a password (prompt=select_account). The button is
 	// named action and has the value continue.
 	Account string
+	// Passkey lets users sign in with a passkey; nil = they can't.
+	Passkey *Passkey
 	// RememberTTL is how long "keep me signed in" lasts.
 	RememberTTL time.Duration
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
@@ -200,6 +202,8 @@ type Account struct {
 	Profile  Profile
 	// HasPassword means that the user has a password to change.
 	HasPassword bool
+	// SecurityURL is where the user manages second factors; empty = there are none here.
+	SecurityURL string
 	// AccountURL is where the user changes what is kept elsewhere; empty = nothing is, or it is not known.
 	AccountURL string
 	// Notice confirms the last action: one of the Notice constants, or empty.
@@ -291,7 +295,7 @@ type demands struct {
 }
 
 func (v Login) asks() demands {
-	return demands{locales: v.Locales, away: v.Away, retryAfter: v.RetryAfter}
+	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
 }
 
 func (v Consent) asks() demands      { return demands{locales: v.Locales, away: true} }

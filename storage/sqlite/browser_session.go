@@ -11,7 +11,7 @@ import (
 // CreateBrowserSession implements [storage.BrowserSessions].
 func (s *Store) CreateBrowserSession(ctx context.Context, b *storage.BrowserSession, replaces storage.Digest, login *storage.Login, audit ...*storage.AuditEvent) error {
 	return s.write(ctx, "create browser session", func(t *tx) {
-		t.login(login, b.AuthTime)
+		t.login(login, b.LastSeenAt)
 		t.exec(`DELETE FROM browser_sessions WHERE hash = ?`, replaces[:])
 		t.insert("browser_sessions", row.BrowserSession(b))
 		t.audit(audit...)

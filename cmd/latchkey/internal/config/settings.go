@@ -8,6 +8,7 @@ import (
 
 	"latchkey/server"
 	"latchkey/server/claims"
+	"latchkey/server/factors"
 	"latchkey/server/keys"
 	"latchkey/server/mail"
 	"latchkey/server/simplejwt"
@@ -132,6 +133,19 @@ func (s *Settings) validate(names []string) (found Faults) {
 	}
 	if (s.Remote.ClientID == "") != (s.Remote.ClientSecret == "") {
 		fault("server-client-id", "and --server-client-secret need each other", "Set both, or neither.")
+	}
+	second := &s.Server.SecondFactor
+	switch {
+	case s.UsersFrom == "django" && *second != "" && *second != factors.Off:
+		fault("second-factor", "can't be used with --users-from django: a login in Django itself would not ask for it",
+			"Leave it out, and use second factors of Django's.")
+	case *second == "" && s.UsersFrom == "django":
+		*second = factors.Off
+	case *second == "":
+		*second = factors.Optional
+	}
+	if *second == factors.Off && len(s.Server.SecondFactorGroups) > 0 {
+		fault("second-factor-groups", "has no effect: there are no second factors", "Set --second-factor to optional.")
 	}
 	jwt := &s.Server.SimpleJWT
 	if s.BlacklistWriteback && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {

@@ -6,6 +6,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/claims"
+	"latchkey/server/factors"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -232,6 +233,18 @@ func options(s *Settings) []*option {
 			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},
 		{
+			name: "second-factor", value: "off|optional|required", group: GroupServer,
+			presetText: "optional; with --users-from django: off",
+			help: "Whether logins need a second factor: off, optional (those who have added one are asked) or required " +
+				"(others add one at their next login). See docs/second-factors.md.",
+			set: choice(&s.Server.SecondFactor, factors.Off, factors.Optional, factors.Required),
+		},
+		{
+			name: "second-factor-groups", value: "GROUPS", group: GroupServer, emptyable: true,
+			help: "Groups whose members need a second factor although it is optional.",
+			set:  to(&s.Server.SecondFactorGroups, setGroups),
+		},
+		{
 			name: "audit-retention", preset: "400d", value: "DURATION", group: GroupServer,
 			help: "How long audit events are kept; 0 means for ever. Postgres drops whole months.",
 			set:  to(&s.Server.AuditRetention, setWait),
@@ -334,6 +347,12 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 		{
 			name: "simplejwt-rotation", preset: "confirmed", value: "POLICY", group: GroupSimpleJWT,
 			help: "How refresh tokens are rotated: strict, confirmed, reissue or off.", set: choice(&jwt.Rotation, "strict", "confirmed", "reissue", "off"),
+		},
+		{
+			name: "password-grant-second-factor", preset: "refuse", value: "refuse|ignore|append", group: GroupSimpleJWT,
+			help: "What /api/token/ does for users who have a second factor: refuse them, ignore it, or expect the six digits of their app " +
+				"appended to the password.",
+			set: choice(&jwt.SecondFactor, clients.SecondFactorRefuse, clients.SecondFactorIgnore, clients.SecondFactorAppend),
 		},
 		{
 			name: "simplejwt-rotation-overlap", value: "DURATION", group: GroupSimpleJWT,

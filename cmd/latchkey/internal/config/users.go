@@ -43,3 +43,12 @@ func setAccountFields(into *[]string, text string) error {
 		return slices.Contains(users.OwnFields(), field)
 	}, "is no field that users can change themselves", "Use "+alternatives(users.OwnFields())+", separated by commas.")
 }
+
+// setGroups accepts names of groups.
+func setGroups(into *[]string, text string) error {
+	*into = nil
+	return members(text, func(group string) bool {
+		*into = append(*into, group)
+		return len(group) <= 150
+	}, "is too long for a group", "Use names of groups, separated by commas.")
+}

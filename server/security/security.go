@@ -1,0 +1,238 @@
+package security
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"latchkey/server/factors"
+	"latchkey/server/flow"
+	"latchkey/server/internal/request"
+	"latchkey/server/route"
+	"latchkey/server/session"
+	"latchkey/server/users"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// doneParameter names the notice that the page shows.
+const doneParameter = "done"
+
+// Config is what the handlers work with.
+type Config struct {
+	Factors  *factors.Service
+	Sessions *session.Manager
+	Pages    *web.Pages
+	Paths    flow.Paths
+}
+
+// Handlers are the routes. Each change writes an audit event: factor_added, factor_removed, recovery_codes_created. A message to the user
+// belongs where these are written, in package factors.
+type Handlers struct{ Config }
+
+// New makes the handlers.
+func New(c Config) *Handlers { return &Handlers{c} }
+
+// Register mounts the route.
+func (h *Handlers) Register(rt *route.Router) {
+	if !h.Factors.Off() {
+		rt.Page(route.SecurityPath, h.serve, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	}
+}
+
+// visit is a request of a user who has confirmed who they are.
+type visit struct {
+	session *storage.LiveBrowserSession
+	set     *factors.Set
+}
+
+func (h *Handlers) serve(w http.ResponseWriter, r *http.Request) error {
+	session, err := h.Sessions.Find(r, "")
+	if err != nil {
+		return err
+	}
+	if session == nil || !h.Sessions.Confirmed(session) {
+		return route.SeeOther(w, h.Paths.Login(h.Paths.Security()))
+	}
+	set, err := h.Factors.Of(r.Context(), session.User)
+	if err != nil {
+		return err
+	}
+	v := &visit{session, set}
+	if r.Method == http.MethodPost {
+		return h.change(w, r, v)
+	}
+	page, err := h.page(v, "")
+	if err != nil {
+		return err
+	}
+	page.Notice = notice(r.URL.Query().Get(doneParameter))
+	return h.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// notice returns the notice named in the query, or NoticeNone for an unknown name.
+func notice(done string) web.Notice {
+	switch n := web.Notice(done); n {
+	case web.NoticeFactorAdded, web.NoticeFactorRemoved, web.NoticeFactorRenamed, web.NoticeBrowserForgotten:
+		return n
+	}
+	return web.NoticeNone
+}
+
+// page returns the contents of the page. state is that of an enrolment that goes on.
+func (h *Handlers) page(v *visit, state string) (p web.Security, err error) {
+	p = web.Security{Username: v.session.User.Username, Action: h.Paths.Base + route.SecurityPath, Recovery: len(v.set.Recovery)}
+	for _, f := range v.set.TOTP {
+		p.Factors = append(p.Factors, info(f))
+	}
+	for _, f := range v.set.Passkeys {
+		p.Factors = append(p.Factors, info(f))
+	}
+	for _, f := range v.set.Browsers {
+		p.Browsers = append(p.Browsers, info(f))
+	}
+	p.TOTP, p.Passkey, err = h.Enrol(v.set, p.Action, []web.Field{{Name: "action", Value: "add"}}, state)
+	return p, err
+}
+
+func info(f *storage.Factor) web.FactorInfo {
+	return web.FactorInfo{
+		ID: f.ID.String(), Name: f.Name, Passkey: f.Kind == storage.FactorWebAuthn, Synced: factors.Synced(f),
+		Since: f.CreatedAt, LastUsed: f.LastUsedAt, Until: f.ExpiresAt,
+	}
+}
+
+// Enrol returns the forms that add a factor. A state is that of an enrolment whose code was wrong: it goes on with the same secret.
+func (h *Handlers) Enrol(set *factors.Set, action string, hidden []web.Field, state string) (*web.TOTP, *web.Passkey, error) {
+	e, err := h.Factors.Again(set.User, state)
+	if err != nil {
+		if e, err = h.Factors.NewTOTP(set.User); err != nil {
+			return nil, nil, err
+		}
+	}
+	with := func(state string) []web.Field {
+		return append(hidden[:len(hidden):len(hidden)], web.Field{Name: "state", Value: state})
+	}
+	totp := &web.TOTP{Action: action, Hidden: with(e.State), Secret: e.Secret, Address: e.Address, QR: e.QR, Size: e.Size}
+	if !h.Factors.Passkeys() {
+		return totp, nil, nil
+	}
+	c, err := h.Factors.NewPasskey(set)
+	if err != nil {
+		return nil, nil, err
+	}
+	return totp, &web.Passkey{Action: action, Hidden: with(c.State), Options: c.Options, Create: true}, nil
+}
+
+// change makes the change of the form.
+func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	if action := form.Get("action"); action == "add" || action == "codes" {
+		codes, err := h.add(r, v, form)
+		switch {
+		case err != nil:
+			return h.refused(w, r, v, form, err)
+		case codes != nil:
+			return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(h.Paths.Security())})
+		}
+		return h.done(w, web.NoticeFactorAdded)
+	}
+	id, err := storage.ParseID(form.Get("factor"))
+	if err != nil {
+		return malformed()
+	}
+	switch form.Get("action") {
+	case "rename":
+		if strings.TrimSpace(form.Get("name")) == "" {
+			return malformed()
+		}
+		if err := h.Factors.Rename(ctx, v.session.UserID, id, form.Get("name")); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		return h.done(w, web.NoticeFactorRenamed)
+	case "remove":
+		return h.remove(w, r, v, id)
+	}
+	return malformed()
+}
+
+func malformed() error {
+	return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+}
+
+// add adds the factor of the form, or draws new recovery codes.
+func (h *Handlers) add(r *http.Request, v *visit, form url.Values) ([]string, error) {
+	ctx, state, name := r.Context(), form.Get("state"), form.Get("name")
+	switch {
+	case form.Get("action") == "codes":
+		return h.Factors.NewCodes(ctx, v.set)
+	case form.Has("answer"):
+		codes, _, err := h.Factors.AddPasskey(ctx, v.set, state, form.Get("answer"), name)
+		return codes, err
+	}
+	return h.Factors.AddTOTP(ctx, v.set, state, form.Get("code"), name)
+}
+
+// remove removes a factor. If the sessions of the user end with it, this browser gets a new one, with the same login.
+func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, v *visit, id storage.ID) error {
+	ctx := r.Context()
+	if err := h.Sessions.NotifyAllClients(ctx, v.session.UserID); err != nil {
+		return err
+	}
+	ended, err := h.Factors.Remove(ctx, v.set, id)
+	if errors.Is(err, storage.ErrNotFound) { // removed before
+		return h.done(w, web.NoticeNone)
+	}
+	if err != nil {
+		return err
+	}
+	if !ended {
+		return h.done(w, web.NoticeBrowserForgotten)
+	}
+	u, err := h.Factors.User(ctx, v.session.UserID)
+	if err == nil && u.Active {
+		who := &users.Authenticated{User: u, Methods: v.session.AMR, AuthTime: v.session.AuthTime}
+		_, err = h.Sessions.Start(w, r, who, v.session.Remember, nil)
+	}
+	if err != nil {
+		// The factor is removed already, so the user signs in again.
+		request.From(ctx).Event.Add(slog.String("sign_in_again_error", err.Error()))
+		return route.SeeOther(w, h.Paths.Login(h.Paths.Security()))
+	}
+	return h.done(w, web.NoticeFactorRemoved)
+}
+
+// done leads back to the page, which then says what was done.
+func (h *Handlers) done(w http.ResponseWriter, n web.Notice) error {
+	return route.SeeOther(w, string(h.Paths.Security())+"?"+url.Values{doneParameter: {string(n)}}.Encode())
+}
+
+// refused shows the page again with what is wrong.
+func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
+	status, problem := http.StatusBadRequest, web.ProblemNone
+	switch {
+	case errors.Is(err, factors.ErrWrong) && form.Has("answer"):
+		problem = web.ProblemPasskey
+	case errors.Is(err, factors.ErrWrong):
+		problem = web.ProblemCode
+	case errors.Is(err, factors.ErrExpired):
+		problem = web.ProblemExpired
+	case errors.Is(err, factors.ErrTooMany):
+		problem = web.ProblemFactorLimit
+	default:
+		return err
+	}
+	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
+	page, err := h.page(v, form.Get("state"))
+	if err != nil {
+		return err
+	}
+	page.Problem = problem
+	return h.Pages.Render(w, r, status, page)
+}

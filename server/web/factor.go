@@ -1,0 +1,164 @@
+package web
+
+import "time"
+
+// Passkey is a form that the page's script fills in with the answer of an authenticator: the field answer. Without the script it is hidden.
+type Passkey struct {
+	Action string
+	Hidden []Field
+	// Options are those of navigator.credentials.get, or of create, as JSON.
+	Options string
+	// Create means that a passkey is to be made. It has a field for its name.
+	Create bool
+}
+
+// TOTP is a form that adds an application that shows codes: the fields code and name.
+type TOTP struct {
+	Action string
+	Hidden []Field
+	// Secret is for those who type it, Address is the same for applications on this device.
+	Secret, Address string
+	// QR is the path of an SVG image of Size × Size.
+	QR   string
+	Size int
+}
+
+// SecondFactor is the page that asks for a second factor after the password. The form has the fields code and remember.
+type SecondFactor struct {
+	Action   string
+	Hidden   []Field
+	Username string
+	// Code means that the user has an application or recovery codes.
+	Code bool
+	// Passkey is nil if the user has none.
+	Passkey *Passkey
+	// RememberTTL is how long "don't ask again in this browser" lasts.
+	RememberTTL time.Duration
+	// The others are as in Login.
+	Problem    Problem
+	RetryAfter time.Duration
+	Locales    string
+	Away       bool
+}
+
+// Enrol is the page on which users add their first second factor, before a login that needs one goes on.
+type Enrol struct {
+	Username string
+	TOTP     *TOTP
+	Passkey  *Passkey
+	Problem  Problem
+	Locales  string
+	Away     bool
+}
+
+// RecoveryCodes is the page that shows recovery codes, once.
+type RecoveryCodes struct {
+	Codes []string
+	// Continue is where the user goes on.
+	Continue string
+	Locales  string
+}
+
+// Security is the page where users manage their second factors.
+type Security struct {
+	Username string
+	// Action is the address that forms are sent to.
+	Action string
+	// Factors are the applications and passkeys, Browsers those that are remembered.
+	Factors, Browsers []FactorInfo
+	// Recovery is how many recovery codes are left.
+	Recovery int
+	// TOTP and Passkey add one; Passkey is nil where there can be none.
+	TOTP    *TOTP
+	Passkey *Passkey
+	Notice  Notice
+	Problem Problem
+}
+
+// FactorInfo is a factor of a user.
+type FactorInfo struct {
+	ID, Name string
+	// Passkey means that it is a passkey or a security key, Synced that its key is copied between devices.
+	Passkey, Synced bool
+	Since           time.Time
+	LastUsed        time.Time // zero = never
+	Until           time.Time // zero = no end
+}
+
+// The problems of second factors.
+const (
+	ProblemCode        Problem = "code"         // wrong, used, or too old
+	ProblemPasskey     Problem = "passkey"      // the answer of the authenticator is not valid
+	ProblemExpired     Problem = "expired"      // the page was open for too long
+	ProblemFactorLimit Problem = "factor_limit" // there are as many as there may be
+)
+
+// The notices of second factors.
+const (
+	NoticeFactorAdded      Notice = "factor_added"
+	NoticeFactorRemoved    Notice = "factor_removed"
+	NoticeFactorRenamed    Notice = "factor_renamed"
+	NoticeBrowserForgotten Notice = "browser_forgotten"
+)
+
+func (SecondFactor) page() string  { return "second_factor" }
+func (Enrol) page() string         { return "enrol" }
+func (RecoveryCodes) page() string { return "recovery_codes" }
+func (Security) page() string      { return "security" }
+
+func (v SecondFactor) asks() demands {
+	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
+}
+
+func (v Enrol) asks() demands {
+	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil}
+}
+func (v RecoveryCodes) asks() demands { return demands{locales: v.Locales} }
+func (v Security) asks() demands      { return demands{script: v.Passkey != nil} }
+
+func (v SecondFactor) cleaned() View {
+	v.Username = clean(v.Username, maxUsername)
+	return v
+}
+
+func (v Enrol) cleaned() View {
+	v.Username = clean(v.Username, maxUsername)
+	return v
+}
+
+func (v RecoveryCodes) cleaned() View { return v }
+
+func (v Security) cleaned() View {
+	v.Username = clean(v.Username, maxUsername)
+	v.Factors, v.Browsers = cleanFactors(v.Factors, maxName), cleanFactors(v.Browsers, maxAgent)
+	return v
+}
+
+func cleanFactors(list []FactorInfo, max int) []FactorInfo {
+	cleaned := make([]FactorInfo, len(list))
+	for i, f := range list {
+		f.Name = clean(f.Name, max)
+		cleaned[i] = f
+	}
+	return cleaned
+}
+
+// factorSamples returns views of the pages of second factors, full and empty.
+func factorSamples(now time.Time) []View {
+	fields := []Field{{Name: "a", Value: "b"}}
+	passkey := &Passkey{Hidden: fields, Options: "{}", Create: true}
+	totp := &TOTP{Hidden: fields, Secret: "ABCD", Address: "otpauth://totp/x", QR: "M0 0h1v1h-1z", Size: 9}
+	return []View{
+		SecondFactor{Hidden: fields, Username: "u", Code: true, Passkey: &Passkey{Options: "{}"}, RememberTTL: time.Hour, Problem: ProblemThrottled, RetryAfter: time.Minute},
+		SecondFactor{},
+		Enrol{Username: "u", TOTP: totp, Passkey: passkey, Problem: ProblemCode},
+		Enrol{TOTP: totp},
+		RecoveryCodes{Codes: []string{"AAAAA-BBBBB"}, Continue: "/account"},
+		Security{
+			Username: "u", TOTP: totp, Passkey: passkey, Recovery: 3, Notice: NoticeFactorAdded, Problem: ProblemFactorLimit,
+			Factors:  []FactorInfo{{ID: "1", Name: "Phone", Since: now}, {ID: "2", Name: "Key", Passkey: true, Synced: true, Since: now, LastUsed: now}},
+			Browsers: []FactorInfo{{ID: "3", Name: "x", Since: now, Until: now}},
+		},
+		Security{TOTP: totp},
+	}
+}
