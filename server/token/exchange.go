@@ -74,7 +74,9 @@ func (s *Service) exchange(ctx context.Context, req *Request) (*Response, error)
 	}
 	request.From(ctx).Event.Add(slog.String("client_id", client.ID), slog.String("grant_type", grantLabel(req.GrantType)))
 	resp, err := x.answer(ctx)
-	x.noteRefusal(ctx, err)
+	if err != nil {
+		x.noteRefusal(ctx, err)
+	}
 	return resp, err
 }
 

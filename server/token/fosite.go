@@ -145,12 +145,13 @@ func fositeClient(c *clients.Client, scope []string) *fosite.DefaultClient {
 
 // verdict returns our own error where one is wrapped, then fosite's where it is one of the protocol; any other is a bug.
 func verdict(err error) error {
+	if err == nil { // here, since what errors.As fills is allocated
+		return nil
+	}
 	var own *protocol.Error
 	var refused *fosite.RFC6749Error
 	var outage loadError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &outage):
