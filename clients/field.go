@@ -232,6 +232,7 @@ var textChecks = map[string]textCheck{
 	"web_uri":      func(uri string, _ *Registration) error { return inURI(uri, checkWebURI(uri)) },
 	"https_uri":    func(uri string, _ *Registration) error { return inURI(uri, checkHTTPSURI(uri)) },
 	"resource":     func(uri string, _ *Registration) error { return inURI(uri, checkResource(uri)) },
+	"claim":        func(name string, _ *Registration) error { return checkClaim(name) },
 	"scope": func(scope string, r *Registration) (err error) {
 		r.Scope, err = cleanScope(scope)
 		return err

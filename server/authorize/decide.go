@@ -18,7 +18,7 @@ type Step int
 const (
 	// StepLogin means that the user must sign in.
 	StepLogin Step = iota
-	// StepConsent means that the user must be asked.
+	// StepConsent means that the user must be asked, or must learn that they may not use the client.
 	StepConsent
 	// StepIssue means that the code can be issued.
 	StepIssue
@@ -27,7 +27,11 @@ const (
 // Decide returns the next step. session is the user's session, with the consent for this client; nil means not signed in. The error is
 // an *Error.
 func (a *Request) Decide(session *storage.LiveBrowserSession) (Step, error) {
-	if session != nil && a.marked(flow.Deny, session.ID) {
+	switch {
+	case session == nil || !a.marked(flow.Deny, session.ID):
+	case a.Outside(session):
+		return 0, a.refuse("access_denied", "The user may not use the client.")
+	default:
 		return 0, a.refuse("access_denied", "The user denied the request.")
 	}
 	need, err := a.needsLogin(session)
@@ -38,6 +42,10 @@ func (a *Request) Decide(session *storage.LiveBrowserSession) (Step, error) {
 		return 0, a.refuse("login_required", "The user is not signed in; send the request without prompt=none.")
 	case need != loginNotNeeded:
 		return StepLogin, nil
+	case a.Outside(session) && a.prompts(promptNone):
+		return 0, a.refuseOutside()
+	case a.Outside(session):
+		return StepConsent, nil // the page says so
 	case !a.needsConsent(session):
 		return StepIssue, nil
 	case a.prompts(promptNone):

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"latchkey/clients"
 )
 
 // Rule is one entry of the operator's claims map.
@@ -65,19 +67,12 @@ func ParseRule(text string) (Rule, error) {
 	return r, r.Check()
 }
 
-// protocol are the claims that say what a token is. No map may change them: another sub would be another user.
-var protocol = []string{
-	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash", "s_hash", "sid", "events",
-	"typ", "client_id", "client_epoch", "scope", "cnf", "act", "may_act", "active", "token_type", "fam", "gen", "par", "seal", "refresh_exp",
-	"_claim_names", "_claim_sources", "sub_id", "sub_jwk", "txn", "trust_framework",
-}
-
 // Check returns an *Error if the rule can't be.
 func (r Rule) Check() error {
 	switch _, ok := parseSource(r.Source); {
-	case !validName(r.Claim):
+	case !clients.ValidClaim(r.Claim):
 		return &Error{r.Claim, `is no name of a claim: use up to 255 visible ASCII characters without " \ = and comma`}
-	case slices.Contains(protocol, r.Claim):
+	case clients.IsProtocolClaim(r.Claim):
 		return &Error{r.Claim, "is a claim of the protocol, which can't be replaced"}
 	case !ok:
 		return &Error{r.Claim, fmt.Sprintf("names %q, which users don't have; there are %s", r.Source, strings.Join(Sources(), ", "))}
@@ -95,7 +90,7 @@ func ParseScope(text string) (Scope, error) {
 // Check returns an *Error if the scope can't be. Whether its claims exist is for [New] to say.
 func (s Scope) Check() error {
 	switch {
-	case !validName(s.Name): // narrower than RFC 6749 §3.3
+	case !clients.ValidClaim(s.Name): // narrower than RFC 6749 §3.3
 		return &Error{s.Name, `is no name of a scope: use up to 255 visible ASCII characters without " \ = and comma`}
 	case s.Name == ScopeOpenID || s.Name == ScopeOffline:
 		return &Error{s.Name, "has a meaning of its own and brings no claims: use another scope"}
@@ -105,9 +100,4 @@ func (s Scope) Check() error {
 		return &Error{s.Name, fmt.Sprintf("brings more than %d claims", maxEntries)}
 	}
 	return nil
-}
-
-// validName reports whether a text can name a claim or a scope in a token request, a configuration file and a list with commas.
-func validName(name string) bool {
-	return name != "" && len(name) <= 255 && !strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(`"\=,`, c) })
 }

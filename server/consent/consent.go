@@ -33,7 +33,9 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
-	Paths    flow.Paths
+	// AccountURL is where users can ask who may not use an application; empty if it is not known.
+	AccountURL string
+	Paths      flow.Paths
 }
 
 // Handlers are the routes.
@@ -60,11 +62,23 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if a.Outside(session) {
+		return h.outside(w, r, a, session, ticket)
+	}
 	page, err := h.page(r.Context(), a, session, ticket)
 	if err != nil {
 		return err
 	}
 	return h.Pages.Render(w, r, http.StatusOK, page)
+}
+
+// outside shows that the user may not use the client.
+func (h *Handlers) outside(w http.ResponseWriter, r *http.Request, a *authorize.Request, session *storage.LiveBrowserSession, ticket flow.Ticket) error {
+	h.Audit.Refused(r.Context(), authorize.OutsideRefusal(a.Client, session))
+	return h.Pages.Render(w, r, http.StatusForbidden, web.Outside{
+		Action: h.Paths.Base + route.ConsentPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: string(ticket)}},
+		Username: session.User.Username, Client: h.Describe(a.Client), AccountURL: h.AccountURL, Locales: a.UILocales,
+	})
 }
 
 // open returns the request of a ticket, and the session of the user who is asked, with the consent given before. A ticket that was made

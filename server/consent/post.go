@@ -22,8 +22,8 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	decision := flow.Decision(form.Get(flow.ParamDecision))
-	if decision == flow.Allow && !a.Shown() {
-		return route.SeeOther(w, h.Paths.Consent(a.Ticket(session.ID))) // the client has changed: the user sees it first
+	if decision == flow.Allow && (!a.Shown() || a.Outside(session)) {
+		return route.SeeOther(w, h.Paths.Consent(a.Ticket(session.ID))) // the client or the user has changed: the user sees it first
 	}
 	switch decision {
 	case flow.Allow:

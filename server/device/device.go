@@ -30,7 +30,9 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
-	Paths    flow.Paths
+	// AccountURL is where users can ask who may not use an application; empty if it is not known.
+	AccountURL string
+	Paths      flow.Paths
 }
 
 // Handlers are the routes.
@@ -109,6 +111,14 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storag
 
 // show asks whether the device may have what it asks for.
 func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, d *authorize.DeviceRequest) error {
+	hidden := []web.Field{{Name: flow.ParamTicket, Value: string(d.Ticket)}}
+	if d.Outside(session) {
+		h.Audit.Refused(r.Context(), authorize.OutsideRefusal(d.Client, session))
+		return h.Pages.Render(w, r, http.StatusForbidden, web.Outside{
+			Action: h.Paths.Base + route.DevicePath, Hidden: hidden, Username: session.User.Username, Client: h.Describe(d.Client),
+			AccountURL: h.AccountURL, Device: true,
+		})
+	}
 	resources, err := h.resources(r.Context(), append(slices.Clone(d.Resource), d.Offered...))
 	if err != nil {
 		return err
@@ -118,7 +128,7 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 		scopes[i] = web.ScopeInfo{Name: scope}
 	}
 	return h.Pages.Render(w, r, http.StatusOK, web.DeviceConfirm{
-		Action: h.Paths.Base + route.DevicePath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: string(d.Ticket)}},
+		Action: h.Paths.Base + route.DevicePath, Hidden: hidden,
 		Username: session.User.Username, UserCode: d.UserCode, Client: h.Describe(d.Client), Scope: scopes, Resources: resources,
 		Address: d.Address, At: d.At, Lifetime: h.Tokens.Lifetime(d.Client),
 	})
@@ -155,8 +165,8 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 	if err != nil {
 		return h.again(w, r, session, "", err)
 	}
-	if decision == flow.Allow && changed {
-		return h.show(w, r, session, d) // the user sees the client as it is now first
+	if decision == flow.Allow && (changed || d.Outside(session)) {
+		return h.show(w, r, session, d) // the user sees the client as it is now first, or that they may not use it
 	}
 	switch decision {
 	case flow.Allow:

@@ -77,7 +77,7 @@ func authorizationParams(r *http.Request) (url.Values, error) {
 // refuseAuthorization sends an error to the client, or returns it for the error page when it must not: RFC 6749 §4.1.2.1. session is the
 // user's, if it is known already.
 func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, err error, session *storage.LiveBrowserSession) error {
-	h.noteRefusal(r.Context(), err)
+	h.noteRefusal(r.Context(), err, session)
 	var refused *authorize.Error
 	if !errors.As(err, &refused) || refused.Response == nil {
 		return err

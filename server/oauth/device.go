@@ -12,7 +12,7 @@ func (h *Handlers) Device(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, err := h.requests.AskDevice(r.Context(), client, f)
 	if err != nil {
-		h.noteRefusal(r.Context(), err)
+		h.noteRefusal(r.Context(), err, nil)
 		return err
 	}
 	origin := h.issuer[:len(h.issuer)-len(h.paths.Base)]

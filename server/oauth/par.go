@@ -14,7 +14,7 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	}
 	pushed, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f, Proof: h.proofOf(w, r, PushPath)})
 	if err != nil {
-		h.noteRefusal(r.Context(), err)
+		h.noteRefusal(r.Context(), err, nil)
 		return err
 	}
 	return writeJSONStatus(w, http.StatusCreated, struct {

@@ -6,12 +6,18 @@ import (
 
 	"latchkey/server/authorize"
 	"latchkey/server/internal/audit"
+	"latchkey/server/reasons"
+	"latchkey/storage"
 )
 
 // noteRefusal notes an authorization request that the application or its registration has to fix.
-func (h *Handlers) noteRefusal(ctx context.Context, err error) {
+func (h *Handlers) noteRefusal(ctx context.Context, err error, session *storage.LiveBrowserSession) {
 	var refused *authorize.Error
 	if !errors.As(err, &refused) {
+		return
+	}
+	if refused.Err.Reason == reasons.Outside && session != nil {
+		h.audit.Refused(ctx, authorize.OutsideRefusal(refused.Client, session))
 		return
 	}
 	switch refused.Err.Code {

@@ -40,10 +40,12 @@ const (
 	AssertionMAC    Reason = "client_secret_jwt_unsupported"
 	AssertionReplay Reason = "client_assertion_replayed"
 	// Proofs of possession (RFC 9449): not what section 4.3 asks for; used before; of another key than the token or code is bound to.
-	Proof        Reason = "bad_dpop_proof"
-	ProofReplay  Reason = "dpop_proof_replayed"
-	OtherKey     Reason = "bound_to_another_key"
-	Object       Reason = "bad_request_object" // RFC 9101
+	Proof       Reason = "bad_dpop_proof"
+	ProofReplay Reason = "dpop_proof_replayed"
+	OtherKey    Reason = "bound_to_another_key"
+	Object      Reason = "bad_request_object" // RFC 9101
+	// Outside is for a user who is in none of the groups that a client requires.
+	Outside      Reason = "user_not_in_required_group"
 	DatabaseAway Reason = "database_unavailable"
 	NotReady     Reason = "not_ready" // before the start is through, or while the clock is wrong
 	Internal     Reason = "internal_error"

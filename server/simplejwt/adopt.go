@@ -75,7 +75,7 @@ func (f *Format) adopt(
 // adoptedBefore returns the grant that an earlier release has made for a token, or nil. Without it a token that was ended or retired
 // then would begin anew.
 func (f *Format) adoptedBefore(ctx context.Context, r *token.RefreshToken, t *codec.Token) (*storage.LiveGrant, error) {
-	live, err := f.store.Grant(ctx, adoptedByJTI(t.JTI()))
+	live, err := f.store.GrantWithProfile(ctx, adoptedByJTI(t.JTI()))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, nil

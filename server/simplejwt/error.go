@@ -19,7 +19,10 @@ import (
 // reveals nothing, and to one with a dead token not how that died.
 const ReasonHeader = "X-Latchkey-Reason"
 
-const blacklisted = "Token is blacklisted"
+const (
+	blacklisted = "Token is blacklisted"
+	noAccount   = "No active account found with the given credentials"
+)
 
 // refused renders a refusal of the token service as simplejwt's serializers do.
 func (h *Handlers) refused(err error) error {
@@ -33,12 +36,12 @@ func (h *Handlers) refused(err error) error {
 	}
 	switch e.Reason {
 	case reasons.Credentials:
-		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
+		return drf.AuthenticationFailed(noAccount, "", e)
 	case reasons.SecondFactor: // the original's words, whose code applications know; the header tells
-		return drf.AuthenticationFailed("No active account found with the given credentials", "", e)
+		return drf.AuthenticationFailed(noAccount, "", e)
 	case reasons.Throttled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)
-	case reasons.UserInactive, reasons.UserRemoved:
+	case reasons.UserInactive, reasons.UserRemoved, reasons.Outside:
 		// Refused whatever the release: up to 5.3 the original did not look, and it crashes when the user is gone.
 		return drf.AuthenticationFailed("No active account found for the given token.", "", e)
 	case reasons.PasswordChanged:
@@ -52,6 +55,14 @@ func (h *Handlers) refused(err error) error {
 	}
 	// What is left is about the built-in client, which the operator has disabled or forbidden a grant.
 	return drf.PermissionDenied(e)
+}
+
+// notLoggedIn renders a refusal of a login. A user who is in none of the required groups gets the words for an account that may not log in.
+func (h *Handlers) notLoggedIn(err error) error {
+	if e := protocol.AsError(err); e.Reason == reasons.Outside {
+		return drf.AuthenticationFailed(noAccount, "", e)
+	}
+	return h.refused(err)
 }
 
 // notVerified renders a refusal at /verify/, where simplejwt has a validation error for a blacklisted token.

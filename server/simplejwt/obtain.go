@@ -23,7 +23,7 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 				ExactUsername: true, KeepLastLogin: h.keepLastLogin,
 			})
 			if err != nil {
-				return nil, h.refused(err)
+				return nil, h.notLoggedIn(err)
 			}
 			answer := &pyjson.Dict{}
 			j.put(answer, resp)

@@ -55,6 +55,9 @@ func (h *Handlers) refreshSliding() *drf.View {
 
 func (h *Handlers) slid(r *http.Request, req *token.Request) (*pyjson.Dict, error) {
 	resp, err := h.tokens.ExchangeSliding(r.Context(), req)
+	if err != nil && req.GrantType == clients.GrantPassword {
+		return nil, h.notLoggedIn(err)
+	}
 	if err != nil {
 		return nil, h.refused(err)
 	}

@@ -80,7 +80,7 @@ func (g *refreshGrant) attempt(ctx context.Context) (moved bool, err error) {
 }
 
 // ordinary reports whether the request may be answered by an attempt: a token of this server, not near its end by the clock of any
-// server, without a proof of possession (a session with a key is none that the statement moves), of a policy that replaces tokens one by one, with what was granted, and at a time when nothing was unavailable.
+// server, without a proof of possession (a session with a key is none that the statement moves), of a policy that replaces tokens one by one, with what was granted, for a client whose users need not be looked at (require_groups), and at a time when nothing was unavailable.
 func (g *refreshGrant) ordinary() bool {
 	t := g.presented
 	switch g.policy.Rotation {
@@ -88,6 +88,6 @@ func (g *refreshGrant) ordinary() bool {
 	default:
 		return false
 	}
-	return g.proof == nil && t.Sealed && t.Client == TagOf(g.client.ID) && g.req.Scope == nil && len(g.req.Resource) == 0 &&
+	return g.proof == nil && len(g.client.RequireGroups) == 0 && t.Sealed && t.Client == TagOf(g.client.ID) && g.req.Scope == nil && len(g.req.Resource) == 0 &&
 		t.ExpiresAt.Add(g.policy.Leeway).After(g.now.Add(maxClockSkew)) && g.outages.Calm(coalesce)
 }

@@ -122,6 +122,9 @@ func (x *exchange) checkAndMove(ctx context.Context, steps steps) error {
 	if err := steps.check(ctx); err != nil {
 		return err
 	}
+	if err := x.admit(ctx); err != nil {
+		return err
+	}
 	// Keys are made at their first use. After move nothing may fail any more that a request could wait for.
 	if err := x.prepareKeys(ctx); err != nil {
 		return err

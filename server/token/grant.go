@@ -221,8 +221,9 @@ func (x *exchange) prepareKeys(ctx context.Context) error {
 
 // mint writes the tokens of the answer.
 func (x *exchange) mint(ctx context.Context) (*Response, error) {
+	user := seenBy(x.client, x.user)
 	c := &Content{
-		Client: x.client, Policy: x.policy, Grant: x.grant, User: x.user, Presented: x.presented, Next: x.next,
+		Client: x.client, Policy: x.policy, Grant: x.grant, User: user, Presented: x.presented, Next: x.next,
 		Scope: x.scope, Audience: x.audience, Nonce: x.nonce, Key: x.key(), Site: x.site, IssuedAt: x.now, ExpiresAt: x.policy.accessExpiry(x.grant, x.now),
 	}
 	if x.grant != nil {
@@ -235,7 +236,7 @@ func (x *exchange) mint(ctx context.Context) (*Response, error) {
 	now := x.now.Truncate(time.Second)
 	resp := &Response{
 		AccessToken: storage.Secret(access), TokenType: typeBearer, Scope: joinScope(x.scope),
-		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second), User: x.user, Site: x.site,
+		ExpiresIn: int64(c.ExpiresAt.Sub(now) / time.Second), User: user, Site: x.site,
 	}
 	if c.Key != "" {
 		resp.TokenType = typeDPoP

@@ -86,7 +86,7 @@ func (s *Service) idTokenClaims(c *Content) map[string]any {
 	if c.Client.ClaimsInIDToken() {
 		maps.Copy(told, s.claims.Of(c.User, claims.IDToken, c.Scope))
 	}
-	return told
+	return named(c.Client, told)
 }
 
 func idTokenAlg(c *clients.Client) string {

@@ -165,7 +165,7 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
 	answer.Subject, answer.SessionID = live.User.Sub(), live.ID.String()
 	if t.Kind == KindAccess {
-		answer.UserClaims = s.claims.Of(live.User, claims.AccessToken, strings.Fields(t.Scope))
+		answer.UserClaims = named(client, s.claims.Of(seenBy(client, live.User), claims.AccessToken, strings.Fields(t.Scope)))
 	}
 	if t.Kind == KindRefresh {
 		answer.TokenType, answer.Scope, answer.Audience = "refresh_token", joinScope(live.Scope), live.Audience

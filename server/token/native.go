@@ -159,7 +159,7 @@ func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
 	}
 	var told map[string]any
 	if c.User != nil {
-		told = n.claims.Of(c.User, claims.AccessToken, c.Scope)
+		told = named(c.Client, n.claims.Of(c.User, claims.AccessToken, c.Scope))
 	}
 	payload, err := withClaims(ctx, own, told)
 	if err != nil {

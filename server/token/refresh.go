@@ -103,7 +103,7 @@ func (s *Service) needsProfile(c *clients.Client, p *Policy) bool {
 	case clients.FormatSimpleJWT:
 		in = claims.SimpleJWT
 	}
-	return mayHaveIDToken || len(s.claims.In(in)) > 0
+	return mayHaveIDToken || len(s.claims.In(in)) > 0 || len(c.RequireGroups) > 0
 }
 
 // otherClient refuses a token that was issued to another client. The family is left alone: who holds the token can't use it, and

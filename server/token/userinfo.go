@@ -76,7 +76,7 @@ func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo
 			return nil, unauthorized(err)
 		}
 	}
-	info := &UserInfo{Claims: s.userInfoClaims(live, scope)}
+	info := &UserInfo{Claims: s.userInfoClaims(client, live, scope)}
 	if alg := client.UserinfoSignedResponseAlg; alg != "" {
 		info.JWT, err = s.signUserInfo(ctx, client, alg, info.Claims)
 	}
@@ -122,9 +122,11 @@ func invalidToken(reason reasons.Reason) *protocol.Error {
 	return protocol.InvalidToken(reason, "The access token is invalid, expired or revoked.")
 }
 
-func (s *Service) userInfoClaims(live *storage.LiveGrant, scope []string) map[string]any {
-	values := s.claims.Of(live.User, claims.UserInfo, scope)
-	maps.Copy(values, s.claims.Asked(live.User, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo))
+func (s *Service) userInfoClaims(client *clients.Client, live *storage.LiveGrant, scope []string) map[string]any {
+	user := seenBy(client, live.User)
+	values := s.claims.Of(user, claims.UserInfo, scope)
+	maps.Copy(values, s.claims.Asked(user, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo))
+	values = named(client, values)
 	values["sub"] = live.User.Sub()
 	return values
 }

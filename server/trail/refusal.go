@@ -35,6 +35,9 @@ func Refusals(ctx context.Context, store Store, c *clients.Client, limit int) (w
 func hint(c *clients.Client, r *wire.Refusal) string {
 	update := "latchkey client update " + c.ID + " "
 	switch {
+	case r.Reason == "user_not_in_required_group":
+		return "The client is for the groups " + strings.Join(c.RequireGroups, ", ") + ". If the user (latchkey audit list --client " + c.ID +
+			" names them) is to use it: latchkey user update NAME --add-group GROUP"
 	case r.Reason == "redirect_uri_not_registered":
 		return "If the address that arrived is the application's, register it beside the others: " + update +
 			"--redirect-uri URI --redirect-uri URI … Otherwise set the registered one in the application."

@@ -37,6 +37,8 @@ func samples(now time.Time) []View {
 			Resources: []ResourceInfo{{Identifier: "https://api.example", Name: "API"}}, Lifetime: time.Hour, Offline: true,
 		},
 		Consent{Client: bare},
+		Outside{Hidden: fields, Username: "u", Client: client, AccountURL: "https://u.example"},
+		Outside{Client: bare, Device: true},
 		Device{Username: "u", UserCode: "BCDF-GHJK", Problem: ProblemThrottled, RetryAfter: time.Minute},
 		Device{},
 		DeviceConfirm{

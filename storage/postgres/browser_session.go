@@ -39,9 +39,9 @@ func (s *Store) CreateBrowserSession(ctx context.Context, b *storage.BrowserSess
 }
 
 var sessionByHash = `
-	SELECT ` + row.Names("s.", row.BrowserSession) + `, ` + joinedUser(row.UserWithoutProfile) + `, ` + row.Names("k.", row.Consent) + `,
+	SELECT ` + row.Names("s.", row.BrowserSession) + `, ` + joinedUser(row.UserWithProfile) + `, ` + row.Names("k.", row.Consent) + `,
 		EXISTS (SELECT FROM factors WHERE factors.user_id = s.user_id AND ` + row.SecondFactor + `)
-	FROM browser_sessions s ` + joinUser("s.user_id", row.UserWithoutProfile) + `
+	FROM browser_sessions s ` + joinUser("s.user_id", row.UserWithProfile) + `
 	LEFT JOIN LATERAL (SELECT * FROM consents WHERE user_id = s.user_id AND client_id = $2 OFFSET 0) AS k ON true
 	WHERE s.hash = $1`
 
@@ -55,7 +55,7 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 		var b storage.LiveBrowserSession
 		var u storage.User
 		var k storage.Consent
-		err := r.Scan(append(row.Fields(target, row.BrowserSession(&b.BrowserSession), row.UserWithoutProfile(&u), row.Consent(&k)), &b.SecondFactor)...)
+		err := r.Scan(append(row.Fields(target, row.BrowserSession(&b.BrowserSession), row.UserWithProfile(&u), row.Consent(&k)), &b.SecondFactor)...)
 		if b.User = found(&u); k.UserID != 0 {
 			b.Consent = &k
 		}

@@ -19,7 +19,7 @@ func (s *Store) CreateBrowserSession(ctx context.Context, b *storage.BrowserSess
 }
 
 var sessionByHash = `
-	SELECT ` + row.Names("s.", row.BrowserSession) + `, ` + joinedUser(row.UserWithoutProfile) + `, ` + row.Names("k.", row.Consent) + `,
+	SELECT ` + row.Names("s.", row.BrowserSession) + `, ` + joinedUser(row.UserWithProfile) + `, ` + row.Names("k.", row.Consent) + `,
 		EXISTS (SELECT 1 FROM factors WHERE user_id = s.user_id AND ` + row.SecondFactor + `)
 	FROM browser_sessions AS s LEFT JOIN users AS u ON u.id = s.user_id
 		LEFT JOIN consents AS k ON k.user_id = s.user_id AND k.client_id = ?
@@ -31,7 +31,7 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 		var b storage.LiveBrowserSession
 		var u storage.User
 		var k storage.Consent
-		err := r.Scan(append(row.Fields(field, row.BrowserSession(&b.BrowserSession), row.UserWithoutProfile(&u), row.Consent(&k)), &b.SecondFactor)...)
+		err := r.Scan(append(row.Fields(field, row.BrowserSession(&b.BrowserSession), row.UserWithProfile(&u), row.Consent(&k)), &b.SecondFactor)...)
 		if err != nil {
 			return nil, err
 		}

@@ -10,14 +10,13 @@ import (
 	"latchkey/server/internal/request"
 )
 
-// ActionRefused is the action of the events that Refused writes.
-const ActionRefused = "client_refused"
-
 // Refusal is a request of an application that was refused, for the operator who looks for the reason.
 type Refusal struct {
 	// ClientID is the client that the request named. Known is set when there is such a client: only then is there an event.
 	ClientID string
 	Known    bool
+	// UserID is the user who was refused; zero if it is not about a user.
+	UserID int64
 	// Error is the error code of the protocol, Reason the finer one.
 	Error, Reason string
 	Details       RefusalDetails
@@ -56,8 +55,8 @@ func (l *Log) Refused(ctx context.Context, r Refusal) {
 	if !r.Known {
 		return
 	}
-	e := l.Event(ctx, ActionRefused, "client")
-	e.ClientID, e.Outcome, e.Reason = r.ClientID, "denied", r.Reason
+	e := l.Event(ctx, "client_refused", "client")
+	e.UserID, e.ClientID, e.Outcome, e.Reason = r.UserID, r.ClientID, "denied", r.Reason
 	if e.Reason == "" {
 		e.Reason = r.Error
 	}
