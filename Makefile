@@ -49,6 +49,7 @@ test: compiler
 
 test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...
+	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 30m -run KillNine ./cmd/latchkey
 	$(MAKE) fuzz FUZZTIME=2m
 
 # Installs Debian's packages of Django and simplejwt when they are missing, and fails when it can't. Where PyPI can be reached, what knows both

@@ -18,6 +18,7 @@ import (
 
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
+	"latchkey/storage/failpoint"
 )
 
 type class int
@@ -94,6 +95,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	b := capBody(w, r, e.maxBody)
 	err = e.run(w, r)
 	if err == nil {
+		failpoint.Answered(w, e.template)
 		return
 	}
 	err = b.explain(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"latchkey/storage"
+	"latchkey/storage/failpoint"
 	"latchkey/storage/span"
 )
 
@@ -26,6 +27,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 	defer traced.End()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	failpoint.Hit(what, failpoint.Before)
 	err := s.once(ctx, transaction)
 	if transient(err) && ctx.Err() == nil {
 		if code(err) == "40P01" {
@@ -42,6 +44,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, what string, tr
 		err = fmt.Errorf("users in Django: %w: %w", storage.ErrUnavailable, err)
 	}
 	err = translate(what, err)
+	failpoint.Hit(what, failpoint.After)
 	if storage.Failed(err) {
 		span.Fail(traced)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"latchkey/storage"
+	"latchkey/storage/failpoint"
 	"latchkey/storage/internal/row"
 	"latchkey/storage/span"
 )
@@ -12,6 +13,7 @@ import (
 // tx runs the statements of one operation. After the first that fails the others do nothing and find nothing, so that an operation
 // reads as its list of statements; the operation returns that error, and a write is undone.
 type tx struct {
+	what string
 	conn conn
 	err  error
 }
@@ -19,13 +21,16 @@ type tx struct {
 // write runs an operation in a transaction of the writer.
 func (s *Store) write(ctx context.Context, what string, operation func(*tx)) error {
 	ctx, traced := span.Start(ctx, what, system)
-	return finish(traced, what, s.writer.do(ctx, func(c conn) error { return run(c, operation) }))
+	failpoint.Hit(what, failpoint.Before)
+	err := s.writer.do(ctx, func(c conn) error { return run(c, what, operation) })
+	failpoint.Hit(what, failpoint.After)
+	return finish(traced, what, err)
 }
 
 // read runs an operation on one of the readers. Its statements do not share a transaction.
 func (s *Store) read(ctx context.Context, what string, operation func(*tx)) error {
 	ctx, traced := span.Start(ctx, what, system)
-	return finish(traced, what, run(s.reader(ctx), operation))
+	return finish(traced, what, run(s.reader(ctx), what, operation))
 }
 
 // writeOne runs a statement that changes one row and returns it.
@@ -34,8 +39,8 @@ func writeOne[T any](ctx context.Context, s *Store, what string, columns func(*T
 	return v, err
 }
 
-func run(c conn, operation func(*tx)) error {
-	t := &tx{conn: c}
+func run(c conn, what string, operation func(*tx)) error {
+	t := &tx{what: what, conn: c}
 	operation(t)
 	return t.err
 }
@@ -50,6 +55,7 @@ func (t *tx) fail(err error) {
 // exec runs a statement and returns how many rows it wrote.
 func (t *tx) exec(query string, args ...any) (n int64) {
 	if t.err == nil {
+		failpoint.Hit(t.what, failpoint.Within)
 		n, t.err = t.conn.exec(query, args...)
 	}
 	return n

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"latchkey/latchkeytest"
+	"latchkey/storage"
+	"latchkey/storage/postgres"
+	"latchkey/storage/postgres/postgrestest"
+	"latchkey/storage/sqlite"
+)
+
+// failpointBinary returns the path of a binary with failpoints, which the first call builds.
+var failpointBinary = sync.OnceValues(func() (path string, err error) {
+	folder, err := os.MkdirTemp("", "failpoint-")
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(folder, "latchkey")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "failpoint", "-ldflags", "-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.New(string(out))
+	}
+	return path, nil
+})
+
+// killed is a server that is killed at failpoints, and what its clients see.
+type killed struct {
+	t *testing.T
+	*latchkeytest.Server
+	folder string        // of the failpoints
+	store  storage.Store // the same database, beside the server
+}
+
+func startKilled(t *testing.T, onPostgres bool) *killed {
+	t.Helper()
+	binary, err := failpointBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &killed{t: t, folder: t.TempDir()}
+	database := ""
+	if onPostgres {
+		database = postgrestest.URL(t)
+	}
+	k.Server = latchkeytest.New(t, latchkeytest.Config{Binary: binary, Database: database, Env: []string{
+		"FAILPOINT=" + k.folder, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off", "LATCHKEY_REGISTRATION=token",
+	}})
+	k.Run(failpointPassword+"\n", "user", "add", failpointUser, "--password-stdin")
+	if onPostgres {
+		k.store, err = postgres.Open(t.Context(), postgres.Config{URL: database})
+	} else {
+		k.store, err = sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(k.Folder, "latchkey.db")})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.store.Close() })
+	for _, flags := range failpointClients {
+		k.AddClient(flags...)
+	}
+	k.serve()
+	k.login("confirmed") // the signing key is made
+	t.Cleanup(func() { k.Kill() })
+	return k
+}
+
+func (k *killed) serve() {
+	k.t.Helper()
+	if err := k.Instance.Start(k.t.Context(), "serve"); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// reply is what arrived of an answer; status 0 means that nothing did.
+type reply struct {
+	status   int
+	body     string
+	location string
+	page     *url.URL // where redirects have led a browser
+}
+
+func (r reply) ok() bool { return r.status >= 200 && r.status < 400 }
+
+// send sends a request without following redirects, and once more when it is told to: on a busy machine the pool of password hashes may
+// be.
+func (k *killed) send(jar http.CookieJar, req *http.Request) (r reply) {
+	for end := time.Now().Add(latchkeytest.Patience / 4); ; time.Sleep(100 * time.Millisecond) {
+		r = k.sendOnce(jar, req)
+		if r.status != http.StatusTooManyRequests && r.status != http.StatusServiceUnavailable || time.Now().After(end) {
+			return r
+		}
+		if req.GetBody != nil {
+			req.Body, _ = req.GetBody()
+		}
+	}
+}
+
+// sendOnce sends a request. A body that breaks off after the answer is whole.
+func (k *killed) sendOnce(jar http.CookieJar, req *http.Request) reply {
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport, Jar: jar, Timeout: latchkeytest.Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return reply{body: err.Error()}
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, string(body), resp.Header.Get("Location"), req.URL}
+}
+
+// post posts a form, or JSON, to a path.
+func (k *killed) post(path string, body url.Values, headers ...string) reply {
+	return k.request(http.MethodPost, path, "application/x-www-form-urlencoded", body.Encode(), headers...)
+}
+
+func (k *killed) request(method, path, contentType, body string, headers ...string) reply {
+	req, err := http.NewRequestWithContext(context.WithoutCancel(k.t.Context()), method, k.Issuer+path, strings.NewReader(body))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	return k.send(nil, req)
+}
+
+// follow sends a request of a browser and follows redirects within the server.
+func (k *killed) follow(jar http.CookieJar, req *http.Request) reply {
+	for {
+		r := k.send(jar, req)
+		if r.status != http.StatusSeeOther && r.status != http.StatusFound || !strings.HasPrefix(r.location, k.Issuer) && !strings.HasPrefix(r.location, "/") {
+			return r
+		}
+		to, err := req.URL.Parse(r.location)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if req, err = http.NewRequestWithContext(k.t.Context(), http.MethodGet, to.String(), nil); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+func newJar() http.CookieJar { jar, _ := cookiejar.New(nil); return jar }
+
+// unrelated are how operations begin that write nothing, or happen in the background of a server.
+var unrelated = []string{
+	"read ", "list ", "count ", "ping", "clock", "remove what", "remove authorization_codes", "remove device_codes", "remove used_jtis",
+	"remove pushed_requests", "remove logout_notices", "remove registration_tokens", "remove idempotency_keys", "remove clients", "remove browser",
+	"remove throttles", "remove issued", "remove revoked", "remove grants", "remove signing keys", "prune ", "claim logout", "retry logout",
+	"finish logout", "create partition", "look for ", "analyze", "touch ",
+}
+
+// passed returns the points around writes that the process passes meanwhile, without what happens in the background.
+func (k *killed) passed(act func()) (points []string) {
+	file := filepath.Join(k.folder, "passed")
+	os.Remove(file)
+	act()
+	text, _ := os.ReadFile(file)
+	counts := map[string]int{}
+	for point := range strings.Lines(string(text)) {
+		point = strings.TrimSpace(point)
+		operation, _, _ := strings.Cut(point, "/")
+		if slices.ContainsFunc(unrelated, func(prefix string) bool { return strings.HasPrefix(operation, prefix) }) {
+			continue
+		}
+		if counts[point]++; counts[point] > 1 {
+			point += "#" + string(rune('0'+counts[point]))
+		}
+		points = append(points, point)
+	}
+	return points
+}
+
+func (k *killed) arm(point string) {
+	// The process must not read half of it.
+	file := filepath.Join(k.folder, "arming")
+	err := os.WriteFile(file, []byte(point), 0o600)
+	if err == nil {
+		err = os.Rename(file, filepath.Join(k.folder, "armed"))
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// mustDie waits until the server has killed itself.
+func (k *killed) mustDie(point string) {
+	k.t.Helper()
+	select {
+	case <-k.Ended():
+	case <-time.After(latchkeytest.Patience):
+		k.t.Fatalf("%s was not passed", point)
+	}
+	k.Kill()
+	if _, err := os.Stat(filepath.Join(k.folder, "armed")); err == nil {
+		log := k.Log()
+		k.t.Fatalf("the server ended before %s; its log:\n%s", point, log[max(0, len(log)-2000):])
+	}
+}
+
+// runKilled runs a command that kills itself at a point.
+func (k *killed) runKilled(point string, args ...string) {
+	k.t.Helper()
+	k.arm(point)
+	_, err := k.Instance.Run(k.t.Context(), "", args...)
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		k.t.Fatalf("latchkey %v at %s: %v", args, point, err)
+	}
+}
+
+// live returns the live sessions of the user.
+func (k *killed) live() (ids []storage.ID) {
+	k.t.Helper()
+	user, err := k.store.UserByUsername(k.t.Context(), failpointUser)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	list, err := k.store.ListGrants(k.t.Context(), storage.GrantFilter{UserID: user.ID, LiveAt: time.Now(), Limit: 1000})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, g := range list {
+		ids = append(ids, g.ID)
+	}
+	return ids
+}
+
+// Nothing of package failpoint may be in what is released.
+func TestFailpointsAreNotReleased(t *testing.T) {
+	t.Parallel()
+	binary, err := latchkeytest.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(latchkeytest.Remove)
+	killable, err := failpointBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{binary: false, killable: true} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(content), "failpoint.pass") || strings.Contains(string(content), "FAILPOINT"); got != want {
+			t.Errorf("%s has failpoints: %v", path, got)
+		}
+	}
+}
