@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"latchkey/server/password"
+	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -32,6 +33,24 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 		cfg.Directory, cfg.AccountURL = store.directory, a.settings.Server.AccountURL
 	}
 	return users.New(cfg), nil
+}
+
+// notify queues logout notices for the clients of a user's browser sessions, which are about to end. A server sends them.
+func (a *app) notify(ctx context.Context, userID int64) error {
+	n := session.Notifier{Store: a.store, Clients: a.registryOf(a.store, nil), Now: a.now}
+	return n.NotifyAllClients(ctx, userID)
+}
+
+// ending returns what does act once the clients of the user's browser sessions have been noted.
+func (a *app) ending(ctx context.Context, act func(userAdmin, *storage.User) error) func(userAdmin, *storage.User) error {
+	return func(s userAdmin, u *storage.User) error {
+		if !a.remote() { // the API for operators notifies them itself
+			if err := a.notify(ctx, u.ID); err != nil {
+				return err
+			}
+		}
+		return act(s, u)
+	}
 }
 
 // withUser looks up the named user, calls act, and shows the result.

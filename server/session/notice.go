@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/clients/registry"
+	"latchkey/storage"
+)
+
+const (
+	// noticeTTL is how long delivery of a logout notice is attempted.
+	noticeTTL = 24 * time.Hour
+	// grantsPage and maxGrants bound the grants of a session that are searched for clients to notify.
+	grantsPage = 500
+	maxGrants  = 20 * grantsPage
+	// maxSessions bounds the sessions of a user whose clients are notified when all of them end.
+	maxSessions = 100
+)
+
+// Notifier queues logout notices, which a server sends: its own or, for a command, any one on the same database.
+type Notifier struct {
+	Store   Store
+	Clients *registry.Registry
+	Now     func() time.Time
+	// Noticed, if not nil, is called after logout notices were stored, so that they are sent at once.
+	Noticed func()
+}
+
+func (m *Manager) notifier() *Notifier {
+	return &Notifier{Store: m.cfg.Store, Clients: m.cfg.Clients, Now: m.cfg.Now, Noticed: m.cfg.Noticed}
+}
+
+// NotifyAllClients does what that of a [Notifier] does.
+func (m *Manager) NotifyAllClients(ctx context.Context, userID int64) error {
+	return m.notifier().NotifyAllClients(ctx, userID)
+}
+
+// NotifyAllClients queues logout notices for the clients of all sessions of a user. It must be called before the user's epoch is
+// raised: that ends the sessions, and they are no longer listed afterwards.
+func (n *Notifier) NotifyAllClients(ctx context.Context, userID int64) error {
+	now := n.Now().UTC().Truncate(time.Microsecond)
+	sessions, err := n.Store.ListBrowserSessions(ctx, userID, now, maxSessions)
+	if err != nil {
+		return fmt.Errorf("list browser sessions: %w", err)
+	}
+	var all []*storage.LogoutNotice
+	for _, s := range sessions {
+		notices, err := n.notices(ctx, userID, s.ID, now)
+		if err != nil {
+			return err
+		}
+		all = append(all, notices...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := n.Store.CreateLogoutNotices(ctx, all...); err != nil {
+		return fmt.Errorf("note logouts: %w", err)
+	}
+	if n.Noticed != nil {
+		n.Noticed()
+	}
+	return nil
+}
+
+// notices returns a logout notice for each client that has a grant of the session and a back-channel logout URL (OpenID Connect
+// Back-Channel Logout 1.0 §2.2). Grants that have ended count too: the client's own session may still be open.
+func (n *Notifier) notices(ctx context.Context, userID int64, session storage.ID, now time.Time) ([]*storage.LogoutNotice, error) {
+	var notices []*storage.LogoutNotice
+	seen := make(map[string]bool)
+	f := storage.GrantFilter{UserID: userID, SessionID: session, Limit: grantsPage}
+	for range maxGrants / grantsPage {
+		page, err := n.Store.ListGrants(ctx, f)
+		if err != nil {
+			return nil, fmt.Errorf("list grants of browser session: %w", err)
+		}
+		for _, g := range page {
+			f.After = g.ID
+			if seen[g.ClientID] {
+				continue
+			}
+			seen[g.ClientID] = true
+			wants, err := n.wantsNotice(ctx, g.ClientID)
+			if err != nil {
+				return nil, err
+			}
+			if wants {
+				notice := &storage.LogoutNotice{
+					ID: storage.NewID(now), ClientID: g.ClientID, UserID: userID, SessionID: session,
+					CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(noticeTTL),
+				}
+				if g.User != nil { // not removed meanwhile
+					notice.Subject = g.User.Subject
+				}
+				notices = append(notices, notice)
+			}
+		}
+		if len(page) < grantsPage {
+			break
+		}
+	}
+	return notices, nil
+}
+
+// wantsNotice reports whether a client is enabled and has a back-channel logout URL.
+func (n *Notifier) wantsNotice(ctx context.Context, clientID string) (bool, error) {
+	c, err := n.Clients.Client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find client to notify: %w", err)
+	}
+	return !c.Disabled && c.BackchannelLogoutURI != "", nil
+}
