@@ -2,6 +2,7 @@ package hatest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,6 +49,8 @@ type endedToken struct {
 type client struct {
 	*traffic
 	name, policy string
+	user         string // userName unless it is set
+	began        time.Time
 	// adopts is false for a client that never stores a new refresh token.
 	adopts          bool
 	access, refresh string
@@ -64,6 +67,7 @@ func (t *traffic) start() {
 		add((*client).stay, policy+" b", policy, policy == "strict")
 		add((*client).end, policy+" ends", policy, true)
 	}
+	t.wg.Go(t.operate)
 	t.wg.Go(t.tryEnded)
 	t.wg.Go(t.fetchKeys)
 }
@@ -143,7 +147,7 @@ func (c *client) login() answer {
 	if c.policy == "simplejwt" {
 		return c.post("/api/token/", "username", userName, "password", userPassword)
 	}
-	return c.post("/oauth2/token", "grant_type", "password", "username", userName, "password", userPassword, "scope", "openid")
+	return c.post("/oauth2/token", "grant_type", "password", "username", cmp.Or(c.user, userName), "password", userPassword, "scope", "openid")
 }
 
 func (c *client) use(refresh string) answer {
@@ -191,6 +195,7 @@ func (c *client) mustLogIn() {
 		switch a := c.login(); {
 		case a.status == http.StatusOK:
 			c.take(a, true)
+			c.began = time.Now()
 			c.succeed(c.name)
 			return
 		case c.again(a):
@@ -224,6 +229,10 @@ func (c *client) refreshOnce() bool {
 			return true
 		case c.again(a):
 		case a.status == http.StatusBadRequest, a.status == http.StatusUnauthorized:
+			if c.s.wasLagging(c.began) {
+				c.tell(&c.young)
+				return false
+			}
 			c.note(&c.lost, "LOST %s, at try %d: %d %s", c.name, tries, a.status, brief(a.body))
 			return false
 		default:
@@ -336,6 +345,10 @@ func (t *traffic) tryOne(e endedToken) bool {
 	c := &client{traffic: t, policy: e.policy}
 	switch a := c.use(e.token); a.status {
 	case http.StatusOK:
+		if t.s.wasLagging(e.at) {
+			t.tell(&t.alive)
+			return true
+		}
 		t.note(&t.resurrected, "RESURRECTED %s, ended %s ago", e.policy, time.Since(e.at).Round(time.Millisecond))
 	case http.StatusBadRequest, http.StatusUnauthorized:
 	case 0, http.StatusServiceUnavailable:

@@ -32,6 +32,7 @@ type node struct {
 	postgres, rest string // addresses
 	config         string
 	patroni        *latchkeytest.Process
+	mounted        bool
 	m              *machine
 }
 
@@ -51,7 +52,8 @@ func startCluster(m *machine) *cluster {
 		"--initial-cluster", "default=http://127.0.0.1:"+p[1], "--data-dir", filepath.Join(m.folder, "etcd"))
 	binaries := binaries(m)
 	for i, name := range []string{"pg1", "pg2", "pg3"} {
-		n := &node{name: name, data: filepath.Join(m.folder, name), postgres: "127.0.0.1:" + p[2+2*i], rest: "127.0.0.1:" + p[3+2*i], m: m}
+		n := &node{name: name, data: filepath.Join(m.folder, name, "data"), postgres: "127.0.0.1:" + p[2+2*i], rest: "127.0.0.1:" + p[3+2*i], m: m}
+		n.mount()
 		n.config = m.configure("patroni/patroni.yml", name+".yml",
 			"name: pg1", "name: "+name,
 			"10.0.0.11:8008", n.rest,

@@ -11,6 +11,8 @@
 //   - recovery: from the event until every client had a success that it did not wait for
 //   - keys: the longest time in which the key set was not served
 //
-// LOST and RESURRECTED must be 0. The variable LATCHKEY_TEST_HA is short or long (make test-ha-short, make test-ha); without it the
+// LOST and RESURRECTED must be 0. An event without synchronous replication may cost what docs/operations.md names: sessions that began or
+// ended while no standby followed, which are counted apart. An operator ends sessions of a user and of a client all the time. What a
+// machine does not permit (a file system for a disk that is full, a history for the previous release) is reported as NOT DONE. The variable LATCHKEY_TEST_HA is short or long (make test-ha-short, make test-ha); without it the
 // test is skipped. Missing programs are installed from Debian's packages, as root.
 package hatest

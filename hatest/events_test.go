@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 func events() []event {
-	return append(append(replicaEvents(), leaderEvents()...), append(clockEvents(), connectionEvents()...)...)
+	return slices.Concat(releaseEvents(), replicaEvents(), leaderEvents(), networkEvents(), diskEvents(), asynchronousEvents(), clockEvents(), connectionEvents())
 }
 
 // replicaEvents happen to Latchkey.

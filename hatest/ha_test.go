@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,11 @@ const patience = 2 * latchkeytest.Patience
 type event struct {
 	name  string
 	short bool // part of the short form
-	do    func(*service) error
+	// release says that it is about the previous release.
+	release bool
+	// asynchronous says that it loses what was acknowledged just before: see service.lagging.
+	asynchronous bool
+	do           func(*service) error
 	// heal makes the deployment whole again, once the clients have recovered.
 	heal func(*service) error
 }
@@ -33,12 +38,28 @@ func TestHighAvailability(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	s := startService(t)
+	var chosen []event
+	previous := ""
+	for _, e := range events() {
+		if selected.MatchString(e.name) && (e.short || form == "long") {
+			chosen = append(chosen, e)
+		}
+	}
+	if slices.ContainsFunc(chosen, func(e event) bool { return e.release }) {
+		var why string
+		if previous, why = previousRelease(t); previous == "" {
+			fmt.Printf("NOT DONE: upgrade and downgrade: %s\n", why)
+			chosen = slices.DeleteFunc(chosen, func(e event) bool { return e.release })
+		}
+	}
+	s := startService(t, previous)
 	s.run(userPassword+"\n", "user", "add", userName, "--password-stdin")
 	for _, policy := range policies[:3] {
 		s.run("", "client", "add", "--client-id", policy, "--token-endpoint-auth-method", "none", "--rotation", policy,
 			"--grant-type", "password", "--grant-type", "refresh_token", "--scope", "openid", "--rotation-overlap", overlap[policy])
 	}
+	s.run(userPassword+"\n", "user", "add", endedUser, "--password-stdin")
+	s.run("", "client", "add", "--client-id", endedClient, "--token-endpoint-auth-method", "none", "--grant-type", "password", "--grant-type", "refresh_token", "--scope", "openid")
 	t.Logf("started after %s", time.Since(began).Round(time.Second))
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -47,10 +68,8 @@ func TestHighAvailability(t *testing.T) {
 	traffic.start()
 	t.Cleanup(func() { cancel(); traffic.wg.Wait() })
 	fmt.Println(titles())
-	for _, e := range events() {
-		if selected.MatchString(e.name) && (e.short || form == "long") {
-			traffic.suffer(t, e)
-		}
+	for _, e := range chosen {
+		traffic.suffer(t, e)
 	}
 	t.Logf("ended after %s", time.Since(began).Round(time.Second))
 }
@@ -83,6 +102,7 @@ func (tr *traffic) suffer(t *testing.T, e event) {
 		tr.s.whole()
 	}
 	tr.tryAll()
+	tr.s.lagging.Store(0)
 	fmt.Println(tr.row())
 	if tr.lost > 0 || tr.resurrected > 0 || tr.odd > 0 {
 		t.Errorf("%s: %d sessions lost, %d tokens resurrected, %d odd answers", e.name, tr.lost, tr.resurrected, tr.odd)

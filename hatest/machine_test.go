@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"latchkey/latchkeytest"
 	"latchkey/latchkeytest/debian"
@@ -112,6 +113,23 @@ func (m *machine) start(program string, args ...string) *latchkeytest.Process {
 	}
 	m.t.Cleanup(p.Kill)
 	return p
+}
+
+// keep runs a program until the test ends, and again whenever it ends by itself, as systemd does with Restart=always.
+func (m *machine) keep(program string, args ...string) {
+	m.t.Helper()
+	p := m.start(program, args...)
+	go func() {
+		for {
+			<-p.Ended()
+			if m.t.Context().Err() != nil { // the test ends
+				return
+			}
+			fmt.Printf("    %s has ended by itself, and is started again\n", program)
+			time.Sleep(100 * time.Millisecond)
+			p = m.start(program, args...)
+		}
+	}()
 }
 
 // ports returns free ports.

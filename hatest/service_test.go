@@ -1,6 +1,7 @@
 package hatest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +29,12 @@ type service struct {
 	replicas []*replica
 	// direct leads to the leader through HAProxy; pooled goes through PgBouncer first.
 	direct, pooled string
-	http           *http.Client
+	// binary is this release, previous the one before the newest migration; empty if the drill does not begin with it.
+	binary, previous string
+	network          *network // between Latchkey and HAProxy
+	// lagging is when standbys stopped to follow while none has to; zero = they follow. What began or ended from then on is lost.
+	lagging atomic.Int64
+	http    *http.Client
 }
 
 // replica is a Latchkey.
@@ -36,21 +43,23 @@ type replica struct {
 	clock string
 }
 
-func startService(t *testing.T) *service {
+// startService starts this release, or the previous one if there is a binary of it.
+func startService(t *testing.T, previous string) *service {
 	install(t)
 	binary := build(t)
 	m := newMachine(t)
-	s := &service{cluster: startCluster(m)}
-	p := ports(t, 3)
+	s := &service{cluster: startCluster(m), binary: binary, previous: previous}
+	p := ports(t, 4)
 	issuer := "https://localhost:" + p[0]
-	s.direct = databaseURL("latchkey", databasePassword, "127.0.0.1:"+p[1], "latchkey")
+	s.network = startNetwork(t, "127.0.0.1:"+p[3], "127.0.0.1:"+p[1])
+	s.direct = databaseURL("latchkey", databasePassword, "127.0.0.1:"+p[3], "latchkey")
 	s.pooled = databaseURL("latchkey", databasePassword, "127.0.0.1:"+p[2], "latchkey")
 	for _, name := range []string{"latchkey1", "latchkey2", "latchkey3"} {
 		folder := filepath.Join(m.folder, name)
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		i, err := latchkeytest.NewInstance(latchkeytest.Config{Binary: binary, Folder: folder, Database: s.direct})
+		i, err := latchkeytest.NewInstance(latchkeytest.Config{Binary: cmp.Or(previous, binary), Folder: folder, Database: s.direct})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,6 +85,12 @@ func startService(t *testing.T) *service {
 		r.mustBeReady(t)
 	}
 	return s
+}
+
+// wasLagging reports whether no standby followed at a moment, or a second before: it may have been on its way.
+func (s *service) wasLagging(at time.Time) bool {
+	since := s.lagging.Load()
+	return since != 0 && at.UnixNano() > since-int64(time.Second)
 }
 
 // build builds a binary whose clock the drill can set.
@@ -114,7 +129,8 @@ func (s *service) startHAProxy(public, database string) {
 
 func (s *service) startPgBouncer(database, port string) {
 	users := s.m.write("userlist.txt", fmt.Appendf(nil, "%q %q\n", "latchkey", databasePassword))
-	s.m.start("pgbouncer", s.m.configure("pgbouncer/pgbouncer.ini", "pgbouncer.ini",
+	// PgBouncer 1.18 ends itself when a request to cancel a statement crosses the end of its connection ("bad client state").
+	s.m.keep("pgbouncer", s.m.configure("pgbouncer/pgbouncer.ini", "pgbouncer.ini",
 		"host=10.0.0.30 port=5432", "host=127.0.0.1 port="+database, "listen_port = 6432", "listen_port = "+port, "/etc/pgbouncer/userlist.txt", users))
 }
 

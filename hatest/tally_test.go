@@ -16,8 +16,10 @@ type tally struct {
 	gap, keysGap                            time.Duration
 	samples                                 []string
 	ended                                   int // sessions whose end was acknowledged
-	clients                                 map[string]time.Time
-	failed                                  map[string]int // by what clients were told
+	// What an event without synchronous replication may cost: sessions that began, and sessions that ended, while no standby followed.
+	young, alive int
+	clients      map[string]time.Time
+	failed       map[string]int // by what clients were told
 }
 
 func (t *tally) begin(event string) {
@@ -27,6 +29,7 @@ func (t *tally) begin(event string) {
 	t.event, t.lost, t.resurrected, t.odd, t.ok, t.told, t.ended = event, 0, 0, 0, 0, 0, 0
 	t.acted, t.success, t.failure, t.recovery, t.gap = now, now, time.Time{}, time.Time{}, 0
 	t.keys, t.keysGap = now, 0
+	t.young, t.alive = 0, 0
 	t.samples, t.clients, t.failed = nil, map[string]time.Time{}, map[string]int{}
 }
 
@@ -59,6 +62,13 @@ func (t *tally) fail(what string) {
 	t.failure = time.Now()
 	t.failed[what]++
 	t.told++
+}
+
+// tell counts what the documents say may happen.
+func (t *tally) tell(counter *int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*counter++
 }
 
 func (t *tally) note(counter *int, format string, args ...any) {
@@ -106,6 +116,9 @@ func (t *tally) row() string {
 	}
 	text := fmt.Sprintf(header, t.event, fmt.Sprint(t.lost), fmt.Sprint(t.resurrected), fmt.Sprint(t.odd), fmt.Sprint(t.ok), fmt.Sprint(t.told),
 		fmt.Sprint(t.ended), seconds(t.gap), recovery, seconds(t.keysGap))
+	if t.young+t.alive > 0 {
+		text += fmt.Sprintf("\n    as documented: %d sessions that had just begun are lost, %d uses of sessions that had just ended", t.young, t.alive)
+	}
 	return strings.Join(append([]string{text}, t.samples...), "\n    ")
 }
 
