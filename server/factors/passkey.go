@@ -30,7 +30,7 @@ func relyingParty(issuer *url.URL) *webauthn.WebAuthn {
 			// A passkey where the authenticator can, a security key for the second step otherwise.
 			ResidentKey: protocol.ResidentKeyRequirementPreferred, UserVerification: protocol.VerificationPreferred,
 		},
-		// Some password managers answer with extensions that nobody asked for; none of them is looked at.
+		// Some password managers answer with extensions that were not asked for; none of them is looked at.
 		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	})
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *Service) AskLogin() (*Ceremony, error) {
 	return s.ceremony(sealLogin, 0, options.Response, session)
 }
 
-// ProveLogin checks the answer to AskLogin, which takes the place of the password and of the second factor: the authenticator has verified
+// ProveLogin checks the answer to AskLogin, which replaces the password and the second factor: the authenticator has verified
 // the user. It returns the user and the methods of the proof (RFC 8176). The error is ErrWrong, ErrExpired or an outage.
 func (s *Service) ProveLogin(ctx context.Context, state, answer string) (u *storage.User, methods []string, err error) {
 	c, err := s.openCeremony(sealLogin, 0, state)

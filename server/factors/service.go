@@ -41,7 +41,9 @@ type Store interface {
 // Config configures a Service.
 type Config struct {
 	Store Store
-	Root  *keys.Root
+	// Root is nil for commands of operators, which prove and add no factors.
+	Root *keys.Root
+	// Audit may be nil.
 	Audit *audit.Log
 	// Issuer is the issuer identifier. Its host is what applications show beside their codes, and the domain of passkeys.
 	Issuer string
@@ -67,6 +69,12 @@ type Service struct {
 func New(cfg Config) (*Service, error) {
 	if cfg.Policy == "" {
 		cfg.Policy = Off
+	}
+	if cfg.Audit == nil {
+		cfg.Audit = &audit.Log{Store: cfg.Store, Now: cfg.Now}
+	}
+	if cfg.Root == nil {
+		return &Service{cfg: cfg}, nil
 	}
 	u, err := url.Parse(cfg.Issuer)
 	if err != nil {

@@ -31,7 +31,7 @@ type pending struct {
 }
 
 // suspend keeps a login in a cookie until the second factor is proved. The browser keeps the cookie until it is closed, so that one that is
-// too old can be told from none.
+// too old differs from none.
 func (h *Handlers) suspend(w http.ResponseWriter, who *users.Authenticated, remember bool) error {
 	p := pending{User: who.User.ID, Epoch: who.User.AuthEpoch, At: h.Sessions.Now().UnixMicro(), Remember: remember}
 	if l := who.Login; l != nil {

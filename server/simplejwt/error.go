@@ -37,7 +37,7 @@ func (h *Handlers) refused(err error) error {
 	switch e.Reason {
 	case reasons.Credentials:
 		return drf.AuthenticationFailed(noAccount, "", e)
-	case reasons.SecondFactor: // the original's words, whose code applications know; the header tells
+	case reasons.SecondFactor: // the original's words, whose code applications know; the header has the reason
 		return drf.AuthenticationFailed(noAccount, "", e)
 	case reasons.Throttled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)

@@ -99,7 +99,7 @@ func (g *passwordGrant) proveCode(ctx context.Context, code string) error {
 	return err
 }
 
-// refuseSecondFactor refuses a user for whom the password, which was right, is not enough.
+// refuseSecondFactor refuses a user whose password was right, and not enough.
 func (g *passwordGrant) refuseSecondFactor() error {
 	switch need := g.factors.Need(g.login.User, g.login.SecondFactor); {
 	case need == factors.NeedNothing || g.policy.SecondFactor == clients.SecondFactorIgnore:
