@@ -123,7 +123,7 @@ func TestF4OutagesDoNotCount(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
-	all := []outage.Outage{{at(-100), at(-90)}, {at(-20), at(-5)}}
+	all := []outage.Outage{{From: at(-100), To: at(-90)}, {From: at(-20), To: at(-5)}}
 	for _, test := range []struct {
 		since, want int
 	}{{-1, 1}, {-5, 5}, {-10, 5}, {-20, 5}, {-30, 15}, {-95, 75}, {-200, 175}} {
