@@ -36,6 +36,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.logouts.Run(ctx) })
 	if s.post != nil {
 		wg.Go(func() { s.post.Run(ctx) })
+		wg.Go(func() { s.requested.Run(ctx) })
 	}
 	if s.writeback != nil {
 		wg.Go(func() { s.writeback.Run(ctx) })

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/factors"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
+	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/server/writeback"
@@ -63,6 +64,8 @@ type Config struct {
 
 	// Mail is how letters are sent.
 	Mail Mail
+	// SignUp says who may make an account; empty = nobody.
+	SignUp selfhelp.SignUp
 
 	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that
 	// other clients supply never reach them.

@@ -16,12 +16,12 @@ var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "server/web/panel", "storage/span", "storage/failpoint", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/keys", "server/internal/audit", "server/password", "server/internal/outage", "server/internal/outbox"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/claims", "server/internal/jwt", "server/internal/jwks", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
-	{"storage/directory", "clients/registry", "server/clientauth", "server/dpop", "server/factors", "server/web"},
+	{"storage/directory", "clients/registry", "server/proof", "server/clientauth", "server/dpop", "server/factors", "server/web"},
 	{"storage/blacklist", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
-	{"server/flow"},
+	{"server/flow", "server/personal"},
 	{"server/authorize"},
 	// Handler packages never import each other.
-	{"server/oauth", "server/login", "server/consent", "server/device", "server/account", "server/security", "server/console", "server/logo", "server/simplejwt", "server/admin"},
+	{"server/oauth", "server/selfhelp", "server/login", "server/consent", "server/device", "server/account", "server/security", "server/console", "server/logo", "server/simplejwt", "server/admin"},
 	{"server/shadow"},
 }
 

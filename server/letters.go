@@ -1,10 +1,16 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"latchkey/server/internal/outbox"
 	"latchkey/server/mail"
+	"latchkey/server/proof"
+	"latchkey/server/selfhelp"
+	"latchkey/storage"
 )
 
 // Mail configures how letters are sent.
@@ -15,20 +21,38 @@ type Mail struct {
 	From, Templates string
 }
 
-// letters makes what writes letters and what sends them; nothing without a transport.
-func (s *Server) letters() error {
-	if s.cfg.Mail.Transport == nil {
+// letters makes what writes letters, what sends them, and what checks what they bring. Without a transport there are invitations only;
+// nothing of it where the accounts are elsewhere.
+func (s *Server) letters() (err error) {
+	if s.cfg.Directory != nil {
 		return nil
 	}
-	var err error
-	s.mailer, err = mail.New(mail.Config{
-		Transport: s.cfg.Mail.Transport, From: s.cfg.Mail.From, Dir: s.cfg.Mail.Templates, Product: s.pages.ProductName(), Issuer: s.cfg.Issuer,
-		Keys: s.cfg.Root.Derive("letters"), Now: s.cfg.Now,
+	keys := s.cfg.Root.Derive("letters")
+	if s.cfg.Mail.Transport != nil {
+		s.mailer, err = mail.New(mail.Config{
+			Transport: s.cfg.Mail.Transport, From: s.cfg.Mail.From, Dir: s.cfg.Mail.Templates, Product: s.pages.ProductName(), Issuer: s.cfg.Issuer,
+			Keys: keys, Now: s.cfg.Now,
+		})
+		if err != nil {
+			return fmt.Errorf("letters: %w", err)
+		}
+	}
+	wake := func(sender **outbox.Sender) func() {
+		return func() {
+			if *sender != nil {
+				(*sender).Wake()
+			}
+		}
+	}
+	s.proof, err = proof.New(proof.Config{
+		Store: s.cfg.Store, Users: s.users, Audit: s.audit, Mailer: s.mailer, Keys: s.cfg.Root.Derive("account links"), Issuer: s.cfg.Issuer, Now: s.cfg.Now,
+		Requested: wake(&s.requested), Written: wake(&s.post), Throttle: s.cfg.LoginThrottle,
 	})
-	if err != nil {
-		return fmt.Errorf("letters: %w", err)
+	if err != nil || s.mailer == nil {
+		return err
 	}
 	s.post = s.outbox(mail.Kind, s.mailer.Send)
+	s.requested = s.outbox(proof.Kind, s.proof.Send)
 	return nil
 }
 
@@ -38,4 +62,35 @@ func (s *Server) outbox(kind string, send outbox.Send) *outbox.Sender {
 		Kind: kind, Store: s.cfg.Store, Send: send, Now: s.cfg.Now, Logger: s.cfg.Logger, Metrics: s.metrics,
 		Paused: func() bool { return s.clock.err() != nil },
 	})
+}
+
+// Proof makes invitations and checks what letters bring; nil where the accounts are elsewhere.
+func (s *Server) Proof() *proof.Service { return s.proof }
+
+// signUp returns who may sign up.
+func (s *Server) signUp() selfhelp.SignUp {
+	if s.cfg.SignUp == "" {
+		return selfhelp.SignUpOff
+	}
+	return s.cfg.SignUp
+}
+
+// SendLetters makes and sends the letters that are due and waits for it. It is for tests and for programs that do not call Run.
+func (s *Server) SendLetters(ctx context.Context) error {
+	if s.mailer == nil {
+		return nil
+	}
+	return errors.Join(s.requested.Flush(ctx), s.post.Flush(ctx))
+}
+
+// idleTTL returns how long a session of a client lasts without use.
+func (s *Server) idleTTL(ctx context.Context, clientID string) (time.Duration, error) {
+	c, err := s.registry.Client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return s.cfg.RefreshTokenIdleTTL, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return s.tokens.PolicyOf(c).Idle, nil
 }

@@ -14,8 +14,10 @@ import (
 	"latchkey/server/login"
 	"latchkey/server/logo"
 	"latchkey/server/oauth"
+	"latchkey/server/personal"
 	"latchkey/server/route"
 	"latchkey/server/security"
+	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/web"
@@ -102,7 +104,12 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	factors.Register(rt)
 	login.New(login.Config{
 		Requests: s.requests, Sessions: s.sessions, Users: s.users, Factors: s.factors, Enrol: factors.Enrol, Pages: s.pages, Paths: paths,
-		Keys: s.cfg.Root.Derive("pending logins"),
+		Keys:   s.cfg.Root.Derive("pending logins"),
+		Forgot: s.mailer != nil || s.users.AccountURL() != "", SignUp: s.mailer != nil && s.signUp() == selfhelp.SignUpOpen,
+	}).Register(rt)
+	selfhelp.New(selfhelp.Config{
+		Proof: s.proof, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths, Mail: s.mailer != nil, SignUp: s.signUp(),
+		SecondFactor: s.factors.RequiredOfSome(),
 	}).Register(rt)
 	consent.New(consent.Config{
 		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
@@ -115,6 +122,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
 		Describe: describe, Fields: s.cfg.AccountFields, SecondFactors: !s.factors.Off(), BasePath: s.issuer.Path,
+		Proof: s.proof, Mail: s.mailer != nil, Personal: &personal.Exporter{Store: s.cfg.Store, IdleTTL: s.idleTTL, Now: s.cfg.Now},
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {
 		console.New(console.Config{

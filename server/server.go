@@ -32,6 +32,7 @@ import (
 	"latchkey/server/mail"
 	"latchkey/server/oauth"
 	"latchkey/server/password"
+	"latchkey/server/proof"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -70,9 +71,12 @@ type Server struct {
 	writeback *writeback.Worker
 	pages     *web.Pages
 	// mailer writes letters and post sends them; both are nil without mail.
-	mailer  *mail.Mailer
-	post    *outbox.Sender
-	cleaned *cleaning
+	mailer *mail.Mailer
+	post   *outbox.Sender
+	// proof checks what letters bring; nil where the accounts are elsewhere. requested makes the letters that people ask for.
+	proof     *proof.Service
+	requested *outbox.Sender
+	cleaned   *cleaning
 
 	tracer      trace.Tracer
 	flushTraces func()

@@ -40,6 +40,9 @@ type replay struct {
 }
 
 // readTrail reads what `audit list --json` printed: one array, or one event after the other. It returns the events oldest first.
+// maxListed bounds the lists that storage does not page: no user has so many browsers or applications.
+const maxListed = 100_000
+
 func readTrail(r io.Reader) ([]admin.AuditEvent, error) {
 	var list []admin.AuditEvent
 	for d := json.NewDecoder(r); ; {
@@ -250,7 +253,7 @@ func (r *replay) endConsent(ctx context.Context, done *replayed) error {
 	if err := r.endGrants(ctx, done, storage.GrantFilter{UserID: done.UserID, ClientID: done.ClientID}); err != nil || done.Action != "consent_revoked" {
 		return err
 	}
-	consents, err := r.store.ListConsents(ctx, done.UserID, exportMax)
+	consents, err := r.store.ListConsents(ctx, done.UserID, maxListed)
 	for _, c := range consents {
 		if c.ClientID != done.ClientID || c.UpdatedAt.After(done.At) {
 			continue
@@ -280,7 +283,7 @@ func (r *replay) endBrowser(e admin.AuditEvent) func(context.Context, *replayed)
 
 // endBrowsers ends the browser sessions of a user that had begun when the event happened; with an id only that one.
 func (r *replay) endBrowsers(ctx context.Context, done *replayed, only string) error {
-	sessions, err := r.store.ListBrowserSessions(ctx, done.UserID, r.now, exportMax)
+	sessions, err := r.store.ListBrowserSessions(ctx, done.UserID, r.now, maxListed)
 	for _, s := range sessions {
 		if s.AuthTime.After(done.At) || only != "" && s.ID.String() != only {
 			continue

@@ -8,6 +8,8 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/flow"
 	"latchkey/server/internal/audit"
+	"latchkey/server/personal"
+	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -52,6 +54,11 @@ type Config struct {
 	SecondFactors bool
 	// Fields are those of users.OwnFields that users may change.
 	Fields []string
+	// Proof sends letters about addresses; Mail reports whether it can.
+	Proof *proof.Service
+	Mail  bool
+	// Personal reads what is stored about a user.
+	Personal *personal.Exporter
 	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
 	BasePath string
 }
@@ -79,6 +86,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	post(EndAllPath, h.endAll)
 	post(EndApplicationPath, h.endApplication)
 	post(SignOutPath, h.signOut)
+	h.registerOwn(rt)
 }
 
 // action answers a request of the user of a browser session.

@@ -45,6 +45,7 @@ func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession
 	// A password is the only way to sign in, so a signed-in user has one; it may be kept where it can't be changed from here.
 	p := web.Account{
 		Username: session.User.Username, Email: session.User.Email, HasPassword: h.Users.CanChangePassword(), AccountURL: h.Users.AccountURL(),
+		Kept: h.Users.CanChangeProfile(), Mail: h.Mail,
 	}
 	if h.SecondFactors {
 		p.SecurityURL = h.BasePath + route.SecurityPath

@@ -154,3 +154,8 @@ var (
 	// ErrTooMany: the user has as many factors of this kind as there may be.
 	ErrTooMany = errors.New("too many factors of this kind")
 )
+
+// RequiredOfSome reports whether somebody must have a second factor.
+func (s *Service) RequiredOfSome() bool {
+	return !s.Off() && (s.RequiredOfAll() || len(s.cfg.Groups) > 0)
+}

@@ -14,6 +14,8 @@ const (
 	ParamContinue = "continue"
 	// ParamReturnTo is the ReturnTo of a login.
 	ParamReturnTo = "return_to"
+	// ParamDone names what led to a login, for a notice.
+	ParamDone = "done"
 	// ParamSignedIn marks the visit of /login that finds out whether the browser keeps cookies.
 	ParamSignedIn = "signed_in"
 	// ParamAgain asks for a login although somebody is signed in, unless that was within Recent.
@@ -94,6 +96,16 @@ func (p Paths) Security() ReturnTo { return ReturnTo(p.Base + route.SecurityPath
 func (p Paths) Confirms(to ReturnTo) bool {
 	rest, ok := strings.CutPrefix(string(to), p.Base+route.ConsolePath)
 	return to == p.Security() || ok && (rest == "" || rest[0] == '/' || rest[0] == '?')
+}
+
+// LoginAfter returns the address of the login page with a notice.
+func (p Paths) LoginAfter(to ReturnTo, done string) string {
+	return p.Base + route.LoginPath + "?" + url.Values{ParamReturnTo: {string(to)}, ParamDone: {done}}.Encode()
+}
+
+// With returns the address of a page that leads back to the login.
+func (p Paths) With(path string, to ReturnTo) string {
+	return p.Base + path + "?" + url.Values{ParamReturnTo: {string(to)}}.Encode()
 }
 
 // CookieCheck returns the address of the login page at which a browser shows whether it keeps cookies.

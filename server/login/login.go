@@ -9,6 +9,7 @@ import (
 	"latchkey/server/factors"
 	"latchkey/server/flow"
 	"latchkey/server/internal/seal"
+	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -28,6 +29,8 @@ type Config struct {
 	Paths flow.Paths
 	// Keys seal logins that wait for a second factor: the first seals, all open.
 	Keys [][]byte
+	// Forgot and SignUp say whether the page leads to a new password and to a new account.
+	Forgot, SignUp bool
 }
 
 // Handlers are the routes.
@@ -122,6 +125,9 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if query.Get(flow.ParamDone) == string(web.NoticePasswordReset) {
+		page.Notice = web.NoticePasswordReset
+	}
 	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = web.ProblemCookies
 	}
@@ -140,6 +146,12 @@ func (h *Handlers) page(v *visit) (web.Login, error) {
 		p.Passkey = &web.Passkey{
 			Action: h.Paths.Base + flow.PasskeyPath, Hidden: append(hidden, web.Field{Name: "state", Value: asked.State}), Options: asked.Options,
 		}
+	}
+	if h.Forgot {
+		p.ForgotURL = h.Paths.With(proof.ForgotPath, v.returnTo)
+	}
+	if h.SignUp {
+		p.SignUpURL = h.Paths.With(proof.SignUpPath, v.returnTo)
 	}
 	if v.asked == nil {
 		if v.session != nil {

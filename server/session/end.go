@@ -81,3 +81,6 @@ func (m *Manager) EndEverywhere(w http.ResponseWriter, r *http.Request, s *stora
 	clearCookie(w)
 	return nil
 }
+
+// Forget removes the cookie of a session that has ended.
+func (m *Manager) Forget(w http.ResponseWriter) { clearCookie(w) }

@@ -32,6 +32,28 @@ type NewUser struct {
 
 // Add adds a user, the name normalised as at a login. Errors: *InputError; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
+	u, err := s.Prepare(n)
+	if err != nil {
+		return nil, err
+	}
+	if n.Password != nil {
+		hash, err := s.hash(ctx, *n.Password)
+		if err != nil {
+			return nil, err
+		}
+		u.PasswordHash = hash
+	}
+	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
+		return nil, fmt.Errorf("add user: %w", err)
+	}
+	if err := s.audit.Append(ctx, s.event(ctx, "user_created", "operator", u.ID)); err != nil {
+		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
+	}
+	return u, nil
+}
+
+// Prepare returns a new user, checked and normalised as Add does, without the hash of n.Password. *InputError.
+func (s *Service) Prepare(n NewUser) (*storage.User, error) {
 	if err := s.here(); err != nil {
 		return nil, err
 	}
@@ -48,19 +70,6 @@ func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	}
 	if err := checkUser(u); err != nil {
 		return nil, err
-	}
-	if n.Password != nil {
-		hash, err := s.hash(ctx, *n.Password)
-		if err != nil {
-			return nil, err
-		}
-		u.PasswordHash = hash
-	}
-	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
-		return nil, fmt.Errorf("add user: %w", err)
-	}
-	if err := s.audit.Append(ctx, s.event(ctx, "user_created", "operator", u.ID)); err != nil {
-		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
 	}
 	return u, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 
@@ -55,12 +56,39 @@ func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	return nil
 }
 
+// HashOwnPassword returns the hash of a password that somebody chooses who has proved by a letter who they are.
+// Errors: those of ChangeOwnPassword, *ThrottledError, password.ErrOverload.
+func (s *Service) HashOwnPassword(ctx context.Context, username string, secret storage.Secret) (string, error) {
+	if err := s.here(); err != nil {
+		return "", err
+	}
+	if err := CheckOwnPassword(&storage.User{Username: username}, secret); err != nil {
+		return "", err
+	}
+	return s.hash(ctx, secret)
+}
+
+// HasPassword reports whether a user can log in with a password.
+func HasPassword(u *storage.User) bool {
+	_, usable := password.CostOf(u.PasswordHash)
+	return usable
+}
+
 // weak reports whether a password is too short, a common one, or the username.
 func weak(secret storage.Secret, username string) bool {
 	p := secret.Reveal()
 	lower := strings.ToLower(p)
 	return utf8.RuneCountInString(p) < minPassword || strings.EqualFold(p, username) ||
 		!strings.Contains(lower, "\n") && strings.Contains("\n"+commonPasswords, "\n"+lower+"\n")
+}
+
+// RemoveOwn is Remove by the user, whose password the caller has checked.
+func (s *Service) RemoveOwn(ctx context.Context, id int64) error {
+	if err := s.here(); err != nil {
+		return err
+	}
+	e := s.event(ctx, "user_removed", "user", id)
+	return s.act(e, "remove own account", s.cfg.Store.RemoveUser(ctx, id, e))
 }
 
 // EndOwnSessions is EndSessions by the user. storage.ErrNotFound.

@@ -29,8 +29,8 @@ func samples(now time.Time) []View {
 	bare := ClientInfo{ID: "app", Unverified: true}
 	scopes := []ScopeInfo{{Name: "openid"}, {Name: "a:b", New: true}}
 	fields := []Field{{Name: "a", Value: "b"}}
-	return append(factorSamples(now), []View{
-		Login{Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
+	views := append(factorSamples(now), []View{
+		Login{ForgotURL: "/f", SignUpURL: "/s", Notice: NoticePasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
 		Login{},
 		Consent{
 			Hidden: fields, Username: "u", Client: client, RedirectHost: "app.example", LocalOnly: true, Scope: scopes,
@@ -61,7 +61,7 @@ func samples(now time.Time) []View {
 		NotLoggedOut{},
 		FormPost{Action: "https://app.example/", Fields: fields},
 		Account{
-			Username: "u", Email: "u@example", HasPassword: true, SecurityURL: "/s", AccountURL: "https://u.example", Notice: NoticePasswordChanged, Problem: ProblemMismatch,
+			Username: "u", Email: "u@example", Kept: true, Mail: true, HasPassword: true, SecurityURL: "/s", AccountURL: "https://u.example", Notice: NoticePasswordChanged, Problem: ProblemMismatch,
 			Profile: Profile{
 				EmailVerified: true, Editable: []ProfileField{{"name", "U"}, {"zoneinfo", ""}}, Fixed: []ProfileField{{"locale", "en"}},
 				Groups: []string{"staff", "ops"}, Problem: "profile_name", Wrong: "name",
@@ -89,6 +89,13 @@ func samples(now time.Time) []View {
 		}},
 		Console{panel.Page{Heading: "console.title", Sections: []panel.Section{{Columns: []string{"console.time"}, Empty: "console.none"}}}},
 	}...)
+	for _, name := range steps {
+		views = append(views, Step{
+			Name: name, Action: "/", Hidden: fields, Shown: "u", Problem: ProblemThrottled, RetryAfter: time.Minute, Next: "/",
+			Inputs: []Field{{"identifier", "u"}, {"email", ""}, {"username", ""}, {"name", ""}, {"code", ""}, {"new_password", ""}, {"new_password_again", ""}, {"current_password", ""}},
+		})
+	}
+	return append(views, Step{Name: "elsewhere"})
 }
 
 // New loads templates, texts and files, first the shipped ones, then the operator's. Its error lists every fault in the

@@ -36,6 +36,10 @@ type Login struct {
 	Passkey *Passkey
 	// RememberTTL is how long "keep me signed in" lasts.
 	RememberTTL time.Duration
+	// ForgotURL and SignUpURL are where the password can be chosen anew, and where an account is made; empty where that is off.
+	ForgotURL, SignUpURL string
+	// Notice confirms what led here, or is empty.
+	Notice Notice
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
 	// Away means that redirects after the form lead to an application; see policy for what follows.
@@ -206,6 +210,8 @@ type Account struct {
 	SecurityURL string
 	// AccountURL is where the user changes what is kept elsewhere; empty = nothing is, or it is not known.
 	AccountURL string
+	// Kept means that the account is kept here, so that the user can remove it; with Mail the address can be changed and confirmed.
+	Kept, Mail bool
 	// Notice confirms the last action: one of the Notice constants, or empty.
 	Notice Notice
 	// Problem is a problem with the password form. RetryAfter is as in Login.
@@ -240,6 +246,7 @@ const (
 	NoticeSessionEnded    Notice = "session_ended"
 	NoticeAppEnded        Notice = "app_ended"
 	NoticeProfileChanged  Notice = "profile_changed"
+	NoticePasswordReset   Notice = "password_reset"
 )
 
 // SessionInfo is a browser in which the user is signed in, or an application that signed in with the user's password.

@@ -4,6 +4,7 @@ import (
 	netmail "net/mail"
 
 	"latchkey/server/mail"
+	"latchkey/server/selfhelp"
 	"latchkey/storage"
 )
 
@@ -24,6 +25,12 @@ func setMailbox(into *string, text string) error {
 
 // validateMail makes the transport of letters.
 func (s *Settings) validateMail(fault func(name, problem, remedy string)) {
+	if s.Server.SignUp == selfhelp.SignUpOpen && s.smtpURL == "" {
+		fault("sign-up", "is open, and nothing can be sent to prove an address", "Set --smtp-url (LATCHKEY_SMTP_URL), or use invite.")
+	}
+	if s.Server.SignUp != selfhelp.SignUpOff && s.Server.SignUp != "" && s.UsersFrom == "django" {
+		fault("sign-up", "has no effect with --users-from django: accounts are made in Django", "Leave it out.")
+	}
 	switch {
 	case s.smtpURL == "" && s.smtpPassword != "":
 		fault("smtp-password", "has no effect without --smtp-url", "Set --smtp-url (LATCHKEY_SMTP_URL), or leave it out.")

@@ -7,6 +7,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/factors"
+	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -227,6 +228,11 @@ func options(s *Settings) []*option {
 		{
 			name: "mail-templates", value: "DIR", group: GroupServer, emptyable: true,
 			help: "Directory with templates of letters in place of the built-in ones (docs/accounts.md).", set: to(&s.Server.Mail.Templates, setFolder),
+		},
+		{
+			name: "sign-up", preset: "off", value: "off|invite|open", group: GroupServer,
+			help: "Who may make an account: nobody, those with an invitation of `latchkey user invite`, or everybody who proves an address (needs --smtp-url).",
+			set:  choice(&s.Server.SignUp, selfhelp.SignUpOff, selfhelp.SignUpInvite, selfhelp.SignUpOpen),
 		},
 		{
 			name: "login-throttle", preset: "on", value: "on|off", group: GroupServer,

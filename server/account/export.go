@@ -1,0 +1,60 @@
+package account
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"latchkey/server/route"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+// ExportPath is where users download what is stored about them.
+const ExportPath = Path + "/export"
+
+func (h *Handlers) exportStep(u *storage.User) web.Step {
+	return web.Step{
+		Name: "export", Action: h.BasePath + ExportPath, Shown: u.Username, Inputs: []web.Field{{Name: fieldCurrent}}, Next: h.BasePath + Path,
+	}
+}
+
+func (h *Handlers) showExport(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+	return h.Pages.Render(w, r, http.StatusOK, h.exportStep(s.User))
+}
+
+// export sends the data as a file, after the password: it says more than the page.
+func (h *Handlers) export(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	u, err := h.confirmed(r, s, form.Get(fieldCurrent))
+	if err == nil {
+		u, err = h.Users.Own(r.Context(), u.ID)
+	}
+	if err != nil {
+		return h.stepRefused(w, r, h.exportStep(s.User), err)
+	}
+	data, err := h.Personal.Export(r.Context(), u)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	event := h.Audit.Event(r.Context(), "data_exported", "user")
+	event.UserID = u.ID
+	event = h.Audit.Limited(r.Context(), event)
+	if event != nil {
+		if err := h.Audit.Append(r.Context(), event); err != nil {
+			return err
+		}
+	}
+	body, err := json.MarshalIndent(data, "", "  ")
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="account.json"`)
+	w.Header().Set("Cache-Control", "no-store")
+	_, err = w.Write(append(body, '\n'))
+	return err
+}

@@ -1,0 +1,185 @@
+package personal
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"latchkey/admin"
+	"latchkey/server/grants"
+	"latchkey/server/trail"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Data is everything that is stored about a user.
+type Data struct {
+	ExportedAt time.Time `json:"exported_at"`
+	Profile    profile   `json:"profile"`
+	// Sessions are what clients hold for the user, those that have ended too, as long as they are kept.
+	Sessions    []admin.Session    `json:"sessions"`
+	Devices     []device           `json:"devices"`
+	Consents    []consent          `json:"consents"`
+	AuditEvents []admin.AuditEvent `json:"audit_events"`
+}
+
+type profile struct {
+	users.Info
+	HasPassword bool `json:"has_password"`
+}
+
+// device is a browser in which the user is signed in.
+type device struct {
+	ID         string    `json:"id"`
+	SignedInAt time.Time `json:"signed_in_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Remember   bool      `json:"remember"`
+	Methods    []string  `json:"methods"`
+	Address    string    `json:"address"`
+	UserAgent  string    `json:"user_agent"`
+}
+
+type consent struct {
+	ClientID  string              `json:"client_id"`
+	Scope     []string            `json:"scope"`
+	Audience  []string            `json:"audience"`
+	AllowedAt map[string][]string `json:"allowed_at,omitempty"` // scope by resource
+	CreatedAt time.Time           `json:"created_at"`
+	UpdatedAt time.Time           `json:"updated_at"`
+}
+
+// Store is what an export reads.
+type Store interface {
+	storage.Grants
+	storage.Consents
+	storage.AuditEvents
+	trail.Store
+	ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error)
+}
+
+// Exporter reads what is stored about users.
+type Exporter struct {
+	Store Store
+	// IdleTTL returns how long a session of a client lasts without use.
+	IdleTTL func(ctx context.Context, clientID string) (time.Duration, error)
+	Now     func() time.Time
+}
+
+const (
+	pageSize = 500
+	// maxRows bounds the lists that storage does not page: no user has so many browsers or applications.
+	maxRows = 100_000
+)
+
+// Export returns what is stored about a user.
+func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
+	now := e.Now()
+	out := &Data{ExportedAt: now, Profile: profile{users.Describe(u), u.PasswordHash != ""}}
+	var err error
+	for _, part := range []func(){
+		func() { out.Sessions, err = e.sessions(ctx, u, now) },
+		func() { out.Devices, err = e.devices(ctx, u, now) },
+		func() { out.Consents, err = e.consents(ctx, u) },
+		func() { out.AuditEvents, err = e.events(ctx, u) },
+	} {
+		if part(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (e *Exporter) sessions(ctx context.Context, u *storage.User, now time.Time) ([]admin.Session, error) {
+	filter := storage.GrantFilter{UserID: u.ID, Limit: pageSize}
+	list := []admin.Session{}
+	for g, err := range pages(
+		func(g *storage.LiveGrant) storage.ID { return g.ID },
+		func(after storage.ID) ([]*storage.LiveGrant, error) {
+			filter.After = after
+			return e.Store.ListGrants(ctx, filter)
+		},
+	) {
+		if err != nil {
+			return nil, err
+		}
+		ttl, err := e.IdleTTL(ctx, g.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, grants.Describe(g, ttl, now))
+	}
+	return list, nil
+}
+
+func (e *Exporter) devices(ctx context.Context, u *storage.User, now time.Time) ([]device, error) {
+	sessions, err := e.Store.ListBrowserSessions(ctx, u.ID, now, maxRows)
+	list := []device{}
+	for _, s := range sessions {
+		list = append(list, device{
+			ID: s.ID.String(), SignedInAt: s.AuthTime, LastSeenAt: s.LastSeenAt, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
+			Remember: s.Remember, Methods: append([]string{}, s.AMR...), Address: s.Address, UserAgent: s.UserAgent,
+		})
+	}
+	return list, err
+}
+
+func (e *Exporter) consents(ctx context.Context, u *storage.User) ([]consent, error) {
+	consents, err := e.Store.ListConsents(ctx, u.ID, maxRows)
+	list := []consent{}
+	for _, c := range consents {
+		list = append(list, consent{
+			ClientID: c.ClientID, Scope: append([]string{}, c.Scope...), Audience: append([]string{}, c.Audience...), AllowedAt: c.At,
+			CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+		})
+	}
+	return list, err
+}
+
+func (e *Exporter) events(ctx context.Context, u *storage.User) ([]admin.AuditEvent, error) {
+	filter := storage.AuditFilter{UserID: u.ID, Limit: pageSize}
+	reader := trail.NewReader(e.Store, u)
+	list := []admin.AuditEvent{}
+	for ev, err := range pages(
+		func(ev *storage.AuditEvent) storage.ID { return ev.ID },
+		func(before storage.ID) ([]*storage.AuditEvent, error) {
+			filter.Before = before
+			return e.Store.ListAudit(ctx, filter)
+		},
+	) {
+		if err != nil {
+			return nil, err
+		}
+		shown, err := reader.Describe(ctx, ev)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, shown)
+	}
+	return list, nil
+}
+
+// pages returns the elements of a list that is read page by page: read returns up to pageSize elements after a key.
+func pages[T, K any](key func(T) K, read func(after K) ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var after K
+		for {
+			page, err := read(after)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, element := range page {
+				if !yield(element, nil) {
+					return
+				}
+				after = key(element)
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}

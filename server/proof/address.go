@@ -1,0 +1,91 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+
+	"latchkey/server/mail"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// ProveAddress sends a link and a code to an address that is to be the user's, which may be the present one. If it is another one, the
+// old address is told (OWASP Authentication Cheat Sheet, "Change a User's Registered Email Address"). The caller has checked the
+// password in that case. Errors: *users.InputError, *users.ThrottledError.
+func (s *Service) ProveAddress(ctx context.Context, u *storage.User, email, lang string) error {
+	if !mail.IsAddress(email) {
+		return &users.InputError{Field: "email", Problem: "is not an address"}
+	}
+	// A user may not fill the mailbox of somebody else, whatever the account is called.
+	if err := s.limit(ctx, purposeEmail, whomUser(u)); err != nil {
+		return err
+	}
+	if ok, err := s.mayReach(ctx, "address "+email); err != nil || !ok {
+		if err == nil {
+			err = &users.ThrottledError{RetryAfter: letterInterval}
+		}
+		return err
+	}
+	i, err := s.issue(purposeEmail, u, data{Email: email, Lang: lang}, whomUser(u), LinkTTL)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Store.CreateAccountTokens(ctx, true, i.tokens...); err != nil {
+		return fmt.Errorf("store link: %w", err)
+	}
+	l := letter(mail.Verify, u, lang)
+	l.To, l.Link, l.Code, l.Until = email, s.address(VerifyPath, i.secret), spaced(i.code), i.until
+	letters := []mail.Letter{l}
+	if email != u.Email && mail.IsAddress(u.Email) {
+		old := letter(mail.AddressChanging, u, lang)
+		old.Link = s.cfg.Issuer + accountPath
+		letters = append(letters, old)
+	}
+	return s.post(ctx, letters...)
+}
+
+const accountPath = "/account"
+
+// Address returns the link of an address that is to be confirmed. ErrGone.
+func (s *Service) Address(ctx context.Context, secret storage.Secret) (*Link, error) {
+	return s.link(ctx, purposeEmail, secret)
+}
+
+// AddressByCode is Address by the code that a user who is signed in has typed. *users.ThrottledError.
+func (s *Service) AddressByCode(ctx context.Context, u *storage.User, code string) (*Link, error) {
+	if err := s.guess(ctx, whomUser(u)); err != nil {
+		return nil, err
+	}
+	digits := typed(code)
+	if digits == "" {
+		return nil, ErrGone
+	}
+	return s.find(ctx, purposeEmail, "code", whomUser(u), digits)
+}
+
+// ConfirmAddress makes the address of a link the user's, verified. ErrGone.
+func (s *Service) ConfirmAddress(ctx context.Context, l *Link) error {
+	var messages []*storage.OutboxMessage
+	e := s.event(ctx, "email_verified", l.User.ID)
+	if l.User.Email != l.data.Email {
+		e.Action = "email_changed"
+		if mail.IsAddress(l.User.Email) {
+			m, err := s.cfg.Mailer.Message(letter(mail.AddressChanged, l.User, l.data.Lang))
+			if err != nil {
+				return err
+			}
+			messages = append(messages, m)
+		}
+	}
+	return s.use(ctx, storage.AccountTokenUse{
+		Hash: l.token.Hash, Purpose: purposeEmail, Now: s.now(), Email: l.data.Email, Messages: messages,
+	}, e)
+}
+
+// Removed tells a user that the account was removed, by the last letter.
+func (s *Service) Removed(ctx context.Context, u *storage.User, lang string) error {
+	if !mail.IsAddress(u.Email) {
+		return nil
+	}
+	return s.post(ctx, letter(mail.AccountRemoved, u, lang))
+}

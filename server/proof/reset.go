@@ -1,0 +1,130 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"latchkey/server/mail"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// maxNamed is the longest name or address that is looked up.
+const maxNamed = 254
+
+// ForgotPassword asks for letters to the accounts that have a username or an address. It returns the same for those that there are and
+// those that there are not; *users.ThrottledError.
+func (s *Service) ForgotPassword(ctx context.Context, named, lang, returnTo string) error {
+	named = strings.TrimSpace(named)
+	if len(named) > maxNamed {
+		named = named[:maxNamed] // nobody's
+	}
+	if err := s.limit(ctx, purposeReset, strings.ToLower(named)); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, queued{Purpose: purposeReset, Named: named, Lang: lang, ReturnTo: returnTo})
+}
+
+// resetLetters returns the letters to those whom a request concerns: to their own addresses, however the request spelled them. Users
+// without a password get none, as in Django: they sign in in another way, or the operator did not want them to.
+func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.OutboxMessage, error) {
+	var list []*storage.User
+	u, err := s.cfg.Users.Find(ctx, q.Named)
+	switch {
+	case err == nil:
+		list = append(list, u)
+	case !errors.Is(err, storage.ErrNotFound):
+		return nil, err
+	}
+	if mail.IsAddress(q.Named) {
+		theirs, err := s.byAddress(ctx, q.Named)
+		if err != nil {
+			return nil, fmt.Errorf("find accounts: %w", err)
+		}
+		for _, t := range theirs {
+			if u == nil || t.ID != u.ID {
+				list = append(list, t)
+			}
+		}
+	}
+	var messages []*storage.OutboxMessage
+	for _, u := range list {
+		if !u.Active || !mail.IsAddress(u.Email) || !users.HasPassword(u) {
+			continue
+		}
+		if ok, err := s.mayReach(ctx, whomUser(u)); err != nil || !ok {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		m, err := s.resetLetter(ctx, u, q)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+func (s *Service) resetLetter(ctx context.Context, u *storage.User, q *queued) (*storage.OutboxMessage, error) {
+	i, err := s.issue(purposeReset, u, data{Email: u.Email, Lang: q.Lang, ReturnTo: q.ReturnTo}, "", LinkTTL)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
+		return nil, fmt.Errorf("store link: %w", err)
+	}
+	e := s.event(ctx, "password_reset_sent", u.ID)
+	if err := s.cfg.Audit.Append(ctx, e); err != nil {
+		return nil, err
+	}
+	l := letter(mail.Reset, u, q.Lang)
+	l.Link, l.Until = s.address(ResetPath, i.secret), i.until
+	return s.cfg.Mailer.Message(l)
+}
+
+// Reset returns the link of a forgotten password. ErrGone.
+func (s *Service) Reset(ctx context.Context, secret storage.Secret) (*Link, error) {
+	l, err := s.link(ctx, purposeReset, secret)
+	if err == nil && l.User.Email != l.data.Email {
+		return nil, ErrGone // the letter went to an address that is not the user's any more
+	}
+	return l, err
+}
+
+// SetPassword sets the password of a link's user, once, and ends all sessions. It signs nobody in: see the package's comment.
+// Errors: those of users.HashOwnPassword; ErrGone.
+func (s *Service) SetPassword(ctx context.Context, l *Link, secret storage.Secret) error {
+	hash, err := s.cfg.Users.HashOwnPassword(ctx, l.User.Username, secret)
+	if err != nil {
+		return err
+	}
+	told := letter(mail.PasswordChanged, l.User, l.data.Lang)
+	told.Link = s.cfg.Issuer + ForgotPath
+	m, err := s.cfg.Mailer.Message(told)
+	if err != nil {
+		return err
+	}
+	e := s.event(ctx, "password_changed", l.User.ID)
+	e.Reason = "reset"
+	return s.use(ctx, storage.AccountTokenUse{
+		Hash: l.token.Hash, Purpose: purposeReset, Now: s.now(), PasswordHash: hash, Messages: []*storage.OutboxMessage{m},
+	}, e)
+}
+
+// use uses a token. ErrGone.
+func (s *Service) use(ctx context.Context, use storage.AccountTokenUse, e *storage.AuditEvent) error {
+	err := s.cfg.Store.UseAccountToken(ctx, use, e)
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrGone
+	}
+	if err != nil {
+		return fmt.Errorf("use link: %w", err)
+	}
+	s.cfg.Audit.Written(e)
+	s.cfg.Written()
+	return nil
+}

@@ -1,0 +1,154 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"latchkey/server/mail"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// SignUp asks for a letter to an address that wants an account, and returns what a code from it is bound to. It returns the same
+// whether or not there is an account. Errors: *users.InputError, *users.ThrottledError.
+func (s *Service) SignUp(ctx context.Context, email, lang, returnTo string) (boundTo string, err error) {
+	email = strings.TrimSpace(email)
+	if !mail.IsAddress(email) {
+		return "", &users.InputError{Field: "email", Problem: "is not an address"}
+	}
+	if err := s.limit(ctx, purposeSignUp, strings.ToLower(email)); err != nil {
+		return "", err
+	}
+	boundTo = storage.NewID(s.now()).String()
+	return boundTo, s.enqueue(ctx, queued{Purpose: purposeSignUp, Named: email, Lang: lang, ReturnTo: returnTo, BoundTo: boundTo}, boundTo)
+}
+
+// signUpLetters returns the letter to an address that wants an account: a link, or that there is an account already.
+func (s *Service) signUpLetters(ctx context.Context, q *queued) ([]*storage.OutboxMessage, error) {
+	if ok, err := s.mayReach(ctx, "address "+strings.ToLower(q.Named)); err != nil || !ok {
+		return nil, err
+	}
+	theirs, err := s.byAddress(ctx, q.Named)
+	if err != nil {
+		return nil, fmt.Errorf("find accounts: %w", err)
+	}
+	var l mail.Letter
+	if len(theirs) > 0 {
+		l = letter(mail.HasAccount, theirs[0], q.Lang)
+		l.Link = s.cfg.Issuer + accountPath
+	} else {
+		i, err := s.issue(purposeSignUp, nil, data{Email: q.Named, Lang: q.Lang, ReturnTo: q.ReturnTo}, q.BoundTo, LinkTTL)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
+			return nil, fmt.Errorf("store link: %w", err)
+		}
+		l = mail.Letter{
+			Name: mail.SignUp, To: q.Named, Lang: q.Lang, Link: s.address(FinishPath, i.secret), Code: spaced(i.code), Until: i.until,
+		}
+	}
+	m, err := s.cfg.Mailer.Message(l)
+	if err != nil {
+		return nil, err
+	}
+	return []*storage.OutboxMessage{m}, nil
+}
+
+// Invitation is an account that an operator offers.
+type Invitation struct {
+	// Email is where the link goes and becomes the user's address; empty for a link that the operator passes on, which proves no address.
+	Email  string
+	Groups []string
+	// TTL is how long it lives; 0 means DefaultInvitationTTL.
+	TTL  time.Duration
+	Lang string
+}
+
+// Invite makes an invitation, and sends it if it has an address and there is mail. It returns the link only if it was not sent: whoever
+// follows one that was sent has proved the address. *users.InputError.
+func (s *Service) Invite(ctx context.Context, in Invitation) (link string, until time.Time, err error) {
+	if in.Email != "" && !mail.IsAddress(in.Email) {
+		return "", time.Time{}, &users.InputError{Field: "email", Problem: "is not an address"}
+	}
+	if in.TTL <= 0 {
+		in.TTL = DefaultInvitationTTL
+	}
+	sent := in.Email != "" && s.cfg.Mailer != nil
+	i, err := s.issue(purposeSignUp, nil, data{Email: in.Email, Lang: in.Lang, Groups: in.Groups, Unproved: !sent}, "", in.TTL)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
+		return "", time.Time{}, fmt.Errorf("store invitation: %w", err)
+	}
+	e := s.cfg.Audit.Event(ctx, "user_invited", "operator")
+	if err := s.cfg.Audit.Append(ctx, e); err != nil {
+		return "", time.Time{}, fmt.Errorf("the invitation was made, but without its audit event: %w", err)
+	}
+	link = s.address(FinishPath, i.secret)
+	if !sent {
+		return link, i.until, nil
+	}
+	return "", i.until, s.post(ctx, mail.Letter{Name: mail.Invitation, To: in.Email, Lang: in.Lang, Link: link, Until: i.until})
+}
+
+// NewAccount returns the link of a sign-up or an invitation. ErrGone.
+func (s *Service) NewAccount(ctx context.Context, secret storage.Secret) (*Link, error) {
+	return s.link(ctx, purposeSignUp, secret)
+}
+
+// NewAccountByCode is NewAccount by a code and what it is bound to. *users.ThrottledError.
+func (s *Service) NewAccountByCode(ctx context.Context, boundTo, code string) (*Link, error) {
+	if _, err := storage.ParseID(boundTo); err != nil {
+		return nil, ErrGone
+	}
+	if err := s.guess(ctx, boundTo); err != nil {
+		return nil, err
+	}
+	digits := typed(code)
+	if digits == "" {
+		return nil, ErrGone
+	}
+	return s.find(ctx, purposeSignUp, "code", boundTo, digits)
+}
+
+// CreateAccount makes the account of a link. Errors: *users.InputError, users.ErrWeakPassword, storage.ErrExists (the username is taken, and the link
+// lives on), ErrGone.
+func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name string, secret storage.Secret) (*storage.User, error) {
+	hash, err := s.cfg.Users.HashOwnPassword(ctx, username, secret)
+	if err != nil {
+		return nil, err
+	}
+	n := users.NewUser{Username: username, Email: l.data.Email, PasswordHash: hash, Active: true, Profile: storage.UserProfile{
+		EmailVerified: l.data.Email != "" && !l.data.Unproved, Name: name, Groups: l.data.Groups,
+	}}
+	u, err := s.cfg.Users.Prepare(n)
+	if err != nil {
+		return nil, err
+	}
+	// Another account may have taken the address since the letter was written.
+	if l.data.Email != "" {
+		theirs, err := s.byAddress(ctx, l.data.Email)
+		if err != nil {
+			return nil, fmt.Errorf("find accounts: %w", err)
+		}
+		if len(theirs) > 0 {
+			return nil, ErrGone
+		}
+	}
+	err = s.cfg.Store.UseAccountToken(ctx, storage.AccountTokenUse{Hash: l.token.Hash, Purpose: purposeSignUp, Now: s.now(), User: u}, nil)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrGone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create account: %w", err)
+	}
+	if err := s.cfg.Audit.Append(ctx, s.event(ctx, "user_created", u.ID)); err != nil {
+		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
+	}
+	return u, nil
+}

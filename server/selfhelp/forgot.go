@@ -1,0 +1,89 @@
+package selfhelp
+
+import (
+	"errors"
+	"net/http"
+
+	"latchkey/server/flow"
+	"latchkey/server/proof"
+	"latchkey/server/route"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+func (h *Handlers) forgot(w http.ResponseWriter, r *http.Request) error {
+	return h.Pages.Render(w, r, http.StatusOK, h.forgotStep(h.returnTo(r.URL.Query()), ""))
+}
+
+func (h *Handlers) forgotStep(to flow.ReturnTo, named string) web.Step {
+	return web.Step{
+		Name: "forgot", Action: h.path(proof.ForgotPath), Hidden: hidden(flow.ParamReturnTo, string(to)), Inputs: []web.Field{{Name: fieldNamed, Value: named}},
+		Next: h.Paths.Login(to),
+	}
+}
+
+// postForgot answers in the same way whether or not there is such an account (ASVS 5.0 6.3.8).
+func (h *Handlers) postForgot(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	to, named := h.returnTo(form), form.Get(fieldNamed)
+	if err := h.Proof.ForgotPassword(r.Context(), named, r.Header.Get("Accept-Language"), string(to)); err != nil {
+		return h.refused(w, r, h.forgotStep(to, named), err)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "forgot_sent", Shown: named, Next: h.Paths.Login(to)})
+}
+
+// reset shows the form and changes nothing: mail scanners open links too.
+func (h *Handlers) reset(w http.ResponseWriter, r *http.Request) error {
+	secret := r.URL.Query().Get(proof.TokenParameter)
+	l, err := h.Proof.Reset(r.Context(), storage.Secret(secret))
+	if err != nil {
+		return h.dead(w, r, err, proof.ForgotPath)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, h.resetStep(l, secret))
+}
+
+// dead says that a link does not work any more, or returns an error that is not about the link.
+func (h *Handlers) dead(w http.ResponseWriter, r *http.Request, err error, next string) error {
+	if errors.Is(err, proof.ErrGone) {
+		return h.gone(w, r, next)
+	}
+	return err
+}
+
+func (h *Handlers) resetStep(l *proof.Link, secret string) web.Step {
+	return web.Step{
+		Name: "reset", Action: h.path(proof.ResetPath), Hidden: hidden(proof.TokenParameter, secret), Shown: l.User.Username,
+		Inputs: []web.Field{{Name: fieldNew}, {Name: fieldAgain}},
+	}
+}
+
+// postReset sets the password and leads to the login, which leads on to where the person came from. It signs nobody in: a second
+// factor, where there is one, is asked for there (ASVS 5.0 6.4.3).
+func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	ctx, secret := r.Context(), form.Get(proof.TokenParameter)
+	l, err := h.Proof.Reset(ctx, storage.Secret(secret))
+	if err != nil {
+		return h.dead(w, r, err, proof.ForgotPath)
+	}
+	next, err := newPassword(form)
+	if err != nil {
+		return h.refused(w, r, h.resetStep(l, secret), err)
+	}
+	if err := h.Sessions.NotifyAllClients(ctx, l.User.ID); err != nil {
+		return err
+	}
+	switch err := h.Proof.SetPassword(ctx, l, next); {
+	case errors.Is(err, proof.ErrGone):
+		return h.gone(w, r, proof.ForgotPath)
+	case err != nil:
+		return h.refused(w, r, h.resetStep(l, secret), err)
+	}
+	return route.SeeOther(w, h.Paths.LoginAfter(h.Paths.ParseReturnTo(l.ReturnTo()), string(web.NoticePasswordReset)))
+}

@@ -1,0 +1,143 @@
+package selfhelp
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"latchkey/server/flow"
+	"latchkey/server/proof"
+	"latchkey/server/route"
+	"latchkey/server/web"
+	"latchkey/storage"
+)
+
+func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request) error {
+	return h.Pages.Render(w, r, http.StatusOK, h.signUpStep(h.returnTo(r.URL.Query()), ""))
+}
+
+func (h *Handlers) signUpStep(to flow.ReturnTo, email string) web.Step {
+	return web.Step{
+		Name: "sign_up", Action: h.path(proof.SignUpPath), Hidden: hidden(flow.ParamReturnTo, string(to)), Inputs: []web.Field{{Name: fieldEmail, Value: email}},
+		Next: h.Paths.Login(to), Shown: "-",
+	}
+}
+
+// postSignUp answers in the same way whether or not the address has an account: the letter says it.
+func (h *Handlers) postSignUp(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	to, email := h.returnTo(form), strings.TrimSpace(form.Get(fieldEmail))
+	bound, err := h.Proof.SignUp(r.Context(), email, r.Header.Get("Accept-Language"), string(to))
+	if err != nil {
+		return h.refused(w, r, h.signUpStep(to, email), err)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(bound, email))
+}
+
+func (h *Handlers) codeStep(bound, email string) web.Step {
+	return web.Step{
+		Name: "sign_up_sent", Action: h.path(CodePath), Shown: email, Inputs: []web.Field{{Name: fieldCode}},
+		Hidden: []web.Field{{Name: fieldBound, Value: bound}, {Name: fieldEmail, Value: email}},
+	}
+}
+
+// postCode goes on with the code of a letter in the browser that asked for it.
+func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	bound, code := form.Get(fieldBound), form.Get(fieldCode)
+	l, err := h.Proof.NewAccountByCode(r.Context(), bound, code)
+	step := h.codeStep(bound, form.Get(fieldEmail))
+	if errors.Is(err, proof.ErrGone) {
+		step.Problem = web.ProblemLetterCode
+		return h.Pages.Render(w, r, http.StatusBadRequest, step)
+	}
+	if err != nil {
+		return h.refused(w, r, step, err)
+	}
+	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(l, url.Values{fieldBound: {bound}, fieldCode: {code}}))
+}
+
+// finish shows the form for the account of a link.
+func (h *Handlers) finish(w http.ResponseWriter, r *http.Request) error {
+	secret := r.URL.Query().Get(proof.TokenParameter)
+	l, err := h.Proof.NewAccount(r.Context(), storage.Secret(secret))
+	if err != nil {
+		return h.dead(w, r, err, h.again())
+	}
+	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(l, url.Values{proof.TokenParameter: {secret}}))
+}
+
+// again returns where somebody without a working link begins.
+func (h *Handlers) again() string {
+	if h.SignUp == SignUpOpen && h.Mail {
+		return proof.SignUpPath
+	}
+	return route.LoginPath
+}
+
+// finishStep is the form for an account, with what proves the address and what was typed.
+func (h *Handlers) finishStep(l *proof.Link, form url.Values) web.Step {
+	step := web.Step{
+		Name: "new_account", Action: h.path(proof.FinishPath), Shown: l.Email(),
+		Inputs: []web.Field{{Name: fieldUsername, Value: form.Get(fieldUsername)}, {Name: fieldName, Value: form.Get(fieldName)}, {Name: fieldNew}, {Name: fieldAgain}},
+	}
+	for _, name := range []string{proof.TokenParameter, fieldBound, fieldCode} {
+		if value := form.Get(name); value != "" {
+			step.Hidden = append(step.Hidden, web.Field{Name: name, Value: value})
+		}
+	}
+	return step
+}
+
+// postFinish makes the account, signs its user in as a login does, and leads to where the person came from.
+func (h *Handlers) postFinish(w http.ResponseWriter, r *http.Request) error {
+	form, err := route.Form(r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	var l *proof.Link
+	if secret := form.Get(proof.TokenParameter); secret != "" {
+		l, err = h.Proof.NewAccount(ctx, storage.Secret(secret))
+	} else {
+		l, err = h.Proof.NewAccountByCode(ctx, form.Get(fieldBound), form.Get(fieldCode))
+	}
+	if err != nil {
+		return h.dead(w, r, err, h.again())
+	}
+	next, err := newPassword(form)
+	if err != nil {
+		return h.refused(w, r, h.finishStep(l, form), err)
+	}
+	u, err := h.Proof.CreateAccount(ctx, l, form.Get(fieldUsername), strings.TrimSpace(form.Get(fieldName)), next)
+	switch {
+	case errors.Is(err, proof.ErrGone):
+		return h.gone(w, r, h.again())
+	case err != nil:
+		return h.refused(w, r, h.finishStep(l, form), err)
+	}
+	// From here on it is the login of a user with a password and no other factor.
+	to := h.Paths.ParseReturnTo(l.ReturnTo())
+	if h.SecondFactor { // asked for there
+		return route.SeeOther(w, h.Paths.Login(to))
+	}
+	current, err := h.Sessions.Find(r, "")
+	if err != nil {
+		return err
+	}
+	who, err := h.Users.AuthenticateUser(ctx, u, next)
+	if err == nil {
+		_, err = h.Sessions.Start(w, r, who, false, current)
+	}
+	if err != nil {
+		return route.SeeOther(w, h.Paths.Login(to)) // the account is there
+	}
+	return route.SeeOther(w, string(to))
+}

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"slices"
+	"time"
+)
+
+// Step is a page with a few fields on the way of a letter, or one that asks for the password before something that can't be undone.
+type Step struct {
+	// Name is that of its texts: step.NAME.title, .text, .submit and .next.
+	Name string
+	// Action is the URL that the form is sent to, Hidden its hidden fields. Without an Action there is no form.
+	Action string
+	Hidden []Field
+	// Inputs are the names of its fields with their initial values: the texts input.NAME.
+	Inputs []Field
+	// Shown is the address or the name that the text speaks of; without it there is no text.
+	Shown string
+	// Problem and RetryAfter are as in Login.
+	Problem    Problem
+	RetryAfter time.Duration
+	// Next is the URL of a link below, or empty.
+	Next    string
+	Locales string
+	// Away is as in Login.
+	Away bool
+}
+
+// steps are the names of all steps.
+var steps = []string{
+	"forgot", "forgot_sent", "elsewhere", "reset", "gone", "verify", "verified", "sign_up", "sign_up_sent", "new_account", "email", "email_sent",
+	"export", "remove", "removed",
+}
+
+// The problems of steps.
+const (
+	ProblemLetterCode Problem = "letter_code" // no letter has this code
+	ProblemEmail      Problem = "email"       // no e-mail address
+	ProblemUsername   Problem = "username"    // none that a user can have
+	ProblemTaken      Problem = "taken"       // the username is another user's
+	ProblemName       Problem = "profile_name"
+	ProblemBreached   Problem = "password_breached"
+)
+
+func (Step) page() string { return "step" }
+
+func (v Step) asks() demands {
+	return demands{locales: v.Locales, away: v.Away, retryAfter: v.RetryAfter}
+}
+
+func (v Step) cleaned() View {
+	v.Shown = clean(v.Shown, maxTyped)
+	v.Inputs = slices.Clone(v.Inputs)
+	for i := range v.Inputs {
+		if _, whole := visible(v.Inputs[i].Value, maxTyped); !whole {
+			v.Inputs[i].Value = ""
+		}
+	}
+	return v
+}
+
+// StepText returns a part of the step's texts; empty if it has none.
+func (s *sheet) StepText(which string) ([]part, error) {
+	v, _ := s.View.(Step)
+	key := "step." + v.Name + "." + which
+	if _, ok := s.locale.messages[key]; !ok {
+		return nil, nil
+	}
+	return s.M(key, "shown", v.Shown)
+}
+
+// stepInput is a field of a step as the page has it.
+type stepInput struct {
+	Label, Note, Type, Autocomplete string
+	// Wrong means that the step's problem is with this field.
+	Wrong, Optional bool
+}
+
+// StepInput returns what a page needs to know of a field.
+func (s *sheet) StepInput(name string) stepInput {
+	v, _ := s.View.(Step)
+	i := stepInput{Label: s.locale.text("input." + name), Type: "text", Autocomplete: "off"}
+	if m, ok := s.locale.messages["input."+name+"_note"]; ok {
+		i.Note = m.format()
+	}
+	wrong := func(problems ...Problem) { i.Wrong = slices.Contains(problems, v.Problem) }
+	switch name {
+	case "identifier":
+		i.Autocomplete = "username"
+	case "email":
+		i.Type, i.Autocomplete = "email", "email"
+		wrong(ProblemEmail)
+	case "username":
+		i.Autocomplete = "username"
+		wrong(ProblemUsername, ProblemTaken)
+	case "name":
+		i.Autocomplete, i.Optional = "name", true
+		wrong(ProblemName)
+	case "code":
+		i.Autocomplete = "one-time-code"
+		wrong(ProblemLetterCode)
+	case "new_password":
+		i.Type, i.Autocomplete = "password", "new-password"
+		wrong(ProblemPasswordWeak, ProblemPasswordInvalid, ProblemBreached, ProblemMismatch)
+	case "new_password_again":
+		i.Type, i.Autocomplete = "password", "new-password"
+		wrong(ProblemMismatch)
+	case "current_password":
+		i.Type, i.Autocomplete = "password", "current-password"
+		wrong(ProblemPassword)
+	}
+	return i
+}
