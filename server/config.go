@@ -64,7 +64,7 @@ type Config struct {
 
 	// Mail is how letters are sent.
 	Mail Mail
-	// SignUp says who may make an account; empty = nobody.
+	// SignUp says which people can make an account; empty = none.
 	SignUp selfhelp.SignUp
 
 	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that

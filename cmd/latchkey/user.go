@@ -16,6 +16,7 @@ import (
 
 type userCmd struct {
 	Add         userAddCmd         `cmd:"" help:"Add a user."`
+	Invite      userInviteCmd      `cmd:"" help:"Make an invitation with which a person makes an account."`
 	List        userListCmd        `cmd:"" help:"List the users."`
 	Show        userShowCmd        `cmd:"" help:"Show a user."`
 	Update      userUpdateCmd      `cmd:"" help:"Change what is known of a user, also the username. Sessions go on."`

@@ -139,7 +139,7 @@ func (h *Handlers) showRemove(w http.ResponseWriter, r *http.Request, s *storage
 	return h.Pages.Render(w, r, http.StatusOK, h.removeStep(s.User))
 }
 
-// remove removes the account after the password: its sessions end, and the applications are told.
+// remove removes the account after the password: its sessions end, and the applications are notified.
 func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
 	form, err := route.Form(r)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // ProveAddress sends a link and a code to an address that is to be the user's, which may be the present one. If it is another one, the
-// old address is told (OWASP Authentication Cheat Sheet, "Change a User's Registered Email Address"). The caller has checked the
+// old address gets a notice (OWASP Authentication Cheat Sheet, "Change a User's Registered Email Address"). The caller has checked the
 // password in that case. Errors: *users.InputError, *users.ThrottledError.
 func (s *Service) ProveAddress(ctx context.Context, u *storage.User, email, lang string) error {
 	if !mail.IsAddress(email) {
@@ -82,7 +82,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, l *Link) error {
 	}, e)
 }
 
-// Removed tells a user that the account was removed, by the last letter.
+// Removed sends the last letter: that the account was removed.
 func (s *Service) Removed(ctx context.Context, u *storage.User, lang string) error {
 	if !mail.IsAddress(u.Email) {
 		return nil

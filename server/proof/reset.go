@@ -19,7 +19,7 @@ const maxNamed = 254
 func (s *Service) ForgotPassword(ctx context.Context, named, lang, returnTo string) error {
 	named = strings.TrimSpace(named)
 	if len(named) > maxNamed {
-		named = named[:maxNamed] // nobody's
+		named = named[:maxNamed] // too long for a name or an address
 	}
 	if err := s.limit(ctx, purposeReset, strings.ToLower(named)); err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *Service) ForgotPassword(ctx context.Context, named, lang, returnTo stri
 	return s.enqueue(ctx, queued{Purpose: purposeReset, Named: named, Lang: lang, ReturnTo: returnTo})
 }
 
-// resetLetters returns the letters to those whom a request concerns: to their own addresses, however the request spelled them. Users
+// resetLetters returns the letters to the users that a request names: to their own addresses, however the request spelled them. Users
 // without a password get none, as in Django: they sign in in another way, or the operator did not want them to.
 func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.OutboxMessage, error) {
 	var list []*storage.User
@@ -95,7 +95,7 @@ func (s *Service) Reset(ctx context.Context, secret storage.Secret) (*Link, erro
 	return l, err
 }
 
-// SetPassword sets the password of a link's user, once, and ends all sessions. It signs nobody in: see the package's comment.
+// SetPassword sets the password of a link's user, once, and ends all sessions. It starts no session: see the package's comment.
 // Errors: those of users.HashOwnPassword; ErrGone.
 func (s *Service) SetPassword(ctx context.Context, l *Link, secret storage.Secret) error {
 	hash, err := s.cfg.Users.HashOwnPassword(ctx, l.User.Username, secret)

@@ -173,7 +173,7 @@ type issue struct {
 	tokens []*storage.AccountToken
 }
 
-// issue returns the tokens of a letter: a link, and a code if there is somebody to whom it is bound.
+// issue returns the tokens of a letter: a link, and a code if there is a user or a request that it is bound to.
 func (s *Service) issue(purpose string, u *storage.User, d data, boundTo string, ttl time.Duration) (*issue, error) {
 	plain, err := json.Marshal(d)
 	if err != nil {
@@ -240,7 +240,7 @@ func typed(code string) string {
 	return digits
 }
 
-// The limits. Requests are counted before anything is looked up, so they tell nothing; letters are counted by whom they reach.
+// The limits. Requests are counted before anything is looked up, so they reveal nothing; letters are counted by their recipient.
 const (
 	networkBurst, networkInterval = 10, 6 * time.Minute
 	regionBurst, regionInterval   = 40, 90 * time.Second
@@ -373,7 +373,7 @@ func letter(name mail.Name, u *storage.User, lang string) mail.Letter {
 	return mail.Letter{Name: name, To: u.Email, Lang: lang, Username: u.Username}
 }
 
-// byAddress returns the users with an address, of whom there may be several.
+// byAddress returns the users with an address; there may be several.
 func (s *Service) byAddress(ctx context.Context, email string) ([]*storage.User, error) {
 	const most = 5
 	for _, spelling := range []string{email, strings.ToLower(email)} {

@@ -68,7 +68,7 @@ type Invitation struct {
 	Lang string
 }
 
-// Invite makes an invitation, and sends it if it has an address and there is mail. It returns the link only if it was not sent: whoever
+// Invite makes an invitation, and sends it if it has an address and there is mail. It returns the link only if it was not sent: a person who
 // follows one that was sent has proved the address. *users.InputError.
 func (s *Service) Invite(ctx context.Context, in Invitation) (link string, until time.Time, err error) {
 	if in.Email != "" && !mail.IsAddress(in.Email) {

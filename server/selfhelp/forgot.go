@@ -60,7 +60,7 @@ func (h *Handlers) resetStep(l *proof.Link, secret string) web.Step {
 	}
 }
 
-// postReset sets the password and leads to the login, which leads on to where the person came from. It signs nobody in: a second
+// postReset sets the password and leads to the login, which leads on to where the person came from. It starts no session: a second
 // factor, where there is one, is asked for there (ASVS 5.0 6.4.3).
 func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
 	form, err := route.Form(r)

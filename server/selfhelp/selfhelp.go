@@ -34,10 +34,10 @@ const CodePath = proof.SignUpPath + "/code"
 // SignUp says who may sign up.
 type SignUp string
 
-// Who may sign up.
+// The values of SignUp.
 const (
-	SignUpOff    SignUp = "off"    // nobody
-	SignUpInvite SignUp = "invite" // those whom an operator has invited
+	SignUpOff    SignUp = "off"    // no person
+	SignUpInvite SignUp = "invite" // people with an invitation of an operator
 	SignUpOpen   SignUp = "open"   // everybody
 )
 

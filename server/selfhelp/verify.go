@@ -9,7 +9,7 @@ import (
 	"latchkey/storage"
 )
 
-// verify asks whether the address is the right one: whoever opens the link may be a mail scanner.
+// verify asks whether the address is the right one: a mail scanner opens the link too.
 func (h *Handlers) verify(w http.ResponseWriter, r *http.Request) error {
 	secret := r.URL.Query().Get(proof.TokenParameter)
 	l, err := h.Proof.Address(r.Context(), storage.Secret(secret))

@@ -231,7 +231,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "sign-up", preset: "off", value: "off|invite|open", group: GroupServer,
-			help: "Who may make an account: nobody, those with an invitation of `latchkey user invite`, or everybody who proves an address (needs --smtp-url).",
+			help: "Sign-up: off, with an invitation of `latchkey user invite`, or open to every person who proves an address (needs --smtp-url).",
 			set:  choice(&s.Server.SignUp, selfhelp.SignUpOff, selfhelp.SignUpInvite, selfhelp.SignUpOpen),
 		},
 		{
