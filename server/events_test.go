@@ -13,7 +13,7 @@ import (
 // Whatever is written about a user stands on their account page, in words and not by the name that operators search for.
 func TestEveryEventOfAUserHasWords(t *testing.T) {
 	t.Parallel()
-	made := regexp.MustCompile(`[eE]vent\((?:ctx, )?"([a-z_]+)"`)
+	made := regexp.MustCompile(`[eE]vent\((?:ctx, |r\.Context\(\), )?"([a-z_]+)"`)
 	nobodys := map[string]bool{"client_sessions_ended": true, "users_imported": true} // about a client, about many users
 	actions := make(map[string]bool)
 	for _, folder := range []string{".", "../cmd/latchkey"} {

@@ -68,7 +68,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, l *Link) error {
 	var messages []*storage.OutboxMessage
 	e := s.event(ctx, "email_verified", l.User.ID)
 	if l.User.Email != l.data.Email {
-		e.Action = "email_changed"
+		e = s.event(ctx, "email_changed", l.User.ID)
 		if mail.IsAddress(l.User.Email) {
 			m, err := s.cfg.Mailer.Message(letter(mail.AddressChanged, l.User, l.data.Lang))
 			if err != nil {
