@@ -323,9 +323,9 @@ func TestAChangedPasswordIsNoSecondFactor(t *testing.T) {
 	s := servertest.New(t)
 	a, _ := enrol(t, s)
 	b := s.Browser()
-	page := b.SignInAs(servertest.Username, servertest.Password).Form("/login/second-factor").Set("code", a.next(t)).Submit()
+	b.SignInAs(servertest.Username, servertest.Password).Form("/login/second-factor").Set("code", a.next(t)).Submit()
 	s.Clock.Advance(11 * time.Minute)
-	page = b.Get("/account").Form("/account/password").
+	page := b.Get("/account").Form("/account/password").
 		Set("current_password", servertest.Password, "new_password", "another good password", "new_password_again", "another good password").Submit()
 	if page.URL != s.URL+"/account?done=password_changed" {
 		t.Fatalf("at %s: %d", page.URL, page.Status)

@@ -91,8 +91,8 @@ var fapiModules = map[string]fapiModule{
 		s.push(nil, "response_type", "token").ExpectError(400, "unsupported_response_type")
 	},
 	"ensure-client-id-in-token-endpoint": func(t *testing.T, s *signer) {
-		code, form := s.code(), s.AuthorizeParams()
-		form = servertest.Form(append(s.key.Assertion(s.Server, s.ID), "grant_type", "authorization_code", "code", code, "redirect_uri", s.Redirect,
+		code := s.code()
+		form := servertest.Form(append(s.key.Assertion(s.Server, s.ID), "grant_type", "authorization_code", "code", code, "redirect_uri", s.Redirect,
 			"code_verifier", servertest.Verifier)...)
 		form.Set("client_id", s.Web.ID)
 		s.PostForm("/oauth2/token", form, s.proof()...).ExpectError(401, "invalid_client")
