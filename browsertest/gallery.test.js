@@ -229,6 +229,18 @@ test("logout", async (t) => {
   await inspect(person.page, "logged-out");
 });
 
+test("somebody outside the group of an application", async (t) => {
+  const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
+  await world.latchkey.run(["client", "update", app.id, "--require-groups", "photographers"]);
+  const person = await Person.open(t, world.browser);
+  await person.page.goto(app.authorizeURL());
+  await person.signIn();
+  assert.match(await person.page.locator("h1").innerText(), /can’t use Photo Prints/);
+  await inspect(person.page, "outside");
+  await submit(person.page, person.page.locator("button[name=decision]"));
+  assert.equal((await app.answer()).error, "access_denied");
+});
+
 test("errors", async (t) => {
   const app = await Application.start(t, world.latchkey, { name: "Photo Prints" });
   const { page } = await Person.open(t, world.browser);

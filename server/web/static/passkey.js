@@ -35,7 +35,7 @@
   }
 
   for (const form of document.querySelectorAll("form[data-options]")) {
-    const problem = form.querySelector("[data-problem]");
+    const problems = form.querySelectorAll("[role=alert]");
     let waiting = null;
     const ask = async function (mediation) {
       if (waiting) waiting.abort();
@@ -47,16 +47,20 @@
         const credential = await (create ? navigator.credentials.create(request) : navigator.credentials.get(request));
         if (!credential) return;
         form.elements.answer.value = answerOf(credential);
+        // What is ticked in the form beside it holds for a passkey, too.
+        if (document.querySelector("input[type=checkbox][name=remember]:checked")) form.elements.remember.value = "on";
         form.submit();
       } catch (error) {
         if (mine.signal.aborted || mediation) return;
-        problem.hidden = false;
+        // The authenticator has a passkey of this user already.
+        const exists = error.name === "InvalidStateError" && form.dataset.kind === "create";
+        for (const problem of problems) problem.hidden = exists !== (problem.dataset.problem === "exists");
       }
     };
     form.hidden = false;
     form.addEventListener("submit", function (event) {
       event.preventDefault();
-      problem.hidden = true;
+      for (const problem of problems) problem.hidden = true;
       ask("");
     });
     if (form.dataset.conditional && PublicKeyCredential.isConditionalMediationAvailable) {
