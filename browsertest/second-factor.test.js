@@ -126,6 +126,8 @@ test("an authenticator app", async (t) => {
   const { who, person, page } = await someone(t, "tomas");
   const secret = await addApp(page, "Phone");
   assert.equal(await page.locator(".codes code").count(), 10);
+  await submit(page, page.getByRole("link", { name: "I have kept them" }));
+  assert.match(await text(page), /Phone[\s\S]*10 codes are left/, "it was proved when it was added");
   await signOut(page);
   await person.signIn(who);
   assert.equal(path(page), "/login/second-factor");

@@ -57,8 +57,11 @@ func (s *Service) ProveCode(ctx context.Context, set *Set, code string) (methods
 	if err != nil {
 		return nil, err
 	}
-	return []string{methodOTP, methodMFA}, nil
+	return CodeMethods(), nil
 }
+
+// CodeMethods returns the methods of a proof with a code (RFC 8176 §2).
+func CodeMethods() []string { return []string{methodOTP, methodMFA} }
 
 func (s *Service) useCode(ctx context.Context, set *Set, code string) error {
 	code = normalCode(code)

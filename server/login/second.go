@@ -121,7 +121,7 @@ func (h *Handlers) prove(r *http.Request, s *step, form url.Values) (methods, co
 		codes, methods, err = h.Factors.AddPasskey(ctx, s.set, state, answer, form.Get("name"))
 	default:
 		codes, err = h.Factors.AddTOTP(ctx, s.set, state, code, form.Get("name"))
-		methods = []string{"otp", "mfa"}
+		methods = factors.CodeMethods()
 	}
 	return methods, codes, err
 }

@@ -5,8 +5,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"latchkey/server/claims"
 	"latchkey/server/factors"
 	"latchkey/server/flow"
 	"latchkey/server/internal/request"
@@ -134,11 +136,14 @@ func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	ctx := r.Context()
 	if action := form.Get("action"); action == "add" || action == "codes" {
-		codes, err := h.add(r, v, form)
+		codes, methods, err := h.add(r, v, form)
 		switch {
 		case err != nil:
 			return h.refused(w, r, v, form, err)
 		case codes != nil:
+			if methods != nil {
+				h.raise(w, r, v, methods)
+			}
 			return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(h.Paths.Security())})
 		}
 		return h.done(w, web.NoticeFactorAdded)
@@ -166,17 +171,32 @@ func malformed() error {
 	return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 }
 
-// add adds the factor of the form, or draws new recovery codes.
-func (h *Handlers) add(r *http.Request, v *visit, form url.Values) ([]string, error) {
+// add adds the factor of the form, or draws new recovery codes. The methods are those of the proof that comes with a new factor.
+func (h *Handlers) add(r *http.Request, v *visit, form url.Values) (codes, methods []string, err error) {
 	ctx, state, name := r.Context(), form.Get("state"), form.Get("name")
 	switch {
 	case form.Get("action") == "codes":
-		return h.Factors.NewCodes(ctx, v.set)
+		codes, err = h.Factors.NewCodes(ctx, v.set)
 	case form.Has("answer"):
-		codes, _, err := h.Factors.AddPasskey(ctx, v.set, state, form.Get("answer"), name)
-		return codes, err
+		codes, methods, err = h.Factors.AddPasskey(ctx, v.set, state, form.Get("answer"), name)
+	default:
+		codes, err = h.Factors.AddTOTP(ctx, v.set, state, form.Get("code"), name)
+		methods = factors.CodeMethods()
 	}
-	return h.Factors.AddTOTP(ctx, v.set, state, form.Get("code"), name)
+	return codes, methods, err
+}
+
+// raise notes in the session that the user has proved the first second factor just now. Otherwise the page would ask for it when the user
+// comes back from the recovery codes.
+func (h *Handlers) raise(w http.ResponseWriter, r *http.Request, v *visit, methods []string) {
+	if claims.MultiFactor(v.session.AMR) {
+		return
+	}
+	who := &users.Authenticated{User: v.session.User, Methods: slices.Concat(v.session.AMR, methods), AuthTime: v.session.AuthTime}
+	if _, err := h.Sessions.Start(w, r, who, v.session.Remember, v.session); err != nil {
+		// The factor is added already, and its recovery codes are shown only now. The user signs in again.
+		request.From(r.Context()).Event.Add(slog.String("sign_in_again_error", err.Error()))
+	}
 }
 
 // remove removes a factor. If the sessions of the user end with it, this browser gets a new one, with the same login.
