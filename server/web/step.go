@@ -39,7 +39,6 @@ const (
 	ProblemUsername   Problem = "username"    // none that a user can have
 	ProblemTaken      Problem = "taken"       // the username is another user's
 	ProblemName       Problem = "profile_name"
-	ProblemBreached   Problem = "password_breached"
 )
 
 func (Step) page() string { return "step" }
@@ -101,7 +100,7 @@ func (s *sheet) StepInput(name string) stepInput {
 		wrong(ProblemLetterCode)
 	case "new_password":
 		i.Type, i.Autocomplete = "password", "new-password"
-		wrong(ProblemPasswordWeak, ProblemPasswordInvalid, ProblemBreached, ProblemMismatch)
+		wrong(ProblemPasswordWeak, ProblemPasswordInvalid, ProblemMismatch)
 	case "new_password_again":
 		i.Type, i.Autocomplete = "password", "new-password"
 		wrong(ProblemMismatch)
