@@ -106,6 +106,22 @@ func (h *Handlers) signedIn(act action) route.Handler {
 	}
 }
 
+// confirmed passes to act the browser session of a user who has proved of late who they are, with the second factor if there is one: ASVS 5.0
+// 7.5.1. Others go to the login page, which leads back to the path; what a form said is not kept, so that they decide after the login.
+func (h *Handlers) confirmed(path string, act action) route.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		session, err := h.Sessions.Find(r, "")
+		if err != nil {
+			return err
+		}
+		if session == nil || !h.Sessions.Confirmed(session) {
+			paths := flow.Paths{Base: h.BasePath}
+			return route.SeeOther(w, paths.Login(paths.Own(path)))
+		}
+		return act(w, r, session)
+	}
+}
+
 func (h *Handlers) toLogin(w http.ResponseWriter) error {
 	paths := flow.Paths{Base: h.BasePath}
 	return route.SeeOther(w, paths.Login(paths.Account()))

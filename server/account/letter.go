@@ -4,9 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
-	"latchkey/server/password"
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/users"
@@ -16,19 +14,18 @@ import (
 
 // The addresses of the pages about the e-mail address, and of the last one.
 const (
-	EmailPath       = Path + "/email"
+	EmailPath       = route.EmailPath
 	VerifyEmailPath = EmailPath + "/verify"
 	EmailCodePath   = EmailPath + "/code"
-	RemovePath      = Path + "/remove"
+	RemovePath      = route.RemovePath
 	fieldEmail      = "email"
 	fieldCode       = "code"
-	fieldCurrent    = "current_password"
 )
 
 // registerOwn mounts what users do with their own accounts where these are kept here.
 func (h *Handlers) registerOwn(rt *route.Router) {
 	both := func(path string, get, post action) {
-		rt.Page(path, h.signedIn(func(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+		rt.Page(path, h.confirmed(path, func(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
 			if r.Method == http.MethodPost {
 				return post(w, r, s)
 			}
@@ -54,7 +51,7 @@ func (h *Handlers) emailStep(u *storage.User, typed string) web.Step {
 		shown = "–"
 	}
 	return web.Step{
-		Name: "email", Action: h.BasePath + EmailPath, Shown: shown, Inputs: []web.Field{{Name: fieldEmail, Value: typed}, {Name: fieldCurrent}},
+		Name: "email", Action: h.BasePath + EmailPath, Shown: shown, Inputs: []web.Field{{Name: fieldEmail, Value: typed}},
 		Next: h.BasePath + Path,
 	}
 }
@@ -63,7 +60,7 @@ func (h *Handlers) showEmail(w http.ResponseWriter, r *http.Request, s *storage.
 	return h.Pages.Render(w, r, http.StatusOK, h.emailStep(s.User, ""))
 }
 
-// changeEmail sends a letter to another address, after the password (ASVS 5.0 7.5.1). Nothing changes until the address is proved.
+// changeEmail sends a letter to another address. Nothing changes until the address is proved.
 func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
 	form, err := route.Form(r)
 	if err != nil {
@@ -71,7 +68,7 @@ func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storag
 	}
 	email := strings.TrimSpace(form.Get(fieldEmail))
 	step := h.emailStep(s.User, email)
-	u, err := h.confirmed(r, s, form.Get(fieldCurrent))
+	u, err := h.Users.Own(r.Context(), s.UserID)
 	if err == nil {
 		err = h.Proof.ProveAddress(r.Context(), u, email, r.Header.Get("Accept-Language"))
 	}
@@ -79,19 +76,6 @@ func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storag
 		return h.stepRefused(w, r, step, err)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(email))
-}
-
-// confirmed returns the user of a session once the password is right.
-func (h *Handlers) confirmed(r *http.Request, s *storage.LiveBrowserSession, typed string) (*storage.User, error) {
-	who, err := h.Users.AuthenticateUser(r.Context(), s.User, storage.Secret(typed))
-	if err != nil {
-		return nil, err
-	}
-	h.Users.GiveBack(r.Context(), who)
-	if who.User.ID != s.UserID { // the name has another owner by now
-		return nil, users.ErrCredentials
-	}
-	return who.User, nil
 }
 
 func (h *Handlers) codeStep(email string) web.Step {
@@ -131,7 +115,7 @@ func (h *Handlers) confirmEmail(w http.ResponseWriter, r *http.Request, s *stora
 
 func (h *Handlers) removeStep(u *storage.User) web.Step {
 	return web.Step{
-		Name: "remove", Action: h.BasePath + RemovePath, Shown: u.Username, Inputs: []web.Field{{Name: fieldCurrent}}, Next: h.BasePath + Path,
+		Name: "remove", Action: h.BasePath + RemovePath, Shown: u.Username, Next: h.BasePath + Path,
 	}
 }
 
@@ -139,15 +123,11 @@ func (h *Handlers) showRemove(w http.ResponseWriter, r *http.Request, s *storage
 	return h.Pages.Render(w, r, http.StatusOK, h.removeStep(s.User))
 }
 
-// remove removes the account after the password: its sessions end, and the applications are notified.
+// remove removes the account: its sessions end, and the applications are notified.
 func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
+	u, err := h.Users.Own(r.Context(), s.UserID)
 	if err != nil {
 		return err
-	}
-	u, err := h.confirmed(r, s, form.Get(fieldCurrent))
-	if err != nil {
-		return h.stepRefused(w, r, h.removeStep(s.User), err)
 	}
 	if err := h.Sessions.NotifyAllClients(r.Context(), u.ID); err != nil {
 		return err
@@ -170,14 +150,10 @@ func (h *Handlers) stepRefused(w http.ResponseWriter, r *http.Request, step web.
 	var throttled *users.ThrottledError
 	var invalid *users.InputError
 	switch {
-	case errors.Is(err, users.ErrCredentials):
-		status, step.Problem = http.StatusUnauthorized, web.ProblemPassword
 	case errors.Is(err, proof.ErrGone):
 		step.Problem = web.ProblemLetterCode
 	case errors.As(err, &throttled):
 		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
-	case errors.Is(err, password.ErrOverload):
-		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, web.ProblemOverload, time.Second
 	case errors.As(err, &invalid):
 		step.Problem = web.ProblemEmail
 	default:

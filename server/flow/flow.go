@@ -3,6 +3,7 @@ package flow
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"latchkey/server/route"
@@ -95,8 +96,17 @@ func (p Paths) Security() ReturnTo { return ReturnTo(p.Base + route.SecurityPath
 // Confirms reports whether the user must have proved of late who they are for what is at an address.
 func (p Paths) Confirms(to ReturnTo) bool {
 	rest, ok := strings.CutPrefix(string(to), p.Base+route.ConsolePath)
-	return to == p.Security() || ok && (rest == "" || rest[0] == '/' || rest[0] == '?')
+	return p.isOwn(string(to)) || ok && (rest == "" || rest[0] == '/' || rest[0] == '?')
 }
+
+// isOwn reports whether text is the address of a page on which users decide about their own accounts.
+func (p Paths) isOwn(text string) bool {
+	path, ok := strings.CutPrefix(text, p.Base)
+	return ok && slices.Contains([]string{route.SecurityPath, route.EmailPath, route.ExportPath, route.RemovePath}, path)
+}
+
+// Own returns the address of a page on which users decide about their own accounts, one of those that Confirms knows.
+func (p Paths) Own(path string) ReturnTo { return ReturnTo(p.Base + path) }
 
 // LoginAfter returns the address of the login page with a notice.
 func (p Paths) LoginAfter(to ReturnTo, done string) string {
@@ -126,8 +136,8 @@ func (p Paths) Device(userCode string) ReturnTo {
 	return ReturnTo(p.Base + route.DevicePath + "?" + url.Values{ParamUserCode: {userCode}}.Encode())
 }
 
-// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, to the console, and the account
-// page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers
+// ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, to the console or a page
+// about the own account, and the account page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers
 // and browsers disagree on what an odd address means.
 func (p Paths) ParseReturnTo(text string) ReturnTo {
 	if _, ok := p.Continuation(ReturnTo(text)); ok {
@@ -139,7 +149,7 @@ func (p Paths) ParseReturnTo(text string) ReturnTo {
 			return ReturnTo(text)
 		}
 	}
-	if rest, ok := strings.CutPrefix(text, p.Base+route.ConsolePath); ok && isPage(rest) {
+	if rest, ok := strings.CutPrefix(text, p.Base+route.ConsolePath); p.isOwn(text) || ok && isPage(rest) {
 		return ReturnTo(text)
 	}
 	return p.Account()

@@ -14,7 +14,7 @@ func TestStatement16ReturnToIsOneOfOurPages(t *testing.T) {
 			base + "/oauth2/authorize?continue=abcXYZ_-019",
 			base + "/oauth2/logout",
 			base + "/oauth2/logout?id_token_hint=a.b-c_d&state=x%20y+z&post_logout_redirect_uri=https%3A%2F%2Fapp.example%2F",
-			base + "/account", base + "/console", base + "/console?done=ended", base + "/console/user?id=7", base + "/console/new-client?kind=web",
+			base + "/account", base + "/account/email", base + "/account/export", base + "/account/remove", base + "/console", base + "/console?done=ended", base + "/console/user?id=7", base + "/console/new-client?kind=web",
 		} {
 			if got := string(f.ParseReturnTo(ours)); got != ours {
 				t.Errorf("%q leads to %q", ours, got)
@@ -24,6 +24,7 @@ func TestStatement16ReturnToIsOneOfOurPages(t *testing.T) {
 			"", "/", "https://evil.example", "https://evil.example/account", "//evil.example/account", "///evil.example",
 			`/\evil.example`, `\\evil.example`, `/account\..\..`, base + `/account/../\evil.example`, base + "/account@evil.example",
 			"https://user@evil.example/oauth2/authorize?continue=abc", base + "/account.evil.example", base + "/account?done=x",
+			base + "/account/remove?x=y", base + "/account/removed", base + "/account/email/", base + "/account/email/code",
 			"javascript:alert(1)", "data:text/html,x", "/%2fevil.example", "/%5cevil.example", "%2f%2fevil.example",
 			base + "/oauth2/authorize", base + "/oauth2/authorize?continue=", base + "/oauth2/authorize?continue=a&client_id=b",
 			base + "/oauth2/authorize?continue=a#b", base + "/oauth2/authorize?client_id=b&continue=a",

@@ -9,6 +9,9 @@ import (
 const (
 	LoginPath     = "/login"
 	SecurityPath  = AccountPath + "/security"
+	EmailPath     = AccountPath + "/email"
+	ExportPath    = AccountPath + "/export"
+	RemovePath    = AccountPath + "/remove"
 	ConsentPath   = "/consent"
 	DevicePath    = "/device"
 	AccountPath   = "/account"

@@ -92,7 +92,7 @@ func samples(now time.Time) []View {
 	for _, name := range steps {
 		views = append(views, Step{
 			Name: name, Action: "/", Hidden: fields, Shown: "u", Problem: ProblemThrottled, RetryAfter: time.Minute, Next: "/",
-			Inputs: []Field{{"identifier", "u"}, {"email", ""}, {"username", ""}, {"name", ""}, {"code", ""}, {"new_password", ""}, {"new_password_again", ""}, {"current_password", ""}},
+			Inputs: []Field{{"identifier", "u"}, {"email", ""}, {"username", ""}, {"name", ""}, {"code", ""}, {"new_password", ""}, {"new_password_again", ""}},
 		})
 	}
 	return append(views, Step{Name: "elsewhere"})

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Step is a page with a few fields on the way of a letter, or one that asks for the password before something that can't be undone.
+// Step is a page with a few fields on the way of a letter, or one that asks before something that can't be undone.
 type Step struct {
 	// Name is that of its texts: step.NAME.title, .text, .submit and .next.
 	Name string
@@ -104,9 +104,6 @@ func (s *sheet) StepInput(name string) stepInput {
 	case "new_password_again":
 		i.Type, i.Autocomplete = "password", "new-password"
 		wrong(ProblemMismatch)
-	case "current_password":
-		i.Type, i.Autocomplete = "password", "current-password"
-		wrong(ProblemPassword)
 	}
 	return i
 }
