@@ -52,10 +52,9 @@ type consent struct {
 
 // Store is what an export reads.
 type Store interface {
-	storage.Grants
-	storage.Consents
-	storage.AuditEvents
 	trail.Store
+	ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error)
+	ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error)
 	ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error)
 }
 
