@@ -35,7 +35,7 @@
   }
 
   for (const form of document.querySelectorAll("form[data-options]")) {
-    const problems = form.querySelectorAll("[role=alert]");
+    const problems = form.querySelectorAll("[data-problem]");
     let waiting = null;
     const ask = async function (mediation) {
       if (waiting) waiting.abort();
@@ -54,7 +54,10 @@
         if (mine.signal.aborted || mediation) return;
         // The authenticator has a passkey of this user already.
         const exists = error.name === "InvalidStateError" && form.dataset.kind === "create";
-        for (const problem of problems) problem.hidden = exists !== (problem.dataset.problem === "exists");
+        for (const problem of problems) {
+          problem.hidden = exists !== (problem.dataset.problem === "exists");
+          problem.setAttribute("role", "alert");
+        }
       }
     };
     form.hidden = false;
