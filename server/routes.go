@@ -13,6 +13,7 @@ import (
 	"latchkey/server/flow"
 	"latchkey/server/login"
 	"latchkey/server/logo"
+	"latchkey/server/mail"
 	"latchkey/server/oauth"
 	"latchkey/server/personal"
 	"latchkey/server/route"
@@ -107,6 +108,9 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		Keys:   s.cfg.Root.Derive("pending logins"),
 		Forgot: s.mailer != nil || s.users.AccountURL() != "", SignUp: s.mailer != nil && s.signUp() == selfhelp.SignUpOpen,
 	}).Register(rt)
+	if box, ok := s.cfg.Mail.Transport.(*mail.Mailbox); ok { // the demo
+		rt.Page(mail.MailboxPath, box.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
+	}
 	selfhelp.New(selfhelp.Config{
 		Proof: s.proof, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths, Mail: s.mailer != nil, SignUp: s.signUp(),
 		SecondFactor: s.factors.RequiredOfSome(),

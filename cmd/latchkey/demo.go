@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"latchkey/clients/document"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server"
+	"latchkey/server/mail"
+	"latchkey/server/selfhelp"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -94,6 +97,13 @@ func (a *app) demoSettings() error {
 	}
 	if !s.Given("console") && !s.Given("admin-group") {
 		s.Server.Console, s.Server.AdminGroup = true, demoGroup
+	}
+	if s.Server.Mail.Transport == nil {
+		s.Server.Mail.Transport = new(mail.Mailbox)
+		s.Server.Mail.From = cmp.Or(s.Server.Mail.From, "Latchkey demo <no-reply@demo.example>")
+	}
+	if !s.Given("sign-up") {
+		s.Server.SignUp = selfhelp.SignUpOpen
 	}
 	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0
 	return nil
@@ -185,6 +195,11 @@ curl -s ISSUER/oauth2/token -d client_id=demo-app -d grant_type=urn:ietf:params:
   Sign in with a browser, and see which applications have access:
 
 ISSUER/account
+
+  Sign up, or choose a new password; letters are not sent but shown to everybody at the second address:
+
+ISSUER/sign-up
+ISSUER/mailbox
 
   The same user is an operator of the demo, with users, clients and the audit log in the browser:
 
