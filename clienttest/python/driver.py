@@ -82,21 +82,26 @@ _OPENER = urllib.request.build_opener(_Stay, urllib.request.ProxyHandler({}))
 
 
 class Page(HTMLParser):
-    """The form of a login or consent page."""
+    """The first form of a login or consent page: that of a passkey comes after it."""
 
     def __init__(self, text):
         super().__init__()
-        self.text, self.action, self.hidden, self.names = text, None, [], set()
+        self.text, self.action, self.hidden, self.names, self.ended = text, None, [], set(), False
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
+        if self.ended:
+            return
         if tag == "form" and self.action is None:
             self.action = attributes["action"]
         if tag in ("input", "button") and attributes.get("name"):
             self.names.add(attributes["name"])
             if attributes.get("type") == "hidden":
                 self.hidden.append((attributes["name"], attributes.get("value", "")))
+
+    def handle_endtag(self, tag):
+        self.ended = self.ended or tag == "form"
 
     def filled_in(self):
         if "password" in self.names:

@@ -84,8 +84,8 @@ func TestF1AWaitForAStandbyThatWasCancelledIsNotAnAcknowledgement(t *testing.T) 
 	execute(t, conn, `SELECT pg_reload_conf()`)
 	done := make(chan error, 1)
 	go func() {
-		for { // until the setting has reached the backend
-			_, err := s.TakeAttempts(t.Context(), noon, storage.Bucket{Key: storage.Digest{1}, Burst: 1, Interval: time.Minute})
+		for n := 0; ; n++ { // until the setting has reached the backend; what is refused writes nothing, so each has a bucket of its own
+			_, err := s.TakeAttempts(t.Context(), noon, storage.Bucket{Key: storage.Digest{1, byte(n), byte(n >> 8)}, Burst: 1, Interval: time.Minute})
 			if err != nil {
 				done <- err
 				return

@@ -157,7 +157,10 @@ func importOutcomes(ctx context.Context, tx pgx.Tx, as *strings.Replacer, users 
 		created[users[i].Username] = false
 	}
 	var o storage.ImportOutcome
-	if err := eachRow(ctx, tx, knownUsers, []any{&n, &o.Taken, &o.KeptPassword, &o.KeptInactive}, func() { o.Changed, outcomes[n] = changed[n], o }); err != nil {
+	if err := eachRow(ctx, tx, knownUsers, []any{&n, &o.Taken, &o.KeptPassword, &o.KeptInactive}, func() {
+		o.Changed = changed[n]
+		outcomes[n] = o
+	}); err != nil {
 		return nil, err
 	}
 	err := eachRow(ctx, tx, as.Replace(sharedNames), []any{&n}, func() { outcomes[n].Shared = !outcomes[n].Taken })

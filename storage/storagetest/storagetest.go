@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,6 +101,8 @@ type bundle struct {
 	ctx    context.Context
 	now    time.Time
 	drawn  int
+	// digests counts what digest has drawn.
+	digests atomic.Int64
 }
 
 func setup(t *testing.T, o Opener) *bundle {
@@ -145,10 +148,10 @@ func sameJSON(x, y json.RawMessage) bool {
 	return json.Unmarshal(x, &vx) == nil && json.Unmarshal(y, &vy) == nil && reflect.DeepEqual(vx, vy)
 }
 
-// digest draws a digest that no other call gives.
+// digest draws a digest that no other call gives, in any goroutine.
 func (b *bundle) digest() storage.Digest {
-	b.drawn++
-	return storage.Digest{byte(b.drawn), byte(b.drawn >> 8), 31: 0xff}
+	n := b.digests.Add(1)
+	return storage.Digest{byte(n), byte(n >> 8), 31: 0xff}
 }
 
 // user makes a user.
