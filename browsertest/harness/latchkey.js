@@ -18,8 +18,8 @@ export class Latchkey {
   #environment;
   #log = "";
 
-  /** Starts a server with these flags, and waits until it is ready. The issuer is at its own address, with this path, unless one is given. */
-  static async start({ flags = [], path = "", issuer } = {}) {
+  /** Starts a server with these flags, and waits until it is ready. The issuer is at its own address, with this path, unless one is given. The command is serve, or demo for one that shows its letters at /mailbox. */
+  static async start({ flags = [], path = "", issuer, command = "serve" } = {}) {
     const server = new Latchkey();
     server.#folder = await mkdtemp(join(tmpdir(), "latchkey-"));
     const [port, adminPort] = await freePorts(2);
@@ -35,12 +35,12 @@ export class Latchkey {
       LATCHKEY_LOG_FORMAT: "json",
     };
     await server.run(["user", "add", "--email", "alice@example.com", "--password-stdin", alice.username], `${alice.password}\n`);
-    await server.#serve(flags, `http://127.0.0.1:${adminPort}/readyz`);
+    await server.#serve([command, ...flags], `http://127.0.0.1:${adminPort}/readyz`);
     return server;
   }
 
-  async #serve(flags, readyURL) {
-    this.#process = spawn(binary, ["serve", ...flags], { env: this.#environment, stdio: ["ignore", "ignore", "pipe"] });
+  async #serve(command, readyURL) {
+    this.#process = spawn(binary, command, { cwd: this.#folder, env: this.#environment, stdio: ["ignore", "ignore", "pipe"] });
     this.#process.stderr.setEncoding("utf8").on("data", (text) => (this.#log += text));
     for (let tries = 0; tries < 1200; tries++) {
       if (this.#process.exitCode !== null) throw new Error(`the server ended: ${this.#log}`);
