@@ -15,7 +15,7 @@ const MailboxPath = "/mailbox"
 // mailboxSize is how many letters a Mailbox keeps.
 const mailboxSize = 50
 
-// Mailbox is a Transport that keeps the last letters in memory and shows them to everybody who asks. It is for the demo: whoever reads a letter
+// Mailbox is a Transport that keeps the last letters in memory and shows them to everybody who asks. It is for the demo: everybody who reads a letter
 // can use its link. No option makes one.
 type Mailbox struct {
 	mu   sync.Mutex
