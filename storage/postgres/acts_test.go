@@ -21,24 +21,24 @@ func moreActs(s *postgres.Store) []act {
 	}
 	imported := []storage.ImportedUser{{User: storage.User{ID: 70, Username: "bob", PasswordHash: "h", Active: true, CreatedAt: noon}, Typed: "bob"}}
 	issued := []storage.IssuedToken{{JTI: "issued", GrantID: storage.ID{33}, IssuedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
-	factor := &storage.Factor{ID: storage.ID{34}, UserID: 7, Kind: storage.FactorTOTP, Name: "phone", CreatedAt: noon}
+	factor := &storage.Factor{ID: storage.ID{34}, UserID: 71, Kind: storage.FactorTOTP, Name: "phone", CreatedAt: noon}
 	return []act{
-		{"CreateFactors", func(ctx context.Context) error {
-			return s.CreateFactors(ctx, storage.NewFactors{UserID: 7, Factors: []*storage.Factor{factor}, Limit: 5}, nil)
-		}},
-		{"UseFactor", func(ctx context.Context) error {
-			return s.UseFactor(ctx, storage.FactorUse{ID: factor.ID, UserID: 7, Counter: 1, Now: noon}, nil)
-		}},
-		{"RenameFactor", func(ctx context.Context) error { return s.RenameFactor(ctx, 7, factor.ID, "tablet", nil) }},
-		{"RemoveFactors", func(ctx context.Context) error {
-			return s.RemoveFactors(ctx, storage.FactorRemoval{UserID: 7, IDs: []storage.ID{factor.ID}, Now: noon}, nil)
-		}},
 		{"UpdateUser", func(ctx context.Context) error {
 			return s.UpdateUser(ctx, 7, storage.UserChange{Name: &name}, noon, nil)
 		}},
 		{"EnterUser", func(ctx context.Context) error {
 			_, err := s.EnterUser(ctx, storage.UserEntry{ID: 71, PasswordHash: "h", Now: noon})
 			return err
+		}},
+		{"CreateFactors", func(ctx context.Context) error {
+			return s.CreateFactors(ctx, storage.NewFactors{UserID: 71, Factors: []*storage.Factor{factor}, Limit: 5}, nil)
+		}},
+		{"UseFactor", func(ctx context.Context) error {
+			return s.UseFactor(ctx, storage.FactorUse{ID: factor.ID, UserID: 71, Counter: 1, Now: noon}, nil)
+		}},
+		{"RenameFactor", func(ctx context.Context) error { return s.RenameFactor(ctx, 71, factor.ID, "tablet", nil) }},
+		{"RemoveFactors", func(ctx context.Context) error {
+			return s.RemoveFactors(ctx, storage.FactorRemoval{UserID: 71, IDs: []storage.ID{factor.ID}, Now: noon}, nil)
 		}},
 		{"ClaimIdempotencyKey", func(ctx context.Context) error { _, err := s.ClaimIdempotencyKey(ctx, key(), 10); return err }},
 		{"FinishIdempotencyKey", func(ctx context.Context) error {
