@@ -29,7 +29,7 @@ func networkEvents() []event {
 			s.network.held.Store(false)
 			return nil
 		}},
-		{name: "connections are cut in their middle for 8 s", do: func(s *service) error {
+		{name: "connections are cut in their middle for 8 s", short: true, do: func(s *service) error {
 			before := s.network.cut.Load()
 			s.network.cuts.Store(true)
 			time.Sleep(8 * time.Second)

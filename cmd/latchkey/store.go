@@ -123,18 +123,22 @@ func (o *opened) status(ctx context.Context) (states []migrations.State, err err
 	return states, err
 }
 
-// migrating calls do with the connections for migrations. Package migrations returns the errors of the driver; an outage is
-// found by a ping.
+// migrating calls do with the connections for migrations. Package migrations returns the errors of the driver: an outage is found by a
+// ping, and one that is over by the error.
 func (o *opened) migrating(ctx context.Context, do func(*sql.DB) error) error {
 	db, done, err := o.migrationDB()
 	if err != nil {
 		return err
 	}
 	err = errors.Join(do(db), done())
-	if err != nil {
-		if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
-			return refusedLogin(down)
-		}
+	if err == nil {
+		return nil
+	}
+	if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
+		return refusedLogin(down)
+	}
+	if o.dialect == migrations.Postgres && postgres.Unavailable(err) {
+		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
 	return err
 }

@@ -43,6 +43,14 @@ func translate(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// Unavailable reports whether an error of the connections of [Store.MigrationDB] means that the database is unavailable. All others
+// are translated.
+func Unavailable(err error) bool {
+	var pg *pgconn.PgError
+	errors.As(err, &pg)
+	return err != nil && unavailable(err, pg)
+}
+
 // unavailable reports whether err means that the database is unavailable, and says nothing about the data. pg may be nil.
 func unavailable(err error, pg *pgconn.PgError) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errNotReplicated) {

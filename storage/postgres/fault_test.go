@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -101,6 +102,25 @@ func TestF1AWaitForAStandbyThatWasCancelledIsNotAnAcknowledgement(t *testing.T) 
 			return
 		case <-time.After(20 * time.Millisecond):
 			query[int](t, conn, `SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`)
+		}
+	}
+}
+
+// Commands check the schema by other connections than those of the pool: when one of these is lost, that is an outage too.
+func TestALostConnectionOfMigrationsIsAnOutage(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	db, err := open(t, postgres.Config{URL: url}).MigrationDB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, wrong := db.ExecContext(t.Context(), `SELECT absent`)
+	_, ended := db.ExecContext(t.Context(), `SELECT pg_terminate_backend(pg_backend_pid())`)
+	cut := fmt.Errorf("look for the schema: %w", io.ErrUnexpectedEOF)
+	for err, want := range map[error]bool{wrong: false, ended: true, cut: true, nil: false} {
+		if got := postgres.Unavailable(err); got != want {
+			t.Errorf("%v: %t, want %t", err, got, want)
 		}
 	}
 }
