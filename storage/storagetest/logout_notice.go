@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -21,11 +20,7 @@ func (b *bundle) claim(at time.Time, limit int) []storage.ID {
 	b.Helper()
 	list, err := b.ClaimLogoutNotices(b.ctx, at, time.Minute, limit)
 	b.ok(err)
-	var ids []storage.ID
-	for _, n := range list {
-		ids = append(ids, n.ID)
-	}
-	return ids
+	return idsOf(list, func(n *storage.LogoutNotice) storage.ID { return n.ID })
 }
 
 func logoutNotices() cases {
@@ -69,26 +64,10 @@ func logoutNotices() cases {
 				all, want = append(all, n), append(want, n.ID)
 			}
 			b.ok(b.CreateLogoutNotices(b.ctx, all...))
-			shares := make([][]storage.ID, 8)
-			for _, err := range atOnce(len(shares), func(i int) error {
-				for range 20 {
-					list, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 3)
-					if err != nil {
-						return err
-					}
-					for _, n := range list {
-						shares[i] = append(shares[i], n.ID)
-					}
-				}
-				return nil
-			}) {
-				b.ok(err)
-			}
-			got := slices.Concat(shares...)
-			less := func(x, y storage.ID) int { return slices.Compare(x[:], y[:]) }
-			slices.SortFunc(got, less)
-			slices.SortFunc(want, less)
-			b.same(got, want)
+			b.shared(want, func() ([]storage.ID, error) {
+				list, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 3)
+				return idsOf(list, func(n *storage.LogoutNotice) storage.ID { return n.ID }), err
+			})
 		},
 		"a notice can be put off and be done with": func(b *bundle) {
 			n, done := b.notice("app"), b.notice("app")

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -21,11 +20,7 @@ func (b *bundle) claimMail(at time.Time, limit int) []storage.ID {
 	b.Helper()
 	list, err := b.ClaimOutboxMessages(b.ctx, "mail", at, time.Minute, limit)
 	b.ok(err)
-	var ids []storage.ID
-	for _, m := range list {
-		ids = append(ids, m.ID)
-	}
-	return ids
+	return idsOf(list, func(m *storage.OutboxMessage) storage.ID { return m.ID })
 }
 
 func outbox() cases {
@@ -116,26 +111,10 @@ func outbox() cases {
 				all, want = append(all, m), append(want, m.ID)
 			}
 			b.ok(b.CreateOutboxMessages(b.ctx, all...))
-			shares := make([][]storage.ID, 8)
-			for _, err := range atOnce(len(shares), func(i int) error {
-				for range 20 {
-					list, err := b.ClaimOutboxMessages(b.ctx, "mail", b.now, time.Minute, 3)
-					if err != nil {
-						return err
-					}
-					for _, m := range list {
-						shares[i] = append(shares[i], m.ID)
-					}
-				}
-				return nil
-			}) {
-				b.ok(err)
-			}
-			got := slices.Concat(shares...)
-			less := func(x, y storage.ID) int { return slices.Compare(x[:], y[:]) }
-			slices.SortFunc(got, less)
-			slices.SortFunc(want, less)
-			b.same(got, want)
+			b.shared(want, func() ([]storage.ID, error) {
+				list, err := b.ClaimOutboxMessages(b.ctx, "mail", b.now, time.Minute, 3)
+				return idsOf(list, func(m *storage.OutboxMessage) storage.ID { return m.ID }), err
+			})
 		},
 	}
 }

@@ -274,6 +274,37 @@ func atOnce(n int, f func(i int) error) []error {
 	return errs
 }
 
+// shared claims the same rows in eight goroutines at once, and stops the case unless each of want was claimed exactly once.
+func (b *bundle) shared(want []storage.ID, claim func() ([]storage.ID, error)) {
+	b.Helper()
+	shares := make([][]storage.ID, 8)
+	for _, err := range atOnce(len(shares), func(i int) error {
+		for range 20 {
+			ids, err := claim()
+			if err != nil {
+				return err
+			}
+			shares[i] = append(shares[i], ids...)
+		}
+		return nil
+	}) {
+		b.ok(err)
+	}
+	got := slices.Concat(shares...)
+	less := func(x, y storage.ID) int { return slices.Compare(x[:], y[:]) }
+	slices.SortFunc(got, less)
+	slices.SortFunc(want, less)
+	b.same(got, want)
+}
+
+// idsOf returns the ids of rows.
+func idsOf[T any](rows []T, id func(T) storage.ID) (ids []storage.ID) {
+	for _, r := range rows {
+		ids = append(ids, id(r))
+	}
+	return ids
+}
+
 // oneWins stops the case unless exactly one error is nil and the others are the sentinel. It tells which one it was.
 func (b *bundle) oneWins(errs []error, sentinel error) int {
 	b.Helper()
