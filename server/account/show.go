@@ -27,17 +27,9 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 	if err != nil {
 		return err
 	}
-	page.Notice = notice(r.URL.Query().Get(doneParameter))
+	page.Notice = web.Notice(r.URL.Query().Get(doneParameter)).Among(
+		web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded, web.NoticeProfileChanged)
 	return h.Pages.Render(w, r, http.StatusOK, page)
-}
-
-// notice returns the notice named in the query, or NoticeNone for an unknown name.
-func notice(done string) web.Notice {
-	switch n := web.Notice(done); n {
-	case web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded, web.NoticeProfileChanged:
-		return n
-	}
-	return web.NoticeNone
 }
 
 // page returns the contents of the account page.

@@ -70,17 +70,9 @@ func (h *Handlers) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Notice = notice(r.URL.Query().Get(doneParameter))
+	page.Notice = web.Notice(r.URL.Query().Get(doneParameter)).Among(
+		web.NoticeFactorAdded, web.NoticeFactorRemoved, web.NoticeFactorRenamed, web.NoticeBrowserForgotten)
 	return h.Pages.Render(w, r, http.StatusOK, page)
-}
-
-// notice returns the notice named in the query, or NoticeNone for an unknown name.
-func notice(done string) web.Notice {
-	switch n := web.Notice(done); n {
-	case web.NoticeFactorAdded, web.NoticeFactorRemoved, web.NoticeFactorRenamed, web.NoticeBrowserForgotten:
-		return n
-	}
-	return web.NoticeNone
 }
 
 // page returns the contents of the page. state is that of an enrolment that goes on.

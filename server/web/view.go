@@ -1,6 +1,9 @@
 package web
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A View is the content of a page. Its texts may be untrusted: templates escape them, and [clean] removes what would change how
 // the text around them looks.
@@ -238,6 +241,14 @@ type ProfileField struct{ Name, Value string }
 
 // Notice confirms an action on the account page.
 type Notice string
+
+// Among returns the notice if it is one of those that a page has, else NoticeNone: a query may name any.
+func (n Notice) Among(known ...Notice) Notice {
+	if slices.Contains(known, n) {
+		return n
+	}
+	return NoticeNone
+}
 
 // The notices.
 const (
