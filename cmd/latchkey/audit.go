@@ -46,9 +46,9 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		}
 		filter.GrantID = ids[0]
 	}
-	filter.Limit = pageSize
+	filter.Limit = storage.PageSize
 	if c.Limit > 0 {
-		filter.Limit = min(pageSize, c.Limit)
+		filter.Limit = min(storage.PageSize, c.Limit)
 	}
 	all, err := a.auditEvents(ctx, filter)
 	if err != nil {

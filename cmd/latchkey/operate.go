@@ -82,9 +82,9 @@ func (a *app) everyUser(ctx context.Context) (iter.Seq2[*storage.User, error], e
 	if err != nil {
 		return nil, err
 	}
-	return pages(
+	return storage.Pages(
 		func(u *storage.User) int64 { return u.ID },
-		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, pageSize) },
+		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, storage.PageSize) },
 	), nil
 }
 
@@ -98,9 +98,9 @@ func (a *app) everyClient(ctx context.Context) (iter.Seq2[*clients.Client, error
 	if err != nil {
 		return nil, err
 	}
-	return pages(
+	return storage.Pages(
 		func(c *clients.Client) string { return c.ID },
-		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, pageSize) },
+		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, storage.PageSize) },
 	), nil
 }
 
@@ -133,10 +133,10 @@ func (a *app) everyRegistrationToken(ctx context.Context) (iter.Seq2[admin.Regis
 	view := func(t *storage.RegistrationToken) (admin.RegistrationToken, error) {
 		return registry.DescribeToken(t, now), nil
 	}
-	return mapped(pages(
+	return mapped(storage.Pages(
 		func(t *storage.RegistrationToken) storage.ID { return t.ID },
 		func(after storage.ID) ([]*storage.RegistrationToken, error) {
-			return service.InitialTokens(ctx, after, pageSize)
+			return service.InitialTokens(ctx, after, storage.PageSize)
 		},
 	), view), nil
 }
@@ -174,7 +174,7 @@ func (a *app) auditEvents(ctx context.Context, filter storage.AuditFilter) (iter
 		return mapped(api.AuditEvents(ctx, f), same[admin.AuditEvent]), err
 	}
 	reader := trail.NewReader(a.store)
-	return mapped(pages(
+	return mapped(storage.Pages(
 		func(e *storage.AuditEvent) storage.ID { return e.ID },
 		func(before storage.ID) ([]*storage.AuditEvent, error) {
 			filter.Before = before

@@ -67,33 +67,6 @@ func when(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// pageSize is how many rows a command reads at a time.
-const pageSize = 500
-
-// pages returns the elements of a list that is read page by page: read returns up to pageSize elements after a key.
-func pages[T, K any](key func(T) K, read func(after K) ([]T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var after K
-		for {
-			page, err := read(after)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, element := range page {
-				if !yield(element, nil) {
-					return
-				}
-				after = key(element)
-			}
-			if len(page) < pageSize {
-				return
-			}
-		}
-	}
-}
-
 // each returns the elements of a slice in the form that print reads.
 func each[T any](elements []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {

@@ -65,8 +65,8 @@ func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ende
 		filter.LiveAt = now
 	}
 	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
-	filter.Limit = pageSize
-	all := pages(
+	filter.Limit = storage.PageSize
+	all := storage.Pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
 		func(after storage.ID) ([]*storage.LiveGrant, error) {
 			filter.After = after

@@ -227,8 +227,8 @@ func (r *replay) end(ctx context.Context, done *replayed, g *storage.LiveGrant) 
 
 // endGrants ends the live sessions that a filter selects and that had begun when the event happened.
 func (r *replay) endGrants(ctx context.Context, done *replayed, f storage.GrantFilter) error {
-	f.LiveAt, f.Limit = r.now, pageSize
-	for g, err := range pages(
+	f.LiveAt, f.Limit = r.now, storage.PageSize
+	for g, err := range storage.Pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
 		func(after storage.ID) ([]*storage.LiveGrant, error) {
 			f.After = after
@@ -313,9 +313,9 @@ func (r *replay) endClient(ctx context.Context, done *replayed) error {
 	if err := r.endGrants(ctx, done, storage.GrantFilter{ClientID: done.ClientID}); err != nil || done.ClientID != "" {
 		return err
 	}
-	for u, err := range pages(
+	for u, err := range storage.Pages(
 		func(u *storage.User) int64 { return u.ID },
-		func(after int64) ([]*storage.User, error) { return r.store.ListUsers(ctx, after, pageSize) },
+		func(after int64) ([]*storage.User, error) { return r.store.ListUsers(ctx, after, storage.PageSize) },
 	) {
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package personal
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"latchkey/admin"
@@ -66,11 +65,8 @@ type Exporter struct {
 	Now     func() time.Time
 }
 
-const (
-	pageSize = 500
-	// maxRows bounds the lists that storage does not page: no user has so many browsers or applications.
-	maxRows = 100_000
-)
+// maxRows bounds the lists that storage does not page: no user has so many browsers or applications.
+const maxRows = 100_000
 
 // Export returns what is stored about a user.
 func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
@@ -91,9 +87,9 @@ func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
 }
 
 func (e *Exporter) sessions(ctx context.Context, u *storage.User, now time.Time) ([]admin.Session, error) {
-	filter := storage.GrantFilter{UserID: u.ID, Limit: pageSize}
+	filter := storage.GrantFilter{UserID: u.ID, Limit: storage.PageSize}
 	list := []admin.Session{}
-	for g, err := range pages(
+	for g, err := range storage.Pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
 		func(after storage.ID) ([]*storage.LiveGrant, error) {
 			filter.After = after
@@ -137,10 +133,10 @@ func (e *Exporter) consents(ctx context.Context, u *storage.User) ([]consent, er
 }
 
 func (e *Exporter) events(ctx context.Context, u *storage.User) ([]admin.AuditEvent, error) {
-	filter := storage.AuditFilter{UserID: u.ID, Limit: pageSize}
+	filter := storage.AuditFilter{UserID: u.ID, Limit: storage.PageSize}
 	reader := trail.NewReader(e.Store, u)
 	list := []admin.AuditEvent{}
-	for ev, err := range pages(
+	for ev, err := range storage.Pages(
 		func(ev *storage.AuditEvent) storage.ID { return ev.ID },
 		func(before storage.ID) ([]*storage.AuditEvent, error) {
 			filter.Before = before
@@ -157,28 +153,4 @@ func (e *Exporter) events(ctx context.Context, u *storage.User) ([]admin.AuditEv
 		list = append(list, shown)
 	}
 	return list, nil
-}
-
-// pages returns the elements of a list that is read page by page: read returns up to pageSize elements after a key.
-func pages[T, K any](key func(T) K, read func(after K) ([]T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var after K
-		for {
-			page, err := read(after)
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, element := range page {
-				if !yield(element, nil) {
-					return
-				}
-				after = key(element)
-			}
-			if len(page) < pageSize {
-				return
-			}
-		}
-	}
 }
