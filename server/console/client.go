@@ -2,13 +2,13 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"time"
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/trail"
 	"latchkey/server/web/panel"
 	"latchkey/storage"
 )
@@ -23,7 +23,7 @@ func (h *Handlers) showClient(ctx context.Context, query url.Values) (*panel.Pag
 }
 
 func (h *Handlers) clientPage(ctx context.Context, c *clients.Client) (*panel.Page, error) {
-	refusals, err := h.refusals(ctx, c.ID)
+	refusals, err := h.refusals(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -75,24 +75,22 @@ func clientFacts(c *clients.Client) []panel.Fact {
 	return facts
 }
 
-// refusals lists why requests of a client were refused of late: what keeps people from logging in at it.
-func (h *Handlers) refusals(ctx context.Context, id string) (panel.Section, error) {
+// refusals lists why requests of a client were refused of late, which is what keeps people from logging in at it, and what to do.
+func (h *Handlers) refusals(ctx context.Context, c *clients.Client) (panel.Section, error) {
 	s := panel.Section{
-		Heading: "console.refusals", Columns: []string{"console.time", "console.reason", "console.said", "console.arrived", "console.registered"},
+		Heading: "console.refusals", Columns: []string{
+			"console.time", "console.reason", "console.said", "console.arrived", "console.registered", "console.hint",
+		},
 		Empty: "console.refusals_none",
 	}
-	events, err := h.Store.ListAudit(ctx, storage.AuditFilter{ClientID: id, Action: "client_refused", Limit: maxEvents})
+	found, err := trail.Refusals(ctx, h.Store, c, maxEvents)
 	if err != nil {
 		return s, err
 	}
-	for _, e := range events {
-		var d struct {
-			Description string `json:"description"`
-			RedirectURI string `json:"redirect_uri"`
-			Nearest     string `json:"nearest_registered"`
-		}
-		_ = json.Unmarshal(e.Details, &d) // details of a later release may be others
-		s.Rows = append(s.Rows, []panel.Cell{panel.At(e.At), panel.Text(e.Reason), panel.Text(d.Description), panel.Code(d.RedirectURI), panel.Code(d.Nearest)})
+	for _, r := range found.Refusals {
+		s.Rows = append(s.Rows, []panel.Cell{
+			panel.At(r.At), panel.Text(r.Reason), panel.Text(r.Description), panel.Code(r.RedirectURI), panel.Code(r.Nearest), panel.Text(r.Hint),
+		})
 	}
 	return s, nil
 }

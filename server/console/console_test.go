@@ -231,6 +231,7 @@ func TestARefusedRequestIsExplained(t *testing.T) {
 	servertest.Eventually(t, "the refusal is written", func() bool {
 		return strings.Contains(b.Get(console.ClientPath+"?id="+s.Portal.ID).Body, "https://elsewhere.example/callback")
 	})
+	has(t, b.Get(console.ClientPath+"?id="+s.Portal.ID), "register it beside the others")
 	has(t, b.Get(console.AuditPath+"?client="+s.Portal.ID), "client_refused")
 }
 
