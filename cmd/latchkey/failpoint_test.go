@@ -75,9 +75,27 @@ func startKilled(t *testing.T, onPostgres bool) *killed {
 		k.AddClient(flags...)
 	}
 	k.serve()
-	k.login("confirmed") // the signing key is made
+	k.login("confirmed")
+	k.awaitKeys()
 	t.Cleanup(func() { k.Kill() })
 	return k
+}
+
+// awaitKeys waits until the server has made the signing keys of access and ID tokens; it makes the latter, an RSA key, in the background.
+func (k *killed) awaitKeys() {
+	k.t.Helper()
+	for end := time.Now().Add(latchkeytest.Patience); ; time.Sleep(20 * time.Millisecond) {
+		keys, err := k.store.ListSigningKeys(k.t.Context())
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if len(keys) >= 2 {
+			return
+		}
+		if time.Now().After(end) {
+			k.t.Fatalf("only %d signing keys", len(keys))
+		}
+	}
 }
 
 func (k *killed) serve() {

@@ -65,7 +65,11 @@ func misreadBy(parser *kong.Kong, args []string, err error) misread {
 	name, _, _ := strings.Cut(rest[0], "=")
 	if strings.HasPrefix(name, "-") && !slices.Contains(args[:at], "--") {
 		if flags := flagNames(node); !slices.Contains(flags, name) {
-			return misread{at: at, flag: true, name: name, suggestion: didYouMean(name, flags)}
+			m := misread{at: at, flag: true, name: name, suggestion: didYouMean(name, flags)}
+			if m.suggestion == "." && len(node.Positional) > 0 {
+				m.suggestion = "; an argument that begins with - comes after --."
+			}
+			return m
 		}
 		return m
 	}

@@ -46,6 +46,20 @@ func curve(alg string) elliptic.Curve {
 	return nil
 }
 
+// generateNamed returns a new key pair and its kid, which doesn't begin with "-": one in 64 would, and a command line takes that for a
+// flag.
+func generateNamed(alg string) (private crypto.Signer, kid string, err error) {
+	for kid == "" || kid[0] == '-' {
+		if private, err = generate(alg); err != nil {
+			return nil, "", err
+		}
+		if kid, err = thumbprint(private.Public()); err != nil {
+			return nil, "", err
+		}
+	}
+	return private, kid, nil
+}
+
 // generate returns a new key pair.
 func generate(alg string) (crypto.Signer, error) {
 	switch alg {

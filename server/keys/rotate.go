@@ -294,20 +294,17 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 // create generates and stores the next key of an algorithm; earlier keys retire when it begins to sign. It returns
 // storage.ErrExists if another process was faster.
 func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why cause) (*Key, error) {
-	private, err := generate(alg)
+	private, kid, err := generateNamed(alg)
 	if err != nil {
 		return nil, fmt.Errorf("generate a signing key: %w", err)
 	}
-	row := &storage.SigningKey{Algorithm: alg, Sequence: 1, CreatedAt: r.now(), ActivatesAt: activates}
+	row := &storage.SigningKey{KID: kid, Algorithm: alg, Sequence: 1, CreatedAt: r.now(), ActivatesAt: activates}
 	if activates.Before(row.CreatedAt) {
 		row.ActivatesAt = row.CreatedAt // generating the key took a while
 	}
 	before := details{}
 	if k := r.current.Load().newest(alg); k != nil {
 		row.Sequence, before.Replaces = k.row.Sequence+1, k.row.KID
-	}
-	if row.KID, err = thumbprint(private.Public()); err != nil {
-		return nil, fmt.Errorf("compute the kid of a signing key: %w", err)
 	}
 	if row.Public, err = publicJWK(private.Public(), row.KID, alg); err != nil {
 		return nil, fmt.Errorf("render a signing key: %w", err)
