@@ -52,6 +52,7 @@ type Store interface {
 	UsedJTIs
 	LogoutNotices
 	Outbox
+	Webhooks
 	AccountTokens
 	RegistrationTokens
 	IdempotencyKeys
@@ -65,7 +66,7 @@ type Store interface {
 	// machine.
 	Clock(ctx context.Context) (time.Time, error)
 
-	// Watch calls changed for each change that any process made to clients, signing keys or resources,
+	// Watch calls changed for each change that any process made to clients, signing keys, resources or webhooks,
 	// at most one second after it was committed, until ctx ends; it returns ctx's error then. After a lost connection
 	// it reconnects by itself and reports ChangeAll, since changes may have been missed. It calls changed with
 	// ChangeAll once at its start. changed must not block.
@@ -114,6 +115,7 @@ const (
 	ChangeClient      ChangeKind = "client"
 	ChangeSigningKeys ChangeKind = "signing_keys"
 	ChangeResources   ChangeKind = "resources"
+	ChangeWebhooks    ChangeKind = "webhooks"
 )
 
 // Maintenance counts what one call of Maintain removed.

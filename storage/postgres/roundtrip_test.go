@@ -108,6 +108,7 @@ func acts(s *postgres.Store) []act {
 		CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
 	}
 	signUp := &storage.AccountToken{Hash: storage.Digest{24}, Purpose: "sign-up", RequestID: storage.NewID(noon), Data: []byte{1}, CreatedAt: noon, ExpiresAt: noon.Add(time.Hour)}
+	hook := &storage.Webhook{ID: storage.NewID(noon), URL: "https://h", Secret: []byte{1}, Version: 1, CreatedAt: noon, UpdatedAt: noon, Cursor: storage.NewID(noon)}
 	mail := &storage.OutboxMessage{
 		ID: storage.NewID(noon), Kind: "mail", Key: storage.Digest{22}, Payload: []byte{1}, CreatedAt: noon, NextAttemptAt: noon,
 		GiveUpAt: noon.Add(time.Hour), ExpiresAt: noon.Add(2 * time.Hour),
@@ -225,6 +226,16 @@ func acts(s *postgres.Store) []act {
 			u := &storage.User{Username: "new", Active: true, CreatedAt: noon}
 			return s.UseAccountToken(ctx, storage.AccountTokenUse{Hash: signUp.Hash, Purpose: "sign-up", Now: noon, User: u}, nil)
 		}},
+		{"CreateWebhook", func(ctx context.Context) error { return s.CreateWebhook(ctx, hook, 1, event("webhook")) }},
+		{"ListWebhooks", func(ctx context.Context) error { _, err := s.ListWebhooks(ctx); return err }},
+		{"RelayWebhook", func(ctx context.Context) error {
+			return s.RelayWebhook(ctx, storage.WebhookRelay{ID: hook.ID, Owner: hook.ID, Now: noon, Until: noon, Cursor: hook.ID})
+		}},
+		{"NoteWebhook", func(ctx context.Context) error {
+			return s.NoteWebhook(ctx, storage.WebhookOutcome{ID: hook.ID, At: noon, Error: "x"}, event("webhook"))
+		}},
+		{"UpdateWebhook", func(ctx context.Context) error { return s.UpdateWebhook(ctx, hook, event("webhook")) }},
+		{"RemoveWebhook", func(ctx context.Context) error { return s.RemoveWebhook(ctx, hook.ID, event("webhook")) }},
 		{"CreateOutboxMessages", func(ctx context.Context) error { return s.CreateOutboxMessages(ctx, mail) }},
 		{"ClaimOutboxMessages", func(ctx context.Context) error {
 			_, err := s.ClaimOutboxMessages(ctx, "mail", noon, time.Minute, 5)

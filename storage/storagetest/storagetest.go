@@ -71,6 +71,7 @@ func Run(t *testing.T, o Opener) {
 		{"ClientRegistrations", clientRegistrations()},
 		{"IdempotencyKeys", idempotencyKeys()},
 		{"Outbox", outbox()},
+		{"Webhooks", webhooks()},
 		{"Factors", factors()},
 		{"AccountTokens", accountTokens()},
 		{"Watch", watch()},

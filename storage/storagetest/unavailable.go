@@ -226,6 +226,20 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"UseAccountToken": func(ctx context.Context) error {
 			return b.UseAccountToken(ctx, storage.AccountTokenUse{Hash: b.digest(), Purpose: "reset", Now: b.now, PasswordHash: "x"}, e())
 		},
+		"CreateWebhook": func(ctx context.Context) error {
+			return b.CreateWebhook(ctx, &storage.Webhook{ID: storage.NewID(b.now), Cursor: storage.NewID(b.now), CreatedAt: b.now, UpdatedAt: b.now, Secret: []byte{1}}, 10, e())
+		},
+		"ListWebhooks": func(ctx context.Context) error { return second(b.ListWebhooks(ctx)) },
+		"UpdateWebhook": func(ctx context.Context) error {
+			return b.UpdateWebhook(ctx, &storage.Webhook{ID: storage.NewID(b.now), Cursor: storage.NewID(b.now), Version: 1, UpdatedAt: b.now, Secret: []byte{1}}, e())
+		},
+		"RemoveWebhook": func(ctx context.Context) error { return b.RemoveWebhook(ctx, storage.NewID(b.now), e()) },
+		"RelayWebhook": func(ctx context.Context) error {
+			return b.RelayWebhook(ctx, storage.WebhookRelay{ID: storage.NewID(b.now), Owner: storage.NewID(b.now), Now: b.now, Until: b.now, Cursor: storage.NewID(b.now)})
+		},
+		"NoteWebhook": func(ctx context.Context) error {
+			return b.NoteWebhook(ctx, storage.WebhookOutcome{ID: storage.NewID(b.now), At: b.now}, e())
+		},
 		"CreateOutboxMessages": func(ctx context.Context) error { return b.CreateOutboxMessages(ctx, b.mail()) },
 		"ClaimOutboxMessages": func(ctx context.Context) error {
 			return second(b.ClaimOutboxMessages(ctx, "mail", b.now, time.Minute, 1))

@@ -28,6 +28,7 @@ func watch() cases {
 			seen, _ := b.watching(b.ctx, b.opener.OpenAgain(b, b.Store))
 			b.seen(seen)
 			c, key := newClient("app", b.now), newKey("ES256", 1, b.now)
+			hook := &storage.Webhook{ID: storage.NewID(b.now), Secret: []byte{1}, CreatedAt: b.now, UpdatedAt: b.now, Cursor: storage.NewID(b.now)}
 			for _, change := range []struct {
 				what string
 				kind storage.ChangeKind
@@ -49,6 +50,9 @@ func watch() cases {
 				{"create resource", storage.ChangeResources, func() error {
 					return b.CreateResource(b.ctx, &storage.Resource{Identifier: "urn:a", CreatedAt: b.now}, nil)
 				}},
+				{"create webhook", storage.ChangeWebhooks, func() error { return b.CreateWebhook(b.ctx, hook, 1, nil) }},
+				{"update webhook", storage.ChangeWebhooks, func() error { return b.UpdateWebhook(b.ctx, hook, nil) }},
+				{"remove webhook", storage.ChangeWebhooks, func() error { return b.RemoveWebhook(b.ctx, hook.ID, nil) }},
 				{"remove resource", storage.ChangeResources, func() error { return b.RemoveResource(b.ctx, "urn:a", nil) }},
 			} {
 				b.ok(change.do())

@@ -305,6 +305,33 @@ func OutboxMessage(m *storage.OutboxMessage) []Column {
 	}
 }
 
+// Webhook lists the columns of webhooks.
+func Webhook(w *storage.Webhook) []Column {
+	return []Column{
+		{"id", &w.ID},
+		{"url", &w.URL},
+		{"name", &w.Name},
+		{"event_types", &w.Types},
+		{"secret", &w.Secret},
+		{"previous_secret", &w.PreviousSecret},
+		{"previous_secret_expires_at", &w.PreviousSecretExpiresAt},
+		{"version", &w.Version},
+		{"created_at", &w.CreatedAt},
+		{"updated_at", &w.UpdatedAt},
+		{"disabled_at", &w.DisabledAt},
+		{"disabled_reason", &w.DisabledReason},
+		{"cursor", &w.Cursor},
+		{"relay_owner", &w.RelayOwner},
+		{"relay_until", &w.RelayUntil},
+		{"last_attempt_at", &w.LastAttemptAt},
+		{"last_success_at", &w.LastSuccessAt},
+		{"last_status", &w.LastStatus},
+		{"last_error", &w.LastError},
+		{"failing_since", &w.FailingSince},
+		{"abandoned", &w.Abandoned},
+	}
+}
+
 // RegistrationToken lists the columns of registration_tokens.
 func RegistrationToken(t *storage.RegistrationToken) []Column {
 	return []Column{
