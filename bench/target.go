@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // target is a server under load: ours, or the floor.
@@ -66,6 +68,15 @@ func (t *target) read(ctx context.Context) (c counters, err error) {
 // run sends a scenario's requests for a while and measures them.
 func (t *target) run(ctx context.Context, sc scenario, warmup, duration time.Duration) (*result, error) {
 	drive(ctx, sc, t.visitors[sc.name], warmup)
+	if sc.name == revokes {
+		var group errgroup.Group
+		for _, v := range t.visitors[sc.name] {
+			group.Go(func() error { return v.fillStock(ctx) })
+		}
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+	}
 	before, err := t.read(ctx)
 	if err != nil {
 		return nil, err
