@@ -36,6 +36,7 @@ func Failed(err error) bool {
 type Store interface {
 	Users
 	UserSearch
+	Provisioning
 	Clients
 	Grants
 	Throttles

@@ -159,9 +159,11 @@ func (e *UserEntry) New() *User {
 type UserFilter struct {
 	// After selects users with a higher ID.
 	After int64
-	Limit int
-	// Username, Email and Subject are compared byte for byte.
+	// Offset skips so many of them.
+	Offset, Limit int
+	// Username, Email and Subject are compared byte for byte; with Fold, the case of ASCII letters of the first two does not matter.
 	Username, Email, Subject string
+	Fold                     bool
 	// Group selects those who are in it.
 	Group string
 	// Text selects those whose username, e-mail address or name contains it; the case of ASCII letters does not matter.
@@ -170,11 +172,14 @@ type UserFilter struct {
 	Active *bool
 }
 
-// Selects reports whether the filter selects a user, not counting Limit.
+// Selects reports whether the filter selects a user, not counting Offset and Limit.
 func (f *UserFilter) Selects(u *User) bool {
+	same := func(want, text string) bool {
+		return want == "" || want == text || f.Fold && lowerASCII(want) == lowerASCII(text)
+	}
 	contains := func(text string) bool { return strings.Contains(lowerASCII(text), lowerASCII(f.Text)) }
 	return u.ID > f.After &&
-		(f.Username == "" || f.Username == u.Username) && (f.Email == "" || f.Email == u.Email) && (f.Subject == "" || f.Subject == u.Sub()) &&
+		same(f.Username, u.Username) && same(f.Email, u.Email) && (f.Subject == "" || f.Subject == u.Sub()) &&
 		(f.Group == "" || slices.Contains(u.Groups, f.Group)) && (f.Active == nil || *f.Active == u.Active) &&
 		(f.Text == "" || contains(u.Username) || contains(u.Email) || contains(u.Name))
 }

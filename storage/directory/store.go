@@ -313,7 +313,11 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 		}
 		for _, u := range page {
 			f.After = u.ID
-			if f.Selects(u) {
+			switch {
+			case !f.Selects(u):
+			case f.Offset > 0:
+				f.Offset--
+			default:
 				found = append(found, u)
 			}
 			if f.Limit > 0 && len(found) == f.Limit {
@@ -324,6 +328,13 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 			return found, nil
 		}
 	}
+}
+
+// CountUsers implements storage.Provisioning, among those whom SearchUsers finds.
+func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, error) {
+	f.Offset, f.Limit = 0, 0
+	all, err := s.SearchUsers(ctx, f)
+	return len(all), err
 }
 
 // searchPage is how many users a search reads at a time.

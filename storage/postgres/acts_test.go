@@ -21,10 +21,22 @@ func moreActs(s *postgres.Store) []act {
 	}
 	imported := []storage.ImportedUser{{User: storage.User{ID: 70, Username: "bob", PasswordHash: "h", Active: true, CreatedAt: noon}, Typed: "bob"}}
 	issued := []storage.IssuedToken{{JTI: "issued", GrantID: storage.ID{33}, IssuedAt: noon, ExpiresAt: noon.Add(time.Hour)}}
+	group := &storage.ProvisionedGroup{ID: storage.ID{35}, Name: "staff", CreatedAt: noon, UpdatedAt: noon}
 	factor := &storage.Factor{ID: storage.ID{34}, UserID: 71, Kind: storage.FactorTOTP, Name: "phone", CreatedAt: noon}
 	return []act{
 		{"UpdateUser", func(ctx context.Context) error {
 			return s.UpdateUser(ctx, 7, storage.UserChange{Name: &name}, noon, nil)
+		}},
+		{"CreateProvisionedGroup", func(ctx context.Context) error {
+			return s.CreateProvisionedGroup(ctx, group, "", []int64{7}, nil)
+		}},
+		{"ChangeGroup", func(ctx context.Context) error {
+			return s.ChangeGroup(ctx, storage.GroupChange{ID: group.ID, Name: &name, Now: noon}, nil)
+		}},
+		{"SetExternalID", func(ctx context.Context) error { return s.SetExternalID(ctx, "app", 7, "x") }},
+		{"SetExternalID to nothing", func(ctx context.Context) error { return s.SetExternalID(ctx, "app", 7, "") }},
+		{"RemoveProvisionedGroup", func(ctx context.Context) error {
+			return s.RemoveProvisionedGroup(ctx, group.ID, noon, nil)
 		}},
 		{"EnterUser", func(ctx context.Context) error {
 			_, err := s.EnterUser(ctx, storage.UserEntry{ID: 71, PasswordHash: "h", Now: noon})
@@ -64,6 +76,7 @@ var promiseNothing = []string{
 	"Clock", "Watch", "Stats", "Close", "Maintain", "PruneAudit", "FinishImport",
 	"UserBySubject", "AmbiguousLogins", "SearchUsers", "ListGroups", "ClientHasOrigin", "GrantWithProfile", "CountGrants", "EndedTokens",
 	"ListFactors", "FactorByLookup", "SearchConsents",
+	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ExternalIDs", "UsersByExternalID",
 }
 
 // F1: no method is left out where the acknowledgement of every write is tested.

@@ -106,19 +106,40 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 
 // SearchUsers implements storage.UserSearch.
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
-	if !keyed(f.Username, f.Email, f.Subject, f.Group, f.Text) {
+	where, args, ok := selectUsers(f)
+	if !ok {
 		return nil, nil
 	}
-	return queryRows(ctx, s, "search users", scan(row.User), `
-		SELECT `+userColumns+` FROM users
-		WHERE id > $2 AND ($3::text IS NULL OR username = $3) AND ($4::text IS NULL OR email = $4)
-			AND ($5::text IS NULL OR coalesce(subject, id::text COLLATE "C") = $5) AND ($6::text IS NULL OR groups ? $6)
-			AND ($7::text IS NULL OR position($7 IN `+asciiLower("username")+`) > 0 OR position($7 IN `+asciiLower("email")+`) > 0
-				OR position($7 IN `+asciiLower("name")+`) > 0)
-			AND ($8::boolean IS NULL OR active = $8)
-		ORDER BY id LIMIT $1`,
-		limited(f.Limit), f.After, zeronull.Text(f.Username), zeronull.Text(f.Email), zeronull.Text(f.Subject), zeronull.Text(f.Group),
-		zeronull.Text(asciiFold(f.Text)), f.Active)
+	args = append(args, limited(f.Limit), int64(max(f.Offset, 0)))
+	return queryRows(ctx, s, "search users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE `+where+` ORDER BY id LIMIT $8 OFFSET $9`, args...)
+}
+
+// CountUsers implements storage.Provisioning.
+func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, error) {
+	where, args, ok := selectUsers(f)
+	if !ok {
+		return 0, nil
+	}
+	n, err := s.count(ctx, "count users", `SELECT count(*) FROM users WHERE `+where, args...)
+	return int(n), err
+}
+
+// selectUsers returns the condition of a filter with its seven parameters; false if it selects nobody.
+func selectUsers(f storage.UserFilter) (where string, args []any, ok bool) {
+	username, email := "username", "email"
+	if f.Fold { // as the indexes have it
+		username, email = "lower(username)", asciiLower("email")
+		f.Username, f.Email = asciiFold(f.Username), asciiFold(f.Email)
+	}
+	return `id > $1 AND ($2::text IS NULL OR ` + username + ` = $2) AND ($3::text IS NULL OR ` + email + ` = $3)
+			AND ($4::text IS NULL OR coalesce(subject, id::text COLLATE "C") = $4) AND ($5::text IS NULL OR groups ? $5)
+			AND ($6::text IS NULL OR position($6 IN ` + asciiLower("username") + `) > 0 OR position($6 IN ` + asciiLower("email") + `) > 0
+				OR position($6 IN ` + asciiLower("name") + `) > 0)
+			AND ($7::boolean IS NULL OR active = $7)`,
+		[]any{
+			f.After, zeronull.Text(f.Username), zeronull.Text(f.Email), zeronull.Text(f.Subject), zeronull.Text(f.Group),
+			zeronull.Text(asciiFold(f.Text)), f.Active,
+		}, keyed(f.Username, f.Email, f.Subject, f.Group, f.Text)
 }
 
 // asciiLower returns the SQL of a column with its ASCII letters in lower case.

@@ -107,6 +107,25 @@ func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*stora
 
 // SearchUsers implements [storage.UserSearch].
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
+	where, args := selectUsers(f)
+	return readAll(ctx, s, "search users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE `+where+` ORDER BY id LIMIT ? OFFSET ?`,
+		append(args, limit(f.Limit), max(f.Offset, 0))...)
+}
+
+// CountUsers implements [storage.Provisioning].
+func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, error) {
+	where, args := selectUsers(f)
+	return readOne(ctx, s, "count users", number, `SELECT count(*) FROM users WHERE `+where, args...)
+}
+
+// number reads a row of one number.
+func number(r scanner) (n int, err error) {
+	err = r.Scan(&n)
+	return n, err
+}
+
+// selectUsers returns the condition of a filter.
+func selectUsers(f storage.UserFilter) (string, []any) {
 	where, args := []string{`id > ?`}, []any{f.After}
 	and := func(condition, text string, times int) {
 		if text != "" {
@@ -116,17 +135,21 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 			}
 		}
 	}
-	and(`username = ?`, f.Username, 1)
-	and(`email = ?`, f.Email, 1)
+	// lower and instr of SQLite know the case of ASCII letters only.
+	if f.Fold {
+		and(`lower(username) = lower(?)`, f.Username, 1)
+		and(`lower(email) = lower(?)`, f.Email, 1)
+	} else {
+		and(`username = ?`, f.Username, 1)
+		and(`email = ?`, f.Email, 1)
+	}
 	and(`coalesce(subject, CAST(id AS TEXT)) = ?`, f.Subject, 1)
 	and(`EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = ?)`, f.Group, 1)
-	// lower and instr of SQLite know the case of ASCII letters only.
 	and(`(instr(lower(username), lower(?)) OR instr(lower(email), lower(?)) OR instr(lower(name), lower(?)))`, f.Text, 3)
 	if f.Active != nil {
 		where, args = append(where, `active = ?`), append(args, *f.Active)
 	}
-	return readAll(ctx, s, "search users", scan(row.User),
-		`SELECT `+userColumns+` FROM users WHERE `+strings.Join(where, ` AND `)+` ORDER BY id LIMIT ?`, append(args, limit(f.Limit))...)
+	return strings.Join(where, ` AND `), args
 }
 
 // ListGroups implements [storage.UserSearch].

@@ -42,6 +42,7 @@ func Run(t *testing.T, o Opener) {
 		{"UserProfiles", userProfiles()},
 		{"UserEntries", userEntries()},
 		{"UserSearch", userSearch()},
+		{"Provisioning", provisioning()},
 		{"Logins", logins()},
 		{"Clients", clients()},
 		{"Grants", grants()},

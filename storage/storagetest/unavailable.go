@@ -100,6 +100,30 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"ListUsers":   func(ctx context.Context) error { return second(b.ListUsers(ctx, 0, 1)) },
 		"SearchUsers": func(ctx context.Context) error { return second(b.SearchUsers(ctx, storage.UserFilter{})) },
 		"ListGroups":  func(ctx context.Context) error { return second(b.ListGroups(ctx, "", 1)) },
+		"CountUsers":  func(ctx context.Context) error { return second(b.CountUsers(ctx, storage.UserFilter{})) },
+		"AdoptGroups": func(ctx context.Context) error { return b.AdoptGroups(ctx, nil, b.now) },
+		"CreateProvisionedGroup": func(ctx context.Context) error {
+			return b.CreateProvisionedGroup(ctx, b.newGroup("late"), "", nil, e())
+		},
+		"SearchProvisionedGroups": func(ctx context.Context) error {
+			return second(b.SearchProvisionedGroups(ctx, storage.ProvisionedGroupFilter{}))
+		},
+		"CountProvisionedGroups": func(ctx context.Context) error {
+			return second(b.CountProvisionedGroups(ctx, storage.ProvisionedGroupFilter{}))
+		},
+		"ChangeGroup": func(ctx context.Context) error {
+			return b.ChangeGroup(ctx, storage.GroupChange{ID: storage.NewID(b.now), Now: b.now}, e())
+		},
+		"RemoveProvisionedGroup": func(ctx context.Context) error {
+			return b.RemoveProvisionedGroup(ctx, storage.NewID(b.now), b.now, e())
+		},
+		"GroupMembers":      func(ctx context.Context) error { return second(b.GroupMembers(ctx, []string{"staff"})) },
+		"ExternalIDs":       func(ctx context.Context) error { return second(b.ExternalIDs(ctx, g.ClientID, []int64{g.UserID})) },
+		"UsersByExternalID": func(ctx context.Context) error { return second(b.UsersByExternalID(ctx, g.ClientID, "x", 1)) },
+		"SetExternalID":     func(ctx context.Context) error { return b.SetExternalID(ctx, g.ClientID, g.UserID, "x") },
+		"SetExternalID to nothing": func(ctx context.Context) error {
+			return b.SetExternalID(ctx, g.ClientID, g.UserID, "")
+		},
 		"CountGrants": func(ctx context.Context) error { return second(b.CountGrants(ctx, storage.GrantFilter{})) },
 		"ClaimIdempotencyKey": func(ctx context.Context) error {
 			return second(b.ClaimIdempotencyKey(ctx, &storage.IdempotencyKey{Hash: b.digest(), Request: b.digest(), CreatedAt: b.now, ExpiresAt: b.now}, 1))

@@ -383,3 +383,13 @@ func AuditEvent(e *storage.AuditEvent) []Column {
 		{"actor_id", (*NullText)(&e.ActorID)},
 	}
 }
+
+// ProvisionedGroup lists the columns of provisioned_groups.
+func ProvisionedGroup(g *storage.ProvisionedGroup) []Column {
+	return []Column{
+		{"id", &g.ID},
+		{"name", &g.Name},
+		{"created_at", &g.CreatedAt},
+		{"updated_at", &g.UpdatedAt},
+	}
+}

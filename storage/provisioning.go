@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"context"
+	"time"
+)
+
+// ProvisionedGroup is a group as clients that provision users see it (RFC 7643 §4.2). Who is in it says [UserProfile.Groups], by the name.
+type ProvisionedGroup struct {
+	ID ID
+	// Name is unique, compared byte for byte.
+	Name                 string
+	CreatedAt, UpdatedAt time.Time
+	// ExternalID is what the client that asks calls the group; empty if it has no name for it.
+	ExternalID string
+}
+
+// ProvisionedGroupFilter selects groups; zero fields select all.
+type ProvisionedGroupFilter struct {
+	// ClientID is the client whose external IDs are meant.
+	ClientID   string
+	ID         ID
+	Names      []string
+	ExternalID string
+	// Offset skips so many groups. Neither it nor Limit counts for [Provisioning.CountProvisionedGroups].
+	Offset, Limit int
+}
+
+// GroupChange is a change of a group. Fields that are nil stay as they are.
+type GroupChange struct {
+	ID ID
+	// Name renames the group, for all who are in it.
+	Name *string
+	// ExternalID is what ClientID calls the group from now on; an empty one is removed.
+	ClientID   string
+	ExternalID *string
+	// Add and Remove are users who shall be in the group, and who shall not. Users that are not there are left out.
+	Add, Remove []int64
+	Now         time.Time
+}
+
+// GroupMember is a user who is in a group.
+type GroupMember struct {
+	Group    string
+	UserID   int64
+	Username string
+}
+
+// ExternalID is what a client calls a user.
+type ExternalID struct {
+	UserID     int64
+	ExternalID string
+}
+
+// Provisioning keeps what clients that provision users and groups need beside the users: IDs of groups, and what they call both.
+// An external ID is one of its client: RFC 7643 §3.1 has it mean nothing outside the domain of who provisions.
+type Provisioning interface {
+	// CountUsers returns how many users f selects, whatever its Offset and Limit.
+	CountUsers(ctx context.Context, f UserFilter) (int, error)
+
+	// AdoptGroups gives an ID to the groups that users are in and that have none: to those with one of the names, or to all without names.
+	AdoptGroups(ctx context.Context, names []string, now time.Time) error
+
+	// CreateProvisionedGroup stores g with its members, among whom users that are not there are left out, and with its external ID at a
+	// client. ErrExists: the ID or the name is taken.
+	CreateProvisionedGroup(ctx context.Context, g *ProvisionedGroup, clientID string, members []int64, audit ...*AuditEvent) error
+
+	// SearchProvisionedGroups returns the groups that f selects, by ascending ID.
+	SearchProvisionedGroups(ctx context.Context, f ProvisionedGroupFilter) ([]*ProvisionedGroup, error)
+	CountProvisionedGroups(ctx context.Context, f ProvisionedGroupFilter) (int, error)
+
+	// ChangeGroup makes all of a change, or nothing. Sessions of those concerned go on. ErrNotFound; ErrExists: the name is taken.
+	ChangeGroup(ctx context.Context, c GroupChange, audit ...*AuditEvent) error
+
+	// RemoveProvisionedGroup removes a group, also from all who are in it. ErrNotFound.
+	RemoveProvisionedGroup(ctx context.Context, id ID, now time.Time, audit ...*AuditEvent) error
+
+	// GroupMembers returns who is in the groups with the names, by ascending user ID.
+	GroupMembers(ctx context.Context, names []string) ([]*GroupMember, error)
+
+	// ExternalIDs returns what a client calls users, of those whom it has a name for.
+	ExternalIDs(ctx context.Context, clientID string, users []int64) ([]*ExternalID, error)
+
+	// UsersByExternalID returns up to limit users whom a client calls so, by ascending ID.
+	UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*User, error)
+
+	// SetExternalID keeps what a client calls a user; an empty external ID is removed. ErrNotFound: there is no such user or client.
+	SetExternalID(ctx context.Context, clientID string, userID int64, externalID string) error
+}
