@@ -15,6 +15,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/bearer"
 	"latchkey/server/internal/request"
+	"latchkey/server/operator"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/server/route"
@@ -111,8 +112,8 @@ func render(w http.ResponseWriter, r *http.Request, err error) {
 		if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 			p.Type = problemType + e.Code
 			more := ""
-			if s := (*scopeError)(nil); errors.As(err, &s) {
-				more = `, scope="` + s.scope + `"`
+			if s := (*operator.ScopeError)(nil); errors.As(err, &s) {
+				more = `, scope="` + s.Scope + `"`
 			}
 			bearer.Challenge(h, r.Header, e, more)
 		}
