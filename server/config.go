@@ -19,6 +19,7 @@ import (
 	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
+	"latchkey/server/web/look"
 	"latchkey/server/writeback"
 	"latchkey/storage"
 )
@@ -59,6 +60,8 @@ type Config struct {
 	BrowserSessionTTL         time.Duration
 	BrowserSessionIdleTTL     time.Duration
 	BrowserSessionRememberTTL time.Duration
+	// Look is how the pages look; it goes before what the files of PagesDir say.
+	Look look.Service
 	// PagesDir is a folder whose files replace those of the pages (see server/web); empty = none.
 	PagesDir string
 

@@ -189,7 +189,7 @@ func New(cfg Config) (*Server, error) {
 		SecondFactors: !s.factors.Off(), NeedsSecondFactor: s.factors.RequiredOfAll(),
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
-	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path})
+	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}

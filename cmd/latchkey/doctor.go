@@ -73,14 +73,15 @@ func (e *examination) configuration() {
 // pages reads the operator's overrides, as the server does at its start.
 func (e *examination) pages() {
 	dir := e.app.settings.Server.PagesDir
-	if dir == "" {
-		return
-	}
-	if _, err := web.New(web.Config{Dir: dir, Now: e.app.now}); err != nil {
+	_, err := web.New(web.Config{Dir: dir, Look: e.app.settings.Server.Look, Now: e.app.now})
+	switch {
+	case err != nil && dir != "":
 		e.wrong("pages", oneLine(err), "Fix the file (docs/branding.md), or leave out --pages-dir (LATCHKEY_PAGES_DIR).")
-		return
+	case err != nil:
+		e.wrong("pages", oneLine(err), "Fix the options of the look (docs/branding.md).")
+	case dir != "":
+		e.fine("pages", "overrides in %s", dir)
 	}
-	e.fine("pages", "overrides in %s", dir)
 }
 
 // addresses compares the issuer with the listeners. The server itself speaks HTTP, so https means a proxy.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"latchkey/server/web/look"
 )
 
 // The maximum length of texts on pages, in characters.
@@ -18,6 +20,12 @@ const (
 	maxTyped       = 255
 	maxArrived     = 300
 )
+
+// cleanLook leaves out links that are none: the operator has set them, and may have been mistaken.
+func cleanLook(l look.Client) look.Client {
+	l.Name, l.TermsURL, l.PrivacyURL = clean(l.Name, maxName), webLink(l.TermsURL), webLink(l.PrivacyURL)
+	return l
+}
 
 // clean makes untrusted text safe to show among the page's own: on one line, at most max characters long, without characters
 // that are invisible, that change the direction of the text around them, or that stack on top of it.
@@ -106,6 +114,15 @@ func (c ClientInfo) cleaned() ClientInfo {
 		c.URI, c.PolicyURI, c.TosURI = "", "", ""
 	}
 	return c
+}
+
+// look returns the look of pages about the client. One that the operator has not verified has none (RFC 6749 §10.11: people must be able
+// to tell whose page it is): what Latchkey shows of it must not look like the page of another.
+func (c ClientInfo) look() look.Client {
+	if c.Unverified {
+		return look.Client{}
+	}
+	return c.Look
 }
 
 // Title returns the client's name, or its id if it has none.

@@ -1,6 +1,10 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"latchkey/server/web/look"
+)
 
 // Passkey is a form that the page's script fills in with the answer of an authenticator: the field answer. Without the script it is hidden.
 type Passkey struct {
@@ -38,6 +42,7 @@ type SecondFactor struct {
 	Problem    Problem
 	RetryAfter time.Duration
 	Locales    string
+	Look       look.Client
 	Away       bool
 }
 
@@ -48,6 +53,7 @@ type Enrol struct {
 	Passkey  *Passkey
 	Problem  Problem
 	Locales  string
+	Look     look.Client
 	Away     bool
 }
 
@@ -57,6 +63,7 @@ type RecoveryCodes struct {
 	// Continue is where the user goes on.
 	Continue string
 	Locales  string
+	Look     look.Client
 }
 
 // Security is the page where users manage their second factors.
@@ -107,13 +114,13 @@ func (RecoveryCodes) page() string { return "recovery_codes" }
 func (Security) page() string      { return "security" }
 
 func (v SecondFactor) asks() demands {
-	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
+	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
 }
 
 func (v Enrol) asks() demands {
-	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil}
+	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil}
 }
-func (v RecoveryCodes) asks() demands { return demands{locales: v.Locales} }
+func (v RecoveryCodes) asks() demands { return demands{locales: v.Locales, look: v.Look} }
 func (v Security) asks() demands      { return demands{script: v.Passkey != nil} }
 
 func (v SecondFactor) cleaned() View {

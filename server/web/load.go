@@ -11,12 +11,14 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/text/language"
 
+	"latchkey/server/web/look"
 	"latchkey/server/web/panel"
 )
 
@@ -30,7 +32,7 @@ func samples(now time.Time) []View {
 	scopes := []ScopeInfo{{Name: "openid"}, {Name: "a:b", New: true}}
 	fields := []Field{{Name: "a", Value: "b"}}
 	views := append(factorSamples(now), []View{
-		Login{ForgotURL: "/f", SignUpURL: "/s", Notice: NoticePasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
+		Login{Look: look.Client{Name: "App", LogoURL: "/logo", Accent: "#0b6b4f", TermsURL: "https://app.example/t", PrivacyURL: "https://app.example/p"}, ForgotURL: "/f", SignUpURL: "/s", Notice: NoticePasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
 		Login{},
 		Consent{
 			Hidden: fields, Username: "u", Client: client, RedirectHost: "app.example", LocalOnly: true, Scope: scopes,
@@ -101,7 +103,7 @@ func samples(now time.Time) []View {
 // New loads templates, texts and files, first the shipped ones, then the operator's. Its error lists every fault in the
 // operator's.
 func New(cfg Config) (*Pages, error) {
-	p := &Pages{base: cfg.BasePath, now: cfg.Now, templates: make(map[string]*template.Template), files: make(map[string]*file)}
+	p := &Pages{base: cfg.BasePath, host: cfg.Host, now: cfg.Now, templates: make(map[string]*template.Template), files: make(map[string]*file)}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -118,6 +120,13 @@ func New(cfg Config) (*Pages, error) {
 		}
 		defer root.Close()
 		l.operators(root.FS())
+	}
+	p.brand.override(cfg.Look)
+	if err := errors.Join(p.brand.faults()...); err != nil && cfg.Look != (look.Service{}) && len(l.faults) == 0 {
+		return nil, fmt.Errorf("pages: %w", err) // of the options
+	}
+	if err := l.logo(cfg.Look.Logo); err != nil {
+		return nil, fmt.Errorf("pages: the logo: %w", err)
 	}
 	l.assemble()
 	if l.parse() && cfg.Dir != "" { // tests try the shipped pages
@@ -172,7 +181,6 @@ func (l *loader) load(from fs.FS) error {
 
 // operators reads the operator's folder.
 func (l *loader) operators(from fs.FS) {
-	const maxSize = 1 << 20
 	err := fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -186,7 +194,7 @@ func (l *loader) operators(from fs.FS) {
 		if d.IsDir() {
 			return nil
 		}
-		data, err := readFile(from, name, maxSize)
+		data, err := readFile(from, name, maxFile)
 		if err != nil {
 			l.fault(name, "%w", err)
 			return nil
@@ -199,12 +207,19 @@ func (l *loader) operators(from fs.FS) {
 	}
 }
 
+// maxFile bounds a file of the operator's.
+const maxFile = 1 << 20
+
 func readFile(from fs.FS, name string, maxSize int64) ([]byte, error) {
 	f, err := from.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return readAll(f, maxSize)
+}
+
+func readAll(f io.Reader, maxSize int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err == nil && int64(len(data)) > maxSize {
 		err = errors.New("is larger than 1 MiB")
@@ -250,6 +265,47 @@ func (l *loader) static(name string, data []byte) {
 	case l.english != nil:
 		l.fault("static/"+name, "files of this type are not served; expected one of %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
+}
+
+// logo adds the file of the option, under a name of its own.
+func (l *loader) logo(file string) error {
+	if file == "" {
+		return nil
+	}
+	kind, data, err := readLogo(file)
+	if err != nil {
+		return err
+	}
+	name := "service-logo" + strings.ToLower(path.Ext(file))
+	l.add(name, kind, data)
+	l.pages.brand.Logo = name
+	return nil
+}
+
+// CheckLogo returns what is wrong with the file of a logo; nil if nothing is.
+func CheckLogo(file string) error {
+	_, _, err := readLogo(file)
+	return err
+}
+
+func readLogo(file string) (kind string, data []byte, err error) {
+	kind, ok := images()[strings.ToLower(filepath.Ext(file))]
+	if !ok {
+		return "", nil, fmt.Errorf("%q must end with one of %s", file, strings.Join(slices.Sorted(maps.Keys(images())), ", "))
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	data, err = readAll(f, maxFile)
+	switch {
+	case err != nil:
+		return "", nil, fmt.Errorf("%s: %w", file, err)
+	case len(data) == 0:
+		return "", nil, fmt.Errorf("%s: is empty", file)
+	}
+	return kind, data, nil
 }
 
 func (l *loader) add(name, kind string, data []byte) {
@@ -334,7 +390,7 @@ func (l *loader) model(key string) (message, bool) {
 // assemble makes the stylesheet and the languages.
 func (l *loader) assemble() {
 	p := l.pages
-	l.add("style.css", kinds[".css"], []byte(l.style+p.brand.styles()))
+	l.add("style.css", kinds[".css"], []byte(l.style+accents{p.brand.Accent.Light, p.brand.Accent.Dark}.styles()))
 	if p.brand.Logo != "" && p.files[p.brand.Logo] == nil {
 		l.fault("brand.json", "logo: the file static/%s does not exist", p.brand.Logo)
 		p.brand.Logo = ""

@@ -16,7 +16,9 @@ type Outside struct {
 
 func (Outside) page() string { return "outside" }
 
-func (v Outside) asks() demands { return demands{locales: v.Locales, away: !v.Device} }
+func (v Outside) asks() demands {
+	return demands{locales: v.Locales, look: v.Client.look(), away: !v.Device}
+}
 
 func (v Outside) cleaned() View {
 	v.Username, v.Client, v.AccountURL = clean(v.Username, maxUsername), v.Client.cleaned(), webLink(v.AccountURL)

@@ -2,14 +2,18 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"time"
+
+	"latchkey/server/web/look"
 )
 
 // sheet is the data of templates: the view and the texts. docs/branding.md describes it for operators.
 type sheet struct {
 	View View
 
+	look   look.Client
 	pages  *Pages
 	locale *locale
 	now    time.Time
@@ -18,7 +22,7 @@ type sheet struct {
 // execute renders the page in memory, so that half a page is never sent if the template fails.
 func (p *Pages) execute(v View, l *locale) ([]byte, error) {
 	var b bytes.Buffer
-	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), pages: p, locale: l, now: p.now()})
+	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), look: cleanLook(v.asks().look), pages: p, locale: l, now: p.now()})
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", v.page(), err)
 	}
@@ -33,6 +37,67 @@ func (s *sheet) Lang() string { return s.locale.tag.String() }
 func (s *sheet) Dir() string { return s.locale.direction() }
 
 func (s *sheet) Brand() *brand { return s.pages.brand }
+
+// Host returns the host of this service, which is on every page, whatever it looks like.
+func (s *sheet) Host() string { return cleanHost(s.pages.host) }
+
+// Accents returns the address of the stylesheet with the accents of the page's client; empty if it has none of its own.
+func (s *sheet) Accents() string {
+	a, own := s.pages.accentsOf(s.look)
+	if !own {
+		return ""
+	}
+	return s.Path("/static/" + a.file())
+}
+
+// header is what is above a page: a logo with its text, or a name, with the icon of the service or without.
+type header struct {
+	Name, Logo string
+	Icon       bool
+}
+
+// Header returns what is above the page: what the operator has set for the page's client, or else for all pages.
+func (s *sheet) Header() (h header, err error) {
+	brand := s.pages.brand
+	switch {
+	case s.look.Name != "" || s.look.LogoURL != "":
+		h = header{Name: s.look.Name, Logo: s.look.LogoURL}
+	case brand.Logo != "":
+		h.Name = brand.ProductName
+		h.Logo, err = s.Static(brand.Logo)
+	default:
+		h = header{Name: brand.ProductName, Icon: true}
+	}
+	return h, err
+}
+
+// TermsURL returns the terms of service of the page's client, or those of the service; empty if there are none. PrivacyURL is the same for
+// the privacy policy.
+func (s *sheet) TermsURL() string { return cmp.Or(s.look.TermsURL, s.pages.brand.TermsURL) }
+
+func (s *sheet) PrivacyURL() string { return cmp.Or(s.look.PrivacyURL, s.pages.brand.PrivacyURL) }
+
+// Legal returns what people accept who make an account, in parts for the template msg; empty on other pages and where there are no terms.
+func (s *sheet) Legal() ([]part, error) {
+	step, ok := s.View.(Step)
+	if !ok || step.Name != "sign_up" && step.Name != "new_account" {
+		return nil, nil
+	}
+	terms := link{s.locale.text("page.terms"), s.TermsURL()}
+	privacy := link{s.locale.text("page.privacy"), s.PrivacyURL()}
+	switch {
+	case terms.url != "" && privacy.url != "":
+		return s.M("legal.both", "terms", terms, "privacy", privacy)
+	case terms.url != "":
+		return s.M("legal.terms", "terms", terms)
+	case privacy.url != "":
+		return s.M("legal.privacy", "privacy", privacy)
+	}
+	return nil, nil
+}
+
+// link is the value of a placeholder that leads to another page.
+type link struct{ text, url string }
 
 // Path returns the address of a path on this server.
 func (s *sheet) Path(path string) string { return s.pages.base + path }
@@ -61,10 +126,11 @@ func (s *sheet) T(key string, args ...any) (string, error) {
 // N returns a text that depends on a number.
 func (s *sheet) N(key string, n int) string { return s.locale.count(key, n) }
 
-// part is a piece of a text, followed by the value of a placeholder, which is a string or a time.
+// part is a piece of a text, followed by the value of a placeholder, which is a string, a string with a link, or a time.
 type part struct {
 	Text   string
 	Value  string
+	Link   string
 	Moment *moment
 }
 
@@ -88,6 +154,8 @@ func (s *sheet) M(key string, args ...any) ([]part, error) {
 			switch v := args[i+1].(type) {
 			case *moment:
 				next.Moment = v
+			case link:
+				next.Value, next.Link = v.text, v.url
 			case string:
 				next.Value = v
 			default:

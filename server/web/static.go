@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"path"
 	"strconv"
@@ -15,6 +16,13 @@ import (
 var kinds = map[string]string{
 	".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg",
 	".webp": "image/webp", ".gif": "image/gif", ".ico": "image/x-icon", ".woff2": "font/woff2",
+}
+
+// images returns the media types of logos, by the suffixes of their files.
+func images() map[string]string {
+	found := maps.Clone(kinds)
+	maps.DeleteFunc(found, func(_, kind string) bool { return !strings.HasPrefix(kind, "image/") })
+	return found
 }
 
 func newFile(name, kind string, data []byte) *file {
@@ -30,6 +38,10 @@ func newFile(name, kind string, data []byte) *file {
 func (p *Pages) Static(w http.ResponseWriter, r *http.Request) error {
 	name := route.Var(r, "file")
 	f, ok := p.files[name]
+	if a, named := parseAccents(name); named {
+		f, ok = newFile(name, kinds[".css"], []byte(a.styles())), true
+		f.url = name // it is the content
+	}
 	if !ok {
 		return &route.Error{Status: http.StatusNotFound, Message: "This file does not exist."}
 	}

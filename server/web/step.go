@@ -3,6 +3,8 @@ package web
 import (
 	"slices"
 	"time"
+
+	"latchkey/server/web/look"
 )
 
 // Step is a page with a few fields on the way of a letter, or one that asks before something that can't be undone.
@@ -22,7 +24,8 @@ type Step struct {
 	// Next is the URL of a link below, or empty.
 	Next    string
 	Locales string
-	// Away is as in Login.
+	// Look and Away are as in Login.
+	Look look.Client
 	Away bool
 }
 
@@ -44,7 +47,7 @@ const (
 func (Step) page() string { return "step" }
 
 func (v Step) asks() demands {
-	return demands{locales: v.Locales, away: v.Away, retryAfter: v.RetryAfter}
+	return demands{locales: v.Locales, look: v.Look, away: v.Away, retryAfter: v.RetryAfter}
 }
 
 func (v Step) cleaned() View {

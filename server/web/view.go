@@ -3,6 +3,8 @@ package web
 import (
 	"slices"
 	"time"
+
+	"latchkey/server/web/look"
 )
 
 // A View is the content of a page. Its texts may be untrusted: templates escape them, and [clean] removes what would change how
@@ -45,6 +47,8 @@ type Login struct {
 	Notice Notice
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
+	// Look is that of the application that asked for the login.
+	Look look.Client
 	// Away means that redirects after the form lead to an application; see policy for what follows.
 	Away bool
 }
@@ -75,6 +79,8 @@ type ClientInfo struct {
 	LogoURL                string
 	// Unverified means that the operator has not verified who this is.
 	Unverified bool
+	// Look is how pages about it look.
+	Look look.Client
 }
 
 // Consent is the page that asks whether an application may have the access it requests. The form has buttons named decision with
@@ -304,6 +310,7 @@ func (Account) page() string       { return "account" }
 // demands is what a response depends on besides the view's texts.
 type demands struct {
 	locales string
+	look    look.Client
 	// away means that the form finally leads to another site.
 	away bool
 	// script means that the page has a script.
@@ -313,16 +320,18 @@ type demands struct {
 }
 
 func (v Login) asks() demands {
-	return demands{locales: v.Locales, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
+	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
 }
 
-func (v Consent) asks() demands      { return demands{locales: v.Locales, away: true} }
-func (v Device) asks() demands       { return demands{retryAfter: v.RetryAfter} }
-func (DeviceConfirm) asks() demands  { return demands{} }
-func (DeviceDone) asks() demands     { return demands{} }
-func (v Error) asks() demands        { return demands{locales: v.Locales} }
-func (v Logout) asks() demands       { return demands{locales: v.Locales, away: v.Away} }
-func (v LoggedOut) asks() demands    { return demands{locales: v.Locales} }
-func (v NotLoggedOut) asks() demands { return demands{locales: v.Locales} }
-func (v FormPost) asks() demands     { return demands{locales: v.Locales, away: true, script: true} }
-func (v Account) asks() demands      { return demands{retryAfter: v.RetryAfter} }
+func (v Consent) asks() demands {
+	return demands{locales: v.Locales, look: v.Client.look(), away: true}
+}
+func (v Device) asks() demands        { return demands{retryAfter: v.RetryAfter} }
+func (v DeviceConfirm) asks() demands { return demands{look: v.Client.look()} }
+func (v DeviceDone) asks() demands    { return demands{look: v.Client.look()} }
+func (v Error) asks() demands         { return demands{locales: v.Locales} }
+func (v Logout) asks() demands        { return demands{locales: v.Locales, away: v.Away} }
+func (v LoggedOut) asks() demands     { return demands{locales: v.Locales} }
+func (v NotLoggedOut) asks() demands  { return demands{locales: v.Locales} }
+func (v FormPost) asks() demands      { return demands{locales: v.Locales, away: true, script: true} }
+func (v Account) asks() demands       { return demands{retryAfter: v.RetryAfter} }

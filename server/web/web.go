@@ -10,6 +10,7 @@ import (
 	"golang.org/x/text/language"
 
 	"latchkey/server/internal/request"
+	"latchkey/server/web/look"
 )
 
 // StaticPath is the route of [Pages.Static], below the issuer's path.
@@ -21,6 +22,10 @@ type Config struct {
 	Dir string
 	// BasePath is the path of the issuer, without a trailing slash: "" or "/auth". Links on pages begin with it.
 	BasePath string
+	// Host is that of the issuer, which every page shows.
+	Host string
+	// Look is what goes before the folder's brand.json.
+	Look look.Service
 	// Now returns the current time, for relative times; nil means time.Now.
 	Now func() time.Time
 }
@@ -36,6 +41,7 @@ type file struct {
 // Pages renders views. It is safe for concurrent use.
 type Pages struct {
 	base      string
+	host      string
 	now       func() time.Time
 	brand     *brand
 	templates map[string]*template.Template // by page

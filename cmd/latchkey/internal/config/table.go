@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"latchkey/clients"
+	"latchkey/clients/colour"
 	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/factors"
@@ -210,6 +211,36 @@ func options(s *Settings) []*option {
 		{
 			name: "pages-dir", value: "DIR", group: GroupServer, emptyable: true,
 			help: "Directory with overrides for the pages: name, logo, colours and texts.", set: to(&s.Server.PagesDir, setFolder),
+		},
+		{
+			name: "product-name", value: "NAME", group: GroupServer, emptyable: true,
+			presetText: "that of brand.json, or Latchkey",
+			help:       "Name of the service on pages and in letters.", set: to(&s.Server.Look.Name, setName),
+		},
+		{
+			name: "logo", value: "FILE", group: GroupServer, emptyable: true,
+			help: "Image file (SVG, PNG, JPEG, WebP or GIF, at most 1 MiB) above the pages, in place of the name.", set: to(&s.Server.Look.Logo, setLogo),
+		},
+		{
+			name: "accent", value: "#RRGGBB", group: GroupServer, emptyable: true,
+			help: "Colour of buttons and links; refused if it is hard to read.", set: to(&s.Server.Look.Accent, setAccent(colour.Light())),
+		},
+		{
+			name: "accent-dark", value: "#RRGGBB", group: GroupServer, emptyable: true,
+			presetText: "made from --accent",
+			help:       "The same in the dark colour scheme.", set: to(&s.Server.Look.AccentDark, setAccent(colour.Dark())),
+		},
+		{
+			name: "terms-url", value: "URL", group: GroupServer, emptyable: true,
+			help: "Terms of service: a link below each page and at sign-up.", set: to(&s.Server.Look.TermsURL, setLink),
+		},
+		{
+			name: "privacy-url", value: "URL", group: GroupServer, emptyable: true,
+			help: "Privacy policy: a link below each page and at sign-up.", set: to(&s.Server.Look.PrivacyURL, setLink),
+		},
+		{
+			name: "support-url", value: "URL", group: GroupServer, emptyable: true,
+			help: "Help for people who can't sign in: a link below each page, https or mailto.", set: to(&s.Server.Look.SupportURL, setSupport),
 		},
 		{
 			name: "smtp-url", value: "URL", group: GroupServer, secret: true, emptyable: true,
