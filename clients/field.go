@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"latchkey/clients/colour"
 )
 
 // Field is a field of Metadata or Policy, as its tags describe it:
@@ -232,6 +234,8 @@ var textChecks = map[string]textCheck{
 	"web_uri":      func(uri string, _ *Registration) error { return inURI(uri, checkWebURI(uri)) },
 	"https_uri":    func(uri string, _ *Registration) error { return inURI(uri, checkHTTPSURI(uri)) },
 	"resource":     func(uri string, _ *Registration) error { return inURI(uri, checkResource(uri)) },
+	"accent":       func(text string, _ *Registration) error { return colour.Light().Check(text) },
+	"accent_dark":  func(text string, _ *Registration) error { return colour.Dark().Check(text) },
 	"claim":        func(name string, _ *Registration) error { return checkClaim(name) },
 	"scope": func(scope string, r *Registration) (err error) {
 		r.Scope, err = cleanScope(scope)

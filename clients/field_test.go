@@ -20,6 +20,7 @@ import (
 // samples are valid texts by the name of a field without values; other texts are URLs.
 var samples = map[string]string{
 	"client_name": "Application", "contacts": "admin@app.example", "scope": "openid email", "software_id": "app", "software_version": "2",
+	"brand_accent": "#0b6b4f", "brand_accent_dark": "#7fd8b8",
 	"jwks": `{"keys":[{"kty":"OKP"}]}`,
 }
 

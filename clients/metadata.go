@@ -63,6 +63,12 @@ type Policy struct {
 	IDTokenClaims             *bool                     `json:"id_token_claims,omitempty" help:"ID tokens have the claims of the granted scopes, as the userinfo endpoint does; on unless turned off."`
 	IDTokenRefresh            *bool                     `json:"id_token_refresh,omitempty" help:"A refresh has an ID token too if the scope has openid; on unless turned off. Without one, a refresh saves a signature (OpenID Connect Core, section 12.2)."`
 	PasswordGrantSecondFactor PasswordGrantSecondFactor `json:"password_grant_second_factor,omitempty" enum:"refuse,ignore,append" placeholder:"ANSWER" help:"What the password grant does for users who have a second factor: refuse them, ignore it, or expect the six digits of their application appended to the password; refuse unless set."`
+	BrandName                 string                    `json:"brand_name,omitempty" check:"text" placeholder:"NAME" help:"Name above the pages on the way to the client, in place of the service's."`
+	BrandLogoURI              string                    `json:"brand_logo_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Logo above these pages; a PNG, WebP, JPEG or GIF of at most 64 KiB."`
+	BrandAccent               string                    `json:"brand_accent,omitempty" check:"accent" placeholder:"#RRGGBB" help:"Colour of buttons and links on these pages."`
+	BrandAccentDark           string                    `json:"brand_accent_dark,omitempty" check:"accent_dark" placeholder:"#RRGGBB" help:"The same in the dark colour scheme; made from brand_accent if it is not set."`
+	BrandTermsURI             string                    `json:"brand_terms_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Terms of service below these pages and at sign-up, in place of the service's."`
+	BrandPrivacyURI           string                    `json:"brand_privacy_uri,omitempty" check:"web_uri" placeholder:"URL" help:"Privacy policy there, in place of the service's."`
 	Verified                  bool                      `json:"verified,omitempty" help:"The operator vouches for this client, which registered itself."`
 }
 

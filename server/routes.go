@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/web"
+	"latchkey/server/web/look"
 )
 
 // routes is every public route.
@@ -98,22 +100,26 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	describe := func(c *clients.Client) web.ClientInfo {
 		return web.ClientInfo{
 			ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
-			LogoURL: logos.URL(c), Unverified: c.Unverified(),
+			LogoURL: logos.URL(c), Unverified: c.Unverified(), Look: lookOf(c, logos),
 		}
+	}
+	resumed := func(ctx context.Context, to flow.ReturnTo) look.Client {
+		return s.lookOnTheWay(ctx, paths, to, describe)
 	}
 	factors := security.New(security.Config{Factors: s.factors, Sessions: s.sessions, Pages: s.pages, Paths: paths})
 	factors.Register(rt)
 	login.New(login.Config{
 		Requests: s.requests, Sessions: s.sessions, Users: s.users, Factors: s.factors, Enrol: factors.Enrol, Pages: s.pages, Paths: paths,
-		Keys:   s.cfg.Root.Derive("pending logins"),
-		Forgot: s.mailer != nil || s.users.AccountURL() != "", SignUp: s.mailer != nil && s.signUp() == selfhelp.SignUpOpen,
+		Describe: describe,
+		Keys:     s.cfg.Root.Derive("pending logins"),
+		Forgot:   s.mailer != nil || s.users.AccountURL() != "", SignUp: s.mailer != nil && s.signUp() == selfhelp.SignUpOpen,
 	}).Register(rt)
 	if box, ok := s.cfg.Mail.Transport.(*mail.Mailbox); ok { // the demo
 		rt.Page(mail.MailboxPath, box.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
 	}
 	selfhelp.New(selfhelp.Config{
 		Proof: s.proof, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths, Mail: s.mailer != nil, SignUp: s.signUp(),
-		SecondFactor: s.factors.RequiredOfSome(),
+		SecondFactor: s.factors.RequiredOfSome(), Look: resumed,
 	}).Register(rt)
 	consent.New(consent.Config{
 		Store: s.cfg.Store, Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Pages: s.pages,
@@ -134,6 +140,37 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 			Paths: paths, Group: s.cfg.AdminGroup, Issuer: s.cfg.Issuer, Health: s.health,
 		}).Register(rt)
 	}
+}
+
+// lookOf returns the look of the pages on the way to a client, from its policy, which only an operator sets. The metadata do not count: a
+// client that registers itself could make our login page look like that of another service (RFC 7591 §5, RFC 6749 §10.11). When such a client
+// describes itself anew, it is unverified again, and the operator's look is off with that.
+func lookOf(c *clients.Client, logos *logo.Proxy) look.Client {
+	if c.Unverified() {
+		return look.Client{}
+	}
+	l := look.Client{
+		Name: c.BrandName, LogoURL: logos.BrandURL(c), Accent: c.BrandAccent, AccentDark: c.BrandAccentDark,
+		TermsURL: c.BrandTermsURI, PrivacyURL: c.BrandPrivacyURI,
+	}
+	if l.LogoURL != "" && l.Name == "" {
+		l.Name = cmp.Or(c.ClientName, c.ID)
+	}
+	return l
+}
+
+// lookOnTheWay returns the look of a page that leads back to an authorization request; that of the service if it leads elsewhere, or if the
+// request is no longer valid, which the authorization endpoint will say.
+func (s *Server) lookOnTheWay(ctx context.Context, paths flow.Paths, to flow.ReturnTo, describe func(*clients.Client) web.ClientInfo) look.Client {
+	c, ok := paths.Continuation(to)
+	if !ok {
+		return look.Client{}
+	}
+	a, err := s.requests.Resume(ctx, c)
+	if err != nil {
+		return look.Client{}
+	}
+	return describe(a.Client).Look
 }
 
 // scopes returns the scopes of the protected resources. While the database is unavailable it returns those that were known

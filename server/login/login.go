@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"latchkey/clients"
 	"latchkey/server/authorize"
 	"latchkey/server/factors"
 	"latchkey/server/flow"
@@ -14,6 +15,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/look"
 	"latchkey/storage"
 )
 
@@ -27,6 +29,8 @@ type Config struct {
 	Enrol func(set *factors.Set, action string, hidden []web.Field, state string) (*web.TOTP, *web.Passkey, error)
 	Pages *web.Pages
 	Paths flow.Paths
+	// Describe returns a client as the pages show it.
+	Describe func(*clients.Client) web.ClientInfo
 	// Keys seal logins that wait for a second factor: the first seals, all open.
 	Keys [][]byte
 	// Forgot and SignUp say whether the page leads to a new password and to a new account.
@@ -137,7 +141,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 // page returns the empty form for a visit.
 func (h *Handlers) page(v *visit) (web.Login, error) {
 	hidden := []web.Field{{Name: flow.ParamReturnTo, Value: string(v.returnTo)}}
-	p := web.Login{Action: h.Paths.Base + route.LoginPath, Hidden: hidden, RememberTTL: h.Sessions.RememberTTL()}
+	p := web.Login{Look: h.look(v), Action: h.Paths.Base + route.LoginPath, Hidden: hidden, RememberTTL: h.Sessions.RememberTTL()}
 	if h.Factors.Passkeys() {
 		asked, err := h.Factors.AskLogin()
 		if err != nil {
@@ -168,6 +172,14 @@ func (h *Handlers) page(v *visit) (web.Login, error) {
 		p.Account = v.session.User.Username
 	}
 	return p, nil
+}
+
+// look returns the look of the pages for a visit: that of the application that asked for the login.
+func (h *Handlers) look(v *visit) look.Client {
+	if v.asked == nil {
+		return look.Client{}
+	}
+	return h.Describe(v.asked.Client).Look
 }
 
 // bounded returns a name, or nothing when it is too long for one.

@@ -158,12 +158,12 @@ func (h *Handlers) showStep(w http.ResponseWriter, r *http.Request, s *step, sta
 			return err
 		}
 		return h.Pages.Render(w, r, status, web.Enrol{
-			Username: s.set.User.Username, TOTP: totp, Passkey: passkey, Problem: problem, Locales: locales, Away: away,
+			Username: s.set.User.Username, TOTP: totp, Passkey: passkey, Problem: problem, Locales: locales, Look: h.look(s.visit), Away: away,
 		})
 	}
 	page := web.SecondFactor{
 		Action: action, Hidden: hidden, Username: s.set.User.Username, Code: len(s.set.TOTP)+len(s.set.Recovery) > 0, RememberTTL: factors.BrowserTTL,
-		Problem: problem, RetryAfter: wait, Locales: locales, Away: away,
+		Problem: problem, RetryAfter: wait, Locales: locales, Look: h.look(s.visit), Away: away,
 	}
 	asked, err := h.Factors.AskSecond(s.set)
 	if err != nil {
@@ -188,7 +188,7 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, s *step, metho
 	}
 	setPending(w, "", -1)
 	if codes != nil {
-		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo)})
+		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Look: h.look(s.visit)})
 	}
 	return route.SeeOther(w, string(s.returnTo))
 }

@@ -89,7 +89,18 @@ func (p *Proxy) URL(c *clients.Client) string {
 	return p.cfg.BasePath + Path + "?client_id=" + url.QueryEscape(c.ID)
 }
 
-// Serve is the route: GET {Path}?client_id=ID. It responds with the picture, or 404.
+// BrandURL returns where pages find the logo that the operator has given to the pages on the way to a client; empty if there is none.
+func (p *Proxy) BrandURL(c *clients.Client) string {
+	if c.BrandLogoURI == "" || c.Version == 0 {
+		return ""
+	}
+	return p.cfg.BasePath + Path + "?" + brandParameter + "=1&client_id=" + url.QueryEscape(c.ID)
+}
+
+// brandParameter asks for the logo of BrandURL.
+const brandParameter = "brand"
+
+// Serve is the route: GET {Path}?client_id=ID, with brand=1 for the logo of [Proxy.BrandURL]. It responds with the picture, or 404.
 func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 	client, err := p.cfg.Clients.Client(r.Context(), r.URL.Query().Get("client_id"))
 	switch {
@@ -97,10 +108,16 @@ func (p *Proxy) Serve(w http.ResponseWriter, r *http.Request) error {
 		return errNone
 	case err != nil:
 		return err
-	case client.LogoURI == "" || client.Disabled:
+	case client.Disabled:
 		return errNone
 	}
 	key := cacheKey{client.ID, client.LogoURI, client.Origin == storage.OriginOperator}
+	if r.URL.Query().Get(brandParameter) != "" {
+		key.url, key.trusted = client.BrandLogoURI, true // a policy: the operator's in any case
+	}
+	if key.url == "" {
+		return errNone
+	}
 	l, err := p.logos.Get(r.Context(), key, nil, func(ctx context.Context) (logo, time.Duration, error) { return p.fetch(ctx, key) })
 	if err != nil {
 		return err

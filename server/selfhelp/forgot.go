@@ -1,6 +1,7 @@
 package selfhelp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -12,13 +13,13 @@ import (
 )
 
 func (h *Handlers) forgot(w http.ResponseWriter, r *http.Request) error {
-	return h.Pages.Render(w, r, http.StatusOK, h.forgotStep(h.returnTo(r.URL.Query()), ""))
+	return h.Pages.Render(w, r, http.StatusOK, h.forgotStep(r.Context(), h.returnTo(r.URL.Query()), ""))
 }
 
-func (h *Handlers) forgotStep(to flow.ReturnTo, named string) web.Step {
+func (h *Handlers) forgotStep(ctx context.Context, to flow.ReturnTo, named string) web.Step {
 	return web.Step{
 		Name: "forgot", Action: h.path(proof.ForgotPath), Hidden: hidden(flow.ParamReturnTo, string(to)), Inputs: []web.Field{{Name: fieldNamed, Value: named}},
-		Next: h.Paths.Login(to),
+		Next: h.Paths.Login(to), Look: h.Look(ctx, to),
 	}
 }
 
@@ -30,9 +31,9 @@ func (h *Handlers) postForgot(w http.ResponseWriter, r *http.Request) error {
 	}
 	to, named := h.returnTo(form), form.Get(fieldNamed)
 	if err := h.Proof.ForgotPassword(r.Context(), named, r.Header.Get("Accept-Language"), string(to)); err != nil {
-		return h.refused(w, r, h.forgotStep(to, named), err)
+		return h.refused(w, r, h.forgotStep(r.Context(), to, named), err)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "forgot_sent", Shown: named, Next: h.Paths.Login(to)})
+	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "forgot_sent", Shown: named, Next: h.Paths.Login(to), Look: h.Look(r.Context(), to)})
 }
 
 // reset shows the form and changes nothing: mail scanners open links too.
@@ -42,7 +43,7 @@ func (h *Handlers) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.dead(w, r, err, proof.ForgotPath)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, h.resetStep(l, secret))
+	return h.Pages.Render(w, r, http.StatusOK, h.resetStep(r.Context(), l, secret))
 }
 
 // dead says that a link does not work any more, or returns an error that is not about the link.
@@ -53,10 +54,10 @@ func (h *Handlers) dead(w http.ResponseWriter, r *http.Request, err error, next 
 	return err
 }
 
-func (h *Handlers) resetStep(l *proof.Link, secret string) web.Step {
+func (h *Handlers) resetStep(ctx context.Context, l *proof.Link, secret string) web.Step {
 	return web.Step{
 		Name: "reset", Action: h.path(proof.ResetPath), Hidden: hidden(proof.TokenParameter, secret), Shown: l.User.Username,
-		Inputs: []web.Field{{Name: fieldNew}, {Name: fieldAgain}},
+		Inputs: []web.Field{{Name: fieldNew}, {Name: fieldAgain}}, Look: h.look(ctx, l),
 	}
 }
 
@@ -74,7 +75,7 @@ func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
 	}
 	next, err := newPassword(form)
 	if err != nil {
-		return h.refused(w, r, h.resetStep(l, secret), err)
+		return h.refused(w, r, h.resetStep(ctx, l, secret), err)
 	}
 	if err := h.Sessions.NotifyAllClients(ctx, l.User.ID); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, proof.ErrGone):
 		return h.gone(w, r, proof.ForgotPath)
 	case err != nil:
-		return h.refused(w, r, h.resetStep(l, secret), err)
+		return h.refused(w, r, h.resetStep(ctx, l, secret), err)
 	}
 	return route.SeeOther(w, h.Paths.LoginAfter(h.Paths.ParseReturnTo(l.ReturnTo()), string(web.NoticePasswordReset)))
 }

@@ -1,6 +1,7 @@
 package selfhelp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/look"
 	"latchkey/storage"
 )
 
@@ -54,6 +56,8 @@ type Config struct {
 	SignUp SignUp
 	// SecondFactor means that somebody may have to add a second factor at the login, so that no new account is signed in past it.
 	SecondFactor bool
+	// Look returns how a page looks that leads back to an address.
+	Look func(context.Context, flow.ReturnTo) look.Client
 }
 
 // Handlers are the routes.
@@ -113,6 +117,11 @@ func hidden(name, value string) []web.Field { return []web.Field{{Name: name, Va
 // gone says that a link or a code does not work any more (RFC 9110 §15.5.11).
 func (h *Handlers) gone(w http.ResponseWriter, r *http.Request, next string) error {
 	return h.Pages.Render(w, r, http.StatusGone, web.Step{Name: "gone", Next: h.path(next)})
+}
+
+// look returns the look of the pages on the way that a letter belongs to.
+func (h *Handlers) look(ctx context.Context, l *proof.Link) look.Client {
+	return h.Look(ctx, h.Paths.ParseReturnTo(l.ReturnTo()))
 }
 
 // refused shows a step again with what is wrong, or returns an error that is not the person's.

@@ -1,6 +1,7 @@
 package selfhelp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -14,13 +15,13 @@ import (
 )
 
 func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request) error {
-	return h.Pages.Render(w, r, http.StatusOK, h.signUpStep(h.returnTo(r.URL.Query()), ""))
+	return h.Pages.Render(w, r, http.StatusOK, h.signUpStep(r.Context(), h.returnTo(r.URL.Query()), ""))
 }
 
-func (h *Handlers) signUpStep(to flow.ReturnTo, email string) web.Step {
+func (h *Handlers) signUpStep(ctx context.Context, to flow.ReturnTo, email string) web.Step {
 	return web.Step{
 		Name: "sign_up", Action: h.path(proof.SignUpPath), Hidden: hidden(flow.ParamReturnTo, string(to)), Inputs: []web.Field{{Name: fieldEmail, Value: email}},
-		Next: h.Paths.Login(to), Shown: "-",
+		Next: h.Paths.Login(to), Shown: "-", Look: h.Look(ctx, to),
 	}
 }
 
@@ -33,15 +34,16 @@ func (h *Handlers) postSignUp(w http.ResponseWriter, r *http.Request) error {
 	to, email := h.returnTo(form), strings.TrimSpace(form.Get(fieldEmail))
 	bound, err := h.Proof.SignUp(r.Context(), email, r.Header.Get("Accept-Language"), string(to))
 	if err != nil {
-		return h.refused(w, r, h.signUpStep(to, email), err)
+		return h.refused(w, r, h.signUpStep(r.Context(), to, email), err)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(bound, email))
+	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(r.Context(), to, bound, email))
 }
 
-func (h *Handlers) codeStep(bound, email string) web.Step {
+func (h *Handlers) codeStep(ctx context.Context, to flow.ReturnTo, bound, email string) web.Step {
 	return web.Step{
 		Name: "sign_up_sent", Action: h.path(CodePath), Shown: email, Inputs: []web.Field{{Name: fieldCode}},
-		Hidden: []web.Field{{Name: fieldBound, Value: bound}, {Name: fieldEmail, Value: email}},
+		Hidden: []web.Field{{Name: fieldBound, Value: bound}, {Name: fieldEmail, Value: email}, {Name: flow.ParamReturnTo, Value: string(to)}},
+		Look:   h.Look(ctx, to),
 	}
 }
 
@@ -53,7 +55,7 @@ func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request) error {
 	}
 	bound, code := form.Get(fieldBound), form.Get(fieldCode)
 	l, err := h.Proof.NewAccountByCode(r.Context(), bound, code)
-	step := h.codeStep(bound, form.Get(fieldEmail))
+	step := h.codeStep(r.Context(), h.returnTo(form), bound, form.Get(fieldEmail))
 	if errors.Is(err, proof.ErrGone) {
 		step.Problem = web.ProblemLetterCode
 		return h.Pages.Render(w, r, http.StatusBadRequest, step)
@@ -61,7 +63,7 @@ func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refused(w, r, step, err)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(l, url.Values{fieldBound: {bound}, fieldCode: {code}}))
+	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(r.Context(), l, url.Values{fieldBound: {bound}, fieldCode: {code}}))
 }
 
 // finish shows the form for the account of a link.
@@ -71,7 +73,7 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.dead(w, r, err, h.again())
 	}
-	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(l, url.Values{proof.TokenParameter: {secret}}))
+	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(r.Context(), l, url.Values{proof.TokenParameter: {secret}}))
 }
 
 // again returns where somebody without a working link begins.
@@ -83,10 +85,11 @@ func (h *Handlers) again() string {
 }
 
 // finishStep is the form for an account, with what proves the address and what was typed.
-func (h *Handlers) finishStep(l *proof.Link, form url.Values) web.Step {
+func (h *Handlers) finishStep(ctx context.Context, l *proof.Link, form url.Values) web.Step {
 	step := web.Step{
 		Name: "new_account", Action: h.path(proof.FinishPath), Shown: l.Email(),
 		Inputs: []web.Field{{Name: fieldUsername, Value: form.Get(fieldUsername)}, {Name: fieldName, Value: form.Get(fieldName)}, {Name: fieldNew}, {Name: fieldAgain}},
+		Look:   h.look(ctx, l),
 	}
 	for _, name := range []string{proof.TokenParameter, fieldBound, fieldCode} {
 		if value := form.Get(name); value != "" {
@@ -114,14 +117,14 @@ func (h *Handlers) postFinish(w http.ResponseWriter, r *http.Request) error {
 	}
 	next, err := newPassword(form)
 	if err != nil {
-		return h.refused(w, r, h.finishStep(l, form), err)
+		return h.refused(w, r, h.finishStep(r.Context(), l, form), err)
 	}
 	u, err := h.Proof.CreateAccount(ctx, l, form.Get(fieldUsername), strings.TrimSpace(form.Get(fieldName)), next)
 	switch {
 	case errors.Is(err, proof.ErrGone):
 		return h.gone(w, r, h.again())
 	case err != nil:
-		return h.refused(w, r, h.finishStep(l, form), err)
+		return h.refused(w, r, h.finishStep(r.Context(), l, form), err)
 	}
 	// From here on it is the login of a user with a password and no other factor.
 	to := h.Paths.ParseReturnTo(l.ReturnTo())
