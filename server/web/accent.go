@@ -52,7 +52,7 @@ func (a accents) styles() (s string) {
 	return s
 }
 
-// normal returns the colour as stylesheets have it; empty if it is none.
+// normal returns the colour in the form of stylesheets; empty if it is none.
 func normal(text string) string {
 	c, err := colour.Parse(text)
 	if err != nil {

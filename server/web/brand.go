@@ -102,8 +102,12 @@ func (b *brand) override(l look.Service) {
 		into *string
 		text string
 	}{
-		{&b.ProductName, l.Name}, {&b.Accent.Light, l.Accent}, {&b.Accent.Dark, l.AccentDark},
-		{&b.TermsURL, l.TermsURL}, {&b.PrivacyURL, l.PrivacyURL}, {&b.Support.URL, l.SupportURL},
+		{&b.ProductName, l.Name},
+		{&b.Accent.Light, l.Accent},
+		{&b.Accent.Dark, l.AccentDark},
+		{&b.TermsURL, l.TermsURL},
+		{&b.PrivacyURL, l.PrivacyURL},
+		{&b.Support.URL, l.SupportURL},
 	} {
 		if o.text != "" {
 			*o.into = o.text

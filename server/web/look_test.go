@@ -50,8 +50,17 @@ func TestTheLookByOptions(t *testing.T) {
 	has(stylesheet(both), "--accent: #0b6b4f;", "--accent: #ffb4ab;")
 
 	for _, bad := range []look.Service{
-		{Name: "a\u202eb"}, {Name: strings.Repeat("x", 81)}, {Accent: "#ffee00"}, {AccentDark: "#111111"}, {Accent: "red"}, {TermsURL: "javascript:alert(1)"},
-		{PrivacyURL: "/privacy"}, {SupportURL: "data:x"}, {Logo: filepath.Join(t.TempDir(), "gone.png")}, {Logo: "look_test.go"}, {Logo: t.TempDir() + ".png"},
+		{Name: "a\u202eb"},
+		{Name: strings.Repeat("x", 81)},
+		{Accent: "#ffee00"},
+		{AccentDark: "#111111"},
+		{Accent: "red"},
+		{TermsURL: "javascript:alert(1)"},
+		{PrivacyURL: "/privacy"},
+		{SupportURL: "data:x"},
+		{Logo: filepath.Join(t.TempDir(), "gone.png")},
+		{Logo: "look_test.go"},
+		{Logo: t.TempDir() + ".png"},
 	} {
 		if _, err := New(Config{Look: bad}); err == nil {
 			t.Errorf("%+v is accepted", bad)
