@@ -64,10 +64,14 @@ type Sending struct {
 	Now     func() time.Time
 	Logger  *slog.Logger
 	Metrics *metrics.Metrics
-	// Paused, AtOnce and PollEvery are those of Work.
-	Paused    func() bool
-	AtOnce    int
-	PollEvery time.Duration
+	// Backoff returns the delay after a number of attempts; nil means Backoff.
+	Backoff func(attempts int) time.Duration
+	// Dropped, unless nil, is called once a message was dropped, with the error of the last attempt, nil if there was none.
+	Dropped func(ctx context.Context, m *storage.OutboxMessage, reason error)
+	// Paused, AtOnce, PollEvery and Timeout are those of Work.
+	Paused             func() bool
+	AtOnce             int
+	PollEvery, Timeout time.Duration
 }
 
 // Sender sends the messages of one kind.
@@ -78,9 +82,13 @@ type Sender struct {
 
 // NewSender returns a Sender.
 func NewSender(cfg Sending) *Sender {
+	if cfg.Backoff == nil {
+		cfg.Backoff = Backoff
+	}
 	s := &Sender{cfg: cfg}
 	s.Worker = NewWorker(Work[*storage.OutboxMessage]{
 		What: cfg.Kind, Send: s.attempt, Now: cfg.Now, Logger: cfg.Logger, Paused: cfg.Paused, AtOnce: cfg.AtOnce, PollEvery: cfg.PollEvery,
+		Timeout: cfg.Timeout,
 		Claim: func(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.OutboxMessage, error) {
 			return cfg.Store.ClaimOutboxMessages(ctx, cfg.Kind, now, lease, limit)
 		},
@@ -131,7 +139,7 @@ func (s *Sender) attempt(ctx context.Context, m *storage.OutboxMessage) error {
 	case errors.Is(err, ErrRefused):
 		return s.finish(ctx, m, outcomeRefused, err, nil)
 	}
-	at := s.now().Add(Backoff(m.Attempts))
+	at := s.now().Add(s.cfg.Backoff(m.Attempts))
 	if !at.Before(m.GiveUpAt) {
 		return s.finish(ctx, m, outcomeExpired, err, nil)
 	}
@@ -153,6 +161,9 @@ func (s *Sender) finish(ctx context.Context, m *storage.OutboxMessage, outcome s
 	if outcome != outcomeSent {
 		s.cfg.Logger.WarnContext(ctx, "a message was dropped", slog.String("outbox", s.cfg.Kind), slog.String("id", m.ID.String()),
 			slog.String("outcome", outcome), slog.Int("attempts", m.Attempts), slog.Any("error", reason))
+		if s.cfg.Dropped != nil {
+			s.cfg.Dropped(ctx, m, reason)
+		}
 	}
 	if len(next) > 0 {
 		s.Wake()

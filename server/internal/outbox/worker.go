@@ -14,7 +14,7 @@ const (
 	lease     = 30 * time.Second
 	atOnce    = 16
 	pollEvery = 2 * time.Second
-	// sendTimeout limits an attempt, whatever it does.
+	// sendTimeout limits an attempt, whatever it does, unless Work says otherwise.
 	sendTimeout = 15 * time.Second
 )
 
@@ -34,6 +34,8 @@ type Work[T any] struct {
 	AtOnce int
 	// PollEvery is how often the worker looks for what other processes have stored; 0 means 2 seconds.
 	PollEvery time.Duration
+	// Timeout limits an attempt; 0 means 15 seconds. At most 25: the lease is 30.
+	Timeout time.Duration
 }
 
 // Worker sends what is in an outbox. Any number of workers may use one database.
@@ -117,7 +119,7 @@ func (w *Worker[T]) round(ctx context.Context) (int, error) {
 		w.wg.Go(func() {
 			defer func() { <-w.slots }()
 			// An attempt is completed even if ctx ends, so that a restart does not send it twice.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(w.cfg.Timeout, sendTimeout))
 			defer cancel()
 			if err := w.cfg.Send(ctx, piece); err != nil {
 				w.cfg.Logger.WarnContext(ctx, "could not send from an outbox", slog.String("outbox", w.cfg.What), slog.Any("error", err))
