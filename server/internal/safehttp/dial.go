@@ -1,12 +1,15 @@
 package safehttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -115,6 +118,27 @@ func (d *dialer) control(network, address string, raw syscall.RawConn) error {
 		return err
 	}
 	return d.vet(to)
+}
+
+// check returns an error if the host of a URL is an address, or a name of this machine, that is not allowed.
+func (d *dialer) check(u *url.URL) error {
+	host := u.Hostname()
+	if name := strings.ToLower(strings.TrimSuffix(host, ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761 §6.3
+		host = "127.0.0.1"
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return nil
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80"}[u.Scheme]
+	}
+	number, err := strconv.ParseUint(cmp.Or(port, "443"), 10, 16)
+	if err != nil {
+		return err
+	}
+	return d.vet(netip.AddrPortFrom(addr.Unmap(), uint16(number)))
 }
 
 // vet returns an error if an address is not allowed.

@@ -71,8 +71,9 @@ type Client struct {
 
 // lane is an HTTP client with its slots for concurrent requests.
 type lane struct {
-	http  *http.Client
-	slots chan struct{}
+	http   *http.Client
+	dialer *dialer
+	slots  chan struct{}
 }
 
 // New returns a Client.
@@ -99,7 +100,8 @@ func New(cfg Config) *Client {
 func newLane(cfg *Config, allow []netip.Prefix) *lane {
 	d := newDialer(cfg.Resolver, allow, cfg.Own, cfg.Timeout*9/10)
 	return &lane{
-		slots: make(chan struct{}, cfg.MaxConcurrent),
+		dialer: d,
+		slots:  make(chan struct{}, cfg.MaxConcurrent),
 		http: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
@@ -182,6 +184,35 @@ func (c *Client) Post(ctx context.Context, rawURL string, body []byte, o Options
 	}
 	defer done()
 	return readResponse(res, o)
+}
+
+// Send sends a body to a URL of the operator's own and returns the status of the response, whose body is not read. The error says why
+// there was none, without the URL.
+func (c *Client) Send(ctx context.Context, rawURL string, body []byte, o Options) (status int, err error) {
+	res, done, err := c.do(ctx, http.MethodPost, rawURL, bytes.NewReader(body), o)
+	if err != nil {
+		var inner *url.Error
+		if errors.As(err, &inner) {
+			err = inner.Err
+		}
+		return 0, err
+	}
+	defer done()
+	return res.StatusCode, nil
+}
+
+// Check returns an error for a URL to which no request would be made: one that is not a plain URL of a web server, or whose host is an
+// address that is not allowed. Names are not looked up.
+func (c *Client) Check(rawURL string, o Options) error {
+	u, err := parseURL(rawURL, o.AllowHTTP)
+	if err != nil {
+		return err
+	}
+	l := c.untrusted
+	if o.Trusted {
+		l = c.trusted
+	}
+	return l.dialer.check(u)
 }
 
 func (c *Client) get(ctx context.Context, rawURL string, o Options) (*Response, error) {
