@@ -34,6 +34,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.users.Run(ctx) })
 	wg.Go(func() { s.audit.Run(ctx) })
 	wg.Go(func() { s.logouts.Run(ctx) })
+	wg.Go(func() { s.webhooks.Run(ctx) })
 	if s.post != nil {
 		wg.Go(func() { s.post.Run(ctx) })
 		wg.Go(func() { s.requested.Run(ctx) })
@@ -66,6 +67,9 @@ func (s *Server) watch(ctx context.Context, reload chan<- struct{}) {
 	for ctx.Err() == nil {
 		err := s.cfg.Store.Watch(ctx, func(c storage.Change) {
 			s.registry.Changed(c)
+			if c.Kind == storage.ChangeWebhooks || c.Kind == storage.ChangeAll {
+				s.webhooks.Changed()
+			}
 			if c.Kind == storage.ChangeSigningKeys || c.Kind == storage.ChangeAll {
 				// Reading the keys takes a round trip, and this function must not block. One waiting mark is enough:
 				// who takes it reads everything that was written before.

@@ -41,6 +41,7 @@ import (
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/webhooks"
 	"latchkey/server/writeback"
 )
 
@@ -77,6 +78,8 @@ type Server struct {
 	proof     *proof.Service
 	requested *outbox.Sender
 	cleaned   *cleaning
+	// webhooks delivers events to the targets of operators.
+	webhooks *webhooks.Service
 
 	tracer      trace.Tracer
 	flushTraces func()
@@ -194,6 +197,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	if err := s.letters(); err != nil {
+		return nil, err
+	}
+	if err := s.deliveries(); err != nil {
 		return nil, err
 	}
 	s.tracer, s.flushTraces = startTracing(&cfg)

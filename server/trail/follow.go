@@ -14,8 +14,8 @@ const (
 	// HoldBack is how old an event is when it is handed on. IDs are drawn before a transaction commits, on replicas whose clocks differ a
 	// little: what is this old comes in the order of its IDs, nearly always.
 	HoldBack = 2 * time.Second
-	// lookBack is how far back events are looked for that came later than that.
-	lookBack = 15 * time.Second
+	// LookBack is how far back events are looked for that came later than that.
+	LookBack = 15 * time.Second
 	pageSize = 500
 )
 
@@ -36,7 +36,7 @@ func NewFollower(store Store, after storage.ID) *Follower {
 // come after younger ones.
 func (f *Follower) Next(ctx context.Context, now time.Time) ([]*storage.AuditEvent, error) {
 	until := storage.FirstID(now.Add(-HoldBack))
-	from := storage.FirstID(now.Add(-HoldBack - lookBack))
+	from := storage.FirstID(now.Add(-HoldBack - LookBack))
 	for id := range f.sent {
 		if before(id, from) {
 			delete(f.sent, id)

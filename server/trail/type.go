@@ -1,6 +1,9 @@
 package trail
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // types are the types of events that operators follow, with the actions of their audit events.
 var types = map[string][]string{
@@ -13,6 +16,9 @@ var types = map[string][]string{
 	"client.registered": {"client_created", "client_registered"},
 	"user.changed":      {"user_created", "user_updated", "user_disabled", "user_enabled", "user_removed", "password_changed", "account_changed"},
 }
+
+// Types returns the types of events, in order.
+func Types() []string { return slices.Sorted(maps.Keys(types)) }
 
 // TypeOf returns the type of the events with an action; empty if they have none.
 func TypeOf(action string) string {
