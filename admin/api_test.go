@@ -184,6 +184,25 @@ func TestEveryOperation(t *testing.T) {
 	all(t, api.RegistrationTokens(ctx))
 	must[*admin.RegistrationToken](t)(api.RemoveRegistrationToken(ctx, token.ID))
 
+	hook := must[*admin.Webhook](t)(api.AddWebhook(ctx, admin.NewWebhook{URL: "https://hooks.invalid/", Types: []string{"login"}}))
+	if hook.Secret == "" || !hook.Enabled {
+		t.Errorf("webhook: %+v", hook)
+	}
+	must[*admin.Webhook](t)(api.Webhook(ctx, hook.ID, admin.ReadTag(&tag)))
+	if hook = must[*admin.Webhook](t)(api.UpdateWebhook(ctx, hook.ID, admin.WebhookChange{Types: &[]string{}, Enabled: new(false)}, admin.IfMatch(tag))); hook.Enabled || len(hook.Types) > 0 {
+		t.Errorf("changed: %+v", hook)
+	}
+	if rotated := must[*admin.Webhook](t)(api.RotateWebhookSecret(ctx, hook.ID, admin.SecretRotation{KeepOld: "1h"})); rotated.Secret == "" || rotated.OldSecretExpiresAt.IsZero() {
+		t.Errorf("rotated: %+v", rotated)
+	}
+	if tried := must[*admin.WebhookTest](t)(api.TestWebhook(ctx, hook.ID)); tried.Delivered || tried.Error == "" {
+		t.Errorf("tried: %+v", tried)
+	}
+	if got := all(t, api.Webhooks(ctx)); len(got) != 1 || got[0].Deliveries.LastError == "" {
+		t.Errorf("webhooks: %+v", got)
+	}
+	must[*admin.Webhook](t)(api.RemoveWebhook(ctx, hook.ID))
+
 	made := must[[]admin.Key](t)(api.RotateKeys(ctx, admin.KeyRotation{Algorithm: "EdDSA", Immediately: true}))
 	if len(made) != 1 || len(all(t, api.Keys(ctx))) == 0 {
 		t.Errorf("made %v", made)

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/users"
+	"latchkey/server/webhooks"
 	"latchkey/storage"
 )
 
@@ -51,6 +52,7 @@ type Config struct {
 	Clients, DryClients *registry.Registry
 	Grants              *grants.Service
 	Keys                *keys.Ring
+	Webhooks            *webhooks.Service
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.
@@ -100,6 +102,7 @@ func (a *API) build() {
 	a.keyRoutes()
 	a.auditRoutes()
 	a.eventRoutes()
+	a.webhookRoutes()
 	a.completeSchemas()
 	document, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {

@@ -17,6 +17,8 @@ const (
 	scopeKeysRead      = "latchkey:keys:read"
 	scopeKeysWrite     = "latchkey:keys:write"
 	scopeAuditRead     = "latchkey:audit:read"
+	scopeWebhooksRead  = "latchkey:webhooks:read"
+	scopeWebhooksWrite = "latchkey:webhooks:write"
 )
 
 // Scopes returns the scopes of the API, with what each allows.
@@ -31,6 +33,8 @@ func Scopes() map[string]string {
 		scopeKeysRead:      "List the keys that sign tokens.",
 		scopeKeysWrite:     "Replace and remove the keys that sign tokens.",
 		scopeAuditRead:     "List audit events.",
+		scopeWebhooksRead:  "List and show the targets that events are delivered to, without secrets.",
+		scopeWebhooksWrite: "Add, change, try and remove targets that events are delivered to: a client that has it can have the events sent anywhere.",
 	}
 }
 
