@@ -21,7 +21,7 @@ type Webhook struct {
 	// DisabledAt is zero while deliveries are made. DisabledReason, in snake case, says why they are not.
 	DisabledAt     time.Time
 	DisabledReason string
-	// Cursor is how far deliveries have been made of the events in the trail: up to that ID, but for those that came late.
+	// Cursor is how far deliveries have been made of the events in the trail: up to that ID, except those that came late.
 	Cursor ID
 	// RelayOwner is the server that makes them, until RelayUntil.
 	RelayOwner ID
@@ -37,7 +37,7 @@ type WebhookState struct {
 	LastError  string
 	// FailingSince is the time of the first attempt that failed after the last one that succeeded.
 	FailingSince time.Time
-	// Abandoned counts the deliveries that were given up.
+	// Abandoned counts the deliveries that were abandoned.
 	Abandoned int64
 }
 
@@ -66,7 +66,7 @@ type WebhookOutcome struct {
 	// Status is that of the answer, 0 if there was none. Error is empty if the delivery was taken.
 	Status int64
 	Error  string
-	// Abandoned is how many deliveries were given up.
+	// Abandoned is how many deliveries were abandoned.
 	Abandoned int64
 }
 
@@ -79,14 +79,14 @@ type Webhooks interface {
 	ListWebhooks(ctx context.Context) ([]*Webhook, error)
 
 	// UpdateWebhook sets the URL, the name, the types, the secrets, DisabledAt with its reason, and UpdatedAt of the target with the ID
-	// and the version of w, whose version becomes one more. The cursor is moved to that of w, but never back.
+	// and the version of w, whose version becomes one more. The cursor is moved to that of w; it never goes back.
 	// ErrConflict: there is none with that version.
 	UpdateWebhook(ctx context.Context, w *Webhook, audit *AuditEvent) error
 
 	// RemoveWebhook removes a target with the deliveries that wait for it. ErrNotFound.
 	RemoveWebhook(ctx context.Context, id ID, audit *AuditEvent) error
 
-	// RelayWebhook makes r.Owner the one that makes deliveries, moves the cursor, but never back, and stores the messages, except those
+	// RelayWebhook makes r.Owner the one that makes deliveries, moves the cursor, which never goes back, and stores the messages, except those
 	// whose kind and key are stored already. ErrConflict: the target is not there or disabled, or has another owner at r.Now.
 	RelayWebhook(ctx context.Context, r WebhookRelay) error
 

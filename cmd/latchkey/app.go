@@ -50,7 +50,7 @@ var errSilent = errors.New("failed")
 // Flags that many commands have: how to print, and the groups of options (see embedOptions).
 type (
 	serverFlags struct {
-		Options kong.Plugins `embed:"" options:"server,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+		Options kong.Plugins `embed:"" options:"server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
 	databaseFlags struct {
 		JSON    bool         `help:"Print JSON."`
@@ -67,6 +67,10 @@ type (
 	registryFlags struct {
 		JSON    bool         `help:"Print JSON."`
 		Options kong.Plugins `embed:"" options:"remote,database,root secret,clients,log"`
+	}
+	webhookFlags struct {
+		JSON    bool         `help:"Print JSON."`
+		Options kong.Plugins `embed:"" options:"remote,database,root secret,outbound,log"`
 	}
 	keyFlags struct {
 		JSON    bool         `help:"Print JSON."`

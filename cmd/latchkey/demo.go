@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -104,6 +105,9 @@ func (a *app) demoSettings() error {
 	}
 	if !s.Given("sign-up") {
 		s.Server.SignUp = selfhelp.SignUpOpen
+	}
+	if !s.Given("outbound-allow") { // webhooks of a program on the same machine
+		s.Server.OutboundAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0
 	return nil

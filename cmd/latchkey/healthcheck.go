@@ -12,7 +12,7 @@ import (
 
 // healthcheckCmd is for a container without a shell, whose image has nothing else that could request /readyz.
 type healthcheckCmd struct {
-	Options kong.Plugins `embed:"" options:"server"`
+	Options kong.Plugins `embed:"" options:"server,outbound"`
 }
 
 func (c *healthcheckCmd) Run(ctx context.Context, a *app) error {

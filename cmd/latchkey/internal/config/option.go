@@ -38,6 +38,7 @@ const (
 	GroupIssuer     Group = "issuer"
 	GroupSimpleJWT  Group = "simplejwt"
 	GroupRemote     Group = "remote"
+	GroupOutbound   Group = "outbound"
 )
 
 // variable returns the option's name in the environment.

@@ -133,9 +133,9 @@ func options(s *Settings) []*option {
 			set: to(&s.Server.ClientDocuments, setClientDocuments),
 		},
 		{
-			name: "outbound-allow", value: "CIDR", group: GroupServer, list: true, emptyable: true,
+			name: "outbound-allow", value: "CIDR", group: GroupOutbound, list: true, emptyable: true,
 			help: "Private networks that the URLs of clients added by the operator may point to (jwks_uri, logo_uri, " +
-				"backchannel_logout_uri). URLs of other clients never reach them.",
+				"backchannel_logout_uri), and webhooks. URLs of other clients never reach them.",
 			set: to(&s.Server.OutboundAllow, setPrefixes),
 		},
 		{
