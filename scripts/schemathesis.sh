@@ -26,6 +26,7 @@ for i in 1 2 3; do
 	"$latchkey" client add --client-id "shop-$i" --redirect-uri "https://shop-$i.example/cb" >/dev/null
 	"$latchkey" resource add "https://api-$i.example/v1" --scope read >/dev/null
 	"$latchkey" registration-token add --name "team $i" >/dev/null
+	"$latchkey" webhook add "https://shop-$i.invalid/events" >/dev/null
 done
 
 "$latchkey" serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --issuer http://127.0.0.1:8000 --log-format json 2>log &
