@@ -49,7 +49,7 @@ type payload struct {
 	Data      any       `json:"data"`
 }
 
-// message returns the message that delivers an event to a target. There is one for each target and event, whoever makes it.
+// message returns the message that delivers an event to a target. There is one for each target and event, on any server.
 func (s *Service) message(w *storage.Webhook, id storage.ID, p payload) (*storage.OutboxMessage, error) {
 	body, err := json.Marshal(p)
 	if err != nil {

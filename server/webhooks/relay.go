@@ -41,7 +41,7 @@ type target struct {
 	position storage.ID
 	pending  []*storage.AuditEvent
 
-	// mu guards what the sender notes: the last outcome, and when the audit trail was told of deliveries that were abandoned.
+	// mu guards what the sender notes: the last outcome, and when the audit trail last got an event about abandoned deliveries.
 	mu    sync.Mutex
 	noted storage.WebhookOutcome
 	told  time.Time

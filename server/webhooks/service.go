@@ -211,7 +211,7 @@ func (s *Service) store(ctx context.Context, w *storage.Webhook, action string) 
 	return s.cfg.Store.UpdateWebhook(ctx, w, s.event(ctx, action, w))
 }
 
-// newSecret gives a target a new secret.
+// newSecret draws a new secret for a target.
 func (s *Service) newSecret(w *storage.Webhook) storage.Secret {
 	secret := make([]byte, secretBytes)
 	rand.Read(secret)
