@@ -25,6 +25,8 @@ const (
 	// pollEvery is how often a server looks for deliveries that others have stored, or that are due again.
 	pollEvery  = 5 * time.Second
 	maxWaiting = 1000
+	// maxPages is how many pages of the trail are read at once for one target.
+	maxPages = 20
 )
 
 // target is what this server keeps of a target that is enabled.
@@ -199,24 +201,25 @@ func (s *Service) relay(ctx context.Context, t *target, reader *trail.Reader) (m
 		}
 	}
 	if len(t.pending) == 0 {
-		if err := s.read(ctx, t, now); err != nil || len(t.pending) == 0 {
-			return false, err
+		if more, err := s.read(ctx, t, now); err != nil || len(t.pending) == 0 {
+			return more, err
 		}
 	}
 	return s.prepare(ctx, t, reader, now)
 }
 
-// read reads the next events for a target.
-func (s *Service) read(ctx context.Context, t *target, now time.Time) error {
+// read reads the next events for a target. It reports whether there may be more although none was found: a long way is gone in parts, between
+// which the lease is renewed.
+func (s *Service) read(ctx context.Context, t *target, now time.Time) (more bool, err error) {
 	types := t.row.Load().Types
-	for {
+	for range maxPages {
 		found, err := t.follow.Next(ctx, now)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if len(found) == 0 {
 			t.reached(storage.FirstID(now.Add(-trail.HoldBack)))
-			return nil
+			return false, nil
 		}
 		for _, e := range found {
 			t.reached(e.ID)
@@ -225,9 +228,10 @@ func (s *Service) read(ctx context.Context, t *target, now time.Time) error {
 			}
 		}
 		if len(t.pending) > 0 {
-			return nil
+			return true, nil
 		}
 	}
+	return true, nil
 }
 
 func (t *target) reached(id storage.ID) {
