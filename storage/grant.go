@@ -24,7 +24,7 @@ type Grant struct {
 	ClientEpoch int64
 	// SessionID is the browser session that it came from; zero for a password grant. It outlives that session's row.
 	SessionID ID
-	// AuthTime is when the user proved who they are, AMR how (RFC 8176); AMR is empty for a password grant.
+	// AuthTime is when the user proved who they are, AMR how (RFC 8176); AMR is empty where that is not known.
 	AuthTime time.Time
 	AMR      []string
 	// Claims is the claims parameter (OpenID Connect Core §5.5) that the user agreed to, a JSON object, or empty.

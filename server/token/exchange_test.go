@@ -136,7 +136,7 @@ func TestAccessTokenIsWhatRFC9068Says(t *testing.T) {
 	now := w.clock.Now().Unix()
 	want := map[string]any{
 		"iss": "http://localhost:8000", "sub": "1", "aud": "http://localhost:8000", "client_id": "strict",
-		"iat": float64(now), "exp": float64(now + 900), "scope": "read write", "auth_time": float64(now),
+		"iat": float64(now), "exp": float64(now + 900), "scope": "read write", "auth_time": float64(now), "acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport", "amr": []any{"pwd"},
 		"sid": resp.GrantID.String(), "jti": claims["jti"],
 	}
 	if diff := cmp.Diff(want, claims); diff != "" {

@@ -36,6 +36,7 @@ type Introspection struct {
 	Issuer    string   `json:"iss,omitempty"`
 	JTI       string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
+	Login
 	// Confirmation is the key that an access token is bound to (RFC 9449 §6.2).
 	Confirmation *bound `json:"cnf,omitempty"`
 
@@ -164,6 +165,7 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	}
 	answer.ClientID, answer.Username = live.ClientID, live.User.Username
 	answer.Subject, answer.SessionID = live.User.Sub(), live.ID.String()
+	answer.Login = loginOf(&live.Grant)
 	if t.Kind == KindAccess {
 		answer.UserClaims = named(client, s.claims.Of(seenBy(client, live.User), claims.AccessToken, strings.Fields(t.Scope)))
 	}

@@ -109,13 +109,29 @@ type accessClaims struct {
 	ExpiresAt int64    `json:"exp"`
 	JTI       string   `json:"jti"`
 	Scope     string   `json:"scope,omitempty"`
-	AuthTime  int64    `json:"auth_time,omitempty"`
+	Login
 	// SessionID is the grant.
 	SessionID string `json:"sid,omitempty"`
 	// ClientEpoch is the client's epoch where there is no grant to keep it.
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
 	// Confirmation is the key that the token is bound to.
 	Confirmation *bound `json:"cnf,omitempty"`
+}
+
+// Login is the one that a session came from (RFC 9068 §2.2.1, RFC 9470 §6.2). A refresh never changes it.
+type Login struct {
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+}
+
+// loginOf returns the login that a session came from; empty where it is not known, as of one that began in Django: the time
+// of its adoption would pass for that of a fresh login.
+func loginOf(g *storage.Grant) Login {
+	if len(g.AMR) == 0 {
+		return Login{}
+	}
+	return Login{AuthTime: g.AuthTime.Unix(), ACR: acrOf(g), AMR: g.AMR}
 }
 
 // audience is a single string where there is one: RFC 7519 §4.1.3.
@@ -150,12 +166,15 @@ func (n *native) WriteAccess(ctx context.Context, c *Content) (string, error) {
 	}
 	if c.Grant != nil {
 		own.Subject = c.User.Sub()
-		own.AuthTime, own.SessionID = c.Grant.AuthTime.Unix(), c.Grant.ID.String()
+		own.SessionID = c.Grant.ID.String()
 	} else {
 		own.ClientEpoch = c.Client.AuthEpoch
 	}
 	if c.Policy.AccessFormat == clients.FormatOpaque {
-		return n.sealAccess(own)
+		return n.sealAccess(own) // introspection reads acr and amr from the session
+	}
+	if c.Grant != nil {
+		own.Login = loginOf(c.Grant)
 	}
 	var told map[string]any
 	if c.User != nil {

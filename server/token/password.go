@@ -119,7 +119,9 @@ func (g *passwordGrant) undo(ctx context.Context) { g.users.GiveBack(ctx, g.logi
 // move stores the session with everything that the login changes.
 func (g *passwordGrant) move(ctx context.Context) error {
 	g.begin(ctx, g.user.ID, g.user.AuthEpoch, g.audience)
-	g.grant.AMR = g.login.Methods
+	if g.grant.AMR = g.login.Methods; len(g.grant.AMR) == 0 {
+		g.grant.AMR = []string{claims.AMRPassword}
+	}
 	if g.login.Login != nil && g.req.KeepLastLogin {
 		g.login.Login.SetLastLogin = time.Time{}
 	}
