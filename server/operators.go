@@ -39,7 +39,7 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
 		}),
-		Grants: s.operatorGrants(), Webhooks: s.webhooks,
+		Grants: s.operatorGrants(), Webhooks: s.webhooks, Factors: s.factors,
 		DryUsers: users.New(users.Config{
 			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
 		}),

@@ -127,7 +127,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	device.New(device.Config{
 		Requests: s.requests, Sessions: s.sessions, Audit: s.audit, Clients: s.registry, Tokens: s.tokens, Pages: s.pages,
-		Describe: describe, AccountURL: s.users.AccountURL(), Paths: paths,
+		Describe: describe, AccountURL: s.users.AccountURL(), AdminAPI: adminResource(&s.cfg), Paths: paths,
 	}).Register(rt)
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,

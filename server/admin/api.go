@@ -11,6 +11,7 @@ import (
 
 	"latchkey/clients/registry"
 	"latchkey/server/dpop"
+	"latchkey/server/factors"
 	"latchkey/server/grants"
 	"latchkey/server/keys"
 	"latchkey/server/route"
@@ -53,6 +54,8 @@ type Config struct {
 	Grants              *grants.Service
 	Keys                *keys.Ring
 	Webhooks            *webhooks.Service
+	// Factors says whether a user has a second factor.
+	Factors *factors.Service
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.

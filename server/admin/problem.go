@@ -111,11 +111,7 @@ func render(w http.ResponseWriter, r *http.Request, err error) {
 		p = refusal(e.Status, "", "%s", e.Description)
 		if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 			p.Type = problemType + e.Code
-			more := ""
-			if s := (*operator.ScopeError)(nil); errors.As(err, &s) {
-				more = `, scope="` + s.Scope + `"`
-			}
-			bearer.Challenge(h, r.Header, e, more)
+			bearer.Challenge(h, r.Header, e, operator.Parameters(err))
 		}
 		if e.RetryAfter > 0 {
 			h.Set("Retry-After", strconv.Itoa(e.RetryAfterSeconds()))

@@ -30,6 +30,8 @@ type Config struct {
 	Pages    *web.Pages
 	// Describe returns a client as the pages show it.
 	Describe func(*clients.Client) web.ClientInfo
+	// AdminAPI is the resource identifier of the API for operators; empty if it is off.
+	AdminAPI string
 	// AccountURL is where users can ask who may not use an application; empty if it is not known.
 	AccountURL string
 	Paths      flow.Paths
@@ -91,7 +93,16 @@ func (h *Handlers) enter(w http.ResponseWriter, r *http.Request, session *storag
 	if err != nil {
 		return h.again(w, r, session, code, err)
 	}
+	if h.needsLogin(d, session) {
+		return route.SeeOther(w, h.Paths.LoginAgain(h.Paths.DeviceAgain(code)))
+	}
 	return h.show(w, r, session, d)
+}
+
+// needsLogin reports whether the user of a session has to log in again before a device gets what it asks for: the API for operators makes
+// changes for a recent login only (RFC 9470), and a device can't ask for one otherwise.
+func (h *Handlers) needsLogin(d *authorize.DeviceRequest, session *storage.LiveBrowserSession) bool {
+	return h.AdminAPI != "" && slices.Contains(d.Resource, h.AdminAPI) && !h.Sessions.Confirmed(session)
 }
 
 // again asks for a code once more, after an error.
@@ -167,6 +178,9 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 	}
 	if decision == flow.Allow && (changed || d.Outside(session)) {
 		return h.show(w, r, session, d) // the user sees the client as it is now first, or that they may not use it
+	}
+	if decision == flow.Allow && h.needsLogin(d, session) {
+		return route.SeeOther(w, h.Paths.LoginAgain(h.Paths.DeviceAgain(d.UserCode)))
 	}
 	switch decision {
 	case flow.Allow:

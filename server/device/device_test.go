@@ -531,3 +531,30 @@ func TestDPoPOfADevice(t *testing.T) {
 	with(key, refresh...).Expect(200)
 	with(other, redeem...).ExpectError(400, "invalid_grant") // a replay, at once
 }
+
+// RFC 9470: a device that is to get at the API for operators gets the login of a person who has just proved who they are; otherwise no login
+// through a device would ever be recent enough for a change.
+func TestADeviceForTheAPIForOperatorsNeedsARecentLogin(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	cli := tv(s, func(r *clients.Registration) { r.Scope = "latchkey:users:read" })
+	b := signedIn(s)
+	s.Clock.Advance(time.Hour)
+	a := ask(s, cli, "resource", s.URL+"/admin/v1").Expect(200)
+	page := enter(b, a.String("user_code"))
+	page = page.Form("/login").Set("username", servertest.Username, "password", servertest.Password).Submit()
+	if !strings.Contains(page.URL, "user_code="+a.String("user_code")) {
+		t.Fatalf("the login leads to %s", page.URL)
+	}
+	confirm := page.Form("/device").Submit() // the code is filled in
+	// The page was left open.
+	s.Clock.Advance(9 * time.Minute)
+	s.Clock.Advance(90 * time.Second)
+	if page := confirm.Form("/device").Press("decision", "allow"); !page.Has("/login") {
+		t.Errorf("an old login allows a device: %s", page.URL)
+	}
+	a = ask(s, cli, "resource", s.URL+"/admin/v1").Expect(200)
+	b = signedIn(s)
+	enter(b, a.String("user_code")).Form("/device").Press("decision", "allow")
+	poll(s, cli, a.String("device_code")).Expect(200)
+}

@@ -96,7 +96,7 @@ func (p Paths) Security() ReturnTo { return ReturnTo(p.Base + route.SecurityPath
 // Confirms reports whether the user must have proved of late who they are for what is at an address.
 func (p Paths) Confirms(to ReturnTo) bool {
 	rest, ok := strings.CutPrefix(string(to), p.Base+route.ConsolePath)
-	return p.isOwn(string(to)) || ok && (rest == "" || rest[0] == '/' || rest[0] == '?')
+	return p.isOwn(string(to)) || ok && (rest == "" || rest[0] == '/' || rest[0] == '?') || strings.HasPrefix(string(to), p.deviceAgain())
 }
 
 // isOwn reports whether text is the address of a page on which users decide about their own accounts.
@@ -135,6 +135,13 @@ func (p Paths) Device(userCode string) ReturnTo {
 	}
 	return ReturnTo(p.Base + route.DevicePath + "?" + url.Values{ParamUserCode: {userCode}}.Encode())
 }
+
+// DeviceAgain returns the address of that page for a user who has to prove who they are first: one of those that Confirms knows.
+func (p Paths) DeviceAgain(userCode string) ReturnTo {
+	return ReturnTo(p.deviceAgain() + "&" + url.Values{ParamUserCode: {userCode}}.Encode())
+}
+
+func (p Paths) deviceAgain() string { return p.Base + route.DevicePath + "?" + ParamAgain + "=1" }
 
 // ParseReturnTo returns the address where a browser may go after a login: on with an authorization request, a logout or a device, to the console or a page
 // about the own account, and the account page for everything else, so that a link to our login can't lead to another site (RFC 9700 §4.11.2). It compares text, since parsers

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/server/bearer"
 	"latchkey/server/dpop"
+	"latchkey/server/factors"
 	"latchkey/server/internal/request"
 	"latchkey/server/token"
 )
@@ -21,10 +22,12 @@ type Gate struct {
 	Proofs *dpop.Checker
 	// Group is the group whose members may come in; empty = only clients of client_credentials may.
 	Group string
+	// Factors says whether a person has a second factor; nil means that there are none.
+	Factors *factors.Service
 }
 
 // Admit checks that the request has an access token for the API for operators with a scope, of a client or of a person in the group of
-// operators, and notes who it is: what they change is recorded under that name. An error about the scope is a *ScopeError.
+// operators, and notes who it is: what they change is recorded under that name. Parameters returns what the challenge of an error says more.
 func (g *Gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (*token.Access, error) {
 	scheme, text, err := bearer.FromHeader(r.Header)
 	if err != nil {
@@ -56,7 +59,7 @@ func (g *Gate) Check(r *http.Request, access *token.Access, scope string) error 
 	if !slices.Contains(access.Scope, scope) {
 		return &ScopeError{bearer.InsufficientScope(fmt.Sprintf("The access token lacks the scope %s.", scope)), scope}
 	}
-	return nil
+	return g.stepUp(r.Context(), access, scope)
 }
 
 // ScopeError is a refusal whose challenge names the scope that is needed (RFC 6750 §3).

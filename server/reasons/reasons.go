@@ -10,6 +10,7 @@ const (
 	Client         Reason = "client_authentication_failed"
 	Credentials    Reason = "bad_credentials"  // unknown user, wrong password or inactive user
 	SecondFactor   Reason = "second_factor"    // the password was right, but is not enough
+	StepUp         Reason = "login_not_recent" // what is asked for needs a login of the last minutes, or one with a second factor
 	Throttled      Reason = "throttled"        // too many attempts
 	Overload       Reason = "overload"         // the password pool's queue is full
 	Malformed      Reason = "malformed_token"  // not issued by this server

@@ -49,13 +49,13 @@ func (m *Manager) alive(s *storage.LiveBrowserSession, now time.Time) bool {
 		(!m.cfg.NeedsSecondFactor || claims.MultiFactor(s.AMR) || slices.Contains(s.AMR, factors.MethodRemembered))
 }
 
-// confirmedFor is how long a login permits what only the user must do: OWASP ASVS 7.5.1.
-const confirmedFor = 10 * time.Minute
+// ConfirmedFor is how long a login permits what only the user must do: OWASP ASVS 7.5.1.
+const ConfirmedFor = 10 * time.Minute
 
 // Confirmed reports whether the user of a session has proved who they are within the last ten minutes, with a second factor if they have
 // one: a browser that is remembered is not enough.
 func (m *Manager) Confirmed(s *storage.LiveBrowserSession) bool {
-	return m.Now().Sub(s.AuthTime) <= confirmedFor && (!s.SecondFactor || !m.cfg.SecondFactors || claims.MultiFactor(s.AMR))
+	return m.Now().Sub(s.AuthTime) <= ConfirmedFor && (!s.SecondFactor || !m.cfg.SecondFactors || claims.MultiFactor(s.AMR))
 }
 
 // lasts reports whether a session has reached neither its absolute nor its idle end.

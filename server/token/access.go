@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/server/protocol"
@@ -18,6 +19,9 @@ type Access struct {
 	Client *clients.Client
 	// User is the user with their profile; nil for a token of client_credentials.
 	User *storage.User
+	// Age is how long ago the user logged in, AMR how (RFC 8176); empty where that is not known, and without a user.
+	Age time.Duration
+	AMR []string
 	// Scope is that of the token, without what the client is not registered for any more.
 	Scope []string
 }
@@ -70,7 +74,7 @@ func (s *Service) accessOf(ctx context.Context, t *Token) (*Access, error) {
 		case reason != reasons.None:
 			return nil, invalidToken(reason)
 		}
-		return &Access{Client: client, User: live.User}, nil
+		return &Access{Client: client, User: live.User, Age: s.now().Sub(live.AuthTime), AMR: live.AMR}, nil
 	}
 	var answer Introspection
 	alive, err := s.alive(ctx, t, &answer)
