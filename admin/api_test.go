@@ -118,6 +118,17 @@ func TestEveryOperation(t *testing.T) {
 		t.Errorf("groups: %v", got)
 	}
 	must[*admin.User](t)(api.SetPassword(ctx, u.ID, admin.Password{Password: new("another password")}))
+	f := &storage.Factor{ID: storage.NewID(b.Clock.Now()), UserID: u.ID, Kind: storage.FactorTOTP, Name: "Phone", CreatedAt: b.Clock.Now()}
+	if err := b.Store.CreateFactors(ctx, storage.NewFactors{UserID: u.ID, Limit: 1, Factors: []*storage.Factor{f}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := must[*admin.Factors](t)(api.Factors(ctx, u.ID)); len(got.Factors) != 1 || got.Factors[0].Name != "Phone" {
+		t.Errorf("factors: %+v", got)
+	}
+	if got := must[*admin.Factors](t)(api.RemoveFactor(ctx, u.ID, f.ID.String())); len(got.Factors) != 0 {
+		t.Errorf("without the factor: %+v", got)
+	}
+	must[*admin.Factors](t)(api.ResetFactors(ctx, u.ID))
 	if u = must[*admin.User](t)(api.DisableUser(ctx, u.ID)); u.Active {
 		t.Error("not disabled")
 	}

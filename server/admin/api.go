@@ -97,6 +97,7 @@ func (a *API) build() {
 	operations := &adapter{api: a, paths: map[string]map[string]*operation{}}
 	a.huma = huma.NewAPI(a.description(), operations)
 	a.userRoutes()
+	a.factorRoutes()
 	a.sessionRoutes()
 	a.consentRoutes()
 	a.clientRoutes()

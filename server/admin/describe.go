@@ -25,7 +25,7 @@ const (
 func Scopes() map[string]string {
 	return map[string]string{
 		scopeUsersRead:     "List and show users and groups.",
-		scopeUsersWrite:    "Add, change, disable and remove users, and set their passwords.",
+		scopeUsersWrite:    "Add, change, disable and remove users, set their passwords, and remove their second factors.",
 		scopeSessionsRead:  "List and show sessions and consents.",
 		scopeSessionsWrite: "End sessions and consents.",
 		scopeClientsRead:   "List and show clients, protected resources and initial access tokens, without secrets.",

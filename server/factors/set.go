@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
+	"latchkey/admin"
 	"latchkey/server/internal/form"
 	"latchkey/storage"
 )
@@ -34,6 +34,16 @@ type Set struct {
 
 // Any reports whether the user has a second factor.
 func (s *Set) Any() bool { return len(s.TOTP)+len(s.Passkeys) > 0 }
+
+// Find returns the application, passkey or remembered browser with an id; nil if there is none.
+func (s *Set) Find(id storage.ID) *storage.Factor {
+	all := slices.Concat(s.TOTP, s.Passkeys, s.Browsers)
+	i := slices.IndexFunc(all, func(f *storage.Factor) bool { return f.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
 
 // Of returns the factors of a user: one round trip.
 func (s *Service) Of(ctx context.Context, u *storage.User) (*Set, error) {
@@ -131,16 +141,14 @@ func (s *Service) Rename(ctx context.Context, userID int64, id storage.ID, text 
 	return nil
 }
 
-// Remove removes a factor of the user. For one that is a second factor all sessions of the user end, and no browser is remembered any more
+// Remove removes a factor of the user, in the name of the actor of audit events: user or operator. For one that is a second factor all sessions of the user end, and no browser is remembered any more
 // (OWASP ASVS 7.4.3). storage.ErrNotFound.
-func (s *Service) Remove(ctx context.Context, set *Set, id storage.ID) (ended bool, err error) {
-	all := slices.Concat(set.TOTP, set.Passkeys, set.Browsers)
-	i := slices.IndexFunc(all, func(f *storage.Factor) bool { return f.ID == id })
-	if i < 0 {
+func (s *Service) Remove(ctx context.Context, actor string, set *Set, id storage.ID) (ended bool, err error) {
+	f := set.Find(id)
+	if f == nil {
 		return false, fmt.Errorf("remove factor: %w", storage.ErrNotFound)
 	}
-	f := all[i]
-	e := s.event(ctx, "factor_removed", "user", f.UserID)
+	e := s.event(ctx, "factor_removed", actor, f.UserID)
 	e.Details = details(f)
 	return f.Kind.Second(), s.remove(ctx, storage.FactorRemoval{UserID: f.UserID, IDs: []storage.ID{id}, EndSessions: f.Kind.Second()}, e)
 }
@@ -164,21 +172,11 @@ func details(f *storage.Factor) []byte {
 	return fmt.Appendf(nil, `{"kind":%q,"factor":%q}`, f.Kind, f.ID)
 }
 
-// Info is a factor as the commands and the API for operators show it.
-type Info struct {
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`
-	Name      string     `json:"name"`
-	CreatedAt time.Time  `json:"created_at"`
-	LastUsed  *time.Time `json:"last_used"`
-	ExpiresAt *time.Time `json:"expires_at,omitempty"`
-}
-
 // Describe returns what operators see of the factors of a user: none of the recovery codes but their number.
-func (s *Set) Describe() (list []Info, recovery int) {
-	list = []Info{}
+func (s *Set) Describe() admin.Factors {
+	list := []admin.Factor{}
 	for _, f := range slices.Concat(s.TOTP, s.Passkeys, s.Browsers) {
-		i := Info{ID: f.ID.String(), Kind: string(f.Kind), Name: f.Name, CreatedAt: f.CreatedAt.UTC()}
+		i := admin.Factor{ID: f.ID.String(), Kind: string(f.Kind), Name: f.Name, CreatedAt: f.CreatedAt.UTC()}
 		if !f.LastUsedAt.IsZero() {
 			used := f.LastUsedAt.UTC()
 			i.LastUsed = &used
@@ -189,5 +187,5 @@ func (s *Set) Describe() (list []Info, recovery int) {
 		}
 		list = append(list, i)
 	}
-	return list, len(s.Recovery)
+	return admin.Factors{Factors: list, RecoveryCodes: len(s.Recovery)}
 }

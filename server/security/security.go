@@ -197,7 +197,7 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, v *visit, id s
 	if err := h.Sessions.NotifyAllClients(ctx, v.session.UserID); err != nil {
 		return err
 	}
-	ended, err := h.Factors.Remove(ctx, v.set, id)
+	ended, err := h.Factors.Remove(ctx, "user", v.set, id)
 	if errors.Is(err, storage.ErrNotFound) { // removed before
 		return h.done(w, web.NoticeNone)
 	}
