@@ -46,7 +46,7 @@ func (s *Server) letters() (err error) {
 	}
 	s.proof, err = proof.New(proof.Config{
 		Store: s.cfg.Store, Users: s.users, Audit: s.audit, Mailer: s.mailer, Keys: s.cfg.Root.Derive("account links"), Issuer: s.cfg.Issuer, Now: s.cfg.Now,
-		Requested: wake(&s.requested), Written: wake(&s.post), Throttle: s.cfg.LoginThrottle,
+		Requested: wake(&s.requested), Written: wake(&s.post),
 	})
 	if err != nil || s.mailer == nil {
 		return err

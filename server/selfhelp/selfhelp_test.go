@@ -226,9 +226,21 @@ func TestStatement55LinksAreOfTheIssuer(t *testing.T) {
 	}
 }
 
+// unthrottled turns off the limit on guesses of passwords, as a load test does. Those on letters and codes stay.
+func unthrottled(c *server.Config) { c.LoginThrottle = false }
+
 func TestForgottenPasswordsAreNoMailBomb(t *testing.T) {
 	t.Parallel()
-	s, box := setup(t)
+	for name, config := range map[string]func(*server.Config){"throttled": func(*server.Config) {}, "--login-throttle off": unthrottled} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bomb(t, servertest.Configure(config))
+		})
+	}
+}
+
+func bomb(t *testing.T, option servertest.Option) {
+	s, box := setup(t, option)
 	letters, refused := 0, 0
 	for i := range 30 {
 		page := forget(s.Browser(), strings.Repeat(" ", i%3)+[]string{servertest.Username, address, strings.ToUpper(address)}[i%3])
@@ -357,7 +369,7 @@ var regexpRequest = regexp.MustCompile(`name="request" value="[^"]*"`)
 // A code is no way to guess somebody else's address into an account.
 func TestCodesAreNotGuessed(t *testing.T) {
 	t.Parallel()
-	s, box := setup(t)
+	s, box := setup(t, servertest.Configure(unthrottled))
 	page := s.Browser().Post("/sign-up", "email", "victim@example.com")
 	code := s.Letter(box, "victim@example.com").Code()
 	for range 5 {

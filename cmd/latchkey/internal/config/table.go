@@ -267,7 +267,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "login-throttle", preset: "on", value: "on|off", group: GroupServer,
-			help: "Limit on password guessing; off is for load tests.", set: to(&s.Server.LoginThrottle, setSwitch),
+			help: "Limit on password guessing; off is for load tests. The limits on letters and codes stay on.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},
 		{
 			name: "second-factor", value: "off|optional|required", group: GroupServer,
