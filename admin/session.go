@@ -9,14 +9,18 @@ import (
 
 // Session is the access that a client has for a user.
 type Session struct {
-	ID         string    `json:"id" format:"uuid"`
-	ClientID   string    `json:"client_id"`
-	UserID     int64     `json:"user_id"`
-	Subject    string    `json:"subject,omitempty"`
-	Username   string    `json:"username" doc:"Empty if the user was removed."`
-	Scope      []string  `json:"scope" nullable:"false"`
-	Audience   []string  `json:"audience" nullable:"false"`
-	State      string    `json:"state" doc:"live, or why it has ended."`
+	ID       string   `json:"id" format:"uuid"`
+	ClientID string   `json:"client_id"`
+	UserID   int64    `json:"user_id"`
+	Subject  string   `json:"subject,omitempty"`
+	Username string   `json:"username" doc:"Empty if the user was removed."`
+	Scope    []string `json:"scope" nullable:"false"`
+	Audience []string `json:"audience" nullable:"false"`
+	State    string   `json:"state" doc:"live, or why it has ended."`
+	// AuthTime is when the user logged in, ACR and AMR are how; AMR is empty where that is not known.
+	AuthTime   time.Time `json:"auth_time" doc:"When the user logged in."`
+	ACR        string    `json:"acr,omitempty" doc:"What the login amounts to."`
+	AMR        []string  `json:"amr" nullable:"false" doc:"How the user logged in (RFC 8176)."`
 	CreatedAt  time.Time `json:"created_at"`
 	LastUsedAt time.Time `json:"last_used_at"`
 	ExpiresAt  time.Time `json:"expires_at"`

@@ -132,7 +132,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
 		Describe: describe, Fields: s.cfg.AccountFields, SecondFactors: !s.factors.Off(), BasePath: s.issuer.Path,
-		Proof: s.proof, Mail: s.mailer != nil, Personal: &personal.Exporter{Store: s.cfg.Store, IdleTTL: s.idleTTL, Now: s.cfg.Now},
+		Proof: s.proof, Mail: s.mailer != nil, Personal: &personal.Exporter{Store: s.cfg.Store, Factors: s.factors, IdleTTL: s.idleTTL, Now: s.cfg.Now},
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {
 		console.New(console.Config{

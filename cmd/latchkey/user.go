@@ -24,7 +24,7 @@ type userCmd struct {
 	Enable      userEnableCmd      `cmd:"" help:"Enable a user, who can then log in again."`
 	SetPassword userSetPasswordCmd `cmd:"" help:"Replace a user's password and end their sessions."`
 	Factors     userFactorsCmd     `cmd:"" help:"Print a user's second factors as JSON, or remove them for somebody who has lost them."`
-	Export      userExportCmd      `cmd:"" help:"Print everything that is stored about a user as JSON: profile, sessions, devices, consents, audit events. No secrets."`
+	Export      userExportCmd      `cmd:"" help:"Print everything that is stored about a user as JSON: profile, second factors, sessions, devices, consents, audit events. No secrets."`
 	Remove      userRemoveCmd      `cmd:"" help:"Remove a user and what is stored about them, but audit events, and end their sessions."`
 }
 

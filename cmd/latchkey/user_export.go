@@ -6,6 +6,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/server/factors"
 	"latchkey/server/personal"
 	"latchkey/storage"
 )
@@ -22,7 +23,11 @@ func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 	var out *personal.Data
 	export := func(_ userAdmin, u *storage.User) (err error) {
 		idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
-		e := personal.Exporter{Store: a.store, IdleTTL: idle.of, Now: a.now}
+		service, err := factors.New(factors.Config{Store: a.store, Now: a.now})
+		if err != nil {
+			return err
+		}
+		e := personal.Exporter{Store: a.store, Factors: service, IdleTTL: idle.of, Now: a.now}
 		out, err = e.Export(ctx, u)
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey/server"
+	"latchkey/server/claims"
 	"latchkey/server/selfhelp"
 	"latchkey/server/servertest"
 	"latchkey/server/session"
@@ -98,11 +100,19 @@ func TestUsersDownloadTheirDataAndRemoveTheirAccounts(t *testing.T) {
 	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box, b := mailed(t, servertest.Store(open(t)))
 		held := tokens(s, b, s.Portal)
+		now := s.Clock.Now()
+		kitchen := &storage.Factor{
+			ID: storage.NewID(now), UserID: servertest.UserID, Kind: storage.FactorBrowser, Lookup: storage.Digest{1}, Name: "Kitchen",
+			UserEpoch: user(t, s).AuthEpoch, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		}
+		if err := s.Store.CreateFactors(t.Context(), storage.NewFactors{UserID: servertest.UserID, Factors: []*storage.Factor{kitchen}, Limit: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
 		file := b.Get("/account").Click("Download your data").Form("/account/export").Submit()
 		if file.Status != http.StatusOK || !strings.Contains(file.Header.Get("Content-Disposition"), "attachment") || file.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%d %v", file.Status, file.Header)
 		}
-		for _, part := range []string{"old@example.com", `"client_id": "portal"`, "login_succeeded", b.UserAgent} {
+		for _, part := range []string{"old@example.com", `"client_id": "portal"`, "login_succeeded", b.UserAgent, `"Kitchen"`, `"recovery_codes": 0`, `"acr": "` + claims.ACRPassword} {
 			if !strings.Contains(file.Body, part) {
 				t.Errorf("%s is not in the file: %s", part, file.Body)
 			}

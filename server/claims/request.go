@@ -63,6 +63,12 @@ func (r *Request) ACR() (values []string, essential bool) {
 	return values, asked.Essential && len(all) > 0
 }
 
+// ReportedACR returns the acr of a login with these methods; where the claims parameter, as it was stored, asked for values, the one that was met.
+func ReportedACR(amr []string, stored string) string {
+	asked, _ := ParseStored(stored).ACR()
+	return ACR(amr, asked...)
+}
+
 // WithACR returns the result of Stored with the value of acr that ID tokens report.
 func WithACR(stored, acr string) string {
 	r := ParseStored(stored)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	wire "latchkey/admin"
+	"latchkey/server/claims"
 	"latchkey/storage"
 )
 
@@ -19,6 +20,7 @@ func Describe(g *storage.LiveGrant, idle time.Duration, now time.Time) wire.Sess
 	s := wire.Session{
 		ID: g.ID.String(), ClientID: g.ClientID, UserID: g.UserID,
 		Scope: append([]string{}, g.Scope...), Audience: append([]string{}, g.Audience...), // [] for none, not null
+		AuthTime: g.AuthTime.UTC(), ACR: claims.ReportedACR(g.AMR, g.Claims), AMR: append([]string{}, g.AMR...),
 		CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, ExpiresAt: g.ExpiresAt,
 		Generation: g.Generation, Address: g.Address, UserAgent: g.UserAgent, RevokeReason: g.RevokeReason,
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"latchkey/admin"
+	"latchkey/server/claims"
+	"latchkey/server/factors"
 	"latchkey/server/grants"
 	"latchkey/server/trail"
 	"latchkey/server/users"
@@ -16,8 +18,10 @@ type Data struct {
 	ExportedAt time.Time `json:"exported_at"`
 	Profile    profile   `json:"profile"`
 	// Sessions are what clients hold for the user, those that have ended too, as long as they are kept.
-	Sessions    []admin.Session    `json:"sessions"`
-	Devices     []device           `json:"devices"`
+	Sessions []admin.Session `json:"sessions"`
+	Devices  []device        `json:"devices"`
+	// Factors are second factors and remembered browsers, RecoveryCodes how many codes are left.
+	admin.Factors
 	Consents    []consent          `json:"consents"`
 	AuditEvents []admin.AuditEvent `json:"audit_events"`
 }
@@ -36,6 +40,7 @@ type device struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 	Remember   bool      `json:"remember"`
 	Methods    []string  `json:"methods"`
+	ACR        string    `json:"acr,omitempty"`
 	Address    string    `json:"address"`
 	UserAgent  string    `json:"user_agent"`
 }
@@ -59,7 +64,8 @@ type Store interface {
 
 // Exporter reads what is stored about users.
 type Exporter struct {
-	Store Store
+	Store   Store
+	Factors *factors.Service
 	// IdleTTL returns how long a session of a client lasts without use.
 	IdleTTL func(ctx context.Context, clientID string) (time.Duration, error)
 	Now     func() time.Time
@@ -76,6 +82,7 @@ func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
 	for _, part := range []func(){
 		func() { out.Sessions, err = e.sessions(ctx, u, now) },
 		func() { out.Devices, err = e.devices(ctx, u, now) },
+		func() { out.Factors, err = e.factors(ctx, u) },
 		func() { out.Consents, err = e.consents(ctx, u) },
 		func() { out.AuditEvents, err = e.events(ctx, u) },
 	} {
@@ -114,10 +121,18 @@ func (e *Exporter) devices(ctx context.Context, u *storage.User, now time.Time) 
 	for _, s := range sessions {
 		list = append(list, device{
 			ID: s.ID.String(), SignedInAt: s.AuthTime, LastSeenAt: s.LastSeenAt, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt,
-			Remember: s.Remember, Methods: append([]string{}, s.AMR...), Address: s.Address, UserAgent: s.UserAgent,
+			Remember: s.Remember, Methods: append([]string{}, s.AMR...), ACR: claims.ACR(s.AMR), Address: s.Address, UserAgent: s.UserAgent,
 		})
 	}
 	return list, err
+}
+
+func (e *Exporter) factors(ctx context.Context, u *storage.User) (admin.Factors, error) {
+	set, err := e.Factors.Of(ctx, u)
+	if err != nil {
+		return admin.Factors{}, err
+	}
+	return set.Describe(), nil
 }
 
 func (e *Exporter) consents(ctx context.Context, u *storage.User) ([]consent, error) {

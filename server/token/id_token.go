@@ -64,7 +64,7 @@ func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (
 	t := &idTokenClaims{
 		Issuer: s.issuer, Subject: c.User.Sub(), Audience: c.Client.ID,
 		IssuedAt: c.IssuedAt.Unix(), ExpiresAt: c.IssuedAt.Add(idTokenTTL).Unix(),
-		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, ACR: acrOf(g), Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
+		AuthTime: g.AuthTime.Unix(), AMR: g.AMR, ACR: claims.ReportedACR(g.AMR, g.Claims), Nonce: c.Nonce, AtHash: accessTokenHash(alg, access),
 	}
 	if !g.SessionID.IsZero() {
 		t.SessionID = g.SessionID.String()
@@ -75,12 +75,6 @@ func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (
 	}
 	raw, err := s.sign(ctx, alg, typIDToken, payload)
 	return storage.Secret(raw), err
-}
-
-// acrOf returns the acr of the login that a session came from. Where values were asked for, it is the one that was met.
-func acrOf(g *storage.Grant) string {
-	asked, _ := claims.ParseStored(g.Claims).ACR()
-	return claims.ACR(g.AMR, asked...)
 }
 
 // idTokenClaims returns what an ID token says about the user: what the scopes bring, unless the client is not to have it there

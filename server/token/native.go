@@ -131,7 +131,7 @@ func loginOf(g *storage.Grant) Login {
 	if len(g.AMR) == 0 {
 		return Login{}
 	}
-	return Login{AuthTime: g.AuthTime.Unix(), ACR: acrOf(g), AMR: g.AMR}
+	return Login{AuthTime: g.AuthTime.Unix(), ACR: claims.ReportedACR(g.AMR, g.Claims), AMR: g.AMR}
 }
 
 // audience is a single string where there is one: RFC 7519 §4.1.3.
