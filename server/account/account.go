@@ -14,6 +14,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -128,7 +129,7 @@ func (h *Handlers) toLogin(w http.ResponseWriter) error {
 }
 
 // done leads back to the page, which then says what was done.
-func (h *Handlers) done(w http.ResponseWriter, n web.Notice) error {
+func (h *Handlers) done(w http.ResponseWriter, n outcome.Notice) error {
 	return h.redirect(w, Path+"?"+url.Values{doneParameter: {string(n)}}.Encode())
 }
 

@@ -7,6 +7,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/route"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -26,7 +27,7 @@ func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, session *s
 	if err := h.Sessions.EndOther(r.Context(), session.UserID, id); err != nil {
 		return err
 	}
-	return h.done(w, web.NoticeSessionEnded)
+	return h.done(w, outcome.SessionEnded)
 }
 
 // endAll ends all sessions of the user, including the current one, and revokes the access of all applications.
@@ -59,7 +60,7 @@ func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, sessio
 	if ended {
 		h.Audit.Written(event)
 	}
-	return h.done(w, web.NoticeAppEnded)
+	return h.done(w, outcome.AppEnded)
 }
 
 // signOut signs the user out of this browser.

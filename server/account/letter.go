@@ -9,6 +9,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -151,11 +152,11 @@ func (h *Handlers) stepRefused(w http.ResponseWriter, r *http.Request, step web.
 	var invalid *users.InputError
 	switch {
 	case errors.Is(err, proof.ErrGone):
-		step.Problem = web.ProblemLetterCode
+		step.Problem = outcome.WrongLetterCode
 	case errors.As(err, &throttled):
-		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
+		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
 	case errors.As(err, &invalid):
-		step.Problem = web.ProblemEmail
+		step.Problem = outcome.InvalidEmail
 	default:
 		return err
 	}

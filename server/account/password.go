@@ -9,7 +9,7 @@ import (
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/users"
-	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -21,11 +21,11 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 		return err
 	}
 	if !h.Users.CanChangePassword() {
-		return h.again(w, r, session, http.StatusForbidden, web.ProblemNone, 0)
+		return h.again(w, r, session, http.StatusForbidden, outcome.NoProblem, 0)
 	}
 	ctx, next := r.Context(), storage.Secret(form.Get("new_password"))
 	if form.Get("new_password_again") != next.Reveal() {
-		return h.again(w, r, session, http.StatusBadRequest, web.ProblemMismatch, 0)
+		return h.again(w, r, session, http.StatusBadRequest, outcome.Mismatch, 0)
 	}
 	if err := users.CheckOwnPassword(session.User, next); err != nil {
 		return h.refused(w, r, session, err)
@@ -64,7 +64,7 @@ func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *
 		request.From(r.Context()).Event.Add(slog.String("sign_in_again_error", err.Error()))
 		return h.toLogin(w)
 	}
-	return h.done(w, web.NoticePasswordChanged)
+	return h.done(w, outcome.PasswordChanged)
 }
 
 // refused shows the page again with what is wrong.
@@ -73,20 +73,20 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, session *stor
 	var invalid *users.InputError
 	switch {
 	case errors.Is(err, users.ErrWeakPassword):
-		return h.again(w, r, session, http.StatusBadRequest, web.ProblemPasswordWeak, 0)
+		return h.again(w, r, session, http.StatusBadRequest, outcome.WeakPassword, 0)
 	case errors.As(err, &invalid):
-		return h.again(w, r, session, http.StatusBadRequest, web.ProblemPasswordInvalid, 0)
+		return h.again(w, r, session, http.StatusBadRequest, outcome.InvalidPassword, 0)
 	case errors.Is(err, users.ErrCredentials):
-		return h.again(w, r, session, http.StatusUnauthorized, web.ProblemPassword, 0)
+		return h.again(w, r, session, http.StatusUnauthorized, outcome.WrongPassword, 0)
 	case errors.As(err, &throttled):
-		return h.again(w, r, session, http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter)
+		return h.again(w, r, session, http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter)
 	case errors.Is(err, users.ErrOverload):
-		return h.again(w, r, session, http.StatusServiceUnavailable, web.ProblemOverload, time.Second)
+		return h.again(w, r, session, http.StatusServiceUnavailable, outcome.Overload, time.Second)
 	}
 	return err
 }
 
-func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, status int, problem web.Problem, wait time.Duration) error {
+func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, status int, problem outcome.Problem, wait time.Duration) error {
 	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
 	page, err := h.page(r.Context(), session)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -58,17 +59,17 @@ func (h *Handlers) changeProfile(w http.ResponseWriter, r *http.Request, session
 	var throttled *users.ThrottledError
 	switch {
 	case err == nil:
-		return h.done(w, web.NoticeProfileChanged)
+		return h.done(w, outcome.ProfileChanged)
 	case errors.Is(err, storage.ErrElsewhere):
-		return h.again(w, r, session, http.StatusForbidden, web.ProblemNone, 0)
+		return h.again(w, r, session, http.StatusForbidden, outcome.NoProblem, 0)
 	case errors.As(err, &throttled):
 		return h.refusedProfile(w, r, session, values, http.StatusTooManyRequests, web.Account{Profile: web.Profile{
-			Problem: web.ProblemThrottled,
+			Problem: outcome.Throttled,
 		}, RetryAfter: throttled.RetryAfter})
 	case errors.As(err, &invalid):
 		field := strings.ReplaceAll(invalid.Field, " ", "_")
 		return h.refusedProfile(w, r, session, values, http.StatusBadRequest, web.Account{Profile: web.Profile{
-			Problem: web.Problem("profile_" + field), Wrong: field,
+			Problem: outcome.Problem("profile_" + field), Wrong: field,
 		}})
 	}
 	return err

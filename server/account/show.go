@@ -11,6 +11,7 @@ import (
 
 	"latchkey/server/route"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -27,8 +28,8 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 	if err != nil {
 		return err
 	}
-	page.Notice = web.Notice(r.URL.Query().Get(doneParameter)).Among(
-		web.NoticePasswordChanged, web.NoticeSessionEnded, web.NoticeAppEnded, web.NoticeProfileChanged)
+	page.Notice = outcome.Notice(r.URL.Query().Get(doneParameter)).Among(
+		outcome.PasswordChanged, outcome.SessionEnded, outcome.AppEnded, outcome.ProfileChanged)
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 

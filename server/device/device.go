@@ -17,6 +17,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -111,10 +112,10 @@ func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storag
 	page := h.question(session, code)
 	switch {
 	case errors.Is(err, authorize.ErrUserCode):
-		page.Problem = web.ProblemUserCode
+		page.Problem = outcome.WrongUserCode
 		return h.Pages.Render(w, r, http.StatusBadRequest, page)
 	case errors.As(err, &refused) && refused.Reason == reasons.Throttled:
-		page.Problem, page.RetryAfter = web.ProblemThrottled, refused.RetryAfter
+		page.Problem, page.RetryAfter = outcome.Throttled, refused.RetryAfter
 		return h.Pages.Render(w, r, refused.Status, page)
 	}
 	return err

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -129,11 +130,11 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if query.Get(flow.ParamDone) == string(web.NoticePasswordReset) {
-		page.Notice = web.NoticePasswordReset
+	if query.Get(flow.ParamDone) == string(outcome.PasswordReset) {
+		page.Notice = outcome.PasswordReset
 	}
 	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
-		page.Problem = web.ProblemCookies
+		page.Problem = outcome.NoCookies
 	}
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }

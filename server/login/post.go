@@ -13,7 +13,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
-	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -76,7 +76,7 @@ func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
 // refused shows the form again. An unknown user and a wrong password look the same.
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
 	status, problem, wait := verdict(err)
-	if problem == web.ProblemNone {
+	if problem == outcome.NoProblem {
 		return err
 	}
 	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
@@ -92,15 +92,15 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 const retryOverload = time.Second
 
 // verdict returns how a failed check is shown; ProblemNone for an error that is not the user's.
-func verdict(err error) (status int, problem web.Problem, wait time.Duration) {
+func verdict(err error) (status int, problem outcome.Problem, wait time.Duration) {
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, users.ErrCredentials):
-		return http.StatusUnauthorized, web.ProblemCredentials, 0
+		return http.StatusUnauthorized, outcome.Credentials, 0
 	case errors.As(err, &throttled):
-		return http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
+		return http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
 	case errors.Is(err, users.ErrOverload):
-		return http.StatusServiceUnavailable, web.ProblemOverload, retryOverload
+		return http.StatusServiceUnavailable, outcome.Overload, retryOverload
 	}
-	return 0, web.ProblemNone, 0
+	return 0, outcome.NoProblem, 0
 }

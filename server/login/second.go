@@ -14,6 +14,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -95,12 +96,12 @@ func (h *Handlers) second(w http.ResponseWriter, r *http.Request) error {
 	case elsewhere != "":
 		return route.SeeOther(w, elsewhere)
 	case r.Method != http.MethodPost:
-		return h.showStep(w, r, s, http.StatusOK, web.ProblemNone, 0, "")
+		return h.showStep(w, r, s, http.StatusOK, outcome.NoProblem, 0, "")
 	}
 	methods, codes, err := h.prove(r, s, form)
 	if err != nil {
 		status, problem, wait := factorVerdict(err, form)
-		if problem == web.ProblemNone {
+		if problem == outcome.NoProblem {
 			return err
 		}
 		request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
@@ -127,25 +128,25 @@ func (h *Handlers) prove(r *http.Request, s *step, form url.Values) (methods, co
 }
 
 // factorVerdict returns how a failed proof is shown; ProblemNone for an error that is not the user's.
-func factorVerdict(err error, form url.Values) (status int, problem web.Problem, wait time.Duration) {
+func factorVerdict(err error, form url.Values) (status int, problem outcome.Problem, wait time.Duration) {
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, factors.ErrWrong) && form.Get("answer") != "":
-		return http.StatusUnauthorized, web.ProblemPasskey, 0
+		return http.StatusUnauthorized, outcome.WrongPasskey, 0
 	case errors.Is(err, factors.ErrWrong):
-		return http.StatusUnauthorized, web.ProblemCode, 0
+		return http.StatusUnauthorized, outcome.WrongCode, 0
 	case errors.Is(err, factors.ErrExpired):
-		return http.StatusBadRequest, web.ProblemExpired, 0
+		return http.StatusBadRequest, outcome.Expired, 0
 	case errors.Is(err, factors.ErrTooMany):
-		return http.StatusBadRequest, web.ProblemFactorLimit, 0
+		return http.StatusBadRequest, outcome.FactorLimit, 0
 	case errors.As(err, &throttled):
-		return http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
+		return http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
 	}
-	return 0, web.ProblemNone, 0
+	return 0, outcome.NoProblem, 0
 }
 
 // showStep shows the page that asks for a second factor, or the one that adds the first. state is that of an enrolment that goes on.
-func (h *Handlers) showStep(w http.ResponseWriter, r *http.Request, s *step, status int, problem web.Problem, wait time.Duration, state string) error {
+func (h *Handlers) showStep(w http.ResponseWriter, r *http.Request, s *step, status int, problem outcome.Problem, wait time.Duration, state string) error {
 	hidden := []web.Field{{Name: flow.ParamReturnTo, Value: string(s.returnTo)}}
 	action, away := h.Paths.Base+flow.SecondFactorPath, s.asked != nil
 	locales := ""
@@ -209,7 +210,7 @@ func (h *Handlers) passkey(w http.ResponseWriter, r *http.Request) error {
 	u, methods, err := h.Factors.ProveLogin(r.Context(), form.Get("state"), form.Get("answer"))
 	if err != nil {
 		status, problem, _ := factorVerdict(err, url.Values{"answer": {"-"}})
-		if problem == web.ProblemNone {
+		if problem == outcome.NoProblem {
 			return err
 		}
 		request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -70,8 +71,8 @@ func (h *Handlers) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Notice = web.Notice(r.URL.Query().Get(doneParameter)).Among(
-		web.NoticeFactorAdded, web.NoticeFactorRemoved, web.NoticeFactorRenamed, web.NoticeBrowserForgotten)
+	page.Notice = outcome.Notice(r.URL.Query().Get(doneParameter)).Among(
+		outcome.FactorAdded, outcome.FactorRemoved, outcome.FactorRenamed, outcome.BrowserForgotten)
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 
@@ -138,7 +139,7 @@ func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) erro
 			}
 			return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(h.Paths.Security())})
 		}
-		return h.done(w, web.NoticeFactorAdded)
+		return h.done(w, outcome.FactorAdded)
 	}
 	id, err := storage.ParseID(form.Get("factor"))
 	if err != nil {
@@ -152,7 +153,7 @@ func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) erro
 		if err := h.Factors.Rename(ctx, v.session.UserID, id, form.Get("name")); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		return h.done(w, web.NoticeFactorRenamed)
+		return h.done(w, outcome.FactorRenamed)
 	case "remove":
 		return h.remove(w, r, v, id)
 	}
@@ -199,13 +200,13 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, v *visit, id s
 	}
 	ended, err := h.Factors.Remove(ctx, "user", v.set, id)
 	if errors.Is(err, storage.ErrNotFound) { // removed before
-		return h.done(w, web.NoticeNone)
+		return h.done(w, outcome.NoNotice)
 	}
 	if err != nil {
 		return err
 	}
 	if !ended {
-		return h.done(w, web.NoticeBrowserForgotten)
+		return h.done(w, outcome.BrowserForgotten)
 	}
 	u, err := h.Factors.User(ctx, v.session.UserID)
 	if err == nil && u.Active {
@@ -217,26 +218,26 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, v *visit, id s
 		request.From(ctx).Event.Add(slog.String("sign_in_again_error", err.Error()))
 		return route.SeeOther(w, h.Paths.Login(h.Paths.Security()))
 	}
-	return h.done(w, web.NoticeFactorRemoved)
+	return h.done(w, outcome.FactorRemoved)
 }
 
 // done leads back to the page, which then says what was done.
-func (h *Handlers) done(w http.ResponseWriter, n web.Notice) error {
+func (h *Handlers) done(w http.ResponseWriter, n outcome.Notice) error {
 	return route.SeeOther(w, string(h.Paths.Security())+"?"+url.Values{doneParameter: {string(n)}}.Encode())
 }
 
 // refused shows the page again with what is wrong.
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
-	status, problem := http.StatusBadRequest, web.ProblemNone
+	status, problem := http.StatusBadRequest, outcome.NoProblem
 	switch {
 	case errors.Is(err, factors.ErrWrong) && form.Has("answer"):
-		problem = web.ProblemPasskey
+		problem = outcome.WrongPasskey
 	case errors.Is(err, factors.ErrWrong):
-		problem = web.ProblemCode
+		problem = outcome.WrongCode
 	case errors.Is(err, factors.ErrExpired):
-		problem = web.ProblemExpired
+		problem = outcome.Expired
 	case errors.Is(err, factors.ErrTooMany):
-		problem = web.ProblemFactorLimit
+		problem = outcome.FactorLimit
 	default:
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -86,5 +87,5 @@ func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return h.refused(w, r, h.resetStep(ctx, l, secret), err)
 	}
-	return route.SeeOther(w, h.Paths.LoginAfter(h.Paths.ParseReturnTo(l.ReturnTo()), string(web.NoticePasswordReset)))
+	return route.SeeOther(w, h.Paths.LoginAfter(h.Paths.ParseReturnTo(l.ReturnTo()), string(outcome.PasswordReset)))
 }

@@ -15,6 +15,7 @@ import (
 	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -131,21 +132,21 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, step web.Step
 	var invalid *users.InputError
 	switch {
 	case errors.Is(err, errMismatch):
-		step.Problem = web.ProblemMismatch
+		step.Problem = outcome.Mismatch
 	case errors.Is(err, users.ErrWeakPassword):
-		step.Problem = web.ProblemPasswordWeak
+		step.Problem = outcome.WeakPassword
 	case errors.Is(err, storage.ErrExists):
-		status, step.Problem = http.StatusConflict, web.ProblemTaken
+		status, step.Problem = http.StatusConflict, outcome.Taken
 	case errors.As(err, &throttled):
-		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, web.ProblemThrottled, throttled.RetryAfter
+		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
 	case errors.Is(err, password.ErrOverload):
-		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, web.ProblemOverload, time.Second
+		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, outcome.Overload, time.Second
 	case errors.As(err, &invalid):
-		step.Problem = map[string]web.Problem{
-			"email": web.ProblemEmail, "username": web.ProblemUsername, "name": web.ProblemName,
+		step.Problem = map[string]outcome.Problem{
+			"email": outcome.InvalidEmail, "username": outcome.InvalidUsername, "name": outcome.InvalidName,
 		}[invalid.Field]
 		if step.Problem == "" {
-			step.Problem = web.ProblemPasswordInvalid
+			step.Problem = outcome.InvalidPassword
 		}
 	default:
 		return err

@@ -11,6 +11,7 @@ import (
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
@@ -57,7 +58,7 @@ func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request) error {
 	l, err := h.Proof.NewAccountByCode(r.Context(), bound, code)
 	step := h.codeStep(r.Context(), h.returnTo(form), bound, form.Get(fieldEmail))
 	if errors.Is(err, proof.ErrGone) {
-		step.Problem = web.ProblemLetterCode
+		step.Problem = outcome.WrongLetterCode
 		return h.Pages.Render(w, r, http.StatusBadRequest, step)
 	}
 	if err != nil {

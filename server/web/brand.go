@@ -33,9 +33,6 @@ type brand struct {
 	} `json:"support"`
 }
 
-// ProductName returns the name of this service as pages show it.
-func (p *Pages) ProductName() string { return p.brand.ProductName }
-
 // readBrand parses brand.json. The brand it returns is usable even if there is an error.
 func readBrand(data []byte) (*brand, error) {
 	b := &brand{ProductName: "Latchkey", Language: "en"}

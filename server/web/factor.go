@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 )
 
 // Passkey is a form that the page's script fills in with the answer of an authenticator: the field answer. Without the script it is hidden.
@@ -39,7 +40,7 @@ type SecondFactor struct {
 	// RememberTTL is how long "don't ask again in this browser" lasts.
 	RememberTTL time.Duration
 	// The others are as in Login.
-	Problem    Problem
+	Problem    outcome.Problem
 	RetryAfter time.Duration
 	Locales    string
 	Look       look.Client
@@ -51,7 +52,7 @@ type Enrol struct {
 	Username string
 	TOTP     *TOTP
 	Passkey  *Passkey
-	Problem  Problem
+	Problem  outcome.Problem
 	Locales  string
 	Look     look.Client
 	Away     bool
@@ -78,8 +79,8 @@ type Security struct {
 	// TOTP and Passkey add one; Passkey is nil where there can be none.
 	TOTP    *TOTP
 	Passkey *Passkey
-	Notice  Notice
-	Problem Problem
+	Notice  outcome.Notice
+	Problem outcome.Problem
 }
 
 // FactorInfo is a factor of a user.
@@ -91,22 +92,6 @@ type FactorInfo struct {
 	LastUsed        time.Time // zero = never
 	Until           time.Time // zero = no end
 }
-
-// The problems of second factors.
-const (
-	ProblemCode        Problem = "code"         // wrong, used, or too old
-	ProblemPasskey     Problem = "passkey"      // the answer of the authenticator is not valid
-	ProblemExpired     Problem = "expired"      // the page was open for too long
-	ProblemFactorLimit Problem = "factor_limit" // there are as many as there may be
-)
-
-// The notices of second factors.
-const (
-	NoticeFactorAdded      Notice = "factor_added"
-	NoticeFactorRemoved    Notice = "factor_removed"
-	NoticeFactorRenamed    Notice = "factor_renamed"
-	NoticeBrowserForgotten Notice = "browser_forgotten"
-)
 
 func (SecondFactor) page() string  { return "second_factor" }
 func (Enrol) page() string         { return "enrol" }
@@ -156,13 +141,13 @@ func factorSamples(now time.Time) []View {
 	passkey := &Passkey{Hidden: fields, Options: "{}", Create: true}
 	totp := &TOTP{Hidden: fields, Secret: "ABCD", Address: "otpauth://totp/x", QR: "M0 0h1v1h-1z", Size: 9}
 	return []View{
-		SecondFactor{Hidden: fields, Username: "u", Code: true, Passkey: &Passkey{Options: "{}"}, RememberTTL: time.Hour, Problem: ProblemThrottled, RetryAfter: time.Minute},
+		SecondFactor{Hidden: fields, Username: "u", Code: true, Passkey: &Passkey{Options: "{}"}, RememberTTL: time.Hour, Problem: outcome.Throttled, RetryAfter: time.Minute},
 		SecondFactor{},
-		Enrol{Username: "u", TOTP: totp, Passkey: passkey, Problem: ProblemCode},
+		Enrol{Username: "u", TOTP: totp, Passkey: passkey, Problem: outcome.WrongCode},
 		Enrol{TOTP: totp},
 		RecoveryCodes{Codes: []string{"AAAAA-BBBBB"}, Continue: "/account"},
 		Security{
-			Username: "u", TOTP: totp, Passkey: passkey, Recovery: 3, Notice: NoticeFactorAdded, Problem: ProblemFactorLimit,
+			Username: "u", TOTP: totp, Passkey: passkey, Recovery: 3, Notice: outcome.FactorAdded, Problem: outcome.FactorLimit,
 			Factors:  []FactorInfo{{ID: "1", Name: "Phone", Since: now}, {ID: "2", Name: "Key", Passkey: true, Synced: true, Since: now, LastUsed: now}},
 			Browsers: []FactorInfo{{ID: "3", Name: "x", Since: now, Until: now}},
 		},

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/text/language"
 
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 	"latchkey/server/web/panel"
 )
 
@@ -32,7 +33,7 @@ func samples(now time.Time) []View {
 	scopes := []ScopeInfo{{Name: "openid"}, {Name: "a:b", New: true}}
 	fields := []Field{{Name: "a", Value: "b"}}
 	views := append(factorSamples(now), []View{
-		Login{Look: look.Client{Name: "App", LogoURL: "/logo", Accent: "#0b6b4f", TermsURL: "https://app.example/t", PrivacyURL: "https://app.example/p"}, ForgotURL: "/f", SignUpURL: "/s", Notice: NoticePasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: ProblemThrottled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
+		Login{Look: look.Client{Name: "App", LogoURL: "/logo", Accent: "#0b6b4f", TermsURL: "https://app.example/t", PrivacyURL: "https://app.example/p"}, ForgotURL: "/f", SignUpURL: "/s", Notice: outcome.PasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: outcome.Throttled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
 		Login{},
 		Consent{
 			Hidden: fields, Username: "u", Client: client, RedirectHost: "app.example", LocalOnly: true, Scope: scopes,
@@ -41,7 +42,7 @@ func samples(now time.Time) []View {
 		Consent{Client: bare},
 		Outside{Hidden: fields, Username: "u", Client: client, AccountURL: "https://u.example"},
 		Outside{Client: bare, Device: true},
-		Device{Username: "u", UserCode: "BCDF-GHJK", Problem: ProblemThrottled, RetryAfter: time.Minute},
+		Device{Username: "u", UserCode: "BCDF-GHJK", Problem: outcome.Throttled, RetryAfter: time.Minute},
 		Device{},
 		DeviceConfirm{
 			Hidden: fields, Username: "u", UserCode: "BCDF-GHJK", Client: client, Scope: scopes,
@@ -63,7 +64,7 @@ func samples(now time.Time) []View {
 		NotLoggedOut{},
 		FormPost{Action: "https://app.example/", Fields: fields},
 		Account{
-			Username: "u", Email: "u@example", Kept: true, Mail: true, HasPassword: true, SecurityURL: "/s", AccountURL: "https://u.example", Notice: NoticePasswordChanged, Problem: ProblemMismatch,
+			Username: "u", Email: "u@example", Kept: true, Mail: true, HasPassword: true, SecurityURL: "/s", AccountURL: "https://u.example", Notice: outcome.PasswordChanged, Problem: outcome.Mismatch,
 			Profile: Profile{
 				EmailVerified: true, Editable: []ProfileField{{"name", "U"}, {"zoneinfo", ""}}, Fixed: []ProfileField{{"locale", "en"}},
 				Groups: []string{"staff", "ops"}, Problem: "profile_name", Wrong: "name",
@@ -93,7 +94,7 @@ func samples(now time.Time) []View {
 	}...)
 	for _, name := range steps {
 		views = append(views, Step{
-			Name: name, Action: "/", Hidden: fields, Shown: "u", Problem: ProblemThrottled, RetryAfter: time.Minute, Next: "/",
+			Name: name, Action: "/", Hidden: fields, Shown: "u", Problem: outcome.Throttled, RetryAfter: time.Minute, Next: "/",
 			Inputs: []Field{{"identifier", "u"}, {"email", ""}, {"username", ""}, {"name", ""}, {"code", ""}, {"new_password", ""}, {"new_password_again", ""}},
 		})
 	}

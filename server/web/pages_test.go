@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"latchkey/server/web"
+	"latchkey/server/web/outcome"
 )
 
 var now = time.Date(2026, 11, 22, 14, 5, 0, 0, time.UTC)
@@ -93,12 +94,12 @@ func text(n *html.Node) string {
 func filled(s string) []web.View {
 	views := []any{
 		&web.Login{
-			Hidden: make([]web.Field, 1), Problem: web.ProblemThrottled, RetryAfter: time.Minute, RememberTTL: time.Hour,
+			Hidden: make([]web.Field, 1), Problem: outcome.Throttled, RetryAfter: time.Minute, RememberTTL: time.Hour,
 			Away: true,
 		},
 		&web.Consent{Hidden: make([]web.Field, 1), LocalOnly: true, Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), Lifetime: time.Hour},
 		&web.Consent{Client: web.ClientInfo{Unverified: true}, Scope: make([]web.ScopeInfo, 1)},
-		&web.Device{Problem: web.ProblemUserCode},
+		&web.Device{Problem: outcome.WrongUserCode},
 		&web.DeviceConfirm{
 			Hidden: make([]web.Field, 1), Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), At: now, Lifetime: time.Hour,
 			Client: web.ClientInfo{Unverified: true},
@@ -110,7 +111,7 @@ func filled(s string) []web.View {
 		&web.NotLoggedOut{BadHint: true},
 		&web.FormPost{Fields: make([]web.Field, 2)},
 		&web.Account{
-			HasPassword: true, Notice: web.NoticeAppEnded, Problem: web.ProblemMismatch,
+			HasPassword: true, Notice: outcome.AppEnded, Problem: outcome.Mismatch,
 			Sessions: []web.SessionInfo{{Current: true, Since: now, LastSeen: now}, {Since: now}},
 			Apps:     []web.AppInfo{{Scope: make([]web.ScopeInfo, 1), Since: now, LastUsed: now, Sessions: 2}},
 			Events:   []web.EventInfo{{At: now}},
@@ -401,9 +402,9 @@ func TestEveryFieldHasALabelAndEveryProblemIsSaid(t *testing.T) {
 			}
 		}
 	}
-	for _, problem := range []web.Problem{
-		web.ProblemCredentials, web.ProblemThrottled, web.ProblemOverload, web.ProblemPassword,
-		web.ProblemPasswordWeak, web.ProblemPasswordInvalid, web.ProblemMismatch, web.ProblemCookies, "unheard_of",
+	for _, problem := range []outcome.Problem{
+		outcome.Credentials, outcome.Throttled, outcome.Overload, outcome.WrongPassword,
+		outcome.WeakPassword, outcome.InvalidPassword, outcome.Mismatch, outcome.NoCookies, "unheard_of",
 	} {
 		for _, v := range []web.View{web.Login{Problem: problem}, web.Account{HasPassword: true, Problem: problem}} {
 			if a := all(parse(t, show(t, p, v).Body.String()), "p", "role", "alert"); len(a) != 1 || text(a[0]) == "" {

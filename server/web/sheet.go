@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 )
 
 // sheet is the data of templates: the view and the texts. docs/branding.md describes it for operators.
@@ -181,11 +182,11 @@ func (s *sheet) Ago(t time.Time) *moment { return s.locale.ago(t, s.now) }
 func (s *sheet) Day(t time.Time) *moment { return s.locale.day(t) }
 
 // Problem returns the text for a problem, or an empty string if there is none.
-func (s *sheet) Problem(p Problem, wait time.Duration) string {
-	if p == ProblemNone {
+func (s *sheet) Problem(p outcome.Problem, wait time.Duration) string {
+	if p == outcome.NoProblem {
 		return ""
 	}
-	if p == ProblemThrottled && wait > 0 {
+	if p == outcome.Throttled && wait > 0 {
 		return s.locale.text("problem.throttled_wait", "time", s.locale.span(wait))
 	}
 	if m, ok := s.locale.messages["problem."+string(p)]; ok {
@@ -195,12 +196,12 @@ func (s *sheet) Problem(p Problem, wait time.Duration) string {
 }
 
 // Notice returns the text for a notice, or an empty string if there is none.
-func (s *sheet) Notice(n Notice) string { return s.locale.text("notice." + string(n)) }
+func (s *sheet) Notice(n outcome.Notice) string { return s.locale.text("notice." + string(n)) }
 
 // NewPassword reports whether the problem is with the new password.
 func (s *sheet) NewPassword() bool {
 	a, ok := s.View.(Account)
-	return ok && (a.Problem == ProblemPasswordWeak || a.Problem == ProblemPasswordInvalid || a.Problem == ProblemMismatch)
+	return ok && (a.Problem == outcome.WeakPassword || a.Problem == outcome.InvalidPassword || a.Problem == outcome.Mismatch)
 }
 
 // Field returns the label of a field of the profile, and its note below the field, which may be empty.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 )
 
 // Step is a page with a few fields on the way of a letter, or one that asks before something that can't be undone.
@@ -19,7 +20,7 @@ type Step struct {
 	// Shown is the address or the name that the text speaks of; without it there is no text.
 	Shown string
 	// Problem and RetryAfter are as in Login.
-	Problem    Problem
+	Problem    outcome.Problem
 	RetryAfter time.Duration
 	// Next is the URL of a link below, or empty.
 	Next    string
@@ -34,15 +35,6 @@ var steps = []string{
 	"forgot", "forgot_sent", "elsewhere", "reset", "gone", "verify", "verified", "sign_up", "sign_up_sent", "new_account", "email", "email_sent",
 	"export", "remove", "removed",
 }
-
-// The problems of steps.
-const (
-	ProblemLetterCode Problem = "letter_code" // no letter has this code
-	ProblemEmail      Problem = "email"       // no e-mail address
-	ProblemUsername   Problem = "username"    // none that a user can have
-	ProblemTaken      Problem = "taken"       // the username is another user's
-	ProblemName       Problem = "profile_name"
-)
 
 func (Step) page() string { return "step" }
 
@@ -85,28 +77,28 @@ func (s *sheet) StepInput(name string) stepInput {
 	if m, ok := s.locale.messages["input."+name+"_note"]; ok {
 		i.Note = m.format()
 	}
-	wrong := func(problems ...Problem) { i.Wrong = slices.Contains(problems, v.Problem) }
+	wrong := func(problems ...outcome.Problem) { i.Wrong = slices.Contains(problems, v.Problem) }
 	switch name {
 	case "identifier":
 		i.Autocomplete = "username"
 	case "email":
 		i.Type, i.Autocomplete = "email", "email"
-		wrong(ProblemEmail)
+		wrong(outcome.InvalidEmail)
 	case "username":
 		i.Autocomplete = "username"
-		wrong(ProblemUsername, ProblemTaken)
+		wrong(outcome.InvalidUsername, outcome.Taken)
 	case "name":
 		i.Autocomplete, i.Optional = "name", true
-		wrong(ProblemName)
+		wrong(outcome.InvalidName)
 	case "code":
 		i.Autocomplete = "one-time-code"
-		wrong(ProblemLetterCode)
+		wrong(outcome.WrongLetterCode)
 	case "new_password":
 		i.Type, i.Autocomplete = "password", "new-password"
-		wrong(ProblemPasswordWeak, ProblemPasswordInvalid, ProblemMismatch)
+		wrong(outcome.WeakPassword, outcome.InvalidPassword, outcome.Mismatch)
 	case "new_password_again":
 		i.Type, i.Autocomplete = "password", "new-password"
-		wrong(ProblemMismatch)
+		wrong(outcome.Mismatch)
 	}
 	return i
 }

@@ -54,7 +54,7 @@ func TestLanguagesHaveTheSameTexts(t *testing.T) {
 func TestNoTextIsUnused(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder
-	for _, pattern := range []string{"templates/*.html", "*.go"} {
+	for _, pattern := range []string{"templates/*.html", "*.go", "outcome/*.go"} {
 		names, _ := filepath.Glob(pattern)
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") {
@@ -89,9 +89,27 @@ func TestNoTextIsUnused(t *testing.T) {
 		case strings.HasPrefix(key, "console."): // server/console has a test of its own
 		case strings.HasPrefix(key, "step.") && used[strings.Split(key, ".")[1]]: // one of the steps
 		case strings.HasPrefix(key, "input.") && used[strings.TrimSuffix(value, "_note")]:
-		case (strings.HasPrefix(key, "problem.") || strings.HasPrefix(key, "notice.")) && used[value]: // a constant of view.go
+		case (strings.HasPrefix(key, "problem.") || strings.HasPrefix(key, "notice.")) && used[value]: // a constant of outcome
 		default:
 			t.Errorf("%s is on no page", key)
+		}
+	}
+}
+
+func TestEveryOutcomeHasAText(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("outcome/outcome.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	english := readTexts(t, "en")
+	found := regexp.MustCompile(`(Problem|Notice) += "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(found) < 25 {
+		t.Fatalf("%d outcomes", len(found))
+	}
+	for _, m := range found {
+		if key := strings.ToLower(m[1]) + "." + m[2]; english[key] == nil {
+			t.Errorf("there is no text %s", key)
 		}
 	}
 }

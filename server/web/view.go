@@ -1,10 +1,10 @@
 package web
 
 import (
-	"slices"
 	"time"
 
 	"latchkey/server/web/look"
+	"latchkey/server/web/outcome"
 )
 
 // A View is the content of a page. Its texts may be untrusted: templates escape them, and [clean] removes what would change how
@@ -28,9 +28,9 @@ type Login struct {
 	Hidden []Field
 	// Username is the initial value of the field: what was typed before, or the login_hint.
 	Username string
-	// Problem is one of the Problem constants, or empty. RetryAfter is set with ProblemThrottled and ProblemOverload; it is shown and
+	// Problem is why the form is shown again, or empty. RetryAfter is set with outcome.Throttled and outcome.Overload; it is shown and
 	// sent as the header Retry-After.
-	Problem    Problem
+	Problem    outcome.Problem
 	RetryAfter time.Duration
 	// ClientName is the application that asked for the login, empty for the account page.
 	ClientName string
@@ -44,7 +44,7 @@ type Login struct {
 	// ForgotURL and SignUpURL are where the password can be chosen anew, and where an account is made; empty where that is off.
 	ForgotURL, SignUpURL string
 	// Notice confirms what led here, or is empty.
-	Notice Notice
+	Notice outcome.Notice
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
 	// Look is that of the application that asked for the login.
@@ -52,23 +52,6 @@ type Login struct {
 	// Away means that redirects after the form lead to an application; see policy for what follows.
 	Away bool
 }
-
-// Problem is why a form is shown again.
-type Problem string
-
-// The problems of forms.
-const (
-	ProblemNone            Problem = ""
-	ProblemCredentials     Problem = "credentials"      // wrong username or password
-	ProblemThrottled       Problem = "throttled"        // too many attempts
-	ProblemOverload        Problem = "overload"         // the server is busy
-	ProblemPassword        Problem = "password"         // the current password is wrong
-	ProblemPasswordWeak    Problem = "password_weak"    // too short or commonly used
-	ProblemPasswordInvalid Problem = "password_invalid" // empty, too long, or with characters that cannot be stored
-	ProblemMismatch        Problem = "mismatch"         // the two new passwords differ
-	ProblemCookies         Problem = "cookies"          // the browser blocks cookies
-	ProblemUserCode        Problem = "user_code"        // no device waits with this code
-)
 
 // ClientInfo is an application as pages show it.
 type ClientInfo struct {
@@ -111,7 +94,7 @@ type Device struct {
 	// UserCode is the initial value of the field.
 	UserCode string
 	// Problem and RetryAfter are as in Login.
-	Problem    Problem
+	Problem    outcome.Problem
 	RetryAfter time.Duration
 }
 
@@ -221,10 +204,10 @@ type Account struct {
 	AccountURL string
 	// Kept means that the account is kept here, so that the user can remove it; with Mail the address can be changed and confirmed.
 	Kept, Mail bool
-	// Notice confirms the last action: one of the Notice constants, or empty.
-	Notice Notice
+	// Notice confirms the last action, or is empty.
+	Notice outcome.Notice
 	// Problem is a problem with the password form. RetryAfter is as in Login.
-	Problem    Problem
+	Problem    outcome.Problem
 	RetryAfter time.Duration
 	Sessions   []SessionInfo
 	Apps       []AppInfo
@@ -238,33 +221,12 @@ type Profile struct {
 	Editable, Fixed []ProfileField
 	Groups          []string
 	// Problem is a problem with the form, Wrong the name of the field that it is about; both may be empty.
-	Problem Problem
+	Problem outcome.Problem
 	Wrong   string
 }
 
 // ProfileField is a field of a profile. Its name is that of the claim (OpenID Connect Core §5.1): the text account.profile.NAME.
 type ProfileField struct{ Name, Value string }
-
-// Notice confirms an action on the account page.
-type Notice string
-
-// Among returns the notice if it is one of those that a page has, else NoticeNone: a query may name any.
-func (n Notice) Among(known ...Notice) Notice {
-	if slices.Contains(known, n) {
-		return n
-	}
-	return NoticeNone
-}
-
-// The notices.
-const (
-	NoticeNone            Notice = ""
-	NoticePasswordChanged Notice = "password_changed"
-	NoticeSessionEnded    Notice = "session_ended"
-	NoticeAppEnded        Notice = "app_ended"
-	NoticeProfileChanged  Notice = "profile_changed"
-	NoticePasswordReset   Notice = "password_reset"
-)
 
 // SessionInfo is a browser in which the user is signed in, or an application that signed in with the user's password.
 type SessionInfo struct {

@@ -51,6 +51,9 @@ type Pages struct {
 	fonts     bool
 }
 
+// ProductName returns the name of this service as pages show it.
+func (p *Pages) ProductName() string { return p.brand.ProductName }
+
 // Locales returns the languages of the pages, the default first.
 func (p *Pages) Locales() []string {
 	tags := make([]string, len(p.locales))
