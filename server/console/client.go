@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"time"
 
 	"latchkey/clients"
@@ -110,6 +111,9 @@ func clientForms(c *clients.Client) []panel.Form {
 		verify.Note = "console.verify_note"
 		forms = append(forms, verify)
 	}
+	if slices.Contains(c.GrantTypes, clients.GrantAuthorizationCode) || slices.Contains(c.GrantTypes, clients.GrantDeviceCode) {
+		forms = append(forms, lookForm(c, nil))
+	}
 	if c.Disabled {
 		forms = append(forms, act(ClientPath, c.ID, "enable", "console.enable_client"))
 	} else {
@@ -136,6 +140,8 @@ func (h *Handlers) changeClient(ctx context.Context, form url.Values) (*panel.Pa
 	}
 	to := func(done string) string { return address(ClientPath, "id", c.ID, "done", done) }
 	switch what {
+	case "look":
+		return h.setLook(ctx, c, form)
 	case "rotate":
 		page, err := h.rotate(ctx, c, form.Get("keep"))
 		return page, "", err

@@ -163,7 +163,7 @@ func only(all url.Values, names ...string) url.Values {
 
 // isNotice reports whether a query names something that was done.
 func isNotice(name string) bool {
-	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified"}, name)
+	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look"}, name)
 }
 
 // address returns a path with a query.

@@ -216,6 +216,28 @@ func TestAClientIsRegisteredAndItsSecretShownOnce(t *testing.T) {
 	t.Error("it is not registered")
 }
 
+// Issue 14, point 7: the look of a client's pages is a form; a colour that is hard to read is refused, and what was typed stays.
+func TestTheLookOfAClientIsAForm(t *testing.T) {
+	t.Parallel()
+	s, b := operating(t)
+	submit := func(name, accent string) *servertest.Page {
+		return b.Post(console.ClientPath, "id", s.Web.ID, "do", "look", "brand_name", name, "brand_accent", accent)
+	}
+	has(t, b.Get(console.ClientPath+"?id="+s.Web.ID), "Look of the pages", `name="brand_accent_dark"`)
+	has(t, submit("Acme Shop", "#ffee00"), "Nothing was saved.", "the contrast of #ffee00 on #ffffff is 1.20", `value="Acme Shop"`, `value="#ffee00"`)
+	has(t, submit("Acme Shop", " #0b6b4f "), "The look has been saved.", `value="#0b6b4f"`)
+	if c, err := s.Clients().Client(t.Context(), s.Web.ID); err != nil || c.BrandName != "Acme Shop" || c.BrandAccent != "#0b6b4f" {
+		t.Errorf("%+v %v", c, err)
+	}
+	has(t, s.Browser().Authorize(s.Web), "Acme Shop", "/static/accent.0b6b4f.")
+	if page := submit("", ""); strings.Contains(page.Body, "Acme Shop\"") {
+		t.Errorf("an empty field does not go back to the service's: %s", page.Body)
+	}
+	if strings.Contains(b.Get(console.ClientPath+"?id="+s.Inspector.ID).Body, "Look of the pages") {
+		t.Error("a client that leads nobody to a page has a form for their look")
+	}
+}
+
 // between returns the word of a text that begins with a prefix.
 func between(text, prefix string) string {
 	_, rest, _ := strings.Cut(text, prefix)
