@@ -21,7 +21,7 @@ var levels = [][]string{
 	{"server/flow", "server/personal", "server/operator", "server/webhooks"},
 	{"server/authorize"},
 	// Handler packages never import each other.
-	{"server/oauth", "server/selfhelp", "server/login", "server/consent", "server/device", "server/account", "server/security", "server/console", "server/logo", "server/simplejwt", "server/admin"},
+	{"server/oauth", "server/selfhelp", "server/login", "server/consent", "server/device", "server/account", "server/security", "server/console", "server/logo", "server/simplejwt", "server/admin", "server/scim"},
 	{"server/shadow"},
 }
 

@@ -8,8 +8,10 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/admin"
 	"latchkey/server/grants"
+	"latchkey/server/operator"
 	"latchkey/server/password"
 	"latchkey/server/route"
+	"latchkey/server/scim"
 	"latchkey/server/users"
 	"latchkey/server/web/panel"
 	"latchkey/storage"
@@ -39,17 +41,36 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
 		}),
-		Grants: s.operatorGrants(), Webhooks: s.webhooks, Factors: s.factors,
-		DryUsers: users.New(users.Config{
-			Store: dry, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL, Names: s.cfg.LoginNames,
-		}),
+		Grants: s.operatorGrants(), Webhooks: s.webhooks, Factors: s.factors, DryUsers: s.dryUsers(argon2),
 		Group: s.cfg.AdminGroup, Stopping: s.stopping, CursorKeys: s.cfg.Root.Derive("admin cursors"),
 		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,
-		Router: route.Config{
-			Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,
-			Available: s.available, HSTS: s.cfg.AdminAPI == AdminAPIPublic && s.issuer.Scheme == "https",
-		},
+		Router: s.operatorRouter(),
 	})
+}
+
+// provisioning returns SCIM.
+func (s *Server) provisioning(argon2 password.Argon2) *scim.API {
+	return scim.New(scim.Config{
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Clients: s.auth, Users: s.users, Grants: s.operatorGrants(), Audit: s.audit, Now: s.cfg.Now,
+		Gate:     operator.Gate{Issuer: s.cfg.Issuer, Tokens: s.tokens, Proofs: s.proofs, Group: s.cfg.AdminGroup},
+		DryUsers: s.dryUsers(argon2), Public: s.cfg.AdminAPI == AdminAPIPublic, Router: s.operatorRouter(),
+	})
+}
+
+// dryUsers returns the service that checks changes of users and makes none.
+func (s *Server) dryUsers(argon2 password.Argon2) *users.Service {
+	return users.New(users.Config{
+		Store: dryrun.Changes{Store: s.cfg.Store}, Argon2: argon2, Now: s.cfg.Now, Directory: s.cfg.Directory, AccountURL: s.cfg.AccountURL,
+		Names: s.cfg.LoginNames,
+	})
+}
+
+// operatorRouter is the configuration of the routes for operators.
+func (s *Server) operatorRouter() route.Config {
+	return route.Config{
+		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,
+		Available: s.available, HSTS: s.cfg.AdminAPI == AdminAPIPublic && s.issuer.Scheme == "https",
+	}
 }
 
 // operatorGrants returns the service that ends sessions in an operator's name.
@@ -70,16 +91,19 @@ func (s *Server) health(ctx context.Context) []panel.Fact {
 	return []panel.Fact{{Name: "console.reachable", Value: state}, {Name: "console.issuer", Value: panel.Code(s.cfg.Issuer)}}
 }
 
-// withOperatorAPI serves the API for operators beside other routes, if it is to be on that side.
+// withOperatorAPI serves the API for operators and SCIM beside other routes, if they are to be on that side.
 func (s *Server) withOperatorAPI(side string, next http.Handler) http.Handler {
 	if s.cfg.AdminAPI != side {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, admin.Prefix+"/") {
+		switch {
+		case strings.HasPrefix(r.URL.Path, admin.Prefix+"/"):
 			s.operators.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(r.URL.Path, scim.Prefix+"/"):
+			s.scim.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }

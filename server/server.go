@@ -35,6 +35,7 @@ import (
 	"latchkey/server/proof"
 	"latchkey/server/protocol"
 	"latchkey/server/route"
+	"latchkey/server/scim"
 	"latchkey/server/session"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
@@ -88,6 +89,7 @@ type Server struct {
 	admin  http.Handler
 	// operators is the API for operators; nil if it is off.
 	operators *admin.API
+	scim      *scim.API
 	ready     readiness
 	// stopping is closed when Run begins to stop: what lasts ends then.
 	stopping chan struct{}
@@ -206,7 +208,7 @@ func New(cfg Config) (*Server, error) {
 	s.cleaned = registerParts(s.metrics, cfg.Store, s.registry, cfg.LoginThrottle)
 	s.router = s.routes()
 	if adminResource(&cfg) != "" {
-		s.operators = s.operatorAPI(argon2)
+		s.operators, s.scim = s.operatorAPI(argon2), s.provisioning(argon2)
 	}
 	s.admin = s.adminRoutes()
 	return s, nil

@@ -20,6 +20,10 @@ func (g *clientCredentialsGrant) load(ctx context.Context) (err error) {
 		}
 		g.scope = nil
 	}
+	if len(g.req.Resource) == 0 && g.adminAPI != "" && g.client.Provisions() {
+		g.audience = []string{g.adminAPI} // RFC 8707 §2 leaves the default to the server: this token opens nothing elsewhere
+		return nil
+	}
 	g.audience, err = g.AllowResources(ctx, g.client, g.req.Resource)
 	return err
 }

@@ -72,7 +72,8 @@ func provisioning() cases {
 			members, err := b.GroupMembers(b.ctx, []string{"the admins", "staff"})
 			b.ok(err)
 			b.same(members, []*storage.GroupMember{
-				{Group: "staff", UserID: ada.ID, Username: "ada"}, {Group: "the admins", UserID: ada.ID, Username: "ada"},
+				{Group: "staff", UserID: ada.ID, Username: "ada"},
+				{Group: "the admins", UserID: ada.ID, Username: "ada"},
 				{Group: "the admins", UserID: bob.ID, Username: "bob"},
 			})
 			b.group("empty")

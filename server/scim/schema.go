@@ -1,0 +1,219 @@
+package scim
+
+import "strings"
+
+// URIs of schemas and messages (RFC 7643 §8, RFC 7644 §8.2).
+const (
+	userURN     = "urn:ietf:params:scim:schemas:core:2.0:User"
+	groupURN    = "urn:ietf:params:scim:schemas:core:2.0:Group"
+	schemaURN   = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+	typeURN     = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+	providerURN = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+	listURN     = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	patchURN    = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	searchURN   = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+	errorURN    = "urn:ietf:params:scim:api:messages:2.0:Error"
+	// enterpriseURN is the extension that directories send by default; nothing of it is kept.
+	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+)
+
+// Types of attributes (RFC 7643 §2.3).
+const (
+	typeString    = "string"
+	typeBoolean   = "boolean"
+	typeComplex   = "complex"
+	typeDateTime  = "dateTime"
+	typeReference = "reference"
+)
+
+// Values of the characteristics mutability and returned (RFC 7643 §2.2, §7).
+const (
+	readOnly  = "readOnly"
+	readWrite = "readWrite"
+	writeOnly = "writeOnly"
+	immutable = "immutable"
+	always    = "always"
+	byDefault = "default"
+	never     = "never"
+)
+
+// attribute is an attribute of a schema, as /Schemas shows it (RFC 7643 §7).
+type attribute struct {
+	Name           string       `json:"name"`
+	Type           string       `json:"type"`
+	SubAttributes  []*attribute `json:"subAttributes,omitempty"`
+	MultiValued    bool         `json:"multiValued"`
+	Description    string       `json:"description"`
+	Required       bool         `json:"required"`
+	CaseExact      bool         `json:"caseExact"`
+	Mutability     string       `json:"mutability"`
+	Returned       string       `json:"returned"`
+	Uniqueness     string       `json:"uniqueness"`
+	ReferenceTypes []string     `json:"referenceTypes,omitempty"`
+}
+
+// schema is what is kept of a kind of resource.
+type schema struct {
+	id, name, endpoint, description string
+	attributes                      []*attribute
+	// ignored are attributes of RFC 7643 that are accepted and not kept, in lower case: directories send them by default.
+	ignored []string
+}
+
+// text returns an attribute that is a text.
+func text(name, mutability, description string, more ...func(*attribute)) *attribute {
+	a := &attribute{Name: name, Type: typeString, Mutability: mutability, Returned: byDefault, Uniqueness: "none", Description: description}
+	for _, change := range more {
+		change(a)
+	}
+	return a
+}
+
+// complexOf returns an attribute with sub-attributes.
+func complexOf(name, mutability, description string, many bool, subs ...*attribute) *attribute {
+	a := text(name, mutability, description)
+	a.Type, a.MultiValued, a.SubAttributes = typeComplex, many, subs
+	return a
+}
+
+// The characteristics that differ from those of most attributes.
+func exact(a *attribute)    { a.CaseExact = true }
+func required(a *attribute) { a.Required = true }
+func unique(a *attribute)   { a.Uniqueness = "server" }
+func boolean(a *attribute)  { a.Type = typeBoolean }
+func instant(a *attribute)  { a.Type = typeDateTime }
+func unseen(a *attribute)   { a.Returned = never }
+func shown(a *attribute)    { a.Returned = always }
+
+// reference makes an attribute the URI of resources of a type.
+func reference(to string) func(*attribute) {
+	return func(a *attribute) { a.Type, a.CaseExact, a.ReferenceTypes = typeReference, true, []string{to} }
+}
+
+// common are the attributes of all resources (RFC 7643 §3.1), which no schema lists.
+var common = []*attribute{
+	text("schemas", readOnly, "The schemas of the resource.", exact, shown, func(a *attribute) { a.MultiValued = true }),
+	text("id", readOnly, "The id.", exact, unique, shown),
+	text("externalId", readWrite, "What the client that asks calls it.", exact),
+	complexOf("meta", readOnly, "About the resource.", false,
+		text("resourceType", readOnly, "Its type.", exact), text("created", readOnly, "When it was created.", instant),
+		text("lastModified", readOnly, "When it was last changed.", instant), text("location", readOnly, "Its URI.", exact),
+		text("version", readOnly, "Its entity tag.", exact)),
+}
+
+var userSchema = &schema{
+	id: userURN, name: "User", endpoint: "/Users", description: "A person who can log in.",
+	attributes: []*attribute{
+		text("userName", readWrite, "The name that the user logs in with.", required, unique),
+		complexOf("name", readWrite, "The parts of the user's name.", false,
+			text("formatted", readWrite, "The full name, the same as displayName."),
+			text("familyName", readWrite, "The family name."), text("givenName", readWrite, "The given name.")),
+		text("displayName", readWrite, "The full name, as it is shown."),
+		text("locale", readWrite, "The language of the user, a tag such as de-AT."),
+		text("timezone", readWrite, "The time zone of the user, such as Europe/Vienna.", exact),
+		text("active", readWrite, "Whether the user can log in. false ends their sessions.", boolean),
+		text("password", writeOnly, "The password. A change ends the user's sessions.", exact, unseen),
+		complexOf("emails", readWrite, "The e-mail address. There is one: the primary, else the first.", true,
+			text("value", readWrite, "The address."), text("type", readOnly, "work."), text("primary", readWrite, "Whether it is the one that is kept.", boolean)),
+		complexOf("groups", readOnly, "The groups that the user is in.", true,
+			text("value", readOnly, "The id of the group.", exact), text("$ref", readOnly, "Its URI.", reference("Group")),
+			text("display", readOnly, "Its name.", exact), text("type", readOnly, "direct.")),
+	},
+	ignored: []string{
+		"nickname", "profileurl", "title", "usertype", "preferredlanguage", "phonenumbers", "ims", "photos", "addresses", "entitlements", "roles",
+		"x509certificates", "name.middlename", "name.honorificprefix", "name.honorificsuffix", "emails.display", "groups.display",
+	},
+}
+
+var groupSchema = &schema{
+	id: groupURN, name: "Group", endpoint: "/Groups", description: "A group of users.",
+	attributes: []*attribute{
+		text("displayName", readWrite, "The name of the group, as it is in tokens.", required, unique, exact),
+		complexOf("members", readWrite, "The users in the group.", true,
+			text("value", immutable, "The id of the user.", exact), text("$ref", readOnly, "The URI of the user.", reference("User")),
+			text("display", readOnly, "The user's name.", exact), text("type", readOnly, "User.")),
+	},
+}
+
+// find returns the attribute of a name, whose case does not matter (RFC 7643 §2.1).
+func find(list []*attribute, name string) *attribute {
+	for _, a := range list {
+		if strings.EqualFold(a.Name, name) {
+			return a
+		}
+	}
+	return nil
+}
+
+// attribute returns the top attribute of a name.
+func (s *schema) attribute(name string) *attribute {
+	if a := find(s.attributes, name); a != nil {
+		return a
+	}
+	return find(common, name)
+}
+
+// path is where a value is: an attribute, or a sub-attribute of one.
+type path struct{ top, sub *attribute }
+
+// last returns the attribute that the path leads to.
+func (p path) last() *attribute {
+	if p.sub != nil {
+		return p.sub
+	}
+	return p.top
+}
+
+// What can be wrong with a path.
+type (
+	unknownPath struct{ text string }
+	ignoredPath struct{}
+)
+
+func (e unknownPath) Error() string { return "there is no attribute " + quoted(e.text) }
+func (ignoredPath) Error() string   { return "the attribute is not kept" }
+
+// resolve returns what a path such as name.givenName means, with or without the URI of the schema before it. The error is unknownPath, or
+// ignoredPath for an attribute that is not kept.
+func (s *schema) resolve(text string) (path, error) {
+	name := text
+	if len(text) > 4 && strings.EqualFold(text[:4], "urn:") {
+		switch {
+		case len(text) > len(s.id) && strings.EqualFold(text[:len(s.id)], s.id) && text[len(s.id)] == ':':
+			name = text[len(s.id)+1:]
+		case len(text) >= len(enterpriseURN) && strings.EqualFold(text[:len(enterpriseURN)], enterpriseURN) && s == userSchema:
+			return path{}, ignoredPath{}
+		default:
+			return path{}, unknownPath{text}
+		}
+	}
+	first, second, two := strings.Cut(name, ".")
+	for _, ignored := range s.ignored {
+		if strings.EqualFold(ignored, name) || strings.EqualFold(ignored, first) {
+			return path{}, ignoredPath{}
+		}
+	}
+	p := path{top: s.attribute(first)}
+	if p.top == nil {
+		return path{}, unknownPath{text}
+	}
+	if two {
+		if p.sub = find(p.top.SubAttributes, second); p.sub == nil {
+			return path{}, unknownPath{text}
+		}
+	}
+	return p, nil
+}
+
+// quoted returns a text of a request for a message: short, and without what a reader could be misled by.
+func quoted(text string) string {
+	if len(text) > 60 {
+		text = strings.ToValidUTF8(text[:60], "") + "…"
+	}
+	return `"` + strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, text) + `"`
+}
