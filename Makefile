@@ -6,6 +6,7 @@
 # make test-clients  standard client libraries of Go, Node and Python against the binary
 # make test-applications  finished applications (oauth2-proxy, Apache, Auth.js, Django, …) against the binary
 # make test-admin  what schemathesis makes of the OpenAPI document of the API for operators, against the binary with a filled database
+# make test-scim  scim2-tester, a compliance client of SCIM 2.0, against the binary with a filled database
 # make test-ha  the reference deployment of deploy/ under traffic, broken in every way that hatest knows
 # make test-deploy  the Kubernetes manifests of deploy/ against the types of the API, and kubeconform
 # make check    what CI runs: formatting, language, vet, staticcheck, govulncheck, tests
@@ -31,7 +32,7 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
-.PHONY: build test test-admin test-ha test-ha-short test-deploy test-long test-django test-django-long test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
+.PHONY: build test test-admin test-scim test-ha test-ha-short test-deploy test-long test-django test-django-long test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o latchkey ./cmd/latchkey
@@ -91,6 +92,10 @@ test-applications:
 # Needs PyPI, once. More of it: make test-admin EXAMPLES=200 SEED=7
 test-admin: build
 	scripts/schemathesis.sh
+
+# Needs PyPI, once.
+test-scim: build
+	scripts/scim2-tester.sh
 
 # Installs Debian's packages of Patroni, etcd, HAProxy and PgBouncer, as root, where they are missing, and fails when it can't.
 # Some events: make test-ha LATCHKEY_TEST_HA_EVENTS='clock|switchover'

@@ -32,4 +32,4 @@ for _ in $(seq 600); do
 	sleep 0.1
 done
 public=$(sed -n 's/.*"msg":"serving".*"listen":"\([^"]*\)".*/\1/p' log)
-"$tools/bin/python" "$top/scripts/scim2_tester.py" "http://$public" "http://$admin/scim/v2" "$secret"
+"$tools/bin/python" "$top/scripts/scim_compliance.py" "http://$public" "http://$admin/scim/v2" "$secret"

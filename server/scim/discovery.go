@@ -65,7 +65,9 @@ func (a *API) resourceType(r *http.Request, s *schema) object {
 	}
 }
 
-func (a *API) schemas(w http.ResponseWriter, r *http.Request) error { return listKinds(w, r, a.describe) }
+func (a *API) schemas(w http.ResponseWriter, r *http.Request) error {
+	return listKinds(w, r, a.describe)
+}
 
 func (a *API) resourceTypes(w http.ResponseWriter, r *http.Request) error {
 	return listKinds(w, r, a.resourceType)

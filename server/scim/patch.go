@@ -223,6 +223,9 @@ func set(o object, name string, value any, none bool) {
 
 // remove removes an attribute. With a value, which Entra ID and Okta send for members, it removes these elements.
 func (t target) remove(o object, value any) error {
+	if t.top.Required || t.top.Type == typeBoolean && t.top.Name == "active" { // RFC 7644 §3.5.2.2
+		return bad(mutability, "%s can't be removed.", t.top.Name)
+	}
 	if value == nil || !t.top.MultiValued {
 		delete(o, t.top.Name)
 		return nil

@@ -39,17 +39,19 @@ const (
 
 // attribute is an attribute of a schema, as /Schemas shows it (RFC 7643 §7).
 type attribute struct {
-	Name           string       `json:"name"`
-	Type           string       `json:"type"`
-	SubAttributes  []*attribute `json:"subAttributes,omitempty"`
-	MultiValued    bool         `json:"multiValued"`
-	Description    string       `json:"description"`
-	Required       bool         `json:"required"`
-	CaseExact      bool         `json:"caseExact"`
-	Mutability     string       `json:"mutability"`
-	Returned       string       `json:"returned"`
-	Uniqueness     string       `json:"uniqueness"`
-	ReferenceTypes []string     `json:"referenceTypes,omitempty"`
+	Name          string       `json:"name"`
+	Type          string       `json:"type"`
+	SubAttributes []*attribute `json:"subAttributes,omitempty"`
+	MultiValued   bool         `json:"multiValued"`
+	Description   string       `json:"description"`
+	Required      bool         `json:"required"`
+	// CanonicalValues are suggestions.
+	CanonicalValues []string `json:"canonicalValues,omitempty"`
+	CaseExact       bool     `json:"caseExact"`
+	Mutability      string   `json:"mutability"`
+	Returned        string   `json:"returned"`
+	Uniqueness      string   `json:"uniqueness"`
+	ReferenceTypes  []string `json:"referenceTypes,omitempty"`
 }
 
 // schema is what is kept of a kind of resource.
@@ -85,6 +87,11 @@ func instant(a *attribute)  { a.Type = typeDateTime }
 func unseen(a *attribute)   { a.Returned = never }
 func shown(a *attribute)    { a.Returned = always }
 
+// such names values that an attribute may have.
+func such(values ...string) func(*attribute) {
+	return func(a *attribute) { a.CanonicalValues = values }
+}
+
 // reference makes an attribute the URI of resources of a type.
 func reference(to string) func(*attribute) {
 	return func(a *attribute) { a.Type, a.CaseExact, a.ReferenceTypes = typeReference, true, []string{to} }
@@ -109,19 +116,20 @@ var userSchema = &schema{
 			text("formatted", readWrite, "The full name, the same as displayName."),
 			text("familyName", readWrite, "The family name."), text("givenName", readWrite, "The given name.")),
 		text("displayName", readWrite, "The full name, as it is shown."),
-		text("locale", readWrite, "The language of the user, a tag such as de-AT."),
-		text("timezone", readWrite, "The time zone of the user, such as Europe/Vienna.", exact),
+		text("locale", readWrite, "The language of the user, a tag such as de-AT.", such("en", "de")),
+		text("timezone", readWrite, "The time zone of the user, such as Europe/Vienna.", exact, such("UTC", "Europe/Vienna")),
 		text("active", readWrite, "Whether the user can log in. false ends their sessions.", boolean),
 		text("password", writeOnly, "The password. A change ends the user's sessions.", exact, unseen),
 		complexOf("emails", readWrite, "The e-mail address. There is one: the primary, else the first.", true,
-			text("value", readWrite, "The address."), text("type", readOnly, "work."), text("primary", readWrite, "Whether it is the one that is kept.", boolean)),
+			text("value", readWrite, "The address."), text("type", readWrite, "Always work.", such("work")),
+			text("primary", readWrite, "Whether it is the one that is kept: of what is kept, true.", boolean)),
 		complexOf("groups", readOnly, "The groups that the user is in.", true,
 			text("value", readOnly, "The id of the group.", exact), text("$ref", readOnly, "Its URI.", reference("Group")),
 			text("display", readOnly, "Its name.", exact), text("type", readOnly, "direct.")),
 	},
 	ignored: []string{
 		"nickname", "profileurl", "title", "usertype", "preferredlanguage", "phonenumbers", "ims", "photos", "addresses", "entitlements", "roles",
-		"x509certificates", "name.middlename", "name.honorificprefix", "name.honorificsuffix", "emails.display", "groups.display",
+		"x509certificates", "name.middlename", "name.honorificprefix", "name.honorificsuffix", "emails.display",
 	},
 }
 
@@ -130,8 +138,8 @@ var groupSchema = &schema{
 	attributes: []*attribute{
 		text("displayName", readWrite, "The name of the group, as it is in tokens.", required, unique, exact),
 		complexOf("members", readWrite, "The users in the group.", true,
-			text("value", immutable, "The id of the user.", exact), text("$ref", readOnly, "The URI of the user.", reference("User")),
-			text("display", readOnly, "The user's name.", exact), text("type", readOnly, "User.")),
+			text("value", immutable, "The id of the user.", exact), text("$ref", immutable, "The URI of the user.", reference("User")),
+			text("display", readOnly, "The user's name.", exact), text("type", immutable, "Always User.", such("User"))),
 	},
 }
 
