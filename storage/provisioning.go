@@ -34,7 +34,7 @@ type GroupChange struct {
 	// ExternalID is what ClientID calls the group from now on; an empty one is removed.
 	ClientID   string
 	ExternalID *string
-	// Add and Remove are users who shall be in the group, and who shall not. Users that are not there are left out.
+	// Add and Remove are the users that the group has from now on, and those that it has no more. Users that are not there are left out.
 	Add, Remove []int64
 	Now         time.Time
 }
@@ -53,16 +53,16 @@ type ExternalID struct {
 }
 
 // Provisioning keeps what clients that provision users and groups need beside the users: IDs of groups, and what they call both.
-// An external ID is one of its client: RFC 7643 §3.1 has it mean nothing outside the domain of who provisions.
+// An external ID is one of its client: RFC 7643 §3.1 has it mean nothing outside the domain of the client that provisions.
 type Provisioning interface {
 	// CountUsers returns how many users f selects, whatever its Offset and Limit.
 	CountUsers(ctx context.Context, f UserFilter) (int, error)
 
-	// AdoptGroups gives an ID to the groups that users are in and that have none: to those with one of the names, or to all without names.
+	// AdoptGroups stores an ID for the groups that users are in and that have none: to those with one of the names, or to all without names.
 	AdoptGroups(ctx context.Context, names []string, now time.Time) error
 
-	// CreateProvisionedGroup stores g with its members, among whom users that are not there are left out, and with its external ID at a
-	// client. ErrExists: the ID or the name is taken.
+	// CreateProvisionedGroup stores g with its members and with its external ID at a
+	// client. Members that are not there are left out. ErrExists: the ID or the name is taken.
 	CreateProvisionedGroup(ctx context.Context, g *ProvisionedGroup, clientID string, members []int64, audit ...*AuditEvent) error
 
 	// SearchProvisionedGroups returns the groups that f selects, by ascending ID.
@@ -78,10 +78,10 @@ type Provisioning interface {
 	// GroupMembers returns who is in the groups with the names, by ascending user ID.
 	GroupMembers(ctx context.Context, names []string) ([]*GroupMember, error)
 
-	// ExternalIDs returns what a client calls users, of those whom it has a name for.
+	// ExternalIDs returns what a client calls users, of those that it has a name for.
 	ExternalIDs(ctx context.Context, clientID string, users []int64) ([]*ExternalID, error)
 
-	// UsersByExternalID returns up to limit users whom a client calls so, by ascending ID.
+	// UsersByExternalID returns up to limit users that a client calls so, by ascending ID.
 	UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*User, error)
 
 	// SetExternalID keeps what a client calls a user; an empty external ID is removed. ErrNotFound: there is no such user or client.

@@ -1,5 +1,5 @@
 // Package operator decides who may do what operators do over HTTP: programs and people with an access token of this server for the API for
-// operators. The API itself and SCIM ask it, so that one of them never lets in whom the other refuses.
+// operators. The API itself and SCIM ask it, so that neither admits a caller that the other refuses.
 package operator
 
 import (

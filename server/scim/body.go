@@ -23,7 +23,7 @@ const (
 	mediaJSON = "application/json"
 )
 
-// contentType returns the media type of the answer: application/json for who accepts only that.
+// contentType returns the media type of the answer: application/json for a client that accepts only that.
 func contentType(r *http.Request) string {
 	accept := strings.ToLower(r.Header.Get("Accept"))
 	if strings.Contains(accept, mediaJSON) && !strings.Contains(accept, mediaSCIM) {
@@ -223,7 +223,7 @@ func coerceOne(a *attribute, v any) (any, error) {
 			return v, nil
 		}
 	case string:
-		if a.Type == typeBoolean { // Entra ID sends "True" and "False" unless it is told to follow the RFC
+		if a.Type == typeBoolean { // Entra ID sends "True" and "False" unless it is set to follow the RFC
 			switch strings.ToLower(v) {
 			case "true":
 				return true, nil

@@ -31,7 +31,7 @@ const (
 	invalidCursor = "invalidCursor"
 )
 
-// Error is a refusal as SCIM has it.
+// Error is a refusal in the form of RFC 7644 §3.12.
 type Error struct {
 	Status         int
 	scimType, text string

@@ -13,7 +13,7 @@ import (
 	"latchkey/storage"
 )
 
-// showGroup returns a group as SCIM has it; without members if they were not read, and then without a version, which depends on them.
+// showGroup returns the resource of a group (RFC 7643 §4.2); without members if they were not read, and then without a version, which depends on them.
 func showGroup(base string, g *storage.ProvisionedGroup, members []*storage.GroupMember, read bool) object {
 	o := object{"displayName": g.Name}
 	var list []any

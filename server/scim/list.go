@@ -247,7 +247,7 @@ func (a *API) pageOfUsers(w http.ResponseWriter, q *query, f search, plain stora
 	return f.page(w, q, total, shown)
 }
 
-// candidates returns those among whom the users are that a filter matches, if the database finds these by one of their names.
+// candidates returns the users that a filter may match, if the database finds these by one of their names.
 func (a *API) candidates(q *query, e expr) (found []*storage.User, narrowed bool, err error) {
 	one := func(u *storage.User, err error) ([]*storage.User, bool, error) {
 		if isNotFound(err) {

@@ -22,7 +22,7 @@ func put(o object, name, text string) {
 	}
 }
 
-// stamp returns a time as SCIM has it.
+// stamp returns a time in the form of RFC 7643 §2.3.5.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // version returns the entity tag of a resource: the same for the same content on every replica. It is weak, since attributes may be left out.
@@ -48,7 +48,7 @@ func finish(o object, s *schema, base, id, externalID string, created, changed t
 	return o
 }
 
-// showUser returns a user as SCIM has it. groups are the IDs of the groups by their names.
+// showUser returns the resource of a user (RFC 7643 §4.1). groups are the IDs of the groups by their names.
 func showUser(base string, u *storage.User, externalID string, groups map[string]storage.ID) object {
 	o := object{"userName": u.Username, "active": u.Active}
 	put(o, "displayName", u.Name)

@@ -330,7 +330,7 @@ func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*stora
 	}
 }
 
-// CountUsers implements storage.Provisioning, among those whom SearchUsers finds.
+// CountUsers implements storage.Provisioning: it counts the users that SearchUsers finds.
 func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, error) {
 	f.Offset, f.Limit = 0, 0
 	all, err := s.SearchUsers(ctx, f)

@@ -124,7 +124,7 @@ func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, erro
 	return int(n), err
 }
 
-// selectUsers returns the condition of a filter with its seven parameters; false if it selects nobody.
+// selectUsers returns the condition of a filter with its seven parameters; false if it selects no user.
 func selectUsers(f storage.UserFilter) (where string, args []any, ok bool) {
 	username, email := "username", "email"
 	if f.Fold { // as the indexes have it
