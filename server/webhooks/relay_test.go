@@ -100,7 +100,13 @@ func distinct(t *testing.T, got []delivery, n int) {
 // However many servers there are, an event is delivered once to each target; when one dies, another one goes on where it was.
 func TestSeveralServersDeliverEachEventOnce(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		severalServers(t, setup(t, servertest.Store(open(t))))
+	})
+}
+
+func severalServers(t *testing.T, b *bundle) {
+	t.Helper()
 	second := b.Replica(t, servertest.Configure(loopback))
 	r := newReceiver(t)
 	w, _ := b.target(wire.NewWebhook{URL: r.URL})
