@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"time"
 
 	"latchkey/clients"
@@ -20,10 +19,11 @@ func (h *Handlers) showClient(ctx context.Context, query url.Values) (*panel.Pag
 	if err != nil {
 		return nil, err
 	}
-	return h.clientPage(ctx, c)
+	return h.clientPage(ctx, c, nil)
 }
 
-func (h *Handlers) clientPage(ctx context.Context, c *clients.Client) (*panel.Page, error) {
+// clientPage returns the page of a client. The form for its look has what was typed, if there is such.
+func (h *Handlers) clientPage(ctx context.Context, c *clients.Client, typed url.Values) (*panel.Page, error) {
 	refusals, err := h.refusals(ctx, c)
 	if err != nil {
 		return nil, err
@@ -37,10 +37,16 @@ func (h *Handlers) clientPage(ctx context.Context, c *clients.Client) (*panel.Pa
 		return nil, err
 	}
 	events.Heading, events.More = "console.events", address(AuditPath, "client", c.ID)
-	return &panel.Page{
-		Active: panel.Clients, Heading: "console.client", Subject: c.ID,
-		Sections: []panel.Section{{Facts: clientFacts(c)}, refusals, sessions, events, {Heading: "console.actions", Forms: clientForms(c)}},
-	}, nil
+	page := &panel.Page{
+		Active: panel.Clients, Heading: "console.client", Subject: c.ID, Sections: []panel.Section{{Facts: clientFacts(c)}, refusals, sessions, events},
+	}
+	if hasPages(c) {
+		page.Sections = append(page.Sections, panel.Section{
+			Heading: "console.look_title", Text: "console.look_note", Forms: []panel.Form{lookForm(c, typed)},
+		})
+	}
+	page.Sections = append(page.Sections, panel.Section{Heading: "console.actions", Forms: clientForms(c)})
+	return page, nil
 }
 
 // client returns the client with an id, as the database has it.
@@ -111,9 +117,6 @@ func clientForms(c *clients.Client) []panel.Form {
 		verify.Note = "console.verify_note"
 		forms = append(forms, verify)
 	}
-	if slices.Contains(c.GrantTypes, clients.GrantAuthorizationCode) || slices.Contains(c.GrantTypes, clients.GrantDeviceCode) {
-		forms = append(forms, lookForm(c, nil))
-	}
 	if c.Disabled {
 		forms = append(forms, act(ClientPath, c.ID, "enable", "console.enable_client"))
 	} else {
@@ -173,7 +176,7 @@ func (h *Handlers) rotate(ctx context.Context, c *clients.Client, keep string) (
 	if err != nil {
 		return nil, err
 	}
-	page, err := h.clientPage(ctx, c)
+	page, err := h.clientPage(ctx, c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +196,7 @@ func (h *Handlers) credentials(c *clients.Client, secret storage.Secret) []panel
 // removeClient removes a client whose id was typed again.
 func (h *Handlers) removeClient(ctx context.Context, c *clients.Client, repeated string) (*panel.Page, string, error) {
 	if repeated != c.ID {
-		page, err := h.clientPage(ctx, c)
+		page, err := h.clientPage(ctx, c, nil)
 		if err == nil {
 			page.Problem = "console.repeat_wrong"
 		}

@@ -204,7 +204,7 @@ func TestAClientIsRegisteredAndItsSecretShownOnce(t *testing.T) {
 		if strings.Contains(again.Body, "lk_cs_") {
 			t.Error("the secret is shown again")
 		}
-		rotated := between(again.Form(console.ClientPath).Set("keep", "0s").Submit().Body, "lk_cs_")
+		rotated := between(b.Post(console.ClientPath, "id", c.ID, "do", "rotate", "keep", "0s").Body, "lk_cs_")
 		c, err = s.Clients().Client(t.Context(), c.ID)
 		if err != nil || rotated == secret || !s.Clients().CheckSecret(c, storage.Secret(rotated)) || s.Clients().CheckSecret(c, storage.Secret(secret)) {
 			t.Errorf("the secret was not replaced: %v", err)

@@ -26,10 +26,15 @@ func lookFields(p *clients.Policy) []lookField {
 	}
 }
 
-// lookForm returns the form with what is set, or with what was typed if there is such.
+// hasPages reports whether users get to pages on the way to a client.
+func hasPages(c *clients.Client) bool {
+	return c.Allows(clients.GrantAuthorizationCode) || c.Allows(clients.GrantDeviceCode)
+}
+
+// lookForm returns the form with what is set, or with what was typed.
 func lookForm(c *clients.Client, typed url.Values) panel.Form {
 	form := act(ClientPath, c.ID, "look", "console.look")
-	form.Title, form.Note = "console.look_title", "console.look_note"
+	form.Danger = false
 	policy := c.Policy
 	for _, f := range lookFields(&policy) {
 		in := panel.Input{Name: f.name, Label: f.label, Value: *f.value}
@@ -50,19 +55,11 @@ func (h *Handlers) setLook(ctx context.Context, c *clients.Client, form url.Valu
 		return nil
 	})
 	if faults := clients.Faults(err); len(faults) > 0 {
-		page, err := h.clientPage(ctx, c)
-		if err != nil {
-			return nil, "", err
+		page, err := h.clientPage(ctx, c, form)
+		if err == nil {
+			page.Problem, page.Detail = "console.look_wrong", faults[0].Error()
 		}
-		page.Problem, page.Detail = "console.look_wrong", faults[0].Error()
-		for i := range page.Sections {
-			for j, f := range page.Sections[i].Forms {
-				if f.Submit == "console.look" {
-					page.Sections[i].Forms[j] = lookForm(c, form)
-				}
-			}
-		}
-		return page, "", nil
+		return page, "", err
 	}
 	return nil, address(ClientPath, "id", c.ID, "done", "look"), err
 }

@@ -82,7 +82,7 @@ func (h *Handlers) addClient(ctx context.Context, form url.Values) (*panel.Page,
 	if err != nil {
 		return nil, "", err
 	}
-	page, err := h.clientPage(ctx, c)
+	page, err := h.clientPage(ctx, c, nil)
 	if err != nil {
 		return nil, "", err
 	}
