@@ -67,6 +67,8 @@ type Config struct {
 
 	// Mail is how letters are sent.
 	Mail Mail
+	// Television is the client of the demo's device; empty = there is none.
+	Television string
 	// SignUp says which people can make an account; empty = none.
 	SignUp selfhelp.SignUp
 

@@ -22,6 +22,7 @@ import (
 	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
+	"latchkey/server/television"
 	"latchkey/server/web"
 	"latchkey/server/web/look"
 )
@@ -116,6 +117,12 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	if box, ok := s.cfg.Mail.Transport.(*mail.Mailbox); ok { // the demo
 		rt.Page(mail.MailboxPath, box.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
+	}
+	if client := s.cfg.Television; client != "" {
+		tv := television.New(television.Config{
+			ClientID: client, Origin: s.issuer.Scheme + "://" + s.issuer.Host, Requests: s.requests, Tokens: s.tokens, Paths: paths,
+		})
+		rt.Page(television.Path, tv.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
 	}
 	selfhelp.New(selfhelp.Config{
 		Proof: s.proof, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths, Mail: s.mailer != nil, SignUp: s.signUp(),

@@ -109,6 +109,7 @@ func (a *app) demoSettings() error {
 	if !s.Given("outbound-allow") { // webhooks of a program on the same machine
 		s.Server.OutboundAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
+	s.Server.Television = demoApp
 	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0
 	return nil
 }
@@ -195,6 +196,10 @@ curl -s ISSUER/oauth2/token -d grant_type=password -d client_id=demo-client -d u
 
 curl -s ISSUER/oauth2/device_authorization -d client_id=demo-app
 curl -s ISSUER/oauth2/token -d client_id=demo-app -d grant_type=urn:ietf:params:oauth:grant-type:device_code -d device_code=DEVICE_CODE
+
+  A device without a keyboard shows a code to scan with a telephone, or to open in another browser, and then who has logged in:
+
+ISSUER/television
 
   Sign in with a browser, and see which applications have access:
 

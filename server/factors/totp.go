@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/boombuler/barcode/qr"
-
+	"latchkey/server/internal/qr"
 	"latchkey/storage"
 )
 
@@ -55,7 +54,7 @@ func (s *Service) enrol(u *storage.User, e enrolment) (*Enrolment, error) {
 	address := "otpauth://totp/" + label + "?" + strings.ReplaceAll(url.Values{
 		"secret": {text}, "issuer": {s.host}, "algorithm": {"SHA1"}, "digits": {strconv.Itoa(digits)}, "period": {strconv.Itoa(period)},
 	}.Encode(), "+", "%20")
-	picture, size, err := qrPath(address)
+	picture, size, err := qr.Path(address)
 	if err != nil {
 		return nil, err
 	}
@@ -65,31 +64,6 @@ func (s *Service) enrol(u *storage.User, e enrolment) (*Enrolment, error) {
 	}
 	return &Enrolment{Secret: strings.Join(groups, " "), Address: address, QR: picture, Size: size, State: state}, nil
 }
-
-// qrPath returns a QR code as the data of an SVG path, with a quiet zone of four modules.
-func qrPath(text string) (path string, size int, err error) {
-	code, err := qr.Encode(text, qr.M, qr.Auto)
-	if err != nil {
-		return "", 0, fmt.Errorf("QR code: %w", err)
-	}
-	const quiet = 4
-	n := code.Bounds().Dx()
-	var b strings.Builder
-	for y := range n {
-		for x := 0; x < n; x++ {
-			begin := x
-			for x < n && dark(code.At(x, y).RGBA()) {
-				x++
-			}
-			if x > begin {
-				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", begin+quiet, y+quiet, x-begin, x-begin)
-			}
-		}
-	}
-	return b.String(), n + 2*quiet, nil
-}
-
-func dark(r, _, _, _ uint32) bool { return r < 0x8000 }
 
 // Again returns the enrolment of a state once more, after a wrong code. The error is ErrExpired.
 func (s *Service) Again(u *storage.User, state string) (*Enrolment, error) {
