@@ -29,7 +29,8 @@ type Import struct {
 	Fold bool
 }
 
-// ImportedUser is a user of another system. AuthEpoch is stored as it is; of the profile only the names and the groups are.
+// ImportedUser is a user of another system. AuthEpoch is stored as it is; of the profile only the names, the groups
+// and EmailVerified are; an address that is verified here and the same there stays so.
 type ImportedUser struct {
 	User
 	// Typed is what a login by Username looks up.

@@ -104,6 +104,7 @@ func external(t *django.Table, r *directory.Record) users.External {
 	f := users.External{
 		Key: r.Key, Username: r.Username, Email: r.Email, Hash: r.PasswordHash, GivenName: r.GivenName, FamilyName: r.FamilyName,
 		Active: r.Active.Bool, Staff: r.Staff.Bool, Joined: r.Joined, LastLogin: r.LastLogin, Groups: r.Groups, KeepGroups: t.Groups == "",
+		EmailVerified: r.EmailVerified,
 	}
 	if !r.Active.Valid {
 		f.Problem = "imported as inactive: " + t.Columns["is_active"] + " is NULL"

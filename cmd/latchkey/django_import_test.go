@@ -100,6 +100,15 @@ func TestDjangoImport(t *testing.T) {
 	if n := last(do(1, "users")); n.Unchanged != 11999 || n.Changed != 0 {
 		t.Errorf("again: %+v", n)
 	}
+	if _, err := conn.Exec(t.Context(), `ALTER TABLE auth_user ADD confirmed boolean; UPDATE auth_user SET confirmed = id = 9`); err != nil {
+		t.Fatal(err)
+	}
+	if n := last(do(1, "users", "--columns", "email_verified=confirmed")); n.Unchanged != 11998 || n.Changed != 1 {
+		t.Errorf("with a column of verified addresses: %+v", n)
+	}
+	if u, err := store.User(t.Context(), 9); err != nil || !u.EmailVerified {
+		t.Errorf("user 9: %v %v", u.EmailVerified, err)
+	}
 	for range 2 {
 		do(0, "blacklist")
 	}

@@ -18,6 +18,8 @@ type External struct {
 	Key, Problem                                 string
 	Username, Email, Hash, GivenName, FamilyName string
 	Active, Staff                                bool
+	// EmailVerified: the other system says that the address is the user's. Otherwise what is known here of the same address stays.
+	EmailVerified bool
 	// Joined and LastLogin may be zero.
 	Joined, LastLogin time.Time
 	Groups            []string
@@ -116,6 +118,7 @@ func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.Im
 		r.problem("imported without names and groups: %v", err)
 		u.UserProfile = storage.UserProfile{}
 	}
+	u.EmailVerified = f.EmailVerified && u.Email != ""
 	typed := normal(f.Username)
 	if typed != f.Username {
 		r.problem("the name has spaces around it or is not in NFKC: forms look up %q, only /api/token/ takes it as it is", typed)

@@ -140,7 +140,7 @@ func fits(field, kind string) bool {
 	switch field {
 	case "id":
 		return true // kindOf says
-	case "is_active", "is_staff":
+	case "is_active", "is_staff", "email_verified":
 		return kind == "bool"
 	case "last_login", "date_joined":
 		return slices.Contains([]string{"timestamptz", "timestamp", "datetime"}, kind)

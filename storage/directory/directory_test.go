@@ -136,6 +136,37 @@ func TestTokensOfDjangosAreAdopted(t *testing.T) {
 	}
 }
 
+// A column of the site's says whose addresses are verified, at once; one that was verified here counts too.
+func TestAColumnOfDjangosVerifiesAddresses(t *testing.T) {
+	t.Parallel()
+	for _, place := range places {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, place, "integer")
+			site.do(`ALTER TABLE auth_user ADD confirmed boolean`)
+			site.config.Table.Columns["email_verified"] = "confirmed"
+			s := site.serve()
+			verified := func(name string) any {
+				t.Helper()
+				b := s.Browser()
+				b.SignInAs(name, "secret")
+				tokens := s.Redeem(s.Portal, b.Authorize(s.Portal, "scope", "openid email").Response(servertest.Callback).Get("code")).Expect(200)
+				return s.Get("/oauth2/userinfo", servertest.Header("Authorization", "Bearer "+tokens.String("access_token"))).Expect(200).JSON()["email_verified"]
+			}
+			if got := verified("ada"); got != false {
+				t.Errorf("with NULL: %v", got)
+			}
+			site.do(`UPDATE auth_user SET confirmed = true`)
+			if got := verified("ada"); got != true {
+				t.Errorf("with true: %v", got)
+			}
+			if got := verified("bob"); got == true {
+				t.Error("an address that there is not is verified")
+			}
+		})
+	}
+}
+
 // The browser's session, a code and a device code end like sessions do.
 func TestDjangoDecidesAboutBrowsersAndCodes(t *testing.T) {
 	t.Parallel()

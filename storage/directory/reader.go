@@ -17,6 +17,8 @@ type Record struct {
 	Username, Email, PasswordHash, GivenName, FamilyName string
 	// Active and Staff are not valid where the column is NULL, which Django never has. A table without is_active has active users only.
 	Active, Staff sql.NullBool
+	// EmailVerified is false where the table does not say.
+	EmailVerified bool
 	// LastLogin and Joined are zero where they are not known.
 	LastLogin, Joined time.Time
 	Groups            []string
@@ -77,7 +79,7 @@ func (r *Reader) accounts(ctx context.Context, limit int) ([]Record, map[string]
 		var a Record
 		var key string
 		var login, joined sql.NullTime
-		if err := rows.Scan(&key, &a.Username, &a.PasswordHash, &a.Email, &a.GivenName, &a.FamilyName, &a.Active, &a.Staff, &login, &joined); err != nil {
+		if err := rows.Scan(&key, &a.Username, &a.PasswordHash, &a.Email, &a.GivenName, &a.FamilyName, &a.Active, &a.Staff, &login, &joined, &a.EmailVerified); err != nil {
 			return nil, nil, err
 		}
 		a.Key, _ = r.kind.subject(key)
@@ -113,7 +115,7 @@ func (r *Reader) columns() string {
 		}
 		list = append(list, s.dialect.column(column))
 	}
-	return strings.Join(append(list, s.timeField("last_login"), s.timeField("date_joined")), ", ")
+	return strings.Join(append(list, s.timeField("last_login"), s.timeField("date_joined"), s.verified()), ", ")
 }
 
 // groups adds the groups to a page that begins after the key from.

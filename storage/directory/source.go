@@ -80,7 +80,8 @@ func (s *Source) columns(profile bool) string {
 	if profile {
 		groups = s.groups()
 	}
-	list = append(list, s.boolField("is_active", true), s.boolField("is_staff", false), s.timeField("last_login"), s.timeField("date_joined"), groups)
+	list = append(list, s.boolField("is_active", true), s.boolField("is_staff", false), s.timeField("last_login"), s.timeField("date_joined"),
+		s.verified(), groups)
 	return strings.Join(list, ", ")
 }
 
@@ -89,7 +90,8 @@ func (s *Source) scanAccount(rows *sql.Rows, kind keyKind) (*storage.User, error
 	var u storage.User
 	var key, groups string
 	var login, joined sql.NullTime
-	if err := rows.Scan(&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined, &groups); err != nil {
+	if err := rows.Scan(&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined,
+		&u.EmailVerified, &groups); err != nil {
 		return nil, err
 	}
 	subject, ok := kind.subject(key)

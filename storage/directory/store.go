@@ -89,7 +89,8 @@ func of(account, kept *storage.User) *storage.User {
 	if account.PasswordHash != kept.PasswordHash {
 		u.AuthEpoch++ // which no session has
 	}
-	u.EmailVerified, u.Picture, u.Locale, u.ZoneInfo = kept.EmailVerified, kept.Picture, kept.Locale, kept.ZoneInfo
+	u.EmailVerified = account.EmailVerified || kept.EmailVerified
+	u.Picture, u.Locale, u.ZoneInfo = kept.Picture, kept.Locale, kept.ZoneInfo
 	u.Attributes, u.UpdatedAt = kept.Attributes, kept.UpdatedAt
 	return &u
 }

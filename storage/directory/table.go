@@ -9,7 +9,7 @@ import (
 type Table struct {
 	Name string
 	// Columns are the columns by the fields of auth_user: id, username, password, email, first_name, last_name, is_active, is_staff,
-	// last_login and date_joined. The first three are needed; a field that the table does not have is "".
+	// last_login and date_joined, and email_verified, which is not one of them. The first three are needed; a field that the table does not have is "".
 	Columns map[string]string
 	// KeyType is the type of the key in the model, such as AutoField or UUIDField; empty if it is not known.
 	KeyType string
@@ -83,6 +83,14 @@ func (s *Source) boolField(field string, absent bool) string {
 		return fmt.Sprint(absent)
 	}
 	return "coalesce(" + s.dialect.column(column) + ", false)" // NULL, which Django never has there, allows nothing
+}
+
+// verified returns whether the site says that the address is the user's.
+func (s *Source) verified() string {
+	if s.table.Columns["email_verified"] == "" {
+		return "false"
+	}
+	return "(" + s.boolField("email_verified", false) + " AND " + s.textField("email") + " <> '')"
 }
 
 func (s *Source) timeField(field string) string {

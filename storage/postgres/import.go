@@ -22,7 +22,7 @@ const stage = `
 	CREATE TEMP TABLE staged (
 		n integer, key text COLLATE "C", typed text COLLATE "C", id bigint, subject text COLLATE "C", username text COLLATE "C", email text,
 		password_hash text, active boolean, staff boolean, auth_epoch bigint, created_at timestamptz, last_login timestamptz,
-		name text, given_name text, family_name text, groups jsonb, keep_groups boolean,
+		name text, given_name text, family_name text, groups jsonb, keep_groups boolean, email_verified boolean,
 		found bigint, taken boolean NOT NULL, kept_password boolean NOT NULL DEFAULT false,
 		kept_inactive boolean NOT NULL DEFAULT false
 	) ON COMMIT DROP;
@@ -51,6 +51,7 @@ func stagedUser(u *storage.ImportedUser) []row.Column {
 		{Name: "family_name", Field: &u.FamilyName},
 		{Name: "groups", Field: (*row.Texts)(&u.Groups)},
 		{Name: "keep_groups", Field: &u.KeepGroups},
+		{Name: "email_verified", Field: &u.EmailVerified},
 	}
 }
 
@@ -66,7 +67,7 @@ const findKnown = `
 
 // changeUsers changes known users and returns them.
 const changeUsers = `
-		UPDATE users u SET username = s.username, email = s.email, email_verified = u.email_verified AND u.email = s.email, staff = s.staff,
+		UPDATE users u SET username = s.username, email = s.email, email_verified = s.email_verified OR u.email_verified AND u.email = s.email, staff = s.staff,
 			password_hash = CASE WHEN s.kept_password THEN u.password_hash ELSE s.password_hash END,
 			active = u.active AND s.active,
 			auth_epoch = CASE WHEN u.active AND NOT s.active THEN greatest(u.auth_epoch + 1, ${now}) ELSE u.auth_epoch END,
@@ -75,7 +76,7 @@ const changeUsers = `
 			groups = CASE WHEN s.keep_groups THEN u.groups ELSE s.groups END, updated_at = to_timestamp(${now} / 1000000.0)
 		FROM staged s
 		WHERE u.id = s.found AND NOT s.taken AND NOT ${new_only} AND (
-			u.username <> s.username OR u.email <> s.email OR u.staff <> s.staff OR u.password_hash <> s.password_hash AND NOT s.kept_password
+			u.username <> s.username OR u.email <> s.email OR s.email_verified AND NOT u.email_verified OR u.staff <> s.staff OR u.password_hash <> s.password_hash AND NOT s.kept_password
 			OR u.active AND NOT s.active OR s.last_login IS NOT NULL AND u.last_login IS DISTINCT FROM greatest(u.last_login, s.last_login)
 			OR s.name <> '' AND s.name <> u.name OR s.given_name <> '' AND s.given_name <> u.given_name
 			OR s.family_name <> '' AND s.family_name <> u.family_name OR NOT s.keep_groups AND s.groups IS DISTINCT FROM u.groups)
@@ -84,9 +85,9 @@ const changeUsers = `
 // createUsers returns the names of those who were created. A user with the name or the ID of another one is left out by the indexes, which are
 // asked anyway.
 const createUsers = `
-	INSERT INTO users (id, subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login, name, given_name, family_name, groups)
+	INSERT INTO users (id, subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login, name, given_name, family_name, groups, email_verified)
 		SELECT coalesce(id, nextval('users_id_seq')), subject, username, email, password_hash, active, staff, auth_epoch, created_at, last_login,
-			name, given_name, family_name, groups
+			name, given_name, family_name, groups, email_verified
 		FROM staged s WHERE found IS NULL AND NOT taken AND NOT EXISTS (SELECT FROM clients c WHERE c.id = s.key OFFSET 0) ORDER BY n
 		ON CONFLICT DO NOTHING RETURNING username`
 

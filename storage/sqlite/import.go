@@ -79,7 +79,7 @@ func (t *tx) createImported(u storage.User) {
 
 // merged returns a known user with what comes from the other system.
 func merged(known storage.User, u *storage.ImportedUser, keepPassword bool) *storage.User {
-	known.EmailVerified = known.EmailVerified && known.Email == u.Email
+	known.EmailVerified = u.EmailVerified || known.EmailVerified && known.Email == u.Email
 	known.Username, known.Email, known.Staff, known.Active = u.Username, u.Email, u.Staff, known.Active && u.Active
 	if !keepPassword {
 		known.PasswordHash = u.PasswordHash
@@ -100,7 +100,7 @@ func merged(known storage.User, u *storage.ImportedUser, keepPassword bool) *sto
 
 // updateImported writes a user who differs from the known one.
 func (t *tx) updateImported(now time.Time, known, u *storage.User) bool {
-	if known.Username == u.Username && known.Email == u.Email && known.Staff == u.Staff && known.Active == u.Active &&
+	if known.Username == u.Username && known.Email == u.Email && known.EmailVerified == u.EmailVerified && known.Staff == u.Staff && known.Active == u.Active &&
 		known.PasswordHash == u.PasswordHash && known.LastLogin.Equal(u.LastLogin) && known.Name == u.Name &&
 		known.GivenName == u.GivenName && known.FamilyName == u.FamilyName && slices.Equal(known.Groups, u.Groups) {
 		return false

@@ -41,6 +41,27 @@ func imports() cases {
 			b.ok(err)
 			b.same(outcomes, []storage.ImportOutcome{{}})
 		},
+		"an address that is verified there is verified here, and the other way round as long as it is the same": func(b *bundle) {
+			verified := func() bool {
+				b.Helper()
+				u, err := b.User(b.ctx, 7)
+				b.ok(err)
+				return u.EmailVerified
+			}
+			u := b.imported(7, "", "one")
+			u.Email, u.EmailVerified = "one@example.com", true
+			b.importAll(u)
+			b.same(verified(), true)
+			u.EmailVerified = false
+			b.same(b.importAll(u), []storage.ImportOutcome{{}})
+			b.same(verified(), true)
+			u.Email = "uno@example.com"
+			b.same(b.importAll(u), []storage.ImportOutcome{{Changed: true}})
+			b.same(verified(), false)
+			u.EmailVerified = true
+			b.same(b.importAll(u), []storage.ImportOutcome{{Changed: true}})
+			b.same(verified(), true)
+		},
 		"what was decided here stays": func(b *bundle) {
 			u := b.imported(7, "", "one")
 			b.importAll(u)

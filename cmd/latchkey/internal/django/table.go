@@ -13,7 +13,7 @@ import (
 // Table says where the users of a site are.
 type Table struct {
 	Name string
-	// Columns are the columns by the fields of auth_user; a field that the table does not have is "".
+	// Columns are the columns by the fields of auth_user, and email_verified, which it has not; a field that the table does not have is "".
 	Columns map[string]string
 	// KeyType is the type of the key in the model; empty if it is not known.
 	KeyType string
@@ -27,6 +27,7 @@ func DefaultTable() *Table {
 	for _, name := range []string{"id", "username", "password", "email", "first_name", "last_name", "is_active", "is_staff", "last_login", "date_joined"} {
 		t.Columns[name] = name
 	}
+	t.Columns["email_verified"] = ""
 	return t
 }
 
