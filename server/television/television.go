@@ -45,7 +45,7 @@ type Television struct{ Config }
 // New makes a television.
 func New(c Config) *Television { return &Television{c} }
 
-// Serve writes the picture: the code, or who is logged in. The browser asks again as often as a device may (RFC 8628 §3.5).
+// Serve writes the picture: the code, and later the name of the person who has logged in. The browser asks again as often as a device may (RFC 8628 §3.5).
 func (t *Television) Serve(w http.ResponseWriter, r *http.Request) error {
 	if c, err := r.Cookie(cookie); err == nil {
 		device, user, _ := strings.Cut(c.Value, ".")
