@@ -3,11 +3,14 @@ package server
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"latchkey/clients/registry"
 	"latchkey/server/admin"
 	"latchkey/server/grants"
+	"latchkey/server/mail"
 	"latchkey/server/operator"
 	"latchkey/server/password"
 	"latchkey/server/route"
@@ -88,7 +91,31 @@ func (s *Server) health(ctx context.Context) []panel.Fact {
 		state = panel.Text(reason)
 		state.Tone = panel.Bad
 	}
-	return []panel.Fact{{Name: "console.reachable", Value: state}, {Name: "console.issuer", Value: panel.Code(s.cfg.Issuer)}}
+	facts := []panel.Fact{{Name: "console.reachable", Value: state}, {Name: "console.issuer", Value: panel.Code(s.cfg.Issuer)}}
+	if s.mailer == nil {
+		return append(facts, panel.Fact{Name: "console.mail", Value: panel.Key("console.mail_off", panel.Plain)})
+	}
+	return append(facts, s.waitingLetters(ctx)...)
+}
+
+// lateLetter is how long a letter waits where the mail server works: longer than the first attempts.
+const lateLetter = 2 * time.Minute
+
+// waitingLetters returns how many letters are still to be sent, and since when.
+func (s *Server) waitingLetters(ctx context.Context) []panel.Fact {
+	n, since, err := s.cfg.Store.WaitingOutboxMessages(ctx, mail.Kind)
+	if err != nil { // the readiness says so
+		return nil
+	}
+	waiting := panel.Text(strconv.Itoa(n))
+	if n == 0 {
+		return []panel.Fact{{Name: "console.mail", Value: waiting}}
+	}
+	oldest := panel.At(since)
+	if s.cfg.Now().Sub(since) > lateLetter {
+		waiting.Tone = panel.Warn
+	}
+	return []panel.Fact{{Name: "console.mail", Value: waiting}, {Name: "console.mail_since", Value: oldest}}
 }
 
 // withOperatorAPI serves the API for operators and SCIM beside other routes, if they are to be on that side.

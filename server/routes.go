@@ -142,7 +142,12 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		Proof: s.proof, Mail: s.mailer != nil, Personal: &personal.Exporter{Store: s.cfg.Store, Factors: s.factors, IdleTTL: s.idleTTL, Now: s.cfg.Now},
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {
+		var letters console.Letters
+		if s.mailer != nil && s.proof != nil {
+			letters = s.proof
+		}
 		console.New(console.Config{
+			Factors: s.factors, Letters: letters,
 			Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Grants: s.operatorGrants(), Keys: s.keys, Pages: s.pages,
 			Paths: paths, Group: s.cfg.AdminGroup, Issuer: s.cfg.Issuer, Health: s.health,
 		}).Register(rt)

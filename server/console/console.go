@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"latchkey/clients/registry"
+	"latchkey/server/factors"
 	"latchkey/server/flow"
 	"latchkey/server/grants"
 	"latchkey/server/internal/request"
@@ -49,8 +50,11 @@ type Config struct {
 	Clients  *registry.Registry
 	Grants   *grants.Service
 	Keys     *keys.Ring
-	Pages    *web.Pages
-	Paths    flow.Paths
+	Factors  *factors.Service
+	// Letters is nil if there is no mail.
+	Letters Letters
+	Pages   *web.Pages
+	Paths   flow.Paths
 	// Group is the group whose members may use the console.
 	Group string
 	// Issuer is shown with what a new client needs.
@@ -82,6 +86,8 @@ func (h *Handlers) Register(rt *route.Router) {
 // changes returns what the forms of a page do; nil for a page without forms.
 func (h *Handlers) changes(path string) change {
 	switch path {
+	case Path:
+		return h.changeKeys
 	case UserPath:
 		return h.changeUser
 	case ClientPath:
@@ -163,7 +169,7 @@ func only(all url.Values, names ...string) url.Values {
 
 // isNotice reports whether a query names something that was done.
 func isNotice(name string) bool {
-	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look"}, name)
+	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look", "factors", "letter", "keys"}, name)
 }
 
 // address returns a path with a query.

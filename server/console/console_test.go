@@ -21,9 +21,9 @@ import (
 const group = "operators"
 
 // operating returns a server with the console, and a browser in which an operator is signed in.
-func operating(t *testing.T) (*servertest.Server, *servertest.Browser) {
+func operating(t *testing.T, more ...servertest.Option) (*servertest.Server, *servertest.Browser) {
 	t.Helper()
-	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.Console, c.AdminGroup = true, group }))
+	s := servertest.New(t, append(more, servertest.Configure(func(c *server.Config) { c.Console, c.AdminGroup = true, group }))...)
 	groups := []string{group}
 	if _, err := s.Users().Update(t.Context(), servertest.UserID, storage.UserChange{Groups: &groups}); err != nil {
 		t.Fatal(err)

@@ -23,8 +23,21 @@ func (h *Handlers) overview(ctx context.Context, _ url.Values) (*panel.Page, err
 			panel.Code(k.KID), panel.Text(k.Algorithm), panel.Text(string(k.State)), panel.At(k.ActivatesAt), panel.At(k.ExpiresAt),
 		})
 	}
+	signing.Forms = []panel.Form{{
+		Action: Path, Title: "console.rotate_keys", Note: "console.rotate_keys_note", Submit: "console.rotate_keys", Danger: true,
+		Hidden: []panel.Input{{Name: "do", Value: "rotate-keys"}},
+	}}
 	return &panel.Page{
 		Active: panel.Overview, Heading: "console.title",
 		Sections: []panel.Section{{Heading: "console.server", Facts: h.Health(ctx)}, signing, events},
 	}, nil
+}
+
+// changeKeys replaces the keys that sign: each new one is published first, and signs once clients have had time to fetch it.
+func (h *Handlers) changeKeys(ctx context.Context, form url.Values) (*panel.Page, string, error) {
+	if form.Get("do") != "rotate-keys" {
+		return nil, "", malformed()
+	}
+	_, err := h.Keys.RotateAll(ctx, "", false)
+	return nil, address(Path, "done", "keys"), err
 }

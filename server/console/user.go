@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"latchkey/server/web/panel"
@@ -46,7 +47,12 @@ func (h *Handlers) showUser(ctx context.Context, query url.Values) (*panel.Page,
 		return nil, err
 	}
 	events.Heading, events.More = "console.events", address(AuditPath, "user", strconv.FormatInt(u.ID, 10))
-	page.Sections = []panel.Section{about, sessions, browsers, events, {Heading: "console.actions", Forms: userForms(u)}}
+	factors, err := h.factorSection(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	actions := panel.Section{Heading: "console.actions", Forms: append(h.letterForms(u), userForms(u)...)}
+	page.Sections = []panel.Section{about, factors, sessions, browsers, events, actions}
 	return page, nil
 }
 
@@ -110,20 +116,21 @@ func userForms(u *storage.User) []panel.Form {
 // act returns a button that does something with the user or client of a page.
 func act(path, id, what, text string) panel.Form {
 	return panel.Form{
-		Action: path, Submit: text, Danger: what != "enable" && what != "verify",
+		Action: path, Submit: text, Danger: !slices.Contains([]string{"enable", "verify", "send-reset", "send-verify"}, what),
 		Hidden: []panel.Input{{Name: "id", Value: id}, {Name: "do", Value: what}},
 	}
 }
 
-// changeUser disables or enables a user, or ends their sessions.
+// changeUser disables or enables a user, ends their sessions, removes second factors, or sends a letter.
 func (h *Handlers) changeUser(ctx context.Context, form url.Values) (*panel.Page, string, error) {
 	u, err := h.user(ctx, form.Get("id"))
 	if err != nil {
 		return nil, "", err
 	}
+	var page *panel.Page
 	what := form.Get("do")
 	if what == "end" || what == "disable" {
-		page, err := h.confirm(ctx, form, panel.Page{Active: panel.Users, Heading: "console.user", Subject: u.Username}, UserPath, storage.GrantFilter{UserID: u.ID})
+		page, err = h.confirm(ctx, form, panel.Page{Active: panel.Users, Heading: "console.user", Subject: u.Username}, UserPath, storage.GrantFilter{UserID: u.ID})
 		if page != nil || err != nil {
 			return page, "", err
 		}
@@ -136,10 +143,14 @@ func (h *Handlers) changeUser(ctx context.Context, form url.Values) (*panel.Page
 		done, err = "disabled", h.Users.Disable(ctx, u.ID)
 	case "enable":
 		done, err = "enabled", h.Users.Enable(ctx, u.ID)
+	case "remove-factor", "reset-factors":
+		page, done, err = h.changeFactors(ctx, u, form)
+	case "send-reset", "send-verify":
+		page, done, err = h.sendLetter(ctx, u, form)
 	default:
 		err = malformed()
 	}
-	return nil, address(UserPath, "id", form.Get("id"), "done", done), err
+	return page, address(UserPath, "id", form.Get("id"), "done", done), err
 }
 
 // confirm returns the page that asks before more than one session ends; nil once its form has the number. The number changes all the

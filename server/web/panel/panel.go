@@ -90,8 +90,8 @@ type Input struct {
 	Lines, Check, Required   bool
 }
 
-// Option is an entry of a list. Label is a key, or empty if the value is shown.
-type Option struct{ Value, Label string }
+// Option is an entry of a list. Label is a key, or empty if the value is shown; Text follows the label.
+type Option struct{ Value, Label, Text string }
 
 // Text returns a cell with a text.
 func Text(text string) Cell { return Cell{Text: text} }
