@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server"
 	"latchkey/server/claims"
 	"latchkey/server/servertest"
 )
@@ -65,4 +66,18 @@ func TestResourceServersLearnOfTheLogin(t *testing.T) {
 	if got := told(servertest.Claims(t, machine.String("access_token"))); !slices.Equal(got[:], []string{"null", "null", "null"}) {
 		t.Errorf("a token of client_credentials says %v", got)
 	}
+}
+
+// A policy that becomes stricter is one for logins: sessions of applications go on, and say what their login was.
+func TestSessionsOutliveAStricterPolicy(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	client := s.AddClient(clients.Registration{ID: "before", Metadata: clients.Metadata{GrantTypes: []string{"password", "refresh_token"}}})
+	tokens := s.Login(client)
+	strict := s.Replica(t, servertest.Configure(func(c *server.Config) { c.SecondFactor = "required" }))
+	access := strict.Refresh(client, tokens.Refresh).Expect(http.StatusOK).String("access_token")
+	if acr := servertest.Claims(t, access)["acr"]; acr != claims.ACRPassword {
+		t.Errorf("acr %v", acr)
+	}
+	strict.Token(client, "grant_type", "password", "username", servertest.Username, "password", servertest.Password).ExpectError(http.StatusBadRequest, "invalid_grant")
 }
