@@ -109,11 +109,7 @@ func challenge(h http.Header, r *http.Request, e *Error, err error) {
 	case errors.Is(err, bearer.ErrNoToken):
 		bearer.Challenge(h, r.Header, err, "")
 	case (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) && errors.As(err, &refused) && refused.Code != "invalid_client":
-		more := ""
-		if s := (*operator.ScopeError)(nil); errors.As(err, &s) {
-			more = `, scope="` + s.Scope + `"`
-		}
-		bearer.Challenge(h, r.Header, refused, more)
+		bearer.Challenge(h, r.Header, refused, operator.Parameters(err))
 	}
 	if e.Status == http.StatusUnauthorized {
 		h.Add("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
