@@ -2,7 +2,6 @@ package webhooks_test
 
 import (
 	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +41,7 @@ func TestDocumentedReceivers(t *testing.T) {
 	d := r.taken()[0]
 	headers := map[string]string{}
 	for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
-		headers[name] = d.Header.Get(http.CanonicalHeaderKey(name))
+		headers[name] = d.Header.Get(name)
 	}
 	now := b.Clock.Now().Unix()
 	type attempt struct {
