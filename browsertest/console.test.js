@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Application } from "./harness/application.js";
+import { addApp } from "./harness/authenticator.js";
 import { inspect } from "./harness/inspect.js";
 import { alice } from "./harness/latchkey.js";
 import { path, Person, submit, text } from "./harness/people.js";
@@ -69,6 +70,31 @@ test("why one person can't log in at one application", async (t) => {
   assert.match(await text(visitor.page), /wants to access your account/);
 });
 
+test("a person who has lost their telephone", async (t) => {
+  const lena = { username: "lena", password: "canary-of-lena-0815" };
+  await world.latchkey.addUser(lena);
+  const person = await Person.open(t, world.browser);
+  await person.page.goto(world.latchkey.url("/account/security"));
+  await person.signIn(lena);
+  await addApp(person.page, "Telephone");
+
+  const { page } = await operator(t);
+  await submit(page, page.getByRole("link", { name: "Users" }));
+  await page.fill("input[name=text]", lena.username);
+  await submit(page, button(page, "Search"));
+  await submit(page, link(page, lena.username));
+  assert.match(await text(page), /Authenticator app\s+Telephone/);
+  await inspect(page, "console-user-factors");
+  await submit(page, button(page, "Remove all factors"));
+  assert.match(await text(page), /Removed\./);
+  assert.doesNotMatch(await text(page), /Telephone/);
+
+  await person.page.context().clearCookies();
+  await person.page.goto(world.latchkey.url("/account"));
+  await person.signIn(lena);
+  assert.equal(path(person.page), "/account", "the password is enough again");
+});
+
 test("a new client, in German, without JavaScript, by keyboard", async (t) => {
   const { page } = await operator(t, { locale: "de-DE", javaScriptEnabled: false });
   await page.getByRole("link", { name: "Clients" }).focus();
@@ -83,6 +109,8 @@ test("a new client, in German, without JavaScript, by keyboard", async (t) => {
 test("the pages", async (t) => {
   const { page } = await operator(t);
   await inspect(page, "console");
+  await submit(page, button(page, "Replace the keys"));
+  assert.match(await text(page), /published/);
   await page.goto(world.latchkey.url("/console/clients"));
   await inspect(page, "console-clients");
   await page.goto(world.latchkey.url("/console/new-client?kind=web"));

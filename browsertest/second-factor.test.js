@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Application, claims } from "./harness/application.js";
-import { Authenticator, totp } from "./harness/authenticator.js";
+import { addApp, Authenticator, totp } from "./harness/authenticator.js";
 import { inspect } from "./harness/inspect.js";
 import { path, Person, submit, text } from "./harness/people.js";
 import { setup } from "./harness/setup.js";
@@ -27,16 +27,6 @@ async function signOut(page, next = "/account") {
   await page.context().clearCookies();
   await page.goto(world.latchkey.url(next));
   assert.equal(path(page), "/login");
-}
-
-/** Adds an app that shows codes, and returns its secret. */
-async function addApp(page, name) {
-  const secret = await page.locator("code.secret").textContent();
-  const form = page.locator("form:has(#totp-code)");
-  await form.locator("[name=name]").fill(name);
-  await form.locator("[name=code]").fill(totp(secret, -1)); // those of now and of the next step stay unused
-  await submit(page, form.locator("button"));
-  return secret;
 }
 
 test("a passkey instead of the password, and after it", async (t) => {

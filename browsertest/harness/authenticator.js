@@ -1,5 +1,6 @@
 // Authenticators: Chromium's virtual one for passkeys, and an app that shows codes (TOTP).
 import { createHmac } from "node:crypto";
+import { submit } from "./people.js";
 
 /** Gives the page an authenticator that verifies its user, as a laptop with a fingerprint reader does. */
 export class Authenticator {
@@ -46,4 +47,14 @@ export function totp(secret, steps = 0) {
   const mac = createHmac("sha1", key).update(counter).digest();
   const offset = mac.at(-1) & 15;
   return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/** Adds an app that shows codes on the page of second factors, and returns its secret. */
+export async function addApp(page, name) {
+  const secret = await page.locator("code.secret").textContent();
+  const form = page.locator("form:has(#totp-code)");
+  await form.locator("[name=name]").fill(name);
+  await form.locator("[name=code]").fill(totp(secret, -1)); // those of now and of the next step stay unused
+  await submit(page, form.locator("button"));
+  return secret;
 }
