@@ -133,6 +133,10 @@ func TestEveryOperation(t *testing.T) {
 		t.Error("not disabled")
 	}
 	must[*admin.User](t)(api.EnableUser(ctx, u.ID))
+	var unsent *admin.Problem
+	if _, err := api.SendPasswordLink(ctx, u.ID); !errors.As(err, &unsent) || unsent.Kind() != "no-mail" {
+		t.Errorf("a letter from a server without mail: %v", err)
+	}
 
 	shop := must[*admin.Client](t)(api.AddClient(ctx, admin.NewClient{ID: "https-shop", Fields: map[string]any{
 		"grant_types": []string{"password", "refresh_token"}, "client_name": "Shop",

@@ -118,6 +118,11 @@ func (a *API) DisableUser(ctx context.Context, userID int64, o ...Option) (*User
 	return one[User](ctx, a, change(http.MethodPost, "/users"+number(userID)+"/disable", nil, o))
 }
 
+// SendPasswordLink sends a user the link with which a password is chosen.
+func (a *API) SendPasswordLink(ctx context.Context, userID int64, o ...Option) (*User, error) {
+	return one[User](ctx, a, change(http.MethodPost, "/users"+number(userID)+"/password-link", nil, o))
+}
+
 // EnableUser lets a user log in again.
 func (a *API) EnableUser(ctx context.Context, userID int64, o ...Option) (*User, error) {
 	return one[User](ctx, a, change(http.MethodPost, "/users"+number(userID)+"/enable", nil, o))

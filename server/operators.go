@@ -39,12 +39,16 @@ func adminResource(cfg *Config) string {
 // operatorAPI returns the API for operators.
 func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 	dry := dryrun.Changes{Store: s.cfg.Store}
+	var letters admin.Letters
+	if s.sendsLetters() {
+		letters = s.proof
+	}
 	return admin.New(admin.Config{
 		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Proofs: s.proofs, Users: s.users, Clients: s.registry, Keys: s.keys,
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),
 		}),
-		Grants: s.operatorGrants(), Webhooks: s.webhooks, Factors: s.factors, DryUsers: s.dryUsers(argon2),
+		Grants: s.operatorGrants(), Webhooks: s.webhooks, Factors: s.factors, Letters: letters, DryUsers: s.dryUsers(argon2),
 		Group: s.cfg.AdminGroup, Stopping: s.stopping, CursorKeys: s.cfg.Root.Derive("admin cursors"),
 		IdempotencyKey: s.cfg.Root.Derive("admin idempotency keys")[0], Now: s.cfg.Now, Public: s.cfg.AdminAPI == AdminAPIPublic,
 		Router: s.operatorRouter(),

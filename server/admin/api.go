@@ -41,6 +41,11 @@ type Store interface {
 	ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error)
 }
 
+// Letters sends letters to users.
+type Letters interface {
+	SendPasswordLink(ctx context.Context, u *storage.User) error
+}
+
 // Config is the configuration of the API.
 type Config struct {
 	Issuer string
@@ -56,6 +61,8 @@ type Config struct {
 	Webhooks            *webhooks.Service
 	// Factors says whether a user has a second factor.
 	Factors *factors.Service
+	// Letters is nil if there is no mail.
+	Letters Letters
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.

@@ -3,10 +3,14 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	wire "latchkey/admin"
+	"latchkey/server/proof"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -50,6 +54,11 @@ func (a *API) userRoutes() {
 	register(a, op("enable-user", http.MethodPost, one+"/enable", scopeUsersWrite, "Enable a user, who can then log in again", changes...), a.enableUser)
 	password := op("set-password", http.MethodPut, one+"/password", scopeUsersWrite, "Replace a user's password and end their sessions", changes...)
 	register(a, password, a.setPassword)
+	link := op("send-password-link", http.MethodPost, one+"/password-link", scopeUsersWrite, "Send a user the link with which a password is chosen",
+		http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests)
+	link.Description = "Also a user who has no password yet, as a directory provisions them: that link lives a day, others half an hour."
+	link.DefaultStatus = http.StatusAccepted
+	register(a, link, a.sendPasswordLink)
 	register(a, op("list-groups", http.MethodGet, "/groups", scopeUsersRead, "List the groups that users are in"), a.listGroups)
 }
 
@@ -236,6 +245,34 @@ func (a *API) enableUser(ctx context.Context, in *struct {
 	}
 	u.Active = true
 	return shown(u), a.users(in.DryRun).Enable(ctx, u.ID)
+}
+
+func (a *API) sendPasswordLink(ctx context.Context, in *struct {
+	UserPath
+	Trial
+},
+) (*shownUser, error) {
+	u, err := a.user(ctx, in.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Letters == nil:
+		return nil, refusal(http.StatusConflict, "no-mail", "This server sends no letters: its operator has set no --smtp-url, or its users are in Django.")
+	case in.DryRun:
+		return shown(u), nil
+	}
+	err = a.Letters.SendPasswordLink(ctx, u)
+	var throttled *users.ThrottledError
+	switch {
+	case errors.Is(err, proof.ErrNoAddress):
+		return nil, refusal(http.StatusConflict, "no-address", "The user has no e-mail address, or is disabled.")
+	case errors.As(err, &throttled):
+		p := refusal(http.StatusTooManyRequests, "", "Too many letters were sent to this user. Try again later.")
+		return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(max(1, int(throttled.RetryAfter.Seconds())))}})
+	case err != nil:
+		return nil, err
+	}
+	return shown(u), nil
 }
 
 func (a *API) setPassword(ctx context.Context, in *struct {

@@ -16,7 +16,7 @@ import (
 
 // Letters sends letters to users.
 type Letters interface {
-	ForgotPassword(ctx context.Context, named, lang, returnTo string) error
+	SendPasswordLink(ctx context.Context, u *storage.User) error
 	ProveAddress(ctx context.Context, u *storage.User, email, lang string) error
 }
 
@@ -113,9 +113,7 @@ func (h *Handlers) letterForms(u *storage.User) (list []panel.Form) {
 		return nil
 	}
 	id := strconv.FormatInt(u.ID, 10)
-	if users.HasPassword(u) {
-		list = append(list, act(UserPath, id, "send-reset", "console.send_reset"))
-	}
+	list = append(list, act(UserPath, id, "send-reset", "console.send_reset"))
 	if !u.EmailVerified {
 		list = append(list, act(UserPath, id, "send-verify", "console.send_verify"))
 	}
@@ -124,12 +122,12 @@ func (h *Handlers) letterForms(u *storage.User) (list []panel.Form) {
 
 // sendLetter asks for a letter in the name of the user, within the same limits.
 func (h *Handlers) sendLetter(ctx context.Context, u *storage.User, form url.Values) (*panel.Page, string, error) {
-	if h.Letters == nil || !mail.IsAddress(u.Email) {
+	if h.Letters == nil || !u.Active || !mail.IsAddress(u.Email) {
 		return nil, "", malformed()
 	}
 	var err error
 	if form.Get("do") == "send-reset" {
-		err = h.Letters.ForgotPassword(ctx, u.Username, "", "")
+		err = h.Letters.SendPasswordLink(ctx, u)
 	} else {
 		err = h.Letters.ProveAddress(ctx, u, u.Email, "")
 	}

@@ -96,6 +96,10 @@ func TestOperatorsSendLetters(t *testing.T) {
 	if l := s.Letter(box, u.Email); !strings.Contains(l.Link(), "/verify") {
 		t.Errorf("the letter leads to %s", l.Link())
 	}
+	e, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{UserID: u.ID, Action: "password_reset_sent", Limit: 10})
+	if err != nil || len(e) != 1 || e[0].Actor != "operator" || e[0].ActorID == "" {
+		t.Errorf("the audit trail: %v, %v", e, err)
+	}
 	if p := b.Get(console.Path); !strings.Contains(p.Body, "E-mails waiting") {
 		t.Error("the overview does not say how many e-mails wait")
 	}

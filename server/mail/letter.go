@@ -31,6 +31,7 @@ type Name string
 // The letters.
 const (
 	Reset           Name = "reset"            // a link to choose a new password
+	FirstPassword   Name = "first_password"   // a link to choose a password where there is none
 	PasswordChanged Name = "password_changed" // a password was changed by a link
 	Verify          Name = "verify"           // a link and a code that prove an address
 	AddressChanging Name = "address_changing" // to the old address: another one is to be proved
@@ -43,7 +44,7 @@ const (
 
 // Names returns all letters.
 func Names() []Name {
-	return []Name{Reset, PasswordChanged, Verify, AddressChanging, AddressChanged, SignUp, HasAccount, Invitation, AccountRemoved}
+	return []Name{Reset, FirstPassword, PasswordChanged, Verify, AddressChanging, AddressChanged, SignUp, HasAccount, Invitation, AccountRemoved}
 }
 
 // Letter is what is to be written.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
@@ -60,7 +61,7 @@ func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.Outbo
 			}
 			continue
 		}
-		m, err := s.resetLetter(ctx, u, q)
+		m, err := s.resetLetter(ctx, mail.Reset, "user", u, data{Email: u.Email, Lang: q.Lang, ReturnTo: q.ReturnTo}, LinkTTL)
 		if err != nil {
 			return nil, err
 		}
@@ -69,8 +70,35 @@ func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.Outbo
 	return messages, nil
 }
 
-func (s *Service) resetLetter(ctx context.Context, u *storage.User, q *queued) (*storage.OutboxMessage, error) {
-	i, err := s.issue(purposeReset, u, data{Email: u.Email, Lang: q.Lang, ReturnTo: q.ReturnTo}, "", LinkTTL)
+// SendPasswordLink sends a user the link with which a password is chosen, on behalf of an operator: also one who has none yet, as
+// the users have that a directory provisions. Their link lives [FirstLinkTTL]. Errors: ErrNoAddress; *users.ThrottledError.
+func (s *Service) SendPasswordLink(ctx context.Context, u *storage.User) error {
+	if !u.Active || !mail.IsAddress(u.Email) {
+		return ErrNoAddress
+	}
+	name, ttl := mail.Reset, LinkTTL
+	if !users.HasPassword(u) {
+		name, ttl = mail.FirstPassword, FirstLinkTTL
+	}
+	if err := s.take(ctx, s.letterBucket(whomUser(u))); err != nil {
+		return err
+	}
+	m, err := s.resetLetter(ctx, name, "operator", u, data{Email: u.Email}, ttl)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Store.CreateOutboxMessages(ctx, m); err != nil {
+		return fmt.Errorf("queue letter: %w", err)
+	}
+	s.cfg.Written()
+	return nil
+}
+
+// resetLetter stores a link for a password and returns the letter with it.
+func (s *Service) resetLetter(
+	ctx context.Context, name mail.Name, actor string, u *storage.User, d data, ttl time.Duration,
+) (*storage.OutboxMessage, error) {
+	i, err := s.issue(purposeReset, u, d, "", ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +106,11 @@ func (s *Service) resetLetter(ctx context.Context, u *storage.User, q *queued) (
 		return nil, fmt.Errorf("store link: %w", err)
 	}
 	e := s.event(ctx, "password_reset_sent", u.ID)
+	e.Actor = actor
 	if err := s.cfg.Audit.Append(ctx, e); err != nil {
 		return nil, err
 	}
-	l := letter(mail.Reset, u, q.Lang)
+	l := letter(name, u, d.Lang)
 	l.Link, l.Until = s.address(ResetPath, i.secret), i.until
 	return s.cfg.Mailer.Message(l)
 }

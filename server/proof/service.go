@@ -30,6 +30,8 @@ const Kind = "account"
 const (
 	// LinkTTL is how long links and codes live.
 	LinkTTL = 30 * time.Minute
+	// FirstLinkTTL is how long the link lives that an operator sends to a user who has no password yet.
+	FirstLinkTTL = 24 * time.Hour
 	// DefaultInvitationTTL is how long invitations live.
 	DefaultInvitationTTL = 7 * 24 * time.Hour
 )
@@ -61,6 +63,9 @@ const (
 
 // ErrGone is returned for a link or a code that does not exist, has ended, or was used.
 var ErrGone = errors.New("the link or the code has ended or was used")
+
+// ErrNoAddress is returned for a user who can't get letters: there is no address, or the user is disabled.
+var ErrNoAddress = errors.New("the user has no e-mail address, or is disabled")
 
 // Store is what the service needs of the database.
 type Store interface {
@@ -282,12 +287,16 @@ func (s *Service) take(ctx context.Context, buckets ...storage.Bucket) error {
 
 // mayReach reports whether one more letter may go to an account or an address.
 func (s *Service) mayReach(ctx context.Context, whom string) (bool, error) {
-	err := s.take(ctx, storage.Bucket{Key: s.mac("letter", whom), Burst: letterBurst, Interval: letterInterval})
+	err := s.take(ctx, s.letterBucket(whom))
 	var throttled *users.ThrottledError
 	if errors.As(err, &throttled) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+func (s *Service) letterBucket(whom string) storage.Bucket {
+	return storage.Bucket{Key: s.mac("letter", whom), Burst: letterBurst, Interval: letterInterval}
 }
 
 func whomUser(u *storage.User) string { return "user " + strconv.FormatInt(u.ID, 10) }
