@@ -133,7 +133,7 @@ func (a *API) SetPassword(ctx context.Context, userID int64, p Password, o ...Op
 	return one[User](ctx, a, change(http.MethodPut, "/users"+number(userID)+"/password", p, o))
 }
 
-// Groups lists the groups that users are in.
+// Groups lists the groups, with how many users each has.
 func (a *API) Groups(ctx context.Context) iter.Seq2[Group, error] {
 	return list[Group](ctx, a, "/groups", nil)
 }

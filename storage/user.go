@@ -125,7 +125,7 @@ type UserSearch interface {
 	// SearchUsers returns up to f.Limit users that f selects, by ascending ID.
 	SearchUsers(ctx context.Context, f UserFilter) ([]*User, error)
 
-	// ListGroups returns up to limit groups that users are in, with a name above after, by ascending name (byte order).
+	// ListGroups returns up to limit groups that users are in or that were provisioned, with a name above after, by ascending name (byte order).
 	ListGroups(ctx context.Context, after string, limit int) ([]*Group, error)
 }
 

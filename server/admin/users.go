@@ -59,7 +59,7 @@ func (a *API) userRoutes() {
 	link.Description = "Also a user who has no password yet, as a directory provisions them: that link lives a day, others half an hour."
 	link.DefaultStatus = http.StatusAccepted
 	register(a, link, a.sendPasswordLink)
-	register(a, op("list-groups", http.MethodGet, "/groups", scopeUsersRead, "List the groups that users are in"), a.listGroups)
+	register(a, op("list-groups", http.MethodGet, "/groups", scopeUsersRead, "List the groups, with how many users each has"), a.listGroups)
 }
 
 func shown(u *storage.User) *shownUser {

@@ -164,8 +164,10 @@ func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*sto
 		g := new(storage.Group)
 		return g, r.Scan(&g.Name, &g.Users)
 	}, `
-		SELECT member COLLATE "C", count(*) FROM users, jsonb_array_elements_text(groups) AS member
-		WHERE member COLLATE "C" > $1 GROUP BY 1 ORDER BY 1 LIMIT $2`, after, limited(limit))
+		SELECT name, sum(members) FROM (
+			SELECT member COLLATE "C" AS name, 1 AS members FROM users, jsonb_array_elements_text(groups) AS member
+			UNION ALL SELECT name, 0 FROM provisioned_groups
+		) AS g WHERE name > $1 GROUP BY name ORDER BY name LIMIT $2`, after, limited(limit))
 }
 
 // UpdateUser implements storage.Users.

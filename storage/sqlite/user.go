@@ -157,7 +157,10 @@ func (s *Store) ListGroups(ctx context.Context, after string, n int) ([]*storage
 	return readAll(ctx, s, "list groups", func(r scanner) (*storage.Group, error) {
 		g := new(storage.Group)
 		return g, r.Scan(&g.Name, &g.Users)
-	}, `SELECT value, count(*) FROM users, json_each(users.groups) WHERE value > ? GROUP BY value ORDER BY value LIMIT ?`, after, limit(n))
+	}, `
+		SELECT name, sum(members) FROM (
+			SELECT value AS name, 1 AS members FROM users, json_each(users.groups) UNION ALL SELECT name, 0 FROM provisioned_groups
+		) WHERE name > ? GROUP BY name ORDER BY name LIMIT ?`, after, limit(n))
 }
 
 // UpdateUser implements [storage.Users].

@@ -91,6 +91,12 @@ func userSearch() cases {
 			list, err = b.ListGroups(b.ctx, "Zoo", 1)
 			b.ok(err)
 			b.same(list, []*storage.Group{{Name: "staff", Users: 2}})
+			for _, name := range []string{"empty", "staff"} {
+				b.ok(b.CreateProvisionedGroup(b.ctx, &storage.ProvisionedGroup{ID: storage.NewID(b.now), Name: name, CreatedAt: b.now, UpdatedAt: b.now}, "", nil))
+			}
+			list, err = b.ListGroups(b.ctx, "Zoo", 2)
+			b.ok(err)
+			b.same(list, []*storage.Group{{Name: "empty"}, {Name: "staff", Users: 2}})
 		},
 		"a change of a user who is not as read any more is refused": func(b *bundle) {
 			u := add(b, "ada", func(u *storage.User) {
