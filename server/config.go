@@ -72,6 +72,10 @@ type Config struct {
 	// SignUp says which people can make an account; empty = none.
 	SignUp selfhelp.SignUp
 
+	// BreachedPasswordsURL is where the beginning of a password's SHA-1 hash is appended to learn which hashes are known from data breaches;
+	// empty = nobody is asked.
+	BreachedPasswordsURL string
+
 	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that
 	// other clients supply never reach them.
 	OutboundAllow []netip.Prefix

@@ -23,6 +23,7 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/factors"
 	"latchkey/server/internal/audit"
+	"latchkey/server/internal/breached"
 	"latchkey/server/internal/jwks"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/outage"
@@ -44,6 +45,7 @@ import (
 	"latchkey/server/web"
 	"latchkey/server/webhooks"
 	"latchkey/server/writeback"
+	"latchkey/storage"
 )
 
 // Server is one authorization server. It keeps nothing but caches: any number of them may work on one database.
@@ -138,8 +140,13 @@ func New(cfg Config) (*Server, error) {
 			Store: cfg.Store, Blacklist: cfg.SimpleJWT.Blacklist, Now: cfg.Now, Logger: cfg.Logger, Registry: s.metrics.Registry,
 		})
 	}
+	var leaked func(context.Context, storage.Secret) (bool, error)
+	if url := cfg.BreachedPasswordsURL; url != "" {
+		leaked = breached.New(outbound(&cfg), url).Has
+	}
 	s.users = users.New(users.Config{
-		Store: cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
+		Breached: leaked,
+		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 	})
 	s.auth = clientauth.New(clientauth.Config{

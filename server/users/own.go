@@ -11,7 +11,7 @@ import (
 	"latchkey/storage"
 )
 
-// ErrWeakPassword: the password is too short, a common one, or the username.
+// ErrWeakPassword: the password is too short, a common one, the username, or known from a data breach.
 var ErrWeakPassword = errors.New("the password is too easily guessed")
 
 // minPassword is the minimum length in characters (NIST SP 800-63B §5.1.1.2, OWASP ASVS 6.2.1). There are no rules on which
@@ -30,7 +30,7 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	if !s.CanChangePassword() {
 		return s.here()
 	}
-	if err := CheckOwnPassword(u, secret); err != nil {
+	if err := s.checkOwnPassword(ctx, u, secret); err != nil {
 		return err
 	}
 	encoded, err := s.hash(ctx, secret)
@@ -45,7 +45,19 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	return s.act(e, "change own password", s.cfg.Store.SetUserPassword(ctx, u.ID, encoded, e.At, e))
 }
 
-// CheckOwnPassword returns the error of ChangeOwnPassword if the new password is not acceptable.
+// checkOwnPassword is CheckOwnPassword, which also asks whether the password has leaked (ASVS 6.2.12). While that can't be answered, it is
+// accepted.
+func (s *Service) checkOwnPassword(ctx context.Context, u *storage.User, secret storage.Secret) error {
+	if err := CheckOwnPassword(u, secret); err != nil || s.cfg.Breached == nil {
+		return err
+	}
+	if known, err := s.cfg.Breached(ctx, secret); err == nil && known {
+		return ErrWeakPassword
+	}
+	return nil
+}
+
+// CheckOwnPassword returns the error of ChangeOwnPassword if the new password is not acceptable by itself.
 func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	if err := checkPassword(secret); err != nil {
 		return err
@@ -62,7 +74,7 @@ func (s *Service) HashOwnPassword(ctx context.Context, username string, secret s
 	if err := s.here(); err != nil {
 		return "", err
 	}
-	if err := CheckOwnPassword(&storage.User{Username: username}, secret); err != nil {
+	if err := s.checkOwnPassword(ctx, &storage.User{Username: username}, secret); err != nil {
 		return "", err
 	}
 	return s.hash(ctx, secret)

@@ -87,6 +87,18 @@ func setLink(into *string, text string) error {
 	return nil
 }
 
+// setRange takes an https URL, or http on this machine.
+func setRange(into *string, text string) error {
+	if err := setLink(into, text); err != nil || text == "" {
+		return err
+	}
+	if strings.HasPrefix(text, "http:") && !clients.IsLoopbackURI(text) || strings.ContainsAny(text, "?#") {
+		*into = ""
+		return &invalid{"is not an https URL without a query", "Write it like https://api.pwnedpasswords.com/range/."}
+	}
+	return nil
+}
+
 // setDatabase never repeats the text, which may contain a password.
 func setDatabase(into *Database, text string) error {
 	scheme, rest, _ := strings.Cut(text, ":")

@@ -270,6 +270,12 @@ func options(s *Settings) []*option {
 			help: "Limit on password guessing; off is for load tests. The limits on letters and codes stay on.", set: to(&s.Server.LoginThrottle, setSwitch),
 		},
 		{
+			name: "breached-passwords-url", value: "URL", group: GroupServer, emptyable: true,
+			help: "Where new passwords are looked up in a list of those that have leaked, besides the common ones that are refused anyway: the first five digits " +
+				"of their SHA-1 hash are appended, as for https://api.pwnedpasswords.com/range/. Without an answer within 3 s a password is accepted.",
+			set: to(&s.Server.BreachedPasswordsURL, setRange),
+		},
+		{
 			name: "second-factor", value: "off|optional|required", group: GroupServer,
 			presetText: "optional; with --users-from django: off",
 			help: "Whether logins need a second factor: off, optional (those who have added one are asked) or required " +
