@@ -73,7 +73,7 @@ type Config struct {
 	SignUp selfhelp.SignUp
 
 	// BreachedPasswordsURL is where the beginning of a password's SHA-1 hash is appended to learn which hashes are known from data breaches;
-	// empty = nobody is asked.
+	// empty = off.
 	BreachedPasswordsURL string
 
 	// OutboundAllow are private networks that the URLs of the operator's own clients may point to. URLs that

@@ -56,7 +56,7 @@ type Config struct {
 	Names storage.LoginNames
 	// Throttle limits password guesses. If false they are unlimited.
 	Throttle bool
-	// Breached reports whether a password is known from a data breach; nil = nobody is asked.
+	// Breached reports whether a password is known from a data breach; nil = that is not looked up.
 	Breached func(context.Context, storage.Secret) (bool, error)
 	// Metrics may be nil.
 	Metrics *metrics.Metrics

@@ -21,7 +21,7 @@ const (
 	patience = 3 * time.Second
 	// maxAnswer is the longest answer: the real ones have about 40 KB.
 	maxAnswer = 1 << 20
-	// prefix is how many digits the service is told.
+	// prefix is how many digits the service gets.
 	prefix = 5
 )
 
