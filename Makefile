@@ -128,6 +128,7 @@ check: fmt language vet static vuln test
 
 fmt:
 	@out=$$(git ls-files '*.go' | xargs $(GO) run $(GOFUMPT) -l); [ -z "$$out" ] || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' || { echo 'these lines are left of a merge'; exit 1; }
 
 # Comments, messages and documents in plain English: see scripts/measure/idiom.go.
 language:
