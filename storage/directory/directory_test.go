@@ -11,6 +11,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
+	"latchkey/storage"
 )
 
 // login logs in on the compatibility route.
@@ -162,6 +163,17 @@ func TestAColumnOfDjangosVerifiesAddresses(t *testing.T) {
 			}
 			if got := verified("bob"); got == true {
 				t.Error("an address that there is not is verified")
+			}
+			site.do(`UPDATE auth_user SET confirmed = false`)
+			if err := site.store.UpdateUser(t.Context(), 7, storage.UserChange{Email: new("ada@example.org"), EmailVerified: new(true)}, servertest.Epoch, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := verified("ada"); got != true {
+				t.Errorf("verified before the users were in Django: %v", got)
+			}
+			site.do(`UPDATE auth_user SET email = 'eve@example.org' WHERE username = 'ada'`)
+			if got := verified("ada"); got != false {
+				t.Errorf("another address: %v", got)
 			}
 		})
 	}

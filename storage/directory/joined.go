@@ -14,7 +14,7 @@ func (s *Source) Joined() string {
 		s.boolField("is_active", true) + " AS active", s.boolField("is_staff", false) + " AS staff",
 		"CASE WHEN " + hash + " = u.password_hash THEN u.auth_epoch ELSE u.auth_epoch + 1 END AS auth_epoch",
 		"u.created_at", s.timeField("last_login") + " AS last_login",
-		"u.email_verified OR " + s.verified() + " AS email_verified",
+		"u.email_verified AND u.email = " + s.textField("email") + " OR " + s.verified() + " AS email_verified",
 		"btrim(" + s.textField("first_name") + " || ' ' || " + s.textField("last_name") + ") AS name",
 		s.textField("first_name") + " AS given_name", s.textField("last_name") + " AS family_name",
 		"u.picture", "u.locale", "u.zoneinfo", "(" + s.groups() + ")::jsonb AS groups", "u.attributes", "u.updated_at",

@@ -89,7 +89,7 @@ func of(account, kept *storage.User) *storage.User {
 	if account.PasswordHash != kept.PasswordHash {
 		u.AuthEpoch++ // which no session has
 	}
-	u.EmailVerified = account.EmailVerified || kept.EmailVerified
+	u.EmailVerified = account.EmailVerified || kept.EmailVerified && kept.Email == account.Email // what was verified before the users were in Django
 	u.Picture, u.Locale, u.ZoneInfo = kept.Picture, kept.Locale, kept.ZoneInfo
 	u.Attributes, u.UpdatedAt = kept.Attributes, kept.UpdatedAt
 	return &u
