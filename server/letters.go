@@ -67,8 +67,8 @@ func (s *Server) outbox(kind string, send outbox.Send) *outbox.Sender {
 // Proof makes invitations and checks what letters bring; nil where the accounts are elsewhere.
 func (s *Server) Proof() *proof.Service { return s.proof }
 
-// sendsLetters reports whether users can get letters: there is mail, and the accounts are here.
-func (s *Server) sendsLetters() bool { return s.mailer != nil && s.proof != nil }
+// SendsLetters reports whether users can get letters: there is mail, and the accounts are here.
+func (s *Server) SendsLetters() bool { return s.mailer != nil && s.proof != nil }
 
 // signUp returns who may sign up.
 func (s *Server) signUp() selfhelp.SignUp {

@@ -40,7 +40,7 @@ func adminResource(cfg *Config) string {
 func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 	dry := dryrun.Changes{Store: s.cfg.Store}
 	var letters admin.Letters
-	if s.sendsLetters() {
+	if s.SendsLetters() {
 		letters = s.proof
 	}
 	return admin.New(admin.Config{

@@ -143,7 +143,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {
 		var letters console.Letters
-		if s.sendsLetters() {
+		if s.SendsLetters() {
 			letters = s.proof
 		}
 		console.New(console.Config{

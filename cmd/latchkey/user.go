@@ -15,17 +15,18 @@ import (
 )
 
 type userCmd struct {
-	Add         userAddCmd         `cmd:"" help:"Add a user."`
-	Invite      userInviteCmd      `cmd:"" help:"Make an invitation with which a person makes an account."`
-	List        userListCmd        `cmd:"" help:"List the users."`
-	Show        userShowCmd        `cmd:"" help:"Show a user."`
-	Update      userUpdateCmd      `cmd:"" help:"Change what is known of a user, also the username. Sessions go on."`
-	Disable     userDisableCmd     `cmd:"" help:"Disable a user and end their sessions."`
-	Enable      userEnableCmd      `cmd:"" help:"Enable a user, who can then log in again."`
-	SetPassword userSetPasswordCmd `cmd:"" help:"Replace a user's password and end their sessions."`
-	Factors     userFactorsCmd     `cmd:"" help:"Print a user's second factors as JSON, or remove them for somebody who has lost them."`
-	Export      userExportCmd      `cmd:"" help:"Print everything that is stored about a user as JSON: profile, second factors, sessions, devices, consents, audit events. No secrets."`
-	Remove      userRemoveCmd      `cmd:"" help:"Remove a user and what is stored about them, but audit events, and end their sessions."`
+	Add              userAddCmd              `cmd:"" help:"Add a user."`
+	Invite           userInviteCmd           `cmd:"" help:"Make an invitation with which a person makes an account."`
+	List             userListCmd             `cmd:"" help:"List the users."`
+	Show             userShowCmd             `cmd:"" help:"Show a user."`
+	Update           userUpdateCmd           `cmd:"" help:"Change what is known of a user, also the username. Sessions go on."`
+	Disable          userDisableCmd          `cmd:"" help:"Disable a user and end their sessions."`
+	Enable           userEnableCmd           `cmd:"" help:"Enable a user, who can then log in again."`
+	SetPassword      userSetPasswordCmd      `cmd:"" help:"Replace a user's password and end their sessions."`
+	SendPasswordLink userSendPasswordLinkCmd `cmd:"" help:"Send a user the link with which a password is chosen."`
+	Factors          userFactorsCmd          `cmd:"" help:"Print a user's second factors as JSON, or remove them for somebody who has lost them."`
+	Export           userExportCmd           `cmd:"" help:"Print everything that is stored about a user as JSON: profile, second factors, sessions, devices, consents, audit events. No secrets."`
+	Remove           userRemoveCmd           `cmd:"" help:"Remove a user and what is stored about them, but audit events, and end their sessions."`
 }
 
 // passwordFlags select where a password is read from: never an argument, which other users of the machine can read.

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"latchkey/server/proof"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+type userSendPasswordLinkCmd struct {
+	userName
+	JSON    bool         `help:"Print JSON."`
+	Options kong.Plugins `embed:"" options:"remote,server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+}
+
+func (c *userSendPasswordLinkCmd) Help() string {
+	return "The running server sends it by e-mail. Users without a password get one too, as those have that a directory has provisioned: their link lives a day, " +
+		"others half an hour. Sessions end when the password is chosen."
+}
+
+func (c *userSendPasswordLinkCmd) Run(ctx context.Context, a *app) error {
+	send := func(_ userAdmin, u *storage.User) error { return a.sendPasswordLink(ctx, u) }
+	return a.withUser(ctx, c.Name, send, func(u *storage.User) error {
+		return a.confirm(c.JSON, users.Describe(u), "the link for a password is on its way to user %s", u.Username)
+	})
+}
+
+func (a *app) sendPasswordLink(ctx context.Context, u *storage.User) error {
+	if a.remote() {
+		api, err := a.api(ctx)
+		if err == nil {
+			_, err = api.SendPasswordLink(ctx, u.ID)
+		}
+		return explainRemote(err)
+	}
+	s, err := a.newServer(a.store)
+	if err != nil {
+		return err
+	}
+	if !s.SendsLetters() {
+		return errors.New("this server sends no letters. Set --smtp-url (LATCHKEY_SMTP_URL) here and for the server; users in Django get theirs from Django")
+	}
+	err = s.Proof().SendPasswordLink(ctx, u)
+	var throttled *users.ThrottledError
+	switch {
+	case errors.Is(err, proof.ErrNoAddress):
+		return fmt.Errorf("user %q has no e-mail address, or is disabled. See `latchkey user update --email` and `latchkey user enable`", u.Username)
+	case errors.As(err, &throttled):
+		return fmt.Errorf("too many letters were sent to user %q. Try again in %s", u.Username, throttled.RetryAfter.Round(time.Second))
+	}
+	return err
+}
