@@ -1,9 +1,9 @@
 // The look that operators set (docs/branding.md), with colours that can only just be read: axe-core's color-contrast sees the real pages.
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { Application } from "./harness/application.js";
 import { inspect } from "./harness/inspect.js";
 import { path, Person, submit } from "./harness/people.js";
@@ -13,7 +13,10 @@ import { startWebsite } from "./harness/website.js";
 // Grey at 4.54 on the card of the light scheme and at 4.56 on that of the dark one, both less on what is around it.
 const faint = { light: "#767676", dark: "#878787" };
 
-const logo = join(mkdtempSync(join(tmpdir(), "latchkey-logo-")), "logo.svg");
+const folder = mkdtempSync(join(tmpdir(), "latchkey-logo-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const logo = join(folder, "logo.svg");
 writeFileSync(logo, `<svg xmlns="http://www.w3.org/2000/svg" width="160" height="40" viewBox="0 0 160 40"><rect width="160" height="40" rx="8" fill="#567"/><circle cx="22" cy="20" r="10" fill="#fff"/></svg>`);
 
 const world = setup({

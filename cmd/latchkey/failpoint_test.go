@@ -24,13 +24,15 @@ import (
 	"latchkey/storage/sqlite"
 )
 
+// failpointFolder is where failpointBinary has built a binary; TestMain removes it.
+var failpointFolder string
+
 // failpointBinary returns the path of a binary with failpoints, which the first call builds.
 var failpointBinary = sync.OnceValues(func() (path string, err error) {
-	folder, err := os.MkdirTemp("", "failpoint-")
-	if err != nil {
+	if failpointFolder, err = os.MkdirTemp("", "failpoint-"); err != nil {
 		return "", err
 	}
-	path = filepath.Join(folder, "latchkey")
+	path = filepath.Join(failpointFolder, "latchkey")
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "failpoint", "-ldflags", "-s -w", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -273,7 +275,6 @@ func TestFailpointsAreNotReleased(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(latchkeytest.Remove)
 	killable, err := failpointBinary()
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"latchkey": main})
+	testscript.Main(tidy{m}, map[string]func(){"latchkey": main})
+}
+
+// tidy removes the binaries that tests have built.
+type tidy struct{ *testing.M }
+
+func (t tidy) Run() int {
+	code := t.M.Run()
+	latchkeytest.Remove()
+	if failpointFolder != "" {
+		os.RemoveAll(failpointFolder)
+	}
+	return code
 }
 
 // quickly makes the scripts run commands that end by themselves with the binary of LATCHKEY_TEST_BINARY, if there is one: with the race
