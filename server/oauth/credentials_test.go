@@ -50,7 +50,10 @@ func newParty(t *testing.T, change ...func(*server.Config)) *party {
 	t.Cleanup(host.Close)
 	p.Server = servertest.New(t, servertest.Configure(func(c *server.Config) {
 		c.OutboundAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		c.Outbound = func(o *safehttp.Config) { o.Roots = host.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs }
+		c.Outbound = func(o *safehttp.Config) {
+			o.Roots = host.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+			o.Timeout = 30 * time.Second // on a busy machine a handshake alone may take seconds
+		}
 		p.issuer = c.Issuer
 		for _, f := range change {
 			f(c)
