@@ -186,9 +186,7 @@ func newJar() http.CookieJar { jar, _ := cookiejar.New(nil); return jar }
 
 // unrelated are how operations begin that write nothing, or happen in the background of a server.
 var unrelated = []string{
-	"read ", "list ", "count ", "ping", "clock", "remove what", "remove authorization_codes", "remove device_codes", "remove used_jtis",
-	"remove pushed_requests", "remove logout_notices", "remove registration_tokens", "remove idempotency_keys", "remove clients", "remove browser",
-	"remove throttles", "remove issued", "remove revoked", "remove grants", "remove signing keys", "prune ", "claim logout", "retry logout",
+	"read ", "list ", "count ", "ping", "clock", "clean ", "remove signing keys", "prune ", "claim logout", "retry logout",
 	"finish logout", "create partition", "look for ", "analyze", "touch ",
 }
 

@@ -46,7 +46,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.Clients, "clients", "id", oldest, ", " + notify(storage.ChangeClient, "''")},
 	} {
 		remove := strings.NewReplacer("TABLE", kind.table, "KEY", kind.key, "ORDER", kind.order).Replace(expired)
-		n, err := s.count(ctx, "remove "+kind.table, `WITH changed AS (`+remove+`)`+kind.notify+` SELECT count(*) FROM changed`, at(now), batch)
+		n, err := s.count(ctx, "clean "+kind.table, `WITH changed AS (`+remove+`)`+kind.notify+` SELECT count(*) FROM changed`, at(now), batch)
 		*kind.removed, errs = n, append(errs, err)
 		m.More = m.More || n >= int64(batch)
 	}

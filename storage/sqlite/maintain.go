@@ -45,7 +45,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.Factors, `DELETE FROM factors WHERE id IN (SELECT id FROM factors WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Clients, `DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at <= ? LIMIT ?)`},
 	} {
-		err := s.write(ctx, "remove what has ended", func(t *tx) {
+		err := s.write(ctx, "clean what has ended", func(t *tx) {
 			*part.removed = t.exec(part.query, now.UnixMicro(), max(batch, 1))
 			if part.removed == &m.Clients && m.Clients > 0 {
 				t.changed(storage.ChangeClient)
