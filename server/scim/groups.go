@@ -203,13 +203,7 @@ func (a *API) written(events []*storage.AuditEvent) {
 }
 
 func (a *API) replaceGroup(w http.ResponseWriter, q *query) error {
-	return a.changeGroup(w, q, func(was object) (object, error) {
-		o, err := a.readResource(q, groupSchema)
-		if err == nil && o["externalId"] == nil {
-			put(o, "externalId", textOf(was, "externalId"))
-		}
-		return o, err
-	})
+	return a.changeGroup(w, q, func(was object) (object, error) { return a.replaced(q, groupSchema, was) })
 }
 
 func (a *API) patchGroup(w http.ResponseWriter, q *query) error {

@@ -213,7 +213,7 @@ func parameters(r *http.Request) (url.Values, error) {
 	return params, nil
 }
 
-// unsupported answers requests that are not implemented.
+// unsupported refuses with 501 what is optional and what ServiceProviderConfig says is not offered (RFC 7644 §3.11 for /Me, §3.12).
 func unsupported(what string) handler {
 	return func(http.ResponseWriter, *query) error {
 		return refusal(http.StatusNotImplemented, "This server does not support %s.", what)

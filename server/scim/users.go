@@ -163,17 +163,20 @@ func (a *API) getUser(w http.ResponseWriter, q *query) error {
 }
 
 func (a *API) replaceUser(w http.ResponseWriter, q *query) error {
-	return a.changeUser(w, q, func(was object) (object, error) {
-		o, err := a.readResource(q, userSchema)
-		if err == nil && o["externalId"] == nil {
-			put(o, "externalId", textOf(was, "externalId"))
-		}
-		return o, err
-	})
+	return a.changeUser(w, q, func(was object) (object, error) { return a.replaced(q, userSchema, was) })
 }
 
 func (a *API) patchUser(w http.ResponseWriter, q *query) error {
 	return a.changeUser(w, q, func(was object) (object, error) { return patched(q, userSchema, was) })
+}
+
+// replaced returns the resource of a request in place of another one, whose externalId stays unless there is a new one: clients leave it out.
+func (a *API) replaced(q *query, s *schema, was object) (object, error) {
+	o, err := a.readResource(q, s)
+	if err == nil && o["externalId"] == nil {
+		put(o, "externalId", textOf(was, "externalId"))
+	}
+	return o, err
 }
 
 // patched returns what the operations of a request make of a resource.
