@@ -72,6 +72,7 @@ func TestHighAvailability(t *testing.T) {
 		traffic.suffer(t, e)
 	}
 	t.Logf("ended after %s", time.Since(began).Round(time.Second))
+	s.pgBouncerMixedNothingUp(t)
 }
 
 // overlap is how long a retired token works. Without an overlap, strict loses a session with each answer that is lost. That of strict is

@@ -134,6 +134,21 @@ func (s *service) startPgBouncer(database, port string) {
 		"host=10.0.0.30 port=5432", "host=127.0.0.1 port="+database, "listen_port = 6432", "listen_port = "+port, "/etc/pgbouncer/userlist.txt", users))
 }
 
+// pgBouncerMixedNothingUp checks that the server never sent what no client had asked for: a notification for a client that has gone
+// makes PgBouncer hand the next answer to the wrong one.
+func (s *service) pgBouncerMixedNothingUp(t *testing.T) {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(s.m.folder, "log-pgbouncer-pgbouncer.ini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, "when not linked") && !strings.Contains(line, "got packet 'E'") { // a server may say why it ends
+			t.Errorf("PgBouncer: %s", line)
+		}
+	}
+}
+
 // certify returns a certificate for localhost, with its key, and what trusts it.
 func certify(t *testing.T) (file []byte, pool *x509.CertPool) {
 	t.Helper()

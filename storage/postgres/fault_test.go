@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"latchkey/migrations"
 	"latchkey/storage"
@@ -133,6 +134,36 @@ type relay struct {
 
 func startRelay(t *testing.T, to string) *relay {
 	t.Helper()
+	return startRelayWith(t, to, io.Copy)
+}
+
+// startPooler starts a relay that gives the keys to cancel statements itself, as poolers do. It knows no TLS.
+func startPooler(t *testing.T, to string) *relay {
+	t.Helper()
+	return startRelayWith(t, to, func(client io.Writer, server io.Reader) (int64, error) {
+		frontend := pgproto3.NewFrontend(server, nil)
+		for {
+			m, err := frontend.Receive()
+			if err != nil {
+				return 0, err
+			}
+			if key, ok := m.(*pgproto3.BackendKeyData); ok {
+				key.ProcessID++
+			}
+			out, err := m.Encode(nil)
+			if err != nil {
+				return 0, err
+			}
+			if _, err := client.Write(out); err != nil {
+				return 0, err
+			}
+		}
+	})
+}
+
+// startRelayWith starts a relay that copies with back what the server sends.
+func startRelayWith(t *testing.T, to string, back func(io.Writer, io.Reader) (int64, error)) *relay {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +183,7 @@ func startRelay(t *testing.T, to string) *relay {
 				continue
 			}
 			go func() { io.Copy(target, from); target.Close() }()
-			go func() { io.Copy(from, target); from.Close() }()
+			go func() { back(from, target); from.Close() }()
 		}
 	}()
 	return r

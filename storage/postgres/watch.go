@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// pollEvery is how often the versions are read in addition to LISTEN: behind a pooler in transaction mode LISTEN succeeds, but
-	// notifications never arrive. It is half of what Watch promises, to leave time for reading.
+	// pollEvery is how often the versions are read in addition to LISTEN, and behind a pooler instead of it. It is half of what Watch
+	// promises, to leave time for reading.
 	pollEvery = 500 * time.Millisecond
 	// maxBackoff is the longest wait before another attempt to connect.
 	maxBackoff = 2 * time.Second
@@ -72,6 +72,7 @@ func (s *Store) Watch(ctx context.Context, changed func(storage.Change)) error {
 func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (connected bool, err error) {
 	cc := s.pool.Config().ConnConfig.Copy()
 	cc.Tracer = nil
+	cc.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing, which works behind each pooler
 	// A wait for a notification ends at its deadline: no statement is running that could be cancelled.
 	cc.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: c.Conn()}
@@ -87,7 +88,7 @@ func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (co
 		defer cancel()
 		conn.Close(end)
 	}()
-	if _, err := conn.Exec(dial, `LISTEN latchkey_changes`); err != nil {
+	if err := listen(dial, conn); err != nil {
 		return false, err
 	}
 	// Read after LISTEN: whatever is committed from here on is either in the versions or arrives as a notification.
@@ -101,6 +102,19 @@ func (s *Store) watchOnce(ctx context.Context, changed func(storage.Change)) (co
 			return true, err
 		}
 	}
+}
+
+// listen subscribes the connection to the changes, unless it leads to a pooler: in transaction mode LISTEN would stay with one of the
+// pooler's connections to the server after other clients have got it. Notifications arrive there without a client to hand them to, and PgBouncer
+// 1.18 then mixes up the answers to statements if it is in its server_check_query. A pooler is known by the process ID that a connection
+// begins with: it is of the pooler's making, so that requests to cancel a statement come back to it.
+func listen(ctx context.Context, conn *pgx.Conn) error {
+	var pid uint32
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil || pid != conn.PgConn().PID() {
+		return err
+	}
+	_, err := conn.Exec(ctx, `LISTEN latchkey_changes`)
+	return err
 }
 
 // watcher compares notifications with the versions it has reported.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func next(t *testing.T, changes <-chan storage.Change, within time.Duration) sto
 
 func TestWatchNamesTheClientThatChanged(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
-	s, other := open(t, postgres.Config{URL: url}), open(t, postgres.Config{URL: url})
+	address := postgrestest.URL(t)
+	s, other := open(t, postgres.Config{URL: address}), open(t, postgres.Config{URL: address})
 	changes := watch(t, s)
 	people(t, other)
 	if c := next(t, changes, time.Minute); c != (storage.Change{Kind: storage.ChangeClient, ID: "c"}) {
@@ -64,12 +65,36 @@ func TestWatchNamesTheClientThatChanged(t *testing.T) {
 	}
 }
 
-// Behind a pooler in transaction mode LISTEN succeeds and no notification ever comes.
+// Behind a pooler a subscription would stay with one of its connections, among the statements of others.
+func TestWatchDoesNotListenThroughAPooler(t *testing.T) {
+	t.Parallel()
+	direct := postgrestest.URL(t)
+	u, err := url.Parse(direct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = startPooler(t, u.Host).Addr().String()
+	u.RawQuery = "sslmode=disable"
+	changes := watch(t, open(t, postgres.Config{URL: u.String()}))
+	conn := connect(t, direct)
+	execute(t, conn, `SELECT pg_notify('latchkey_changes', 'client:' || version + 1 || ':x') FROM changes WHERE kind = 'client'`)
+	select {
+	case c := <-changes:
+		t.Errorf("a notification has come: %+v", c)
+	case <-time.After(300 * time.Millisecond):
+	}
+	execute(t, conn, `UPDATE changes SET version = version + 1 WHERE kind = 'signing_keys'`)
+	if c := next(t, changes, time.Minute); c != (storage.Change{Kind: storage.ChangeSigningKeys}) {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// Notifications may be lost, or not be sent: what a person changes by SQL.
 func TestWatchSeesChangesWithoutNotifications(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
-	changes := watch(t, open(t, postgres.Config{URL: url}))
-	execute(t, connect(t, url), `UPDATE changes SET version = version + 1 WHERE kind = 'signing_keys'`)
+	address := postgrestest.URL(t)
+	changes := watch(t, open(t, postgres.Config{URL: address}))
+	execute(t, connect(t, address), `UPDATE changes SET version = version + 1 WHERE kind = 'signing_keys'`)
 	if c := next(t, changes, time.Minute); c != (storage.Change{Kind: storage.ChangeSigningKeys}) {
 		t.Errorf("got %+v", c)
 	}
@@ -78,9 +103,9 @@ func TestWatchSeesChangesWithoutNotifications(t *testing.T) {
 // A notification that skips a version means that others were lost.
 func TestWatchReportsTheWholeKindWhenNotificationsWereLost(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
-	changes := watch(t, open(t, postgres.Config{URL: url}))
-	conn := connect(t, url)
+	address := postgrestest.URL(t)
+	changes := watch(t, open(t, postgres.Config{URL: address}))
+	conn := connect(t, address)
 	execute(t, conn, `UPDATE changes SET version = version + 2 WHERE kind = 'client' RETURNING pg_notify('latchkey_changes', 'client:' || version || ':x')`)
 	if c := next(t, changes, time.Minute); c != (storage.Change{Kind: storage.ChangeClient}) {
 		t.Errorf("got %+v", c)
@@ -89,9 +114,9 @@ func TestWatchReportsTheWholeKindWhenNotificationsWereLost(t *testing.T) {
 
 func TestWatchReconnectsAndReportsEverything(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
-	changes := watch(t, open(t, postgres.Config{URL: url}))
-	conn := connect(t, url)
+	address := postgrestest.URL(t)
+	changes := watch(t, open(t, postgres.Config{URL: address}))
+	conn := connect(t, address)
 	if n := query[int](t, conn, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); n == 0 {
 		t.Fatal("nothing to terminate")
 	}
