@@ -27,9 +27,13 @@ type RegistrationTokens interface {
 	// CreateRegistrationToken stores t. ErrExists: the hash is taken.
 	CreateRegistrationToken(ctx context.Context, t *RegistrationToken, audit *AuditEvent) error
 
-	// UseRegistrationToken takes one use. Of any number of concurrent callers no more get nil than there are uses.
-	// ErrNotFound: there is no such token, it has expired at now, or it is used up.
-	UseRegistrationToken(ctx context.Context, hash Digest, now time.Time) (*RegistrationToken, error)
+	// RegistrationToken returns a token that can be used at now. ErrNotFound: there is no such token, it has expired at now, or it is
+	// used up.
+	RegistrationToken(ctx context.Context, hash Digest, now time.Time) (*RegistrationToken, error)
+
+	// UseRegistrationToken takes one use and stores c, as CreateClient does: both or neither. Of any number of concurrent callers no more
+	// get nil than there are uses. ErrNotFound, as for RegistrationToken; ErrExists, as for CreateClient.
+	UseRegistrationToken(ctx context.Context, hash Digest, now time.Time, c *Client, audit *AuditEvent) error
 
 	// ListRegistrationTokens returns up to limit tokens by ascending ID, including those that are used up.
 	ListRegistrationTokens(ctx context.Context, after ID, limit int) ([]*RegistrationToken, error)

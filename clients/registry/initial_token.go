@@ -56,14 +56,14 @@ func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storag
 	return row, secret, nil
 }
 
-// useInitialToken uses a token once and returns the policy of the client to be registered with it.
-func (r *Registry) useInitialToken(ctx context.Context, secret storage.Secret) (policy clients.Policy, err error) {
-	row, err := r.cfg.Store.UseRegistrationToken(ctx, initialTokenHash(secret), r.now())
+// initialPolicy returns the policy of clients that are registered with a token. ErrInitialToken.
+func (r *Registry) initialPolicy(ctx context.Context, secret storage.Secret) (policy clients.Policy, err error) {
+	row, err := r.cfg.Store.RegistrationToken(ctx, initialTokenHash(secret), r.now())
 	if isNotFound(err) {
 		return policy, ErrInitialToken
 	}
 	if err != nil {
-		return policy, fmt.Errorf("use registration token: %w", err)
+		return policy, fmt.Errorf("read registration token: %w", err)
 	}
 	if len(row.Policy) > 0 {
 		err = json.Unmarshal(row.Policy, &policy)

@@ -74,7 +74,7 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 		return nil, err
 	}
 	d.Schemes = r.cfg.Schemes
-	// What is wrong with the metadata alone is reported before a token is used up for it.
+	// What is wrong with the metadata alone is reported before a token is looked up for it.
 	metadata, _, err := d.Validate(clients.Policy{})
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 	if req.InitialToken == "" {
 		return r.registerOpenly(ctx, metadata, req)
 	}
-	policy, err := r.useInitialToken(ctx, req.InitialToken)
+	policy, err := r.initialPolicy(ctx, req.InitialToken)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +94,15 @@ func (r *Registry) Register(ctx context.Context, req RegistrationRequest) (*Regi
 		return nil, err
 	}
 	made, row := r.newRegistered(metadata, policy)
-	if err := r.create(ctx, row, r.selfEvent(ctx, "client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)); err != nil {
+	event := r.selfEvent(ctx, "client_registered", row.ID, details{Name: metadata.ClientName}, req.Caller)
+	err = r.cfg.Store.UseRegistrationToken(ctx, initialTokenHash(req.InitialToken), r.now(), row, event)
+	switch {
+	case isNotFound(err): // another request has used it up since, or it has ended
+		return nil, ErrInitialToken
+	case err != nil:
 		return nil, fmt.Errorf("register client: %w", err)
 	}
+	r.changed(row.ID)
 	return made.with(row)
 }
 

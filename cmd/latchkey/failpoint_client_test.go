@@ -148,6 +148,16 @@ func (k *killed) approve(code string) {
 	}
 }
 
+// registered returns the clients that have registered themselves.
+func (k *killed) registered() []*storage.Client {
+	k.t.Helper()
+	list, err := k.store.ListClients(k.t.Context(), "", 1000)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return slices.DeleteFunc(list, func(c *storage.Client) bool { return c.Origin != storage.OriginRegistration })
+}
+
 func (k *killed) poll(code string) reply {
 	return k.post("/oauth2/token", url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {"tv"}, "device_code": {code},

@@ -124,20 +124,22 @@ var failpointFlows = []flow{
 			}
 		}
 	}},
-	{name: "registration", decides: "create client", prepare: func(k *killed) (func() reply, func(_, _ reply, _ bool)) {
-		// The use of a token and the client are two writes: a process that dies between them has used it up.
+	{name: "registration", decides: "use registration token", prepare: func(k *killed) (func() reply, func(_, _ reply, _ bool)) {
+		// A token is used up if and only if there is its client: one use is enough for a process that dies before the commit.
 		var initial struct {
 			Token string `json:"registration_token"`
 		}
-		if err := json.Unmarshal(k.Run("", "registration-token", "add", "--uses", "2"), &initial); err != nil {
+		if err := json.Unmarshal(k.Run("", "registration-token", "add", "--uses", "1"), &initial); err != nil {
 			k.t.Fatal(err)
 		}
+		before := len(k.registered())
 		return func() reply {
 				return k.request(http.MethodPost, "/oauth2/register", "application/json",
 					`{"client_name":"One","redirect_uris":["https://one.example/cb"],"token_endpoint_auth_method":"none"}`, "Authorization", "Bearer "+initial.Token)
-			}, func(_, again reply, _ bool) {
-				if !again.ok() {
-					k.t.Errorf("%d %s", again.status, again.body)
+			}, func(_, again reply, committed bool) {
+				made := k.registered()
+				if again.ok() == committed || len(made) != before+1 {
+					k.t.Errorf("committed: %v; repeated: %d %s; clients before and after: %d, %d", committed, again.status, again.body, before, len(made))
 				}
 			}
 	}, short: true},

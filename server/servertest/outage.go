@@ -275,8 +275,12 @@ func (o *Outage) FinishLogoutNotice(ctx context.Context, id storage.ID) error {
 	return try(o, func() error { return o.Store.FinishLogoutNotice(ctx, id) })
 }
 
-func (o *Outage) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
-	return try1(o, func() (*storage.RegistrationToken, error) { return o.Store.UseRegistrationToken(ctx, hash, now) })
+func (o *Outage) RegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
+	return try1(o, func() (*storage.RegistrationToken, error) { return o.Store.RegistrationToken(ctx, hash, now) })
+}
+
+func (o *Outage) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time, c *storage.Client, audit *storage.AuditEvent) error {
+	return try(o, func() error { return o.Store.UseRegistrationToken(ctx, hash, now, c, audit) })
 }
 
 func (o *Outage) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {

@@ -20,9 +20,21 @@ var (
 	createClient = `
 		WITH changed AS (
 			INSERT INTO clients (` + clientColumns + `) SELECT ` + values(2, row.Client) + `
-			WHERE NOT EXISTS (SELECT FROM users WHERE coalesce(subject, users.id::text COLLATE "C") = $2)
+			WHERE NOT ` + subjectTaken + `
 			RETURNING id
 		), ` + notifyClient + logChanged
+	// createClientByToken is createClient for who has the initial access token $16 at $17, of which it takes one use. It returns whether it has
+	// done so, and whether a user has the subject.
+	createClientByToken = `
+		WITH used AS (
+			UPDATE registration_tokens SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END
+			WHERE hash = $16 AND uses <> 0 AND (expires_at IS NULL OR expires_at > $17) AND NOT ` + subjectTaken + `
+			RETURNING id
+		), changed AS (
+			INSERT INTO clients (` + clientColumns + `) SELECT ` + values(2, row.Client) + ` FROM used
+			RETURNING id
+		), ` + notifyClient + `, log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM changed))
+		SELECT EXISTS (SELECT FROM changed), ` + subjectTaken
 	// createClientWithin creates a client unless its registration key is taken or $16 clients with an end exist.
 	createClientWithin = `
 		WITH changed AS (
@@ -32,6 +44,9 @@ var (
 			RETURNING id
 		), ` + notifyClient + logChanged
 )
+
+// subjectTaken is whether a user has the subject $2.
+const subjectTaken = `EXISTS (SELECT FROM users WHERE coalesce(subject, users.id::text COLLATE "C") = $2)`
 
 // newClient returns a new client as it is stored.
 func newClient(c *storage.Client) (*storage.Client, error) {

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -19,12 +22,36 @@ func (s *Store) CreateRegistrationToken(ctx context.Context, t *storage.Registra
 		append([]any{events(audit)}, row.Fields(arg, row.RegistrationToken(t))...)...)
 }
 
+// RegistrationToken implements storage.RegistrationTokens.
+func (s *Store) RegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
+	return queryRow(ctx, s, "read registration token", scan(row.RegistrationToken),
+		`SELECT `+registrationTokenColumns+` FROM registration_tokens WHERE hash = $1 AND uses <> 0 AND (expires_at IS NULL OR expires_at > $2)`,
+		digest(hash), at(now))
+}
+
 // UseRegistrationToken implements storage.RegistrationTokens. A caller that waits for the row's lock finds what is left then.
-func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
-	return queryRow(ctx, s, "use registration token", scan(row.RegistrationToken), `
-		UPDATE registration_tokens SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END
-		WHERE hash = $1 AND uses <> 0 AND (expires_at IS NULL OR expires_at > $2)
-		RETURNING `+registrationTokenColumns, digest(hash), at(now))
+func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time, c *storage.Client, audit *storage.AuditEvent) error {
+	const what = "use registration token"
+	stored, err := newClient(c)
+	if err != nil {
+		return translate(what, err)
+	}
+	var created, taken bool
+	b := &pgx.Batch{}
+	b.Queue(lockSubjects)
+	b.Queue(createClientByToken, append(append([]any{events(audit)}, row.Fields(arg, row.Client(stored))...), digest(hash), at(now))...).
+		QueryRow(func(r pgx.Row) error { return r.Scan(&created, &taken) })
+	if err := s.batch(ctx, what, b); err != nil {
+		return err
+	}
+	switch {
+	case taken:
+		return fmt.Errorf("%s: a user has the client's id as their subject: %w", what, storage.ErrExists)
+	case !created:
+		return translate(what, storage.ErrNotFound)
+	}
+	c.AuthEpoch, c.Version, c.Origin = stored.AuthEpoch, stored.Version, stored.Origin
+	return nil
 }
 
 // ListRegistrationTokens implements storage.RegistrationTokens.

@@ -116,6 +116,7 @@ func acts(s *postgres.Store) []act {
 	initial := &storage.RegistrationToken{
 		ID: storage.NewID(noon), Hash: storage.Digest{16}, Uses: 1, Policy: json.RawMessage(`{"a":"\u0000"}`), CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
 	}
+	byToken := &storage.Client{ID: "by token", Metadata: json.RawMessage(`{}`), CreatedAt: noon, UpdatedAt: noon}
 	registered := &storage.Client{
 		ID: "r", Metadata: json.RawMessage(`{}`), CreatedAt: noon, UpdatedAt: noon, Origin: storage.OriginRegistration,
 		RegistrationKey: storage.Digest{17}, ExpiresAt: noon.Add(time.Hour),
@@ -259,7 +260,10 @@ func acts(s *postgres.Store) []act {
 		}},
 		{"UseJTI", func(ctx context.Context) error { return s.UseJTI(ctx, "c", storage.Digest{18}, noon) }},
 		{"CreateRegistrationToken", func(ctx context.Context) error { return s.CreateRegistrationToken(ctx, initial, event("token")) }},
-		{"UseRegistrationToken", func(ctx context.Context) error { _, err := s.UseRegistrationToken(ctx, initial.Hash, noon); return err }},
+		{"RegistrationToken", func(ctx context.Context) error { _, err := s.RegistrationToken(ctx, initial.Hash, noon); return err }},
+		{"UseRegistrationToken", func(ctx context.Context) error {
+			return s.UseRegistrationToken(ctx, initial.Hash, noon, byToken, event("client_registered"))
+		}},
 		{"ListRegistrationTokens", func(ctx context.Context) error { _, err := s.ListRegistrationTokens(ctx, storage.ID{}, 3); return err }},
 		{"RemoveRegistrationToken", func(ctx context.Context) error { return s.RemoveRegistrationToken(ctx, initial.ID, event("token")) }},
 		{"CreateRegisteredClient", func(ctx context.Context) error {

@@ -17,11 +17,17 @@ var (
 
 // CreateClient implements [storage.Clients].
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	return s.createClientAfter(ctx, "create client", c, audit, func(*tx) {})
+}
+
+// createClientAfter creates a client unless what comes first in its transaction fails.
+func (s *Store) createClientAfter(ctx context.Context, what string, c *storage.Client, audit *storage.AuditEvent, first func(*tx)) error {
 	if !keyed(c.ID, string(c.Origin)) {
-		return interpret("create client", errText)
+		return interpret(what, errText)
 	}
 	stored := begun(c)
-	err := s.write(ctx, "create client", func(t *tx) {
+	err := s.write(ctx, what, func(t *tx) {
+		first(t)
 		if _, found := find(t, row.User, userBySub, c.ID); found {
 			t.fail(fmt.Errorf("a user has the id as their subject: %w", storage.ErrExists))
 		}

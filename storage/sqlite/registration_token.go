@@ -18,12 +18,20 @@ func (s *Store) CreateRegistrationToken(ctx context.Context, t *storage.Registra
 	})
 }
 
+// RegistrationToken implements [storage.RegistrationTokens].
+func (s *Store) RegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
+	return readOne(ctx, s, "read registration token", scan(row.RegistrationToken),
+		`SELECT `+registrationTokenColumns+` FROM registration_tokens WHERE hash = ? AND uses <> 0 AND (expires_at IS NULL OR expires_at > ?)`,
+		hash[:], now.UnixMicro())
+}
+
 // UseRegistrationToken implements [storage.RegistrationTokens].
-func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time) (*storage.RegistrationToken, error) {
-	return writeOne(ctx, s, "use registration token", row.RegistrationToken, `
+func (s *Store) UseRegistrationToken(ctx context.Context, hash storage.Digest, now time.Time, c *storage.Client, audit *storage.AuditEvent) error {
+	return s.createClientAfter(ctx, "use registration token", c, audit, func(t *tx) {
+		t.execOr(storage.ErrNotFound, `
 			UPDATE registration_tokens SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END
-			WHERE hash = ? AND uses <> 0 AND (expires_at IS NULL OR expires_at > ?)
-			RETURNING `+registrationTokenColumns, hash[:], now.UnixMicro())
+			WHERE hash = ? AND uses <> 0 AND (expires_at IS NULL OR expires_at > ?)`, hash[:], now.UnixMicro())
+	})
 }
 
 // ListRegistrationTokens implements [storage.RegistrationTokens].

@@ -278,7 +278,10 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"CreateRegistrationToken": func(ctx context.Context) error {
 			return b.CreateRegistrationToken(ctx, &storage.RegistrationToken{ID: storage.NewID(b.now), Hash: b.digest(), CreatedAt: b.now}, e())
 		},
-		"UseRegistrationToken":    func(ctx context.Context) error { return second(b.UseRegistrationToken(ctx, b.digest(), b.now)) },
+		"RegistrationToken": func(ctx context.Context) error { return second(b.RegistrationToken(ctx, b.digest(), b.now)) },
+		"UseRegistrationToken": func(ctx context.Context) error {
+			return b.UseRegistrationToken(ctx, b.digest(), b.now, newClient("late", b.now), e())
+		},
 		"ListRegistrationTokens":  func(ctx context.Context) error { return second(b.ListRegistrationTokens(ctx, storage.ID{}, 1)) },
 		"RemoveRegistrationToken": func(ctx context.Context) error { return b.RemoveRegistrationToken(ctx, storage.NewID(b.now), e()) },
 		"CreateRegisteredClient": func(ctx context.Context) error {
