@@ -26,6 +26,9 @@ const djangoTables = `
 	UPDATE auth_user SET password = 'pbkdf2_sha256$1000000000$salt$' || encode(sha256('x'), 'base64') WHERE id = 3;
 	UPDATE auth_user SET password = 'argon2$argon2i$m=512,t=2,p=2$c2FsdHNhbHQ$aGFzaA' WHERE id = 4;
 	UPDATE auth_user SET password = 'own$x$y' WHERE id = 5;
+	UPDATE auth_user SET password = 'crypt$$$6$x$y' WHERE id = 10;
+	UPDATE auth_user SET password = 'crypt$$abSjO86SitLUc' WHERE id = 11;
+	UPDATE auth_user SET password = 'argon2$argon2i$m=8,t=1,p=1$c29tZXNhbHQ$gwQOXSNhxiOxPOA0+PY10P9QFO4NAYysnqRt1GSQLE55m+2GYDt9FEjPMHhP2Cuf2nOEXXMocVrsJAtNSsKyfg' WHERE id = 12;
 	UPDATE auth_user SET username = NULL WHERE id = 6;
 	UPDATE auth_user SET is_active = NULL WHERE id = 7;
 	UPDATE auth_user SET username = E'user8\u2000' WHERE id = 8;
@@ -77,7 +80,7 @@ func TestDjangoImport(t *testing.T) {
 	if n := last(dry); n.Created != 11999 || n.Refused != 1 {
 		t.Errorf("dry run: %+v", n)
 	}
-	for _, reason := range []string{"it is empty", "pbkdf2_sha256: more expensive than", "version 0x10", "unknown format", "username is empty", "is_active is NULL", "not in NFKC"} {
+	for _, reason := range []string{"it is empty", "pbkdf2_sha256: more expensive than", "argon2i: malformed", "unknown format", "only its traditional form", "username is empty", "is_active is NULL", "not in NFKC"} {
 		if strings.Count(dry, reason) != 1 {
 			t.Errorf("no row is reported with %q", reason)
 		}
@@ -89,7 +92,12 @@ func TestDjangoImport(t *testing.T) {
 	if err != nil || one.Username != "user1" || len(one.Groups) != 2 || one.GivenName != "Ada" || one.LastLogin.IsZero() || time.Since(one.CreatedAt) < 300*24*time.Hour {
 		t.Errorf("%+v, %v", one, err)
 	}
-	for id := int64(2); id <= 5; id++ {
+	for id := int64(11); id <= 12; id++ { // crypt, and Argon2 of version 0x10
+		if u, err := store.User(t.Context(), id); err != nil || u.PasswordHash == "" {
+			t.Errorf("user %d has no password: %v", id, err)
+		}
+	}
+	for _, id := range []int64{2, 3, 4, 5, 10} {
 		if u, err := store.User(t.Context(), id); err != nil || u.PasswordHash != "" {
 			t.Errorf("user %d: %v", id, err)
 		}

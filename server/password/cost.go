@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
@@ -18,6 +19,8 @@ import (
 const (
 	argon2id     = "argon2id"
 	argon2i      = "argon2i"
+	argon2d      = "argon2d"
+	argon2Old    = " 0x10" // after the name: version 0x10
 	pbkdf2SHA256 = "pbkdf2_sha256"
 	pbkdf2SHA1   = "pbkdf2_sha1"
 	bcryptPlain  = "bcrypt"
@@ -27,6 +30,7 @@ const (
 	sha1Name     = "sha1"
 	unsaltedMD5  = "unsalted_md5"
 	unsaltedSHA1 = "unsalted_sha1"
+	desCrypt     = "crypt"
 	unusable     = "unusable"
 )
 
@@ -35,6 +39,7 @@ const (
 const (
 	maxArgon2Memory  = 1 << 20 // KiB: 1 GiB
 	maxArgon2Work    = 1 << 22 // KiB times passes
+	maxOldArgon2Work = 1 << 20 // for what x/crypto does not have, which takes several times as long
 	maxArgon2Threads = 64
 	maxPBKDF2        = 10_000_000
 	maxBcrypt        = 16
@@ -64,9 +69,10 @@ func (c Cost) check() error {
 }
 
 func (c Cost) meaningful() bool {
-	switch c.Algorithm {
-	case argon2id, argon2i: // RFC 9106 §3.1: at least 8 KiB per lane.
+	if c.isArgon2() { // RFC 9106 §3.1: at least 8 KiB per lane.
 		return c.R >= 1 && c.P >= 1 && c.P <= c.N/8
+	}
+	switch c.Algorithm {
 	case pbkdf2SHA256, pbkdf2SHA1:
 		return c.N >= 1
 	case bcryptPlain, bcryptSHA256:
@@ -79,9 +85,14 @@ func (c Cost) meaningful() bool {
 
 // allowed reports whether valid parameters are within the limits. It divides rather than multiplies to avoid overflows.
 func (c Cost) allowed() bool {
+	if c.isArgon2() {
+		work := maxArgon2Work
+		if !c.fast() {
+			work = maxOldArgon2Work
+		}
+		return c.P <= maxArgon2Threads && c.N <= maxArgon2Memory && c.R <= work/c.N
+	}
 	switch c.Algorithm {
-	case argon2id, argon2i:
-		return c.P <= maxArgon2Threads && c.N <= maxArgon2Memory && c.R <= maxArgon2Work/c.N
 	case pbkdf2SHA256, pbkdf2SHA1:
 		return c.N <= maxPBKDF2
 	case bcryptPlain, bcryptSHA256:
@@ -94,25 +105,42 @@ func (c Cost) allowed() bool {
 
 // memory returns how many bytes a computation uses.
 func (c Cost) memory() int {
-	switch c.Algorithm {
-	case argon2id, argon2i:
+	switch {
+	case c.isArgon2():
 		return c.N << 10
-	case scryptName:
+	case c.Algorithm == scryptName:
 		return 128 * c.R * (c.N + c.P)
 	}
 	return 0
 }
 
-// lanes returns how many cores a computation uses. x/crypto's scrypt runs its p lanes one after the other.
+// lanes returns how many cores a computation uses. x/crypto's scrypt and oldArgon2 run their p lanes one after the other.
 func (c Cost) lanes() int {
-	if c.Algorithm == argon2id || c.Algorithm == argon2i {
+	if c.fast() {
 		return c.P
 	}
 	return 1
 }
 
-// derive computes the tag, for all algorithms except bcrypt, for which see hashed.matches.
+func (c Cost) isArgon2() bool { return strings.HasPrefix(c.Algorithm, "argon2") }
+
+// fast reports whether x/crypto has this variant of Argon2.
+func (c Cost) fast() bool { return c.Algorithm == argon2id || c.Algorithm == argon2i }
+
+func (c Cost) oldArgon2(password string, salt []byte, length int) []byte {
+	name, old := strings.CutSuffix(c.Algorithm, argon2Old)
+	kind, version := map[string]int{argon2d: typeD, argon2i: typeI, argon2id: typeID}[name], version0x13
+	if old {
+		version = version0x10
+	}
+	return oldArgon2(kind, version, []byte(password), salt, c.N, c.R, c.P, length)
+}
+
+// derive computes the tag, for all algorithms except bcrypt and crypt, for which see hashed.matches.
 func (c Cost) derive(password string, salt []byte, length int) ([]byte, error) {
+	if c.isArgon2() && !c.fast() {
+		return c.oldArgon2(password, salt, length), nil
+	}
 	switch c.Algorithm {
 	case argon2id:
 		return argon2.IDKey([]byte(password), salt, uint32(c.R), uint32(c.N), uint8(c.P), uint32(length)), nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,7 +19,7 @@ const maxEncoded = 512
 // hashed is a parsed hash string.
 type hashed struct {
 	Cost
-	// salt and tag are bytes, except for bcrypt, where they are in bcrypt's own base64.
+	// salt and tag are bytes, except for bcrypt and crypt, where they are in their own base64.
 	salt, tag []byte
 }
 
@@ -90,6 +91,8 @@ func split(encoded string) (hashed, error) {
 		return splitBcrypt(name, rest)
 	case scryptName:
 		return splitScrypt(rest)
+	case desCrypt:
+		return splitCrypt(rest)
 	case md5Name, sha1Name:
 		salt, tag, _ := strings.Cut(rest, "$")
 		if salt == "" {
@@ -109,17 +112,21 @@ func digest(algorithm, salt, tag string, length int) (hashed, error) {
 	return hashed{Cost{Algorithm: algorithm}, []byte(salt), b}, nil
 }
 
-// splitPHC parses $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding.
+// splitPHC parses $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding. Version 0x10 has v=16, or no such field.
 func splitPHC(encoded string) (hashed, error) {
 	f := strings.Split(encoded, "$")
-	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i {
+	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i && f[1] != argon2d {
 		return hashed{}, ErrUnknown
 	}
 	if len(f) == 5 {
-		return hashed{}, fmt.Errorf("%s: version 0x10 of Argon2 (no v= field) is not supported", f[1])
+		f = slices.Insert(f, 2, "v=16")
 	}
-	if len(f) != 6 || f[2] != "v=19" {
+	if len(f) != 6 || f[2] != "v=19" && f[2] != "v=16" {
 		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
+	}
+	name := f[1]
+	if f[2] == "v=16" {
+		name += argon2Old
 	}
 	var text [3]string
 	rest := f[3]
@@ -140,7 +147,7 @@ func splitPHC(encoded string) (hashed, error) {
 	if rest != "" || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !sized {
 		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
 	}
-	return hashed{Cost{f[1], m, t, p}, salt, tag}, nil
+	return hashed{Cost{name, m, t, p}, salt, tag}, nil
 }
 
 // splitPBKDF2 parses <iterations>$<salt>$<tag>, base64 with padding.
@@ -201,6 +208,8 @@ func decode(e *base64.Encoding, s string) ([]byte, bool) {
 // matches computes the tag of the password and compares it in constant time.
 func (h hashed) matches(password string) (bool, error) {
 	switch h.Algorithm {
+	case desCrypt:
+		return matchesCrypt(password, h.salt, h.tag), nil
 	case bcryptSHA256:
 		password = preHash(password)
 		fallthrough
@@ -221,6 +230,9 @@ func (h hashed) matches(password string) (bool, error) {
 func decoy(c Cost) hashed {
 	if c.Algorithm == bcryptPlain || c.Algorithm == bcryptSHA256 {
 		return hashed{c, []byte(strings.Repeat(".", 22)), []byte(strings.Repeat(".", 31))}
+	}
+	if c.Algorithm == desCrypt {
+		return hashed{c, []byte(".."), []byte("*")}
 	}
 	return hashed{c, make([]byte, 16), make([]byte, 32)}
 }

@@ -133,7 +133,7 @@ func (f *External) hash(r *ImportResult) string {
 		return ""
 	}
 	if err := password.Check(f.Hash); err != nil {
-		r.problem("imported without a password: %v", err)
+		r.problem("imported without a password: %v. Where letters are sent, `latchkey user send-password-link` lets them choose one", err)
 		return ""
 	}
 	return f.Hash
