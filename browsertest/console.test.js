@@ -106,6 +106,47 @@ test("a new client, in German, without JavaScript, by keyboard", async (t) => {
   assert.match(await text(page), /Geheimnis wird nicht noch einmal gezeigt[\s\S]*lk_cs_/);
 });
 
+test("a webhook", async (t) => {
+  const { page } = await operator(t);
+  await submit(page, page.getByRole("link", { name: "Webhooks" }));
+  await inspect(page, "console-webhooks-none");
+  await page.fill("input[name=url]", "http://127.0.0.1:1/hook");
+  await page.getByRole("checkbox", { name: "login.refused" }).check();
+  await submit(page, button(page, "Add webhook"));
+  assert.match(await text(page), /can’t be saved like this/);
+  assert.ok(await page.getByRole("checkbox", { name: "login.refused" }).isChecked());
+  await inspect(page, "console-webhook-refused");
+  await page.fill("input[name=url]", "https://siem.invalid/hook");
+  await page.fill("input[name=name]", "SIEM");
+  await submit(page, button(page, "Add webhook"));
+  assert.match(await text(page), /not shown again[\s\S]*whsec_/);
+  await inspect(page, "console-webhook-added");
+  await submit(page, button(page, "Send a test"));
+  assert.match(await text(page), /The test was not taken/);
+  await inspect(page, "console-webhook");
+  await submit(page, page.getByRole("link", { name: "Webhooks" }));
+  await inspect(page, "console-webhooks");
+  await submit(page, link(page, "https://siem.invalid/hook"));
+  await submit(page, button(page, "Remove webhook"));
+  await inspect(page, "console-webhook-remove");
+  await submit(page, button(page, "Remove webhook"));
+  assert.match(await text(page), /Removed\./);
+});
+
+test("a webhook, in German, without JavaScript", async (t) => {
+  const { page } = await operator(t, { locale: "de-DE", javaScriptEnabled: false });
+  await page.goto(world.latchkey.url("/console/webhooks"));
+  await page.fill("input[name=url]", "https://ereignisse.invalid/");
+  await submit(page, button(page, "Webhook hinzufügen"));
+  assert.match(await text(page), /Der Webhook ist hinzugefügt[\s\S]*whsec_/);
+  await submit(page, button(page, "Neues Geheimnis erzeugen"));
+  assert.match(await text(page), /Das vorige Geheimnis gilt bis/);
+  await submit(page, button(page, "Webhook abschalten"));
+  const { page: seen } = await operator(t, { locale: "de-DE" });
+  await seen.goto(page.url());
+  await inspect(seen, "german-console-webhook");
+});
+
 test("the pages", async (t) => {
   const { page } = await operator(t);
   await inspect(page, "console");

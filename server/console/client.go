@@ -105,11 +105,8 @@ func (h *Handlers) refusals(ctx context.Context, c *clients.Client) (panel.Secti
 func clientForms(c *clients.Client) []panel.Form {
 	var forms []panel.Form
 	if c.UsesSecret() {
-		rotate := act(ClientPath, c.ID, "rotate", "console.rotate")
-		rotate.Title, rotate.Note = "console.rotate_title", "console.rotate_note"
-		rotate.Inputs = []panel.Input{{Name: "keep", Label: "console.keep_old", Value: "24h", Options: []panel.Option{
-			{Value: "0s", Label: "console.keep.none"}, {Value: "1h", Label: "console.keep.hour"}, {Value: "24h", Label: "console.keep.day"}, {Value: "168h", Label: "console.keep.week"},
-		}}}
+		rotate := rotateForm(ClientPath, c.ID)
+		rotate.Note = "console.rotate_note"
 		forms = append(forms, rotate)
 	}
 	if c.Unverified() {
@@ -126,6 +123,24 @@ func clientForms(c *clients.Client) []panel.Form {
 	remove := act(ClientPath, c.ID, "remove", "console.remove_client")
 	remove.Title, remove.Inputs = "console.remove_title", []panel.Input{{Name: "repeat", Label: "console.repeat_id", Required: true}}
 	return append(forms, remove)
+}
+
+// rotateForm returns the form for a new secret; the one before can be kept for a while.
+func rotateForm(path, id string) panel.Form {
+	form := act(path, id, "rotate", "console.rotate")
+	form.Title, form.Inputs = "console.rotate_title", []panel.Input{{Name: "keep", Label: "console.keep_old", Value: "24h", Options: []panel.Option{
+		{Value: "0s", Label: "console.keep.none"}, {Value: "1h", Label: "console.keep.hour"}, {Value: "24h", Label: "console.keep.day"}, {Value: "168h", Label: "console.keep.week"},
+	}}}
+	return form
+}
+
+// kept returns how long that form keeps the secret before.
+func kept(form url.Values) (time.Duration, error) {
+	old, err := time.ParseDuration(form.Get("keep"))
+	if err != nil || old < 0 || old > 7*24*time.Hour {
+		return 0, malformed()
+	}
+	return old, nil
 }
 
 // changeClient does what the forms of a client's page say.
@@ -146,7 +161,7 @@ func (h *Handlers) changeClient(ctx context.Context, form url.Values) (*panel.Pa
 	case "look":
 		return h.setLook(ctx, c, form)
 	case "rotate":
-		page, err := h.rotate(ctx, c, form.Get("keep"))
+		page, err := h.rotate(ctx, c, form)
 		return page, "", err
 	case "verify":
 		_, err := h.Clients.Update(ctx, c.ID, func(reg *clients.Registration) error { reg.Verified = true; return nil })
@@ -164,10 +179,10 @@ func (h *Handlers) changeClient(ctx context.Context, form url.Values) (*panel.Pa
 }
 
 // rotate shows the new secret, once.
-func (h *Handlers) rotate(ctx context.Context, c *clients.Client, keep string) (*panel.Page, error) {
-	old, err := time.ParseDuration(keep)
-	if err != nil || old < 0 || old > 7*24*time.Hour {
-		return nil, malformed()
+func (h *Handlers) rotate(ctx context.Context, c *clients.Client, form url.Values) (*panel.Page, error) {
+	old, err := kept(form)
+	if err != nil {
+		return nil, err
 	}
 	secret, err := h.Clients.RotateSecret(ctx, c.ID, old)
 	if errors.Is(err, registry.ErrNoSecret) {

@@ -18,6 +18,7 @@ import (
 	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/server/web/panel"
+	"latchkey/server/webhooks"
 	"latchkey/storage"
 )
 
@@ -29,6 +30,8 @@ const (
 	ClientsPath   = Path + "/clients"
 	ClientPath    = Path + "/client"
 	NewClientPath = Path + "/new-client"
+	WebhooksPath  = Path + "/webhooks"
+	WebhookPath   = Path + "/webhook"
 	AuditPath     = Path + "/audit"
 )
 
@@ -49,6 +52,7 @@ type Config struct {
 	Users    *users.Service
 	Clients  *registry.Registry
 	Grants   *grants.Service
+	Webhooks *webhooks.Service
 	Keys     *keys.Ring
 	Factors  *factors.Service
 	// Letters is nil if there is no mail.
@@ -73,7 +77,7 @@ func New(c Config) *Handlers { return &Handlers{c} }
 func (h *Handlers) Register(rt *route.Router) {
 	for path, show := range map[string]show{
 		Path: h.overview, UsersPath: h.listUsers, UserPath: h.showUser, ClientsPath: h.listClients, ClientPath: h.showClient,
-		NewClientPath: h.newClient, AuditPath: h.listAudit,
+		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, AuditPath: h.listAudit,
 	} {
 		methods := []string{http.MethodGet}
 		if changes := h.changes(path); changes != nil {
@@ -94,6 +98,10 @@ func (h *Handlers) changes(path string) change {
 		return h.changeClient
 	case NewClientPath:
 		return h.addClient
+	case WebhooksPath:
+		return h.addWebhook
+	case WebhookPath:
+		return h.changeWebhook
 	}
 	return nil
 }
@@ -169,7 +177,7 @@ func only(all url.Values, names ...string) url.Values {
 
 // isNotice reports whether a query names something that was done.
 func isNotice(name string) bool {
-	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look", "factors", "letter", "keys"}, name)
+	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look", "factors", "letter", "keys", "changed"}, name)
 }
 
 // address returns a path with a query.

@@ -44,7 +44,7 @@ func has(t *testing.T, p *servertest.Page, texts ...string) {
 
 var paths = []string{
 	console.Path, console.UsersPath, fmt.Sprint(console.UserPath, "?id=", servertest.UserID), console.ClientsPath, console.ClientPath + "?id=spa",
-	console.NewClientPath + "?kind=web", console.AuditPath,
+	console.NewClientPath + "?kind=web", console.WebhooksPath, console.AuditPath,
 }
 
 func TestOperatorsOnly(t *testing.T) {
@@ -67,7 +67,7 @@ func TestOperatorsOnly(t *testing.T) {
 			t.Errorf("%s: status %d", path, page.Status)
 		}
 	}
-	for _, path := range []string{console.UserPath, console.ClientPath, console.NewClientPath} {
+	for _, path := range []string{console.UserPath, console.ClientPath, console.NewClientPath, console.WebhooksPath, console.WebhookPath} {
 		if page := other.Post(path, "id", fmt.Sprint(servertest.UserID), "do", "disable"); page.Status != http.StatusForbidden {
 			t.Errorf("%s: status %d", path, page.Status)
 		}
@@ -93,7 +93,8 @@ func TestEveryPageIsShown(t *testing.T) {
 	for _, path := range []string{
 		console.UserPath, console.UserPath + "?id=x", console.UserPath + "?id=-1", console.UserPath + "?id=99999999999999999999", console.UserPath + "?id=12345",
 		console.ClientPath, console.ClientPath + "?id=%00", console.ClientPath + "?id=nobody", console.NewClientPath, console.NewClientPath + "?kind=x",
-		console.AuditPath + "?before=x", console.UsersPath + "?after=x",
+		console.AuditPath + "?before=x", console.WebhookPath, console.WebhookPath + "?id=x",
+		console.WebhookPath + "?id=0197c0de-0000-7000-8000-000000000000", console.UsersPath + "?after=x",
 	} {
 		if page := b.Get(path); page.Status != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, page.Status)

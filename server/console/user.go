@@ -116,7 +116,7 @@ func userForms(u *storage.User) []panel.Form {
 // act returns a button that does something with the user or client of a page.
 func act(path, id, what, text string) panel.Form {
 	return panel.Form{
-		Action: path, Submit: text, Danger: !slices.Contains([]string{"enable", "verify", "send-reset", "send-verify"}, what),
+		Action: path, Submit: text, Danger: !slices.Contains([]string{"enable", "verify", "send-reset", "send-verify", "test"}, what),
 		Hidden: []panel.Input{{Name: "id", Value: id}, {Name: "do", Value: what}},
 	}
 }

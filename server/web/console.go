@@ -87,6 +87,7 @@ func (s *sheet) Entries() []entry {
 		{panel.Overview, route.ConsolePath},
 		{panel.Users, route.ConsolePath + "/users"},
 		{panel.Clients, route.ConsolePath + "/clients"},
+		{panel.Webhooks, route.ConsolePath + "/webhooks"},
 		{panel.Audit, route.ConsolePath + "/audit"},
 	}
 }

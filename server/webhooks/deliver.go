@@ -203,9 +203,9 @@ func (s *Service) gone(ctx context.Context, id storage.ID) error {
 		if err != nil {
 			return err
 		}
-		w.DisabledAt, w.DisabledReason = s.now(), reasonGone
+		w.DisabledAt, w.DisabledReason = s.now(), ReasonGone
 		e := s.cfg.Audit.Event(ctx, "webhook_disabled", "server")
-		e.Reason, e.Details = reasonGone, s.details(w, nil)
+		e.Reason, e.Details = ReasonGone, s.details(w, nil)
 		err = s.cfg.Store.UpdateWebhook(ctx, w, e)
 		if errors.Is(err, storage.ErrConflict) {
 			continue

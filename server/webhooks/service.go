@@ -37,7 +37,8 @@ const (
 // The reasons why a target is disabled.
 const (
 	reasonOperator = "operator"
-	reasonGone     = "gone" // RFC 9110 §15.5.11
+	// ReasonGone is that of one whose target has said so.
+	ReasonGone = "gone" // RFC 9110 §15.5.11
 )
 
 // Store is what a Service uses of storage.Store.

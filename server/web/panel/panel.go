@@ -1,7 +1,10 @@
 // Package panel describes the pages of the operators' console: facts, tables and forms. The package web renders them.
 package panel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Page is a page of the console. Texts named key are keys of the page's texts; all others may be untrusted.
 type Page struct {
@@ -11,7 +14,7 @@ type Page struct {
 	Heading, Subject string
 	// Operator is who is signed in.
 	Operator string
-	// Notice says what was done, Problem what was not: keys, or empty. Detail is shown after Problem.
+	// Notice says what was done, Problem what was not: keys, or empty. Detail is shown after either.
 	Notice, Problem, Detail string
 	// Secrets are shown once.
 	Secrets  []Fact
@@ -29,6 +32,7 @@ const (
 	Overview Entry = "overview"
 	Users    Entry = "users"
 	Clients  Entry = "clients"
+	Webhooks Entry = "webhooks"
 	Audit    Entry = "audit"
 )
 
@@ -83,12 +87,17 @@ type Form struct {
 	Danger bool
 }
 
-// Input is a field of a form. Label and Note are keys. Options make it a list, Lines a text of several lines, Check a box to tick.
+// Input is a field of a form. Label and Note are keys. Options make it a list, Lines a text of several lines, Check a box to tick. Options
+// with Check are boxes with the names NAME.VALUE, of which those of Values are ticked.
 type Input struct {
 	Name, Label, Note, Value string
 	Options                  []Option
+	Values                   []string
 	Lines, Check, Required   bool
 }
+
+// Ticked reports whether the box with a value is ticked.
+func (in Input) Ticked(value string) bool { return slices.Contains(in.Values, value) }
 
 // Option is an entry of a list. Label is a key, or empty if the value is shown; Text follows the label.
 type Option struct{ Value, Label, Text string }
