@@ -56,11 +56,11 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 }
 
 // provisioning returns SCIM.
-func (s *Server) provisioning(argon2 password.Argon2) *scim.API {
+func (s *Server) provisioning() *scim.API {
 	return scim.New(scim.Config{
-		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Clients: s.auth, Users: s.users, Grants: s.operatorGrants(), Audit: s.audit, Now: s.cfg.Now,
-		Gate:     operator.Gate{Issuer: s.cfg.Issuer, Tokens: s.tokens, Proofs: s.proofs, Group: s.cfg.AdminGroup, Factors: s.factors},
-		DryUsers: s.dryUsers(argon2), Public: s.cfg.AdminAPI == AdminAPIPublic, Router: s.operatorRouter(),
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Clients: s.auth, Users: s.users, Sessions: s.sessions, Audit: s.audit, Now: s.cfg.Now,
+		Gate:   operator.Gate{Issuer: s.cfg.Issuer, Tokens: s.tokens, Proofs: s.proofs, Group: s.cfg.AdminGroup, Factors: s.factors},
+		Public: s.cfg.AdminAPI == AdminAPIPublic, Router: s.operatorRouter(),
 	})
 }
 

@@ -215,7 +215,7 @@ func New(cfg Config) (*Server, error) {
 	s.cleaned = registerParts(s.metrics, cfg.Store, s.registry, cfg.LoginThrottle)
 	s.router = s.routes()
 	if adminResource(&cfg) != "" {
-		s.operators, s.scim = s.operatorAPI(argon2), s.provisioning(argon2)
+		s.operators, s.scim = s.operatorAPI(argon2), s.provisioning()
 	}
 	s.admin = s.adminRoutes()
 	return s, nil

@@ -46,6 +46,27 @@ type GroupMember struct {
 	Username string
 }
 
+// ProvisionedChange is a change of a user by a client that provisions users. Fields that are nil stay as they are.
+type ProvisionedChange struct {
+	// UserChange is what changes of the profile. With Was, Active must be as in it, too.
+	UserChange
+	// Active enables the user, or disables them, which raises the epoch.
+	Active *bool
+	// PasswordHash replaces the hash and raises the epoch.
+	PasswordHash *string
+	// ExternalID is what ClientID calls the user from now on; an empty one is removed.
+	ClientID   string
+	ExternalID *string
+	// Notices are stored with the change.
+	Notices []*LogoutNotice
+	Now     time.Time
+}
+
+// EndsSessions reports whether the change raises the epoch.
+func (c *ProvisionedChange) EndsSessions() bool {
+	return c.PasswordHash != nil || c.Active != nil && !*c.Active
+}
+
 // ExternalID is what a client calls a user.
 type ExternalID struct {
 	UserID     int64
@@ -84,6 +105,12 @@ type Provisioning interface {
 	// UsersByExternalID returns up to limit users that a client calls so, by ascending ID.
 	UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*User, error)
 
-	// SetExternalID keeps what a client calls a user; an empty external ID is removed. ErrNotFound: there is no such user or client.
-	SetExternalID(ctx context.Context, clientID string, userID int64, externalID string) error
+	// CreateProvisionedUser is CreateUser with what a client calls the user, unless that is empty. ErrExists also for a username that
+	// another user has with ASCII letters of another case: of any number of concurrent callers with such names one gets nil. The event is
+	// about the user.
+	CreateProvisionedUser(ctx context.Context, u *User, clientID, externalID string, audit *AuditEvent) error
+
+	// ChangeProvisionedUser makes all of a change, or nothing. ErrNotFound: there is no such user, or a client to name them; ErrExists, as
+	// for CreateProvisionedUser; ErrConflict: the user is not as in c.Was any more.
+	ChangeProvisionedUser(ctx context.Context, id int64, c ProvisionedChange, audit ...*AuditEvent) error
 }

@@ -104,8 +104,8 @@ type Users interface {
 
 	// RemoveUser removes the user with their consents, browser sessions and answers to devices, and empties Address, UserAgent and Claims
 	// of their grants and codes, which are dead and keep nothing of the user but the ID until their end. Audit events stay, and logout
-	// notices that are still to be sent. ErrNotFound.
-	RemoveUser(ctx context.Context, id int64, audit *AuditEvent) error
+	// notices that are still to be sent, with those that are stored together with the removal. ErrNotFound.
+	RemoveUser(ctx context.Context, id int64, audit *AuditEvent, notices ...*LogoutNotice) error
 
 	// EnterUser stores what is kept here of a user whose account is in another database, and returns it. A user with this subject who
 	// is known gets the hash; the epoch becomes the next one if the hash is another one, unless e says that the password is the same.

@@ -12,11 +12,11 @@ import (
 	"latchkey/clients"
 	"latchkey/server/bearer"
 	"latchkey/server/clientauth"
-	"latchkey/server/grants"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/form"
 	"latchkey/server/operator"
 	"latchkey/server/route"
+	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -49,11 +49,11 @@ type Config struct {
 	Gate   operator.Gate
 	// Clients authenticates clients that send their secret with each request.
 	Clients *clientauth.Authenticator
-	// Users makes changes; DryUsers checks them and makes none.
-	Users, DryUsers *users.Service
-	Grants          *grants.Service
-	Audit           *audit.Log
-	Now             func() time.Time
+	Users   *users.Service
+	// Sessions says who is notified when the sessions of a user end.
+	Sessions *session.Manager
+	Audit    *audit.Log
+	Now      func() time.Time
 	// Public says that SCIM is below the issuer.
 	Public bool
 	// Router is the configuration of its routes.

@@ -87,10 +87,8 @@ func showUser(base string, u *storage.User, externalID string, groups map[string
 
 // userChange is what a request makes of a user.
 type userChange struct {
-	storage.UserChange
-	active     *bool
-	password   *storage.Secret
-	externalID *string
+	storage.ProvisionedChange
+	password *storage.Secret
 }
 
 // textOf returns an attribute that is a text; empty if it is not there.
@@ -155,14 +153,14 @@ func changeOf(u *storage.User, was, o object) (c userChange, err error) {
 		}
 	}
 	if active, ok := o["active"].(bool); ok && active != u.Active {
-		c.active = &active
+		c.Active = &active
 	}
 	if text := textOf(o, "password"); text != "" {
 		secret := storage.Secret(text)
 		c.password = &secret
 	}
 	if text := textOf(o, "externalId"); text != textOf(was, "externalId") {
-		c.externalID = &text
+		c.ExternalID = &text
 	}
 	return c, checkExternalID(o)
 }

@@ -16,17 +16,9 @@ func (a *API) createUser(w http.ResponseWriter, q *query) error {
 	if err != nil {
 		return err
 	}
-	if err := a.free(q.ctx(), n.Username, 0); err != nil {
-		return err
-	}
-	u, err := a.Users.Add(q.ctx(), n)
+	u, err := a.Users.AddProvisioned(q.ctx(), n, q.access.Client.ID, textOf(o, "externalId"))
 	if err != nil {
 		return err
-	}
-	if id := textOf(o, "externalId"); id != "" {
-		if err := a.Store.SetExternalID(q.ctx(), q.access.Client.ID, u.ID, id); err != nil {
-			return err
-		}
 	}
 	return a.answerUser(w, q, http.StatusCreated, u)
 }
@@ -45,20 +37,6 @@ func (a *API) readResource(q *query, s *schema) (object, error) {
 		return nil, err
 	}
 	return o, checkExternalID(o)
-}
-
-// free refuses a name that another user has, whatever its case: RFC 7643 §4.1.1. The same name is refused by the database, too.
-func (a *API) free(ctx context.Context, username string, id int64) error {
-	found, err := a.Store.SearchUsers(ctx, storage.UserFilter{Username: username, Fold: true, Limit: 2})
-	if err != nil {
-		return err
-	}
-	for _, u := range found {
-		if u.ID != id {
-			return &Error{http.StatusConflict, uniqueness, "Another user has this userName."}
-		}
-	}
-	return nil
 }
 
 // user returns the user of the address, and how the client sees them.
@@ -218,49 +196,24 @@ func (a *API) changeUser(w http.ResponseWriter, q *query, become func(was object
 	return a.answerUser(w, q, http.StatusOK, u)
 }
 
-// apply makes a change of a user, by the operations that the commands and the API for operators use. What can be refused comes before what
-// ends sessions.
+// apply makes a change of a user, all of it or nothing, as the commands and the API for operators would.
 func (a *API) apply(q *query, u *storage.User, c userChange) (*storage.User, error) {
 	ctx := q.ctx()
 	if (c.Username != nil || c.Email != nil || c.password != nil) && a.protects(q, u.Groups...) {
 		return nil, errProtected()
 	}
-	if c.Username != nil {
-		if err := a.free(ctx, *c.Username, u.ID); err != nil {
+	c.ClientID = q.access.Client.ID
+	if c.password != nil || c.EndsSessions() {
+		var err error
+		if c.Notices, err = a.Sessions.Notices(ctx, u.ID); err != nil {
 			return nil, err
 		}
 	}
-	if c.password != nil {
-		if err := a.DryUsers.SetPassword(ctx, u.ID, *c.password); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := a.Users.Update(ctx, u.ID, c.UserChange); err != nil {
+	if err := a.Users.ChangeProvisioned(ctx, u.ID, c.ProvisionedChange, c.password); err != nil {
 		return nil, err
 	}
-	if c.externalID != nil {
-		if err := a.Store.SetExternalID(ctx, q.access.Client.ID, u.ID, *c.externalID); err != nil {
-			return nil, err
-		}
-	}
-	if c.password != nil || c.active != nil && !*c.active {
-		if err := a.Grants.Notify(ctx, u.ID); err != nil {
-			return nil, err
-		}
-	}
-	if c.password != nil {
-		if err := a.Users.SetPassword(ctx, u.ID, *c.password); err != nil {
-			return nil, err
-		}
-	}
-	if c.active != nil {
-		set := a.Users.Disable
-		if *c.active {
-			set = a.Users.Enable
-		}
-		if err := set(ctx, u.ID); err != nil {
-			return nil, err
-		}
+	if len(c.Notices) > 0 {
+		a.Sessions.Noticed()
 	}
 	return a.Store.User(ctx, u.ID)
 }
@@ -274,11 +227,15 @@ func (a *API) deleteUser(w http.ResponseWriter, q *query) error {
 	if err := q.unchanged(o); err != nil {
 		return err
 	}
-	if err := a.Grants.Notify(q.ctx(), u.ID); err != nil {
+	notices, err := a.Sessions.Notices(q.ctx(), u.ID)
+	if err != nil {
 		return err
 	}
-	if err := a.Users.Remove(q.ctx(), u.ID); err != nil {
+	if err := a.Users.RemoveNotifying(q.ctx(), u.ID, notices...); err != nil {
 		return err
+	}
+	if len(notices) > 0 {
+		a.Sessions.Noticed()
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -41,21 +41,9 @@ func (m *Manager) NotifyAllClients(ctx context.Context, userID int64) error {
 // NotifyAllClients queues logout notices for the clients of all sessions of a user. It must be called before the user's epoch is
 // raised: that ends the sessions, and they are no longer listed afterwards.
 func (n *Notifier) NotifyAllClients(ctx context.Context, userID int64) error {
-	now := n.Now().UTC().Truncate(time.Microsecond)
-	sessions, err := n.Store.ListBrowserSessions(ctx, userID, now, maxSessions)
-	if err != nil {
-		return fmt.Errorf("list browser sessions: %w", err)
-	}
-	var all []*storage.LogoutNotice
-	for _, s := range sessions {
-		notices, err := n.notices(ctx, userID, s.ID, now)
-		if err != nil {
-			return err
-		}
-		all = append(all, notices...)
-	}
-	if len(all) == 0 {
-		return nil
+	all, err := n.all(ctx, userID)
+	if err != nil || len(all) == 0 {
+		return err
 	}
 	if err := n.Store.CreateLogoutNotices(ctx, all...); err != nil {
 		return fmt.Errorf("note logouts: %w", err)
@@ -64,6 +52,32 @@ func (n *Notifier) NotifyAllClients(ctx context.Context, userID int64) error {
 		n.Noticed()
 	}
 	return nil
+}
+
+// Notices returns what [Notifier.NotifyAllClients] queues, for the caller that stores it together with what ends the sessions, and then calls Noticed.
+func (m *Manager) Notices(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error) {
+	return m.notifier().all(ctx, userID)
+}
+
+// Noticed makes notices that were stored be sent at once.
+func (m *Manager) Noticed() { m.cfg.Noticed() }
+
+// all returns a notice for each client of each session of a user.
+func (n *Notifier) all(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error) {
+	now := n.Now().UTC().Truncate(time.Microsecond)
+	sessions, err := n.Store.ListBrowserSessions(ctx, userID, now, maxSessions)
+	if err != nil {
+		return nil, fmt.Errorf("list browser sessions: %w", err)
+	}
+	var all []*storage.LogoutNotice
+	for _, s := range sessions {
+		notices, err := n.notices(ctx, userID, s.ID, now)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, notices...)
+	}
+	return all, nil
 }
 
 // notices returns a logout notice for each client that has a grant of the session and a back-channel logout URL (OpenID Connect

@@ -32,22 +32,27 @@ type NewUser struct {
 
 // Add adds a user, the name normalised as at a login. Errors: *InputError; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
-	u, err := s.Prepare(n)
+	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
-	}
-	if n.Password != nil {
-		hash, err := s.hash(ctx, *n.Password)
-		if err != nil {
-			return nil, err
-		}
-		u.PasswordHash = hash
 	}
 	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
 		return nil, fmt.Errorf("add user: %w", err)
 	}
 	if err := s.audit.Append(ctx, s.event(ctx, "user_created", "operator", u.ID)); err != nil {
 		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
+	}
+	return u, nil
+}
+
+// prepare is Prepare with the hash.
+func (s *Service) prepare(ctx context.Context, n NewUser) (*storage.User, error) {
+	u, err := s.Prepare(n)
+	if err == nil && n.Password != nil {
+		u.PasswordHash, err = s.hash(ctx, *n.Password)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return u, nil
 }
@@ -208,12 +213,15 @@ func (s *Service) EndSessions(ctx context.Context, id int64) error {
 }
 
 // Remove removes the user, whose sessions end with it. storage.ErrNotFound.
-func (s *Service) Remove(ctx context.Context, id int64) error {
+func (s *Service) Remove(ctx context.Context, id int64) error { return s.RemoveNotifying(ctx, id) }
+
+// RemoveNotifying is Remove, and stores notices of the sessions that end, in one transaction.
+func (s *Service) RemoveNotifying(ctx context.Context, id int64, notices ...*storage.LogoutNotice) error {
 	if err := s.here(); err != nil {
 		return err
 	}
 	e := s.event(ctx, "user_removed", "operator", id)
-	return s.act(e, "remove user", s.cfg.Store.RemoveUser(ctx, id, e))
+	return s.act(e, "remove user", s.cfg.Store.RemoveUser(ctx, id, e, notices...))
 }
 
 // here returns a storage.ErrElsewhere, with what to do instead, unless the accounts are in the Store.

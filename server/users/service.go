@@ -24,6 +24,8 @@ type Store interface {
 	storage.Users
 	storage.Throttles
 	audit.Store
+	CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error
+	ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error
 }
 
 // Directory is where the accounts are if they are not in the Store, which reads them there and stores what is kept of each user.

@@ -17,12 +17,24 @@ func (s *Service) Update(ctx context.Context, id int64, change storage.UserChang
 }
 
 func (s *Service) update(ctx context.Context, actor string, id int64, change storage.UserChange) (*storage.User, error) {
-	if err := s.here(); err != nil {
+	before, after, e, err := s.planned(ctx, actor, id, &change)
+	if err != nil || e == nil {
+		return before, err
+	}
+	if err := s.act(e, "update user", s.cfg.Store.UpdateUser(ctx, id, change, e.At, e)); err != nil {
 		return nil, err
 	}
-	before, err := s.cfg.Store.User(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("update user: %w", err)
+	after.UpdatedAt = e.At
+	return after, nil
+}
+
+// planned completes a change, and returns the user before and after it, and its event; nil if it changes nothing.
+func (s *Service) planned(ctx context.Context, actor string, id int64, change *storage.UserChange) (before, after *storage.User, e *storage.AuditEvent, err error) {
+	if err := s.here(); err != nil {
+		return nil, nil, nil, err
+	}
+	if before, err = s.cfg.Store.User(ctx, id); err != nil {
+		return nil, nil, nil, fmt.Errorf("update user: %w", err)
 	}
 	if change.Username != nil {
 		name := normal(*change.Username)
@@ -31,9 +43,9 @@ func (s *Service) update(ctx context.Context, actor string, id int64, change sto
 	if change.Email != nil && *change.Email != before.Email && (change.EmailVerified == nil || *change.Email == "") {
 		change.EmailVerified = new(bool)
 	}
-	after := apply(*before, change)
+	after = apply(*before, *change)
 	if err := checkUser(after); err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if change.Groups != nil {
 		change.Groups = &after.Groups
@@ -43,15 +55,11 @@ func (s *Service) update(ctx context.Context, actor string, id int64, change sto
 	}
 	fields := changed(before, after)
 	if len(fields) == 0 {
-		return before, nil
+		return before, after, nil, nil
 	}
-	e := s.event(ctx, "user_updated", actor, id)
+	e = s.event(ctx, "user_updated", actor, id)
 	e.Details = details(map[string]any{"fields": fields}) // names only: values are personal data, and this stays
-	if err := s.act(e, "update user", s.cfg.Store.UpdateUser(ctx, id, change, e.At, e)); err != nil {
-		return nil, err
-	}
-	after.UpdatedAt = e.At
-	return after, nil
+	return before, after, e, nil
 }
 
 // checkUser returns an *InputError for what can't be kept of a user, besides the password.

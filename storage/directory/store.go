@@ -258,7 +258,19 @@ func (s *Store) SetUserActive(context.Context, int64, bool, time.Time, *storage.
 }
 
 // RemoveUser implements storage.Users.
-func (s *Store) RemoveUser(context.Context, int64, *storage.AuditEvent) error { return errElsewhere }
+func (s *Store) RemoveUser(context.Context, int64, *storage.AuditEvent, ...*storage.LogoutNotice) error {
+	return errElsewhere
+}
+
+// CreateProvisionedUser implements [storage.Provisioning].
+func (s *Store) CreateProvisionedUser(context.Context, *storage.User, string, string, *storage.AuditEvent) error {
+	return errElsewhere
+}
+
+// ChangeProvisionedUser implements [storage.Provisioning].
+func (s *Store) ChangeProvisionedUser(context.Context, int64, storage.ProvisionedChange, ...*storage.AuditEvent) error {
+	return errElsewhere
+}
 
 // SetUserPassword implements storage.Users. The hash is in a form that Django verifies. Django's table is changed first: should what
 // follows fail, the sessions have ended all the same, since their hash is another one.

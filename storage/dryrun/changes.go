@@ -53,6 +53,16 @@ func (d Changes) UpdateUser(ctx context.Context, id int64, change storage.UserCh
 	return exists("update user", err)
 }
 
+// CreateProvisionedUser implements [storage.Provisioning].
+func (d Changes) CreateProvisionedUser(ctx context.Context, u *storage.User, _, _ string, _ *storage.AuditEvent) error {
+	return d.CreateUser(ctx, u)
+}
+
+// ChangeProvisionedUser implements [storage.Provisioning].
+func (d Changes) ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, _ ...*storage.AuditEvent) error {
+	return d.UpdateUser(ctx, id, c.UserChange, c.Now, nil)
+}
+
 // SetUserActive implements [storage.Users].
 func (d Changes) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent) error {
 	return second(d.User(ctx, id))
@@ -64,7 +74,7 @@ func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time
 }
 
 // RemoveUser implements [storage.Users].
-func (d Changes) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent) error {
+func (d Changes) RemoveUser(ctx context.Context, id int64, _ *storage.AuditEvent, _ ...*storage.LogoutNotice) error {
 	return second(d.User(ctx, id))
 }
 

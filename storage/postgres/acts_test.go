@@ -33,8 +33,13 @@ func moreActs(s *postgres.Store) []act {
 		{"ChangeGroup", func(ctx context.Context) error {
 			return s.ChangeGroup(ctx, storage.GroupChange{ID: group.ID, Name: &name, Now: noon}, nil)
 		}},
-		{"SetExternalID", func(ctx context.Context) error { return s.SetExternalID(ctx, "app", 7, "x") }},
-		{"SetExternalID to nothing", func(ctx context.Context) error { return s.SetExternalID(ctx, "app", 7, "") }},
+		{"CreateProvisionedUser", func(ctx context.Context) error {
+			return s.CreateProvisionedUser(ctx, &storage.User{Username: "provisioned", CreatedAt: noon}, "app", "y", nil)
+		}},
+		{"ChangeProvisionedUser", func(ctx context.Context) error {
+			c := storage.ProvisionedChange{Active: new(bool), ClientID: "app", ExternalID: new(string), Now: noon}
+			return s.ChangeProvisionedUser(ctx, 7, c, nil)
+		}},
 		{"RemoveProvisionedGroup", func(ctx context.Context) error {
 			return s.RemoveProvisionedGroup(ctx, group.ID, noon, nil)
 		}},

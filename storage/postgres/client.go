@@ -23,7 +23,7 @@ var (
 			WHERE NOT ` + subjectTaken + `
 			RETURNING id
 		), ` + notifyClient + logChanged
-	// createClientByToken is createClient for who has the initial access token $16 at $17, of which it takes one use. It returns whether it has
+	// createClientByToken is createClient for the caller that has the initial access token $16 at $17, of which it takes one use. It returns whether it has
 	// done so, and whether a user has the subject.
 	createClientByToken = `
 		WITH used AS (

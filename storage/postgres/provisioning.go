@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -191,23 +190,4 @@ func (s *Store) UsersByExternalID(ctx context.Context, clientID, externalID stri
 	return queryRows(ctx, s, "read users", scan(row.User), `SELECT `+userColumns+` FROM users
 		WHERE id IN (SELECT user_id FROM user_external_ids WHERE client_id = $1 AND external_id = $2) ORDER BY id LIMIT $3`,
 		clientID, externalID, max(limit, 0))
-}
-
-// SetExternalID implements storage.Provisioning.
-func (s *Store) SetExternalID(ctx context.Context, clientID string, userID int64, externalID string) error {
-	if !keyed(clientID, externalID) {
-		return fmt.Errorf("set external id: %w", errors.Join(errText, storage.ErrNotFound))
-	}
-	if externalID == "" {
-		_, err := s.change(ctx, "remove external id", `
-			WITH changed AS (DELETE FROM user_external_ids WHERE client_id = $1 AND user_id = $2 RETURNING user_id) SELECT count(*) FROM changed`,
-			clientID, userID)
-		return err
-	}
-	return s.execOne(ctx, "set external id", `
-		WITH changed AS (
-			INSERT INTO user_external_ids (client_id, user_id, external_id)
-			SELECT clients.id, users.id, $3 FROM clients, users WHERE clients.id = $1 AND users.id = $2
-			ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = excluded.external_id RETURNING user_id
-		) SELECT count(*) FROM changed`, clientID, userID, externalID)
 }

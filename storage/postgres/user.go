@@ -62,9 +62,7 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
-	if u.ID != 0 && u.ID < storage.UnfollowedUserIDs {
-		b.Queue(`SELECT setval('users_id_seq', $1) FROM users_id_seq WHERE $1 > last_value OR $1 = last_value AND NOT is_called`, u.ID)
-	}
+	queueGivenID(b, u.ID)
 	b.Queue(createUser, row.Fields(arg, row.User(&stored))...).QueryRow(scanTo(&stored.ID))
 	err := s.batch(ctx, "create user", b)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -75,6 +73,13 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	}
 	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
 	return nil
+}
+
+// queueGivenID raises the sequence to an ID that is not drawn from it; 0 is none.
+func queueGivenID(b *pgx.Batch, id int64) {
+	if id != 0 && id < storage.UnfollowedUserIDs {
+		b.Queue(`SELECT setval('users_id_seq', $1) FROM users_id_seq WHERE $1 > last_value OR $1 = last_value AND NOT is_called`, id)
+	}
 }
 
 // User implements storage.Users.
@@ -220,11 +225,13 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 }
 
 // RemoveUser implements storage.Users. A foreign key removes the consents.
-func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
+func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.execOne(ctx, "remove user", `
 		WITH changed AS (DELETE FROM users WHERE id = $2 RETURNING id),
 		codes AS (UPDATE authorization_codes SET claims = '' FROM changed WHERE user_id = changed.id),
 		devices AS (DELETE FROM device_codes USING changed WHERE user_id = changed.id),
 		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id),
-		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id)`+logChanged, events(audit), id)
+		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id),
+		notices AS (`+strings.Replace(insertLogoutNotices, "$1", "$3", 1)+` WHERE EXISTS (SELECT FROM changed))`+logChanged,
+		events(audit), id, logoutNotices(notices))
 }

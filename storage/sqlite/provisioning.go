@@ -197,17 +197,3 @@ func (s *Store) UsersByExternalID(ctx context.Context, clientID, externalID stri
 		WHERE id IN (SELECT user_id FROM user_external_ids WHERE client_id = ? AND external_id = ?) ORDER BY id LIMIT ?`,
 		clientID, externalID, max(limit, 0))
 }
-
-// SetExternalID implements [storage.Provisioning].
-func (s *Store) SetExternalID(ctx context.Context, clientID string, userID int64, externalID string) error {
-	if !keyed(clientID, externalID) {
-		return interpret("set external id", storage.ErrNotFound)
-	}
-	return s.write(ctx, "set external id", func(t *tx) {
-		t.exec(`DELETE FROM user_external_ids WHERE client_id = ? AND user_id = ?`, clientID, userID)
-		if externalID != "" {
-			t.execOr(storage.ErrNotFound, `INSERT INTO user_external_ids (client_id, user_id, external_id)
-				SELECT clients.id, users.id, ? FROM clients, users WHERE clients.id = ? AND users.id = ?`, externalID, clientID, userID)
-		}
-	})
-}

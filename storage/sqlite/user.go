@@ -221,13 +221,14 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 }
 
 // RemoveUser implements [storage.Users].
-func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent) error {
+func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "remove user", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `DELETE FROM users WHERE id = ?`, id)
 		t.exec(`DELETE FROM device_codes WHERE user_id = ?`, id)
 		t.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
 		t.exec(`UPDATE authorization_codes SET claims = '' WHERE user_id = ?`, id)
 		t.exec(`UPDATE grants SET address = '', user_agent = '', claims = '' WHERE user_id = ?`, id)
+		t.notices(notices)
 		t.audit(audit)
 	})
 }

@@ -41,6 +41,11 @@ func (b *bundle) groupsOf(u *storage.User) []string {
 	return read.Groups
 }
 
+// call keeps what a client calls a user.
+func (b *bundle) call(clientID string, userID int64, externalID string) error {
+	return b.ChangeProvisionedUser(b.ctx, userID, storage.ProvisionedChange{ClientID: clientID, ExternalID: &externalID, Now: b.now})
+}
+
 // named returns the names of the groups that a filter selects.
 func (b *bundle) named(f storage.ProvisionedGroupFilter) (names []string) {
 	b.Helper()
@@ -182,10 +187,10 @@ func provisioning() cases {
 		"an external id is that of one client": func(b *bundle) {
 			one, two := b.client("one"), b.client("two")
 			ada, bob := b.member("ada"), b.member("bob")
-			b.ok(b.SetExternalID(b.ctx, one.ID, ada.ID, "a"))
-			b.ok(b.SetExternalID(b.ctx, one.ID, ada.ID, "x"))
-			b.ok(b.SetExternalID(b.ctx, one.ID, bob.ID, "x"))
-			b.ok(b.SetExternalID(b.ctx, two.ID, bob.ID, "y"))
+			b.ok(b.call(one.ID, ada.ID, "a"))
+			b.ok(b.call(one.ID, ada.ID, "x"))
+			b.ok(b.call(one.ID, bob.ID, "x"))
+			b.ok(b.call(two.ID, bob.ID, "y"))
 			of := func(client string) (ids []string) {
 				list, err := b.ExternalIDs(b.ctx, client, []int64{ada.ID, bob.ID, 4711})
 				b.ok(err)
@@ -207,14 +212,14 @@ func provisioning() cases {
 			b.same(who(one.ID, "x", 5), []string{"ada", "bob"})
 			b.same(who(one.ID, "x", 1), []string{"ada"})
 			b.same(who(two.ID, "x", 5), []string(nil))
-			b.ok(b.SetExternalID(b.ctx, one.ID, ada.ID, ""))
-			b.ok(b.SetExternalID(b.ctx, one.ID, ada.ID, ""))
+			b.ok(b.call(one.ID, ada.ID, ""))
+			b.ok(b.call(one.ID, ada.ID, ""))
 			b.same(who(one.ID, "x", 5), []string{"bob"})
 			b.ok(b.RemoveUser(b.ctx, bob.ID, nil))
 			b.same(who(two.ID, "y", 5), []string(nil))
-			b.is(b.SetExternalID(b.ctx, one.ID, bob.ID, "x"), storage.ErrNotFound)
-			b.is(b.SetExternalID(b.ctx, "nobody", ada.ID, "x"), storage.ErrNotFound)
-			b.ok(b.SetExternalID(b.ctx, two.ID, ada.ID, "z"))
+			b.is(b.call(one.ID, bob.ID, "x"), storage.ErrNotFound)
+			b.is(b.call("nobody", ada.ID, "x"), storage.ErrNotFound)
+			b.ok(b.call(two.ID, ada.ID, "z"))
 			b.ok(b.RemoveClient(b.ctx, two.ID, nil))
 			b.same(of(two.ID), []string(nil))
 		},
@@ -271,7 +276,7 @@ func provisioning() cases {
 				if b.ChangeGroup(b.ctx, storage.GroupChange{ID: g.ID, Name: &text, Now: b.now}) == nil {
 					b.Errorf("%q became a name", text)
 				}
-				if b.SetExternalID(b.ctx, app.ID, ada.ID, text) == nil {
+				if b.call(app.ID, ada.ID, text) == nil {
 					b.Errorf("%q became an external id", text)
 				}
 			}

@@ -43,6 +43,7 @@ func Run(t *testing.T, o Opener) {
 		{"UserEntries", userEntries()},
 		{"UserSearch", userSearch()},
 		{"Provisioning", provisioning()},
+		{"ProvisionedUsers", provisionedUsers()},
 		{"Logins", logins()},
 		{"Clients", clients()},
 		{"Grants", grants()},

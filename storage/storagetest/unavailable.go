@@ -120,9 +120,11 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"GroupMembers":      func(ctx context.Context) error { return second(b.GroupMembers(ctx, []string{"staff"})) },
 		"ExternalIDs":       func(ctx context.Context) error { return second(b.ExternalIDs(ctx, g.ClientID, []int64{g.UserID})) },
 		"UsersByExternalID": func(ctx context.Context) error { return second(b.UsersByExternalID(ctx, g.ClientID, "x", 1)) },
-		"SetExternalID":     func(ctx context.Context) error { return b.SetExternalID(ctx, g.ClientID, g.UserID, "x") },
-		"SetExternalID to nothing": func(ctx context.Context) error {
-			return b.SetExternalID(ctx, g.ClientID, g.UserID, "")
+		"CreateProvisionedUser": func(ctx context.Context) error {
+			return b.CreateProvisionedUser(ctx, &storage.User{Username: "late", CreatedAt: b.now}, g.ClientID, "x", e())
+		},
+		"ChangeProvisionedUser": func(ctx context.Context) error {
+			return b.ChangeProvisionedUser(ctx, g.UserID, storage.ProvisionedChange{ClientID: g.ClientID, ExternalID: new(string), Now: b.now}, e())
 		},
 		"CountGrants": func(ctx context.Context) error { return second(b.CountGrants(ctx, storage.GrantFilter{})) },
 		"ClaimIdempotencyKey": func(ctx context.Context) error {

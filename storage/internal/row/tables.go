@@ -78,6 +78,26 @@ func UserState(u *storage.User) []Column {
 	}, nil)[1:]
 }
 
+// ProvisionedChange lists the columns that a change sets, besides the epoch. UpdatedAt is about the profile alone.
+func ProvisionedChange(c *storage.ProvisionedChange) []Column {
+	columns := UserChange(&c.UserChange, &c.Now)
+	if len(columns) == 1 {
+		columns = nil
+	}
+	if c.Active != nil {
+		columns = append(columns, Column{"active", c.Active})
+	}
+	if c.PasswordHash != nil {
+		columns = append(columns, Column{"password_hash", c.PasswordHash})
+	}
+	return columns
+}
+
+// ProvisionedState lists the columns that a provisioned user must have as u has them for a change of what was read.
+func ProvisionedState(u *storage.User) []Column {
+	return append(UserState(u), Column{"active", &u.Active})
+}
+
 // Client lists the columns of clients.
 func Client(c *storage.Client) []Column {
 	return []Column{

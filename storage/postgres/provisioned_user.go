@@ -1,0 +1,125 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// errNameTaken: what provisions users finds out under lockSubjects. No index says it, since operators may add users whose names differ in
+// case only.
+var errNameTaken = fmt.Errorf("another user has the username, or one that differs in case only: %w", storage.ErrExists)
+
+// arguments are those of a statement that is put together.
+type arguments []any
+
+// add adds one, and returns its parameter.
+func (a *arguments) add(value any) string {
+	*a = append(*a, value)
+	return "$" + strconv.Itoa(len(*a))
+}
+
+// nameChanged is the CTE that keeps what a client calls the user of the CTE changed; an empty external ID is removed.
+func nameChanged(args *arguments, clientID, externalID string) string {
+	client := args.add(clientID)
+	if externalID == "" {
+		return `, named AS (DELETE FROM user_external_ids USING changed WHERE client_id = ` + client + ` AND user_id = changed.id)`
+	}
+	return `, named AS (
+		INSERT INTO user_external_ids (client_id, user_id, external_id) SELECT ` + client + `, id, ` + args.add(externalID) + ` FROM changed
+		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = excluded.external_id)`
+}
+
+// CreateProvisionedUser implements storage.Provisioning.
+func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error {
+	const what = "create provisioned user"
+	if !keyed(u.Username, u.Subject, clientID, externalID) {
+		return translate(what, errText)
+	}
+	stored := *u
+	stored.AuthEpoch = u.CreatedAt.UnixMicro()
+	args := arguments(row.Fields(arg, row.User(&stored)))
+	create := strings.Replace(createUser, " RETURNING id", ` AND NOT EXISTS (SELECT FROM users WHERE lower(username) = `+args.add(asciiFold(u.Username))+`) RETURNING id`, 1)
+	named := ""
+	if externalID != "" {
+		named = nameChanged(&args, clientID, externalID)
+	}
+	log := strings.Replace(strings.Replace(insertAudit, "$1", args.add(events(audit)), 1), "e.user_id", "changed.id", 1)
+	b := &pgx.Batch{}
+	b.Queue(lockSubjects)
+	queueGivenID(b, u.ID)
+	b.Queue(`WITH changed AS (`+create+`)`+named+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
+		QueryRow(scanTo(&stored.ID))
+	err := s.batch(ctx, what, b)
+	if err == nil && stored.ID == 0 {
+		err = translate(what, errNameTaken)
+	}
+	if err != nil {
+		return err
+	}
+	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
+	if audit != nil {
+		audit.UserID = u.ID
+	}
+	return nil
+}
+
+// ChangeProvisionedUser implements storage.Provisioning.
+func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
+	const what = "change provisioned user"
+	if c.Username != nil && !keyed(*c.Username) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
+		return translate(what, errText)
+	}
+	args := arguments{events(audit...), id}
+	free := `true`
+	b := &pgx.Batch{}
+	if c.Username != nil {
+		b.Queue(lockSubjects)
+		free = `NOT EXISTS (SELECT FROM users AS other WHERE lower(other.username) = ` + args.add(asciiFold(*c.Username)) + ` AND other.id <> $2)`
+	}
+	where := `users.id = $2 AND ` + free
+	if c.Was != nil {
+		for _, column := range row.ProvisionedState(c.Was) {
+			where += ` AND ` + column.Name + ` IS NOT DISTINCT FROM ` + args.add(arg(column.Field))
+		}
+	}
+	var set []string
+	for _, column := range row.ProvisionedChange(&c) {
+		set = append(set, column.Name+` = `+args.add(arg(column.Field)))
+	}
+	if c.EndsSessions() {
+		set = append(set, `auth_epoch = greatest(auth_epoch + 1, `+args.add(c.Now.UnixMicro())+`)`)
+	}
+	statement := `WITH changed AS (UPDATE users SET ` + strings.Join(set, ", ") + ` WHERE ` + where + ` RETURNING users.id)`
+	if len(set) == 0 {
+		statement = `WITH changed AS (SELECT users.id FROM users WHERE ` + where + ` FOR UPDATE)`
+	}
+	if c.ExternalID != nil {
+		statement += nameChanged(&args, c.ClientID, *c.ExternalID)
+	}
+	if len(c.Notices) > 0 {
+		statement += `, notices AS (` + strings.Replace(insertLogoutNotices, "$1", args.add(logoutNotices(c.Notices)), 1) + ` WHERE EXISTS (SELECT FROM changed))`
+	}
+	statement += `, log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM changed))
+		SELECT (SELECT count(*) FROM changed), EXISTS (SELECT FROM users WHERE id = $2), ` + free
+	var done int64
+	var known, isFree bool
+	b.Queue(statement, args...).QueryRow(func(r pgx.Row) error { return r.Scan(&done, &known, &isFree) })
+	err := s.batch(ctx, what, b)
+	switch err = s.settled(ctx, what, done, err); {
+	case err != nil || done > 0:
+	case !known:
+		err = translate(what, storage.ErrNotFound)
+	case !isFree:
+		err = translate(what, errNameTaken)
+	default:
+		err = translate(what, storage.ErrConflict)
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// CreateProvisionedUser implements [storage.Provisioning].
+func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error {
+	if !keyed(u.Username, u.Subject, clientID, externalID) {
+		return interpret("create provisioned user", errText)
+	}
+	stored := *u
+	stored.AuthEpoch = u.CreatedAt.UnixMicro()
+	err := s.write(ctx, "create provisioned user", func(t *tx) {
+		t.free(u.Username, 0)
+		t.create(&stored)
+		t.nameUser(clientID, stored.ID, externalID)
+		if audit != nil {
+			audit.UserID = stored.ID
+		}
+		t.audit(audit)
+	})
+	if err != nil {
+		return err
+	}
+	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
+	return nil
+}
+
+// free makes the operation fail if a user other than id has the name, whatever the case of its ASCII letters.
+func (t *tx) free(username string, id int64) {
+	if t.row(`SELECT id FROM users WHERE lower(username) = lower(?) AND id <> ?`, []any{username, id}, new(int64)) {
+		t.fail(storage.ErrExists)
+	}
+}
+
+// nameUser keeps what a client calls a user.
+func (t *tx) nameUser(clientID string, id int64, externalID string) {
+	if externalID == "" {
+		t.exec(`DELETE FROM user_external_ids WHERE client_id = ? AND user_id = ?`, clientID, id)
+		return
+	}
+	t.exec(`INSERT INTO user_external_ids (client_id, user_id, external_id) VALUES (?, ?, ?)
+		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = excluded.external_id`, clientID, id, externalID)
+}
+
+// ChangeProvisionedUser implements [storage.Provisioning].
+func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
+	if c.Username != nil && !keyed(*c.Username) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
+		return interpret("change provisioned user", errText)
+	}
+	columns := row.ProvisionedChange(&c)
+	var set []string
+	for _, c := range columns {
+		set = append(set, c.Name+` = ?`)
+	}
+	args := row.Fields(field, columns)
+	if c.EndsSessions() {
+		set, args = append(set, `auth_epoch = `+raiseEpoch), append(args, c.Now.UnixMicro())
+	}
+	where, was := `id = ?`, []row.Column(nil)
+	if c.Was != nil {
+		was = row.ProvisionedState(c.Was)
+		for _, c := range was {
+			where += ` AND ` + c.Name + ` IS ?`
+		}
+	}
+	whose := append([]any{id}, row.Fields(field, was)...)
+	return s.write(ctx, "change provisioned user", func(t *tx) {
+		if !t.row(`SELECT id FROM users WHERE id = ?`, []any{id}, new(int64)) {
+			t.fail(storage.ErrNotFound)
+		}
+		if !t.row(`SELECT id FROM users WHERE `+where, whose, new(int64)) {
+			t.fail(storage.ErrConflict)
+		}
+		if c.Username != nil {
+			t.free(*c.Username, id)
+		}
+		if len(set) > 0 {
+			t.exec(`UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(args, id)...)
+		}
+		if c.ExternalID != nil {
+			t.nameUser(c.ClientID, id, *c.ExternalID)
+		}
+		t.notices(c.Notices)
+		t.audit(audit...)
+	})
+}
