@@ -145,13 +145,17 @@ test("a webhook, in German, without JavaScript", async (t) => {
   const { page: seen } = await operator(t, { locale: "de-DE" });
   await seen.goto(page.url());
   await inspect(seen, "german-console-webhook");
+  await seen.goto(world.latchkey.url("/console/keys"));
+  await inspect(seen, "german-console-keys");
 });
 
 test("the pages", async (t) => {
   const { page } = await operator(t);
   await inspect(page, "console");
+  await submit(page, page.getByRole("link", { name: "Keys" }));
   await submit(page, button(page, "Replace the keys"));
-  assert.match(await text(page), /published/);
+  assert.match(await text(page), /New keys are published[\s\S]*in 1 hour|in 60 minutes|in 59 minutes/);
+  await inspect(page, "console-keys");
   await page.goto(world.latchkey.url("/console/clients"));
   await inspect(page, "console-clients");
   await page.goto(world.latchkey.url("/console/new-client?kind=web"));

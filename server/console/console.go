@@ -32,6 +32,7 @@ const (
 	NewClientPath = Path + "/new-client"
 	WebhooksPath  = Path + "/webhooks"
 	WebhookPath   = Path + "/webhook"
+	KeysPath      = Path + "/keys"
 	AuditPath     = Path + "/audit"
 )
 
@@ -63,6 +64,8 @@ type Config struct {
 	Group string
 	// Issuer is shown with what a new client needs.
 	Issuer string
+	// KeySet is the path of the key set, below the issuer's.
+	KeySet string
 	// Health returns what is known about this server.
 	Health func(context.Context) []panel.Fact
 }
@@ -77,7 +80,7 @@ func New(c Config) *Handlers { return &Handlers{c} }
 func (h *Handlers) Register(rt *route.Router) {
 	for path, show := range map[string]show{
 		Path: h.overview, UsersPath: h.listUsers, UserPath: h.showUser, ClientsPath: h.listClients, ClientPath: h.showClient,
-		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, AuditPath: h.listAudit,
+		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, KeysPath: h.listKeys, AuditPath: h.listAudit,
 	} {
 		methods := []string{http.MethodGet}
 		if changes := h.changes(path); changes != nil {
@@ -90,8 +93,6 @@ func (h *Handlers) Register(rt *route.Router) {
 // changes returns what the forms of a page do; nil for a page without forms.
 func (h *Handlers) changes(path string) change {
 	switch path {
-	case Path:
-		return h.changeKeys
 	case UserPath:
 		return h.changeUser
 	case ClientPath:
@@ -102,6 +103,8 @@ func (h *Handlers) changes(path string) change {
 		return h.addWebhook
 	case WebhookPath:
 		return h.changeWebhook
+	case KeysPath:
+		return h.changeKeys
 	}
 	return nil
 }

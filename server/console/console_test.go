@@ -44,7 +44,7 @@ func has(t *testing.T, p *servertest.Page, texts ...string) {
 
 var paths = []string{
 	console.Path, console.UsersPath, fmt.Sprint(console.UserPath, "?id=", servertest.UserID), console.ClientsPath, console.ClientPath + "?id=spa",
-	console.NewClientPath + "?kind=web", console.WebhooksPath, console.AuditPath,
+	console.NewClientPath + "?kind=web", console.WebhooksPath, console.KeysPath, console.AuditPath,
 }
 
 func TestOperatorsOnly(t *testing.T) {

@@ -117,20 +117,3 @@ func TestOperatorsSendLetters(t *testing.T) {
 		t.Errorf("without mail: %d", p.Status)
 	}
 }
-
-func TestOperatorsReplaceKeys(t *testing.T) {
-	t.Parallel()
-	s, b := operating(t)
-	before := strings.Count(s.Get("/oauth2/jwks").Body, `"kid"`)
-	if p := b.Post(console.Path, "do", "nonsense"); p.Status != http.StatusBadRequest {
-		t.Errorf("nonsense: %d", p.Status)
-	}
-	has(t, b.Get(console.Path).FormWith("do").Submit(), "New keys are published.")
-	if after := strings.Count(s.Get("/oauth2/jwks").Body, `"kid"`); before == 0 || after != 2*before {
-		t.Errorf("%d keys, %d before", after, before)
-	}
-	s.Clock.Advance(session.ConfirmedFor + time.Second)
-	if p := b.Post(console.Path, "do", "rotate-keys"); !p.Has("/login") {
-		t.Errorf("an old login replaces keys: %s", p.URL)
-	}
-}

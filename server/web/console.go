@@ -88,6 +88,7 @@ func (s *sheet) Entries() []entry {
 		{panel.Users, route.ConsolePath + "/users"},
 		{panel.Clients, route.ConsolePath + "/clients"},
 		{panel.Webhooks, route.ConsolePath + "/webhooks"},
+		{panel.Keys, route.ConsolePath + "/keys"},
 		{panel.Audit, route.ConsolePath + "/audit"},
 	}
 }

@@ -137,15 +137,19 @@ func (l *locale) day(t time.Time) *moment { return l.moment(t, l.date(t.UTC())) 
 // ago returns t relative to now, or its date if that is more than a week ago.
 func (l *locale) ago(t, now time.Time) *moment {
 	var short string
-	switch d := now.Sub(t); {
-	case d < time.Minute: // or in the future, if another machine's clock is ahead
+	d, words := now.Sub(t), [...]string{"ago.minutes", "ago.hours", "ago.days"}
+	if d < 0 {
+		d, words = -d, [...]string{"in.minutes", "in.hours", "in.days"}
+	}
+	switch {
+	case d < time.Minute: // in the future as well: another machine's clock may be ahead by as much
 		short = l.text("ago.now")
 	case d < time.Hour:
-		short = l.count("ago.minutes", int(d/time.Minute))
+		short = l.count(words[0], int(d/time.Minute))
 	case d < 24*time.Hour:
-		short = l.count("ago.hours", int(d/time.Hour))
+		short = l.count(words[1], int(d/time.Hour))
 	case d < 7*24*time.Hour:
-		short = l.count("ago.days", int(d/(24*time.Hour)))
+		short = l.count(words[2], int(d/(24*time.Hour)))
 	default:
 		short = l.text("date_on", "date", l.date(t.UTC()))
 	}

@@ -161,7 +161,10 @@ func TestTimesInWords(t *testing.T) {
 		ago    time.Duration
 		en, de string
 	}{
-		{-time.Hour, "just now", "gerade eben"},
+		{-59 * time.Second, "just now", "gerade eben"},
+		{-time.Hour, "in 1 hour", "in 1 Stunde"},
+		{-3 * time.Minute, "in 3 minutes", "in 3 Minuten"},
+		{-48 * time.Hour, "in 2 days", "in 2 Tagen"},
 		{59 * time.Second, "just now", "gerade eben"},
 		{time.Minute, "1 minute ago", "vor 1 Minute"},
 		{59 * time.Minute, "59 minutes ago", "vor 59 Minuten"},
