@@ -41,6 +41,8 @@ type flow struct {
 	prepare func(k *killed) (act func() reply, judge func(first, again reply, committed bool))
 	// short is part of the short form.
 	short bool
+	// brief leaves out, in the short form, what comes after the commit.
+	brief bool
 	// pages says that other pages come before the one that decides.
 	pages bool
 }
@@ -201,7 +203,7 @@ func (k *killed) killAtEachPoint(f flow, long bool, bystander *reply) {
 	for i, point := range points {
 		// The pages before have points of their own, in flows of their own; user codes have a limit of attempts.
 		pages := f.pages && !strings.HasPrefix(point, f.decides)
-		if pages || !long && point != f.decides+"/before" && i < commit {
+		if pages || !long && (point != f.decides+"/before" && i < commit || f.brief && i > commit) {
 			continue
 		}
 		act, judge := f.prepare(k)

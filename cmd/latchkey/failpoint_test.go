@@ -49,7 +49,7 @@ type killed struct {
 	store  storage.Store // the same database, beside the server
 }
 
-func startKilled(t *testing.T, onPostgres bool) *killed {
+func startKilled(t *testing.T, onPostgres bool, env ...string) *killed {
 	t.Helper()
 	binary, err := failpointBinary()
 	if err != nil {
@@ -60,9 +60,9 @@ func startKilled(t *testing.T, onPostgres bool) *killed {
 	if onPostgres {
 		database = postgrestest.URL(t)
 	}
-	k.Server = latchkeytest.New(t, latchkeytest.Config{Binary: binary, Database: database, Env: []string{
+	k.Server = latchkeytest.New(t, latchkeytest.Config{Binary: binary, Database: database, Env: append([]string{
 		"FAILPOINT=" + k.folder, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off", "LATCHKEY_REGISTRATION=token",
-	}})
+	}, env...)})
 	k.Run(failpointPassword+"\n", "user", "add", failpointUser, "--password-stdin")
 	if onPostgres {
 		k.store, err = postgres.Open(t.Context(), postgres.Config{URL: database})
