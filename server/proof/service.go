@@ -378,16 +378,10 @@ func letter(name mail.Name, u *storage.User, lang string) mail.Letter {
 	return mail.Letter{Name: name, To: u.Email, Lang: lang, Username: u.Username}
 }
 
-// byAddress returns the users with an address; there may be several.
+// byAddress returns the users with an address, whatever its case; there may be several. Letters go to the address as it is stored.
 func (s *Service) byAddress(ctx context.Context, email string) ([]*storage.User, error) {
 	const most = 5
-	for _, spelling := range []string{email, strings.ToLower(email)} {
-		list, err := s.cfg.Store.SearchUsers(ctx, storage.UserFilter{Email: spelling, Limit: most})
-		if err != nil || len(list) > 0 {
-			return list, err
-		}
-	}
-	return nil, nil
+	return s.cfg.Store.SearchUsers(ctx, storage.UserFilter{Email: email, Fold: true, Limit: most})
 }
 
 func (s *Service) mac(parts ...string) storage.Digest { return mac.SumFramed(s.cfg.Keys[0], parts...) }

@@ -119,6 +119,9 @@ func (s *Service) NewAccountByCode(ctx context.Context, boundTo, code string) (*
 // CreateAccount makes the account of a link. Errors: *users.InputError, users.ErrWeakPassword, storage.ErrExists (the username is taken, and the link
 // lives on), ErrGone.
 func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name string, secret storage.Secret) (*storage.User, error) {
+	if err := users.CheckChosen(username, l.data.Email); err != nil {
+		return nil, err
+	}
 	hash, err := s.cfg.Users.HashOwnPassword(ctx, username, secret)
 	if err != nil {
 		return nil, err
@@ -130,15 +133,8 @@ func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name str
 	if err != nil {
 		return nil, err
 	}
-	// Another account may have taken the address since the letter was written.
-	if l.data.Email != "" {
-		theirs, err := s.byAddress(ctx, l.data.Email)
-		if err != nil {
-			return nil, fmt.Errorf("find accounts: %w", err)
-		}
-		if len(theirs) > 0 {
-			return nil, ErrGone
-		}
+	if err := s.free(ctx, u); err != nil {
+		return nil, err
 	}
 	err = s.cfg.Store.UseAccountToken(ctx, storage.AccountTokenUse{Hash: l.token.Hash, Purpose: purposeSignUp, Now: s.now(), User: u}, nil)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -151,4 +147,30 @@ func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name str
 		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
 	}
 	return u, nil
+}
+
+// free refuses a new account whose names others have, in whatever case: with --login-names email or --login-case fold a name that two users have
+// signs in neither, so that a sign-up would lock somebody out. storage.ErrExists: the username is taken; ErrGone: the address is.
+func (s *Service) free(ctx context.Context, u *storage.User) error {
+	for _, taken := range []struct {
+		filter storage.UserFilter
+		err    error
+	}{
+		{storage.UserFilter{Username: u.Username}, storage.ErrExists},
+		{storage.UserFilter{Email: u.Email}, ErrGone}, // since the letter was written
+		{storage.UserFilter{Username: u.Email}, ErrGone},
+	} {
+		if taken.filter.Username+taken.filter.Email == "" {
+			continue
+		}
+		taken.filter.Fold, taken.filter.Limit = true, 1
+		found, err := s.cfg.Store.SearchUsers(ctx, taken.filter)
+		if err != nil {
+			return fmt.Errorf("find accounts: %w", err)
+		}
+		if len(found) > 0 {
+			return taken.err
+		}
+	}
+	return nil
 }

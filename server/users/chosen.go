@@ -1,0 +1,56 @@
+package users
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// CheckChosen returns an *InputError for a username that people may not choose by themselves, though an operator may give it: it must not pass
+// for another one on a page or in an application. These are the characters of Django's usernames; the letters are of one script, or of those that are
+// written together (UTS #39 §5.2); and who uses an address as a name has proved that it is theirs.
+func CheckChosen(username, provedAddress string) error {
+	name := normal(username)
+	switch {
+	case name == "" || !storable(name):
+		return checkNames(name, "")
+	case strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("_@.+-", r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) ||
+			unicode.Is(unicode.Variation_Selector, r)
+	}):
+		return &InputError{"username", "has characters other than letters, digits and _ @ . + -"}
+	case !writtenTogether(name):
+		return &InputError{"username", "has letters of several scripts, so that it may look like another name"}
+	case strings.Contains(name, "@") && foldASCII(name) != foldASCII(normal(provedAddress)):
+		return &InputError{"username", "is another address than the one that was confirmed"}
+	}
+	return nil
+}
+
+// written are the scripts that are written together besides those that are alone.
+var written = [...][]string{
+	{"Latin", "Han", "Hiragana", "Katakana"},
+	{"Latin", "Han", "Bopomofo"},
+	{"Latin", "Han", "Hangul"},
+}
+
+// writtenTogether reports whether all letters are of one script, or of scripts that are written together.
+func writtenTogether(name string) bool {
+	var scripts []string
+	for _, r := range name {
+		for script, table := range unicode.Scripts {
+			if script != "Common" && script != "Inherited" && unicode.Is(table, r) && !slices.Contains(scripts, script) {
+				scripts = append(scripts, script)
+			}
+		}
+	}
+	if len(scripts) < 2 {
+		return true
+	}
+	for _, together := range written {
+		if !slices.ContainsFunc(scripts, func(s string) bool { return !slices.Contains(together, s) }) {
+			return true
+		}
+	}
+	return false
+}
