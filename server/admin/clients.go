@@ -127,6 +127,9 @@ func (a *API) addClient(ctx context.Context, in *struct {
 	return maker[clientBody]{
 		kind: "client", noun: "client",
 		create: func(ctx context.Context) (clientBody, string, error) {
+			if err := mayGive(ctx, in.Body.Scope); err != nil {
+				return clientBody{}, "", err
+			}
 			c, secret, err := a.registry(in.DryRun).Add(ctx, clients.Registration{ID: in.Body.ClientID, Metadata: in.Body.Metadata, Policy: in.Body.Policy})
 			if err != nil {
 				return clientBody{}, "", err
@@ -200,7 +203,11 @@ func (a *API) updateClient(ctx context.Context, in *struct {
 		if !in.any() && r.Version != c.Version {
 			return errChanged()
 		}
-		return in.Body.apply(r)
+		before := r.Scope
+		if err := in.Body.apply(r); err != nil {
+			return err
+		}
+		return mayGive(ctx, before+" "+r.Scope)
 	})
 	if err != nil {
 		return nil, err
@@ -247,6 +254,9 @@ func (a *API) enableClient(ctx context.Context, in *struct {
 },
 ) (*shownClient, error) {
 	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err == nil {
+		err = mayGive(ctx, c.Scope)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -276,6 +286,9 @@ func (a *API) rotateSecret(ctx context.Context, in *struct {
 },
 ) (*shownClient, error) {
 	c, err := a.foundClient(ctx, in.ID, in.Conditional)
+	if err == nil {
+		err = mayGive(ctx, c.Scope)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (g *Gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (*tok
 func (g *Gate) Check(r *http.Request, access *token.Access, scope string) error {
 	info := request.From(r.Context())
 	info.Event.Add(slog.String("client_id", access.Client.ID))
-	info.Operator = "client:" + access.Client.ID
+	info.Operator, info.OperatorScopes = "client:"+access.Client.ID, access.Scope
 	if access.User != nil {
 		info.Event.Add(slog.Int64("user_id", access.User.ID))
 		info.Operator = access.User.Sub()

@@ -19,6 +19,8 @@ type Info struct {
 	UserAgent string
 	// Operator is who acts in the operator's name through the admin API, as in [storage.AuditEvent.ActorID]; empty elsewhere.
 	Operator string
+	// OperatorScopes are those of the access token with which Operator acts.
+	OperatorScopes []string
 	// Event is the log event of the request, to which each layer adds attributes.
 	Event *Event
 }
