@@ -163,6 +163,9 @@ func (s *Server) maintainOnce(ctx context.Context) error {
 	if err := s.pruneAudit(ctx, now); err != nil {
 		return err
 	}
+	if err := s.SweepAbsent(ctx, now.UTC()); err != nil {
+		return err
+	}
 	s.cleaned.last.Set(float64(s.cfg.Now().Unix()))
 	return ctx.Err()
 }

@@ -85,6 +85,8 @@ type Config struct {
 	AuditRetention time.Duration
 	// Directory is where the accounts of the users are, if not in Store, which reads them there.
 	Directory users.Directory
+	// AbsentUsersAfter is for how long an account must have been missing in Directory before what is kept of its user is removed; 0 = never.
+	AbsentUsersAfter time.Duration
 	// AccountURL is where people change what is kept of them there; empty = not known.
 	AccountURL string
 	// LoginNames are the names that a login may give.

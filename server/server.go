@@ -56,6 +56,7 @@ type Server struct {
 	keys     *keys.Ring
 	registry *registry.Registry
 	users    *users.Service
+	sweeper  *users.Sweeper // nil where no users are removed by themselves
 	factors  *factors.Service
 	audit    *audit.Log
 	auth     *clientauth.Authenticator
@@ -149,6 +150,7 @@ func New(cfg Config) (*Server, error) {
 		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 	})
+	s.sweeper = newSweeper(&cfg, s.users)
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
 		Endpoints: []string{ // where clients authenticate: some libraries write the one that they call

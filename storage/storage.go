@@ -59,6 +59,7 @@ type Store interface {
 	IdempotencyKeys
 	Factors
 	Imports
+	Absences
 
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error

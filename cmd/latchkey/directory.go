@@ -4,12 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
+	"latchkey/clients"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/cmd/latchkey/internal/django"
 	"latchkey/server"
+	"latchkey/server/users"
 	"latchkey/storage/directory"
 	"latchkey/storage/postgres"
 )
@@ -144,5 +147,23 @@ func (e *examination) directory(ctx context.Context, o *opened) {
 	}
 	for _, n := range notices {
 		e.warn(check, n.Problem, n.Remedy+".")
+	}
+	e.absent(ctx, o)
+}
+
+// absent says how many users have no account any more. A schema of an earlier release is reported elsewhere.
+func (e *examination) absent(ctx context.Context, o *opened) {
+	const check = "users"
+	absent, seen, err := o.CountAbsent(ctx)
+	after := e.app.settings.Server.AbsentUsersAfter
+	switch {
+	case err != nil || absent == 0:
+	case users.TooManyAbsent(absent, seen):
+		e.warn(check, fmt.Sprintf("the accounts of %d of %d users are missing in Django's table: so many that none of them is removed here", absent, seen),
+			"If they were removed on purpose, run `latchkey django remove-absent --any-number`; if not, check --django-database-url (LATCHKEY_DJANGO_DATABASE_URL) and --django-users (LATCHKEY_DJANGO_USERS).")
+	case after == 0:
+		e.fine(check, "the accounts of %d of %d users are missing in Django's table; what is kept of them stays (--absent-users-after is 0)", absent, seen)
+	default:
+		e.fine(check, "the accounts of %d of %d users are missing in Django's table; what is kept of them is removed when that was so for %s", absent, seen, clients.Duration(after))
 	}
 }

@@ -10,11 +10,12 @@ import (
 )
 
 type djangoCmd struct {
-	Inspect  djangoInspectCmd  `cmd:"" help:"Print the script for manage.py shell that describes the site."`
-	Settings djangoSettingsCmd `cmd:"" help:"Judge that description, or SIMPLE_JWT alone, and translate it into a configuration file."`
-	Import   djangoImportCmd   `cmd:"" help:"Copy what Django's database has."`
-	Shadow   djangoShadowCmd   `cmd:"" help:"Run in front of Django and compare what Latchkey would answer."`
-	Report   djangoReportCmd   `cmd:"" help:"Say what the shadow has seen: go or no-go."`
+	Inspect      djangoInspectCmd      `cmd:"" help:"Print the script for manage.py shell that describes the site."`
+	Settings     djangoSettingsCmd     `cmd:"" help:"Judge that description, or SIMPLE_JWT alone, and translate it into a configuration file."`
+	Import       djangoImportCmd       `cmd:"" help:"Copy what Django's database has."`
+	Shadow       djangoShadowCmd       `cmd:"" help:"Run in front of Django and compare what Latchkey would answer."`
+	RemoveAbsent djangoRemoveAbsentCmd `cmd:"" help:"Remove what is kept here of users whose account is no longer in Django's table."`
+	Report       djangoReportCmd       `cmd:"" help:"Say what the shadow has seen: go or no-go."`
 }
 
 type djangoInspectCmd struct{}

@@ -47,7 +47,7 @@ func TestMariaDB(t *testing.T) {
 			c.Table.KeyType, want = "UUIDField", "b5b3a0a2-7f0e-4c54-8b7e-0d7f6a1d2c3b"
 		}
 		site := &site{TB: t, store: sqlitetest.SQLite(t), config: c}
-		s := site.serve(servertest.Configure(stringIDs))
+		s := site.serve(servertest.Configure(stringIDs), servertest.Configure(removing))
 		a := login(s, "ada", "secret").Expect(200)
 		if got := servertest.Claims(t, a.String("access"))["user_id"]; got != want {
 			t.Errorf("user_id is %v", got)
@@ -75,6 +75,11 @@ func TestMariaDB(t *testing.T) {
 		other = s.RefreshSimpleJWT(other).Expect(200).String("refresh")
 		do(`DELETE FROM auth_user WHERE username = 'bob'`)
 		s.RefreshSimpleJWT(other).Expect(401)
+		sweep(t, s, 0)
+		sweep(t, s, grace+time.Hour)
+		if site.removals() != 1 || !site.kept(want) {
+			t.Errorf("%d users were removed", site.removals())
+		}
 		do(`UPDATE auth_user SET is_active = true`)
 		session = login(s, "ada", "another").Expect(200).String("refresh")
 		do(`ALTER TABLE auth_user RENAME TO hidden`)

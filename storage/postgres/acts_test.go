@@ -80,7 +80,7 @@ func moreActs(s *postgres.Store) []act {
 var promiseNothing = []string{
 	"Clock", "Watch", "Stats", "Close", "Maintain", "PruneAudit", "FinishImport",
 	"UserBySubject", "AmbiguousLogins", "SearchUsers", "ListGroups", "ClientHasOrigin", "GrantWithProfile", "CountGrants", "EndedTokens",
-	"ListFactors", "FactorByLookup", "SearchConsents",
+	"ListFactors", "FactorByLookup", "SearchConsents", "ListPresence", "CountAbsent", "NotePresence", "RemoveAbsentUser",
 	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ExternalIDs", "UsersByExternalID",
 }
 

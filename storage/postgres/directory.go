@@ -73,7 +73,7 @@ func (s *Store) DB() *sql.DB { return stdlib.OpenDBFromPool(s.pool) }
 // enterUser has the parameters hash, whether it is of the remembered password, subject as tokens carry it, then the new row.
 var enterUser = `
 	WITH known AS (
-		UPDATE users SET password_hash = $1, auth_epoch = auth_epoch + CASE WHEN password_hash = $1 OR $2 THEN 0 ELSE 1 END
+		UPDATE users SET password_hash = $1, account_seen = true, absent_since = NULL, auth_epoch = auth_epoch + CASE WHEN password_hash = $1 OR $2 THEN 0 ELSE 1 END
 		WHERE coalesce(subject, id::text COLLATE "C") = $3 RETURNING ` + userColumns + `
 	), entered AS (
 		INSERT INTO users (` + userColumns + `) SELECT ` + strings.Replace(values(4, row.User), "$4", "coalesce($4::bigint, nextval('users_id_seq'))", 1) + `

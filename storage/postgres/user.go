@@ -224,14 +224,18 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 		events(audit), id, now.UnixMicro())
 }
 
-// RemoveUser implements storage.Users. A foreign key removes the consents.
-func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
-	return s.execOne(ctx, "remove user", `
-		WITH changed AS (DELETE FROM users WHERE id = $2 RETURNING id),
+// removeUser removes the user that a condition selects, and stores the logout notices of a parameter. A foreign key removes the consents.
+func removeUser(where, notices string) string {
+	return `
+		WITH changed AS (DELETE FROM users WHERE ` + where + ` RETURNING id),
 		codes AS (UPDATE authorization_codes SET claims = '' FROM changed WHERE user_id = changed.id),
 		devices AS (DELETE FROM device_codes USING changed WHERE user_id = changed.id),
 		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id),
 		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id),
-		notices AS (`+strings.Replace(insertLogoutNotices, "$1", "$3", 1)+` WHERE EXISTS (SELECT FROM changed))`+logChanged,
-		events(audit), id, logoutNotices(notices))
+		notices AS (` + strings.Replace(insertLogoutNotices, "$1", notices, 1) + ` WHERE EXISTS (SELECT FROM changed))` + logChanged
+}
+
+// RemoveUser implements storage.Users.
+func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+	return s.execOne(ctx, "remove user", removeUser(`id = $2`, "$3"), events(audit), id, logoutNotices(notices))
 }

@@ -80,6 +80,7 @@ func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (u *storage.
 			}
 			t.exec(`UPDATE users SET password_hash = ?, auth_epoch = ? WHERE id = ?`, plain(u.PasswordHash), u.AuthEpoch, u.ID)
 		}
+		t.exec(`UPDATE users SET account_seen = 1, absent_since = NULL WHERE id = ? AND (account_seen = 0 OR absent_since IS NOT NULL)`, u.ID)
 	})
 	return u, err
 }
@@ -220,14 +221,19 @@ func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, aud
 	})
 }
 
+// forget removes what is kept of a user who was removed. A foreign key removes the consents.
+func (t *tx) forget(id int64) {
+	t.exec(`DELETE FROM device_codes WHERE user_id = ?`, id)
+	t.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
+	t.exec(`UPDATE authorization_codes SET claims = '' WHERE user_id = ?`, id)
+	t.exec(`UPDATE grants SET address = '', user_agent = '', claims = '' WHERE user_id = ?`, id)
+}
+
 // RemoveUser implements [storage.Users].
 func (s *Store) RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "remove user", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `DELETE FROM users WHERE id = ?`, id)
-		t.exec(`DELETE FROM device_codes WHERE user_id = ?`, id)
-		t.exec(`DELETE FROM browser_sessions WHERE user_id = ?`, id)
-		t.exec(`UPDATE authorization_codes SET claims = '' WHERE user_id = ?`, id)
-		t.exec(`UPDATE grants SET address = '', user_agent = '', claims = '' WHERE user_id = ?`, id)
+		t.forget(id)
 		t.notices(notices)
 		t.audit(audit)
 	})

@@ -41,6 +41,7 @@ func Run(t *testing.T, o Opener) {
 		{"Users", users()},
 		{"UserProfiles", userProfiles()},
 		{"UserEntries", userEntries()},
+		{"Absences", absences()},
 		{"UserSearch", userSearch()},
 		{"Provisioning", provisioning()},
 		{"ProvisionedUsers", provisionedUsers()},

@@ -11,6 +11,11 @@ func User(u *storage.User) []Column {
 	return UserWithProfile(u)
 }
 
+// Presence lists what is read of users to find those without an account; "seen" is an expression.
+func Presence(p *storage.Presence) []Column {
+	return []Column{{"id", &p.ID}, {"subject", (*NullText)(&p.Subject)}, {"seen", &p.Seen}, {"absent_since", &p.AbsentSince}}
+}
+
 // UserWithProfile lists the columns of users that are read together with another row where applications receive claims about the user.
 func UserWithProfile(u *storage.User) []Column {
 	return append(UserWithoutProfile(u), userProfile(&u.UserProfile)...)

@@ -83,6 +83,12 @@ func options(s *Settings) []*option {
 			set:        to(&s.DjangoUsers, setText[string]),
 		},
 		{
+			name: "absent-users-after", preset: "30d", value: "DURATION", group: GroupDatabase,
+			help: "With --users-from django: how long an account must have been missing in Django's table before what is kept here of its user is removed; 0 means never " +
+				"(docs/django-users.md).",
+			set: to(&s.Server.AbsentUsersAfter, setWait),
+		},
+		{
 			name: "account-url", value: "URL", group: GroupDatabase, emptyable: true,
 			help: "Where people change what Django keeps of them, for a link on the account page: with --users-from django.",
 			set:  to(&s.Server.AccountURL, setLink),

@@ -1,0 +1,169 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"latchkey/storage"
+)
+
+const (
+	// sweepEvery is how long after a pass the next one begins.
+	sweepEvery = time.Hour
+	sweepPage  = 500
+	// sweepMost bounds what one pass removes.
+	sweepMost = 10_000
+	// Of one user in so many, or of one, the accounts may be missing; if more are, something else than deletions has happened.
+	absentOneIn = 10
+)
+
+// ErrManyAbsent means that so many accounts are missing that no user was removed.
+var ErrManyAbsent = errors.New("more accounts are missing than deletions explain")
+
+// TooManyAbsent reports whether so many of the users who had an account have none that removing them needs an operator.
+func TooManyAbsent(absent, seen int) bool { return absent > max(1, seen/absentOneIn) }
+
+// Accounts says who has an account in a Directory.
+type Accounts interface {
+	// Presence sorts users by whether they have an account. An error says nothing about any user: that of a directory that is unavailable, or empty.
+	Presence(ctx context.Context, list []*storage.Presence) (present, absent []int64, err error)
+}
+
+// Sweeper removes what is kept here of users whose accounts were removed from the Directory some time ago.
+type Sweeper struct {
+	Users    *Service
+	Store    storage.Absences
+	Accounts Accounts
+	// After is for how long an account must have been missing.
+	After  time.Duration
+	Logger *slog.Logger
+	// Any removes users however many are missing. DryRun removes no user.
+	Any, DryRun bool
+
+	due    time.Time
+	cursor int64
+	pass   Swept
+	gone   []*storage.Presence
+}
+
+// Swept is what a pass over all users has found.
+type Swept struct {
+	// Seen had an account; of these Absent have none now, Removed were removed, and those that are Due are the absent ones whose time was over.
+	Seen    int `json:"seen"`
+	Absent  int `json:"absent"`
+	Due     int `json:"due"`
+	Removed int `json:"removed"`
+}
+
+// Pass goes on with a pass over the users for up to a budget, or begins one if one is due. done is true when it has ended: then those who were due are
+// removed. Errors: ErrManyAbsent; those of the directory and of the store, after which the next call begins anew.
+func (s *Sweeper) Pass(ctx context.Context, now time.Time, budget time.Duration) (result Swept, done bool, err error) {
+	if now = now.UTC().Truncate(time.Microsecond); now.Before(s.due) {
+		return Swept{}, false, nil
+	}
+	for begin := time.Now(); ; {
+		last, err := s.page(ctx, now)
+		if err != nil {
+			s.restart()
+			return Swept{}, false, err
+		}
+		if last {
+			break
+		}
+		if time.Since(begin) > budget {
+			return Swept{}, false, nil
+		}
+	}
+	defer s.restart()
+	s.due = now.Add(sweepEvery)
+	s.pass.Due = len(s.gone)
+	switch {
+	case len(s.gone) == 0 || s.DryRun:
+		return s.pass, true, nil
+	case !s.Any && TooManyAbsent(s.pass.Absent, s.pass.Seen):
+		return s.pass, true, fmt.Errorf("%d of %d users: %w", s.pass.Absent, s.pass.Seen, ErrManyAbsent)
+	}
+	err = s.remove(ctx)
+	return s.pass, true, err
+}
+
+func (s *Sweeper) restart() { s.cursor, s.pass, s.gone = 0, Swept{}, nil }
+
+// page looks at the next users. last is true if there are no more.
+func (s *Sweeper) page(ctx context.Context, now time.Time) (last bool, err error) {
+	list, err := s.Store.ListPresence(ctx, s.cursor, sweepPage)
+	if err != nil || len(list) == 0 {
+		return true, err
+	}
+	present, absent, err := s.Accounts.Presence(ctx, list)
+	if err != nil {
+		return false, err
+	}
+	missing := make(map[int64]bool, len(absent))
+	for _, id := range absent {
+		missing[id] = true
+	}
+	for _, p := range list {
+		switch {
+		case !missing[p.ID]:
+			s.pass.Seen++
+		case p.Seen: // others never had an account there
+			s.pass.Seen++
+			s.pass.Absent++
+			if p.AbsentSince.IsZero() {
+				p.AbsentSince = now
+			}
+			if !p.AbsentSince.After(now.Add(-s.After)) && len(s.gone) < sweepMost {
+				s.gone = append(s.gone, p)
+			}
+		}
+	}
+	s.cursor = list[len(list)-1].ID
+	if !s.DryRun {
+		err = s.Store.NotePresence(ctx, present, absent, now)
+	}
+	return len(list) < sweepPage, err
+}
+
+// remove removes those who were due and still have no account.
+func (s *Sweeper) remove(ctx context.Context) error {
+	for len(s.gone) > 0 {
+		some := s.gone[:min(len(s.gone), 100)]
+		s.gone = s.gone[len(some):]
+		_, absent, err := s.Accounts.Presence(ctx, some)
+		if err != nil {
+			return err
+		}
+		missing := make(map[int64]bool, len(absent))
+		for _, id := range absent {
+			missing[id] = true
+		}
+		for _, p := range some {
+			if !missing[p.ID] {
+				continue
+			}
+			if err := s.removeOne(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	s.Logger.InfoContext(ctx, "users removed whose accounts are no longer in Django's table", slog.Int("users", s.pass.Removed))
+	return nil
+}
+
+// removeOne removes a user. A user who has entered meanwhile, or was removed by another replica, is left alone.
+func (s *Sweeper) removeOne(ctx context.Context, p *storage.Presence) error {
+	e := s.Users.event(ctx, "user_removed", "server", p.ID)
+	e.Details = details(map[string]any{"absent_since": p.AbsentSince.UTC().Format(time.RFC3339)})
+	err := s.Users.act(e, "remove a user without an account", s.Store.RemoveAbsentUser(ctx, p.ID, p.AbsentSince, e))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	case err == nil:
+		s.pass.Removed++
+	}
+	return err
+}
