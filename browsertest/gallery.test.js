@@ -52,9 +52,14 @@ test("login when there were too many attempts", async (t) => {
   const person = await Person.open(t, world.browser);
   await person.page.goto(world.latchkey.url("/login"));
   const guess = { method: "POST", body: new URLSearchParams({ username: "attacked", password: "a guess" }) };
-  for (let i = 0; i < 60 && (await fetch(world.latchkey.url("/login"), guess)).status !== 429; i++);
-  await person.signIn({ username: "attacked", password: "a guess" });
-  assert.match(await person.page.locator("[role=alert]").innerText(), /Too many attempts/);
+  const refused = async () => (await fetch(world.latchkey.url("/login"), guess)).status === 429;
+  let alert = "";
+  for (let i = 0; i < 10 && !alert.includes("Too many attempts"); i++) { // another attempt is allowed half a minute later, which may be now
+    for (let j = 0; j < 60 && !(await refused()); j++);
+    await person.signIn({ username: "attacked", password: "a guess" });
+    alert = await person.page.locator("[role=alert]").innerText();
+  }
+  assert.match(alert, /Too many attempts/);
   await inspect(person.page, "login-throttled");
 });
 
