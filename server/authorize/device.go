@@ -61,7 +61,7 @@ func (s *Service) AskDevice(ctx context.Context, cred clientauth.Credentials, pa
 		return nil, &Error{Client: client, Err: protocol.Refuse("unauthorized_client", reasons.BadRequest,
 			"The client is not registered for the grant type %s.", clients.GrantDeviceCode)}
 	}
-	a := &Request{service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1, mode: ModeQuery}
+	a := &Request{service: s, Client: client, params: params, startedAt: s.now(), maxAge: -1}
 	for _, step := range [...]func(context.Context) error{a.checkForm, a.checkResource, a.checkScope, a.checkOffered} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -46,7 +46,7 @@ func (s *Service) openObject(ctx context.Context, client *clients.Client, params
 // refuseObject refuses a request object. What is outside of it says where the answer goes, as for a request without one; if that is
 // nothing, the answer is a page.
 func (s *Service) refuseObject(client *clients.Client, params url.Values, code, format string, args ...any) error {
-	a := &Request{service: s, Client: client, params: params, mode: modeOf(params), state: params.Get("state")}
+	a := &Request{service: s, Client: client, params: params, byForm: byForm(params), state: params.Get("state")}
 	if len(params["state"]) > 1 || len(a.state) > maxAuthorization || a.checkRedirect() != nil {
 		return &Error{Client: client, Err: protocol.Refuse(code, reasons.Object, format, args...)}
 	}

@@ -37,18 +37,12 @@ type PushRequest struct {
 	Proof dpop.Presented
 }
 
-// Pushed is the answer to a PushRequest (RFC 9126 §2.2).
-type Pushed struct {
-	RequestURI string
-	// ExpiresIn is in seconds.
-	ExpiresIn int64
-}
-
-// Push checks and keeps an authorization request. The error is an *protocol.Error or an outage.
-func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
+// Push checks and keeps an authorization request; it returns the request_uri, and for how long it can be used (RFC 9126 §2.2). The error
+// is an *protocol.Error or an outage.
+func (s *Service) Push(ctx context.Context, req *PushRequest) (requestURI string, ttl time.Duration, err error) {
 	client, err := s.cfg.Auth.AuthenticateFrom(ctx, req.Client, s.cfg.Clients.ForAuthorize)
 	if err != nil {
-		return nil, err
+		return "", 0, err
 	}
 	params := url.Values{}
 	for name, values := range req.Params {
@@ -59,26 +53,27 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (*Pushed, error) {
 		}
 	}
 	if params.Get("request_uri") != "" {
-		return nil, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
+		return "", 0, protocol.InvalidRequest("The parameter request_uri cannot be part of a pushed request.") // RFC 9126 §2.1
 	}
 	params.Set("client_id", client.ID)
 	if params, err = s.openObject(ctx, client, params); err != nil {
-		return nil, err
+		return "", 0, err
 	}
 	proof, err := s.readProof(client, req.Proof)
 	if err != nil {
-		return nil, err
+		return "", 0, err
 	}
 	// Where anyone can register a client, knowing its secret proves nothing.
 	if !client.Public() && !client.Unverified() {
-		return s.push(ctx, client, params, proof)
+		requestURI, err = s.push(ctx, client, params, proof)
+		return requestURI, pushedTTL, err
 	}
 	buckets, err := s.limitPushes(ctx)
 	if err != nil {
-		return nil, err
+		return "", 0, err
 	}
-	pushed, err := s.push(ctx, client, params, proof)
-	return pushed, s.givenBack(ctx, err, buckets)
+	requestURI, err = s.push(ctx, client, params, proof)
+	return requestURI, pushedTTL, s.givenBack(ctx, err, buckets)
 }
 
 // readProof checks the proof of a pushed request; nil if there is none.
@@ -99,20 +94,20 @@ func (s *Service) bind(ctx context.Context, client *clients.Client, params url.V
 	return s.cfg.Proofs.Use(ctx, client.ID, proof)
 }
 
-// push checks and keeps the parameters.
-func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values, proof *dpop.Proof) (*Pushed, error) {
+// push checks and keeps the parameters, and returns the request_uri that stands for them.
+func (s *Service) push(ctx context.Context, client *clients.Client, params url.Values, proof *dpop.Proof) (requestURI string, err error) {
 	if _, err := s.check(ctx, client, params, storage.Digest{}); err != nil {
-		return nil, err
+		return "", err
 	}
 	if proof != nil {
 		if err := s.bind(ctx, client, params, proof); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	reference := rand.Text() + rand.Text() // 260 bits
 	sealed, err := s.sealer.SealJSON(sealPushed+reference, params)
 	if err != nil {
-		return nil, fmt.Errorf("keep a pushed request: %w", err)
+		return "", fmt.Errorf("keep a pushed request: %w", err)
 	}
 	now := s.now()
 	err = s.cfg.Store.CreatePushedRequest(ctx, &storage.PushedRequest{
@@ -120,9 +115,9 @@ func (s *Service) push(ctx context.Context, client *clients.Client, params url.V
 		CreatedAt: now, ExpiresAt: now.Add(pushedKept),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("keep a pushed request: %w", err)
+		return "", fmt.Errorf("keep a pushed request: %w", err)
 	}
-	return &Pushed{RequestURI: requestURIPrefix + reference, ExpiresIn: int64(pushedTTL / time.Second)}, nil
+	return requestURIPrefix + reference, nil
 }
 
 // The limits for clients that anyone can register: each request is a row for an hour. They hold for a network, for the /48 of an IPv6

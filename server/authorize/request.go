@@ -34,7 +34,7 @@ type Request struct {
 
 	service   *Service
 	state     string
-	mode      string
+	byForm    bool
 	nonce     string
 	challenge string
 	dpopKey   string
@@ -137,7 +137,7 @@ func (s *Service) authorizingClient(ctx context.Context, params url.Values) (*cl
 func (s *Service) check(ctx context.Context, client *clients.Client, params url.Values, pushed storage.Digest) (*Request, error) {
 	a := &Request{
 		service: s, Client: client, params: params, pushed: pushed,
-		startedAt: s.now(), maxAge: -1, mode: modeOf(params), state: params.Get("state"),
+		startedAt: s.now(), maxAge: -1, byForm: byForm(params), state: params.Get("state"),
 	}
 	if err := a.checkRedirect(); err != nil {
 		refused := &Error{Err: err, Client: client}
@@ -196,7 +196,7 @@ func (a *Request) respond(params url.Values) *Response {
 	if a.state != "" {
 		params.Set("state", a.state)
 	}
-	return &Response{RedirectURI: a.RedirectURI, Mode: a.mode, Params: params}
+	return &Response{RedirectURI: a.RedirectURI, ByForm: a.byForm, Params: params}
 }
 
 func (a *Request) checkForm(context.Context) error {
@@ -236,9 +236,7 @@ var objectRefused = map[string]string{
 }
 
 func (a *Request) checkResponse(context.Context) error {
-	switch a.params.Get("response_mode") {
-	case "", ModeQuery, ModeFormPost:
-	default:
+	if mode := a.params.Get("response_mode"); mode != "" && !slices.Contains(ResponseModes, mode) {
 		return a.refuse("invalid_request", "The response_mode must be query or form_post.")
 	}
 	switch kind := a.params.Get("response_type"); {

@@ -13,23 +13,18 @@ import (
 // Response is the answer to an authorization request, an error too.
 type Response struct {
 	RedirectURI string
-	// Mode is query or form_post.
-	Mode   string
+	// ByForm is set when the answer is posted by a form (form_post), not in the query.
+	ByForm bool
 	Params url.Values
 }
 
-// The response modes (OAuth 2.0 Multiple Response Type Encoding Practices; Form Post Response Mode).
-const (
-	ModeQuery    = "query"
-	ModeFormPost = "form_post"
-)
+// ResponseModes are the values of response_mode (OAuth 2.0 Multiple Response Type Encoding Practices; Form Post Response Mode).
+var ResponseModes = []string{"query", "form_post"}
 
-// modeOf returns the response mode that a request names; the answer to a request that is refused early has it too.
-func modeOf(params url.Values) string {
-	if modes := params["response_mode"]; len(modes) == 1 && modes[0] == ModeFormPost {
-		return ModeFormPost
-	}
-	return ModeQuery
+// byForm reports whether a request wants its answer by a form; the answer to a request that is refused early goes there too.
+func byForm(params url.Values) bool {
+	modes := params["response_mode"]
+	return len(modes) == 1 && modes[0] == "form_post"
 }
 
 // Location returns the redirect URI with the answer in its query.
@@ -62,7 +57,7 @@ type Error struct {
 // ReturnURL returns the address that takes the error to the client, for users to decide about; empty when there is none that a link
 // could have.
 func (e *Error) ReturnURL() string {
-	if e.Response == nil || e.Response.Mode != ModeQuery || !strings.HasPrefix(e.Response.RedirectURI, "http") {
+	if e.Response == nil || e.Response.ByForm || !strings.HasPrefix(e.Response.RedirectURI, "http") {
 		return ""
 	}
 	return e.Response.Location()

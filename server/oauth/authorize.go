@@ -103,7 +103,7 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 
 // answer sends the answer to the client by way of the browser.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response) error {
-	if answer.Mode == authorize.ModeFormPost {
+	if answer.ByForm {
 		page := web.FormPost{Action: answer.RedirectURI}
 		for name := range answer.Params {
 			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})

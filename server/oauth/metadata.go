@@ -110,7 +110,7 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 
 		Scopes:               withoutRepeats(append(h.claims.Scopes(), scopes...)),
 		ResponseTypes:        []string{"code"},
-		ResponseModes:        []string{authorize.ModeQuery, authorize.ModeFormPost},
+		ResponseModes:        authorize.ResponseModes,
 		GrantTypes:           token.GrantTypes(),
 		CodeChallengeMethods: []string{"S256"},
 		ResponseIssuer:       true,

@@ -12,7 +12,7 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	pushed, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f, Proof: h.proofOf(w, r, PushPath)})
+	requestURI, ttl, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f, Proof: h.proofOf(w, r, PushPath)})
 	if err != nil {
 		h.noteRefusal(r.Context(), err, nil)
 		return err
@@ -20,5 +20,5 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	return writeJSONStatus(w, http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`
 		ExpiresIn  int64  `json:"expires_in"`
-	}{pushed.RequestURI, pushed.ExpiresIn})
+	}{requestURI, int64(ttl.Seconds())})
 }

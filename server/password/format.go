@@ -39,6 +39,12 @@ func CostOf(encoded string) (Cost, bool) {
 	return h.Cost, true
 }
 
+// Usable reports whether a password can be verified against a hash string.
+func Usable(encoded string) bool {
+	_, usable := CostOf(encoded)
+	return usable
+}
+
 // ErrUnknown means that the format of a hash is not supported; it may be that of a project's custom hasher.
 var ErrUnknown = errors.New("unknown format of password hash")
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"latchkey/server/mail"
-	"latchkey/server/users"
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 
@@ -52,7 +52,7 @@ func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.Outbo
 	}
 	var messages []*storage.OutboxMessage
 	for _, u := range list {
-		if !u.Active || !mail.IsAddress(u.Email) || !users.HasPassword(u) {
+		if !u.Active || !mail.IsAddress(u.Email) || !password.Usable(u.PasswordHash) {
 			continue
 		}
 		if ok, err := s.mayReach(ctx, whomUser(u)); err != nil || !ok {
@@ -77,7 +77,7 @@ func (s *Service) SendPasswordLink(ctx context.Context, u *storage.User) error {
 		return ErrNoAddress
 	}
 	name, ttl := mail.Reset, LinkTTL
-	if !users.HasPassword(u) {
+	if !password.Usable(u.PasswordHash) {
 		name, ttl = mail.FirstPassword, FirstLinkTTL
 	}
 	if err := s.take(ctx, s.letterBucket(whomUser(u))); err != nil {

@@ -42,11 +42,8 @@ func (r *ImportResult) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
-// ImportStore is what imports need.
-type ImportStore interface{ storage.Imports }
-
 // Import stores users of another system (see [storage.Imports]), each with what it can keep of them. The result names what did not fit.
-func (s *Service) Import(ctx context.Context, store ImportStore, im storage.Import, external []External) ([]ImportResult, error) {
+func (s *Service) Import(ctx context.Context, store storage.Imports, im storage.Import, external []External) ([]ImportResult, error) {
 	im.Now, im.Fold = s.now(), s.cfg.Names.Fold
 	results := make([]ImportResult, len(external))
 	var kept []storage.ImportedUser

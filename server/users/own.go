@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"latchkey/server/password"
 	"latchkey/storage"
 )
 
@@ -78,12 +77,6 @@ func (s *Service) HashOwnPassword(ctx context.Context, username string, secret s
 		return "", err
 	}
 	return s.hash(ctx, secret)
-}
-
-// HasPassword reports whether a user can log in with a password.
-func HasPassword(u *storage.User) bool {
-	_, usable := password.CostOf(u.PasswordHash)
-	return usable
 }
 
 // weak reports whether a password is too short, a common one, or the username.
