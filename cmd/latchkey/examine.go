@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"latchkey/cmd/latchkey/internal/config"
@@ -151,6 +153,7 @@ func (e *examination) version(ctx context.Context, store *opened) error {
 			return err
 		}
 		e.fine("database", "SQLite %s in %s", text, e.app.settings.Database.Path)
+		e.disk(filepath.Dir(e.app.settings.Database.Path))
 		return nil
 	}
 	var number int
@@ -169,6 +172,27 @@ func (e *examination) version(ctx context.Context, store *opened) error {
 	}
 	e.clock(clock.Sub(before.Add(after.Sub(before) / 2)))
 	return nil
+}
+
+// disk checks whether there is room for writes beside an SQLite database, by a file that is removed again.
+func (e *examination) disk(folder string) {
+	const check, size = "disk", 64 << 10
+	f, err := os.CreateTemp(folder, ".latchkey-doctor-*")
+	if err == nil {
+		defer os.Remove(f.Name())
+		_, err = f.Write(make([]byte, size))
+		err = cmp.Or(err, f.Sync(), f.Close())
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		e.wrong(check, "the disk is full: "+oneLine(err), "Make room in "+folder+". Until then what would be written is answered with 503; a running server goes on by itself.")
+	case errors.Is(err, fs.ErrPermission):
+		e.warn(check, "this user may not write beside the database: "+oneLine(err), "Run doctor as the user of the server.")
+	case err != nil:
+		e.wrong(check, oneLine(err), "Mount the folder of the database so that it can be written to.")
+	default:
+		e.fine(check, "has room for writes in %s", folder)
+	}
 }
 
 func (e *examination) clock(ahead time.Duration) {
