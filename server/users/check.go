@@ -2,6 +2,8 @@ package users
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"latchkey/server/internal/form"
@@ -23,6 +25,16 @@ func checkNames(username, email string) error {
 		return &InputError{"username", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxUsername)}
 	case !form.IsText(email) || utf8.RuneCountInString(email) > maxEmail:
 		return &InputError{"email", fmt.Sprintf("has more than %d characters, a NUL, or is not UTF-8", maxEmail)}
+	}
+	return nil
+}
+
+// checkGiven returns an *InputError for an address that a user is given here, in place of an earlier one. Applications put it into headers. What
+// was imported with such characters stays as it was.
+func checkGiven(before, after *storage.User) error {
+	odd := func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Bidi_Control, r) }
+	if after.Email != before.Email && strings.ContainsFunc(after.Email, odd) {
+		return &InputError{"email", "has a space or a control character"}
 	}
 	return nil
 }

@@ -76,6 +76,9 @@ func (s *Service) Prepare(n NewUser) (*storage.User, error) {
 	if err := checkUser(u); err != nil {
 		return nil, err
 	}
+	if err := checkGiven(&storage.User{}, u); err != nil {
+		return nil, err
+	}
 	return u, nil
 }
 

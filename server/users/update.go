@@ -47,6 +47,9 @@ func (s *Service) planned(ctx context.Context, actor string, id int64, change *s
 	if err := checkUser(after); err != nil {
 		return nil, nil, nil, err
 	}
+	if err := checkGiven(before, after); err != nil {
+		return nil, nil, nil, err
+	}
 	if change.Groups != nil {
 		change.Groups = &after.Groups
 	}

@@ -175,3 +175,27 @@ func TestUpdateRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Control characters, line breaks and changes of direction get into no address, whoever sends them: applications put it into headers. What was
+// imported with one stays, and can be changed in other ways.
+func TestAddressesWithoutControlCharacters(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	alice := b.add("alice")
+	for _, odd := range []string{"a\r\nBcc: b", "a\x1b[2Jb", "a\u202eb", "a\tb", "a\u0085b"} {
+		var refused *InputError
+		if _, err := b.Add(t.Context(), NewUser{Username: "carol", Email: odd + "@example.com"}); !errors.As(err, &refused) {
+			t.Errorf("added with %q: %v", odd, err)
+		}
+		if _, err := b.Update(t.Context(), alice.ID, storage.UserChange{Email: &odd}); !errors.As(err, &refused) {
+			t.Errorf("changed to %q: %v", odd, err)
+		}
+	}
+	imported := &storage.User{Username: "im\tported", Email: "i @example.com", Active: true, CreatedAt: b.now()}
+	if err := b.store.CreateUser(t.Context(), imported); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Update(t.Context(), imported.ID, storage.UserChange{Name: ptr("Imported")}); err != nil {
+		t.Errorf("what was imported can't be changed: %v", err)
+	}
+}
