@@ -2,9 +2,12 @@ package clients
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"unicode"
+
+	"latchkey/clients/strictjson"
 )
 
 // Description is what a client says about itself in a registration request (RFC 7591 §2) or a metadata document.
@@ -17,18 +20,25 @@ type Description struct {
 }
 
 // ParseDescription parses a JSON object. Unknown members are ignored (RFC 7591 §2), and so are policies and translations
-// of names (client_name#de). The error is a *MetadataError.
+// of names (client_name#de). The error is a *MetadataError, or several in one: see [Faults].
 func ParseDescription(raw []byte) (*Description, error) {
 	d := &Description{}
 	if err := json.Unmarshal(raw, &d.members); err != nil || d.members == nil {
 		return nil, Invalid("", "the body must be a JSON object")
 	}
+	if err := strictjson.Check(raw); err != nil {
+		return nil, Invalid("", "%v", err)
+	}
+	var faults []error
 	for i := range Fields {
 		if f := &Fields[i]; !f.Policy {
 			if err := f.read(&d.Registration, d.members[f.Name]); err != nil {
-				return nil, err
+				faults = append(faults, err)
 			}
 		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
 	const methods = "token_endpoint_auth_methods_supported"
 	if value, ok := d.members[methods]; ok && json.Unmarshal(value, &d.methods) != nil {
@@ -53,22 +63,32 @@ func (d *Description) Has(name string) bool {
 // client without credentials can't have. The errors are those of [Validate].
 func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	d.ClientName = cleanName(d.ClientName)
-	for _, step := range [...]func() *MetadataError{d.settleMethod, d.settleGrants, d.settleURIs} {
-		if err := step(); err != nil {
-			return Metadata{}, Policy{}, err
+	var faults []error
+	wrong := map[string]bool{} // each member is named once
+	add := func(found ...*MetadataError) {
+		for _, fault := range found {
+			if fault != nil && !wrong[fault.Field] {
+				faults, wrong[fault.Field] = append(faults, fault), true
+			}
 		}
 	}
+	add(d.settleMethod(), d.settleGrants())
+	add(d.settleURIs()...)
 	if d.TokenEndpointAuthMethod == AuthNone && p.RequirePKCE != nil && !*p.RequirePKCE {
 		p.RequirePKCE = nil
 	}
 	m, p, err := validate(Registration{Metadata: d.Metadata, Policy: p, Schemes: d.Schemes}) // names each URI that is wrong
-	if err != nil {
-		return Metadata{}, Policy{}, err
+	add(Faults(err)...)
+	if err == nil {
+		add(m.checkEncrypted())
 	}
-	if err := m.checkEncrypted(); err != nil {
-		return Metadata{}, Policy{}, err
+	switch len(faults) {
+	case 0:
+		return m, p, nil
+	case 1:
+		return Metadata{}, Policy{}, faults[0]
 	}
-	return m, p, nil
+	return Metadata{}, Policy{}, errors.Join(faults...)
 }
 
 // settleMethod picks one of token_endpoint_auth_methods_supported if the client sent no token_endpoint_auth_method.
@@ -103,11 +123,12 @@ func (d *Description) settleGrants() *MetadataError {
 	if d.TokenEndpointAuthMethod != AuthNone {
 		allowed = append(allowed, GrantClientCredentials) // RFC 6749 §4.4
 	}
-	asked := len(d.GrantTypes) > 0
-	d.GrantTypes = slices.DeleteFunc(d.GrantTypes, func(grant string) bool { return !slices.Contains(allowed, grant) })
-	code := !asked || slices.Contains(d.GrantTypes, GrantAuthorizationCode)
+	asked := d.GrantTypes
+	d.GrantTypes = slices.DeleteFunc(slices.Clone(asked), func(grant string) bool { return !slices.Contains(allowed, grant) })
+	code := len(asked) == 0 || slices.Contains(d.GrantTypes, GrantAuthorizationCode)
 	switch {
 	case !code && !slices.Contains(d.GrantTypes, GrantClientCredentials) && !slices.Contains(d.GrantTypes, GrantDeviceCode):
+		d.GrantTypes = asked
 		return Invalid("grant_types", "none of these can be registered: ask for %s, with %s if access is to last; "+
 			"%s is for devices without a browser, %s for clients that authenticate",
 			GrantAuthorizationCode, GrantRefreshToken, GrantDeviceCode, GrantClientCredentials)
@@ -120,20 +141,20 @@ func (d *Description) settleGrants() *MetadataError {
 }
 
 // settleURIs sets the application type of a client that sent none, and refuses what only an operator may register.
-func (d *Description) settleURIs() *MetadataError {
+func (d *Description) settleURIs() (faults []*MetadataError) {
 	if d.ApplicationType == "" && d.onDevice() {
 		d.ApplicationType = applicationNative
 	}
 	if slices.ContainsFunc(strings.Fields(d.Scope), IsAdminScope) {
-		return Invalid("scope", "scopes that begin with %s are for the API for operators: only an operator can register a client for them", adminScopes)
+		faults = append(faults, Invalid("scope", "scopes that begin with %s are for the API for operators: only an operator can register a client for them", adminScopes))
 	}
 	if d.BackchannelLogoutURI != "" && !strings.HasPrefix(d.BackchannelLogoutURI, "https://") {
-		return Invalid("backchannel_logout_uri", "use https")
+		faults = append(faults, Invalid("backchannel_logout_uri", "use https"))
 	}
 	if subject, ok := d.Member("subject_type"); ok && subject != "public" {
-		return Invalid("subject_type", "only public is supported") // to ignore pairwise would break a promise to users
+		faults = append(faults, Invalid("subject_type", "only public is supported")) // to ignore pairwise would break a promise to users
 	}
-	return nil
+	return faults
 }
 
 // onDevice reports whether the redirect URIs are those of an application on the user's device (RFC 8252 §7): one has a

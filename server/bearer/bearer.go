@@ -53,19 +53,26 @@ func InsufficientScope(description string) *protocol.Error {
 // §7.1 have it. A request with one scheme learns why it was refused in that scheme's challenge; the other one is offered. more are
 // parameters of the challenge, or empty.
 func Challenge(answer, request http.Header, err error, more string) {
-	if errors.Is(err, ErrNoToken) {
-		answer.Set("WWW-Authenticate", `Bearer realm="latchkey"`)
-		answer.Add("WWW-Authenticate", dpopChallenge(""))
+	if scheme, _, none := FromHeader(request); none == nil && scheme == SchemeDPoP && !errors.Is(err, ErrNoToken) {
+		answer.Set("WWW-Authenticate", dpopChallenge(reason(err)+more+", "))
 		return
 	}
-	e := protocol.AsError(err)
-	why := `error="` + e.Code + `", error_description="` + protocol.Describable(e.Description) + `"` + more
-	if scheme, _, err := FromHeader(request); err == nil && scheme == SchemeDPoP {
-		answer.Set("WWW-Authenticate", dpopChallenge(why+", "))
-		return
-	}
-	answer.Set("WWW-Authenticate", `Bearer realm="latchkey", `+why)
+	ChallengeBearer(answer, err, more)
 	answer.Add("WWW-Authenticate", dpopChallenge(""))
+}
+
+// ChallengeBearer is Challenge for tokens that are never bound to a key.
+func ChallengeBearer(answer http.Header, err error, more string) {
+	challenge := `Bearer realm="latchkey"`
+	if !errors.Is(err, ErrNoToken) {
+		challenge += ", " + reason(err) + more
+	}
+	answer.Set("WWW-Authenticate", challenge)
+}
+
+func reason(err error) string {
+	e := protocol.AsError(err)
+	return `error="` + e.Code + `", error_description="` + protocol.Describable(e.Description) + `"`
 }
 
 // dpopChallenge is the challenge of the scheme DPoP (RFC 9449 §7.1); more are its parameters besides algs.

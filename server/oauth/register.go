@@ -221,15 +221,19 @@ var errNoInitialToken = fmt.Errorf("registration: %w", bearer.ErrNoToken)
 
 // RenderRegistrationError writes an error in the form of RFC 7591 §3.2.2, or of RFC 6750 §3 if a token was refused.
 func RenderRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
-	if !errors.Is(err, bearer.ErrNoToken) {
-		RenderBearerError(w, r, err)
-		return
-	}
+	e := protocolError(err)
+	switch {
 	// RFC 6750 §3.1: no error code in the header if no token was sent. The body says what to do.
-	e := invalidToken("The registration access token of the client is needed: Authorization: Bearer …")
-	if errors.Is(err, errNoInitialToken) {
+	case errors.Is(err, errNoInitialToken):
 		e = invalidToken("An initial access token is needed: ask the operator of this server for one, and send it as Authorization: Bearer TOKEN.")
+	case errors.Is(err, bearer.ErrNoToken):
+		e = invalidToken("The registration access token of the client is needed: send it as Authorization: Bearer TOKEN.")
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey"`)
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+		if !errors.Is(err, bearer.ErrNoToken) {
+			err = e
+		}
+		bearer.ChallengeBearer(w.Header(), err, "")
+	}
 	renderJSON(w, r, e)
 }

@@ -32,7 +32,9 @@ func checkNames(username, email string) error {
 // checkGiven returns an *InputError for an address that a user is given here, in place of an earlier one. Applications put it into headers. What
 // was imported with such characters stays as it was.
 func checkGiven(before, after *storage.User) error {
-	odd := func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Bidi_Control, r) }
+	odd := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.IsSpace(r) || unicode.Is(unicode.Bidi_Control, r)
+	}
 	if after.Email != before.Email && strings.ContainsFunc(after.Email, odd) {
 		return &InputError{"email", "has a space or a control character"}
 	}
