@@ -144,6 +144,12 @@ func (a *assertion) checkTimes(now time.Time) error {
 	return nil
 }
 
+// outlives reports whether its jti has to be remembered for longer than that. An assertion without iat is good until its exp: libraries that
+// leave iat out may set an hour. From unverified clients that would be rows that stay for an hour (docs/security.md).
+func (a *assertion) outlives(limit time.Duration, now time.Time) bool {
+	return a.since.IsZero() && a.expires.Sub(now) > limit
+}
+
 // audiences returns aud, which is a string or a list of strings (RFC 7519 §4.1.3); nil if it is neither.
 func (a *assertion) audiences() []string {
 	var one string

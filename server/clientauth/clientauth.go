@@ -189,6 +189,9 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
 		return protocol.ClientRefused()
 	}
+	if client.Unverified() && assertion.outlives(maxAssertionTTL+assertionLeeway, now) {
+		return badAssertion("exp must be at most %d seconds ahead, or iat must say when it was made; %s.", int(maxAssertionTTL.Seconds()), clock(now))
+	}
 	if alg := client.TokenEndpointAuthSigningAlg; alg != "" && !jwt.SameAlg(alg, assertion.Alg) || !client.AllowsAlg(assertion.Alg) {
 		return refuseClient(reasons.Assertion)
 	}

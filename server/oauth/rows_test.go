@@ -5,11 +5,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"latchkey/clients"
 	"latchkey/server/clientauth"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -47,7 +49,35 @@ func newStranger(t *testing.T) *stranger {
 
 func (s *stranger) assertion(n int) string {
 	p := &party{Server: s.Server, t: s.t, issuer: s.URL, key: s.key, kid: "1"}
-	return p.assert(jose.ES256, s.key, map[string]any{"iss": s.signing.ID, "sub": s.signing.ID, "jti": fmt.Sprint(n), "exp": s.Clock.Now().Add(5 * time.Minute).Unix()})
+	now := s.Clock.Now()
+	return p.assert(jose.ES256, s.key, map[string]any{ // of a clock that is ahead, and for as long as may be said
+		"iss": s.signing.ID, "sub": s.signing.ID, "jti": fmt.Sprint(n), "iat": now.Add(29 * time.Second).Unix(), "exp": now.Add(59 * time.Minute).Unix(),
+	})
+}
+
+// Statements 27 and 76: an assertion counts for five minutes from its iat; without one it counts until its exp, and a stranger's can't then
+// say more than five minutes: its jti would be a row for as long.
+func TestStatement27AssertionsWithoutIat(t *testing.T) {
+	t.Parallel()
+	s := newStranger(t)
+	p := &party{Server: s.Server, t: t, issuer: s.URL, key: s.key, kid: "1"}
+	own := s.AddClient(clients.Registration{ID: "own", Metadata: clients.Metadata{
+		GrantTypes: []string{"client_credentials"}, TokenEndpointAuthMethod: "private_key_jwt", JWKS: clientNow(t, s.Server, s.signing.ID).JWKS,
+	}})
+	ask := func(c servertest.Client, life time.Duration, more ...any) *servertest.Answer {
+		members := map[string]any{"iss": c.ID, "sub": c.ID, "exp": s.Clock.Now().Add(life).Unix()}
+		for i := 0; i < len(more); i += 2 {
+			members[more[i].(string)] = more[i+1]
+		}
+		return p.post("/oauth2/token", "grant_type", "client_credentials", "client_assertion", p.assert(jose.ES256, s.key, members))
+	}
+	ask(s.signing, 5*time.Minute).Expect(200)
+	ask(s.signing, time.Hour, "iat", s.Clock.Now().Unix()).Expect(200)
+	a := ask(s.signing, 10*time.Minute).ExpectError(401, "invalid_client")
+	if text := a.String("error_description"); !strings.Contains(text, "iat") || !strings.Contains(text, "300 seconds") {
+		t.Errorf("the refusal says %q", text)
+	}
+	ask(own, time.Hour).Expect(200)
 }
 
 // A10: what strangers can leave in each table, at once and for how long: docs/security.md has the same numbers. The flood comes from one /48
