@@ -18,6 +18,9 @@ import (
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
+// endOfValue is behind each value of a dump.
+const endOfValue = "\x00end\x00"
+
 // dump returns every value of every table, by table.
 func dump(t *testing.T, driver, source, tables string) map[string]string {
 	t.Helper()
@@ -59,7 +62,7 @@ func dump(t *testing.T, driver, source, tables string) map[string]string {
 				if raw, ok := value.([]byte); ok {
 					value = string(raw)
 				}
-				fmt.Fprintf(&b, "%v\n", value)
+				fmt.Fprint(&b, value, endOfValue)
 			}
 		}
 		all[fmt.Sprint(name[0])] = b.String()
