@@ -8,6 +8,8 @@ import (
 
 	"latchkey/server"
 	"latchkey/server/servertest"
+	"latchkey/server/session"
+	"latchkey/storage"
 )
 
 // own are the pages on which users decide about their accounts, with what is only on the page itself.
@@ -67,5 +69,33 @@ func TestStatement43WhatChangesAnAccountWantsARecentLogin(t *testing.T) {
 	page.Form("/account/remove").Submit().Expect(http.StatusOK)
 	if s.Browser().SignIn().Status != http.StatusUnauthorized {
 		t.Error("the account is there")
+	}
+}
+
+// Statement 55: a new password, chosen by the link of a letter, is no second factor, and a browser that was remembered is so no more.
+func TestStatement55ANewPasswordIsNoSecondFactor(t *testing.T) {
+	t.Parallel()
+	box := new(servertest.Mailbox)
+	s := servertest.New(t, servertest.Mail(box))
+	email := "alice@example.com"
+	if _, err := s.Users().Update(t.Context(), servertest.UserID, storage.UserChange{Email: &email}); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := enrol(t, s)
+	remembered := s.Browser()
+	remembered.SignInAs(servertest.Username, servertest.Password).Form("/login/second-factor").Set("code", a.next(t), "remember", "on").Submit()
+	remembered.SetCookie(session.CookieName, "")
+	b := s.Browser()
+	b.Get("/forgot-password").Form("/forgot-password").Set("identifier", servertest.Username).Submit().Expect(http.StatusOK)
+	const next = "another good password"
+	page := b.Get(s.Letter(box, email).Link()).Form("/reset-password").Set("new_password", next, "new_password_again", next).Submit()
+	if b.Cookie(session.CookieName) != "" {
+		t.Error("the link signs in")
+	}
+	if page = page.Form("/login").Set("username", servertest.Username, "password", next).Submit(); !page.Has("/login/second-factor") || b.Cookie(session.CookieName) != "" {
+		t.Errorf("after the new password the way leads to %s", page.URL)
+	}
+	if page := remembered.SignInAs(servertest.Username, next); !page.Has("/login/second-factor") {
+		t.Errorf("a browser that was remembered before is let in: %s", page.URL)
 	}
 }

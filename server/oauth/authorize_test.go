@@ -499,6 +499,14 @@ func TestStatement22AReplayedCodeEndsItsTokens(t *testing.T) {
 	s := servertest.New(t)
 	code := s.Browser().Code(s.Web)
 	got := s.Redeem(s.Web, code).Expect(200)
+	soon := s.Browser().Code(s.Web)
+	fresh := s.Redeem(s.Web, soon).Expect(200)
+	s.Clock.Advance(2 * time.Minute)
+	s.Redeem(s.Web, soon).ExpectError(400, "invalid_grant")
+	if a := s.Introspect(s.Inspector, fresh.String("access_token")); a.JSON()["active"] != false {
+		t.Errorf("the access token lives: %s", a.Body)
+	}
+	s.Get("/oauth2/userinfo", bearer(fresh.String("access_token"))).ExpectError(401, "invalid_token")
 	s.Clock.Advance(time.Hour) // long after its end
 	s.Redeem(s.Portal, code).ExpectError(400, "invalid_grant")
 	s.Refresh(s.Web, got.String("refresh_token")).Expect(200) // another client's replay ends nothing

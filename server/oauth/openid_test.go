@@ -1,9 +1,14 @@
 package oauth_test
 
 import (
+	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"html"
 	"strings"
@@ -184,6 +189,27 @@ func TestStatement33AccessTokensAreTyped(t *testing.T) {
 	}
 }
 
+// publicKeys returns the published keys in each of their usual forms.
+func publicKeys(t *testing.T, s *servertest.Server) (forms [][]byte) {
+	t.Helper()
+	var set jose.JSONWebKeySet
+	if err := jsonInto(s.Get("/oauth2/jwks").Expect(200).Body, &set); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range set.Keys {
+		der, err := x509.MarshalPKIXPublicKey(key.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		forms = append(forms, der, text, bytes.TrimSpace(text))
+	}
+	if len(forms) < 6 {
+		t.Fatalf("%d forms of keys", len(forms))
+	}
+	return forms
+}
+
 // RFC 8725 §2.1, §3.1: nothing in a header steers the check.
 func TestStatement28HeadersSteerNothing(t *testing.T) {
 	t.Parallel()
@@ -208,6 +234,12 @@ func TestStatement28HeadersSteerNothing(t *testing.T) {
 			encode(strings.TrimSuffix(header, "}")+`,"jku":"https://canary.example"}`) + "." + parts[1] + "." + parts[2],
 			parts[0] + "." + parts[1] + "." + parts[2] + "A",
 			parts[0] + "." + parts[1] + ".",
+		}
+		for _, key := range publicKeys(t, s) { // what everybody can read, as a secret
+			input := encode(strings.Replace(header, between(header, `"alg":"`, `"`), "HS256", 1)) + "." + parts[1]
+			mac := hmac.New(sha256.New, key)
+			mac.Write([]byte(input))
+			forged = append(forged, input+"."+encode(string(mac.Sum(nil))))
 		}
 		for _, embed := range []bool{false, true} {
 			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: stranger, KeyID: kid}},

@@ -39,7 +39,17 @@ func TestStatement24NothingIsStored(t *testing.T) {
 	s := registering(t, "open")
 	got := s.Redeem(s.Web, s.Browser().Code(s.Web)).Expect(200)
 	access := got.String("access_token")
+	tv := s.AddClient(clients.Registration{ID: "tv", Metadata: clients.Metadata{
+		GrantTypes: []string{clients.GrantDeviceCode}, Scope: "read", TokenEndpointAuthMethod: "none",
+	}})
+	legacy := s.LoginSimpleJWT()
 	for name, a := range map[string]*servertest.Answer{
+		"device":         s.PostAs(tv, "/oauth2/device_authorization").Expect(200),
+		"device, polled": s.Token(tv, "grant_type", clients.GrantDeviceCode, "device_code", "x").Expect(400),
+		"refreshed":      s.RefreshSimpleJWT(legacy.Refresh).Expect(200),
+		"verified":       s.PostJSON("/api/token/verify/", map[string]string{"token": legacy.Access}).Expect(200),
+		"refused":        s.PostJSON("/api/token/refresh/", map[string]string{"refresh": "x"}).Expect(401),
+		"blacklisted":    s.PostJSON("/api/token/blacklist/", map[string]string{"refresh": legacy.Refresh}).Expect(200),
 		"token":          got,
 		"token, refused": s.Redeem(s.Web, "x"),
 		"introspect":     s.Introspect(s.Inspector, access),
@@ -55,6 +65,9 @@ func TestStatement24NothingIsStored(t *testing.T) {
 	} {
 		if a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %q", name, a.Status, a.Header.Get("Cache-Control"))
+		}
+		if cookies := a.Header.Values("Set-Cookie"); cookies != nil { // statement 48: no request of an application makes a cookie
+			t.Errorf("%s sets %q", name, cookies)
 		}
 	}
 }
