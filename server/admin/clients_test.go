@@ -197,6 +197,8 @@ func TestRegistrationTokens(t *testing.T) {
 	}
 	b.call("DELETE", path, "").Expect(http.StatusOK)
 	b.problem(b.call("DELETE", path, ""), http.StatusNotFound)
+	b.audited("registration_token_added", "client:automation")
+	b.audited("registration_token_removed", "client:automation")
 }
 
 // Consents are listed by user and by client; taking one back ends the sessions that came of it, once their number is confirmed.

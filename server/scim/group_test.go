@@ -118,6 +118,12 @@ func TestGroupsAreThoseOfUsers(t *testing.T) {
 	}
 	staff := b.names("/Groups", `displayName eq "staff"`, "id")
 	b.call("DELETE", "/Groups/"+staff, "").Expect(http.StatusNoContent)
+	for _, action := range []string{"group_added", "group_removed"} {
+		events, err := b.Store.ListAudit(t.Context(), storage.AuditFilter{Action: action})
+		if err != nil || len(events) == 0 || events[0].ActorID != "client:directory" {
+			t.Errorf("%s: %d events, %v", action, len(events), err)
+		}
+	}
 	if b.groupsOf("ada") != "" {
 		t.Errorf("after the removal: %s", b.groupsOf("ada"))
 	}

@@ -67,6 +67,10 @@ func TestDjangoDecidesAboutSessions(t *testing.T) {
 				t.Errorf("%s: another user has the session", name)
 			}
 		}
+		events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "account_changed", Limit: 50})
+		if err != nil || len(events) == 0 || events[0].Actor != "server" || events[0].UserID == 0 {
+			t.Errorf("%d events of sessions that ended with their account in Django, %v", len(events), err)
+		}
 		site.do(`INSERT INTO auth_user (id, username, password) SELECT $1, 'new', $2`, map[string]string{"7": "9"}[site.key]+map[bool]string{true: "", false: "11111111-7f0e-4c54-8b7e-0d7f6a1d2c3b"}[site.key == "7"], hash("theirs"))
 		login(s, "new", "theirs").Expect(200)
 	})
