@@ -123,6 +123,22 @@ func Files(dialect Dialect) fs.FS {
 	return sub
 }
 
+// Newest returns the version of the newest migration of a dialect.
+func Newest(dialect Dialect) (version int64) {
+	names, err := fs.Glob(Files(dialect), "*.sql")
+	if err != nil {
+		panic(err) // only a malformed pattern is refused
+	}
+	for _, name := range names {
+		number, err := goose.NumericComponent(name)
+		if err != nil {
+			panic(err) // a file that goose would refuse as well
+		}
+		version = max(version, number)
+	}
+	return version
+}
+
 func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable)}
 	var engine goose.Dialect

@@ -30,6 +30,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	wg.Go(func() { s.reloadKeys(ctx, reload) })
 	wg.Go(func() { s.prepareKeys(ctx) })
 	wg.Go(func() { s.watchClock(ctx) })
+	wg.Go(func() { s.replica.Run(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
 	wg.Go(func() { s.audit.Run(ctx) })

@@ -2,15 +2,18 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"latchkey/server/replica"
 )
 
 // MaxClockDifference is how far a server's clock may be from the database's. Signing keys and tokens allow for as much.
-const MaxClockDifference = time.Minute
+const MaxClockDifference = replica.MaxClockDifference
 
 const (
 	clockEvery = 10 * time.Second
@@ -26,6 +29,8 @@ type clock struct {
 	logger   *slog.Logger
 	// wrong is the result of the last comparison; nil if the clock was right.
 	wrong atomic.Pointer[clockError]
+	// difference is how far this machine's clock was ahead then.
+	difference atomic.Int64
 
 	mu     sync.Mutex
 	logged time.Time // zero while the clock is right
@@ -63,6 +68,7 @@ func (c *clock) earlier(ctx context.Context) (time.Time, error) {
 	case database.After(after):
 		ahead = after.Sub(database)
 	}
+	c.difference.Store(int64(ahead))
 	if ahead.Abs() > MaxClockDifference {
 		wrong := &clockError{ahead}
 		c.wrong.Store(wrong)
@@ -75,6 +81,15 @@ func (c *clock) earlier(ctx context.Context) (time.Time, error) {
 		return database, nil
 	}
 	return before, nil
+}
+
+// ahead compares the clocks and returns by how much this machine's is ahead, however much that is.
+func (c *clock) ahead(ctx context.Context) (time.Duration, error) {
+	_, err := c.earlier(ctx)
+	if wrong := (*clockError)(nil); err != nil && !errors.As(err, &wrong) {
+		return 0, err
+	}
+	return time.Duration(c.difference.Load()), nil
 }
 
 // err returns the result of the last comparison.

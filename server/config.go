@@ -34,6 +34,9 @@ type Config struct {
 	Issuer string
 
 	Store storage.Store
+	// Release and Schema are the version of this build and of its newest migration, for operators.
+	Release string
+	Schema  int64
 	// Prepare, unless nil, checks or makes the schema of the database. It runs before anything else is read; an error that is not
 	// storage.ErrUnavailable ends Run.
 	Prepare func(context.Context) error

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"latchkey/server/mail"
 	"latchkey/server/operator"
 	"latchkey/server/password"
+	"latchkey/server/replica"
 	"latchkey/server/route"
 	"latchkey/server/scim"
 	"latchkey/server/users"
@@ -100,6 +102,20 @@ func (s *Server) health(ctx context.Context) []panel.Fact {
 		return append(facts, panel.Fact{Name: "console.mail", Value: panel.Key("console.mail_off", panel.Plain)})
 	}
 	return append(facts, s.waitingLetters(ctx)...)
+}
+
+// self is what this server says of itself to the others on its database.
+func self(cfg *Config) storage.Replica {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return storage.Replica{ID: storage.NewID(cfg.Now()), Host: strings.ToValidUTF8(host, ""), Release: cfg.Release, Schema: cfg.Schema}
+}
+
+// replicas returns the servers on this database.
+func (s *Server) replicas(ctx context.Context) ([]replica.View, error) {
+	return replica.List(ctx, s.cfg.Store, s.cfg.Now().Add(-time.Duration(s.clock.difference.Load())))
 }
 
 // lateLetter is how long a letter waits where the mail server works: longer than the first attempts.

@@ -35,6 +35,7 @@ import (
 	"latchkey/server/password"
 	"latchkey/server/proof"
 	"latchkey/server/protocol"
+	"latchkey/server/replica"
 	"latchkey/server/route"
 	"latchkey/server/scim"
 	"latchkey/server/session"
@@ -97,6 +98,7 @@ type Server struct {
 	// stopping is closed when Run begins to stop: what lasts ends then.
 	stopping chan struct{}
 	clock    *clock
+	replica  *replica.Keeper
 	// knownScopes are those of the last metadata document.
 	knownScopes atomic.Pointer[[]string]
 
@@ -117,6 +119,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, issuer: issuer, metrics: metrics.New(), stopping: make(chan struct{})}
 	s.clock = &clock{now: cfg.Now, database: cfg.Store.Clock, logger: cfg.Logger}
+	s.replica = &replica.Keeper{Store: cfg.Store, Self: self(&cfg), Now: cfg.Now, Ahead: s.clock.ahead, Logger: cfg.Logger}
 	s.audit = &audit.Log{Store: cfg.Store, Metrics: s.metrics, Now: cfg.Now}
 	argon2, err := password.ParseArgon2(cfg.Argon2)
 	if err != nil {

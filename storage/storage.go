@@ -60,6 +60,7 @@ type Store interface {
 	Factors
 	Imports
 	Absences
+	Replicas
 
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error

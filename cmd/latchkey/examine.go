@@ -19,6 +19,7 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server"
 	"latchkey/server/keys"
+	"latchkey/server/replica"
 )
 
 // verdict is how bad a finding is.
@@ -137,6 +138,7 @@ func (e *examination) database(ctx context.Context) {
 		e.fine("schema", "up to date")
 		e.keys(ctx, store)
 		e.directory(ctx, store)
+		e.replicas(ctx, store)
 	}
 }
 
@@ -195,14 +197,15 @@ func (e *examination) disk(folder string) {
 	}
 }
 
+const clockRemedy = "Synchronise the clocks of both machines with NTP."
+
 func (e *examination) clock(ahead time.Duration) {
-	const remedy = "Synchronise the clocks of both machines with NTP."
 	switch off := ahead.Abs(); {
 	case off > server.MaxClockDifference:
 		e.wrong("clock", fmt.Sprintf("the database's clock is %s off from this machine's, so a server here is not ready, removes nothing and rotates no keys",
-			off.Round(time.Second)), remedy)
+			off.Round(time.Second)), clockRemedy)
 	case off >= clockWarning:
-		e.warn("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Millisecond)), remedy)
+		e.warn("clock", fmt.Sprintf("the database's clock is %s off from this machine's", off.Round(time.Millisecond)), clockRemedy)
 	default:
 		e.fine("clock", "agrees with the database's")
 	}
@@ -315,4 +318,41 @@ func fetchIssuer(ctx context.Context, address string) (string, error) {
 		return "", fmt.Errorf("%s did not return JSON: %w", address, err)
 	}
 	return metadata.Issuer, nil
+}
+
+// replicas says which servers run on the database, and which of them are not like the others.
+func (e *examination) replicas(ctx context.Context, store *opened) {
+	const check = "servers"
+	now, err := store.Clock(ctx)
+	if err == nil && now.IsZero() {
+		now = e.app.now()
+	}
+	var list []replica.View
+	if err == nil {
+		list, err = replica.List(ctx, store, now)
+	}
+	if err != nil {
+		e.wrong(check, oneLine(err), "Allow this user to read every table.")
+		return
+	}
+	before, running := len(e.findings), 0
+	for _, r := range list {
+		name := fmt.Sprintf("%s (release %s, schema %d, since %s)", r.Host, r.Release, r.Schema, when(r.StartedAt))
+		switch {
+		case r.Silent:
+			e.warn(check, name+" was last seen "+when(r.SeenAt)+" and has not said that it stops", "Find out whether it was killed or can't reach the database; the entry goes after an hour.")
+			continue
+		case r.Wrong:
+			e.wrong(check, name+fmt.Sprintf(" has a clock that is %s off from the database's, so it is not ready", r.Ahead.Abs()), clockRemedy)
+		case r.Noticed:
+			e.warn(check, name+fmt.Sprintf(" has a clock that is %s off from the database's", r.Ahead.Abs()), clockRemedy)
+		}
+		if r.Other {
+			e.warn(check, name+" is of another release than the server that has started last", "Finish the update, unless one is under way.")
+		}
+		running++
+	}
+	if len(e.findings) == before {
+		e.fine(check, "%d running", running)
+	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"latchkey/migrations"
 	"latchkey/server"
 )
 
@@ -52,6 +53,7 @@ func (a *app) newServer(store *opened) (*server.Server, error) {
 	}
 	cfg := a.settings.Server
 	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = store, root, a.logger(), a.now
+	cfg.Release, cfg.Schema = thisBuild().release(), migrations.Newest(store.dialect)
 	if store.directory != nil {
 		cfg.Directory = store.directory
 	}

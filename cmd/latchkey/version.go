@@ -46,6 +46,14 @@ func thisBuild() build {
 	return b
 }
 
+// release returns the version, or the commit of a build that has none.
+func (b build) release() string {
+	if b.Version == "unknown" {
+		return b.Commit
+	}
+	return b.Version
+}
+
 func (c *versionCmd) Run(a *app) error {
 	b := thisBuild()
 	if c.JSON {

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/grants"
 	"latchkey/server/internal/request"
 	"latchkey/server/keys"
+	"latchkey/server/replica"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -68,6 +69,8 @@ type Config struct {
 	KeySet string
 	// Health returns what is known about this server.
 	Health func(context.Context) []panel.Fact
+	// Replicas returns the servers on this database.
+	Replicas func(context.Context) ([]replica.View, error)
 }
 
 // Handlers are the routes.

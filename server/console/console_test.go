@@ -298,3 +298,18 @@ func TestTextsAreUsed(t *testing.T) {
 		}
 	}
 }
+
+// The overview shows the servers on the database, also those that are not like the others.
+func TestServersInTheConsole(t *testing.T) {
+	t.Parallel()
+	s, b := operating(t, servertest.Background())
+	now := s.Clock.Now().Add(-time.Minute)
+	other := &storage.Replica{ID: storage.NewID(now), Host: "<b>older", Release: "v0.9.0", Schema: 20, ClockAhead: 61_000, StartedAt: now, SeenAt: now}
+	if err := s.Store.NoteReplica(t.Context(), other, now); err != nil {
+		t.Fatal(err)
+	}
+	servertest.Eventually(t, "the server has noted that it runs", func() bool {
+		return strings.Count(b.Get(console.Path).Body, "Running") == 2
+	})
+	has(t, b.Get(console.Path), "&lt;b&gt;older", `<span class="badge warn"><bdi>v0.9.0`, `<span class="badge bad"><bdi>&#43;61000 ms`)
+}

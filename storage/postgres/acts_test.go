@@ -80,6 +80,7 @@ func moreActs(s *postgres.Store) []act {
 var promiseNothing = []string{
 	"Clock", "Watch", "Stats", "Close", "Maintain", "PruneAudit", "FinishImport",
 	"UserBySubject", "AmbiguousLogins", "SearchUsers", "ListGroups", "ClientHasOrigin", "GrantWithProfile", "CountGrants", "EndedTokens",
+	"NoteReplica", "ListReplicas", "RemoveReplica", // the next note says it all again
 	"ListFactors", "FactorByLookup", "SearchConsents", "ListPresence", "CountAbsent", "NotePresence", "RemoveAbsentUser",
 	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ExternalIDs", "UsersByExternalID",
 }

@@ -76,6 +76,7 @@ func Run(t *testing.T, o Opener) {
 		{"Outbox", outbox()},
 		{"Webhooks", webhooks()},
 		{"Factors", factors()},
+		{"Replicas", replicas()},
 		{"AccountTokens", accountTokens()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},

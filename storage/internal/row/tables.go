@@ -418,3 +418,16 @@ func ProvisionedGroup(g *storage.ProvisionedGroup) []Column {
 		{"updated_at", &g.UpdatedAt},
 	}
 }
+
+// Replica lists the columns of replicas.
+func Replica(r *storage.Replica) []Column {
+	return []Column{
+		{"id", &r.ID},
+		{"host", &r.Host},
+		{"release", &r.Release},
+		{"schema_version", &r.Schema},
+		{"clock_ahead", &r.ClockAhead},
+		{"started_at", &r.StartedAt},
+		{"seen_at", &r.SeenAt},
+	}
+}
