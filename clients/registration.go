@@ -1,6 +1,9 @@
 package clients
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Registration is what a client is registered with. Its JSON is what the database stores.
 type Registration struct {
@@ -46,3 +49,6 @@ type RegistrationResponse struct {
 	// TrustWithdrawnAt is that of [Registration].
 	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
 }
+
+// empty reports whether a list has no members but empty ones.
+func empty(list []string) bool { return strings.Join(list, "") == "" }

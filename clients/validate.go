@@ -75,9 +75,6 @@ func (r *Registration) setDefaults() {
 	}
 }
 
-// empty reports whether a list has no members but empty ones.
-func empty(list []string) bool { return strings.Join(list, "") == "" }
-
 // checkGrants checks that grant types, response types and redirect URIs agree.
 func checkGrants(r *Registration) *MetadataError {
 	code := slices.Contains(r.GrantTypes, GrantAuthorizationCode)

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/factors"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
+	"latchkey/server/mail"
 	"latchkey/server/selfhelp"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
@@ -214,4 +215,12 @@ type SimpleJWT struct {
 	RefreshCookie string
 	// LegacyCookies are Django's refresh cookies, which are read and kept in step until AdoptUntil.
 	LegacyCookies []simplejwt.LegacyCookie
+}
+
+// Mail configures how letters are sent.
+type Mail struct {
+	// Transport delivers letters; nil turns off all that needs them.
+	Transport mail.Transport
+	// From is the sender's address, Templates the operator's folder of templates, or empty.
+	From, Templates string
 }

@@ -13,14 +13,6 @@ import (
 	"latchkey/storage"
 )
 
-// Mail configures how letters are sent.
-type Mail struct {
-	// Transport delivers letters; nil turns off all that needs them.
-	Transport mail.Transport
-	// From is the sender's address, Templates the operator's folder of templates, or empty.
-	From, Templates string
-}
-
 // letters makes what writes letters, what sends them, and what checks what they bring. Without a transport there are invitations only;
 // nothing of it where the accounts are elsewhere.
 func (s *Server) letters() (err error) {

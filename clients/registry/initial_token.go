@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,6 +56,9 @@ func (r *Registry) AddInitialToken(ctx context.Context, t InitialToken) (*storag
 	}
 	return row, secret, nil
 }
+
+// ErrInitialToken reports that the initial access token is missing, unknown, expired or used up: 401.
+var ErrInitialToken = errors.New("no valid initial access token")
 
 // initialPolicy returns the policy of clients that are registered with a token. ErrInitialToken.
 func (r *Registry) initialPolicy(ctx context.Context, secret storage.Secret) (policy clients.Policy, err error) {

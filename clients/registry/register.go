@@ -48,14 +48,9 @@ func (s *Registered) Response(registrationClientURI string) clients.Registration
 	return shown
 }
 
-// The refusals of registration; both are 401.
-var (
-	// ErrInitialToken reports that the initial access token is missing, unknown, expired or used up.
-	ErrInitialToken = errors.New("no valid initial access token")
-	// ErrRegistrationToken reports that the token is not the client's current registration access token, or that there is no such
-	// client.
-	ErrRegistrationToken = errors.New("no valid registration access token")
-)
+// ErrRegistrationToken reports that the token is not the client's current registration access token, or that there is no such
+// client: 401.
+var ErrRegistrationToken = errors.New("no valid registration access token")
 
 // unusedTTL is how long a client that registered openly waits for its first user.
 const unusedTTL = 7 * 24 * time.Hour

@@ -90,6 +90,9 @@ type API struct {
 	streams chan struct{}
 }
 
+// maxStreams bounds how many streams of events one server has: each reads the audit trail once a second.
+const maxStreams = 50
+
 // New returns the API.
 func New(cfg Config) *API { return &API{Config: cfg, streams: make(chan struct{}, maxStreams)} }
 

@@ -15,9 +15,7 @@ import (
 )
 
 const (
-	// maxStreams bounds how many streams one server has: each reads the audit trail once a second.
-	maxStreams = 50
-	pollEvery  = time.Second
+	pollEvery = time.Second
 	// maxStream is how long a stream lasts. Its client goes on with a new request, whose token is checked.
 	maxStream = 5 * time.Minute
 	// beatEvery is how often something is sent, so that proxies do not take the connection for dead.

@@ -1,6 +1,7 @@
 package password
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -12,6 +13,9 @@ type Caller struct {
 	// Known is true if the account has logged in from there before. Such callers come first.
 	Known bool
 }
+
+// ErrOverload means that no worker became free in time; trying again later may succeed.
+var ErrOverload = errors.New("too many password checks at once")
 
 // CrowdedError is an overload to which the caller's own network contributes: it has asked for more than [crowding] computations of late.
 // It is an ErrOverload.

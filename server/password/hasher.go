@@ -3,7 +3,6 @@ package password
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/storage"
 )
-
-// ErrOverload means that no worker became free in time; trying again later may succeed.
-var ErrOverload = errors.New("too many password checks at once")
 
 // slotMemory is the memory per slot of the pool, unless a hash of the preferred cost needs more.
 const slotMemory = 64 << 20

@@ -34,6 +34,9 @@ const (
 	corsExpose  = "Retry-After, WWW-Authenticate, DPoP-Nonce, X-Request-Id, X-Latchkey-Reason"
 )
 
+// varyOrigin is what Vary is where the answer depends on the origin.
+var varyOrigin = []string{"Origin"}
+
 // isPreflight reports whether a request is a CORS-preflight request (Fetch §3.2.2).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""

@@ -171,7 +171,6 @@ var (
 	oneYear    = []string{"max-age=31536000"}
 	noStore    = []string{"no-store"}
 	noCache    = []string{"no-cache"}
-	varyOrigin = []string{"Origin"}
 )
 
 // setHeaders sets the headers of all answers of the class.

@@ -13,12 +13,6 @@ import (
 // This file binds tokens to the keys of clients (RFC 9449). An access token names its key; a refresh token of a public client is bound by
 // its session, whose key never changes (§5). A confidential client has proved who it is, and may change its key.
 
-// The token types of answers (RFC 6750 §6.1.1, RFC 9449 §5).
-const (
-	typeBearer = "Bearer"
-	typeDPoP   = "DPoP"
-)
-
 // readProof checks the request's proof, and demands one of a client that is registered for it (RFC 9449 §5.2).
 func (x *exchange) readProof() (err error) {
 	switch {
@@ -60,26 +54,4 @@ func (g *refreshGrant) otherKey(ctx context.Context, live *storage.LiveGrant) er
 func errCodeKey() *protocol.Error {
 	return protocol.Refuse("invalid_grant", reasons.OtherKey,
 		"The authorization code is bound to a key (dpop_jkt), of which the request has no DPoP proof.")
-}
-
-// bound is the claim cnf of a token that is bound to a key (RFC 7800 §3.1, RFC 9449 §6.1).
-type bound struct {
-	// Key is the JWK thumbprint.
-	Key string `json:"jkt"`
-}
-
-// confirmation returns the claim; nil for a bearer token.
-func confirmation(key string) *bound {
-	if key == "" {
-		return nil
-	}
-	return &bound{key}
-}
-
-// key returns the thumbprint; empty for a bearer token.
-func (c *bound) key() string {
-	if c == nil {
-		return ""
-	}
-	return c.Key
 }

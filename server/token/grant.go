@@ -52,6 +52,12 @@ type Request struct {
 	KeepLastLogin bool
 }
 
+// The token types of answers (RFC 6750 §6.1.1, RFC 9449 §5).
+const (
+	typeBearer = "Bearer"
+	typeDPoP   = "DPoP"
+)
+
 // Response is a token response (RFC 6749 §5.1).
 type Response struct {
 	AccessToken  storage.Secret

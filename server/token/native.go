@@ -300,3 +300,25 @@ func withClaims(ctx context.Context, own any, user map[string]any) (json.RawMess
 	}
 	return append(append(payload[:len(payload)-1], ','), more[1:]...), nil
 }
+
+// bound is the claim cnf of a token that is bound to a key (RFC 7800 §3.1, RFC 9449 §6.1).
+type bound struct {
+	// Key is the JWK thumbprint.
+	Key string `json:"jkt"`
+}
+
+// confirmation returns the claim; nil for a bearer token.
+func confirmation(key string) *bound {
+	if key == "" {
+		return nil
+	}
+	return &bound{key}
+}
+
+// key returns the thumbprint; empty for a bearer token.
+func (c *bound) key() string {
+	if c == nil {
+		return ""
+	}
+	return c.Key
+}

@@ -21,9 +21,6 @@ const (
 	patience = 20 * time.Millisecond
 	// longestWait bounds how long a call waits for its turn while other calls of its kind get theirs. Without that it is the statement timeout.
 	longestWait = 20 * time.Second
-	// sharedLockTimeout is how long a statement of several calls waits for a row that another transaction has locked. Then each
-	// call is sent alone, and only the one that needs the row goes on waiting.
-	sharedLockTimeout = "100ms"
 )
 
 // combiner sends calls of one kind, about different grants, in shared statements.

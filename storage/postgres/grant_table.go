@@ -22,6 +22,10 @@ const (
 	weekly    = "grants_2006_01_02"
 )
 
+// sharedLockTimeout is how long a statement of several calls waits for a row that another transaction has locked. Then each call is
+// sent alone, and only the one that needs the row goes on waiting.
+const sharedLockTimeout = "100ms"
+
 // weekOf returns the first day of the week of a time.
 func weekOf(t time.Time) time.Time {
 	t = t.UTC()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
 	"latchkey/storage/span"
 )
 
@@ -40,3 +42,14 @@ func readAll[T any](ctx context.Context, s *Store, what string, scan func(scanne
 	list, err := all(s.reader(ctx), scan, query, args...)
 	return list, finish(traced, what, err)
 }
+
+// found returns nil for a user who was read together with another row and does not exist.
+func found(u *storage.User) *storage.User {
+	if u.ID == 0 {
+		return nil
+	}
+	return u
+}
+
+// joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
+func joinedUser(columns func(*storage.User) []row.Column) string { return row.Names("u.", columns) }

@@ -17,17 +17,6 @@ var (
 	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, CAST(id AS TEXT)) = ?`
 )
 
-// joinedUser returns the columns of the user u of another row; all are NULL if the user was removed.
-func joinedUser(columns func(*storage.User) []row.Column) string { return row.Names("u.", columns) }
-
-// found returns nil for a user who was read together with another row and does not exist.
-func found(u *storage.User) *storage.User {
-	if u.ID == 0 {
-		return nil
-	}
-	return u
-}
-
 // CreateUser implements [storage.Users]. SQLite raises the sequence to every ID that is stored, and draws none after the highest one
 // there is; so the ID is drawn here, and the sequence is put back where it must not follow.
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
