@@ -67,7 +67,10 @@ func TestRowAPKCEOfConfidentialClients(t *testing.T) {
 
 		// A challenge that was sent counts for everybody.
 		code = b.Code(free)
-		s.Redeem(free, code, "code_verifier", "").ExpectError(400, "invalid_grant")
+		missing := s.Redeem(free, code, "code_verifier", "").ExpectError(400, "invalid_grant")
+		if !strings.Contains(missing.Body, "The parameter code_verifier is missing") {
+			t.Errorf("without the verifier: %s", missing.Body)
+		}
 		s.Redeem(free, code, "code_verifier", servertest.Verifier+"x").ExpectError(400, "invalid_grant")
 		s.Redeem(free, code).Expect(200)
 	})

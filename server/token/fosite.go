@@ -71,6 +71,9 @@ func (f fositeRules) refresh(c *clients.Client, sessionClient string, scope []st
 // code checks a request of the authorization_code grant (RFC 6749 §4.1.3) for a live code, and its verifier (RFC 7636 §4.6). An empty
 // challenge is a request without PKCE, in which a verifier is refused: RFC 9700 §2.1.1 (downgrade).
 func (f fositeRules) code(c *clients.Client, codeClient, challenge, verifier string) error {
+	if challenge != "" && verifier == "" { // fosite would speak of its length
+		return protocol.Refuse("invalid_grant", reasons.BadRequest, "The parameter code_verifier is missing: the authorization request had a code_challenge (RFC 7636).")
+	}
 	found := fosite.NewRequest()
 	found.Client, found.Session = &fosite.DefaultClient{ID: codeClient, Public: c.Public()}, stateless{}
 	found.Form = challengeForm(challenge)
