@@ -196,6 +196,8 @@ func CheckNewID(id string) error {
 	switch {
 	case !ValidID(id):
 		return Invalid("client_id", "it must have 1 to 255 printable ASCII characters")
+	case id == "." || id == "..": // RFC 3986 §5.2.4: whatever sends a URL takes them out of its path, encoded or not
+		return Invalid("client_id", "no URL of the API for operators could name it: add a letter or a word")
 	case strings.HasPrefix(id, subjectPrefix):
 		return Invalid("client_id", "it must not begin with %s, which is kept for the subjects of clients", subjectPrefix)
 	case looksLikeUser(id):

@@ -287,3 +287,13 @@ func TestAuditEvents(t *testing.T) {
 		}
 	}
 }
+
+// What clients of HTTP take out of a path can be no client_id: nobody could show, change or remove such a client.
+func TestClientsThatNoURLCanName(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, id := range []string{".", ".."} {
+		b.problem(b.call("POST", "/clients", fmt.Sprintf(`{"client_id":%q,"grant_types":["client_credentials"]}`, id)), http.StatusUnprocessableEntity)
+	}
+	b.call("POST", "/clients", `{"client_id":"...","grant_types":["client_credentials"]}`).Expect(http.StatusCreated)
+}

@@ -8,7 +8,7 @@ import (
 
 // CheckChosen returns an *InputError for a username that people may not choose by themselves, though an operator may give it: it must not pass
 // for another one on a page or in an application. These are the characters of Django's usernames; the letters are of one script, or of those that are
-// written together (UTS #39 §5.2); and who uses an address as a name has proved that it is theirs.
+// written together (UTS #39 §5.2); and an address as a name is the one that the person has proved.
 func CheckChosen(username, provedAddress string) error {
 	name := normal(username)
 	switch {
