@@ -69,7 +69,7 @@ func (p *Problem) Sessions() int {
 func problemOf(answer *http.Response, body []byte) *Problem {
 	p := &Problem{}
 	if !strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") || json.Unmarshal(body, p) != nil {
-		p = &Problem{Detail: "This is not an answer of the API for operators: is it at this URL?"}
+		p = &Problem{Detail: "This is not an answer of the API for operators. It is on the admin listener (port 8001 by default), and at the issuer with --admin-api public."}
 	}
 	p.Status = answer.StatusCode
 	if p.Title == "" {

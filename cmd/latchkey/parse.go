@@ -66,7 +66,10 @@ func misreadBy(parser *kong.Kong, args []string, err error) misread {
 	if strings.HasPrefix(name, "-") && !slices.Contains(args[:at], "--") {
 		if flags := flagNames(node); !slices.Contains(flags, name) {
 			m := misread{at: at, flag: true, name: name, suggestion: didYouMean(name, flags)}
-			if m.suggestion == "." && len(node.Positional) > 0 {
+			switch {
+			case node == parser.Model.Node:
+				m.suggestion = "; flags come after the command and its words."
+			case m.suggestion == "." && len(node.Positional) > 0:
 				m.suggestion = "; an argument that begins with - comes after --."
 			}
 			return m
