@@ -15,7 +15,9 @@ import (
 
 	"latchkey/admin"
 	"latchkey/clients"
+	"latchkey/server"
 	serveradmin "latchkey/server/admin"
+	"latchkey/server/selfhelp"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 )
@@ -44,7 +46,7 @@ func (s *seen) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{Server: servertest.New(t), t: t, seen: &seen{}}
+	b := &bundle{Server: servertest.New(t, servertest.Configure(func(c *server.Config) { c.SignUp = selfhelp.SignUpInvite })), t: t, seen: &seen{}}
 	var scopes []string
 	for scope := range serveradmin.Scopes() {
 		scopes = append(scopes, scope)
@@ -198,6 +200,13 @@ func TestEveryOperation(t *testing.T) {
 	must[*admin.RegistrationToken](t)(api.RegistrationToken(ctx, token.ID))
 	all(t, api.RegistrationTokens(ctx))
 	must[*admin.RegistrationToken](t)(api.RemoveRegistrationToken(ctx, token.ID))
+
+	invited := must[*admin.Invitation](t)(api.AddInvitation(ctx, admin.NewInvitation{Email: "ann@example.com", Groups: []string{"staff"}, TTL: "1d"}))
+	if got := all(t, api.Invitations(ctx)); len(got) != 1 || got[0].Email != "ann@example.com" || invited.Link == "" && !invited.Sent {
+		t.Errorf("%+v", got)
+	}
+	must[*admin.Invitation](t)(api.Invitation(ctx, invited.ID))
+	must[*admin.Invitation](t)(api.RemoveInvitation(ctx, invited.ID))
 
 	hook := must[*admin.Webhook](t)(api.AddWebhook(ctx, admin.NewWebhook{URL: "https://hooks.invalid/", Types: []string{"login"}}))
 	if hook.Secret == "" || !hook.Enabled {

@@ -17,6 +17,7 @@ import (
 	"latchkey/server/replica"
 	"latchkey/server/route"
 	"latchkey/server/scim"
+	"latchkey/server/selfhelp"
 	"latchkey/server/users"
 	"latchkey/server/web/panel"
 	"latchkey/storage"
@@ -45,7 +46,12 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 	if s.SendsLetters() {
 		letters = s.proof
 	}
+	var invitations admin.Invitations
+	if s.proof != nil {
+		invitations = s.proof
+	}
 	return admin.New(admin.Config{
+		Invitations: invitations, SignUp: s.signUp() != selfhelp.SignUpOff,
 		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Tokens: s.tokens, Proofs: s.proofs, Users: s.users, Clients: s.registry, Keys: s.keys,
 		DryClients: registry.New(registry.Config{
 			Store: dry, MACKeys: s.cfg.Root.Derive("client secrets"), Now: s.cfg.Now, Size: 1, Schemes: s.cfg.RedirectSchemes, Scopes: s.cfg.Claims.Scopes(),

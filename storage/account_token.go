@@ -46,6 +46,12 @@ type AccountTokens interface {
 	// AccountToken returns a token that lives at now. ErrNotFound.
 	AccountToken(ctx context.Context, hash Digest, purpose string, now time.Time) (*AccountToken, error)
 
+	// ListAccountTokens returns up to limit tokens of a purpose that are no user's and live at now, by ascending RequestID, above after.
+	ListAccountTokens(ctx context.Context, purpose string, after ID, now time.Time, limit int) ([]*AccountToken, error)
+
+	// RemoveAccountTokens removes the tokens of a purpose with a RequestID. ErrNotFound: none lives at now.
+	RemoveAccountTokens(ctx context.Context, purpose string, requestID ID, now time.Time, audit *AuditEvent) error
+
 	// UseAccountToken makes the change and removes the token, with those of the same letter, and of the same purpose and user. Of any number
 	// of concurrent callers one gets nil. ErrNotFound: there is no such token that lives; ErrExists, as from CreateUser: the token lives on.
 	UseAccountToken(ctx context.Context, use AccountTokenUse, audit *AuditEvent) error

@@ -52,6 +52,9 @@ type (
 	serverFlags struct {
 		Options kong.Plugins `embed:"" options:"server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
+	remoteServerFlags struct {
+		Options kong.Plugins `embed:"" options:"remote,server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+	}
 	databaseFlags struct {
 		JSON    bool         `help:"Print JSON."`
 		Options kong.Plugins `embed:"" options:"remote,database,log"`

@@ -17,6 +17,8 @@ import (
 type userCmd struct {
 	Add              userAddCmd              `cmd:"" help:"Add a user."`
 	Invite           userInviteCmd           `cmd:"" help:"Make an invitation with which a person makes an account."`
+	Invitations      userInvitationsCmd      `cmd:"" help:"List the invitations that live."`
+	Uninvite         userUninviteCmd         `cmd:"" help:"Withdraw an invitation: its link leads nowhere then."`
 	List             userListCmd             `cmd:"" help:"List the users."`
 	Show             userShowCmd             `cmd:"" help:"Show a user."`
 	Update           userUpdateCmd           `cmd:"" help:"Change what is known of a user, also the username. Sessions go on."`

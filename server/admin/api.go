@@ -63,6 +63,9 @@ type Config struct {
 	Factors *factors.Service
 	// Letters is nil if there is no mail.
 	Letters Letters
+	// Invitations is nil where the users are kept elsewhere. SignUp says that an invitation leads somewhere.
+	Invitations Invitations
+	SignUp      bool
 	// Group is the group whose members may use the API; empty = only clients of client_credentials may.
 	Group string
 	// CursorKeys make the MACs of cursors, the first, and verify them.
@@ -108,6 +111,7 @@ func (a *API) build() {
 	a.huma = huma.NewAPI(a.description(), operations)
 	a.userRoutes()
 	a.factorRoutes()
+	a.invitationRoutes()
 	a.sessionRoutes()
 	a.consentRoutes()
 	a.clientRoutes()

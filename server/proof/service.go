@@ -38,9 +38,10 @@ const (
 
 // The purposes of tokens, and with them the addresses of the pages that use them.
 const (
-	purposeReset  = "reset"
-	purposeEmail  = "email"
-	purposeSignUp = "sign-up"
+	purposeReset      = "reset"
+	purposeEmail      = "email"
+	purposeSignUp     = "sign-up"
+	purposeInvitation = "invitation"
 )
 
 // The paths of links, below the issuer's.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
@@ -58,47 +57,13 @@ func (s *Service) signUpLetters(ctx context.Context, q *queued) ([]*storage.Outb
 	return []*storage.OutboxMessage{m}, nil
 }
 
-// Invitation is an account that an operator offers.
-type Invitation struct {
-	// Email is where the link goes and becomes the user's address; empty for a link that the operator passes on, which proves no address.
-	Email  string
-	Groups []string
-	// TTL is how long it lives; 0 means DefaultInvitationTTL.
-	TTL  time.Duration
-	Lang string
-}
-
-// Invite makes an invitation, and sends it if it has an address and there is mail. It returns the link only if it was not sent: a person who
-// follows one that was sent has proved the address. *users.InputError.
-func (s *Service) Invite(ctx context.Context, in Invitation) (link string, until time.Time, err error) {
-	if in.Email != "" && !mail.IsAddress(in.Email) {
-		return "", time.Time{}, &users.InputError{Field: "email", Problem: "is not an address"}
-	}
-	if in.TTL <= 0 {
-		in.TTL = DefaultInvitationTTL
-	}
-	sent := in.Email != "" && s.cfg.Mailer != nil
-	i, err := s.issue(purposeSignUp, nil, data{Email: in.Email, Lang: in.Lang, Groups: in.Groups, Unproved: !sent}, "", in.TTL)
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
-		return "", time.Time{}, fmt.Errorf("store invitation: %w", err)
-	}
-	e := s.cfg.Audit.Event(ctx, "user_invited", "operator")
-	if err := s.cfg.Audit.Append(ctx, e); err != nil {
-		return "", time.Time{}, fmt.Errorf("the invitation was made, but without its audit event: %w", err)
-	}
-	link = s.address(FinishPath, i.secret)
-	if !sent {
-		return link, i.until, nil
-	}
-	return "", i.until, s.post(ctx, mail.Letter{Name: mail.Invitation, To: in.Email, Lang: in.Lang, Link: link, Until: i.until})
-}
-
 // NewAccount returns the link of a sign-up or an invitation. ErrGone.
 func (s *Service) NewAccount(ctx context.Context, secret storage.Secret) (*Link, error) {
-	return s.link(ctx, purposeSignUp, secret)
+	l, err := s.link(ctx, purposeSignUp, secret)
+	if errors.Is(err, ErrGone) {
+		l, err = s.link(ctx, purposeInvitation, secret)
+	}
+	return l, err
 }
 
 // NewAccountByCode is NewAccount by a code and what it is bound to. *users.ThrottledError.
@@ -136,7 +101,7 @@ func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name str
 	if err := s.free(ctx, u); err != nil {
 		return nil, err
 	}
-	err = s.cfg.Store.UseAccountToken(ctx, storage.AccountTokenUse{Hash: l.token.Hash, Purpose: purposeSignUp, Now: s.now(), User: u}, nil)
+	err = s.cfg.Store.UseAccountToken(ctx, storage.AccountTokenUse{Hash: l.token.Hash, Purpose: l.token.Purpose, Now: s.now(), User: u}, nil)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrGone
 	}

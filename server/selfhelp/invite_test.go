@@ -29,15 +29,16 @@ func TestAnInvitationMakesOneAccount(t *testing.T) {
 		box := new(servertest.Mailbox)
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Mail(box), servertest.Configure(byInvitation))
 		s.Browser().Get("/sign-up").Expect(http.StatusNotFound)
-		link, _, err := s.Proof().Invite(t.Context(), proof.Invitation{Email: "ann@example.com", Groups: []string{"staff"}})
-		if err != nil || link != "" {
-			t.Fatalf("the link is %q besides the letter, %v", link, err)
+		mailed, err := s.Proof().Invite(t.Context(), proof.Invitation{Email: "ann@example.com", Groups: []string{"staff"}})
+		if err != nil || mailed.Link != "" || !mailed.Sent {
+			t.Fatalf("%+v besides the letter, %v", mailed, err)
 		}
 		sent := s.Letter(box, "ann@example.com").Link()
-		passed, _, err := s.Proof().Invite(t.Context(), proof.Invitation{Groups: []string{"guests"}})
-		if err != nil || passed == "" {
-			t.Fatalf("no link to pass on: %v", err)
+		made, err := s.Proof().Invite(t.Context(), proof.Invitation{Groups: []string{"guests"}})
+		if err != nil || made.Link == "" || made.Sent {
+			t.Fatalf("no link to pass on: %+v, %v", made, err)
 		}
+		passed := made.Link
 		for range 2 { // a scanner
 			s.Browser().Follow(sent).Expect(http.StatusOK)
 		}
@@ -50,19 +51,19 @@ func TestAnInvitationMakesOneAccount(t *testing.T) {
 			wg.Go(func() { finish(page, "ann"+strings.Repeat("n", i)) })
 		}
 		wg.Wait()
-		made := 0
+		accounts := 0
 		for i := range pages {
 			u, err := s.Users().Find(t.Context(), "ann"+strings.Repeat("n", i))
 			if err != nil {
 				continue
 			}
-			made++
+			accounts++
 			if u.Email != "ann@example.com" || !u.EmailVerified || strings.Join(u.Groups, " ") != "staff" {
 				t.Errorf("the account is %+v", u)
 			}
 		}
-		if made != 1 {
-			t.Errorf("%d accounts of one invitation", made)
+		if accounts != 1 {
+			t.Errorf("%d accounts of one invitation", accounts)
 		}
 		s.Browser().Get(sent).Expect(http.StatusGone)
 		finish(s.Browser().Get(passed), "guest")
@@ -75,12 +76,12 @@ func TestAnInvitationMakesOneAccount(t *testing.T) {
 func TestAnInvitationEnds(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, servertest.Configure(byInvitation))
-	link, until, err := s.Proof().Invite(t.Context(), proof.Invitation{TTL: time.Hour})
+	made, err := s.Proof().Invite(t.Context(), proof.Invitation{TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Browser().Get(link).Expect(http.StatusOK)
-	s.Browser().Get(link + "x").Expect(http.StatusGone)
-	s.Clock.Advance(until.Sub(s.Clock.Now()) + time.Second)
-	s.Browser().Get(link).Expect(http.StatusGone)
+	s.Browser().Get(made.Link).Expect(http.StatusOK)
+	s.Browser().Get(made.Link + "x").Expect(http.StatusGone)
+	s.Clock.Advance(made.ExpiresAt.Sub(s.Clock.Now()) + time.Second)
+	s.Browser().Get(made.Link).Expect(http.StatusGone)
 }

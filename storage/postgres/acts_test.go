@@ -43,6 +43,10 @@ func moreActs(s *postgres.Store) []act {
 		{"RemoveProvisionedGroup", func(ctx context.Context) error {
 			return s.RemoveProvisionedGroup(ctx, group.ID, noon, nil)
 		}},
+		{"ListAccountTokens", func(ctx context.Context) error {
+			_, err := s.ListAccountTokens(ctx, "invitation", storage.ID{}, noon, 3)
+			return err
+		}},
 		{"EnterUser", func(ctx context.Context) error {
 			_, err := s.EnterUser(ctx, storage.UserEntry{ID: 71, PasswordHash: "h", Now: noon})
 			return err

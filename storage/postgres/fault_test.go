@@ -27,7 +27,7 @@ import (
 var (
 	reads = []string{
 		"Ping", "User", "UserByUsername", "ListUsers", "Client", "ListClients", "Grant", "ListGrants", "ListGrants of a session", "BrowserSession",
-		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "RegistrationToken", "TokenState", "ListSigningKeys", "ListResources", "ListAudit", "WaitingOutboxMessages", "AccountToken", "ListWebhooks",
+		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "RegistrationToken", "ListAccountTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit", "WaitingOutboxMessages", "AccountToken", "ListWebhooks",
 	}
 	repeatable = []string{
 		"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices",

@@ -32,6 +32,22 @@ func (s *Store) AccountToken(ctx context.Context, hash storage.Digest, purpose s
 	return readOne(ctx, s, "read account token", scan(row.AccountToken), selectAccountToken, hash[:], purpose, now.UnixMicro())
 }
 
+// ListAccountTokens implements [storage.AccountTokens].
+func (s *Store) ListAccountTokens(ctx context.Context, purpose string, after storage.ID, now time.Time, limit int) ([]*storage.AccountToken, error) {
+	return readAll(ctx, s, "list account tokens", scan(row.AccountToken), `SELECT `+accountTokenColumns+` FROM account_tokens
+		WHERE purpose = ? AND user_id IS NULL AND expires_at > ? AND request_id > ? ORDER BY request_id LIMIT ?`,
+		purpose, now.UnixMicro(), after[:], max(limit, 0))
+}
+
+// RemoveAccountTokens implements [storage.AccountTokens].
+func (s *Store) RemoveAccountTokens(ctx context.Context, purpose string, requestID storage.ID, now time.Time, audit *storage.AuditEvent) error {
+	return s.write(ctx, "remove account tokens", func(t *tx) {
+		t.execOr(storage.ErrNotFound, `DELETE FROM account_tokens WHERE request_id = ? AND purpose = ? AND expires_at > ?`,
+			requestID[:], purpose, now.UnixMicro())
+		t.audit(audit)
+	})
+}
+
 // UseAccountToken implements [storage.AccountTokens].
 func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse, audit *storage.AuditEvent) error {
 	const what = "use account token"

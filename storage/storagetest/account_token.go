@@ -35,6 +35,36 @@ func accountTokens() cases {
 		}, b.event("password_changed"))
 	}
 	return cases{
+		"tokens that are no user's are listed by their purpose, page by page, and removed": func(b *bundle) {
+			var want []*storage.AccountToken
+			for range 5 {
+				b.now = b.now.Add(time.Second)
+				t := b.accountToken(nil)
+				t.Purpose = "invitation"
+				b.ok(b.CreateAccountTokens(b.ctx, false, t))
+				want = append(want, t)
+			}
+			other, theirs := b.accountToken(nil), b.accountToken(b.user("ada"))
+			theirs.Purpose = "invitation"
+			b.ok(b.CreateAccountTokens(b.ctx, false, other, theirs))
+			list := func(after storage.ID, limit int) []*storage.AccountToken {
+				got, err := b.ListAccountTokens(b.ctx, "invitation", after, b.now, limit)
+				b.ok(err)
+				return got
+			}
+			first := list(storage.ID{}, 3)
+			b.same(append(first, list(first[2].RequestID, 3)...), want)
+			b.is(b.RemoveAccountTokens(b.ctx, "invitation", other.RequestID, b.now, b.event("removed")), storage.ErrNotFound)
+			b.is(b.RemoveAccountTokens(b.ctx, "invitation", want[4].RequestID, want[4].ExpiresAt, b.event("removed")), storage.ErrNotFound)
+			b.audited("removed", 0)
+			b.oneWins(atOnce(8, func(int) error {
+				return b.RemoveAccountTokens(b.ctx, "invitation", want[0].RequestID, b.now, b.event("removed"))
+			}), storage.ErrNotFound)
+			b.audited("removed", 1)
+			b.same(list(storage.ID{}, 10), want[1:])
+			b.now = want[1].ExpiresAt
+			b.same(list(storage.ID{}, 10), want[2:])
+		},
 		"a token lives until its end, for its purpose, as long as its user's sessions": func(b *bundle) {
 			u := b.user("ada")
 			t := b.accountToken(u)

@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	wire "latchkey/admin"
+	"latchkey/clients"
+	"latchkey/server/proof"
+	"latchkey/server/users"
+	"latchkey/storage"
+)
+
+// Invitations makes and withdraws invitations.
+type Invitations interface {
+	CheckInvitation(in proof.Invitation) error
+	Invite(ctx context.Context, in proof.Invitation) (*proof.Invited, error)
+	Invitations(ctx context.Context, after storage.ID, limit int) ([]*proof.Invited, error)
+	FindInvitation(ctx context.Context, id storage.ID) (*proof.Invited, error)
+	Uninvite(ctx context.Context, id storage.ID) error
+}
+
+// invitationRoutes declares the operations on invitations.
+func (a *API) invitationRoutes() {
+	const all, one = "/invitations", "/invitations/{id}"
+	register(a, op("list-invitations", http.MethodGet, all, scopeUsersRead, "List the invitations that live", http.StatusConflict), a.listInvitations)
+	add := op("add-invitation", http.MethodPost, all, scopeUsersWrite, "Make an invitation, whose link is only in this answer or in a letter",
+		http.StatusConflict, http.StatusTooManyRequests)
+	add.DefaultStatus = http.StatusCreated
+	register(a, add, a.addInvitation)
+	register(a, op("show-invitation", http.MethodGet, one, scopeUsersRead, "Show an invitation, without its link", http.StatusNotFound, http.StatusConflict), a.showInvitation)
+	register(a, op("remove-invitation", http.MethodDelete, one, scopeUsersWrite, "Withdraw an invitation: its link leads nowhere then",
+		http.StatusNotFound, http.StatusConflict), a.removeInvitation)
+}
+
+// InvitationPath is the parameter that names an invitation.
+type InvitationPath struct {
+	ID string `path:"id" format:"uuid" doc:"The id of the invitation, which is not its link."`
+}
+
+// invitations returns what makes them, or why there are none.
+func (a *API) invitations(creates bool) (Invitations, error) {
+	switch {
+	case a.Invitations == nil:
+		return nil, refusal(http.StatusConflict, "no-invitations", "The users are kept in Django's database (--users-from django): add them there.")
+	case creates && !a.SignUp:
+		return nil, refusal(http.StatusConflict, "no-invitations", "--sign-up is off, so an invitation would lead nowhere: set --sign-up invite (LATCHKEY_SIGN_UP).")
+	}
+	return a.Invitations, nil
+}
+
+// DescribeInvitation returns an invitation as operators see it.
+func DescribeInvitation(i *proof.Invited) wire.Invitation {
+	groups := slices.Clone(i.Groups)
+	if groups == nil {
+		groups = []string{}
+	}
+	return wire.Invitation{ID: i.ID.String(), Email: i.Email, Groups: groups, Sent: i.Sent, Link: i.Link, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt}
+}
+
+// ReadInvitation returns the invitation that a body asks for. *users.InputError.
+func ReadInvitation(b wire.NewInvitation) (proof.Invitation, error) {
+	in := proof.Invitation{Email: b.Email, Groups: b.Groups}
+	if b.TTL == "" {
+		return in, nil
+	}
+	ttl, err := clients.ParseDuration(b.TTL)
+	if err != nil || ttl <= 0 {
+		return in, &users.InputError{Field: "ttl", Problem: "is not " + string(clients.Interval) + ", of at most 90 days"}
+	}
+	in.TTL = ttl.Std()
+	return in, nil
+}
+
+func (a *API) listInvitations(ctx context.Context, in *struct{ Paging }) (*listed[wire.Invitation], error) {
+	all, err := a.invitations(false)
+	if err != nil {
+		return nil, err
+	}
+	read := func(after storage.ID, limit int) ([]*proof.Invited, error) { return all.Invitations(ctx, after, limit) }
+	return list(a, in.Paging, struct{ Invitations bool }{}, read, func(i *proof.Invited) storage.ID { return i.ID }, DescribeInvitation)
+}
+
+func (a *API) addInvitation(ctx context.Context, in *struct {
+	Creation
+	Body wire.NewInvitation
+},
+) (*created[wire.Invitation], error) {
+	all, err := a.invitations(true)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := ReadInvitation(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return maker[wire.Invitation]{
+		kind: "invitation", noun: "invitation",
+		create: func(ctx context.Context) (wire.Invitation, string, error) {
+			if in.DryRun {
+				now := a.now()
+				would := &proof.Invited{ID: storage.NewID(now), Email: wanted.Email, Groups: wanted.Groups, CreatedAt: now, ExpiresAt: now.Add(wanted.TTL)}
+				return DescribeInvitation(would), "", all.CheckInvitation(wanted)
+			}
+			made, err := all.Invite(ctx, wanted)
+			if err != nil {
+				return wire.Invitation{}, "", err
+			}
+			return DescribeInvitation(made), made.ID.String(), nil
+		},
+		read: a.invitation,
+		path: func(id string) string { return "/invitations/" + id },
+		tag:  func(i wire.Invitation) string { i.Link = ""; return etag(i) },
+	}.do(ctx, a, in.Creation, in.Body)
+}
+
+// invitation returns the invitation with an id.
+func (a *API) invitation(ctx context.Context, text string) (wire.Invitation, error) {
+	all, err := a.invitations(false)
+	if err != nil {
+		return wire.Invitation{}, err
+	}
+	id, err := storage.ParseID(text)
+	if err != nil {
+		return wire.Invitation{}, storage.ErrNotFound
+	}
+	found, err := all.FindInvitation(ctx, id)
+	if err != nil {
+		return wire.Invitation{}, err
+	}
+	return DescribeInvitation(found), nil
+}
+
+type shownInvitation struct{ Body wire.Invitation }
+
+func (a *API) showInvitation(ctx context.Context, in *struct{ InvitationPath }) (*shownInvitation, error) {
+	i, err := a.invitation(ctx, in.ID)
+	if isNotFound(err) {
+		err = errNotFound("invitation")
+	}
+	return &shownInvitation{i}, err
+}
+
+func (a *API) removeInvitation(ctx context.Context, in *struct {
+	InvitationPath
+	Trial
+},
+) (*shownInvitation, error) {
+	out, err := a.showInvitation(ctx, &struct{ InvitationPath }{in.InvitationPath})
+	if err != nil || in.DryRun {
+		return out, err
+	}
+	id, err := storage.ParseID(in.ID)
+	if err == nil {
+		err = a.Invitations.Uninvite(ctx, id)
+	}
+	if isNotFound(err) {
+		err = errNotFound("invitation")
+	}
+	return out, err
+}
