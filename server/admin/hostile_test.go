@@ -94,14 +94,16 @@ func TestEveryOperationNeedsItsToken(t *testing.T) {
 		"another issuer": foreign.Token(stranger, "grant_type", "client_credentials", "scope", allScopes(), "resource", admin.Resource(foreign.URL)).
 			Expect(http.StatusOK).String("access_token"),
 		"the issuer's audience": plain(b.root, allScopes()),
-		"a user's token":        login.Access,
-		"a refresh token":       login.Refresh,
-		"a disabled client":     ofGone,
-		"changed":               b.token[:len(b.token)-6] + "AAAAAA",
-		"text":                  "x",
-		"odd":                   "\xff\xfe{}",
-		"simplejwt":             b.LoginSimpleJWT().Access,
-		"long":                  strings.Repeat("A", 20_000),
+		"bound to a key": b.PostForm("/oauth2/token", servertest.Form("grant_type", "client_credentials", "scope", allScopes(), "resource", admin.Resource(b.URL)),
+			b.root.Basic(), servertest.NewKey(t).DPoP(b.Server)).Expect(http.StatusOK).String("access_token"),
+		"a user's token":    login.Access,
+		"a refresh token":   login.Refresh,
+		"a disabled client": ofGone,
+		"changed":           b.token[:len(b.token)-6] + "AAAAAA",
+		"text":              "x",
+		"odd":               "\xff\xfe{}",
+		"simplejwt":         b.LoginSimpleJWT().Access,
+		"long":              strings.Repeat("A", 20_000),
 	}
 	lacking := map[string]string{"no scope of the API": b.issue(other, "latchkey:nothing:read")}
 	for _, o := range b.operations() {
