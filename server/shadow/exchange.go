@@ -37,6 +37,8 @@ type exchange struct {
 	// whole is false if a body was longer than maxCopy or did not arrive.
 	whole bool
 
+	// answered is true when the body of the answer has ended, or was cut off.
+	answered bool
 	status   int
 	header   http.Header
 	received []byte
@@ -54,10 +56,12 @@ func take(route Route, r *http.Request, at time.Time) (*exchange, error) {
 			return nil, err
 		}
 		rest := r.Body
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(body), rest), rest}
+		if r.Body = io.NopCloser(bytes.NewReader(body)); len(body) > maxCopy { // else it is sent with the header, in one part
+			r.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(bytes.NewReader(body), rest), rest}
+		}
 		x.sent, x.whole = body, len(body) <= maxCopy
 	}
 	x.request = r

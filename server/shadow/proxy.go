@@ -80,7 +80,8 @@ func New(cfg Config) (*Proxy, error) {
 		DisableCompression: true, // the client's wish is passed on as it is
 	}
 	p.django = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: p.observe, ErrorHandler: p.unreachable, FlushInterval: -1,
+		// No FlushInterval: answers of unknown length are passed on as they come anyway, and the others would be sent in two parts.
+		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: p.observe, ErrorHandler: p.unreachable,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	return p, nil
@@ -108,7 +109,26 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.mine(x) && p.answer(w, x) {
 		return
 	}
+	defer p.passed(w, x)
 	p.django.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x)))
+}
+
+// passed queues an exchange whose answer is through. The answer is sent before, so that it never waits for the comparison.
+func (p *Proxy) passed(w http.ResponseWriter, x *exchange) {
+	if !x.answered {
+		return
+	}
+	if x.whole {
+		http.NewResponseController(w).Flush() // the server does it too; an error means that the client has gone
+	}
+	switch {
+	case !x.whole:
+		p.ledger.skipped(x.route, "body longer than 64 KiB, or cut off")
+	case x.status >= http.StatusInternalServerError || x.status == http.StatusTooManyRequests:
+		p.ledger.skipped(x.route, "Django failed")
+	case !p.queue.push(x):
+		p.ledger.dropped(x.route)
+	}
 }
 
 type exchangeKey struct{}
@@ -128,23 +148,12 @@ func (p *Proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// observe copies the answer while it is sent, and queues the exchange when it is through.
+// observe copies the answer while it is sent.
 func (p *Proxy) observe(resp *http.Response) error {
-	x, ok := resp.Request.Context().Value(exchangeKey{}).(*exchange)
-	if !ok {
-		return nil
+	if x, ok := resp.Request.Context().Value(exchangeKey{}).(*exchange); ok {
+		x.status, x.header = resp.StatusCode, resp.Header.Clone()
+		resp.Body = &copied{ReadCloser: resp.Body, x: x}
 	}
-	x.status, x.header = resp.StatusCode, resp.Header.Clone()
-	resp.Body = &copied{ReadCloser: resp.Body, x: x, done: func() {
-		switch {
-		case !x.whole:
-			p.ledger.skipped(x.route, "body longer than 64 KiB, or cut off")
-		case x.status >= http.StatusInternalServerError || x.status == http.StatusTooManyRequests:
-			p.ledger.skipped(x.route, "Django failed")
-		case !p.queue.push(x):
-			p.ledger.dropped(x.route)
-		}
-	}}
 	return nil
 }
 
@@ -153,7 +162,6 @@ type copied struct {
 	io.ReadCloser
 	x     *exchange
 	ended bool
-	done  func()
 }
 
 func (c *copied) Read(b []byte) (int, error) {
@@ -170,11 +178,7 @@ func (c *copied) Read(b []byte) (int, error) {
 }
 
 func (c *copied) Close() error {
-	if c.done != nil {
-		c.x.whole = c.x.whole && c.ended
-		c.done()
-		c.done = nil
-	}
+	c.x.whole, c.x.answered = c.x.whole && c.ended, true
 	return c.ReadCloser.Close()
 }
 
