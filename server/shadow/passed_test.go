@@ -6,8 +6,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"latchkey/server/servertest"
+	"latchkey/server/shadow"
 )
 
 // client keeps how much of an answer each flush has sent.
@@ -67,5 +71,40 @@ func TestAnAnswerIsSentBeforeItIsCompared(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("not compared")
+	}
+}
+
+// While Latchkey is down it is not tried for each request: that takes processor time which Django's answers would wait for.
+func TestADownLatchkeyIsTriedNowAndThen(t *testing.T) {
+	t.Parallel()
+	w := setup(t, 0)
+	var tried atomic.Int64
+	var up atomic.Bool
+	w.rehearsed = func(rw http.ResponseWriter, r *http.Request) {
+		tried.Add(1)
+		if !up.Load() {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.django(rw, r)
+	}
+	post := func(n int) {
+		for range n {
+			w.post(t, "/api/token/refresh/", refreshWith(`{"user_id":1,"jti":"a"}`))
+		}
+	}
+	count := func() shadow.RouteCount { return *w.snapshot(t).Routes[shadow.RouteRefresh] }
+	post(100)
+	servertest.Eventually(t, "100 failures", func() bool { return count().Failed == 100 })
+	if n := tried.Load(); n < 16 || n > 24 { // 8 are rehearsed at a time
+		t.Errorf("tried %d times", n)
+	}
+	up.Store(true)
+	w.step(2 * time.Second)
+	before := tried.Load()
+	post(50)
+	servertest.Eventually(t, "all are tried", func() bool { return tried.Load() == before+50 })
+	if n := count().Failed; n != 100 {
+		t.Errorf("%d failed", n)
 	}
 }

@@ -19,12 +19,35 @@ const (
 	judges = 8
 	// rehearsal bounds one.
 	rehearsal = 5 * time.Second
+	// After so many failures in a row the database is unavailable: for the pause nothing is tried, since each attempt to connect takes
+	// processor time that Django's answers would wait for.
+	failuresInARow = 16
+	failurePause   = time.Second
 )
 
 // queue holds exchanges until they are judged.
 type queue struct {
 	items chan *exchange
 	bytes atomic.Int64
+
+	failures atomic.Int64
+	paused   atomic.Pointer[time.Time]
+}
+
+// rests reports whether nothing is to be tried now.
+func (q *queue) rests(now time.Time) bool {
+	until := q.paused.Load()
+	return until != nil && now.Before(*until)
+}
+
+// note takes down whether a rehearsal could tell. The first after a pause that can't begins the next one.
+func (q *queue) note(ok bool, now time.Time) {
+	if ok {
+		q.failures.Store(0)
+	} else if q.failures.Add(1) >= failuresInARow {
+		until := now.Add(failurePause)
+		q.paused.Store(&until)
+	}
 }
 
 // push reports whether there was room. It never waits.
@@ -67,7 +90,12 @@ func (p *Proxy) judge(ctx context.Context, x *exchange) {
 	if p.ledger.knows(x) {
 		p.ledger.saw(x)
 	}
-	answer, ok := p.rehearse(ctx, x)
+	var own *answer
+	var ok bool
+	if !p.queue.rests(p.cfg.Now()) {
+		own, ok = p.rehearse(ctx, x)
+		p.queue.note(ok, p.cfg.Now())
+	}
 	if !ok {
 		p.ledger.failed(x.route)
 		return
@@ -77,7 +105,7 @@ func (p *Proxy) judge(ctx context.Context, x *exchange) {
 		p.ledger.skipped(x.route, "content encoding")
 		return
 	}
-	p.ledger.compared(x, compare(x, django, answer, p.cfg.UserIDClaim))
+	p.ledger.compared(x, compare(x, django, own, p.cfg.UserIDClaim))
 }
 
 // rehearse returns what Latchkey would have answered. ok is false where it could not tell.
