@@ -89,6 +89,18 @@ func imports() cases {
 			b.same(b.importAll(b.imported(1, "", "local"), b.imported(2, "", "two"), b.imported(3, "", "two"), b.imported(9, "", "new")),
 				[]storage.ImportOutcome{{Taken: true}, {Created: true}, {Taken: true}, {Taken: true}})
 		},
+		"a name that is taken costs the others of the batch nothing": func(b *bundle) {
+			b.user("local")
+			b.importAll(b.imported(1, "", "one"))
+			renamed := b.imported(1, "", "uno")
+			b.same(b.importAll(renamed, b.imported(2, "", "local"), b.imported(3, "", "three"), b.imported(4, "", "one")),
+				[]storage.ImportOutcome{{Changed: true}, {Taken: true}, {Created: true}, {Created: true}})
+			for id, name := range map[int64]string{1: "uno", 3: "three", 4: "one"} {
+				u, err := b.User(b.ctx, id)
+				b.ok(err)
+				b.same(u.Username, name)
+			}
+		},
 		"A16: an id that a client has is not taken": func(b *bundle) {
 			b.client("slug")
 			b.client("12")
