@@ -14,7 +14,7 @@ import (
 const (
 	// MaxClockDifference is how far a server's clock may be from the database's. Signing keys and tokens allow for as much.
 	MaxClockDifference = time.Minute
-	// clockNoticed is the difference that operators are told of.
+	// clockNoticed is the difference from which on doctor and the console report it.
 	clockNoticed = time.Second
 
 	every = 20 * time.Second
@@ -41,7 +41,7 @@ type Keeper struct {
 func (k *Keeper) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := k.Note(ctx); err != nil && ctx.Err() == nil {
-			k.Logger.DebugContext(ctx, "it could not be noted that this server runs", slog.Any("error", err)) // others log that the database is away
+			k.Logger.DebugContext(ctx, "it could not be noted that this server runs", slog.Any("error", err)) // others log that the database is unavailable
 		}
 		select {
 		case <-ctx.Done():
