@@ -25,7 +25,7 @@ type Invitation struct {
 	Lang string
 }
 
-// Invited is an invitation that was made and that nobody has used yet.
+// Invited is an invitation that was made and that is unused.
 type Invited struct {
 	ID     storage.ID
 	Email  string
@@ -93,7 +93,7 @@ func (s *Service) invited(t *storage.AccountToken) (*Invited, error) {
 	return &Invited{ID: t.RequestID, Email: d.Email, Groups: d.Groups, Sent: !d.Unproved, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}, nil
 }
 
-// Invitations returns up to limit invitations that nobody has used and that have not ended, by ascending ID, above after. Those that can't be
+// Invitations returns up to limit invitations that are unused and have not ended, by ascending ID, above after. Those that can't be
 // unsealed any more are shown without what is sealed.
 func (s *Service) Invitations(ctx context.Context, after storage.ID, limit int) ([]*Invited, error) {
 	tokens, err := s.cfg.Store.ListAccountTokens(ctx, purposeInvitation, after, s.now(), limit)
@@ -103,7 +103,7 @@ func (s *Service) Invitations(ctx context.Context, after storage.ID, limit int) 
 	list := make([]*Invited, 0, len(tokens))
 	for _, t := range tokens {
 		one, err := s.invited(t)
-		if err != nil { // its key is gone, and nobody can use it
+		if err != nil { // its key is gone, and so is its use
 			one = &Invited{ID: t.RequestID, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}
 		}
 		list = append(list, one)
