@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"latchkey/server/figures"
 	"latchkey/server/token"
 	"latchkey/storage"
 )
@@ -168,6 +169,9 @@ func (s *Server) maintainOnce(ctx context.Context) error {
 		return err
 	}
 	s.cleaned.last.Set(float64(s.cfg.Now().Unix()))
+	if err := figures.Count(ctx, s.cfg.Store, now.UTC()); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 

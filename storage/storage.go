@@ -61,6 +61,7 @@ type Store interface {
 	Imports
 	Absences
 	Replicas
+	EventCounts
 
 	// Ping makes one round trip.
 	Ping(ctx context.Context) error

@@ -39,6 +39,7 @@ const (
 
 // Store is what the console reads itself; it makes changes through the services.
 type Store interface {
+	storage.EventCounts
 	storage.UserSearch
 	User(ctx context.Context, id int64) (*storage.User, error)
 	UserByUsername(ctx context.Context, username string) (*storage.User, error)

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/server"
 	"latchkey/server/console"
+	"latchkey/server/figures"
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -312,4 +313,16 @@ func TestServersInTheConsole(t *testing.T) {
 		return strings.Count(b.Get(console.Path).Body, "Running") == 2
 	})
 	has(t, b.Get(console.Path), "&lt;b&gt;older", `<span class="badge warn"><bdi>v0.9.0`, `<span class="badge bad"><bdi>&#43;61000 ms`)
+}
+
+// What was counted is drawn, and said in words for who does not see it.
+func TestPlotsInTheConsole(t *testing.T) {
+	t.Parallel()
+	s, b := operating(t)
+	has(t, b.Get(console.Path), "Nothing has been counted yet")
+	s.Clock.Advance(2 * time.Hour)
+	if err := figures.Count(t.Context(), s.Store, s.Clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	has(t, b.Get(console.Path), "The last 30 days", `aria-label="Logins: 1"`, `height="60.00"`, "Refused logins: <strong>0", "<bdi>1</bdi> in the busiest", "As a table")
 }

@@ -22,9 +22,13 @@ func (h *Handlers) overview(ctx context.Context, _ url.Values) (*panel.Page, err
 	if err != nil {
 		return nil, err
 	}
+	day, month, err := h.plots(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return &panel.Page{
 		Active: panel.Overview, Heading: "console.title",
-		Sections: []panel.Section{{Heading: "console.server", Facts: h.Health(ctx)}, servers, events},
+		Sections: []panel.Section{{Heading: "console.server", Facts: h.Health(ctx)}, servers, day, month, events},
 	}, nil
 }
 

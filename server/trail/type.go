@@ -20,6 +20,9 @@ var types = map[string][]string{
 // Types returns the types of events, in order.
 func Types() []string { return slices.Sorted(maps.Keys(types)) }
 
+// Actions returns the actions of the events of a type.
+func Actions(kind string) []string { return slices.Clone(types[kind]) }
+
 // TypeOf returns the type of the events with an action; empty if they have none.
 func TypeOf(action string) string {
 	for name, actions := range types {

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"strconv"
+	"time"
 
 	"latchkey/server/route"
 	"latchkey/server/web/panel"
@@ -71,6 +73,49 @@ func (s *sheet) Form(f panel.Form, at string) piece { return piece{Sheet: s, For
 func (s *sheet) Input(in panel.Input, at string, i int) piece {
 	return piece{Sheet: s, Input: in, ID: fmt.Sprintf("%s-%d", at, i)}
 }
+
+// chart is a panel.Plot as the template draws it, 240 × 60 units, with the same numbers in words.
+type chart struct {
+	Title       string
+	Bars        []bar
+	Total, Most int64
+}
+
+// bar is a number of a chart, and the time at which its hour or day begins.
+type bar struct {
+	X, Y, Width, Height string
+	N                   int64
+	Begin               *moment
+}
+
+const chartWidth, chartHeight = 240.0, 60.0
+
+// Chart returns what the template draws of a plot.
+func (s *sheet) Chart(p panel.Plot) chart {
+	c := chart{Title: p.Title}
+	for _, n := range p.Numbers {
+		c.Total, c.Most = c.Total+n, max(c.Most, n)
+	}
+	step, each := chartWidth/float64(max(len(p.Numbers), 1)), time.Hour
+	if p.Daily {
+		each = 24 * time.Hour
+	}
+	for i, n := range p.Numbers {
+		height := 0.0
+		if n > 0 {
+			height = max(1.5, chartHeight*float64(n)/float64(c.Most)) // one of many is still seen
+		}
+		begin := p.Until.Add(-each * time.Duration(len(p.Numbers)-i)).UTC()
+		at := s.locale.moment(begin, begin.Format("15:04"))
+		if p.Daily {
+			at = s.locale.day(begin)
+		}
+		c.Bars = append(c.Bars, bar{decimal(float64(i) * step), decimal(chartHeight - height), decimal(step * 0.8), decimal(height), n, at})
+	}
+	return c
+}
+
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', 2, 64) }
 
 // entry is an entry of the console's navigation.
 type entry struct {

@@ -85,6 +85,7 @@ var promiseNothing = []string{
 	"Clock", "Watch", "Stats", "Close", "Maintain", "PruneAudit", "FinishImport",
 	"UserBySubject", "AmbiguousLogins", "SearchUsers", "ListGroups", "ClientHasOrigin", "GrantWithProfile", "CountGrants", "EndedTokens",
 	"NoteReplica", "ListReplicas", "RemoveReplica", // the next note says it all again
+	"CountEvents", "ListEventCounts", // what is lost is counted again
 	"ListFactors", "FactorByLookup", "SearchConsents", "ListPresence", "CountAbsent", "NotePresence", "RemoveAbsentUser",
 	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ExternalIDs", "UsersByExternalID",
 }

@@ -77,6 +77,7 @@ func Run(t *testing.T, o Opener) {
 		{"Webhooks", webhooks()},
 		{"Factors", factors()},
 		{"Replicas", replicas()},
+		{"EventCounts", eventCounts()},
 		{"AccountTokens", accountTokens()},
 		{"Watch", watch()},
 		{"Maintain", maintain()},

@@ -42,6 +42,7 @@ type Section struct {
 	// Heading and Text are keys; either may be empty.
 	Heading, Text string
 	Facts         []Fact
+	Plots         []Plot
 	// Columns are the keys of the headings of Rows. Empty is the key of the text that is shown without rows.
 	Columns []string
 	Rows    [][]Cell
@@ -49,6 +50,16 @@ type Section struct {
 	// More is a path with more of it, or empty.
 	More  string
 	Forms []Form
+}
+
+// Plot shows numbers as bars. Title is a key.
+type Plot struct {
+	Title string
+	// Numbers are the oldest first.
+	Numbers []int64
+	// Daily means that each is of a day, up to Until; otherwise of an hour.
+	Daily bool
+	Until time.Time
 }
 
 // Fact is a value with its name, a key.

@@ -431,3 +431,8 @@ func Replica(r *storage.Replica) []Column {
 		{"seen_at", &r.SeenAt},
 	}
 }
+
+// EventCount lists the columns of event_counts.
+func EventCount(c *storage.EventCount) []Column {
+	return []Column{{"hour", &c.Hour}, {"action", &c.Action}, {"n", &c.N}}
+}

@@ -1,0 +1,9 @@
+-- +goose Up
+
+-- How many audit events of an action there were in an hour, for the figures that operators see. The empty action marks the last hour that was counted.
+CREATE TABLE event_counts (
+    hour   INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (hour, action)
+) STRICT;

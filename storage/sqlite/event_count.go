@@ -1,0 +1,32 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// CountEvents implements [storage.EventCounts]. IDs begin with their time, so that only the events of these hours are read.
+func (s *Store) CountEvents(ctx context.Context, from, until, since time.Time, actions []string) error {
+	first, last := storage.FirstID(from), storage.FirstID(until)
+	args := []any{time.Hour.Microseconds(), first[:], last[:]}
+	for _, action := range actions {
+		args = append(args, action)
+	}
+	named := strings.TrimSuffix(strings.Repeat("?, ", len(actions)), ", ")
+	return s.write(ctx, "touch event counts", func(t *tx) {
+		t.exec(`DELETE FROM event_counts WHERE hour < ?`, since.UnixMicro())
+		t.exec(`INSERT INTO event_counts (hour, action, n) SELECT at - at % ?, action, count(*) FROM audit_events
+			WHERE id >= ? AND id < ? AND action IN (`+named+`) GROUP BY 1, 2 ON CONFLICT DO NOTHING`, args...)
+		t.exec(`INSERT INTO event_counts (hour, action, n) VALUES (?, '', 0) ON CONFLICT DO NOTHING`, until.Add(-time.Hour).UnixMicro())
+	})
+}
+
+// ListEventCounts implements [storage.EventCounts].
+func (s *Store) ListEventCounts(ctx context.Context, from time.Time) ([]*storage.EventCount, error) {
+	return readAll(ctx, s, "list event counts", scan(row.EventCount),
+		`SELECT `+row.Names("", row.EventCount)+` FROM event_counts WHERE hour >= ? ORDER BY hour, action`, from.UnixMicro())
+}
