@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Invitation is an account that an operator has offered, and that nobody has made yet.
+// Invitation is an account that an operator has offered, and that was not made yet.
 type Invitation struct {
 	ID     string   `json:"id" format:"uuid"`
 	Email  string   `json:"email,omitempty" doc:"Where the link went, or the address that the user will have; empty if there is none."`

@@ -34,7 +34,7 @@ func moreActs(s *postgres.Store) []act {
 			return s.ChangeGroup(ctx, storage.GroupChange{ID: group.ID, Name: &name, Now: noon}, nil)
 		}},
 		{"CreateProvisionedUser", func(ctx context.Context) error {
-			return s.CreateProvisionedUser(ctx, &storage.User{Username: "provisioned", CreatedAt: noon}, "app", "y", nil)
+			return s.CreateProvisionedUser(ctx, &storage.User{Username: "provisioned", CreatedAt: noon}, "", "", nil)
 		}},
 		{"ChangeProvisionedUser", func(ctx context.Context) error {
 			c := storage.ProvisionedChange{Active: new(bool), ClientID: "app", ExternalID: new(string), Now: noon}
@@ -46,6 +46,9 @@ func moreActs(s *postgres.Store) []act {
 		{"ListAccountTokens", func(ctx context.Context) error {
 			_, err := s.ListAccountTokens(ctx, "invitation", storage.ID{}, noon, 3)
 			return err
+		}},
+		{"RemoveAccountTokens", func(ctx context.Context) error {
+			return s.RemoveAccountTokens(ctx, "invitation", group.ID, noon, nil)
 		}},
 		{"EnterUser", func(ctx context.Context) error {
 			_, err := s.EnterUser(ctx, storage.UserEntry{ID: 71, PasswordHash: "h", Now: noon})
