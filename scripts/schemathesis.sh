@@ -17,7 +17,7 @@ if ! "$tools/bin/schemathesis" --version 2>/dev/null | grep -q "$version"; then
 fi
 
 cd "$folder"
-export LATCHKEY_ARGON2=m=64,t=1,p=1 LATCHKEY_LOGIN_THROTTLE=off
+export LATCHKEY_ARGON2=m=64,t=1,p=1 LATCHKEY_LOGIN_THROTTLE=off LATCHKEY_SIGN_UP=invite
 scopes=$(for what in users clients sessions keys webhooks; do echo "latchkey:$what:read latchkey:$what:write"; done; echo latchkey:audit:read)
 secret=$("$latchkey" client add --client-id automation --grant-type client_credentials --access-token-ttl 24h --scope "$(echo $scopes)" |
 	sed -n 's/.*"client_secret": "\(.*\)".*/\1/p')
