@@ -171,8 +171,8 @@ func (d *scimClient) flows() []flow {
 		}, func(o resource) bool { return strings.HasPrefix(o.ExternalID, "ext-crew") && len(o.Members) == 1 })},
 		{name: "change of a group", decides: "change group", prepare: d.changed(func() (string, string, func(resource) bool, func()) {
 			name := d.next("team")
-			id, other := d.made(http.MethodPost, "/Groups", groupBody(name, someone)), someone
-			other, _ = d.newUser()
+			id := d.made(http.MethodPost, "/Groups", groupBody(name, someone))
+			other, _ := d.newUser()
 			operations := `{"op":"replace","path":"displayName","value":"` + name + ` renamed"},{"op":"add","path":"members","value":[{"value":"` + other + `"}]},
 				{"op":"remove","path":"members[value eq \"` + someone + `\"]"}`
 			return "/Groups/" + id, operations, func(o resource) bool {
