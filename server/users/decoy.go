@@ -29,7 +29,7 @@ const (
 // a new hash, names leave it one by one, just as users do. So the time that a name takes shows what share of the users
 // takes that time, which reveals nothing about the name.
 type decoys struct {
-	store     storage.Users
+	store     Store
 	directory Directory
 	hasher    *password.Hasher
 	preferred password.Cost
@@ -43,7 +43,7 @@ type decoys struct {
 	cursor int64 // the last user ID that was read
 }
 
-func (d *decoys) init(store storage.Users, directory Directory, hasher *password.Hasher) {
+func (d *decoys) init(store Store, directory Directory, hasher *password.Hasher) {
 	d.store, d.directory, d.hasher, d.preferred = store, directory, hasher, hasher.Preferred()
 	d.unseen = make(chan password.Cost, 1)
 	d.shares = make(map[password.Cost]float64)

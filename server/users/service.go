@@ -21,9 +21,19 @@ var ErrOverload = password.ErrOverload
 
 // Store is the part of storage.Store that users need.
 type Store interface {
-	storage.Users
-	storage.Throttles
 	audit.Store
+	CreateUser(ctx context.Context, u *storage.User) error
+	User(ctx context.Context, id int64) (*storage.User, error)
+	UserByUsername(ctx context.Context, username string) (*storage.User, error)
+	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
+	UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error
+	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent) error
+	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error
+	RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
+	BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error)
+	TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error)
+	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error
 	CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error
 	ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error
 }
