@@ -42,28 +42,16 @@ var failpointCommands = []command{
 // ended is dead, and no key is left that signs but is not published.
 func TestKillNineOfCommandsAtFailpoints(t *testing.T) {
 	t.Parallel()
-	databases := map[string]bool{"sqlite": false}
-	long := os.Getenv("LATCHKEY_TEST_LONG") != ""
-	if long {
-		databases["postgres"] = true
-	}
-	for name, onPostgres := range databases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			k := startKilled(t, onPostgres)
-			k.Run("", "user", "add", "victim", "--no-password")
-			// The server goes on, so the commands have points of their own.
-			server := k.folder
-			k.folder = t.TempDir()
-			k.Env = slices.Clone(k.Env)
-			k.Env[slices.Index(k.Env, "FAILPOINT="+server)] = "FAILPOINT=" + k.folder
-			for _, c := range failpointCommands {
-				if long || c.short {
-					k.killCommand(c, long)
-				}
+	onDatabases(t, func(t *testing.T, onPostgres, long bool) {
+		k := startKilled(t, onPostgres)
+		k.Run("", "user", "add", "victim", "--no-password")
+		k.commandsApart()
+		for _, c := range failpointCommands {
+			if long || c.short {
+				k.killCommand(c, long)
 			}
-		})
-	}
+		}
+	})
 }
 
 func (k *killed) killCommand(c command, long bool) {

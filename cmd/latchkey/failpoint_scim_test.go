@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 )
@@ -188,28 +187,20 @@ func (d *scimClient) flows() []flow {
 // A directory's request that is killed before its commit has done nothing, and after it everything; repeating it gives the right answer.
 func TestKillNineOfSCIMAtFailpoints(t *testing.T) {
 	t.Parallel()
-	databases := map[string]bool{"sqlite": false}
-	long := os.Getenv("LATCHKEY_TEST_LONG") != ""
-	if long {
-		databases["postgres"] = true
-	}
-	for name, onPostgres := range databases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			k := startKilled(t, onPostgres, "LATCHKEY_ADMIN_API=public")
-			var added struct {
-				ID     string `json:"client_id"`
-				Secret string `json:"client_secret"`
-			}
-			if err := json.Unmarshal(k.Run("", "client", "add", "--client-id", "directory", "--grant-type", "client_credentials", "--scope", "latchkey:scim"), &added); err != nil {
-				t.Fatal(err)
-			}
-			d := &scimClient{killed: k, id: added.ID, secret: added.Secret}
-			bystander := k.login("confirmed")
-			for _, f := range d.flows() {
-				f.brief = true
-				k.killAtEachPoint(f, long, &bystander)
-			}
-		})
-	}
+	onDatabases(t, func(t *testing.T, onPostgres, long bool) {
+		k := startKilled(t, onPostgres, "LATCHKEY_ADMIN_API=public")
+		var added struct {
+			ID     string `json:"client_id"`
+			Secret string `json:"client_secret"`
+		}
+		if err := json.Unmarshal(k.Run("", "client", "add", "--client-id", "directory", "--grant-type", "client_credentials", "--scope", "latchkey:scim"), &added); err != nil {
+			t.Fatal(err)
+		}
+		d := &scimClient{killed: k, id: added.ID, secret: added.Secret}
+		bystander := k.login("confirmed")
+		for _, f := range d.flows() {
+			f.brief = true
+			k.killAtEachPoint(f, long, &bystander)
+		}
+	})
 }

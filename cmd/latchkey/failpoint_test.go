@@ -49,6 +49,21 @@ type killed struct {
 	store  storage.Store // the same database, beside the server
 }
 
+// onDatabases runs a test on SQLite, and with LATCHKEY_TEST_LONG, which long reports, on Postgres too.
+func onDatabases(t *testing.T, test func(t *testing.T, onPostgres, long bool)) {
+	long := os.Getenv("LATCHKEY_TEST_LONG") != ""
+	databases := map[string]bool{"sqlite": false}
+	if long {
+		databases["postgres"] = true
+	}
+	for name, onPostgres := range databases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, onPostgres, long)
+		})
+	}
+}
+
 func startKilled(t *testing.T, onPostgres bool, env ...string) *killed {
 	t.Helper()
 	binary, err := failpointBinary()
@@ -286,4 +301,12 @@ func TestFailpointsAreNotReleased(t *testing.T) {
 			t.Errorf("%s has failpoints: %v", path, got)
 		}
 	}
+}
+
+// commandsApart gives commands failpoints of their own, for tests in which the server goes on.
+func (k *killed) commandsApart() {
+	server := k.folder
+	k.folder = k.t.TempDir()
+	k.Env = slices.Clone(k.Env)
+	k.Env[slices.Index(k.Env, "FAILPOINT="+server)] = "FAILPOINT=" + k.folder
 }

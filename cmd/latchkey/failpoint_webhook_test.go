@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -50,23 +49,12 @@ func (r *receiver) of(text string) (ids []string, bodies int) {
 // Commands about webhooks, and deliveries of a server, that are killed: what was done is there, nothing is half done, and each event arrives.
 func TestKillNineOfWebhooksAtFailpoints(t *testing.T) {
 	t.Parallel()
-	databases := map[string]bool{"sqlite": false}
-	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
-		databases["postgres"] = true
-	}
-	for name, onPostgres := range databases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			k := startKilled(t, onPostgres, "LATCHKEY_OUTBOUND_ALLOW=127.0.0.0/8")
-			k.killDeliveries()
-			// The server goes on, so the commands have points of their own.
-			server := k.folder
-			k.folder = t.TempDir()
-			k.Env = slices.Clone(k.Env)
-			k.Env[slices.Index(k.Env, "FAILPOINT="+server)] = "FAILPOINT=" + k.folder
-			k.killWebhookCommands()
-		})
-	}
+	onDatabases(t, func(t *testing.T, onPostgres, _ bool) {
+		k := startKilled(t, onPostgres, "LATCHKEY_OUTBOUND_ALLOW=127.0.0.0/8")
+		k.killDeliveries()
+		k.commandsApart()
+		k.killWebhookCommands()
+	})
 }
 
 // killDeliveries kills the server on the way of an event to its target. The next one delivers it, as the same one, once the lease of the

@@ -1,9 +1,7 @@
 package oauth_test
 
 import (
-	"net"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,34 +11,6 @@ import (
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/servertest"
 )
-
-// lure counts the connections to a port of this machine.
-type lure struct {
-	port string
-	hits atomic.Int64
-}
-
-func newLure(t *testing.T) *lure {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	c := &lure{}
-	_, c.port, _ = net.SplitHostPort(l.Addr().String())
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.hits.Add(1)
-			conn.Close()
-		}
-	}()
-	return c
-}
 
 // Statements 17 and 59: no URL that a stranger has given leads into the network of the server, not even into what the operator has opened for the
 // operator's own clients; a request_uri and what only people follow lead nowhere.
@@ -53,7 +23,7 @@ func TestStatement59NoURLOfAStrangerLeadsInside(t *testing.T) {
 		timeout time.Duration // a failure is told when it is over
 	}{
 		"as it is": {func(*safehttp.Config) {}, false, 300 * time.Millisecond},
-		// The same with an opening for tests: each of these URLs would have led to the lure.
+		// The same with an opening for tests: each of these URLs would have led to the canary.
 		"opened": {func(o *safehttp.Config) { o.TestAllow = loopback }, true, 2 * time.Second}, // enough to connect on a busy machine
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,11 +39,11 @@ func TestStatement59NoURLOfAStrangerLeadsInside(t *testing.T) {
 			for _, host := range []string{"127.0.0.1", "localhost"} {
 				led := func(what string, want bool, follow func(url string)) {
 					t.Helper()
-					l := newLure(t)
-					follow("https://" + host + ":" + l.port + "/x")
+					l := servertest.NewCanary(t)
+					follow("https://" + host + ":" + l.Port + "/x")
 					if want {
-						servertest.Eventually(t, what+" at "+host, func() bool { return l.hits.Load() > 0 })
-					} else if n := l.hits.Load(); n != 0 {
+						servertest.Eventually(t, what+" at "+host, func() bool { return l.Hits() > 0 })
+					} else if n := l.Hits(); n != 0 {
 						t.Errorf("%s at %s: %d connections", what, host, n)
 					}
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -137,12 +138,8 @@ func (s *Sweeper) remove(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		missing := make(map[int64]bool, len(absent))
-		for _, id := range absent {
-			missing[id] = true
-		}
 		for _, p := range some {
-			if !missing[p.ID] {
+			if !slices.Contains(absent, p.ID) {
 				continue
 			}
 			if err := s.removeOne(ctx, p); err != nil {

@@ -28,6 +28,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/server/internal/safehttp"
+	"latchkey/server/servertest"
 )
 
 const timeout = 500 * time.Millisecond
@@ -96,35 +97,6 @@ func (s *site) roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
 	return pool
-}
-
-// canary counts the connections to a port that nobody may reach.
-type canary struct {
-	port string
-	hits atomic.Int64
-}
-
-// newCanary listens on every address of the machine.
-func newCanary(t *testing.T) *canary {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	c := &canary{}
-	_, c.port, _ = net.SplitHostPort(l.Addr().String())
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.hits.Add(1)
-			conn.Close()
-		}
-	}()
-	return c
 }
 
 // journal is a logger that can be read.
@@ -225,9 +197,9 @@ func TestRequestsAreTracedByHostAndSendNoTrace(t *testing.T) {
 
 func TestStatement59CanarySeesNothing(t *testing.T) {
 	t.Parallel()
-	can := newCanary(t)
+	can := servertest.NewCanary(t)
 	redirecting := newSite(t, "127.0.0.2", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "https://127.0.0.1:"+can.port+"/", http.StatusFound)
+		http.Redirect(w, r, "https://127.0.0.1:"+can.Port+"/", http.StatusFound)
 	})
 	resolver := &names{answers: map[string][]string{
 		"redirect.example.com": {"127.0.0.2"},
@@ -246,7 +218,7 @@ func TestStatement59CanarySeesNothing(t *testing.T) {
 	urls := []string{redirecting.at("redirect.example.com")}
 	for name := range resolver.answers {
 		if name != "redirect.example.com" {
-			urls = append(urls, "https://"+name+":"+can.port+"/")
+			urls = append(urls, "https://"+name+":"+can.Port+"/")
 		}
 	}
 	for _, host := range []string{
@@ -254,11 +226,11 @@ func TestStatement59CanarySeesNothing(t *testing.T) {
 		"0x7f000001", "0x7f.0.0.1", "0x7F.1", "0x", "127.0.0.1.", "127.0.0.0x1", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.31.255.255",
 		"100.64.0.1", "[fc00::1]", "[fe80::1]", "[fe80::1%25lo]", "[64:ff9b::7f00:1]", "user@127.0.0.1", "１２７.0.0.1", "%31%32%37.0.0.1", "127。0。0。1",
 	} {
-		urls = append(urls, "https://"+host+":"+can.port+"/", "http://"+host+":"+can.port+"/")
+		urls = append(urls, "https://"+host+":"+can.Port+"/", "http://"+host+":"+can.Port+"/")
 	}
 	if interfaces, err := net.InterfaceAddrs(); err == nil { // the machine's own, which may be public
 		for _, i := range interfaces {
-			urls = append(urls, (&url.URL{Scheme: "https", Host: net.JoinHostPort(i.(*net.IPNet).IP.String(), can.port), Path: "/"}).String())
+			urls = append(urls, (&url.URL{Scheme: "https", Host: net.JoinHostPort(i.(*net.IPNet).IP.String(), can.Port), Path: "/"}).String())
 		}
 	}
 	var wg sync.WaitGroup
@@ -273,7 +245,7 @@ func TestStatement59CanarySeesNothing(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := can.hits.Load(); n != 0 {
+	if n := can.Hits(); n != 0 {
 		t.Errorf("the canary saw %d connections", n)
 	}
 	if redirecting.hits.Load() != 2 {
@@ -289,22 +261,22 @@ func TestStatement59CanarySeesNothing(t *testing.T) {
 // The canary is worth something: a URL that may lead to it does.
 func TestCanarySings(t *testing.T) {
 	t.Parallel()
-	can := newCanary(t)
+	can := servertest.NewCanary(t)
 	c := safehttp.New(safehttp.Config{Timeout: timeout, Allow: loopback})
-	u := "https://127.0.0.1:" + can.port + "/"
+	u := "https://127.0.0.1:" + can.Port + "/"
 	c.Get(t.Context(), u, safehttp.Options{})
-	if can.hits.Load() != 0 {
+	if can.Hits() != 0 {
 		t.Error("a stranger's URL led to a network that is for the operator's clients")
 	}
 	c.Get(t.Context(), u, safehttp.Options{Trusted: true})
-	if can.hits.Load() == 0 {
+	if can.Hits() == 0 {
 		t.Error("the canary saw nothing")
 	}
 }
 
 func TestStatement59RebindingGainsNothing(t *testing.T) {
 	t.Parallel()
-	good, can := newSite(t, "127.0.0.2", answer("{}")), newCanary(t)
+	good, can := newSite(t, "127.0.0.2", answer("{}")), servertest.NewCanary(t)
 	cfg := safehttp.Config{TestAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, Roots: good.roots(), Timeout: timeout}
 	flips := &names{answers: map[string][]string{"example.com": {"127.0.0.2", "127.0.0.1"}}}
 	cfg.Resolver = flips
@@ -320,9 +292,9 @@ func TestStatement59RebindingGainsNothing(t *testing.T) {
 		t.Error(err)
 	}
 	cfg.Resolver = &names{answers: map[string][]string{"example.com": {"127.0.0.1 127.0.0.2"}}}
-	safehttp.New(cfg).Get(t.Context(), "https://example.com:"+can.port, safehttp.Options{})
-	if can.hits.Load() != 1 { // that of 127.0.0.2, where the canary listens too
-		t.Errorf("the canary saw %d connections", can.hits.Load())
+	safehttp.New(cfg).Get(t.Context(), "https://example.com:"+can.Port, safehttp.Options{})
+	if can.Hits() != 1 { // that of 127.0.0.2, where the canary listens too
+		t.Errorf("the canary saw %d connections", can.Hits())
 	}
 }
 
@@ -459,7 +431,7 @@ func TestStatement60FailuresLookTheSame(t *testing.T) {
 	t.Parallel()
 	open := newSite(t, "127.0.0.1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	silent := newSite(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	noTLS := newCanary(t)
+	noTLS := servertest.NewCanary(t)
 	closed := newSite(t, "127.0.0.1", answer(""))
 	closed.Close()
 	config := safehttp.Config{
@@ -469,7 +441,7 @@ func TestStatement60FailuresLookTheSame(t *testing.T) {
 	c := safehttp.New(config)
 	var wg sync.WaitGroup
 	for name, u := range map[string]string{
-		"open": open.URL, "silent": silent.URL, "no TLS": "https://127.0.0.1:" + noTLS.port, "closed": closed.URL,
+		"open": open.URL, "silent": silent.URL, "no TLS": "https://127.0.0.1:" + noTLS.Port, "closed": closed.URL,
 		"absent": "https://absent.example/", "private": "https://private.example/", "silent name server": "https://silent.example/", "decimal": "https://2130706433/",
 	} {
 		wg.Go(func() {
@@ -559,14 +531,14 @@ func TestPostForm(t *testing.T) {
 
 // Not parallel: it sets the environment.
 func TestNoProxyOfTheEnvironment(t *testing.T) {
-	proxy := newCanary(t)
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+proxy.port)
+	proxy := servertest.NewCanary(t)
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+proxy.Port)
 	s := newSite(t, "127.0.0.1", answer("{}"))
 	c := safehttp.New(safehttp.Config{
 		TestAllow: loopback, Roots: s.roots(), Timeout: timeout, Resolver: &names{answers: map[string][]string{"example.com": {"127.0.0.1"}}},
 	})
-	if _, err := c.Get(t.Context(), s.at("example.com"), safehttp.Options{}); err != nil || proxy.hits.Load() != 0 {
-		t.Errorf("%v, %d connections to the proxy", err, proxy.hits.Load())
+	if _, err := c.Get(t.Context(), s.at("example.com"), safehttp.Options{}); err != nil || proxy.Hits() != 0 {
+		t.Errorf("%v, %d connections to the proxy", err, proxy.Hits())
 	}
 }
 
