@@ -6,17 +6,21 @@ import (
 	"log/slog"
 	"time"
 
+	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
 
 // newSweeper returns nil where users are not removed by themselves.
-func newSweeper(cfg *Config, service *users.Service) *users.Sweeper {
+func newSweeper(cfg *Config, service *users.Service, sessions *session.Manager) *users.Sweeper {
 	accounts, ok := cfg.Directory.(users.Accounts)
 	if !ok || cfg.AbsentUsersAfter <= 0 {
 		return nil
 	}
-	return &users.Sweeper{Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger}
+	return &users.Sweeper{
+		Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger,
+		Notices: sessions.NoticesOfAbsent, Noticed: sessions.Noticed,
+	}
 }
 
 // SweepAbsent removes users whose accounts have been missing in the directory for long; the background cleaning does it once an hour. It does nothing while

@@ -153,7 +153,6 @@ func New(cfg Config) (*Server, error) {
 		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 	})
-	s.sweeper = newSweeper(&cfg, s.users)
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
 		Endpoints: []string{ // where clients authenticate: some libraries write the one that they call
@@ -206,6 +205,7 @@ func New(cfg Config) (*Server, error) {
 		SecondFactors: !s.factors.Off(), NeedsSecondFactor: s.factors.RequiredOfAll(),
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
+	s.sweeper = newSweeper(&cfg, s.users, s.sessions)
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)

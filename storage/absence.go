@@ -18,7 +18,7 @@ type Absences interface {
 	CountAbsent(ctx context.Context) (absent, seen int, err error)
 
 	// RemoveAbsentUser is RemoveUser for a user who is absent since exactly then; an entry of theirs ends that. ErrNotFound.
-	RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *AuditEvent) error
+	RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 }
 
 // Presence is what is known of a user's account in another database.

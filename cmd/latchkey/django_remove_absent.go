@@ -40,6 +40,7 @@ func (c *djangoRemoveAbsentCmd) Run(ctx context.Context, a *app) error {
 	}
 	sweeper := &users.Sweeper{
 		Users: service, Store: a.store, Accounts: a.store.directory, After: after, Logger: a.logger(), Any: c.AnyNumber, DryRun: c.DryRun,
+		Notices: a.notifier().OfAbsent, // a server sends them
 	}
 	now, err := storage.Earlier(ctx, a.now(), a.store)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"latchkey/clients"
+	"latchkey/clients/registry"
 	"latchkey/server/users"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
@@ -36,6 +38,19 @@ func TestDjangoRemoveAbsent(t *testing.T) {
 		if _, err := store.EnterUser(t.Context(), storage.UserEntry{ID: id, PasswordHash: "x", Now: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	const client = "told"
+	reg := registry.New(registry.Config{Store: store, Now: time.Now})
+	if _, _, err := reg.Add(t.Context(), clients.Registration{ID: client, Metadata: clients.Metadata{
+		GrantTypes: []string{"authorization_code"}, RedirectURIs: []string{"https://rp.example/cb"}, TokenEndpointAuthMethod: "none", BackchannelLogoutURI: "https://rp.example/logout",
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	session := storage.NewID(time.Now())
+	if err := store.CreateGrant(t.Context(), &storage.Grant{
+		ID: storage.NewID(time.Now()), ClientID: client, UserID: 4, SessionID: session, AuthTime: time.Now(), CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+	}, nil); err != nil {
+		t.Fatal(err)
 	}
 	do := func(want int, command ...string) string {
 		t.Helper()
@@ -90,5 +105,9 @@ func TestDjangoRemoveAbsent(t *testing.T) {
 	expect(r, "{Seen:4 Absent:1 Due:1 Removed:1}")
 	if _, err := store.User(t.Context(), 4); err == nil {
 		t.Error("user 4 is kept")
+	}
+	notices, err := store.ClaimLogoutNotices(t.Context(), time.Now(), time.Minute, 10)
+	if err != nil || len(notices) != 1 || notices[0].SessionID != session || notices[0].Sub() != "4" {
+		t.Errorf("the notices are %v: %v", notices, err)
 	}
 }

@@ -37,8 +37,11 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 
 // notify queues logout notices for the clients of a user's browser sessions, which are about to end. A server sends them.
 func (a *app) notify(ctx context.Context, userID int64) error {
-	n := session.Notifier{Store: a.store, Clients: a.registryOf(a.store, nil), Now: a.now}
-	return n.NotifyAllClients(ctx, userID)
+	return a.notifier().NotifyAllClients(ctx, userID)
+}
+
+func (a *app) notifier() *session.Notifier {
+	return &session.Notifier{Store: a.store, Clients: a.registryOf(a.store, nil), Now: a.now}
 }
 
 // ending returns what does act once the clients of the user's browser sessions have been noted.

@@ -80,11 +80,31 @@ func (n *Notifier) all(ctx context.Context, userID int64) ([]*storage.LogoutNoti
 	return all, nil
 }
 
+// OfAbsent returns the notices for a user whose account is missing in the directory. No session of such a user is alive here, so all that
+// are known count: a client's own session may still be open.
+func (n *Notifier) OfAbsent(ctx context.Context, p *storage.Presence) ([]*storage.LogoutNotice, error) {
+	all, err := n.notices(ctx, p.ID, storage.ID{}, n.Now().UTC().Truncate(time.Microsecond))
+	for _, notice := range all {
+		notice.Subject = p.Subject
+	}
+	return all, err
+}
+
+// NoticesOfAbsent returns what that of a [Notifier] does.
+func (m *Manager) NoticesOfAbsent(ctx context.Context, p *storage.Presence) ([]*storage.LogoutNotice, error) {
+	return m.notifier().OfAbsent(ctx, p)
+}
+
 // notices returns a logout notice for each client that has a grant of the session and a back-channel logout URL (OpenID Connect
-// Back-Channel Logout 1.0 §2.2). Grants that have ended count too: the client's own session may still be open.
+// Back-Channel Logout 1.0 §2.2). Grants that have ended count too: the client's own session may still be open. Without a session
+// it returns those of all sessions.
 func (n *Notifier) notices(ctx context.Context, userID int64, session storage.ID, now time.Time) ([]*storage.LogoutNotice, error) {
+	type recipient struct {
+		session  storage.ID
+		clientID string
+	}
 	var notices []*storage.LogoutNotice
-	seen := make(map[string]bool)
+	seen := make(map[recipient]bool)
 	f := storage.GrantFilter{UserID: userID, SessionID: session, Limit: grantsPage}
 	for range maxGrants / grantsPage {
 		page, err := n.Store.ListGrants(ctx, f)
@@ -93,17 +113,18 @@ func (n *Notifier) notices(ctx context.Context, userID int64, session storage.ID
 		}
 		for _, g := range page {
 			f.After = g.ID
-			if seen[g.ClientID] {
+			to := recipient{g.SessionID, g.ClientID}
+			if seen[to] || g.SessionID.IsZero() { // no browser, no sid
 				continue
 			}
-			seen[g.ClientID] = true
+			seen[to] = true
 			wants, err := n.wantsNotice(ctx, g.ClientID)
 			if err != nil {
 				return nil, err
 			}
 			if wants {
 				notice := &storage.LogoutNotice{
-					ID: storage.NewID(now), ClientID: g.ClientID, UserID: userID, SessionID: session,
+					ID: storage.NewID(now), ClientID: g.ClientID, UserID: userID, SessionID: g.SessionID,
 					CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(noticeTTL),
 				}
 				if g.User != nil { // not removed meanwhile

@@ -41,6 +41,10 @@ type Sweeper struct {
 	// After is for how long an account must have been missing.
 	After  time.Duration
 	Logger *slog.Logger
+	// Notices returns the logout notices for the clients of a user's sessions, which are stored in the transaction that removes the user, and Noticed is called
+	// after that. Either may be nil.
+	Notices func(ctx context.Context, p *storage.Presence) ([]*storage.LogoutNotice, error)
+	Noticed func()
 	// Any removes users however many are missing. DryRun removes no user.
 	Any, DryRun bool
 
@@ -153,14 +157,24 @@ func (s *Sweeper) remove(ctx context.Context) error {
 
 // removeOne removes a user. A user who has entered meanwhile, or was removed by another replica, is left alone.
 func (s *Sweeper) removeOne(ctx context.Context, p *storage.Presence) error {
+	var notices []*storage.LogoutNotice
+	if s.Notices != nil {
+		var err error
+		if notices, err = s.Notices(ctx, p); err != nil {
+			return err
+		}
+	}
 	e := s.Users.event(ctx, "user_removed", "server", p.ID)
 	e.Details = details(map[string]any{"absent_since": p.AbsentSince.UTC().Format(time.RFC3339)})
-	err := s.Users.act(e, "remove a user without an account", s.Store.RemoveAbsentUser(ctx, p.ID, p.AbsentSince, e))
+	err := s.Users.act(e, "remove a user without an account", s.Store.RemoveAbsentUser(ctx, p.ID, p.AbsentSince, e, notices...))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil
 	case err == nil:
 		s.pass.Removed++
+		if len(notices) > 0 && s.Noticed != nil {
+			s.Noticed()
+		}
 	}
 	return err
 }

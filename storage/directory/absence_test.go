@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/server/users"
@@ -99,6 +100,64 @@ func TestUsersDeletedInDjangoAreRemoved(t *testing.T) {
 		s.RefreshSimpleJWT(old).Expect(401)
 		login(s, "ada", "secret").Expect(200)
 	})
+}
+
+// The clients of a user who is removed because the account is missing are notified, as when an operator removes a user: of each session that
+// the user began in a browser, whether or not the browser is still signed in.
+func TestClientsOfAbsentUsersAreNotified(t *testing.T) {
+	t.Parallel()
+	for _, place := range places {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			site := newSite(t, place, "uuid")
+			s := site.serve(servertest.Configure(stringIDs), servertest.Configure(removing))
+			add := func(id, logout string) servertest.Client {
+				return s.AddClient(clients.Registration{ID: id, Policy: clients.Policy{FirstParty: true}, Metadata: clients.Metadata{
+					GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid read", TokenEndpointAuthMethod: "none",
+					RedirectURIs: []string{servertest.Callback}, BackchannelLogoutURI: logout,
+				}})
+			}
+			told, untold := add("told", "https://rp.example/logout"), add("untold", "")
+			signIn := func(name string) {
+				b := s.Browser()
+				b.SignInAs(name, "secret")
+				for _, c := range []servertest.Client{told, untold, told} {
+					s.Redeem(c, b.Code(c, "scope", "openid")).Expect(200)
+				}
+			}
+			signIn("ada")
+			signIn("ada")
+			signIn("bob")
+			login(s, "ada", "secret").Expect(200) // without a browser
+			sweep(t, s, 0)
+			site.do(`DELETE FROM auth_user WHERE username = 'ada'`)
+			sweep(t, s, 2*time.Hour)
+			due := func() []*storage.LogoutNotice {
+				list, err := s.Store.ClaimLogoutNotices(t.Context(), s.Clock.Now(), time.Minute, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return list
+			}
+			if list := due(); len(list) > 0 {
+				t.Fatalf("%d notices before the removal", len(list))
+			}
+			sweep(t, s, grace+3*time.Hour)
+			sessions := map[storage.ID]bool{}
+			for _, n := range due() {
+				if sessions[n.SessionID] = true; n.ClientID != "told" || n.Sub() != site.key || n.SessionID.IsZero() {
+					t.Errorf("a notice to %s of %s, session %s", n.ClientID, n.Sub(), n.SessionID)
+				}
+			}
+			if len(sessions) != 2 || site.kept(site.key) {
+				t.Errorf("the clients hear of %d sessions, and there were 2; ada is kept: %v", len(sessions), site.kept(site.key))
+			}
+			sweep(t, s, grace+5*time.Hour)
+			if list := due(); len(list) > 0 {
+				t.Errorf("%d notices more", len(list))
+			}
+		})
+	}
 }
 
 // A table that is away, empty or another one removes nobody, and neither does one where many accounts are missing at once: an operator has to say so.

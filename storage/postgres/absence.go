@@ -36,6 +36,6 @@ func (s *Store) CountAbsent(ctx context.Context) (absent, seen int, err error) {
 }
 
 // RemoveAbsentUser implements storage.Absences.
-func (s *Store) RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *storage.AuditEvent) error {
-	return s.execOne(ctx, "clean absent user", removeUser(`id = $2 AND absent_since = $4`, "$3"), events(audit), id, logoutNotices(nil), at(since))
+func (s *Store) RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+	return s.execOne(ctx, "clean absent user", removeUser(`id = $2 AND absent_since = $4`, "$3"), events(audit), id, logoutNotices(notices), at(since))
 }

@@ -38,10 +38,11 @@ func (s *Store) CountAbsent(ctx context.Context) (absent, seen int, err error) {
 }
 
 // RemoveAbsentUser implements [storage.Absences].
-func (s *Store) RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *storage.AuditEvent) error {
+func (s *Store) RemoveAbsentUser(ctx context.Context, id int64, since time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "clean absent user", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `DELETE FROM users WHERE id = ? AND absent_since = ?`, id, since.UnixMicro())
 		t.forget(id)
+		t.notices(notices)
 		t.audit(audit)
 	})
 }

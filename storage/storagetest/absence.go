@@ -61,10 +61,17 @@ func absences() cases {
 			}
 			b.ok(b.NotePresence(b.ctx, []int64{other.ID}, []int64{u.ID}, b.now))
 			since := presence(b)["ada"].AbsentSince
-			b.is(b.RemoveAbsentUser(b.ctx, u.ID, since.Add(time.Second), b.event("user_removed")), storage.ErrNotFound)
-			b.oneWins(atOnce(4, func(int) error { return b.RemoveAbsentUser(b.ctx, u.ID, since, b.event("user_removed")) }), storage.ErrNotFound)
+			remove := func(since time.Time) error {
+				note := &storage.LogoutNotice{ID: storage.NewID(b.now), ClientID: c.ID, UserID: u.ID, CreatedAt: b.now, NextAttemptAt: b.now, ExpiresAt: b.now.Add(time.Hour)}
+				return b.RemoveAbsentUser(b.ctx, u.ID, since, b.event("user_removed"), note)
+			}
+			b.is(remove(since.Add(time.Second)), storage.ErrNotFound)
+			b.oneWins(atOnce(4, func(int) error { return remove(since) }), storage.ErrNotFound)
 			b.audited("user_removed", 1)
-			_, err := b.UserBySubject(b.ctx, "ada")
+			notices, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 10)
+			b.ok(err)
+			b.same(len(notices), 1)
+			_, err = b.UserBySubject(b.ctx, "ada")
 			b.is(err, storage.ErrNotFound)
 			list, err := b.Store.ListGrants(b.ctx, storage.GrantFilter{UserID: u.ID, Limit: 10})
 			b.ok(err)
