@@ -9,7 +9,9 @@ import (
 
 // plotTitles are the texts of the kinds of events that are counted.
 var plotTitles = map[string]string{
-	"login": "console.plot.login", "login.refused": "console.plot.refused", "session.ended": "console.plot.ended", "reuse.detected": "console.plot.reuse",
+	"login": "console.plot.login", "login.refused": "console.plot.refused",
+	figures.BrowserSessions: "console.plot.begun_browser", figures.DirectSessions: "console.plot.begun_direct",
+	"session.ended": "console.plot.ended", "reuse.detected": "console.plot.reuse",
 }
 
 // plots shows what happened in the last day, by hours, and in the last month, by days.

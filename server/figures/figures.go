@@ -1,5 +1,5 @@
-// Package figures counts what happened: logins and the like, by hours and days, for operators. The audit trail is counted in the background,
-// each hour once, so that a page costs the same however many events there are.
+// Package figures counts what happened: logins, sessions and the like, by hours and days, for operators. The audit trail and the sessions are
+// counted in the background, each hour once, so that a page costs the same however many there are, and neither a login nor a refresh does more.
 package figures
 
 import (
@@ -23,8 +23,27 @@ const (
 	hoursShown, daysShown = 24, 30
 )
 
-// Kinds returns the types of events that are counted.
-func Kinds() []string { return []string{"login", "login.refused", "session.ended", "reuse.detected"} }
+// The kinds of sessions that began: from a browser session, or without one: with a password that an application sent, or on a device.
+const (
+	BrowserSessions = "session.begun.browser"
+	DirectSessions  = "session.begun.direct"
+)
+
+// Kinds returns what is counted: types of events, and the kinds of sessions that began.
+func Kinds() []string {
+	return []string{"login", "login.refused", BrowserSessions, DirectSessions, "session.ended", "reuse.detected"}
+}
+
+// counted returns the actions under which a kind is counted.
+func counted(kind string) []string {
+	switch kind {
+	case BrowserSessions:
+		return []string{storage.CountedBrowserSessions}
+	case DirectSessions:
+		return []string{storage.CountedDirectSessions}
+	}
+	return trail.Actions(kind)
+}
 
 // Store is what counts need of storage.Store.
 type Store interface {
@@ -84,7 +103,7 @@ func actions() (all []string) {
 	return all
 }
 
-// Figures are the numbers of events of one kind, the oldest first.
+// Figures are the numbers of one kind, the oldest first.
 type Figures struct {
 	Kind        string
 	Hours, Days []int64
@@ -103,7 +122,7 @@ func Read(ctx context.Context, store storage.EventCounts, now time.Time) (list [
 	}
 	for _, kind := range Kinds() {
 		f := Figures{kind, make([]int64, hoursShown), make([]int64, daysShown)}
-		named := trail.Actions(kind)
+		named := counted(kind)
 		for _, c := range counts {
 			if slices.Contains(named, c.Action) {
 				add(f.Hours, int(until.Sub(c.Hour)/time.Hour), c.N)

@@ -45,6 +45,13 @@ func TestFigures(t *testing.T) {
 	happen("login_succeeded", 0, time.Hour, time.Hour, 25*time.Hour, 29*24*time.Hour, 40*24*time.Hour)
 	happen("refresh_token_reused", 3*time.Hour)
 	happen("user_created", 3*time.Hour)
+	begun := now.Add(-2 * time.Hour) // of a user and of a client that are no more
+	if err := store.CreateGrant(t.Context(), &storage.Grant{
+		ID: storage.NewID(begun), UserID: 1, ClientID: "app", AuthTime: begun, CreatedAt: begun, LastUsedAt: begun, ExpiresAt: now.Add(time.Hour),
+		Current: storage.TokenID{1},
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
 	count()
 	count()
 	got, until := read()
@@ -60,6 +67,9 @@ func TestFigures(t *testing.T) {
 	}
 	if h := got["reuse.detected"].Hours; h[21] != 1 || sum(h) != 1 {
 		t.Errorf("reuse by hours: %v", h)
+	}
+	if b := got[figures.DirectSessions]; sum(b.Hours) != 1 || b.Hours[22] != 1 || sum(got[figures.BrowserSessions].Hours) != 0 {
+		t.Errorf("sessions begun: %v, in a browser %v", b.Hours, got[figures.BrowserSessions].Hours)
 	}
 	now = now.Add(time.Hour) // the hour that has ended meanwhile
 	count()

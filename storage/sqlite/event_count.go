@@ -9,7 +9,7 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-// CountEvents implements [storage.EventCounts]. IDs begin with their time, so that only the events of these hours are read.
+// CountEvents implements [storage.EventCounts]. IDs begin with their time, so that only the events and the sessions of these hours are read.
 func (s *Store) CountEvents(ctx context.Context, from, until, since time.Time, actions []string) error {
 	first, last := storage.FirstID(from), storage.FirstID(until)
 	args := []any{time.Hour.Microseconds(), first[:], last[:]}
@@ -21,6 +21,10 @@ func (s *Store) CountEvents(ctx context.Context, from, until, since time.Time, a
 		t.exec(`DELETE FROM event_counts WHERE hour < ?`, since.UnixMicro())
 		t.exec(`INSERT INTO event_counts (hour, action, n) SELECT at - at % ?, action, count(*) FROM audit_events
 			WHERE id >= ? AND id < ? AND action IN (`+named+`) GROUP BY 1, 2 ON CONFLICT DO NOTHING`, args...)
+		t.exec(`INSERT INTO event_counts (hour, action, n)
+			SELECT created_at - created_at % ?, CASE WHEN session_id IS NULL THEN ? ELSE ? END, count(*) FROM grants
+			WHERE id >= ? AND id < ? GROUP BY 1, 2 ON CONFLICT DO NOTHING`,
+			time.Hour.Microseconds(), storage.CountedDirectSessions, storage.CountedBrowserSessions, first[:], last[:])
 		t.exec(`INSERT INTO event_counts (hour, action, n) VALUES (?, '', 0) ON CONFLICT DO NOTHING`, until.Add(-time.Hour).UnixMicro())
 	})
 }

@@ -38,5 +38,30 @@ func eventCounts() cases {
 			b.ok(b.CountEvents(b.ctx, second, second.Add(time.Hour), second, []string{"logout"}))
 			list(counted[2:]...)
 		},
+		"sessions are counted by the hour in which they began, from a browser session or without one, also when they have ended": func(b *bundle) {
+			hour := b.now.Truncate(time.Hour)
+			u, c := b.user("alice"), b.client("app")
+			begin := func(browser bool, after time.Duration) storage.ID {
+				g := newGrant(storage.NewID(hour.Add(after)), u, c, hour.Add(after))
+				if browser {
+					g.SessionID = storage.NewID(hour)
+				}
+				b.ok(b.CreateGrant(b.ctx, g, nil))
+				return g.ID
+			}
+			begin(true, -time.Second)
+			begin(true, 0)
+			begin(false, time.Minute)
+			_, err := b.RevokeGrant(b.ctx, begin(true, time.Hour-time.Second), "logout", b.now, nil)
+			b.ok(err)
+			begin(false, time.Hour)
+			b.ok(b.CountEvents(b.ctx, hour, hour.Add(time.Hour), hour, nil))
+			got, err := b.ListEventCounts(b.ctx, hour)
+			b.ok(err)
+			first := hour.UTC()
+			b.same(got, []*storage.EventCount{
+				{Hour: first}, {Hour: first, Action: storage.CountedBrowserSessions, N: 2}, {Hour: first, Action: storage.CountedDirectSessions, N: 1},
+			})
+		},
 	}
 }
