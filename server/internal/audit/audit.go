@@ -64,3 +64,16 @@ func (l *Log) Written(e *storage.AuditEvent) {
 		l.Metrics.Audit.WithLabelValues(e.Action).Inc()
 	}
 }
+
+// Limited returns the event if it may be written, and nil, which is written nowhere, if there were too many like it of late. Every event
+// whose number is chosen by others than the operator goes through it: the trail is kept for long, and must not fill the disk.
+func (l *Log) Limited(ctx context.Context, e *storage.AuditEvent) *storage.AuditEvent {
+	network, _ := request.From(ctx).WideNetwork()
+	if l.limits.allow(e, network, l.Now()) {
+		return e
+	}
+	if l.Metrics != nil {
+		l.Metrics.AuditSuppressed.WithLabelValues(e.Action).Inc()
+	}
+	return nil
+}

@@ -1,20 +1,14 @@
 package audit
 
 import (
-	"context"
-	"encoding/json"
 	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
-	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
-
-// ActionSuppressed is the action of the events that Summarise writes.
-const ActionSuppressed = "audit_events_suppressed"
 
 // The limits of events whose number others than the operator choose, per process.
 const (
@@ -26,11 +20,8 @@ const (
 	networkBurst, networkInterval = 100, time.Minute
 	allBurst, allInterval         = 200, 10 * time.Second
 
-	// SummaryInterval is how often Run writes what was suppressed.
-	SummaryInterval = 10 * time.Minute
 	// maxBuckets bounds the memory; beyond it everybody begins anew, within the limit of all.
-	maxBuckets     = 10_000
-	summaryTimeout = 5 * time.Second
+	maxBuckets = 10_000
 )
 
 // limits counts events. The zero value is ready for use.
@@ -72,46 +63,4 @@ func (l *limits) take(key string, burst int, interval time.Duration, now time.Ti
 		l.buckets[key] = b
 	}
 	return b.AllowN(now, 1)
-}
-
-// Limited returns the event if it may be written, and nil, which is written nowhere, if there were too many like it of late. Every event
-// whose number is chosen by others than the operator goes through it: the trail is kept for long, and must not fill the disk.
-func (l *Log) Limited(ctx context.Context, e *storage.AuditEvent) *storage.AuditEvent {
-	network, _ := request.From(ctx).WideNetwork()
-	if l.limits.allow(e, network, l.Now()) {
-		return e
-	}
-	if l.Metrics != nil {
-		l.Metrics.AuditSuppressed.WithLabelValues(e.Action).Inc()
-	}
-	return nil
-}
-
-// Summarise writes one event with the number of those that were suppressed since the last one, by action; none if there were none.
-func (l *Log) Summarise(ctx context.Context) error {
-	l.limits.mu.Lock()
-	suppressed, since := l.limits.suppressed, l.limits.since
-	l.limits.suppressed = nil
-	l.limits.mu.Unlock()
-	if len(suppressed) == 0 {
-		return nil
-	}
-	e := l.Event(ctx, ActionSuppressed, "server")
-	e.Details, _ = json.Marshal(map[string]any{"since": since.UTC().Truncate(time.Second), "actions": suppressed})
-	return l.Append(ctx, e)
-}
-
-// Run summarises each SummaryInterval, and once more when ctx ends.
-func (l *Log) Run(ctx context.Context) {
-	tick := time.NewTicker(SummaryInterval)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), summaryTimeout)
-		_ = l.Summarise(bounded) // the metric has the number
-		cancel()
-	}
 }
