@@ -14,6 +14,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/internal/jwt"
+	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/storage"
@@ -241,4 +242,17 @@ func refuseClient(reason reasons.Reason) *protocol.Error {
 	e := protocol.ClientRefused()
 	e.Reason = reason
 	return e
+}
+
+// AllowRow returns nil if a client may make the server store one more short-lived row now: always, if the operator has added or verified
+// it. Otherwise the error is a *protocol.Error with status 429 while its network stores too many.
+func (a *Authenticator) AllowRow(ctx context.Context, c *clients.Client) error {
+	if !c.Unverified() {
+		return nil
+	}
+	network, _ := request.From(ctx).WideNetwork()
+	if wait := a.quota.take(network, a.cfg.Now()); wait > 0 {
+		return protocol.Throttled(wait, "Too many requests of unverified clients from this network. Try again later; the operator can set verified for the client.")
+	}
+	return nil
 }

@@ -1,15 +1,10 @@
 package clientauth
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"latchkey/clients"
-	"latchkey/server/internal/request"
-	"latchkey/server/protocol"
 )
 
 // The limits of the rows that clients which anyone can register make this server store, per process: identifiers of assertions and proofs,
@@ -50,17 +45,4 @@ func (q *quota) take(network string, now time.Time) time.Duration {
 		return time.Second
 	}
 	return 0
-}
-
-// AllowRow returns nil if a client may make the server store one more short-lived row now: always, if the operator has added or verified
-// it. Otherwise the error is a *protocol.Error with status 429 while its network stores too many.
-func (a *Authenticator) AllowRow(ctx context.Context, c *clients.Client) error {
-	if !c.Unverified() {
-		return nil
-	}
-	network, _ := request.From(ctx).WideNetwork()
-	if wait := a.quota.take(network, a.cfg.Now()); wait > 0 {
-		return protocol.Throttled(wait, "Too many requests of unverified clients from this network. Try again later; the operator can set verified for the client.")
-	}
-	return nil
 }
