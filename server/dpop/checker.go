@@ -2,6 +2,7 @@ package dpop
 
 import (
 	"context"
+	"crypto"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/jwt"
 	"latchkey/server/internal/mac"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
@@ -103,4 +105,58 @@ func (c *Checker) goodNonce(nonce string, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Read checks a proof as RFC 9449 §4.3 says, except ath and whether it was used before. The error is a *protocol.Error.
+func (c *Checker) Read(p Presented) (*Proof, error) {
+	switch {
+	case len(p.Headers) != 1:
+		return nil, Invalid("there is more than one DPoP header.")
+	case len(p.Headers[0]) > maxProof:
+		return nil, Invalid("it is longer than %d bytes.", maxProof)
+	}
+	f := jwt.ReadIncoming(p.Headers[0])
+	if f == nil {
+		return nil, Invalid("it is not a JWT in the compact form, with a header and a payload that are JSON objects without repeated members.")
+	}
+	key, err := readKey(f)
+	if err != nil {
+		return nil, err
+	}
+	if !f.SignedWith(*key) {
+		return nil, Invalid("the signature is not of the key in the header jwk, or the key does not fit alg.")
+	}
+	sum, err := key.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, Invalid("the key in the header jwk can't be used.")
+	}
+	proof := &Proof{Key: base64.RawURLEncoding.EncodeToString(sum), Alg: f.Alg}
+	if err := c.readClaims(proof, f.Claims, p); err != nil {
+		return nil, err
+	}
+	return proof, nil
+}
+
+func (c *Checker) readClaims(proof *Proof, claims jwt.Object, p Presented) error {
+	var method, target, nonce string
+	if !claims.Strings(map[string]*string{"jti": &proof.jti, "htm": &method, "htu": &target, "ath": &proof.ath, "nonce": &nonce}) {
+		return Invalid("jti, htm, htu, ath and nonce must be strings.")
+	}
+	var issued time.Time
+	if claims.Dates(map[string]*time.Time{"iat": &issued}) != "" || issued.IsZero() {
+		return Invalid("iat must be a number of seconds.")
+	}
+	now := c.cfg.Now().UTC()
+	switch {
+	case proof.jti == "" || len(proof.jti) > maxJTI:
+		return Invalid("jti is required and must have at most %d bytes.", maxJTI)
+	case method != p.Method:
+		return Invalid("htm must be %s.", p.Method)
+	case !sameTarget(target, p.URL):
+		return Invalid("htu must be %s.", p.URL)
+	case issued.Before(now.Add(-maxAge)) || issued.After(now.Add(maxAhead)):
+		return Invalid("iat must be the present time; the server's clock says %d, %s.", now.Unix(), now.Format(time.RFC3339))
+	}
+	proof.keep = issued.Add(maxAge + keepExtra)
+	return c.checkNonce(nonce, now)
 }

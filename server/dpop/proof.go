@@ -1,7 +1,6 @@
 package dpop
 
 import (
-	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
@@ -60,36 +59,6 @@ func Invalid(format string, args ...any) *protocol.Error {
 	return protocol.Refuse("invalid_dpop_proof", reasons.Proof, "The DPoP proof is refused: "+format, args...)
 }
 
-// Read checks a proof as RFC 9449 §4.3 says, except ath and whether it was used before. The error is a *protocol.Error.
-func (c *Checker) Read(p Presented) (*Proof, error) {
-	switch {
-	case len(p.Headers) != 1:
-		return nil, Invalid("there is more than one DPoP header.")
-	case len(p.Headers[0]) > maxProof:
-		return nil, Invalid("it is longer than %d bytes.", maxProof)
-	}
-	f := jwt.ReadIncoming(p.Headers[0])
-	if f == nil {
-		return nil, Invalid("it is not a JWT in the compact form, with a header and a payload that are JSON objects without repeated members.")
-	}
-	key, err := readKey(f)
-	if err != nil {
-		return nil, err
-	}
-	if !f.SignedWith(*key) {
-		return nil, Invalid("the signature is not of the key in the header jwk, or the key does not fit alg.")
-	}
-	sum, err := key.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, Invalid("the key in the header jwk can't be used.")
-	}
-	proof := &Proof{Key: base64.RawURLEncoding.EncodeToString(sum), Alg: f.Alg}
-	if err := c.readClaims(proof, f.Claims, p); err != nil {
-		return nil, err
-	}
-	return proof, nil
-}
-
 // readKey returns the key of the header, which has nothing else to say.
 func readKey(f *jwt.Incoming) (*jose.JSONWebKey, error) {
 	for _, name := range [...]string{"crit", "b64", "jku", "x5u", "x5c"} {
@@ -118,30 +87,6 @@ func readKey(f *jwt.Incoming) (*jose.JSONWebKey, error) {
 		return nil, Invalid("the key in the header jwk can't be used.")
 	}
 	return key, nil
-}
-
-func (c *Checker) readClaims(proof *Proof, claims jwt.Object, p Presented) error {
-	var method, target, nonce string
-	if !claims.Strings(map[string]*string{"jti": &proof.jti, "htm": &method, "htu": &target, "ath": &proof.ath, "nonce": &nonce}) {
-		return Invalid("jti, htm, htu, ath and nonce must be strings.")
-	}
-	var issued time.Time
-	if claims.Dates(map[string]*time.Time{"iat": &issued}) != "" || issued.IsZero() {
-		return Invalid("iat must be a number of seconds.")
-	}
-	now := c.cfg.Now().UTC()
-	switch {
-	case proof.jti == "" || len(proof.jti) > maxJTI:
-		return Invalid("jti is required and must have at most %d bytes.", maxJTI)
-	case method != p.Method:
-		return Invalid("htm must be %s.", p.Method)
-	case !sameTarget(target, p.URL):
-		return Invalid("htu must be %s.", p.URL)
-	case issued.Before(now.Add(-maxAge)) || issued.After(now.Add(maxAhead)):
-		return Invalid("iat must be the present time; the server's clock says %d, %s.", now.Unix(), now.Format(time.RFC3339))
-	}
-	proof.keep = issued.Add(maxAge + keepExtra)
-	return c.checkNonce(nonce, now)
 }
 
 // sameTarget compares an htu with the URL of an endpoint, after the normalisation of RFC 3986 §6.2.2 and §6.2.3 and without query and
