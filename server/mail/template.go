@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"text/template"
-	"unicode"
 
 	"golang.org/x/text/language"
 )
@@ -161,20 +160,4 @@ func (t *templates) inHTML(p *Post, v view) error {
 	err := t.html.Execute(&b, map[string]any{"Lang": p.Lang, "Subject": p.Subject, "Product": v.Product, "Issuer": v.Issuer, "Paragraphs": list})
 	p.HTML = b.String()
 	return err
-}
-
-// clean returns a text on one line, without characters that change how the text around it looks.
-func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if !isPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return strings.TrimSpace(text)
-}
-
-// isPrint reports whether a character is one that is seen, or a space.
-func isPrint(r rune) bool {
-	return r != unicode.ReplacementChar && unicode.IsPrint(r) && !unicode.Is(unicode.Bidi_Control, r)
 }
