@@ -265,3 +265,14 @@ func (a *Request) Offline() bool { return slices.Contains(a.Scope, claims.ScopeO
 
 // Lifetime returns how long access lasts at most.
 func (a *Request) Lifetime() time.Duration { return a.service.cfg.Tokens.Lifetime(a.Client) }
+
+// honest reports whether an error code is one for Error.Honest.
+func (a *Request) honest(code string) bool {
+	switch code {
+	case "login_required", "consent_required":
+		return true
+	case "request_not_supported", "request_uri_not_supported", "registration_not_supported":
+		return strings.HasPrefix(a.RedirectURI, "https://")
+	}
+	return false
+}

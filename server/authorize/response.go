@@ -63,17 +63,6 @@ func (e *Error) ReturnURL() string {
 	return e.Response.Location()
 }
 
-// honest reports whether an error code is one for Error.Honest.
-func (a *Request) honest(code string) bool {
-	switch code {
-	case "login_required", "consent_required":
-		return true
-	case "request_not_supported", "request_uri_not_supported", "registration_not_supported":
-		return strings.HasPrefix(a.RedirectURI, "https://")
-	}
-	return false
-}
-
 func (e *Error) Error() string { return e.Err.Error() }
 
 // ClientName returns the name of the client; empty when it is unknown.
