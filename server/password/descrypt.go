@@ -2,7 +2,6 @@ package password
 
 import (
 	"crypto/subtle"
-	"fmt"
 	"math/bits"
 	"strings"
 )
@@ -12,19 +11,6 @@ import (
 
 // cryptAlphabet has the digits of base 64 in the order of crypt(3).
 const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// splitCrypt parses <salt>$<2 characters of salt><11 of tag>. Django writes the first salt as nothing, and reads only the second.
-func splitCrypt(rest string) (hashed, error) {
-	_, s, found := strings.Cut(rest, "$")
-	if strings.HasPrefix(s, "$") { // as in /etc/shadow; Django makes none of these
-		return hashed{}, fmt.Errorf("%s: only its traditional form, DES, is supported", desCrypt)
-	}
-	// The last character has four bits of the tag only.
-	if !found || len(s) != 13 || strings.Trim(s, cryptAlphabet) != "" || strings.IndexByte(cryptAlphabet, s[12])%4 != 0 {
-		return hashed{}, fmt.Errorf("%s: %w", desCrypt, errMalformed)
-	}
-	return hashed{Cost{Algorithm: desCrypt}, []byte(s[:2]), []byte(s[2:])}, nil
-}
 
 // matchesCrypt reports whether the first 8 bytes of the password, without their highest bits, are those of the hash.
 func matchesCrypt(password string, salt, tag []byte) bool {

@@ -1,7 +1,6 @@
 package password
 
 import (
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -9,19 +8,10 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // maxEncoded is the maximum length of a hash string. Django's column holds 128 characters.
 const maxEncoded = 512
-
-// hashed is a parsed hash string.
-type hashed struct {
-	Cost
-	// salt and tag are bytes, except for bcrypt and crypt, where they are in their own base64.
-	salt, tag []byte
-}
 
 // Check returns an error if a hash string could never verify, because it is malformed, of an unknown algorithm or above the
 // limits. The marker of a user without a usable password ("!…") is no error. The error never contains the string.
@@ -211,47 +201,22 @@ func decode(e *base64.Encoding, s string) ([]byte, bool) {
 	return b, err == nil && e.EncodeToString(b) == s
 }
 
-// matches computes the tag of the password and compares it in constant time.
-func (h hashed) matches(password string) (bool, error) {
-	switch h.Algorithm {
-	case desCrypt:
-		return matchesCrypt(password, h.salt, h.tag), nil
-	case bcryptSHA256:
-		password = preHash(password)
-		fallthrough
-	case bcryptPlain:
-		text := fmt.Sprintf("$2b$%02d$%s%s", h.N, h.salt, h.tag)
-		// Only the first 72 bytes of a longer password count, as in Django.
-		err := bcrypt.CompareHashAndPassword([]byte(text), []byte(password))
-		if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
-			return false, err
-		}
-		return err == nil, nil
-	}
-	tag, err := h.derive(password, h.salt, len(h.tag))
-	return err == nil && subtle.ConstantTimeCompare(tag, h.tag) == 1, err
-}
-
-// decoy returns a hash of the given cost that no password matches.
-func decoy(c Cost) hashed {
-	if c.Algorithm == bcryptPlain || c.Algorithm == bcryptSHA256 {
-		return hashed{c, []byte(strings.Repeat(".", 22)), []byte(strings.Repeat(".", 31))}
-	}
-	if c.Algorithm == desCrypt {
-		return hashed{c, []byte(".."), []byte("*")}
-	}
-	return hashed{c, make([]byte, 16), make([]byte, 32)}
-}
-
-// phc returns an argon2id hash as a PHC string.
-func (h hashed) phc() string {
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$%s$v=19$m=%d,t=%d,p=%d$%s$%s", h.Algorithm, h.N, h.R, h.P, b64.EncodeToString(h.salt), b64.EncodeToString(h.tag))
-}
-
 // HasUnknownHasher reports whether a string has the form of a Django hash with an unsupported hasher, for example a project's own.
 func HasUnknownHasher(encoded string) bool {
 	name, rest, ok := strings.Cut(encoded, "$")
 	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
 		errors.Is(Check(encoded), ErrUnknown)
+}
+
+// splitCrypt parses <salt>$<2 characters of salt><11 of tag>. Django writes the first salt as nothing, and reads only the second.
+func splitCrypt(rest string) (hashed, error) {
+	_, s, found := strings.Cut(rest, "$")
+	if strings.HasPrefix(s, "$") { // as in /etc/shadow; Django makes none of these
+		return hashed{}, fmt.Errorf("%s: only its traditional form, DES, is supported", desCrypt)
+	}
+	// The last character has four bits of the tag only.
+	if !found || len(s) != 13 || strings.Trim(s, cryptAlphabet) != "" || strings.IndexByte(cryptAlphabet, s[12])%4 != 0 {
+		return hashed{}, fmt.Errorf("%s: %w", desCrypt, errMalformed)
+	}
+	return hashed{Cost{Algorithm: desCrypt}, []byte(s[:2]), []byte(s[2:])}, nil
 }
