@@ -19,39 +19,6 @@ import (
 	"latchkey/storage"
 )
 
-// Settings are those of SIMPLE_JWT that concern sessions.
-type Settings struct {
-	Rotation             clients.Rotation
-	RotationOverlap      *time.Duration // nil: that of the rotation
-	OnReuse              clients.OnReuse
-	SecondFactor         clients.PasswordGrantSecondFactor
-	AccessTokenLifetime  time.Duration
-	RefreshTokenLifetime time.Duration
-	// SlidingTokenLifetime and SlidingTokenRefreshLifetime are for sliding tokens.
-	SlidingTokenLifetime        time.Duration
-	SlidingTokenRefreshLifetime time.Duration
-	// Leeway is how far the clock of the issuer of a token may be off.
-	Leeway time.Duration
-	// Claims are added to every token, computed anew each time; they are of UserClaims.
-	Claims []string
-	// Mapped are the claims of the operator's map; nil means none.
-	Mapped *claims.Catalog
-	// Query and Hook, if not nil, say more about the user. AnswerClaims are claims that the answer of a login has too.
-	Query        Query
-	Hook         Hook
-	AnswerClaims []string
-	// Adopt accepts refresh and sliding tokens that Django signed with the shared key, until AdoptUntil; zero means for ever.
-	Adopt      bool
-	AdoptUntil time.Time
-	// Record stores which tokens Django would accept on a way back, while it may.
-	Record bool
-	// SealKeys show that Latchkey has written a refresh token: the first makes seals, all check them. They are derived from the root
-	// secret.
-	SealKeys [][]byte
-	// Off stops issuing tokens to the built-in client: its routes are not served.
-	Off bool
-}
-
 // Store is the part of the database that the format needs.
 type Store interface {
 	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
@@ -97,6 +64,18 @@ func (f *Format) Policy(p token.Policy, c *clients.Client) *token.Policy {
 	p.SecondFactor = f.settings.SecondFactor
 	p.Leeway, p.AccessFormat, p.Closed = f.settings.Leeway, clients.FormatSimpleJWT, f.settings.Off
 	return p.Of(c)
+}
+
+// Asks reports whether the tokens of this format have claims of the site's own.
+func (f *Format) Asks() bool { return f.settings.Query != nil || f.settings.Hook != nil }
+
+// Ask implements [token.Asking]: the query is asked each time, the hook at a login.
+func (f *Format) Ask(ctx context.Context, subject string, login bool) (any, error) {
+	hook := f.settings.Hook
+	if !login {
+		hook = nil
+	}
+	return askSite(ctx, f.settings.Query, hook, subject)
 }
 
 // ReadRefresh returns an authentic, unexpired refresh token.

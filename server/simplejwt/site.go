@@ -3,7 +3,6 @@ package simplejwt
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/codec"
@@ -37,14 +36,11 @@ func (t *siteAnswer) add(d *pyjson.Dict) {
 	}
 }
 
-// Asks reports whether the tokens of this format have claims of the site's own.
-func (f *Format) Asks() bool { return f.settings.Query != nil || f.settings.Hook != nil }
-
-// Ask implements [token.Asking]. What fails is an outage: with claims that are missing or old a right that was withdrawn would live on, and a
-// client that is asked to come back later keeps its session.
-func (f *Format) Ask(ctx context.Context, subject string, login bool) (any, error) {
+// askSite asks the query and the hook, of which either may be nil, about a user. What fails is an outage: with claims that are missing or
+// old, a right that was withdrawn would live on, and a client that is asked to come back later keeps its session.
+func askSite(ctx context.Context, q Query, h Hook, subject string) (*siteAnswer, error) {
 	t := &siteAnswer{}
-	if q := f.settings.Query; q != nil {
+	if q != nil {
 		row, err := q.Row(ctx, subject)
 		if err != nil {
 			return nil, fmt.Errorf("claims of the site: %w", err)
@@ -62,7 +58,7 @@ func (f *Format) Ask(ctx context.Context, subject string, login bool) (any, erro
 			t.add(d)
 		}
 	}
-	if h := f.settings.Hook; h != nil && login {
+	if h != nil {
 		claims, answer, err := h.Login(ctx, subject)
 		if err != nil {
 			return nil, fmt.Errorf("hook of the site: %w", err)
@@ -79,24 +75,4 @@ func site(c *token.Content) *siteAnswer {
 		return t
 	}
 	return &siteAnswer{}
-}
-
-// Fields returns what the site wants in the answer of a login: the claims that are named in the settings, and the fields of its hook. The
-// tokens are not for it to set.
-func (f *Format) Fields(resp *token.Response) []pyjson.Member {
-	t, _ := resp.Site.(*siteAnswer)
-	if t == nil {
-		t = &siteAnswer{}
-	}
-	var fields []pyjson.Member
-	if len(f.settings.AnswerClaims) > 0 && resp.User != nil {
-		for _, c := range append(f.userClaims(resp.User), t.claims...) {
-			if v, err := pyjson.Decode(c.Value, pyjson.Options{}); err == nil && slices.Contains(f.settings.AnswerClaims, c.Name) {
-				fields = append(fields, pyjson.Member{Key: c.Name, Value: v})
-			}
-		}
-	}
-	return slices.DeleteFunc(append(fields, t.answer...), func(m pyjson.Member) bool {
-		return m.Key == "access" || m.Key == "refresh" || m.Key == "token"
-	})
 }
