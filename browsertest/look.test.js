@@ -74,3 +74,31 @@ test("a client's look", async (t) => {
   assert.equal(await page.locator("header img").evaluate((image) => image.decode().then(() => image.alt)), "The Shop at the Corner");
   await inspect(page, "look-client-logo");
 });
+
+// Whoever is lost on the way to a client still sees where they were going: issue 14, point 7.
+test("a client's look on the pages of errors and of a logout", async (t) => {
+  const app = await Application.start(t, world.latchkey, {
+    name: "Shop", flags: { "brand-name": "The Shop at the Corner", "brand-accent": "#b46000", "brand-accent-dark": "#e15675" },
+  });
+  const person = await Person.open(t, world.browser);
+  const { page } = person;
+  const looks = async (name) => {
+    assert.equal(await page.locator("header").innerText(), "The Shop at the Corner", name);
+    assert.match(await page.locator("footer").innerText(), /Acme ID · localhost:/, name);
+    await inspect(page, `look-client-${name}`);
+  };
+  await page.goto(app.authorizeURL({ redirect_uri: `${app.redirectURI}/wrong`, ui_locales: "de" }));
+  assert.equal(await page.locator("html").getAttribute("lang"), "de");
+  await looks("error");
+  await page.goto(app.authorizeURL());
+  await person.signIn();
+  const logout = (more = {}) => world.latchkey.url(`/oauth2/logout?${new URLSearchParams({ client_id: app.id, ...more })}`);
+  await page.goto(logout({ ui_locales: "de" }));
+  await looks("logout");
+  await page.goto(logout({ post_logout_redirect_uri: "https://elsewhere.example/" }));
+  await looks("logout-elsewhere");
+  await submit(page, page.locator("button[name=decision][value=logout]"));
+  await looks("logged-out");
+  await page.goto(logout());
+  await looks("not-logged-out");
+});

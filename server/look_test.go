@@ -10,10 +10,12 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/factors"
+	"latchkey/server/flow"
 	"latchkey/server/selfhelp"
 	"latchkey/server/servertest"
 )
@@ -196,4 +198,78 @@ func TestTheLogoOfALookIsServedHere(t *testing.T) {
 	}
 	s.Get("/logo?client_id=" + app.ID).Expect(404) // it has no logo_uri
 	s.Get("/logo?brand=1&client_id=" + s.Web.ID).Expect(404)
+}
+
+// Pages that explain an error of a client's request, and those of a logout, look as the pages before them: issue 14, point 7. Whoever can't
+// be told from others has no look: a client that is unknown, not verified or disabled.
+func TestErrorsAndLogoutsHaveTheLookOfTheirClient(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	app := s.AddClient(register(shop, func(r *clients.Registration) { r.PostLogoutRedirectURIs = []string{"https://shop.example/bye"} }))
+	b := s.Browser()
+	b.SignIn()
+	looks := func(where string, page *servertest.Page, status int, its bool) {
+		t.Helper()
+		if has := strings.Contains(page.Body, `<span dir="auto">Acme Shop</span>`); page.Status != status || has != its {
+			t.Errorf("%s: %d, its look %v, want %d and %v: %s", where, page.Status, has, status, its, page.Body)
+		}
+		if strings.Contains(page.Body, "/static/accent.0b6b4f.") != its || !strings.Contains(page.Body, "Latchkey · <bdi>") {
+			t.Errorf("%s: the colours, or no word of whose page it is: %s", where, page.Body)
+		}
+	}
+	all := func(where string, its bool) {
+		t.Helper()
+		looks(where+", redirect URI", b.Get("/oauth2/authorize?response_type=code&redirect_uri=https://evil.example&client_id="+app.ID), 400, its)
+		looks(where+", logout", b.Get("/oauth2/logout?client_id="+app.ID), 200, its)
+		looks(where+", logout to elsewhere", b.Get("/oauth2/logout?post_logout_redirect_uri=https://evil.example&client_id="+app.ID), 200, its)
+		looks(where+", nothing to log out from", s.Browser().Get("/oauth2/logout?id_token_hint=x&client_id="+app.ID), 400, its)
+	}
+	all("verified", true)
+	for _, strange := range []string{"/oauth2/authorize?client_id=nobody", "/oauth2/authorize", "/oauth2/logout?client_id=nobody", "/oauth2/logout?client_id=" + s.Web.ID, "/nowhere"} {
+		page := b.Get(strange)
+		looks(strange, page, page.Status, false)
+	}
+	german := b.Get("/oauth2/authorize?response_type=code&redirect_uri=https://evil.example&ui_locales=de&client_id=" + app.ID)
+	if !strings.Contains(german.Body, `<html lang="de"`) {
+		t.Errorf("the page is not in the language that the application asks for: %s", german.Body)
+	}
+
+	ask := b.Authorize(app, "response_mode", "form_post")
+	if !ask.Has("/consent") {
+		t.Fatalf("no consent: %s", ask.Body)
+	}
+	looks("another's consent", s.Browser().Get(ask.URL), 403, true)
+	ticket := ask.URL[strings.Index(ask.URL, flow.ParamTicket+"=")+len(flow.ParamTicket)+1:]
+	looks("a form that is malformed", b.Post("/consent", flow.ParamTicket, ticket, flow.ParamDecision, "perhaps"), 400, true)
+	looks("the answer by a form", ask.Form("/consent").Press("decision", "allow"), 200, true)
+	looks("logged out", b.Get("/oauth2/logout?client_id="+app.ID).Form("/oauth2/logout").Press("decision", "logout"), 200, true)
+
+	b.SignIn()
+	for _, disabled := range []bool{true, false} {
+		if err := s.Clients().SetDisabled(t.Context(), app.ID, disabled); err != nil {
+			t.Fatal(err)
+		}
+		all(map[bool]string{true: "disabled", false: "enabled again"}[disabled], !disabled)
+	}
+}
+
+// A request that took too long is explained on a page that looks as those before it, and so is an outage.
+func TestExpiryAndOutageHaveTheLookOfTheirClient(t *testing.T) {
+	t.Parallel()
+	outage := servertest.NewOutage(servertest.SQLite(t))
+	s := servertest.New(t, servertest.Store(outage))
+	app := s.AddClient(register(shop))
+	has := func(page *servertest.Page, status int, text string) {
+		t.Helper()
+		if page.Status != status || !strings.Contains(page.Body, text) || !strings.Contains(page.Body, `<span dir="auto">Acme Shop</span>`) {
+			t.Errorf("%d, want %d with %q in the client's look: %s", page.Status, status, text, page.Body)
+		}
+	}
+	b := s.Browser()
+	f := b.Authorize(app).Form("/login").Set("username", servertest.Username, "password", servertest.Password)
+	outage.Away(true)
+	has(f.Submit(), 503, "Please try again in a moment")
+	outage.Away(false)
+	s.Clock.Advance(61 * time.Minute)
+	has(f.Submit(), 400, "This request has expired")
 }

@@ -3,11 +3,13 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
 	"latchkey/clients"
 	"latchkey/server/account"
+	"latchkey/server/authorize"
 	"latchkey/server/consent"
 	"latchkey/server/console"
 	"latchkey/server/device"
@@ -43,16 +45,17 @@ func (s *Server) routes() *route.Router {
 	})
 
 	paths := flow.Paths{Base: s.issuer.Path}
+	s.logos = logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
 	h := oauth.New(oauth.Config{
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Audit: s.audit, Pages: s.pages,
-		Proofs: s.proofs, Paths: paths, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims, ACRs: s.factors.ACRs(),
+		Proofs: s.proofs, Paths: paths, Look: s.lookOf, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims, ACRs: s.factors.ACRs(),
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0],
 		RegistrationPerNetwork: s.cfg.RegistrationNetworkLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
-	authorize := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}
-	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, authorize...)
-	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, authorize...)
+	crossSite := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}
+	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, crossSite...)
+	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, crossSite...)
 	rt.API(oauth.PushPath, h.Push, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.DevicePath, h.Device, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
 	rt.API(oauth.UserInfoPath, h.UserInfo, oauth.RenderBearerError, route.Methods(http.MethodGet, http.MethodPost), route.CORS())
@@ -96,16 +99,15 @@ func (s *Server) routes() *route.Router {
 // pageRoutes are those of the pages, with what they show.
 func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	rt.Public(web.StaticPath, s.pages.Static, s.pages.RenderError, route.Methods(http.MethodGet))
-	logos := logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})
-	rt.Public(logo.Path, logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
+	rt.Public(logo.Path, s.logos.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
 	describe := func(c *clients.Client) web.ClientInfo {
 		return web.ClientInfo{
 			ID: c.ID, Name: c.ClientName, URI: c.ClientURI, PolicyURI: c.PolicyURI, TosURI: c.TosURI,
-			LogoURL: logos.URL(c), Unverified: c.Unverified(), Look: lookOf(c, logos),
+			LogoURL: s.logos.URL(c), Unverified: c.Unverified(), Look: s.lookOf(c),
 		}
 	}
 	resumed := func(ctx context.Context, to flow.ReturnTo) look.Client {
-		return s.lookOnTheWay(ctx, paths, to, describe)
+		return s.lookOnTheWay(ctx, paths, to)
 	}
 	factors := security.New(security.Config{Factors: s.factors, Sessions: s.sessions, Pages: s.pages, Paths: paths})
 	factors.Register(rt)
@@ -156,13 +158,13 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 
 // lookOf returns the look of the pages on the way to a client, from its policy, which only an operator sets. The metadata do not count: a
 // client that registers itself could make our login page look like that of another service (RFC 7591 §5, RFC 6749 §10.11). When such a client
-// describes itself anew, it is unverified again, and the operator's look is off with that.
-func lookOf(c *clients.Client, logos *logo.Proxy) look.Client {
-	if c.Unverified() {
+// describes itself anew, it is unverified again, and the operator's look is off with that. A client that is disabled has none.
+func (s *Server) lookOf(c *clients.Client) look.Client {
+	if c.Unverified() || c.Disabled {
 		return look.Client{}
 	}
 	l := look.Client{
-		Name: c.BrandName, LogoURL: logos.BrandURL(c), Accent: c.BrandAccent, AccentDark: c.BrandAccentDark,
+		Name: c.BrandName, LogoURL: s.logos.BrandURL(c), Accent: c.BrandAccent, AccentDark: c.BrandAccentDark,
 		TermsURL: c.BrandTermsURI, PrivacyURL: c.BrandPrivacyURI,
 	}
 	if l.LogoURL != "" && l.Name == "" {
@@ -173,7 +175,7 @@ func lookOf(c *clients.Client, logos *logo.Proxy) look.Client {
 
 // lookOnTheWay returns the look of a page that leads back to an authorization request; that of the service if it leads elsewhere, or if the
 // request is no longer valid, which the authorization endpoint will say.
-func (s *Server) lookOnTheWay(ctx context.Context, paths flow.Paths, to flow.ReturnTo, describe func(*clients.Client) web.ClientInfo) look.Client {
+func (s *Server) lookOnTheWay(ctx context.Context, paths flow.Paths, to flow.ReturnTo) look.Client {
 	c, ok := paths.Continuation(to)
 	if !ok {
 		return look.Client{}
@@ -182,7 +184,23 @@ func (s *Server) lookOnTheWay(ctx context.Context, paths flow.Paths, to flow.Ret
 	if err != nil {
 		return look.Client{}
 	}
-	return describe(a.Client).Look
+	return s.lookOf(a.Client)
+}
+
+// lookOfError returns the look of the page that explains an error, and the ui_locales parameter: those of the client's request that it
+// belongs to.
+func (s *Server) lookOfError(err error) (look.Client, string) {
+	var refused *authorize.Error
+	var onTheWay *flow.Error
+	switch {
+	case errors.As(err, &onTheWay) && onTheWay.Client != nil:
+		return s.lookOf(onTheWay.Client), onTheWay.Locales
+	case errors.As(err, &refused) && refused.Client != nil:
+		return s.lookOf(refused.Client), refused.Locales
+	case refused != nil:
+		return look.Client{}, refused.Locales
+	}
+	return look.Client{}, ""
 }
 
 // scopes returns the scopes of the protected resources. While the database is unavailable it returns those that were known

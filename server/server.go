@@ -30,6 +30,7 @@ import (
 	"latchkey/server/internal/outbox"
 	"latchkey/server/internal/seal"
 	"latchkey/server/keys"
+	"latchkey/server/logo"
 	"latchkey/server/mail"
 	"latchkey/server/oauth"
 	"latchkey/server/password"
@@ -76,6 +77,7 @@ type Server struct {
 	// writeback ends in Django what ended here; nil without Django's blacklist.
 	writeback *writeback.Worker
 	pages     *web.Pages
+	logos     *logo.Proxy
 	// mailer writes letters and post sends them; both are nil without mail.
 	mailer *mail.Mailer
 	post   *outbox.Sender
@@ -206,7 +208,7 @@ func New(cfg Config) (*Server, error) {
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
 	s.sweeper = newSweeper(&cfg, s.users, s.sessions)
-	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look})
+	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look, LookOf: s.lookOfError})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}

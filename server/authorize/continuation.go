@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server/flow"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
@@ -78,9 +79,9 @@ func (a *Request) seal(purpose string, m mark) string {
 var ErrTicket = errors.New("the form belongs to another browser session")
 
 // errStale is returned for a request that took too long, or whose address was cut off. It never goes to a client: its code is for the
-// error page.
-func errStale() *Error {
-	return &Error{Err: protocol.Refuse("expired", reasons.Expired,
+// error page. The client is nil if it is not known.
+func errStale(client *clients.Client) *Error {
+	return &Error{Client: client, Err: protocol.Refuse("expired", reasons.Expired,
 		"This request has expired, or its address was cut off. Requests are valid for an hour.")}
 }
 
@@ -113,13 +114,13 @@ func (a *Request) fingerprint() string {
 func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, error) {
 	var c continuation
 	if err := s.sealer.OpenJSON(purpose, text, &c); err != nil {
-		return nil, errStale()
+		return nil, errStale(nil)
 	}
 	started := time.UnixMicro(c.StartedAt).UTC()
-	if age := s.now().Sub(started); age > continuationTTL || age < -time.Minute {
-		return nil, errStale()
-	}
 	client, err := s.authorizingClient(ctx, c.Params)
+	if age := s.now().Sub(started); age > continuationTTL || age < -time.Minute {
+		return nil, arrived(errStale(client), c.Params)
+	}
 	if err != nil {
 		return nil, arrived(err, c.Params)
 	}

@@ -47,6 +47,8 @@ type Error struct {
 	// ClientID and RedirectURI are what arrived; empty if unknown. Nearest is the registered redirect URI that is most like it, if it
 	// is not registered itself.
 	ClientID, RedirectURI, Nearest string
+	// Locales is the ui_locales parameter of the request.
+	Locales string
 	// Honest is set when the client may have meant well: the request is right, but needs a page and was not to show any
 	// (prompt=none), or it uses a part of the protocol that this server does not have. See docs/decisions/0013.
 	Honest bool
@@ -94,7 +96,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func arrived(err error, params url.Values) error {
 	var refused *Error
 	if errors.As(err, &refused) && refused.ClientID == "" {
-		refused.ClientID = params.Get("client_id")
+		refused.ClientID, refused.Locales = params.Get("client_id"), params.Get("ui_locales")
 		if refused.RedirectURI == "" {
 			refused.RedirectURI = params.Get("redirect_uri")
 		}

@@ -62,6 +62,11 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return flow.OnTheWay(a.Client, a.UILocales, h.ask(w, r, a, session, ticket))
+}
+
+// ask shows the page with the question, or that the user may not use the client.
+func (h *Handlers) ask(w http.ResponseWriter, r *http.Request, a *authorize.Request, session *storage.LiveBrowserSession, ticket flow.Ticket) error {
 	if a.Outside(session) {
 		return h.outside(w, r, a, session, ticket)
 	}
@@ -93,15 +98,20 @@ func (h *Handlers) open(r *http.Request, ticket flow.Ticket) (*authorize.Request
 	session, findErr := h.Sessions.Find(r, clientID)
 	switch {
 	case findErr != nil:
-		return nil, nil, findErr
+		err = findErr
 	case session == nil:
-		return nil, nil, errOtherSession()
+		err = errOtherSession()
 	case err != nil:
-		return nil, nil, fmt.Errorf("resume authorization: %w", err)
+		err = fmt.Errorf("resume authorization: %w", err)
 	case !a.BelongsTo(session):
-		return nil, nil, errOtherSession()
+		err = errOtherSession()
+	default:
+		return a, session, nil
 	}
-	return a, session, nil
+	if a != nil {
+		err = flow.OnTheWay(a.Client, a.UILocales, err)
+	}
+	return nil, nil, err
 }
 
 func errOtherSession() error {

@@ -21,7 +21,12 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	decision := flow.Decision(form.Get(flow.ParamDecision))
+	return flow.OnTheWay(a.Client, a.UILocales, h.decide(w, r, a, session, flow.Decision(form.Get(flow.ParamDecision))))
+}
+
+func (h *Handlers) decide(
+	w http.ResponseWriter, r *http.Request, a *authorize.Request, session *storage.LiveBrowserSession, decision flow.Decision,
+) (err error) {
 	if decision == flow.Allow && (!a.Shown() || a.Outside(session)) {
 		return route.SeeOther(w, h.Paths.Consent(a.Ticket(session.ID))) // the client or the user has changed: the user sees it first
 	}

@@ -97,7 +97,7 @@ func (h *Handlers) enter(w http.ResponseWriter, r *http.Request, session *storag
 	if h.needsLogin(d, session) {
 		return route.SeeOther(w, h.Paths.LoginAgain(h.Paths.DeviceAgain(code)))
 	}
-	return h.show(w, r, session, d)
+	return flow.OnTheWay(d.Client, "", h.show(w, r, session, d))
 }
 
 // needsLogin reports whether the user of a session has to log in again before a device gets what it asks for: the API for operators makes
@@ -178,7 +178,7 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 		return h.again(w, r, session, "", err)
 	}
 	if decision == flow.Allow && (changed || d.Outside(session)) {
-		return h.show(w, r, session, d) // the user sees the client as it is now first, or that they may not use it
+		return flow.OnTheWay(d.Client, "", h.show(w, r, session, d)) // the user sees the client as it is now first, or that they may not use it
 	}
 	if decision == flow.Allow && h.needsLogin(d, session) {
 		return route.SeeOther(w, h.Paths.LoginAgain(h.Paths.DeviceAgain(d.UserCode)))
@@ -192,7 +192,7 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
 	}
 	if err != nil {
-		return h.again(w, r, session, "", err)
+		return flow.OnTheWay(d.Client, "", h.again(w, r, session, "", err))
 	}
 	return h.Pages.Render(w, r, http.StatusOK, web.DeviceDone{Approved: decision == flow.Allow, Client: h.Describe(d.Client)})
 }

@@ -102,9 +102,17 @@ func (h *Handlers) open(r *http.Request, returnTo string) (v *visit, redirect bo
 		clientID = v.asked.Client.ID
 	}
 	if v.session, err = h.Sessions.Find(r, clientID); err != nil {
-		return nil, false, err
+		return nil, false, v.onTheWay(err)
 	}
 	return v, false, nil
+}
+
+// onTheWay returns err with the application that asked for the login, for the page that explains it.
+func (v *visit) onTheWay(err error) error {
+	if v.asked == nil {
+		return err
+	}
+	return flow.OnTheWay(v.asked.Client, v.asked.UILocales, err)
 }
 
 // satisfied reports whether no login is needed, or none would help.
@@ -128,7 +136,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	}
 	page, err := h.page(v)
 	if err != nil {
-		return err
+		return v.onTheWay(err)
 	}
 	if query.Get(flow.ParamDone) == string(outcome.PasswordReset) {
 		page.Notice = outcome.PasswordReset
@@ -136,7 +144,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 	if query.Get(flow.ParamSignedIn) != "" && v.session == nil {
 		page.Problem = outcome.NoCookies
 	}
-	return h.Pages.Render(w, r, http.StatusOK, page)
+	return v.onTheWay(h.Pages.Render(w, r, http.StatusOK, page))
 }
 
 // page returns the empty form for a visit.

@@ -32,6 +32,11 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 	case form.Get("action") == "continue":
 		return h.selected(w, v)
 	}
+	return v.onTheWay(h.authenticate(w, r, v, form))
+}
+
+// authenticate checks the password, and signs the user in or asks for the second factor.
+func (h *Handlers) authenticate(w http.ResponseWriter, r *http.Request, v *visit, form url.Values) error {
 	who, err := h.Users.Authenticate(r.Context(), form.Get("username"), storage.Secret(form.Get("password")))
 	if err != nil {
 		return h.refused(w, r, v, form, err)

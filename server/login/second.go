@@ -74,10 +74,10 @@ func (h *Handlers) openStep(r *http.Request, returnTo string) (s *step, elsewher
 		return nil, h.Paths.Login(v.returnTo), nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", v.onTheWay(err)
 	}
 	set, err := h.Factors.Of(r.Context(), u)
-	return &step{visit: v, pending: p, set: set}, "", err
+	return &step{visit: v, pending: p, set: set}, "", v.onTheWay(err)
 }
 
 // second is the page after the password.
@@ -96,8 +96,13 @@ func (h *Handlers) second(w http.ResponseWriter, r *http.Request) error {
 	case elsewhere != "":
 		return route.SeeOther(w, elsewhere)
 	case r.Method != http.MethodPost:
-		return h.showStep(w, r, s, http.StatusOK, outcome.NoProblem, 0, "")
+		return s.onTheWay(h.showStep(w, r, s, http.StatusOK, outcome.NoProblem, 0, ""))
 	}
+	return s.onTheWay(h.proveStep(w, r, s, form))
+}
+
+// proveStep takes the form of the page after the password.
+func (h *Handlers) proveStep(w http.ResponseWriter, r *http.Request, s *step, form url.Values) error {
 	methods, codes, err := h.prove(r, s, form)
 	if err != nil {
 		status, problem, wait := factorVerdict(err, form)
@@ -207,6 +212,11 @@ func (h *Handlers) passkey(w http.ResponseWriter, r *http.Request) error {
 	if redirect {
 		return route.SeeOther(w, string(v.returnTo))
 	}
+	return v.onTheWay(h.provePasskey(w, r, v, form))
+}
+
+// provePasskey takes the answer of a passkey.
+func (h *Handlers) provePasskey(w http.ResponseWriter, r *http.Request, v *visit, form url.Values) error {
 	u, methods, err := h.Factors.ProveLogin(r.Context(), form.Get("state"), form.Get("answer"))
 	if err != nil {
 		status, problem, _ := factorVerdict(err, url.Values{"answer": {"-"}})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"latchkey/clients"
 	"latchkey/server/authorize"
 	"latchkey/server/flow"
 	"latchkey/server/internal/form"
@@ -24,6 +25,11 @@ func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuseAuthorization(w, r, err, nil)
 	}
+	return flow.OnTheWay(a.Client, a.UILocales, h.proceed(w, r, a))
+}
+
+// proceed takes the next step of a request that is right.
+func (h *Handlers) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request) error {
 	session, err := h.sessions.Find(r, a.Client.ID)
 	if err != nil {
 		return err
@@ -42,7 +48,7 @@ func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refuseAuthorization(w, r, err, session)
 	}
-	return h.answer(w, r, answer)
+	return h.answer(w, r, answer, a.Client, a.UILocales)
 }
 
 // authorization reads the request: the parameters of the query, or of the form (OpenID Connect Core §3.1.2.1), or a
@@ -87,7 +93,7 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 		// signed in to its site. The page has a link for those who want to go there.
 		found, findErr := h.sessions.Find(r, "")
 		if findErr != nil {
-			return findErr
+			return flow.OnTheWay(refused.Client, refused.Locales, findErr)
 		}
 		if found == nil {
 			return err
@@ -96,15 +102,15 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 	noteReason(r, refused.Err)
 	answer, err := h.requests.Refuse(r.Context(), refused)
 	if err != nil {
-		return err
+		return flow.OnTheWay(refused.Client, refused.Locales, err)
 	}
-	return h.answer(w, r, answer)
+	return h.answer(w, r, answer, refused.Client, refused.Locales)
 }
 
 // answer sends the answer to the client by way of the browser.
-func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response) error {
+func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response, client *clients.Client, locales string) error {
 	if answer.ByForm {
-		page := web.FormPost{Action: answer.RedirectURI}
+		page := web.FormPost{Action: answer.RedirectURI, Locales: locales, Look: h.look(client)}
 		for name := range answer.Params {
 			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})
 		}

@@ -15,6 +15,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/web"
+	"latchkey/server/web/look"
 	"latchkey/storage"
 )
 
@@ -64,6 +65,14 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	return h.logout(w, r, session, l)
 }
 
+// lookOf returns the look of the pages of a logout: that of the client, which must be one that the operator has verified.
+func (h *Handlers) lookOf(l *logout) look.Client {
+	if l.client == nil {
+		return look.Client{}
+	}
+	return h.look(l.client)
+}
+
 // decideLogout takes the form of askLogout.
 func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	if session == nil {
@@ -88,14 +97,14 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 	ended := session != nil
 	if l.hint != nil && !l.hint.SessionID.IsZero() && !l.proves(session) {
 		if err := h.sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.Subject, l.hint.SessionID); err != nil {
-			return err
+			return flow.OnTheWay(l.client, l.params.Get("ui_locales"), err)
 		}
 		ended = true
 	}
 	switch {
 	case session != nil:
 		if err := h.sessions.End(w, r, session); err != nil {
-			return err
+			return flow.OnTheWay(l.client, l.params.Get("ui_locales"), err)
 		}
 	case l.client != nil && l.client.Unverified():
 		// RFC 9700 §4.11.2 and §3 of the logout specification: without a session, a redirect to an unverified client would make
@@ -107,9 +116,11 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 	case l.back != "":
 		return route.SeeOther(w, l.back)
 	case ended:
-		return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales})
+		return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l)})
 	}
-	return h.pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{BadHint: l.badHint, Unregistered: l.unregistered, Locales: locales})
+	return h.pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{
+		BadHint: l.badHint, Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l),
+	})
 }
 
 // nothingEnded returns the status for a logout that has ended nothing: a server that calls must not take it for done. A browser that
@@ -183,6 +194,7 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 	page := web.Logout{
 		Action: h.paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
 		Username: s.User.Username, Unregistered: l.unregistered, Locales: l.params.Get("ui_locales"), Away: l.back != "",
+		Look: h.lookOf(l),
 	}
 	if l.client != nil {
 		page.ClientName = l.client.ClientName

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server/authorize"
 	"latchkey/server/claims"
@@ -16,6 +17,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/web"
+	"latchkey/server/web/look"
 	"latchkey/storage"
 )
 
@@ -30,6 +32,8 @@ type Config struct {
 	Audit    *audit.Log
 	Pages    *web.Pages
 	Paths    flow.Paths
+	// Look returns how pages for a client look.
+	Look func(*clients.Client) look.Client
 	// Sealer seals what browsers carry.
 	Sealer *seal.Sealer
 	// Issuer is the issuer identifier, without a slash at its end.
@@ -65,6 +69,7 @@ type Handlers struct {
 	audit    *audit.Log
 	pages    *web.Pages
 	paths    flow.Paths
+	look     func(*clients.Client) look.Client
 	sealer   *seal.Sealer
 	issuer   string
 	claims   *claims.Catalog
@@ -93,7 +98,7 @@ func New(c Config) *Handlers {
 	}
 	return &Handlers{
 		tokens: c.Tokens, proofs: c.Proofs, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
-		paths: c.Paths, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, acrs: c.ACRs, scopes: c.Scopes,
+		paths: c.Paths, look: c.Look, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, acrs: c.ACRs, scopes: c.Scopes,
 		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
 		clientDocuments: c.ClientDocuments, locales: c.Locales,
 	}

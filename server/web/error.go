@@ -28,6 +28,9 @@ const retryAfterOutage = 2
 // request id.
 func (p *Pages) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 	v, wait := explain(err)
+	if p.lookOf != nil {
+		v.Look, v.Locales = p.lookOf(err)
+	}
 	if wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(wait))
 	}

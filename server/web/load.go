@@ -55,7 +55,7 @@ func samples(now time.Time) []View {
 			Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1", ClientID: "app",
 			RedirectURI: "https://app.example", Advice: "redirect", ReturnURL: "https://app.example/?error=x", ReturnHost: "app.example",
 		},
-		Error{Status: 500},
+		Error{Status: 500, Look: look.Client{Name: "App", Accent: "#0b6b4f"}},
 		Logout{Hidden: fields, Username: "u", ClientName: "App", Unregistered: "https://app.example"},
 		Logout{},
 		LoggedOut{Unregistered: "https://app.example"},
@@ -104,7 +104,7 @@ func samples(now time.Time) []View {
 // New loads templates, texts and files, first the shipped ones, then the operator's. Its error lists every fault in the
 // operator's.
 func New(cfg Config) (*Pages, error) {
-	p := &Pages{base: cfg.BasePath, host: cfg.Host, now: cfg.Now, templates: make(map[string]*template.Template), files: make(map[string]*file)}
+	p := &Pages{base: cfg.BasePath, host: cfg.Host, now: cfg.Now, lookOf: cfg.LookOf, templates: make(map[string]*template.Template), files: make(map[string]*file)}
 	if p.now == nil {
 		p.now = time.Now
 	}

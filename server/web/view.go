@@ -151,6 +151,8 @@ type Error struct {
 	// RequestID identifies the log entry; if empty, Render fills in the id of the request.
 	RequestID string
 	Locales   string
+	// Look is that of the application whose request it was.
+	Look look.Client
 }
 
 // Logout is the page that asks whether to sign out (OpenID Connect RP-Initiated Logout §2). The form has buttons named decision
@@ -163,24 +165,27 @@ type Logout struct {
 	// Unregistered is where the application wanted the user to be sent afterwards, if it has not registered that.
 	Unregistered string
 	Locales      string
-	// Away is as in Login.
+	// Look is that of the application that asked for the logout. Away is as in Login.
+	Look look.Client
 	Away bool
 }
 
 // LoggedOut is the page after signing out.
 type LoggedOut struct {
-	// Unregistered is as in Logout.
+	// Unregistered and Look are as in Logout.
 	Unregistered string
 	Locales      string
+	Look         look.Client
 }
 
 // NotLoggedOut is the page for a logout that has ended nothing: no user is signed in in the browser, and no ID token named a session.
 type NotLoggedOut struct {
 	// BadHint means that there was an ID token, and that it is not one of this server.
 	BadHint bool
-	// Unregistered is as in Logout.
+	// Unregistered and Look are as in Logout.
 	Unregistered string
 	Locales      string
+	Look         look.Client
 }
 
 // FormPost is the page that sends an authorization response by a form (OAuth 2.0 Form Post Response Mode), submitted by the page's
@@ -189,6 +194,8 @@ type FormPost struct {
 	Action  string
 	Fields  []Field
 	Locales string
+	// Look is that of the application that receives it.
+	Look look.Client
 }
 
 // Account is the page where users see and end their sessions and the access of applications.
@@ -291,9 +298,12 @@ func (v Consent) asks() demands {
 func (v Device) asks() demands        { return demands{retryAfter: v.RetryAfter} }
 func (v DeviceConfirm) asks() demands { return demands{look: v.Client.look()} }
 func (v DeviceDone) asks() demands    { return demands{look: v.Client.look()} }
-func (v Error) asks() demands         { return demands{locales: v.Locales} }
-func (v Logout) asks() demands        { return demands{locales: v.Locales, away: v.Away} }
-func (v LoggedOut) asks() demands     { return demands{locales: v.Locales} }
-func (v NotLoggedOut) asks() demands  { return demands{locales: v.Locales} }
-func (v FormPost) asks() demands      { return demands{locales: v.Locales, away: true, script: true} }
-func (v Account) asks() demands       { return demands{retryAfter: v.RetryAfter} }
+func (v Error) asks() demands         { return demands{locales: v.Locales, look: v.Look} }
+func (v Logout) asks() demands        { return demands{locales: v.Locales, look: v.Look, away: v.Away} }
+func (v LoggedOut) asks() demands     { return demands{locales: v.Locales, look: v.Look} }
+func (v NotLoggedOut) asks() demands  { return demands{locales: v.Locales, look: v.Look} }
+func (v FormPost) asks() demands {
+	return demands{locales: v.Locales, look: v.Look, away: true, script: true}
+}
+
+func (v Account) asks() demands { return demands{retryAfter: v.RetryAfter} }

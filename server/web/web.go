@@ -26,6 +26,8 @@ type Config struct {
 	Host string
 	// Look is what goes before the folder's brand.json.
 	Look look.Service
+	// LookOf returns the look and the ui_locales parameter of the request that an error belongs to; nil means none.
+	LookOf func(error) (look.Client, string)
 	// Now returns the current time, for relative times; nil means time.Now.
 	Now func() time.Time
 }
@@ -49,6 +51,7 @@ type Pages struct {
 	locales   []*locale                     // the first is the default
 	matcher   language.Matcher
 	fonts     bool
+	lookOf    func(error) (look.Client, string)
 }
 
 // ProductName returns the name of this service as pages show it.
