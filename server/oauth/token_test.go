@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -406,4 +407,20 @@ func TestIdleSessionEnds(t *testing.T) {
 	tokens := s.Login(s.SPA)
 	s.Clock.Advance(14*24*time.Hour + time.Second)
 	s.Refresh(s.SPA, tokens.Refresh).ExpectError(400, "invalid_grant")
+}
+
+// RFC 6749 §2.3.1: a secret counts in the header and in the form, whichever the client is registered for. See docs/divergences.md.
+func TestASecretIsTakenEitherWay(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, method := range []string{clients.AuthBasic, clients.AuthPost} {
+		c := s.AddClient(clients.Registration{ID: method, Metadata: clients.Metadata{
+			GrantTypes: []string{"client_credentials"}, Scope: "read", TokenEndpointAuthMethod: method,
+		}})
+		form := servertest.Form("grant_type", "client_credentials")
+		s.PostForm("/oauth2/token", form, func(r *http.Request) { r.SetBasicAuth(c.ID, c.Secret.Reveal()) }).Expect(200)
+		form.Set("client_id", c.ID)
+		form.Set("client_secret", c.Secret.Reveal())
+		s.PostForm("/oauth2/token", form).Expect(200)
+	}
 }
