@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pquerna/otp/totp"
 
 	"latchkey/clients"
@@ -20,23 +22,53 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
-const sqliteTables = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+const (
+	sqliteTables   = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	postgresTables = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`
+)
+
+// logsAll makes Postgres log every statement and its parameters, those of statements that fail too.
+const logsAll = "ALTER SYSTEM SET log_statement = 'all'; ALTER SYSTEM SET log_min_duration_statement = 0; ALTER SYSTEM SET log_error_verbosity = 'verbose'; " +
+	"ALTER SYSTEM SET log_parameter_max_length_on_error = -1; SELECT pg_reload_conf()"
 
 // holder has one of everything that proves something, as its owner has it: by the words of an error.
 type holder struct {
 	*servertest.Server
-	path    string
+	// dump returns all rows of the database, and logged what the database has logged.
+	dump    func() map[string]string
+	logged  func() string
 	secrets map[string]string
 }
 
-func newHolder(t *testing.T) *holder {
+func newHolder(t *testing.T, onPostgres bool) *holder {
 	t.Helper()
-	h := &holder{path: filepath.Join(t.TempDir(), "db"), secrets: map[string]string{}}
+	h := &holder{secrets: map[string]string{}, logged: func() string { return "" }}
+	var store storage.Store
+	if onPostgres {
+		cluster := postgrestest.Cluster(t)
+		url := cluster.Migrated(t)
+		db, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close(context.Background()) })
+		for statement := range strings.SplitSeq(logsAll, "; ") {
+			if _, err := db.Exec(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+		store, h.logged = servertest.PostgresAt(t, url), func() string { return cluster.Log(t) }
+		h.dump = func() map[string]string { return dump(t, "pgx", url, postgresTables) }
+	} else {
+		path := filepath.Join(t.TempDir(), "db")
+		store, h.dump = sqlitetest.Open(t, path), func() map[string]string { return dump(t, "sqlite", path, sqliteTables) }
+	}
 	box := new(servertest.Mailbox)
-	h.Server = servertest.New(t, servertest.Store(sqlitetest.Open(t, h.path)), servertest.Mail(box), servertest.Configure(func(c *server.Config) {
+	h.Server = servertest.New(t, servertest.Store(store), servertest.Mail(box), servertest.Configure(func(c *server.Config) {
 		c.Registration, c.LoginThrottle = "open", false
 	}))
 	h.sessions()
@@ -105,22 +137,43 @@ func (h *holder) accounts(t *testing.T, box *servertest.Mailbox) {
 	h.secrets["link"], h.secrets["password"], h.secrets["key of an application"], h.secrets["recovery code"] = link, "the password of bob", key, recovery
 }
 
-// Statements 72 and 73: what proves something is neither in the database, nor in the log, nor in the metrics.
-func TestStatement72NothingThatProvesSomethingIsWrittenDown(t *testing.T) {
+// onBothDatabases runs a test with a holder on each.
+func onBothDatabases(t *testing.T, test func(t *testing.T, h *holder)) {
 	t.Parallel()
-	h := newHolder(t)
+	for name, onPostgres := range map[string]bool{"sqlite": false, "postgres": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHolder(t, onPostgres))
+		})
+	}
+}
+
+// Statements 72 and 73: what proves something is neither in the database, nor in the log, nor in the metrics, nor in what Postgres logs at most: every
+// statement with its parameters.
+func TestStatement72NothingThatProvesSomethingIsWrittenDown(t *testing.T) {
+	onBothDatabases(t, testNothingIsWrittenDown)
+}
+
+func testNothingIsWrittenDown(t *testing.T, h *holder) {
 	var rows strings.Builder
-	for _, content := range dump(t, "sqlite", h.path, sqliteTables) {
+	for _, content := range h.dump() {
 		rows.WriteString(content)
 	}
-	metrics := h.Get(h.Admin + "/metrics").Expect(http.StatusOK).Body
+	h.failingStatements(t)
+	metrics, logged := h.Get(h.Admin+"/metrics").Expect(http.StatusOK).Body, h.logged()
+	if logged != "" && (!strings.Contains(logged, "bob@example.com") || !strings.Contains(logged, "duplicate key value") || !strings.Contains(logged, "DETAIL:")) {
+		t.Error("Postgres does not log the parameters of statements, or none has failed")
+	}
 	if len(h.secrets) != 21 || !strings.Contains(rows.String(), "bob@example.com") || !strings.Contains(metrics, "/oauth2/token") {
 		t.Errorf("%d kinds of secrets, and the test may see nothing", len(h.secrets))
 	}
 	for name, secret := range h.secrets {
-		forms := []string{secret, strings.ReplaceAll(secret, "-", "")}
+		forms := []string{secret, strings.ReplaceAll(secret, "-", ""), hex.EncodeToString([]byte(secret))}
 		if _, text, ok := strings.Cut(secret, "_"); ok && len(text) > 43 { // lk_xx_, the digits, a checksum
 			forms = append(forms, secret[6:49])
+			if raw, err := base64.RawURLEncoding.DecodeString(secret[6:49]); err == nil { // as Postgres logs bytes
+				forms = append(forms, hex.EncodeToString(raw))
+			}
 		}
 		if strings.HasPrefix(secret, "ey") { // a JWT, which proves nothing without its signature
 			forms = []string{secret[strings.LastIndexByte(secret, '.')+1:]}
@@ -128,7 +181,7 @@ func TestStatement72NothingThatProvesSomethingIsWrittenDown(t *testing.T) {
 		if len(secret) < 8 {
 			t.Errorf("there is no %s: %q", name, secret)
 		}
-		for where, text := range map[string]string{"database": rows.String(), "log": h.Log.String(), "metrics": metrics} {
+		for where, text := range map[string]string{"database": rows.String(), "log": h.Log.String(), "metrics": metrics, "log of Postgres": logged} {
 			for _, form := range forms {
 				if strings.Contains(text, form) {
 					t.Errorf("the %s is in the %s", name, where)
@@ -136,6 +189,17 @@ func TestStatement72NothingThatProvesSomethingIsWrittenDown(t *testing.T) {
 			}
 		}
 	}
+}
+
+// failingStatements makes the database refuse what is there already, and what it can't store.
+func (h *holder) failingStatements(t *testing.T) {
+	t.Helper()
+	if _, err := h.Users().Add(t.Context(), users.NewUser{Username: "bob", Active: true}); err == nil {
+		t.Error("there are two of one name")
+	}
+	h.Token(h.SPA, "grant_type", "password", "username", "bob\x00", "password", "the password of bob")
+	h.Refresh(h.Web, h.secrets["refresh token"]+"\x00")
+	h.Browser().SignInAs("bob\xff", "the password of bob")
 }
 
 // candidates returns what somebody who has read the database would try: each value as it is and in the usual encodings, and the secret that would have
@@ -171,10 +235,10 @@ func candidates(rows map[string]string) (list []string) {
 }
 
 // Statement 73: nothing in the database opens anything, whatever is made of it.
-func TestStatement73ADumpOpensNothing(t *testing.T) {
-	t.Parallel()
-	h := newHolder(t)
-	list := candidates(dump(t, "sqlite", h.path, sqliteTables))
+func TestStatement73ADumpOpensNothing(t *testing.T) { onBothDatabases(t, testADumpOpensNothing) }
+
+func testADumpOpensNothing(t *testing.T, h *holder) {
+	list := candidates(h.dump())
 	if len(list) < 200 {
 		t.Fatalf("%d candidates", len(list))
 	}

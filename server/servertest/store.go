@@ -40,9 +40,13 @@ func SQLite(t testing.TB) storage.Store {
 // Postgres gives an empty, migrated Postgres store that is closed when the test ends.
 func Postgres(t testing.TB) storage.Store {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), postgres.Config{
-		URL: postgrestest.URL(t), MaxConns: 8, Now: func() time.Time { return Epoch },
-	})
+	return PostgresAt(t, postgrestest.URL(t))
+}
+
+// PostgresAt returns a store on a migrated database. It is closed when the test ends.
+func PostgresAt(t testing.TB, url string) storage.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), postgres.Config{URL: url, MaxConns: 8, Now: func() time.Time { return Epoch }})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}

@@ -90,6 +90,16 @@ func (c *OwnCluster) Migrated(t testing.TB) string {
 	return url
 }
 
+// Log returns what Postgres has logged.
+func (c *OwnCluster) Log(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.folder, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // Stop ends Postgres in an orderly way: connections are cut, what is under way is rolled back.
 func (c *OwnCluster) Stop(t testing.TB) {
 	t.Helper()
