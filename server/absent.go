@@ -12,14 +12,14 @@ import (
 )
 
 // newSweeper returns nil where users are not removed by themselves.
-func newSweeper(cfg *Config, service *users.Service, sessions *session.Manager) *users.Sweeper {
+func newSweeper(cfg *Config, service *users.Service, notifier *session.Notifier, noticed func()) *users.Sweeper {
 	accounts, ok := cfg.Directory.(users.Accounts)
 	if !ok || cfg.AbsentUsersAfter <= 0 {
 		return nil
 	}
 	return &users.Sweeper{
 		Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger,
-		Notices: sessions.NoticesOfAbsent, Noticed: sessions.Noticed,
+		Notices: notifier.OfAbsent, Noticed: noticed,
 	}
 }
 

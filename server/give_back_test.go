@@ -39,11 +39,11 @@ func (d *fullDisk) CreateBrowserSession(ctx context.Context, b *storage.BrowserS
 	return d.Store.CreateBrowserSession(ctx, b, replaces, l, audit...)
 }
 
-func (d *fullDisk) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
+func (d *fullDisk) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	if err := d.err(); err != nil {
 		return err
 	}
-	return d.Store.SetUserPassword(ctx, id, hash, now, audit)
+	return d.Store.SetUserPassword(ctx, id, hash, now, audit, notices...)
 }
 
 func (d *fullDisk) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {

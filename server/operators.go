@@ -66,7 +66,7 @@ func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
 // provisioning returns SCIM.
 func (s *Server) provisioning() *scim.API {
 	return scim.New(scim.Config{
-		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Clients: s.auth, Users: s.users, Sessions: s.sessions, Audit: s.audit, Now: s.cfg.Now,
+		Issuer: s.cfg.Issuer, Store: s.cfg.Store, Clients: s.auth, Users: s.users, Audit: s.audit, Now: s.cfg.Now,
 		Gate:   operator.Gate{Issuer: s.cfg.Issuer, Tokens: s.tokens, Proofs: s.proofs, Group: s.cfg.AdminGroup, Factors: s.factors},
 		Public: s.cfg.AdminAPI == AdminAPIPublic, Router: s.operatorRouter(),
 	})
@@ -91,7 +91,7 @@ func (s *Server) operatorRouter() route.Config {
 // operatorGrants returns the service that ends sessions in an operator's name.
 func (s *Server) operatorGrants() *grants.Service {
 	return &grants.Service{
-		Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now, Notify: s.sessions.NotifyAllClients,
+		Store: s.cfg.Store, Users: s.users, Now: s.cfg.Now,
 		Changed: func(id string) { s.registry.Changed(storage.Change{Kind: storage.ChangeClient, ID: id}) },
 	}
 }

@@ -150,10 +150,12 @@ func New(cfg Config) (*Server, error) {
 	if url := cfg.BreachedPasswordsURL; url != "" {
 		leaked = breached.New(outbound(&cfg), url).Has
 	}
+	notifier := &session.Notifier{Store: cfg.Store, Clients: s.registry, Now: cfg.Now}
 	s.users = users.New(users.Config{
 		Breached: leaked,
 		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
+		Notices: notifier.Notices, Noticed: func() { s.logouts.Wake() },
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
@@ -169,6 +171,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.factors, err = factors.New(factors.Config{
 		Store: cfg.Store, Root: cfg.Root, Audit: s.audit, Issuer: cfg.Issuer, Policy: cfg.SecondFactor, Groups: cfg.SecondFactorGroups, Now: cfg.Now,
+		Ending: s.users.Ending,
 	})
 	if err != nil {
 		return nil, err
@@ -207,7 +210,7 @@ func New(cfg Config) (*Server, error) {
 		SecondFactors: !s.factors.Off(), NeedsSecondFactor: s.factors.RequiredOfAll(),
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
-	s.sweeper = newSweeper(&cfg, s.users, s.sessions)
+	s.sweeper = newSweeper(&cfg, s.users, notifier, s.logouts.Wake)
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look, LookOf: s.lookOfError})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)

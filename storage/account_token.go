@@ -27,8 +27,9 @@ type AccountTokenUse struct {
 	Hash    Digest
 	Purpose string
 	Now     time.Time
-	// PasswordHash replaces that of the token's user, whose epoch is raised.
+	// PasswordHash replaces that of the token's user, whose epoch is raised. Notices are stored with it.
 	PasswordHash string
+	Notices      []*LogoutNotice
 	// Email becomes the address of the token's user, verified.
 	Email string
 	// User is created as by CreateUser.

@@ -77,7 +77,9 @@ type FactorRemoval struct {
 	IDs []ID
 	// EndSessions raises the user's epoch, which ends all sessions and forgets all browsers.
 	EndSessions bool
-	Now         time.Time
+	// Notices are stored with the removal.
+	Notices []*LogoutNotice
+	Now     time.Time
 }
 
 // Factors stores what users log in with besides a password.

@@ -27,11 +27,8 @@ type LogoutNotice struct {
 // Sub returns the sub of the user.
 func (n *LogoutNotice) Sub() string { return cmp.Or(n.Subject, strconv.FormatInt(n.UserID, 10)) }
 
-// LogoutNotices is the outbox of back-channel logouts. It is filled by EndBrowserSession and CreateLogoutNotices.
+// LogoutNotices is the outbox of back-channel logouts. It is filled by what ends the sessions, in the same transaction.
 type LogoutNotices interface {
-	// CreateLogoutNotices stores notices.
-	CreateLogoutNotices(ctx context.Context, notices ...*LogoutNotice) error
-
 	// ClaimLogoutNotices returns up to limit notices that are due at now, those past their end too, oldest NextAttemptAt first,
 	// each to one caller only: its NextAttemptAt becomes now plus lease and Attempts one more, in the row and in what is
 	// returned. If the caller dies, others can claim the notice once the lease is over.

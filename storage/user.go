@@ -93,14 +93,15 @@ type Users interface {
 	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken; ErrConflict: the user is not as in change.Was any more, or was removed.
 	UpdateUser(ctx context.Context, id int64, change UserChange, now time.Time, audit *AuditEvent) error
 
-	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound.
-	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent) error
+	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound. It, SetUserPassword, RaiseUserEpoch and RemoveUser
+	// store logout notices in the transaction that ends the sessions.
+	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 
 	// SetUserPassword replaces the hash and raises the epoch. ErrNotFound.
-	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *AuditEvent) error
+	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
-	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent) error
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 
 	// RemoveUser removes the user with their consents, browser sessions and answers to devices, and empties Address, UserAgent and Claims
 	// of their grants and codes, which are dead and keep nothing of the user but the ID until their end. Audit events stay, and logout

@@ -226,7 +226,7 @@ func (a *app) sessions(ctx context.Context, progress func(int)) (sessionAdmin, e
 		if err != nil {
 			return nil, err
 		}
-		return &grants.Service{Store: a.store, Users: service, Now: a.now, Notify: a.notify, Progress: progress}, nil
+		return &grants.Service{Store: a.store, Users: service, Now: a.now, Progress: progress}, nil
 	}
 	api, err := a.api(ctx)
 	return remoteSessions{api}, err

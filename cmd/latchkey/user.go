@@ -192,7 +192,7 @@ func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
 		u.Active = false
 		return s.Disable(ctx, u.ID)
 	}
-	return a.withUser(ctx, c.Name, a.ending(ctx, disable), func(u *storage.User) error {
+	return a.withUser(ctx, c.Name, disable, func(u *storage.User) error {
 		return a.confirm(c.JSON, users.Describe(u), "disabled user %s and ended their sessions", u.Username)
 	})
 }
@@ -229,7 +229,7 @@ func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
 		}
 		return s.SetPasswordHash(ctx, u.ID, hash)
 	}
-	return a.withUser(ctx, c.Name, a.ending(ctx, set), func(u *storage.User) error {
+	return a.withUser(ctx, c.Name, set, func(u *storage.User) error {
 		return a.confirm(c.JSON, users.Describe(u), "set the password of user %s and ended their sessions", u.Username)
 	})
 }
@@ -241,7 +241,7 @@ type userRemoveCmd struct {
 
 func (c *userRemoveCmd) Run(ctx context.Context, a *app) error {
 	remove := func(s userAdmin, u *storage.User) error { return s.Remove(ctx, u.ID) }
-	return a.withUser(ctx, c.Name, a.ending(ctx, remove), func(u *storage.User) error {
+	return a.withUser(ctx, c.Name, remove, func(u *storage.User) error {
 		return a.confirm(c.JSON, users.Describe(u), "removed user %s and ended their sessions", u.Username)
 	})
 }

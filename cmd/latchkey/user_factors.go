@@ -78,15 +78,16 @@ func (a *app) factors(ctx context.Context) (factorAdmin, error) {
 	if a.remote() {
 		return a.api(ctx)
 	}
-	service, err := factors.New(factors.Config{Store: a.store, Now: a.now})
-	return localFactors{a, service}, err
+	users, err := a.userService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	service, err := factors.New(factors.Config{Store: a.store, Now: a.now, Ending: users.Ending})
+	return localFactors{service}, err
 }
 
 // localFactors removes factors on the database.
-type localFactors struct {
-	a       *app
-	service *factors.Service
-}
+type localFactors struct{ service *factors.Service }
 
 func (l localFactors) set(ctx context.Context, userID int64) (*factors.Set, error) {
 	u, err := l.service.User(ctx, userID)
@@ -114,11 +115,6 @@ func (l localFactors) RemoveFactor(ctx context.Context, userID int64, factorID s
 	if err != nil {
 		return nil, storage.ErrNotFound
 	}
-	if f := set.Find(id); f != nil && f.Kind.Second() {
-		if err := l.a.notify(ctx, userID); err != nil {
-			return nil, err
-		}
-	}
 	if _, err := l.service.Remove(ctx, "operator", set, id); err != nil {
 		return nil, err
 	}
@@ -131,9 +127,6 @@ func (l localFactors) ResetFactors(ctx context.Context, userID int64, _ ...admin
 		return nil, err
 	}
 	if shown := set.Describe(); len(shown.Factors) > 0 || shown.RecoveryCodes > 0 {
-		if err := l.a.notify(ctx, userID); err != nil {
-			return nil, err
-		}
 		if err := l.service.Reset(ctx, userID); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return nil, err
 		}

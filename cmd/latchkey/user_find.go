@@ -22,7 +22,10 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := users.Config{Store: store, Now: a.now, Argon2: password.DefaultArgon2}
+	cfg := users.Config{
+		Store: store, Now: a.now, Argon2: password.DefaultArgon2,
+		Notices: a.notifier().Notices, // a server sends them
+	}
 	if text := a.settings.Server.Argon2; text != "" {
 		if cfg.Argon2, err = password.ParseArgon2(text); err != nil {
 			store.Close()
@@ -35,25 +38,8 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	return users.New(cfg), nil
 }
 
-// notify queues logout notices for the clients of a user's browser sessions, which are about to end. A server sends them.
-func (a *app) notify(ctx context.Context, userID int64) error {
-	return a.notifier().NotifyAllClients(ctx, userID)
-}
-
 func (a *app) notifier() *session.Notifier {
 	return &session.Notifier{Store: a.store, Clients: a.registryOf(a.store, nil), Now: a.now}
-}
-
-// ending returns what does act once the clients of the user's browser sessions have been noted.
-func (a *app) ending(ctx context.Context, act func(userAdmin, *storage.User) error) func(userAdmin, *storage.User) error {
-	return func(s userAdmin, u *storage.User) error {
-		if !a.remote() { // the API for operators notifies them itself
-			if err := a.notify(ctx, u.ID); err != nil {
-				return err
-			}
-		}
-		return act(s, u)
-	}
 }
 
 // withUser looks up the named user, calls act, and shows the result.

@@ -130,9 +130,6 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, s *storage.Liv
 	if err != nil {
 		return err
 	}
-	if err := h.Sessions.NotifyAllClients(r.Context(), u.ID); err != nil {
-		return err
-	}
 	if err := h.Users.RemoveOwn(r.Context(), u.ID); err != nil {
 		return err
 	}

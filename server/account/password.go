@@ -38,9 +38,6 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 	if who.User.ID != session.UserID { // the name has another owner by now
 		return h.toLogin(w)
 	}
-	if err := h.Sessions.NotifyAllClients(ctx, session.UserID); err != nil {
-		return err
-	}
 	if err := h.Users.ChangeOwnPassword(ctx, who.User, next); err != nil {
 		return h.refused(w, r, session, err)
 	}

@@ -62,7 +62,7 @@ func (a *API) removeFactor(ctx context.Context, in *struct {
 		return nil, errNotFound("factor")
 	}
 	if f.Kind.Second() {
-		if err := a.endsSessions(ctx, in.Confirmed, in.Trial, in.ID); err != nil {
+		if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: in.ID}); err != nil {
 			return nil, err
 		}
 	}
@@ -78,14 +78,6 @@ func (a *API) removeFactor(ctx context.Context, in *struct {
 	return a.showFactors(ctx, &struct{ UserPath }{in.UserPath})
 }
 
-// endsSessions checks that the end of a user's sessions is confirmed, and notifies the clients of their browser sessions.
-func (a *API) endsSessions(ctx context.Context, c Confirmed, t Trial, userID int64) error {
-	if _, err := c.check(ctx, a, storage.GrantFilter{UserID: userID}); err != nil || t.DryRun {
-		return err
-	}
-	return a.Grants.Notify(ctx, userID)
-}
-
 func (a *API) resetFactors(ctx context.Context, in *struct {
 	UserPath
 	Confirmed
@@ -99,7 +91,7 @@ func (a *API) resetFactors(ctx context.Context, in *struct {
 	if !set.Any() && len(set.Recovery)+len(set.Browsers) == 0 {
 		return &shownFactors{set.Describe()}, nil // nothing is removed, and nothing ends
 	}
-	if err := a.endsSessions(ctx, in.Confirmed, in.Trial, in.ID); err != nil {
+	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: in.ID}); err != nil {
 		return nil, err
 	}
 	if in.DryRun {

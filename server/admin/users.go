@@ -205,16 +205,14 @@ type ChangeUser struct {
 	Confirmed
 }
 
-// ending returns the user of a request that ends their sessions, once that is confirmed. The clients of their browser sessions are notified.
+// ending returns the user of a request that ends their sessions, once that is confirmed.
 func (a *API) ending(ctx context.Context, in *ChangeUser) (*storage.User, error) {
 	u, err := a.found(ctx, in.ID, in.Conditional)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: u.ID}); err != nil || in.DryRun {
-		return u, err
-	}
-	return u, a.Grants.Notify(ctx, u.ID)
+	_, err = in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: u.ID})
+	return u, err
 }
 
 func (a *API) removeUser(ctx context.Context, in *ChangeUser) (*shownUser, error) {
@@ -289,7 +287,7 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 		}
 		return s.SetPasswordHash(ctx, in.ID, in.Body.PasswordHash)
 	}
-	if err := set(a.DryUsers); err != nil { // before clients are notified that the sessions end
+	if err := set(a.DryUsers); err != nil { // what can't be set needs no confirmation
 		return nil, err
 	}
 	u, err := a.ending(ctx, &in.ChangeUser)

@@ -86,6 +86,7 @@ type bundle struct {
 	metrics  *metrics.Metrics
 	log      *syncBuffer
 	clock    *testclock.Clock
+	user     int64
 }
 
 type syncBuffer struct {
@@ -122,6 +123,11 @@ func setup(t *testing.T, p *party) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
+	u := &storage.User{Username: "ada", Active: true, CreatedAt: b.clock.Now()}
+	if err := b.store.CreateUser(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	b.user = u.ID
 	roots := p.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	b.outbound = safehttp.Config{Timeout: 30 * time.Second, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: roots}
 	return b
@@ -154,7 +160,7 @@ func (b *bundle) notice(client string) *storage.LogoutNotice {
 		ID: storage.NewID(now), ClientID: client, UserID: 42, Subject: "6f1c-slug", SessionID: storage.NewID(now),
 		CreatedAt: now, NextAttemptAt: now, ExpiresAt: now.Add(24 * time.Hour),
 	}
-	if err := b.store.CreateLogoutNotices(b.t.Context(), n); err != nil {
+	if err := b.store.RaiseUserEpoch(b.t.Context(), b.user, now, nil, n); err != nil {
 		b.t.Fatal(err)
 	}
 	return n

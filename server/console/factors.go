@@ -82,9 +82,6 @@ func (h *Handlers) changeFactors(ctx context.Context, u *storage.User, form url.
 		if page != nil || err != nil {
 			return page, "", err
 		}
-		if err := h.Grants.Notify(ctx, u.ID); err != nil {
-			return nil, "", err
-		}
 	}
 	if reset {
 		err = h.Factors.Reset(ctx, u.ID)

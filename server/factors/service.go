@@ -50,6 +50,8 @@ type Config struct {
 	// Policy is that of all users; empty means Off. Members of one of Groups need a second factor if it is Optional.
 	Policy Policy
 	Groups []string
+	// Ending calls what ends the sessions of a user with the logout notices for their clients; nil = without any.
+	Ending func(ctx context.Context, userID int64, end func(notices ...*storage.LogoutNotice) error) error
 	// Now returns the current time.
 	Now func() time.Time
 }

@@ -160,7 +160,17 @@ func (s *Service) Reset(ctx context.Context, userID int64) error {
 
 func (s *Service) remove(ctx context.Context, r storage.FactorRemoval, e *storage.AuditEvent) error {
 	r.Now = s.now()
-	if err := s.cfg.Store.RemoveFactors(ctx, r, e); err != nil {
+	remove := func(notices ...*storage.LogoutNotice) error {
+		r.Notices = notices
+		return s.cfg.Store.RemoveFactors(ctx, r, e)
+	}
+	var err error
+	if r.EndSessions && s.cfg.Ending != nil {
+		err = s.cfg.Ending(ctx, r.UserID, remove)
+	} else {
+		err = remove()
+	}
+	if err != nil {
 		return fmt.Errorf("remove factors: %w", err)
 	}
 	s.cfg.Audit.Written(e)

@@ -23,7 +23,7 @@ type Store interface {
 	audit.Store
 	RevokeConsent(ctx context.Context, e storage.ConsentEnd, audit *storage.AuditEvent) (bool, error)
 	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
-	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
 	RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *storage.AuditEvent) error
 }
 
@@ -32,8 +32,6 @@ type Service struct {
 	Store Store
 	Users *users.Service
 	Now   func() time.Time
-	// Notify, unless nil, notifies the clients of a user's browser sessions that these end (OpenID Connect Back-Channel Logout 1.0).
-	Notify func(ctx context.Context, userID int64) error
 	// Changed, unless nil, makes this process see at once that the epoch of a client was raised; of every client for an empty ID. Tokens
 	// that it issues with the old epoch would be dead.
 	Changed func(clientID string)
@@ -88,11 +86,6 @@ func (s *Service) EndConsent(ctx context.Context, userID int64, clientID string)
 
 // EndOfUser ends every session of a user by raising their epoch: browsers are signed out, and logins in progress fail. storage.ErrNotFound.
 func (s *Service) EndOfUser(ctx context.Context, userID int64) error {
-	if s.Notify != nil {
-		if err := s.Notify(ctx, userID); err != nil {
-			return err
-		}
-	}
 	return s.Users.EndSessions(ctx, userID)
 }
 
@@ -123,12 +116,10 @@ func (s *Service) EndAll(ctx context.Context) error {
 		}
 		for _, u := range page {
 			after = u.ID
-			if s.Notify != nil {
-				if err := s.Notify(ctx, u.ID); err != nil {
-					return err
-				}
+			signOut := func(notices ...*storage.LogoutNotice) error {
+				return s.Store.RaiseUserEpoch(ctx, u.ID, s.now(), nil, notices...)
 			}
-			if err := s.Store.RaiseUserEpoch(ctx, u.ID, s.now(), nil); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			if err := s.Users.Ending(ctx, u.ID, signOut); err != nil && !errors.Is(err, storage.ErrNotFound) {
 				return fmt.Errorf("sign out user %d: %w", u.ID, err)
 			}
 			done++

@@ -8,6 +8,7 @@ import (
 	"latchkey/server/grants"
 	"latchkey/server/password"
 	"latchkey/server/users"
+	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
 
@@ -16,8 +17,12 @@ func TestEndAll(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.SQLite(t)
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	service := users.New(users.Config{Store: store, Now: now, Argon2: password.DefaultArgon2})
-	epochs := map[int64]int64{}
+	epochs, told := map[int64]int64{}, map[int64]bool{}
+	service := users.New(users.Config{Store: store, Now: now, Argon2: password.DefaultArgon2, Notices: func(ctx context.Context, id int64) ([]*storage.LogoutNotice, error) {
+		u, err := store.User(ctx, id)
+		told[id] = err == nil && u.AuthEpoch == epochs[id]
+		return nil, err
+	}})
 	for _, name := range []string{"ada", "bob", "eve"} {
 		u, err := service.Add(t.Context(), users.NewUser{Username: name, Active: true})
 		if err != nil {
@@ -25,13 +30,8 @@ func TestEndAll(t *testing.T) {
 		}
 		epochs[u.ID] = u.AuthEpoch
 	}
-	told, done := map[int64]bool{}, 0
+	done := 0
 	end := grants.Service{Store: store, Users: service, Now: now, Progress: func(n int) { done = n }}
-	end.Notify = func(ctx context.Context, id int64) error {
-		u, err := store.User(ctx, id)
-		told[id] = err == nil && u.AuthEpoch == epochs[id]
-		return err
-	}
 	if err := end.EndAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -139,9 +139,11 @@ func (s *Service) SetPassword(ctx context.Context, l *Link, secret storage.Secre
 	}
 	e := s.event(ctx, "password_changed", l.User.ID)
 	e.Reason = "reset"
-	return s.use(ctx, storage.AccountTokenUse{
-		Hash: l.token.Hash, Purpose: purposeReset, Now: s.now(), PasswordHash: hash, Messages: []*storage.OutboxMessage{m},
-	}, e)
+	return s.cfg.Users.Ending(ctx, l.User.ID, func(notices ...*storage.LogoutNotice) error {
+		return s.use(ctx, storage.AccountTokenUse{
+			Hash: l.token.Hash, Purpose: purposeReset, Now: s.now(), PasswordHash: hash, Notices: notices, Messages: []*storage.OutboxMessage{m},
+		}, e)
+	})
 }
 
 // use uses a token. ErrGone.

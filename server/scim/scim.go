@@ -16,7 +16,6 @@ import (
 	"latchkey/server/internal/form"
 	"latchkey/server/operator"
 	"latchkey/server/route"
-	"latchkey/server/session"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -50,10 +49,8 @@ type Config struct {
 	// Clients authenticates clients that send their secret with each request.
 	Clients *clientauth.Authenticator
 	Users   *users.Service
-	// Sessions says who is notified when the sessions of a user end.
-	Sessions *session.Manager
-	Audit    *audit.Log
-	Now      func() time.Time
+	Audit   *audit.Log
+	Now     func() time.Time
 	// Public says that SCIM is below the issuer.
 	Public bool
 	// Router is the configuration of its routes.

@@ -203,17 +203,8 @@ func (a *API) apply(q *query, u *storage.User, c userChange) (*storage.User, err
 		return nil, errProtected()
 	}
 	c.ClientID = q.access.Client.ID
-	if c.password != nil || c.EndsSessions() {
-		var err error
-		if c.Notices, err = a.Sessions.Notices(ctx, u.ID); err != nil {
-			return nil, err
-		}
-	}
 	if err := a.Users.ChangeProvisioned(ctx, u.ID, c.ProvisionedChange, c.password); err != nil {
 		return nil, err
-	}
-	if len(c.Notices) > 0 {
-		a.Sessions.Noticed()
 	}
 	return a.Store.User(ctx, u.ID)
 }
@@ -227,15 +218,8 @@ func (a *API) deleteUser(w http.ResponseWriter, q *query) error {
 	if err := q.unchanged(o); err != nil {
 		return err
 	}
-	notices, err := a.Sessions.Notices(q.ctx(), u.ID)
-	if err != nil {
+	if err := a.Users.Remove(q.ctx(), u.ID); err != nil {
 		return err
-	}
-	if err := a.Users.RemoveNotifying(q.ctx(), u.ID, notices...); err != nil {
-		return err
-	}
-	if len(notices) > 0 {
-		a.Sessions.Noticed()
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -195,9 +195,6 @@ func (h *Handlers) raise(w http.ResponseWriter, r *http.Request, v *visit, metho
 // remove removes a factor. If the sessions of the user end with it, this browser gets a new one, with the same login.
 func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, v *visit, id storage.ID) error {
 	ctx := r.Context()
-	if err := h.Sessions.NotifyAllClients(ctx, v.session.UserID); err != nil {
-		return err
-	}
 	ended, err := h.Factors.Remove(ctx, "user", v.set, id)
 	if errors.Is(err, storage.ErrNotFound) { // removed before
 		return h.done(w, outcome.NoNotice)

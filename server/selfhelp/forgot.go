@@ -78,9 +78,6 @@ func (h *Handlers) postReset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.refused(w, r, h.resetStep(ctx, l, secret), err)
 	}
-	if err := h.Sessions.NotifyAllClients(ctx, l.User.ID); err != nil {
-		return err
-	}
 	switch err := h.Proof.SetPassword(ctx, l, next); {
 	case errors.Is(err, proof.ErrGone):
 		return h.gone(w, r, proof.ForgotPath)

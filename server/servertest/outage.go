@@ -259,10 +259,6 @@ func (o *Outage) FinishOutboxMessage(ctx context.Context, id storage.ID, next ..
 	return try(o, func() error { return o.Store.FinishOutboxMessage(ctx, id, next...) })
 }
 
-func (o *Outage) CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error {
-	return try(o, func() error { return o.Store.CreateLogoutNotices(ctx, notices...) })
-}
-
 func (o *Outage) ClaimLogoutNotices(ctx context.Context, now time.Time, lease time.Duration, limit int) ([]*storage.LogoutNotice, error) {
 	return try1(o, func() ([]*storage.LogoutNotice, error) { return o.Store.ClaimLogoutNotices(ctx, now, lease, limit) })
 }

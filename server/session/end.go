@@ -72,9 +72,6 @@ func (m *Manager) end(ctx context.Context, s *storage.BrowserSession, why ending
 // EndEverywhere ends all browser sessions and all grants of the session's user, including those with offline access and those of
 // the password grant. It notifies the clients and removes the cookie.
 func (m *Manager) EndEverywhere(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	if err := m.NotifyAllClients(r.Context(), s.UserID); err != nil {
-		return err
-	}
 	if err := m.cfg.Users.EndOwnSessions(r.Context(), s.UserID); err != nil {
 		return err
 	}

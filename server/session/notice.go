@@ -20,50 +20,19 @@ const (
 	maxSessions = 100
 )
 
-// Notifier queues logout notices, which a server sends: its own or, for a command, any one on the same database.
+// Notifier makes logout notices, which a server sends once they are stored: its own or, for a command, any one on the same database.
 type Notifier struct {
 	Store   Store
 	Clients *registry.Registry
 	Now     func() time.Time
-	// Noticed, if not nil, is called after logout notices were stored, so that they are sent at once.
-	Noticed func()
 }
 
 func (m *Manager) notifier() *Notifier {
-	return &Notifier{Store: m.cfg.Store, Clients: m.cfg.Clients, Now: m.cfg.Now, Noticed: m.cfg.Noticed}
+	return &Notifier{Store: m.cfg.Store, Clients: m.cfg.Clients, Now: m.cfg.Now}
 }
 
-// NotifyAllClients does what that of a [Notifier] does.
-func (m *Manager) NotifyAllClients(ctx context.Context, userID int64) error {
-	return m.notifier().NotifyAllClients(ctx, userID)
-}
-
-// NotifyAllClients queues logout notices for the clients of all sessions of a user. It must be called before the user's epoch is
-// raised: that ends the sessions, and they are no longer listed afterwards.
-func (n *Notifier) NotifyAllClients(ctx context.Context, userID int64) error {
-	all, err := n.all(ctx, userID)
-	if err != nil || len(all) == 0 {
-		return err
-	}
-	if err := n.Store.CreateLogoutNotices(ctx, all...); err != nil {
-		return fmt.Errorf("note logouts: %w", err)
-	}
-	if n.Noticed != nil {
-		n.Noticed()
-	}
-	return nil
-}
-
-// Notices returns what [Notifier.NotifyAllClients] queues, for the caller that stores it together with what ends the sessions, and then calls Noticed.
-func (m *Manager) Notices(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error) {
-	return m.notifier().all(ctx, userID)
-}
-
-// Noticed makes notices that were stored be sent at once.
-func (m *Manager) Noticed() { m.cfg.Noticed() }
-
-// all returns a notice for each client of each session of a user.
-func (n *Notifier) all(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error) {
+// Notices returns a notice for each client of each session of a user, to be stored in the transaction that ends the sessions.
+func (n *Notifier) Notices(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error) {
 	now := n.Now().UTC().Truncate(time.Microsecond)
 	sessions, err := n.Store.ListBrowserSessions(ctx, userID, now, maxSessions)
 	if err != nil {
@@ -88,11 +57,6 @@ func (n *Notifier) OfAbsent(ctx context.Context, p *storage.Presence) ([]*storag
 		notice.Subject = p.Subject
 	}
 	return all, err
-}
-
-// NoticesOfAbsent returns what that of a [Notifier] does.
-func (m *Manager) NoticesOfAbsent(ctx context.Context, p *storage.Presence) ([]*storage.LogoutNotice, error) {
-	return m.notifier().OfAbsent(ctx, p)
 }
 
 // notices returns a logout notice for each client that has a grant of the session and a back-channel logout URL (OpenID Connect

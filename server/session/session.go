@@ -30,7 +30,6 @@ const seenEvery = time.Minute
 type Store interface {
 	storage.BrowserSessions
 	ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error)
-	CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error
 	UserBySubject(ctx context.Context, subject string) (*storage.User, error)
 }
 

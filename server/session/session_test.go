@@ -45,10 +45,11 @@ func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 	t.Helper()
 	b := &bundle{clock: testclock.New(servertest.Epoch), t: t}
 	b.store = &counting{Store: open(t)}
+	b.reg = registry.New(registry.Config{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
 	b.users = users.New(users.Config{
 		Store: b.store, Argon2: password.Argon2{Memory: 8, Time: 1, Threads: 1}, Now: b.clock.Now,
+		Notices: (&session.Notifier{Store: b.store, Clients: b.reg, Now: b.clock.Now}).Notices,
 	})
-	b.reg = registry.New(registry.Config{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
 	b.Manager = b.manager(key('a'))
 	b.add(1, "alice")
 	b.add(2, "bob")

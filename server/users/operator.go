@@ -188,7 +188,9 @@ func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) e
 	}
 	e := s.event(ctx, "password_changed", "operator", id)
 	e.Details = details(map[string]any{"set_to": kind})
-	return s.act(e, "set password", s.cfg.Store.SetUserPassword(ctx, id, encoded, e.At, e))
+	return s.end(ctx, e, "set password", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.SetUserPassword(ctx, id, encoded, e.At, e, notices...)
+	})
 }
 
 // Disable refuses the user from now on and ends their sessions. storage.ErrNotFound.
@@ -197,7 +199,9 @@ func (s *Service) Disable(ctx context.Context, id int64) error {
 		return err
 	}
 	e := s.event(ctx, "user_disabled", "operator", id)
-	return s.act(e, "disable user", s.cfg.Store.SetUserActive(ctx, id, false, e.At, e))
+	return s.end(ctx, e, "disable user", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.SetUserActive(ctx, id, false, e.At, e, notices...)
+	})
 }
 
 // Enable lets the user log in again; ended sessions stay ended. storage.ErrNotFound.
@@ -212,19 +216,41 @@ func (s *Service) Enable(ctx context.Context, id int64) error {
 // EndSessions ends every session of the user. storage.ErrNotFound.
 func (s *Service) EndSessions(ctx context.Context, id int64) error {
 	e := s.event(ctx, "user_sessions_ended", "operator", id)
-	return s.act(e, "end sessions", s.cfg.Store.RaiseUserEpoch(ctx, id, e.At, e))
+	return s.end(ctx, e, "end sessions", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.RaiseUserEpoch(ctx, id, e.At, e, notices...)
+	})
 }
 
 // Remove removes the user, whose sessions end with it. storage.ErrNotFound.
-func (s *Service) Remove(ctx context.Context, id int64) error { return s.RemoveNotifying(ctx, id) }
-
-// RemoveNotifying is Remove, and stores notices of the sessions that end, in one transaction.
-func (s *Service) RemoveNotifying(ctx context.Context, id int64, notices ...*storage.LogoutNotice) error {
+func (s *Service) Remove(ctx context.Context, id int64) error {
 	if err := s.here(); err != nil {
 		return err
 	}
 	e := s.event(ctx, "user_removed", "operator", id)
-	return s.act(e, "remove user", s.cfg.Store.RemoveUser(ctx, id, e, notices...))
+	return s.end(ctx, e, "remove user", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.RemoveUser(ctx, id, e, notices...)
+	})
+}
+
+// Ending calls end with the logout notices for the clients of a user's browser sessions. end stores them in the transaction that ends the sessions, so
+// that clients are told of what has happened and of nothing else; then they are sent.
+func (s *Service) Ending(ctx context.Context, id int64, end func(notices ...*storage.LogoutNotice) error) error {
+	notices, err := s.cfg.Notices(ctx, id)
+	if err != nil {
+		return fmt.Errorf("find clients to notify: %w", err)
+	}
+	if err := end(notices...); err != nil {
+		return err
+	}
+	if len(notices) > 0 {
+		s.cfg.Noticed()
+	}
+	return nil
+}
+
+// end is act for a change that ends the sessions of the event's user.
+func (s *Service) end(ctx context.Context, e *storage.AuditEvent, what string, change func(notices ...*storage.LogoutNotice) error) error {
+	return s.act(e, what, s.Ending(ctx, e.UserID, change))
 }
 
 // here returns a storage.ErrElsewhere, with what to do instead, unless the accounts are in the Store.

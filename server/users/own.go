@@ -41,7 +41,9 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	}
 	e := s.event(ctx, "password_changed", "user", u.ID)
 	e.Details = details(map[string]any{"set_to": "password"})
-	return s.act(e, "change own password", s.cfg.Store.SetUserPassword(ctx, u.ID, encoded, e.At, e))
+	return s.end(ctx, e, "change own password", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.SetUserPassword(ctx, u.ID, encoded, e.At, e, notices...)
+	})
 }
 
 // checkOwnPassword is CheckOwnPassword, which also asks whether the password has leaked (ASVS 6.2.12). While that can't be answered, it is
@@ -93,11 +95,15 @@ func (s *Service) RemoveOwn(ctx context.Context, id int64) error {
 		return err
 	}
 	e := s.event(ctx, "user_removed", "user", id)
-	return s.act(e, "remove own account", s.cfg.Store.RemoveUser(ctx, id, e))
+	return s.end(ctx, e, "remove own account", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.RemoveUser(ctx, id, e, notices...)
+	})
 }
 
 // EndOwnSessions is EndSessions by the user. storage.ErrNotFound.
 func (s *Service) EndOwnSessions(ctx context.Context, id int64) error {
 	e := s.event(ctx, "user_sessions_ended", "user", id)
-	return s.act(e, "end own sessions", s.cfg.Store.RaiseUserEpoch(ctx, id, e.At, e))
+	return s.end(ctx, e, "end own sessions", func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.RaiseUserEpoch(ctx, id, e.At, e, notices...)
+	})
 }

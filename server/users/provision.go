@@ -56,7 +56,16 @@ func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.Pro
 		return nil
 	}
 	c.Now = s.now()
-	if err := s.cfg.Store.ChangeProvisionedUser(ctx, id, c, events...); err != nil {
+	change := func(notices ...*storage.LogoutNotice) error {
+		c.Notices = notices
+		return s.cfg.Store.ChangeProvisionedUser(ctx, id, c, events...)
+	}
+	if c.EndsSessions() {
+		err = s.Ending(ctx, id, change)
+	} else {
+		err = change()
+	}
+	if err != nil {
 		return fmt.Errorf("change user: %w", err)
 	}
 	for _, e := range events {

@@ -27,9 +27,9 @@ type Store interface {
 	UserByUsername(ctx context.Context, username string) (*storage.User, error)
 	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
 	UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error
-	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent) error
-	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error
-	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error
+	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
+	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
+	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
 	RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
 	BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error)
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error)
@@ -70,6 +70,10 @@ type Config struct {
 	Throttle bool
 	// Breached reports whether a password is known from a data breach; nil = that is not looked up.
 	Breached func(context.Context, storage.Secret) (bool, error)
+	// Notices returns the logout notices for the clients of a user's browser sessions (OpenID Connect Back-Channel Logout 1.0), and Noticed is called
+	// once they are stored. Nil: no client is notified.
+	Notices func(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error)
+	Noticed func()
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
 }
@@ -96,6 +100,12 @@ func New(cfg Config) *Service {
 	}
 	if cfg.Hasher == nil {
 		cfg.Hasher = password.NewHasher(password.Config{Argon2: cfg.Argon2, Metrics: cfg.Metrics})
+	}
+	if cfg.Notices == nil {
+		cfg.Notices = func(context.Context, int64) ([]*storage.LogoutNotice, error) { return nil, nil }
+	}
+	if cfg.Noticed == nil {
+		cfg.Noticed = func() {}
 	}
 	s := &Service{cfg: cfg, audit: &audit.Log{Store: cfg.Store, Metrics: cfg.Metrics, Now: cfg.Now}}
 	s.noise.bucket = rate.NewLimiter(noiseRate, noiseBurst)

@@ -253,7 +253,7 @@ func (s *Store) UpdateUser(context.Context, int64, storage.UserChange, time.Time
 }
 
 // SetUserActive implements storage.Users.
-func (s *Store) SetUserActive(context.Context, int64, bool, time.Time, *storage.AuditEvent) error {
+func (s *Store) SetUserActive(context.Context, int64, bool, time.Time, *storage.AuditEvent, ...*storage.LogoutNotice) error {
 	return errElsewhere
 }
 
@@ -274,7 +274,7 @@ func (s *Store) ChangeProvisionedUser(context.Context, int64, storage.Provisione
 
 // SetUserPassword implements storage.Users. The hash is in a form that Django verifies. Django's table is changed first: should what
 // follows fail, the sessions have ended all the same, since their hash is another one.
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	if !s.writable {
 		return errElsewhere
 	}
@@ -285,7 +285,7 @@ func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now 
 	if err := s.source.SetPassword(ctx, kept.Sub(), hash); err != nil {
 		return err
 	}
-	return s.Store.SetUserPassword(ctx, id, hash, now, audit)
+	return s.Store.SetUserPassword(ctx, id, hash, now, audit, notices...)
 }
 
 // CreateGrant implements storage.Grants.

@@ -64,12 +64,12 @@ func (d Changes) ChangeProvisionedUser(ctx context.Context, id int64, c storage.
 }
 
 // SetUserActive implements [storage.Users].
-func (d Changes) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent) error {
+func (d Changes) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Time, _ *storage.AuditEvent, _ ...*storage.LogoutNotice) error {
 	return second(d.User(ctx, id))
 }
 
 // SetUserPassword implements [storage.Users].
-func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent) error {
+func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent, _ ...*storage.LogoutNotice) error {
 	return second(d.User(ctx, id))
 }
 

@@ -77,8 +77,8 @@ func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse
 	return s.execOne(ctx, what, tokenParameters(`WITH `+useToken+`,
 		changed AS (
 			UPDATE users SET `+set+` FROM theirs WHERE users.id = theirs.user_id AND auth_epoch = theirs.user_epoch AND active RETURNING id
-		), letters AS (`+insertOutbox(5, `WHERE EXISTS (SELECT FROM changed)`)+`)`+logChanged, 2),
-		events(audit), digest(use.Hash), plain(use.Purpose), at(use.Now), outboxMessages(use.Messages), value, use.Now.UnixMicro())
+		), letters AS (`+insertOutbox(5, `WHERE EXISTS (SELECT FROM changed)`)+`)`+withNotices("$8")+logChanged, 2),
+		events(audit), digest(use.Hash), plain(use.Purpose), at(use.Now), outboxMessages(use.Messages), value, use.Now.UnixMicro(), logoutNotices(use.Notices))
 }
 
 // useForNewUser creates a user as CreateUser does.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -88,7 +87,7 @@ func (s *Store) EndBrowserSession(ctx context.Context, e storage.BrowserSessionE
 	b.Queue(`
 		WITH changed AS (
 			DELETE FROM browser_sessions WHERE id = $2 AND user_id = $3 RETURNING id
-		), notices AS (`+strings.Replace(insertLogoutNotices, "$1", "$4", 1)+` WHERE EXISTS (SELECT FROM changed))`+logChanged,
+		)`+withNotices("$4")+logChanged,
 		events(audit), uuid(e.ID), e.UserID, logoutNotices(e.Notices)).QueryRow(scanTo(&n))
 	b.Queue(removeCodes+` AND session_id = $2`+inOrder, e.UserID, uuid(e.ID))
 	b.Queue(`

@@ -98,7 +98,7 @@ func (s *Store) RenameFactor(ctx context.Context, userID int64, id storage.ID, n
 		events(audit), uuid(id), userID, plain(name))
 }
 
-// removeFactors has the parameters events, user, all, IDs, whether the epoch is raised, and to what at least.
+// removeFactors has the parameters events, user, all, IDs, whether the epoch is raised, to what at least, and notices.
 var removeFactors = `
 	WITH changed AS (
 		DELETE FROM factors WHERE user_id = $2 AND ($3 OR id = ANY ($4)) RETURNING id
@@ -108,14 +108,14 @@ var removeFactors = `
 		)
 	), ended AS (
 		UPDATE users SET auth_epoch = greatest(auth_epoch + 1, $6) WHERE id = $2 AND $5 AND EXISTS (SELECT FROM changed)
-	)` + logChanged
+	)` + withNotices("$7") + logChanged
 
 // RemoveFactors implements storage.Factors.
 func (s *Store) RemoveFactors(ctx context.Context, r storage.FactorRemoval, audit *storage.AuditEvent) error {
 	var n int64
 	b := &pgx.Batch{}
 	b.Queue(lockUser, r.UserID)
-	b.Queue(removeFactors, events(audit), r.UserID, r.IDs == nil, uuids(r.IDs), r.EndSessions, r.Now.UnixMicro()).QueryRow(scanTo(&n))
+	b.Queue(removeFactors, events(audit), r.UserID, r.IDs == nil, uuids(r.IDs), r.EndSessions, r.Now.UnixMicro(), logoutNotices(r.Notices)).QueryRow(scanTo(&n))
 	err := s.settled(ctx, "remove factors", n, s.batch(ctx, "remove factors", b))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("remove factors: %w", storage.ErrNotFound)

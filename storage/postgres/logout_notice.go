@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -16,6 +17,11 @@ const insertLogoutNotices = `
 	SELECT n.id, n.client_id, n.user_id, n.session_id, n.created_at, n.next_attempt_at, n.attempts, n.expires_at, n.subject
 	FROM jsonb_to_recordset($1::jsonb) AS n (id uuid, client_id text, user_id bigint, session_id uuid, created_at timestamptz,
 		next_attempt_at timestamptz, attempts bigint, expires_at timestamptz, subject text)`
+
+// withNotices is a CTE that writes the notices of a parameter if the CTE changed has rows.
+func withNotices(parameter string) string {
+	return `, notices AS (` + strings.Replace(insertLogoutNotices, "$1", parameter, 1) + ` WHERE EXISTS (SELECT FROM changed))`
+}
 
 // logoutNotice is a LogoutNotice as insertLogoutNotices reads it; absent fields are NULL.
 type logoutNotice struct {
@@ -39,14 +45,6 @@ func logoutNotices(notices []*storage.LogoutNotice) string {
 		})
 	}
 	return encoded(list)
-}
-
-// CreateLogoutNotices implements storage.LogoutNotices.
-func (s *Store) CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error {
-	if len(notices) == 0 {
-		return nil
-	}
-	return s.exec(ctx, "create logout notices", insertLogoutNotices, logoutNotices(notices))
 }
 
 // ClaimLogoutNotices implements storage.LogoutNotices. Rows that another replica is claiming are skipped.

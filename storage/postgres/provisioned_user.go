@@ -104,7 +104,7 @@ func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.P
 		statement += nameChanged(&args, c.ClientID, *c.ExternalID)
 	}
 	if len(c.Notices) > 0 {
-		statement += `, notices AS (` + strings.Replace(insertLogoutNotices, "$1", args.add(logoutNotices(c.Notices)), 1) + ` WHERE EXISTS (SELECT FROM changed))`
+		statement += withNotices(args.add(logoutNotices(c.Notices)))
 	}
 	statement += `, log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM changed))
 		SELECT (SELECT count(*) FROM changed), EXISTS (SELECT FROM users WHERE id = $2), ` + free

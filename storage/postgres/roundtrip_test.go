@@ -210,11 +210,10 @@ func acts(s *postgres.Store) []act {
 			return err
 		}},
 		{"EndBrowserSession", func(ctx context.Context) error {
-			e := storage.BrowserSessionEnd{ID: browser.ID, UserID: 7, Reason: "logout", Now: noon, Notices: []*storage.LogoutNotice{notice()}}
+			e := storage.BrowserSessionEnd{ID: browser.ID, UserID: 7, Reason: "logout", Now: noon, Notices: []*storage.LogoutNotice{first, notice()}}
 			_, err := s.EndBrowserSession(ctx, e, event("logout"))
 			return err
 		}},
-		{"CreateLogoutNotices", func(ctx context.Context) error { return s.CreateLogoutNotices(ctx, first, notice()) }},
 		{"ClaimLogoutNotices", func(ctx context.Context) error { _, err := s.ClaimLogoutNotices(ctx, noon, time.Minute, 5); return err }},
 		{"RetryLogoutNotice", func(ctx context.Context) error { return s.RetryLogoutNotice(ctx, first.ID, noon) }},
 		{"FinishLogoutNotice", func(ctx context.Context) error { return s.FinishLogoutNotice(ctx, first.ID) }},

@@ -201,27 +201,27 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 }
 
 // SetUserActive implements storage.Users.
-func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.execOne(ctx, "set user active", `
 		WITH changed AS (
 			UPDATE users SET active = $3, auth_epoch = CASE WHEN $3 THEN auth_epoch ELSE greatest(auth_epoch + 1, $4) END
 			WHERE id = $2 RETURNING id
-		)`+logChanged, events(audit), id, active, now.UnixMicro())
+		)`+withNotices("$5")+logChanged, events(audit), id, active, now.UnixMicro(), logoutNotices(notices))
 }
 
 // SetUserPassword implements storage.Users.
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.execOne(ctx, "set user password", `
 		WITH changed AS (
 			UPDATE users SET password_hash = $3, auth_epoch = greatest(auth_epoch + 1, $4) WHERE id = $2 RETURNING id
-		)`+logChanged, events(audit), id, plain(hash), now.UnixMicro())
+		)`+withNotices("$5")+logChanged, events(audit), id, plain(hash), now.UnixMicro(), logoutNotices(notices))
 }
 
 // RaiseUserEpoch implements storage.Users.
-func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.execOne(ctx, "raise user epoch", `
-		WITH changed AS (UPDATE users SET auth_epoch = greatest(auth_epoch + 1, $3) WHERE id = $2 RETURNING id)`+logChanged,
-		events(audit), id, now.UnixMicro())
+		WITH changed AS (UPDATE users SET auth_epoch = greatest(auth_epoch + 1, $3) WHERE id = $2 RETURNING id)`+withNotices("$4")+logChanged,
+		events(audit), id, now.UnixMicro(), logoutNotices(notices))
 }
 
 // removeUser removes the user that a condition selects, and stores the logout notices of a parameter. A foreign key removes the consents.
@@ -231,8 +231,7 @@ func removeUser(where, notices string) string {
 		codes AS (UPDATE authorization_codes SET claims = '' FROM changed WHERE user_id = changed.id),
 		devices AS (DELETE FROM device_codes USING changed WHERE user_id = changed.id),
 		sessions AS (DELETE FROM browser_sessions USING changed WHERE user_id = changed.id),
-		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id),
-		notices AS (` + strings.Replace(insertLogoutNotices, "$1", notices, 1) + ` WHERE EXISTS (SELECT FROM changed))` + logChanged
+		held AS (UPDATE grants SET address = '', user_agent = '', claims = '' FROM changed WHERE user_id = changed.id)` + withNotices(notices) + logChanged
 }
 
 // RemoveUser implements storage.Users.

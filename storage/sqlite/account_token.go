@@ -76,6 +76,7 @@ func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse
 			t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
 				plain(use.PasswordHash), use.Now.UnixMicro(), token.UserID)
 		}
+		t.notices(use.Notices)
 		t.enqueue(use.Messages)
 		t.audit(audit)
 	})

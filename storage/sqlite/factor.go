@@ -79,6 +79,7 @@ func (s *Store) RemoveFactors(ctx context.Context, r storage.FactorRemoval, audi
 		if r.EndSessions {
 			t.exec(`UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, r.Now.UnixMicro(), r.UserID)
 		}
+		t.notices(r.Notices)
 		t.audit(audit)
 	})
 }

@@ -8,14 +8,6 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-// CreateLogoutNotices implements [storage.LogoutNotices].
-func (s *Store) CreateLogoutNotices(ctx context.Context, notices ...*storage.LogoutNotice) error {
-	if len(notices) == 0 {
-		return nil
-	}
-	return s.write(ctx, "create logout notices", func(t *tx) { t.notices(notices) })
-}
-
 func (t *tx) notices(notices []*storage.LogoutNotice) {
 	for _, n := range notices {
 		t.insert("logout_notices", row.LogoutNotice(n))

@@ -182,30 +182,33 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 const raiseEpoch = `max(auth_epoch + 1, ?)`
 
 // SetUserActive implements [storage.Users].
-func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "set user active", func(t *tx) {
 		if active {
 			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 1 WHERE id = ?`, id)
 		} else {
 			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 0, auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
 		}
+		t.notices(notices)
 		t.audit(audit)
 	})
 }
 
 // SetUserPassword implements [storage.Users].
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "set user password", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
 			plain(hash), now.UnixMicro(), id)
+		t.notices(notices)
 		t.audit(audit)
 	})
 }
 
 // RaiseUserEpoch implements [storage.Users].
-func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent) error {
+func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
 	return s.write(ctx, "raise user epoch", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
+		t.notices(notices)
 		t.audit(audit)
 	})
 }

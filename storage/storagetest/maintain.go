@@ -116,7 +116,7 @@ func maintain() cases {
 				b.ok(b.CreateBrowserSession(b.ctx, s, storage.Digest{}, nil))
 				b.ok(b.CreateAuthorizationCode(b.ctx, a))
 				b.ok(b.CreatePushedRequest(b.ctx, p))
-				b.ok(b.CreateLogoutNotices(b.ctx, n))
+				b.ok(b.note(n))
 				token := b.accountToken(u)
 				token.ExpiresAt = soon
 				b.ok(b.CreateAccountTokens(b.ctx, false, token))

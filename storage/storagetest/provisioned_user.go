@@ -160,16 +160,5 @@ func provisionedUsers() cases {
 			same := "ADA" // the user's own name in another case is free
 			b.ok(change(func(c *storage.ProvisionedChange) { c.Username, c.Active = &same, nil }))
 		},
-		"notices are stored with the removal of a user, or not at all": func(b *bundle) {
-			app, u := b.client("app"), b.user("ada")
-			note := func() *storage.LogoutNotice {
-				return &storage.LogoutNotice{ID: storage.NewID(b.now), ClientID: app.ID, UserID: u.ID, CreatedAt: b.now, NextAttemptAt: b.now, ExpiresAt: b.now.Add(time.Hour)}
-			}
-			b.ok(b.RemoveUser(b.ctx, u.ID, nil, note(), note()))
-			b.is(b.RemoveUser(b.ctx, u.ID, nil, note()), storage.ErrNotFound)
-			notices, err := b.ClaimLogoutNotices(b.ctx, b.now, time.Minute, 10)
-			b.ok(err)
-			b.same(len(notices), 2)
-		},
 	}
 }

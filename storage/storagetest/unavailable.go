@@ -250,7 +250,6 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"PushedRequest":       func(ctx context.Context) error { return second(b.PushedRequest(ctx, b.digest(), "app", b.now)) },
 		"TakePushedRequest":   func(ctx context.Context) error { return second(b.TakePushedRequest(ctx, b.digest(), "app", b.now)) },
 		"UseJTI":              func(ctx context.Context) error { return b.UseJTI(ctx, "app", b.digest(), b.now) },
-		"CreateLogoutNotices": func(ctx context.Context) error { return b.CreateLogoutNotices(ctx, b.notice("app")) },
 		"ClaimLogoutNotices":  func(ctx context.Context) error { return second(b.ClaimLogoutNotices(ctx, b.now, time.Minute, 1)) },
 		"RetryLogoutNotice":   func(ctx context.Context) error { return b.RetryLogoutNotice(ctx, storage.NewID(b.now), b.now) },
 		"CreateAccountTokens": func(ctx context.Context) error { return b.CreateAccountTokens(ctx, false, b.accountToken(nil)) },
