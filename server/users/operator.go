@@ -233,7 +233,7 @@ func (s *Service) Remove(ctx context.Context, id int64) error {
 }
 
 // Ending calls end with the logout notices for the clients of a user's browser sessions. end stores them in the transaction that ends the sessions, so
-// that clients are told of what has happened and of nothing else; then they are sent.
+// that clients are notified of what has happened and of nothing else; then they are sent.
 func (s *Service) Ending(ctx context.Context, id int64, end func(notices ...*storage.LogoutNotice) error) error {
 	notices, err := s.cfg.Notices(ctx, id)
 	if err != nil {
