@@ -91,3 +91,8 @@ func reportTranslation(w io.Writer, t *django.Translation) error {
 	}
 	return nil
 }
+
+type djangoImportCmd struct {
+	Users     djangoImportUsersCmd     `cmd:"" help:"Copy the users with their password hashes."`
+	Blacklist djangoImportBlacklistCmd `cmd:"" help:"Copy which tokens Django has ended (rest_framework_simplejwt.token_blacklist)."`
+}

@@ -16,11 +16,6 @@ import (
 	"latchkey/storage/directory"
 )
 
-type djangoImportCmd struct {
-	Users     djangoImportUsersCmd     `cmd:"" help:"Copy the users with their password hashes."`
-	Blacklist djangoImportBlacklistCmd `cmd:"" help:"Copy which tokens Django has ended (rest_framework_simplejwt.token_blacklist)."`
-}
-
 // importBatch is how many rows are read and stored at a time.
 const importBatch = 5000
 

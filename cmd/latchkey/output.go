@@ -199,3 +199,10 @@ func (a *app) confirm(asJSON bool, object any, sentence string, names ...string)
 	_, err := fmt.Fprintf(a.stdout, sentence+"\n", shown...)
 	return err
 }
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}

@@ -50,15 +50,15 @@ type remoteKeys struct {
 }
 
 // remoteKeys reads the keys.
-func (a *app) remoteKeys(ctx context.Context) (keyAdmin, error) {
+func (a *app) remoteKeys(ctx context.Context) (remoteKeys, error) {
 	api, err := a.api(ctx)
-	if err != nil {
-		return nil, err
-	}
 	r := remoteKeys{api: api}
+	if err != nil {
+		return r, err
+	}
 	for k, err := range api.Keys(ctx) {
 		if err != nil {
-			return nil, explainRemote(err)
+			return r, explainRemote(err)
 		}
 		r.all = append(r.all, keyOf(k))
 	}

@@ -137,13 +137,6 @@ func userRow(u users.Info) []string {
 	}
 }
 
-func yes(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 // showUser prints one user.
 func (a *app) showUser(u *storage.User, asJSON bool) error {
 	if asJSON {
