@@ -174,3 +174,35 @@ func (x *exchange) steps() (steps, error) {
 		return steps{load: g.load, check: g.check}, nil
 	}
 }
+
+// admit refuses a user who is in none of the groups that the client requires, at each login and at each refresh. The session stays: it
+// goes on when the user is in the group again.
+func (x *exchange) admit(ctx context.Context) error {
+	if x.user == nil || x.client.Admits(x.user.Groups) {
+		return nil
+	}
+	refused := protocol.Refuse("invalid_grant", reasons.Outside, "The user is in none of the groups that the client requires (require_groups).")
+	r := audit.Refusal{ClientID: x.client.ID, Known: true, UserID: x.user.ID, Error: refused.Code, Reason: string(refused.Reason)}
+	r.Details.Description = refused.Description
+	x.audit.Refused(ctx, r)
+	return refused
+}
+
+// beginAudience returns the audience of an access token of a grant that began with the resources granted. If that is none, the client may
+// name some at the token endpoint alone (RFC 8707 §2.2): those that were offered, which the user has seen. A client that asks no user about
+// resources may name any that it is registered for.
+func (x *exchange) beginAudience(ctx context.Context, granted, offered []string) ([]string, error) {
+	asked := x.req.Resource
+	switch {
+	case len(granted) > 0:
+		return narrowAudience(granted, asked)
+	case len(asked) > 0 && !x.client.FirstParty && !x.client.Allows(clients.GrantPassword):
+		seen, err := narrowAudience(offered, asked)
+		if err != nil {
+			return nil, protocol.Refuse("invalid_target", reasons.BadRequest,
+				"The user was not asked about this resource: name it in the authorization request.")
+		}
+		asked = seen
+	}
+	return x.AllowResources(ctx, x.client, asked)
+}

@@ -1,27 +1,9 @@
 package token
 
 import (
-	"context"
-
 	"latchkey/clients"
-	"latchkey/server/internal/audit"
-	"latchkey/server/protocol"
-	"latchkey/server/reasons"
 	"latchkey/storage"
 )
-
-// admit refuses a user who is in none of the groups that the client requires, at each login and at each refresh. The session stays: it
-// goes on when the user is in the group again.
-func (x *exchange) admit(ctx context.Context) error {
-	if x.user == nil || x.client.Admits(x.user.Groups) {
-		return nil
-	}
-	refused := protocol.Refuse("invalid_grant", reasons.Outside, "The user is in none of the groups that the client requires (require_groups).")
-	r := audit.Refusal{ClientID: x.client.ID, Known: true, UserID: x.user.ID, Error: refused.Code, Reason: string(refused.Reason)}
-	r.Details.Description = refused.Description
-	x.audit.Refused(ctx, r)
-	return refused
-}
 
 // seenBy returns a user with those of the groups that the client learns of.
 func seenBy(c *clients.Client, u *storage.User) *storage.User {

@@ -180,25 +180,3 @@ func (s *Service) grantAlive(ctx context.Context, t *Token, answer *Introspectio
 	}
 	return true, nil
 }
-
-// readGrant is how a session is read from the database: Store.Grant, or Store.GrantWithProfile.
-type readGrant func(ctx context.Context, id storage.ID) (*storage.LiveGrant, error)
-
-// liveGrant returns a session with its client, or the reason why it is dead.
-func (s *Service) liveGrant(ctx context.Context, read readGrant, id storage.ID) (*storage.LiveGrant, *clients.Client, reasons.Reason, error) {
-	live, err := read(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, reasons.UnknownGrant, nil
-	}
-	if err != nil {
-		return nil, nil, reasons.None, fmt.Errorf("find the session: %w", err)
-	}
-	client, err := s.clients.Client(ctx, live.ClientID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, reasons.ClientDisabled, nil
-	}
-	if err != nil {
-		return nil, nil, reasons.None, fmt.Errorf("find the session's client: %w", err)
-	}
-	return live, client, ended(live, s.PolicyOf(client)), nil
-}

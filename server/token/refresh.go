@@ -117,40 +117,6 @@ func (s *Service) otherClient(ctx context.Context, c *clients.Client, grant stor
 	return protocol.InvalidGrant(reasons.OtherClient)
 }
 
-// ended returns why a session is dead, or reasons.None. The state of the user and of the client is that of the database at this
-// moment, so ending all sessions of one of them is one write.
-func ended(live *storage.LiveGrant, p *Policy) reasons.Reason {
-	if reason := endedFor(live.User, live.UserEpoch); reason != reasons.None {
-		return reason
-	}
-	switch {
-	case !live.ClientExists || live.ClientDisabled:
-		return reasons.ClientDisabled
-	case live.ClientAuthEpoch != live.ClientEpoch:
-		return reasons.ClientSessions
-	case !live.RevokedAt.IsZero():
-		return reasons.SessionRevoked
-	case !live.ExpiresAt.After(live.Now):
-		return reasons.SessionExpired
-	case p.idle(&live.Grant, live.Now):
-		return reasons.SessionIdle
-	}
-	return reasons.None
-}
-
-// endedFor returns why nothing that was granted to a user in an epoch holds any more, or reasons.None.
-func endedFor(u *storage.User, epoch int64) reasons.Reason {
-	switch {
-	case u == nil:
-		return reasons.UserRemoved
-	case !u.Active:
-		return reasons.UserInactive
-	case u.AuthEpoch != epoch:
-		return reasons.UserSessions
-	}
-	return reasons.None
-}
-
 // Dead returns why a token of a live session is refused, or reasons.None. It changes nothing, and the caller is not taken for a user of
 // the token.
 func (s *Service) Dead(live *storage.LiveGrant, t *RefreshToken, p *Policy) reasons.Reason {

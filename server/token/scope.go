@@ -1,7 +1,6 @@
 package token
 
 import (
-	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -89,25 +88,6 @@ func narrowAudience(granted, asked []string) ([]string, error) {
 // sameResource reports whether two identifiers mean the same resource.
 func sameResource(a, b string) bool {
 	return a == b || clients.CanonicalResource(a) == clients.CanonicalResource(b)
-}
-
-// beginAudience returns the audience of an access token of a grant that began with the resources granted. If that is none, the client may
-// name some at the token endpoint alone (RFC 8707 §2.2): those that were offered, which the user has seen. A client that asks no user about
-// resources may name any that it is registered for.
-func (x *exchange) beginAudience(ctx context.Context, granted, offered []string) ([]string, error) {
-	asked := x.req.Resource
-	switch {
-	case len(granted) > 0:
-		return narrowAudience(granted, asked)
-	case len(asked) > 0 && !x.client.FirstParty && !x.client.Allows(clients.GrantPassword):
-		seen, err := narrowAudience(offered, asked)
-		if err != nil {
-			return nil, protocol.Refuse("invalid_target", reasons.BadRequest,
-				"The user was not asked about this resource: name it in the authorization request.")
-		}
-		asked = seen
-	}
-	return x.AllowResources(ctx, x.client, asked)
 }
 
 func invalidTarget() *protocol.Error {
