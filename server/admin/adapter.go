@@ -18,8 +18,10 @@ import (
 // adapter registers huma's operations as routes of the class API, so that they have its headers, limits, log event and span. It checks what
 // is the same for all operations before huma reads a request.
 type adapter struct {
-	api   *API
-	paths map[string]map[string]*operation // by path and method
+	http.Handler // implements [huma.Adapter]: the router serves
+	// authorize refuses what the caller may not do.
+	authorize func(w http.ResponseWriter, r *http.Request, op *huma.Operation) error
+	paths     map[string]map[string]*operation // by path and method
 }
 
 type operation struct {
@@ -34,9 +36,6 @@ func (a *adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 	}
 	a.paths[op.Path][op.Method] = &operation{op, handle}
 }
-
-// ServeHTTP implements [huma.Adapter]. The router serves.
-func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.api.ServeHTTP(w, r) }
 
 // mount registers the routes.
 func (a *adapter) mount(rt *route.Router) {
@@ -54,7 +53,7 @@ func (a *adapter) serve(methods map[string]*operation) route.Handler {
 			method = http.MethodGet
 		}
 		op := methods[method]
-		if err := a.api.authorize(w, r, op.Operation); err != nil {
+		if err := a.authorize(w, r, op.Operation); err != nil {
 			return err
 		}
 		ctx, err := newContext(op.Operation, w, r)

@@ -14,6 +14,7 @@ import (
 	"latchkey/server/factors"
 	"latchkey/server/grants"
 	"latchkey/server/keys"
+	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/users"
@@ -44,6 +45,15 @@ type Store interface {
 // Letters sends letters to users.
 type Letters interface {
 	SendPasswordLink(ctx context.Context, u *storage.User) error
+}
+
+// Invitations makes and withdraws invitations.
+type Invitations interface {
+	CheckInvitation(in proof.Invitation) error
+	Invite(ctx context.Context, in proof.Invitation) (*proof.Invited, error)
+	Invitations(ctx context.Context, after storage.ID, limit int) ([]*proof.Invited, error)
+	FindInvitation(ctx context.Context, id storage.ID) (*proof.Invited, error)
+	Uninvite(ctx context.Context, id storage.ID) error
 }
 
 // Config is the configuration of the API.
@@ -107,7 +117,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // build makes the routes.
 func (a *API) build() {
-	operations := &adapter{api: a, paths: map[string]map[string]*operation{}}
+	operations := &adapter{Handler: a, authorize: a.authorize, paths: map[string]map[string]*operation{}}
 	a.huma = huma.NewAPI(a.description(), operations)
 	a.userRoutes()
 	a.factorRoutes()
@@ -159,7 +169,7 @@ func register[I, O any](a *API, op huma.Operation, handle func(ctx context.Conte
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, a.problem(ctx, err)
+			return nil, problem(ctx, err)
 		}
 		return out, nil
 	})

@@ -12,15 +12,6 @@ import (
 	"latchkey/storage"
 )
 
-// Invitations makes and withdraws invitations.
-type Invitations interface {
-	CheckInvitation(in proof.Invitation) error
-	Invite(ctx context.Context, in proof.Invitation) (*proof.Invited, error)
-	Invitations(ctx context.Context, after storage.ID, limit int) ([]*proof.Invited, error)
-	FindInvitation(ctx context.Context, id storage.ID) (*proof.Invited, error)
-	Uninvite(ctx context.Context, id storage.ID) error
-}
-
 // invitationRoutes declares the operations on invitations.
 func (a *API) invitationRoutes() {
 	const all, one = "/invitations", "/invitations/{id}"

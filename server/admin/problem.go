@@ -50,7 +50,7 @@ func errNotFound(what string) error {
 }
 
 // problem returns the problem of an error: what is wrong with the request, or an outage. Of any other error it shows nothing.
-func (a *API) problem(ctx context.Context, err error) error {
+func problem(ctx context.Context, err error) error {
 	var known huma.StatusError
 	if errors.As(err, &known) {
 		return err
