@@ -29,7 +29,8 @@ const (
 // that statement and share the next one: the parsing, the round trip and the flush of the write-ahead log, which cost more than the
 // rows. Each call has its own outcome. What fails for a reason that may be one call's alone is tried again call by call.
 type combiner[Q, A any] struct {
-	store     *Store
+	db        *database
+	counts    *combined
 	what      string
 	statement *grantStatement[Q, A]
 	// lanes bounds the statements under way at the same time.
@@ -42,8 +43,8 @@ type combiner[Q, A any] struct {
 	progress time.Time // when a statement last ended, except by an outage
 }
 
-func combine[Q, A any](s *Store, what string, lanes int, st *grantStatement[Q, A]) *combiner[Q, A] {
-	return &combiner[Q, A]{store: s, what: what, lanes: lanes, statement: st}
+func combine[Q, A any](db *database, counts *combined, what string, lanes int, st *grantStatement[Q, A]) *combiner[Q, A] {
+	return &combiner[Q, A]{db: db, counts: counts, what: what, lanes: lanes, statement: st}
 }
 
 // call is one call of a combiner.
@@ -76,8 +77,8 @@ func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
 		b.send(ctx, list)
 		return c.answer, c.err
 	}
-	defer func() { b.store.combined.waited.Add(int64(time.Since(c.since))) }()
-	limit := time.NewTimer(b.store.timeout)
+	defer func() { b.counts.waited.Add(int64(time.Since(c.since))) }()
+	limit := time.NewTimer(b.db.timeout)
 	defer limit.Stop()
 	for {
 		select {
@@ -101,7 +102,7 @@ func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
 func (b *combiner[Q, A]) mayWait(c *call[Q, A]) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return min(b.store.timeout-time.Since(b.progress), longestWait-time.Since(c.since))
+	return min(b.db.timeout-time.Since(b.progress), longestWait-time.Since(c.since))
 }
 
 // watch makes sure that beside is called. The caller holds mu.
@@ -177,8 +178,8 @@ func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
 	if len(list) == 1 {
 		err = b.alone(ctx, list[0])
 	} else {
-		b.store.combined.statements.Add(1)
-		b.store.combined.calls.Add(int64(len(list)))
+		b.counts.statements.Add(1)
+		b.counts.calls.Add(int64(len(list)))
 		err = b.together(context.WithoutCancel(ctx), list)
 	}
 	b.mu.Lock()
@@ -208,7 +209,7 @@ func (b *combiner[Q, A]) alone(ctx context.Context, c *call[Q, A]) error {
 func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) error {
 	answers, err := b.transact(ctx, list...)
 	if err != nil && !outage(err) {
-		b.store.combined.alone.Add(int64(len(list)))
+		b.counts.alone.Add(int64(len(list)))
 		for _, c := range list {
 			go b.alone(ctx, c)
 		}
@@ -228,8 +229,8 @@ func (b *combiner[Q, A]) transact(ctx context.Context, list ...*call[Q, A]) (ans
 	for i, c := range list {
 		asks[i] = c.ask
 	}
-	err = b.store.do(ctx, b.what, func(ctx context.Context, conn *pgx.Conn) (err error) {
-		answers, err = b.statement.run(ctx, b.store, conn, asks)
+	err = b.db.do(ctx, b.what, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		answers, err = b.statement.run(ctx, b.db, conn, asks)
 		return err
 	})
 	return answers, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,36 +16,9 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-// presentUsers is the table of the users in statements that depend on what the user is at this moment: whether they may do something,
-// and what applications learn about them. See ReadUsersFrom.
-const presentUsers = `users AS present`
-
-// directory is a query that replaces presentUsers.
-type directory struct {
-	query string
-	texts sync.Map // statement to statement with the query
-}
-
-func (d *directory) text(statement string) string {
-	if text, ok := d.texts.Load(statement); ok {
-		return text.(string)
-	}
-	text := strings.ReplaceAll(statement, presentUsers, `(`+d.query+`) AS present`)
-	d.texts.Store(statement, text)
-	return text
-}
-
 // ReadUsersFrom makes what depends on the present state of users read a query, which has the columns of users, instead of that table. No
 // other call may be under way.
 func (s *Store) ReadUsersFrom(query string) { s.directory.Store(&directory{query: query}) }
-
-// text returns a statement as it is sent.
-func (s *Store) text(statement string) string {
-	if d := s.directory.Load(); d != nil {
-		return d.text(statement)
-	}
-	return statement
-}
 
 // OpenDB prepares connections to another database for statements of others. They also work behind a pooler. The error may quote the URL.
 func OpenDB(url string) (*sql.DB, error) {

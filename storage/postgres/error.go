@@ -92,7 +92,7 @@ func transient(err error) bool {
 	switch pg.Code {
 	case "40001", "40P01", "55P03":
 		return true
-	case "26000", "42P05", "25006": // see Store.once
+	case "26000", "42P05", "25006": // see database.once
 		return true
 	case "42P01": // undefined_table: see grantStatement.run
 		return true
@@ -101,3 +101,28 @@ func transient(err error) bool {
 	}
 	return false
 }
+
+// errNotReplicated is the outcome of a commit that is durable on this server only: the standbys that the operator demands have not
+// confirmed it, and a fail-over may lose it.
+var errNotReplicated = errors.New("the wait for synchronous replication was cancelled")
+
+// errReadOnly is what Postgres returns for a write on a server that does not accept any.
+var errReadOnly = &pgconn.PgError{Severity: "ERROR", Code: "25006", Message: "the server is read-only"}
+
+func code(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+func readOnly(err error) bool { return code(err) == errReadOnly.Code }
+
+// unprepared reports whether a pooler has mixed up prepared statements: invalid_sql_statement_name (it moved us to a server that
+// has not prepared ours), duplicate_prepared_statement (to one where another client has).
+func unprepared(err error) bool { return code(err) == "26000" || code(err) == "42P05" }
+
+// otherTable reports whether a table, a column or a type is not what a statement needs, or may not be read: that is about the table, not
+// about a user in it.
+func otherTable(err error) bool { return strings.HasPrefix(code(err), "42") || code(err) == "22P02" }

@@ -179,14 +179,6 @@ func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *stora
 	return g, err
 }
 
-// revocation is a call of RevokeGrant.
-type revocation struct {
-	id     storage.ID
-	reason string
-	now    time.Time
-	audit  *storage.AuditEvent
-}
-
 var revokeGrantStatement = `
 	WITH m AS (
 		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::timestamptz[]), (SELECT $3::text[])) WITH ORDINALITY AS m (id, at, reason, n)

@@ -50,18 +50,6 @@ const (
 		(1, 1, $2, $14::uuid, $15::uuid, $16::uuid, $17::bigint, $18::bigint, $19::bigint, $20::timestamptz, $3, $4, $5, $6))`
 )
 
-// attempt is a call of AttemptGrant; test is the time of the clock that a test has set, or zero.
-type attempt struct {
-	storage.GrantAttempt
-	test time.Time
-}
-
-// attempted is the answer to an attempt.
-type attempted struct {
-	storage.LiveGrant
-	which int
-}
-
 // attemptGrantWith makes attempts; the answers have these columns of the user.
 func attemptGrantWith(user func(*storage.User) []row.Column) *grantStatement[attempt, attempted] {
 	of := func(moves string) string {

@@ -178,3 +178,16 @@ func (s *Store) execOne(ctx context.Context, what, statement string, args ...any
 	}
 	return err
 }
+
+// settled returns when everything that was committed before is as durable as the server's settings demand, if a write changed
+// nothing (n is 0). Such a write had no commit that would have waited, and what it found done may be a commit that was refused to its
+// caller because no standby had confirmed it.
+func (s *Store) settled(ctx context.Context, what string, n int64, err error) error {
+	if err != nil || n > 0 {
+		return err
+	}
+	return s.exec(ctx, what, awaitStandbys)
+}
+
+// awaitStandbys makes the commit of its transaction wait for the standbys that the server's settings demand, if any.
+const awaitStandbys = `SELECT pg_logical_emit_message(true, 'latchkey', '') WHERE current_setting('synchronous_standby_names') <> ''`
