@@ -1,0 +1,87 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+)
+
+// columns are those of scanAccount.
+func (s *Source) columns(profile bool) string {
+	list := []string{s.dialect.text(s.key())}
+	for _, field := range []string{"username", "password", "email", "first_name", "last_name"} {
+		list = append(list, s.textField(field))
+	}
+	groups := "'[]'"
+	if profile {
+		groups = s.groups()
+	}
+	list = append(list, s.boolField("is_active", true), s.boolField("is_staff", false), s.timeField("last_login"), s.timeField("date_joined"),
+		s.verified(), groups)
+	return strings.Join(list, ", ")
+}
+
+// textField, boolField and timeField return a field as what the query reads, or a constant for one that the table does not have.
+func (s *Source) textField(field string) string {
+	if s.table.Columns[field] == "" {
+		return "''"
+	}
+	return "coalesce(" + s.dialect.text(s.dialect.column(s.table.Columns[field])) + ", '')"
+}
+
+func (s *Source) boolField(field string, absent bool) string {
+	column := s.table.Columns[field]
+	if column == "" {
+		return fmt.Sprint(absent)
+	}
+	return "coalesce(" + s.dialect.column(column) + ", false)" // NULL, which Django never has there, allows nothing
+}
+
+// verified returns whether the site says that the address is the user's.
+func (s *Source) verified() string {
+	if s.table.Columns["email_verified"] == "" {
+		return "false"
+	}
+	return "(" + s.boolField("email_verified", false) + " AND " + s.textField("email") + " <> '')"
+}
+
+func (s *Source) timeField(field string) string {
+	column := s.table.Columns[field]
+	switch {
+	case column == "" && s.dialect.mysql:
+		return "NULL"
+	case column == "":
+		return "NULL::timestamptz"
+	case s.dialect.mysql:
+		return s.dialect.column(column)
+	}
+	value := s.dialect.column(column)
+	if found := s.shape.Load(); found != nil && found.types[column] == "timestamp" {
+		value = "(" + value + " AT TIME ZONE 'UTC')"
+	}
+	return "CASE WHEN isfinite(" + value + ") THEN " + value + "::timestamptz END" // infinity is no time that a program reads
+}
+
+// groups returns a query of the names of a user's groups as a JSON array.
+func (s *Source) groups() string {
+	t, d := s.table, s.dialect
+	if t.Groups == "" {
+		return "'[]'"
+	}
+	aggregate := "json_agg(g.name ORDER BY g.name)"
+	if d.mysql {
+		aggregate = "json_arrayagg(g.name)"
+	}
+	return "coalesce((SELECT " + aggregate + " FROM " + d.quote(t.Groups) + " ug JOIN " + s.groupTable() + " g ON g.id = ug." + d.quote(t.GroupsGroup) +
+		" WHERE ug." + d.quote(t.GroupsUser) + " = " + s.key() + "), '[]')"
+}
+
+// groupTable returns the table of the groups, which is in the schema of the one that joins them with users.
+func (s *Source) groupTable() string {
+	schema := ""
+	if dot := strings.LastIndexByte(s.table.Groups, '.'); dot >= 0 {
+		schema = s.table.Groups[:dot+1]
+	}
+	return s.dialect.quote(schema + "auth_group")
+}
+
+func (s *Source) key() string { return s.dialect.column(s.table.Columns["id"]) }

@@ -1,0 +1,89 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"latchkey/storage"
+)
+
+// notices returns what costs more than it should.
+func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notice, error) {
+	var notices []Notice
+	indexed, err := s.indexed(ctx)
+	if err != nil {
+		return nil, away(err)
+	}
+	table, key := s.table.Name, s.table.Columns["id"]
+	if !indexed[bare(key)] {
+		kind := s.shape.Load().key
+		value, _ := kind.argument(map[keyKind]string{keyInteger: "9223372036854775807", keyText: "-"}[kind])
+		began := time.Now()
+		if value == nil || value == "" {
+			value = "00000000-0000-0000-0000-000000000000"
+		}
+		if _, err := s.query(ctx, kind, `SELECT `+s.columns(false)+` FROM `+s.dialect.quote(table)+` d WHERE `+s.key()+` = `+kind.comparison(s.dialect, 1), value); err != nil {
+			return nil, err
+		}
+		notices = append(notices, Notice{
+			fmt.Sprintf("the key %s of %s has no unique index: each login and each refresh reads the whole table, which took %s", key, table, time.Since(began).Round(10*time.Microsecond)),
+			s.dialect.index("UNIQUE INDEX", table, key),
+		})
+	}
+	for _, field := range []string{"username", "email"} {
+		column := s.table.Columns[field]
+		if field == "username" && names.NoUsername || field == "email" && !names.Email || column == "" {
+			continue
+		}
+		expression := column
+		if names.Fold && !s.dialect.mysql {
+			expression = `lower((` + column + `)::text COLLATE "C")`
+		}
+		if !indexed[bare(expression)] {
+			notices = append(notices, Notice{
+				fmt.Sprintf("%s of %s has no index: each login reads the whole table", expression, table),
+				s.dialect.index("INDEX", table, expression),
+			})
+		}
+	}
+	return notices, nil
+}
+
+// indexed returns what the first column of an index is; of the key only unique ones count.
+func (s *Source) indexed(ctx context.Context) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	query, args := `
+		SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, 1, true)), i.indisunique AND i.indnkeyatts = 1
+		FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0
+		WHERE i.indrelid = to_regclass($1) AND i.indisvalid AND i.indpred IS NULL`, []any{s.dialect.quote(s.table.Name)}
+	if s.dialect.mysql {
+		schema, table := s.mysqlName()
+		query = `SELECT column_name, non_unique = 0 FROM information_schema.statistics WHERE table_schema = coalesce(?, database()) AND table_name = ? AND seq_in_index = 1`
+		args = []any{schema, table}
+	}
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	first := map[string]bool{}
+	for rows.Next() {
+		var name string
+		var unique bool
+		if err := rows.Scan(&name, &unique); err != nil {
+			return nil, err
+		}
+		if name != s.table.Columns["id"] || unique {
+			first[bare(name)] = true
+		}
+	}
+	return first, rows.Err()
+}
+
+// bare returns an expression as what two spellings of it have in common.
+func bare(expression string) string {
+	return strings.NewReplacer("(", "", ")", "", `"`, "", "::text", "", " ", "").Replace(expression)
+}
