@@ -18,9 +18,6 @@ type View interface {
 	asks() demands
 }
 
-// Field is a hidden field of a form.
-type Field struct{ Name, Value string }
-
 // Login is the sign-in page.
 type Login struct {
 	// Action is the URL that the form is sent to, Hidden its hidden fields.
