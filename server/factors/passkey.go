@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -15,29 +14,6 @@ import (
 
 	"latchkey/storage"
 )
-
-// relyingParty returns what checks the ceremonies for the host of the issuer, or nil if that can't be a relying party: it must be a domain
-// (Web Authentication §5.1.2), and the pages must be a secure context.
-func relyingParty(issuer *url.URL) *webauthn.WebAuthn {
-	host := issuer.Hostname()
-	if protocol.ValidateRPID(host) != nil || issuer.Scheme != "https" && host != "localhost" {
-		return nil
-	}
-	w, err := webauthn.New(&webauthn.Config{
-		RPID: host, RPDisplayName: host, RPOrigins: []string{issuer.Scheme + "://" + issuer.Host},
-		AttestationPreference: protocol.PreferNoAttestation,
-		AuthenticatorSelection: protocol.AuthenticatorSelection{
-			// A passkey where the authenticator can, a security key for the second step otherwise.
-			ResidentKey: protocol.ResidentKeyRequirementPreferred, UserVerification: protocol.VerificationPreferred,
-		},
-		// Some password managers answer with extensions that were not asked for; none of them is looked at.
-		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
-	})
-	if err != nil {
-		return nil
-	}
-	return w
-}
 
 // credential is the content of Factor.Data.
 type credential struct {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"latchkey/server/claims"
@@ -160,4 +161,27 @@ var (
 // RequiredOfSome reports whether somebody must have a second factor.
 func (s *Service) RequiredOfSome() bool {
 	return !s.Off() && (s.RequiredOfAll() || len(s.cfg.Groups) > 0)
+}
+
+// relyingParty returns what checks the ceremonies for the host of the issuer, or nil if that can't be a relying party: it must be a domain
+// (Web Authentication §5.1.2), and the pages must be a secure context.
+func relyingParty(issuer *url.URL) *webauthn.WebAuthn {
+	host := issuer.Hostname()
+	if protocol.ValidateRPID(host) != nil || issuer.Scheme != "https" && host != "localhost" {
+		return nil
+	}
+	w, err := webauthn.New(&webauthn.Config{
+		RPID: host, RPDisplayName: host, RPOrigins: []string{issuer.Scheme + "://" + issuer.Host},
+		AttestationPreference: protocol.PreferNoAttestation,
+		AuthenticatorSelection: protocol.AuthenticatorSelection{
+			// A passkey where the authenticator can, a security key for the second step otherwise.
+			ResidentKey: protocol.ResidentKeyRequirementPreferred, UserVerification: protocol.VerificationPreferred,
+		},
+		// Some password managers answer with extensions that were not asked for; none of them is looked at.
+		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
+	})
+	if err != nil {
+		return nil
+	}
+	return w
 }
