@@ -74,6 +74,12 @@ type Config struct {
 	Replicas func(context.Context) ([]replica.View, error)
 }
 
+// Letters sends letters to users.
+type Letters interface {
+	SendPasswordLink(ctx context.Context, u *storage.User) error
+	ProveAddress(ctx context.Context, u *storage.User, email, lang string) error
+}
+
 // Handlers are the routes.
 type Handlers struct{ Config }
 

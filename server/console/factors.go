@@ -14,12 +14,6 @@ import (
 	"latchkey/storage"
 )
 
-// Letters sends letters to users.
-type Letters interface {
-	SendPasswordLink(ctx context.Context, u *storage.User) error
-	ProveAddress(ctx context.Context, u *storage.User, email, lang string) error
-}
-
 // factorKinds are the texts of the kinds of factors that are listed.
 var factorKinds = map[storage.FactorKind]string{
 	storage.FactorTOTP: "console.factor.totp", storage.FactorWebAuthn: "console.factor.webauthn", storage.FactorBrowser: "console.factor.browser",
