@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"latchkey/server/simplejwt"
 )
 
 // Route is one of simplejwt's views.
@@ -23,6 +25,12 @@ const (
 	RouteVerify    Route = "verify"
 	RouteBlacklist Route = "blacklist"
 )
+
+// adapterPaths are those of the routes at Latchkey.
+var adapterPaths = map[Route]string{
+	RouteToken: simplejwt.ObtainPath, RouteRefresh: simplejwt.RefreshPath,
+	RouteVerify: simplejwt.VerifyPath, RouteBlacklist: simplejwt.BlacklistPath,
+}
 
 // maxCopy bounds what is kept of a body. Longer ones are streamed, and not compared.
 const maxCopy = 64 << 10

@@ -25,62 +25,6 @@ const (
 	maxExamples = 3
 )
 
-// State is what a shadow has seen, as the file has it.
-type State struct {
-	Version int       `json:"version"`
-	Began   time.Time `json:"began"`
-	Saved   time.Time `json:"saved"`
-	// Rotation is the policy of this server.
-	Rotation    string                `json:"rotation"`
-	Share       float64               `json:"share"`
-	Routes      map[Route]*RouteCount `json:"routes"`
-	Differences []*Difference         `json:"differences"`
-	Reuse       Reuse                 `json:"reuse"`
-	// DjangoRotates is set when Django was seen to answer a refresh with a new refresh token.
-	DjangoRotates bool `json:"django_rotates"`
-	// DjangoEnds is when the last refresh token that Django signed ends, of those that were seen.
-	DjangoEnds time.Time `json:"django_ends,omitzero"`
-	// Seen are the refresh tokens that were presented or issued.
-	Seen []*Seen `json:"seen"`
-	// Forgotten counts those that had to make room.
-	Forgotten int64 `json:"forgotten"`
-}
-
-// RouteCount counts the requests of a route.
-type RouteCount struct {
-	Requests int64 `json:"requests"`
-	// Compared were answered by Django and compared; Differ of them differed in a way that an application could notice.
-	Compared int64 `json:"compared"`
-	Differ   int64 `json:"differ"`
-	// Dropped did not fit into the queue, Failed could not be rehearsed, Skipped had no answer to compare, by reason.
-	Dropped int64            `json:"dropped"`
-	Failed  int64            `json:"failed"`
-	Skipped map[string]int64 `json:"skipped,omitempty"`
-	// Own were answered by Latchkey, FellBack by Django because Latchkey failed.
-	Own      int64 `json:"own"`
-	FellBack int64 `json:"fell_back"`
-}
-
-// Difference counts one kind.
-type Difference struct {
-	Route    Route     `json:"route"`
-	Kind     string    `json:"kind"`
-	Detail   string    `json:"detail"`
-	Breaks   bool      `json:"breaks"`
-	Count    int64     `json:"count"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
-	Examples []Example `json:"examples"`
-}
-
-// Example is one occurrence.
-type Example struct {
-	At time.Time `json:"at"`
-	// User is the user's id, if a token or an answer has it.
-	User      string `json:"user,omitempty"`
-	UserAgent string `json:"user_agent,omitempty"`
-}
-
 // ledger keeps the counts.
 type ledger struct {
 	cfg Config

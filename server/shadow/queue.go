@@ -1,14 +1,10 @@
 package shadow
 
 import (
-	"bytes"
 	"context"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"latchkey/storage/dryrun"
 )
 
 const (
@@ -17,8 +13,6 @@ const (
 	maxQueuedBytes = 16 << 20
 	// judges is how many requests are rehearsed at a time. A login costs a password hash.
 	judges = 8
-	// rehearsal bounds one.
-	rehearsal = 5 * time.Second
 	// After so many failures in a row the database is unavailable: for the pause nothing is tried, since each attempt to connect takes
 	// processor time that Django's answers would wait for.
 	failuresInARow = 16
@@ -83,88 +77,4 @@ func (q *queue) run(ctx context.Context, judge func(context.Context, *exchange))
 		})
 	}
 	go wg.Wait()
-}
-
-// judge rehearses the request and compares the answers.
-func (p *Proxy) judge(ctx context.Context, x *exchange) {
-	if p.ledger.knows(x) {
-		p.ledger.saw(x)
-	}
-	var own *answer
-	var ok bool
-	if !p.queue.rests(p.cfg.Now()) {
-		own, ok = p.rehearse(ctx, x)
-		p.queue.note(ok, p.cfg.Now())
-	}
-	if !ok {
-		p.ledger.failed(x.route)
-		return
-	}
-	django, ok := answerOf(x)
-	if !ok {
-		p.ledger.skipped(x.route, "content encoding")
-		return
-	}
-	p.ledger.compared(x, compare(x, django, own, p.cfg.UserIDClaim))
-}
-
-// rehearse returns what Latchkey would have answered. ok is false where it could not tell.
-func (p *Proxy) rehearse(ctx context.Context, x *exchange) (*answer, bool) {
-	ctx, cancel := context.WithTimeout(ctx, rehearsal)
-	defer cancel()
-	var ended []string
-	if x.status == http.StatusOK && x.request.Method == http.MethodPost {
-		// Django has found that the token was alive, and has perhaps ended it by this very request.
-		if jti := x.presented(p.cfg.Cookies).text("jti"); jti != "" {
-			ended = append(ended, jti)
-		}
-	}
-	begun := p.cfg.Now()
-	rec, run := newRecorder(), dryrun.With(ctx, ended...)
-	if !rec.serve(p.cfg.Rehearsed, x.again(adapterPaths[x.route]).WithContext(run)) {
-		return nil, false
-	}
-	if rec.status >= http.StatusInternalServerError || rec.status == http.StatusTooManyRequests || ctx.Err() != nil {
-		return nil, false
-	}
-	return &answer{rec.status, rec.header, rec.body.Bytes(), dryrun.Reason(run), begun}, true
-}
-
-// recorder keeps an answer.
-type recorder struct {
-	status int
-	header http.Header
-	body   bytes.Buffer
-}
-
-func newRecorder() *recorder { return &recorder{header: http.Header{}} }
-
-// serve reports whether a handler has answered without a panic.
-func (rec *recorder) serve(h http.Handler, r *http.Request) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	h.ServeHTTP(rec, r)
-	if rec.status == 0 {
-		rec.status = http.StatusOK
-	}
-	return true
-}
-
-// Header implements http.ResponseWriter.
-func (rec *recorder) Header() http.Header { return rec.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (rec *recorder) WriteHeader(status int) {
-	if rec.status == 0 {
-		rec.status = status
-	}
-}
-
-// Write implements http.ResponseWriter.
-func (rec *recorder) Write(b []byte) (int, error) {
-	rec.WriteHeader(http.StatusOK)
-	return rec.body.Write(b)
 }

@@ -18,38 +18,6 @@ const (
 	maxWho = 100
 )
 
-// Seen is a refresh token that was presented or issued: a keyed hash of its jti, and when.
-type Seen struct {
-	Hash string `json:"hash"`
-	// Parent is that of the token that was presented to get it.
-	Parent    string    `json:"parent,omitempty"`
-	Presented time.Time `json:"presented,omitzero"`
-	// Followed is when a token that was issued for it was first presented.
-	Followed time.Time `json:"followed,omitzero"`
-}
-
-// Reuse is who would be logged out by a policy that retires refresh tokens.
-type Reuse struct {
-	// Confirmed: a token was presented after its successor had been used, beyond the overlap.
-	Confirmed Broken `json:"confirmed"`
-	// Strict: a token was presented twice.
-	Strict Broken `json:"strict"`
-}
-
-// Broken counts the requests that a policy would have refused, and names the clients that sent them.
-type Broken struct {
-	Requests int64    `json:"requests"`
-	Users    []Client `json:"users"`
-}
-
-// Client is a user with the application that was seen.
-type Client struct {
-	User      string    `json:"user"`
-	UserAgent string    `json:"user_agent,omitempty"`
-	Requests  int64     `json:"requests"`
-	Last      time.Time `json:"last"`
-}
-
 func (w *Broken) add(user, agent string, at time.Time) {
 	w.Requests++
 	i := slices.IndexFunc(w.Users, func(c Client) bool { return c.User == user && c.UserAgent == agent })
