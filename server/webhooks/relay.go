@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"latchkey/server/internal/outbox"
@@ -28,26 +27,6 @@ const (
 	// maxPages is how many pages of the trail are read at once for one target.
 	maxPages = 20
 )
-
-// target is what this server keeps of a target that is enabled.
-type target struct {
-	row    atomic.Pointer[storage.Webhook]
-	sender *outbox.Sender
-	// stop ends its sender; nil where none runs.
-	stop context.CancelFunc
-
-	// follow reads the trail for the version of the row, up to position; nil if another server does. pending are events for which no
-	// deliveries were stored yet.
-	follow   *trail.Follower
-	version  int64
-	position storage.ID
-	pending  []*storage.AuditEvent
-
-	// mu guards what the sender notes: the last outcome, and when the audit trail last got an event about abandoned deliveries.
-	mu    sync.Mutex
-	noted storage.WebhookOutcome
-	told  time.Time
-}
 
 // Run delivers events until ctx ends, and then waits for the attempts under way.
 func (s *Service) Run(ctx context.Context) {
@@ -232,12 +211,6 @@ func (s *Service) read(ctx context.Context, t *target, now time.Time) (more bool
 		}
 	}
 	return true, nil
-}
-
-func (t *target) reached(id storage.ID) {
-	if bytes.Compare(id[:], t.position[:]) > 0 {
-		t.position = id
-	}
 }
 
 // prepare stores deliveries of the pending events, unless too many wait.
