@@ -2,9 +2,10 @@ package users
 
 import (
 	"context"
+	"time"
+
 	"latchkey/server/internal/audit"
 	"latchkey/storage"
-	"time"
 )
 
 // Store is the part of storage.Store that users need.
