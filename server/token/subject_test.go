@@ -8,6 +8,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/servertest"
+	"latchkey/server/users"
 	"latchkey/storage"
 )
 
@@ -54,5 +55,17 @@ func TestA16SubjectsOfClientsAreNoUsers(t *testing.T) {
 	token := s.Token(s.Backend, "grant_type", "client_credentials").Expect(http.StatusOK).String("access_token")
 	if sub := servertest.Claims(t, token)["sub"]; sub != s.Backend.ID || s.Introspect(s.Inspector, token).String("sub") != sub {
 		t.Errorf("the subject is %v", sub)
+	}
+}
+
+// Nor can a user be taken for a client: no subject of a user has the form of a client's.
+func TestA16SubjectsOfUsersAreNoClients(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, subject := range []string{"client:814", "https://app.example/client.json", s.Backend.ID} {
+		u, err := s.Users().Add(t.Context(), users.NewUser{Subject: subject, Username: "eve", Active: true})
+		if err == nil {
+			t.Errorf("a user has the subject %q: %+v", subject, u)
+		}
 	}
 }
