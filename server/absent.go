@@ -6,22 +6,9 @@ import (
 	"log/slog"
 	"time"
 
-	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
-
-// newSweeper returns nil where users are not removed by themselves.
-func newSweeper(cfg *Config, service *users.Service, notifier *session.Notifier, noticed func()) *users.Sweeper {
-	accounts, ok := cfg.Directory.(users.Accounts)
-	if !ok || cfg.AbsentUsersAfter <= 0 {
-		return nil
-	}
-	return &users.Sweeper{
-		Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger,
-		Notices: notifier.OfAbsent, Noticed: noticed,
-	}
-}
 
 // SweepAbsent removes users whose accounts have been missing in the directory for long; the background cleaning does it once an hour. It does nothing while
 // the directory does not answer.

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/document"
+	"latchkey/server/admin"
 	"latchkey/server/claims"
 	"latchkey/server/factors"
 	"latchkey/server/internal/safehttp"
@@ -223,4 +224,19 @@ type Mail struct {
 	Transport mail.Transport
 	// From is the sender's address, Templates the operator's folder of templates, or empty.
 	From, Templates string
+}
+
+// The values of Config.AdminAPI.
+const (
+	AdminAPIOff    = "off"
+	AdminAPIAdmin  = "admin"
+	AdminAPIPublic = "public"
+)
+
+// adminResource returns the resource identifier of the API for operators; empty if it is off.
+func adminResource(cfg *Config) string {
+	if cfg.AdminAPI != AdminAPIAdmin && cfg.AdminAPI != AdminAPIPublic {
+		return ""
+	}
+	return admin.Resource(cfg.Issuer)
 }

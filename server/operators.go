@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -23,21 +22,6 @@ import (
 	"latchkey/storage"
 	"latchkey/storage/dryrun"
 )
-
-// The values of Config.AdminAPI.
-const (
-	AdminAPIOff    = "off"
-	AdminAPIAdmin  = "admin"
-	AdminAPIPublic = "public"
-)
-
-// adminResource returns the resource identifier of the API for operators; empty if it is off.
-func adminResource(cfg *Config) string {
-	if cfg.AdminAPI != AdminAPIAdmin && cfg.AdminAPI != AdminAPIPublic {
-		return ""
-	}
-	return admin.Resource(cfg.Issuer)
-}
 
 // operatorAPI returns the API for operators.
 func (s *Server) operatorAPI(argon2 password.Argon2) *admin.API {
@@ -108,15 +92,6 @@ func (s *Server) health(ctx context.Context) []panel.Fact {
 		return append(facts, panel.Fact{Name: "console.mail", Value: panel.Key("console.mail_off", panel.Plain)})
 	}
 	return append(facts, s.waitingLetters(ctx)...)
-}
-
-// self is what this server says of itself to the others on its database.
-func self(cfg *Config) storage.Replica {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return storage.Replica{ID: storage.NewID(cfg.Now()), Host: strings.ToValidUTF8(host, ""), Release: cfg.Release, Schema: cfg.Schema}
 }
 
 // replicas returns the servers on this database.

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"latchkey/server/protocol"
 )
 
 const (
@@ -80,27 +78,4 @@ func inShort(err error) string {
 		return wrong.Error()
 	}
 	return reasonAway
-}
-
-// ask asks the database whether it works, and what time it is.
-func (s *Server) ask(ctx context.Context) error {
-	err := s.cfg.Store.Ping(ctx)
-	if err == nil {
-		_, err = s.clock.earlier(ctx)
-	}
-	// The time-out is the probe's own: a database that does not answer it is an outage, too.
-	s.outages.Note(context.WithoutCancel(ctx), err)
-	return err
-}
-
-// available returns the error of requests while they must not be served: before the start is through, and while the clock is
-// wrong. By a clock that is ahead sessions and tokens have ended, and clients that get such an answer log their users out.
-func (s *Server) available() error {
-	if !s.ready.started.Load() {
-		return protocol.NotReady(errors.New("the server has not started yet"))
-	}
-	if err := s.clock.err(); err != nil {
-		return protocol.NotReady(err)
-	}
-	return nil
 }

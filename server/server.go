@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -313,4 +314,25 @@ func cutPath(path string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// self is what this server says of itself to the others on its database.
+func self(cfg *Config) storage.Replica {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return storage.Replica{ID: storage.NewID(cfg.Now()), Host: strings.ToValidUTF8(host, ""), Release: cfg.Release, Schema: cfg.Schema}
+}
+
+// newSweeper returns nil where users are not removed by themselves.
+func newSweeper(cfg *Config, service *users.Service, notifier *session.Notifier, noticed func()) *users.Sweeper {
+	accounts, ok := cfg.Directory.(users.Accounts)
+	if !ok || cfg.AbsentUsersAfter <= 0 {
+		return nil
+	}
+	return &users.Sweeper{
+		Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger,
+		Notices: notifier.OfAbsent, Noticed: noticed,
+	}
 }
