@@ -10,7 +10,7 @@ import (
 	"latchkey/server/servertest"
 )
 
-// Statement 51: a wrong password and a user that there isn't have the same answer, and the same time: make test-long compares five thousand
+// Statement 51: a wrong password and a user that there isn't have the same answer, and the same time: make test-long compares ten thousand
 // of each, as statement 26 does with clients. That each computes one hash of the same cost, whatever the account has, is
 // TestFailuresAreAlike in server/users.
 func TestStatement51AWrongPasswordLooksLikeNoUser(t *testing.T) {
@@ -47,7 +47,7 @@ func TestStatement51AWrongPasswordLooksLikeNoUser(t *testing.T) {
 	var times [2][]float64
 	time.Sleep(5 * time.Second) // until they are
 	names := []string{servertest.Username, "nobody"}
-	for round := range 10_000 {
+	for round := range 20_000 {
 		i := (round + round/2) % 2 // each comes as often after itself as after the other
 		begin := time.Now()
 		ask(names[i])
