@@ -93,20 +93,21 @@ func (a *API) registrationToken(ctx context.Context, text string) (wire.Registra
 	if err != nil {
 		return wire.RegistrationToken{}, storage.ErrNotFound
 	}
-	for after := (storage.ID{}); ; {
-		page, err := a.Clients.InitialTokens(ctx, after, 500)
+	all := storage.Pages(
+		func(t *storage.RegistrationToken) storage.ID { return t.ID },
+		func(after storage.ID) ([]*storage.RegistrationToken, error) {
+			return a.Clients.InitialTokens(ctx, after, storage.PageSize)
+		},
+	)
+	for t, err := range all {
 		if err != nil {
 			return wire.RegistrationToken{}, err
 		}
-		for _, t := range page {
-			if after = t.ID; t.ID == id {
-				return registry.DescribeToken(t, a.now()), nil
-			}
-		}
-		if len(page) < 500 {
-			return wire.RegistrationToken{}, storage.ErrNotFound
+		if t.ID == id {
+			return registry.DescribeToken(t, a.now()), nil
 		}
 	}
+	return wire.RegistrationToken{}, storage.ErrNotFound
 }
 
 type shownRegistrationToken struct{ Body wire.RegistrationToken }
