@@ -29,7 +29,7 @@ import (
 const refreshes = 100
 
 // leaf matches files that a reader need not open to follow a refresh: what every request and every statement passes, and small tools.
-var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/|storage/span/|storage/sqlite/(conn|writer)\.go$)`)
+var leaf = regexp.MustCompile(`^(server/(route|internal|keys)/|server/[^/]+$|cmd/|storage/span/|storage/sqlite/(conn|tx|writer)\.go$)`)
 
 // onTheWay reports whether one of the functions that ran takes a context or a request: the others compute values. A parameter without a
 // name, which an interface of a library asks for, is of no use to the function.
