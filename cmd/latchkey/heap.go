@@ -10,8 +10,8 @@ import (
 // headroom is how much the heap may grow between two garbage collections, in bytes, however little of it is in use.
 //
 // By default it grows as much as is in use, which is 4 MB in a server under load: at 500 refreshes a second there were five collections,
-// which took a seventh of the CPU time. More than 6 MB would save more of them, but the server would need more than 50 MB resident.
-const headroom = 6 << 20
+// which took a seventh of the CPU time. More than 9 MB would save more of them, but the server would need more than 50 MB resident.
+const headroom = 9 << 20
 
 // collectLessOften sets the garbage collector's percentage after each collection so that the heap may grow by headroom, or by
 // what is in use if that is more. It does nothing if the operator has set GOGC.
