@@ -94,6 +94,10 @@ func transient(err error) bool {
 		return true
 	case "26000", "42P05", "25006": // see database.once
 		return true
+	case "57P01":
+		// admin_shutdown: the connection was told to end before the transaction committed, mostly while it was idle. A backend that is told
+		// so afterwards says ReadyForQuery first, or nothing.
+		return true
 	case "42P01": // undefined_table: see grantStatement.run
 		return true
 	case "0A000": // a migration changed a table under a prepared statement; pgx forgets the plan on this error

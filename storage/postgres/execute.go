@@ -73,7 +73,8 @@ func (d *database) within(ctx context.Context, limit time.Duration, what string,
 // afterDeadlock is how long a transaction that Postgres ended for another one leaves that one alone.
 const afterDeadlock = 50 * time.Millisecond
 
-// once runs a transaction on one connection, which is closed if it leads to the wrong server.
+// once runs a transaction on one connection, which is closed if it leads to the wrong server. If the server has closed it, the others
+// are presumably closed as well, and the pool makes new ones instead of letting a call fail for each.
 func (d *database) once(ctx context.Context, transaction func(context.Context, *pgx.Conn) error) error {
 	c, err := d.pool.Acquire(ctx)
 	if err != nil {
@@ -98,6 +99,8 @@ func (d *database) once(ctx context.Context, transaction func(context.Context, *
 		d.log.WarnContext(ctx, "the database is behind a pooler that does not keep prepared statements; going on without them. "+
 			"Add default_query_exec_mode=cache_describe to the database URL to begin like this", "error", err)
 		conn.Close(ctx)
+		d.pool.Reset()
+	case conn.IsClosed() && ctx.Err() == nil: // after the end of ctx, pgx closes it
 		d.pool.Reset()
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -275,5 +276,35 @@ func TestF6TheCheckOfTheSchemaPreparesNothing(t *testing.T) {
 	var prepared int
 	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`).Scan(&prepared); err != nil || prepared > 0 {
 		t.Errorf("%d statements are prepared, %v", prepared, err)
+	}
+}
+
+// TestConnectionsThatTheServerHasClosedFailNoCall ends all connections while they are idle, as a restart does: the calls that follow go
+// through new ones, and none fails.
+func TestConnectionsThatTheServerHasClosedFailNoCall(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	s, conn := open(t, postgres.Config{URL: url, MaxConns: 4}), connect(t, url)
+	const others = ` FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`
+	for query[int](t, conn, `SELECT count(*)`+others) < 4 {
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if err := s.Ping(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	execute(t, conn, `SELECT pg_terminate_backend(pid)`+others)
+	for query[int](t, conn, `SELECT count(*)`+others) > 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	for i := range 6 {
+		u := &storage.User{Username: fmt.Sprint("user", i), PasswordHash: "hash", Active: true, CreatedAt: time.Now()}
+		if err := s.CreateUser(t.Context(), u); err != nil {
+			t.Errorf("call %d: %v", i, err)
+		}
 	}
 }

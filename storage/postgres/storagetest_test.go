@@ -1,7 +1,10 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"latchkey/storage"
 	"latchkey/storage/postgres"
@@ -27,6 +30,18 @@ func (opener) Open(t testing.TB) storage.Store {
 func (opener) OpenAgain(t testing.TB, s storage.Store) storage.Store {
 	t.Helper()
 	return opened{open(t, postgres.Config{URL: s.(opened).url, MaxConns: 8}), s.(opened).url}
+}
+
+// Disturb implements storagetest.Disturber.
+func (opener) Disturb(t testing.TB, s storage.Store) {
+	conn, err := pgx.Connect(t.Context(), s.(opened).url)
+	if err == nil {
+		defer conn.Close(context.Background())
+		_, err = conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStore(t *testing.T) {

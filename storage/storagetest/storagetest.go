@@ -53,8 +53,9 @@ func Run(t *testing.T, o Opener) {
 		{"GrantAttempts", grantAttempts()},
 		{"GrantLists", grantLists()},
 		{"GrantChain", cases{
-			"a chain goes the way of the model":             followsModel,
-			"concurrent acts on one grant are linearizable": linearizable,
+			"a chain goes the way of the model":                                                 followsModel,
+			"concurrent acts on one grant are linearizable":                                     linearizable,
+			"acts on one grant by several servers are linearizable, whatever connections break": linearizableApart,
 		}},
 		{"Imports", imports()},
 		{"Throttles", throttles()},
