@@ -95,8 +95,8 @@ func transient(err error) bool {
 	case "26000", "42P05", "25006": // see database.once
 		return true
 	case "57P01":
-		// admin_shutdown: the connection was told to end before the transaction committed, mostly while it was idle. A backend that is told
-		// so afterwards says ReadyForQuery first, or nothing.
+		// admin_shutdown: the server ended the connection before the transaction committed, mostly while it was idle. A backend that has
+		// committed sends ReadyForQuery first, or nothing.
 		return true
 	case "42P01": // undefined_table: see grantStatement.run
 		return true
