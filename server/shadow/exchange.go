@@ -50,6 +50,8 @@ type exchange struct {
 	status   int
 	header   http.Header
 	received []byte
+	// through is when the answer was sent.
+	through time.Time
 }
 
 // size is what an exchange takes of the queue's memory.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,14 +29,17 @@ const (
 // ledger keeps the counts.
 type ledger struct {
 	cfg Config
-	mu  sync.Mutex
-	st  State
+	// counting guards the counts of the routes, and changed. Requests wait for it, so it is never held for long.
+	counting sync.Mutex
+	changed  bool
+	// mu guards the rest, which only comparisons wait for.
+	mu sync.Mutex
+	st State
 	// kinds are the differences by their text, seen the tokens by their hash.
 	kinds map[string]*Difference
 	seen  map[string]*Seen
 	// order is that in which the tokens were seen.
-	order   []string
-	changed bool
+	order []string
 }
 
 // Read returns the state in a file.
@@ -101,19 +105,14 @@ func (l *ledger) run(ctx context.Context) {
 
 // save writes the file if something has changed. It is never seen half written.
 func (l *ledger) save() error {
-	l.mu.Lock()
-	if !l.changed {
-		l.mu.Unlock()
+	l.counting.Lock()
+	changed := l.changed
+	l.changed = false
+	l.counting.Unlock()
+	if !changed {
 		return nil
 	}
-	l.st.Saved = l.cfg.Now().UTC()
-	l.st.Seen = l.st.Seen[:0]
-	for _, hash := range l.order {
-		l.st.Seen = append(l.st.Seen, l.seen[hash])
-	}
-	text, err := json.MarshalIndent(&l.st, "", " ")
-	l.changed = false
-	l.mu.Unlock()
+	text, err := json.Marshal(l.copied()) // of 50,000 tokens: no indentation, which takes as long again
 	if err != nil {
 		return err
 	}
@@ -129,9 +128,39 @@ func (l *ledger) save() error {
 	return os.Rename(f.Name(), l.cfg.File)
 }
 
-func (l *ledger) count(route Route, change func(*RouteCount)) {
+// copied returns the state as it is, which nobody changes any more: it is written without a lock.
+func (l *ledger) copied() *State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	st := l.st
+	st.Saved, st.Seen = l.cfg.Now().UTC(), make([]*Seen, len(l.order))
+	seen := make([]Seen, len(l.order))
+	for i, hash := range l.order {
+		seen[i] = *l.seen[hash]
+		st.Seen[i] = &seen[i]
+	}
+	st.Differences = make([]*Difference, len(l.st.Differences))
+	for i, d := range l.st.Differences {
+		c := *d
+		c.Examples = slices.Clone(d.Examples)
+		st.Differences[i] = &c
+	}
+	st.Reuse.Confirmed.Users = slices.Clone(st.Reuse.Confirmed.Users)
+	st.Reuse.Strict.Users = slices.Clone(st.Reuse.Strict.Users)
+	l.counting.Lock()
+	defer l.counting.Unlock()
+	st.Routes = make(map[Route]*RouteCount, len(l.st.Routes))
+	for route, n := range l.st.Routes {
+		c := *n
+		c.Skipped = maps.Clone(n.Skipped)
+		st.Routes[route] = &c
+	}
+	return &st
+}
+
+func (l *ledger) count(route Route, change func(*RouteCount)) {
+	l.counting.Lock()
+	defer l.counting.Unlock()
 	l.changed = true
 	change(l.st.Routes[route])
 }
@@ -154,16 +183,20 @@ func (l *ledger) skipped(route Route, why string) {
 // compared counts the differences of an exchange.
 func (l *ledger) compared(x *exchange, found []difference) {
 	example := Example{At: x.at.UTC().Truncate(time.Second), User: l.user(x), UserAgent: cut(x.request.UserAgent())}
+	l.differ(x.route, example, found)
+	l.count(x.route, func(n *RouteCount) {
+		n.Compared++
+		if slices.ContainsFunc(found, func(d difference) bool { return d.Breaks }) {
+			n.Differ++
+		}
+	})
+}
+
+func (l *ledger) differ(route Route, example Example, found []difference) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.changed = true
-	n := l.st.Routes[x.route]
-	n.Compared++
-	if slices.ContainsFunc(found, func(d difference) bool { return d.Breaks }) {
-		n.Differ++
-	}
 	for _, f := range found {
-		d := &Difference{Route: x.route, Kind: f.Kind, Detail: f.Detail, Breaks: f.Breaks, First: example.At}
+		d := &Difference{Route: route, Kind: f.Kind, Detail: f.Detail, Breaks: f.Breaks, First: example.At}
 		if known := l.kinds[d.key()]; known != nil {
 			d = known
 		} else if len(l.kinds) < maxKinds {

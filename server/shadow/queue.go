@@ -13,6 +13,8 @@ const (
 	maxQueuedBytes = 16 << 20
 	// judges is how many requests are rehearsed at a time. A login costs a password hash.
 	judges = 8
+	// pause is how long after Django's answer its comparison begins: until then the client reads the answer, and what follows it has begun.
+	pause = 5 * time.Millisecond
 	// After so many failures in a row the database is unavailable: for the pause nothing is tried, since each attempt to connect takes
 	// processor time that Django's answers would wait for.
 	failuresInARow = 16
@@ -46,6 +48,7 @@ func (q *queue) note(ok bool, now time.Time) {
 
 // push reports whether there was room. It never waits.
 func (q *queue) push(x *exchange) bool {
+	x.through = time.Now()
 	size := x.size()
 	if q.bytes.Add(size) > maxQueuedBytes {
 		q.bytes.Add(-size)
@@ -70,6 +73,7 @@ func (q *queue) run(ctx context.Context, judge func(context.Context, *exchange))
 				case <-ctx.Done():
 					return
 				case x := <-q.items:
+					time.Sleep(pause - time.Since(x.through))
 					judge(ctx, x)
 					q.bytes.Add(-x.size())
 				}

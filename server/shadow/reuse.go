@@ -49,7 +49,6 @@ func (l *ledger) saw(x *exchange) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.changed = true
 	if x.route == RouteRefresh && issued != nil {
 		l.st.DjangoRotates = true
 	}

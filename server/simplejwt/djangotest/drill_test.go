@@ -372,7 +372,7 @@ func (d *drill) events(ctx context.Context, stage string, own bool) {
 	}
 	for _, p := range deleted {
 		d.must(ctx, "/site/delete/", map[string]string{"name": p.name})
-		p.dead = append(p.dead, p.token())
+		p.dead, p.removed = append(p.dead, p.token()), true
 	}
 	if own {
 		d.thieves(ctx, group(at("thief")))

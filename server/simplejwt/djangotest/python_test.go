@@ -36,9 +36,14 @@ const required = "LATCHKEY_TEST_DJANGO"
 
 // versions prints the parts' versions, or fails when one is missing.
 const versions = `
-import cryptography, psycopg2, django, gunicorn, jwt, rest_framework, rest_framework_simplejwt, sys
+import cryptography, django, gunicorn, jwt, rest_framework, rest_framework_simplejwt, sys
+try:
+    import psycopg as driver
+except ImportError: # Django before 4.2
+    import psycopg2 as driver
 print("Python", sys.version.split()[0], "Django", django.__version__, "DRF", rest_framework.VERSION,
-      "simplejwt", rest_framework_simplejwt.__version__, "PyJWT", jwt.__version__, "gunicorn", gunicorn.__version__)`
+      "simplejwt", rest_framework_simplejwt.__version__, "PyJWT", jwt.__version__, "gunicorn", gunicorn.__version__,
+      driver.__name__, driver.__version__.split()[0])`
 
 // needDjango skips the test where the packages are not installed, and gives the parts' versions.
 func needDjango(t *testing.T) string {
