@@ -14,8 +14,8 @@ import (
 
 const (
 	maxStart  = time.Second
-	maxMemory = 60e6 // bytes
-	maxBinary = 40e6
+	maxMemory = 50e6 // bytes
+	maxBinary = 42e6
 	logins    = 100
 )
 

@@ -29,7 +29,7 @@ type person struct {
 	dead []string
 	// removed says that the user is deleted at the site.
 	removed bool
-	steps atomic.Int64
+	steps   atomic.Int64
 	// before are the steps that it began with.
 	before int64
 }
