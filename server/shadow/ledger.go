@@ -128,7 +128,7 @@ func (l *ledger) save() error {
 	return os.Rename(f.Name(), l.cfg.File)
 }
 
-// copied returns the state as it is, which nobody changes any more: it is written without a lock.
+// copied returns a copy of the state, which is written without a lock because nothing changes it.
 func (l *ledger) copied() *State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
