@@ -70,7 +70,7 @@ func (c *djangoShadowCmd) config() (cfg shadow.Config, err error) {
 const startPause = 100 * time.Millisecond
 
 func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
-	a.serving = true
+	defer a.serves()()
 	cfg, err := c.config()
 	if err != nil {
 		return err

@@ -5,7 +5,20 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"time"
 )
+
+// settled is how long after its start a server no longer runs code that only a start needs.
+const settled = 5 * time.Second
+
+// serves notes that the command is a server, which runs for long on little memory: the heap grows by headroom, and what only the start
+// needed is given back once it has settled. The function that it returns calls that off.
+func (a *app) serves() (stop func() bool) {
+	a.serving = true
+	collectLessOften()
+	// Where it is not possible, nothing is lost but memory.
+	return time.AfterFunc(settled, func() { unmapProgram() }).Stop
+}
 
 // headroom is how much the heap may grow between two garbage collections, in bytes, however little of it is in use.
 //

@@ -10,7 +10,7 @@ import (
 // unmapProgram takes the pages of the program's code and constants out of the resident memory of this process. They stay in the
 // system's page cache, from which those in use come back at their next use, each at the price of a minor page fault; those that only
 // the start needed (the command line, the checks of the configuration, the description of the API for operators) do not come back.
-// It returns the bytes of the mappings, or an error if the system does not describe them as expected, which changes nothing.
+// It returns the bytes of the mappings, also beside an error: the system may describe one otherwise than expected.
 func unmapProgram() (int, error) {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {

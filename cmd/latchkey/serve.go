@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"latchkey/migrations"
 	"latchkey/server"
 )
-
-// settled is how long after its start a server no longer runs code that only a start needs.
-const settled = 5 * time.Second
 
 type serveCmd struct {
 	Migrate bool `help:"Apply migrations first, as SQLite always does."`
@@ -17,8 +13,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	a.serving = true
-	collectLessOften()
+	defer a.serves()()
 	store, prepare, err := a.openForServing(ctx, c.Migrate)
 	if err != nil {
 		return err
@@ -46,8 +41,6 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.warn(ctx)
-	// Later than the work of the start: keys are made, caches are filled. Where it is not possible, nothing is lost but memory.
-	defer time.AfterFunc(settled, func() { unmapProgram() }).Stop()
 	return s.Run(ctx)
 }
 
