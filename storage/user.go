@@ -209,6 +209,16 @@ type LoginNames struct {
 	Fold bool
 }
 
+// FoldASCII returns a name with its ASCII letters in lower case, as LoginNames.Fold compares.
+func FoldASCII(name string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, name)
+}
+
 // LoginAttempt is what is known before a password is checked.
 type LoginAttempt struct {
 	Username string

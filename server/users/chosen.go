@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"latchkey/storage"
 )
 
 // CheckChosen returns an *InputError for a username that people may not choose by themselves, though an operator may give it: it must not pass
@@ -21,7 +23,7 @@ func CheckChosen(username, provedAddress string) error {
 		return &InputError{"username", "has characters other than letters, digits and _ @ . + -"}
 	case !writtenTogether(name):
 		return &InputError{"username", "has letters of several scripts, so that it may look like another name"}
-	case strings.Contains(name, "@") && foldASCII(name) != foldASCII(normal(provedAddress)):
+	case strings.Contains(name, "@") && storage.FoldASCII(name) != storage.FoldASCII(normal(provedAddress)):
 		return &InputError{"username", "is another address than the one that was confirmed"}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,7 +48,7 @@ func (s *Service) attempt(ctx context.Context, username string, names storage.Lo
 		a.Username = username // otherwise no user has that name, and the database need not be asked
 	}
 	if names.Fold {
-		a.Username = foldASCII(a.Username)
+		a.Username = storage.FoldASCII(a.Username)
 	}
 	username = s.counted(username)
 	if !s.cfg.Throttle {
@@ -108,22 +107,13 @@ func throttledBy(err error) error {
 func (s *Service) counted(username string) string {
 	username = normal(username)
 	if s.cfg.Names.Fold {
-		return foldASCII(username)
+		return storage.FoldASCII(username)
 	}
 	return username
 }
 
 // normal returns a name as Django's forms read it (UsernameField): without white space around, in NFKC.
 func normal(username string) string { return norm.NFKC.String(pyjson.Strip(username)) }
-
-func foldASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
-}
 
 // mac returns the MAC of a kind of value and its parts.
 func (s *Service) mac(kindAndParts ...string) storage.Digest {

@@ -93,7 +93,7 @@ func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name str
 		if names.Email {
 			given = append(given, u.Email)
 		}
-		if !slices.ContainsFunc(given, func(own string) bool { return own == name || names.Fold && foldASCII(own) == name }) {
+		if !slices.ContainsFunc(given, func(own string) bool { return own == name || names.Fold && storage.FoldASCII(own) == name }) {
 			continue
 		}
 		if found != nil {
@@ -159,13 +159,4 @@ func (s *Source) sampleHashes(ctx context.Context, limit int) (hashes []string, 
 		hashes = append(hashes, hash)
 	}
 	return hashes, away(rows.Err())
-}
-
-func foldASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, s)
 }
