@@ -14,3 +14,6 @@ func (p *Proxy) Comparing(f func()) {
 	defer p.ledger.mu.Unlock()
 	f()
 }
+
+// Save writes the counts if something has changed.
+func (p *Proxy) Save() error { return p.ledger.save() }

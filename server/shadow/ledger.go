@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,9 +30,10 @@ const (
 // ledger keeps the counts.
 type ledger struct {
 	cfg Config
-	// counting guards the counts of the routes, and changed. Requests wait for it, so it is never held for long.
+	// counting guards the counts of the routes. Requests wait for it, so it is never held for long.
 	counting sync.Mutex
-	changed  bool
+	// changed says that there is something to write.
+	changed atomic.Bool
 	// mu guards the rest, which only comparisons wait for.
 	mu sync.Mutex
 	st State
@@ -59,7 +61,8 @@ func Read(file string) (*State, error) {
 }
 
 func openLedger(cfg Config) (*ledger, error) {
-	l := &ledger{cfg: cfg, kinds: map[string]*Difference{}, seen: map[string]*Seen{}, changed: true}
+	l := &ledger{cfg: cfg, kinds: map[string]*Difference{}, seen: map[string]*Seen{}}
+	l.changed.Store(true)
 	st, err := Read(cfg.File)
 	switch {
 	case err == nil:
@@ -103,15 +106,20 @@ func (l *ledger) run(ctx context.Context) {
 	}
 }
 
-// save writes the file if something has changed. It is never seen half written.
+// save writes the file if something has changed since it was last written.
 func (l *ledger) save() error {
-	l.counting.Lock()
-	changed := l.changed
-	l.changed = false
-	l.counting.Unlock()
-	if !changed {
+	if !l.changed.Swap(false) {
 		return nil
 	}
+	err := l.write()
+	if err != nil {
+		l.changed.Store(true)
+	}
+	return err
+}
+
+// write writes the file, which is never seen half written.
+func (l *ledger) write() error {
 	text, err := json.Marshal(l.copied()) // of 50,000 tokens: no indentation, which takes as long again
 	if err != nil {
 		return err
@@ -161,8 +169,8 @@ func (l *ledger) copied() *State {
 func (l *ledger) count(route Route, change func(*RouteCount)) {
 	l.counting.Lock()
 	defer l.counting.Unlock()
-	l.changed = true
 	change(l.st.Routes[route])
+	l.changed.Store(true)
 }
 
 func (l *ledger) asked(route Route)    { l.count(route, func(n *RouteCount) { n.Requests++ }) }

@@ -2,6 +2,8 @@ package shadow_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -46,5 +48,33 @@ func TestComparisonsBeginAfterTheAnswerIsRead(t *testing.T) {
 	w.post(t, "/api/token/refresh/", refreshWith(`{"user_id":1,"jti":"a"}`))
 	if passed := (<-compared).Sub(asked); passed < shadow.Pause {
 		t.Errorf("the comparison began %v after the request", passed)
+	}
+}
+
+// TestCountsThatCouldNotBeWrittenAreWrittenLater takes the folder of the file away for a while.
+func TestCountsThatCouldNotBeWrittenAreWrittenLater(t *testing.T) {
+	t.Parallel()
+	w := setup(t, 0)
+	w.post(t, "/api/token/refresh/", refreshWith(`{"user_id":1,"jti":"a"}`))
+	w.settle(t, shadow.RouteRefresh, 1)
+	folder := filepath.Dir(w.file)
+	if err := os.Rename(folder, folder+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.proxy.Save(); err == nil {
+		t.Error("the counts were written into a folder that is away")
+	}
+	if err := os.Rename(folder+".away", folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.proxy.Save(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := shadow.Read(w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := st.Routes[shadow.RouteRefresh].Requests; n != 1 {
+		t.Errorf("the file counts %d requests", n)
 	}
 }
