@@ -6,9 +6,9 @@ import (
 	"errors"
 	"net/http"
 
-	"latchkey/server/protocol"
-
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"latchkey/server/protocol"
 )
 
 // adminRoutes is what an operator and their machines ask. It belongs on an address that only they reach.

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"time"
 
-	"latchkey/storage"
-	"latchkey/storage/internal/row"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // Config says where the database is.

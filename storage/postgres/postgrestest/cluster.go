@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/latchkeytest/port"
-
 	"github.com/jackc/pgx/v5"
+
+	"latchkey/latchkeytest/port"
 )
 
 // watchdog starts Postgres ($1 its binary, $2 its data) and ends when Postgres does. Beside it a reader waits on standard
