@@ -44,22 +44,36 @@ func (h *hosts) enter(ctx context.Context, name string, now time.Time) (*host, t
 	if wait > 0 {
 		return nil, wait
 	}
-	patience := time.NewTimer(turnPatience)
-	defer patience.Stop()
-	select {
-	case to.turns <- struct{}{}:
+	if to.takeTurn(ctx) {
 		if wait := h.downFor(to, now); wait > 0 { // it has failed in the meantime
 			h.leave(to)
 			return nil, wait + rand.N(outbox.FirstWait)
 		}
 		return to, 0
-	case <-patience.C:
-	case <-ctx.Done():
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	to.active--
 	return nil, busyWait/2 + rand.N(busyWait)
+}
+
+// takeTurn waits up to turnPatience for a turn and reports whether there was one. A turn that is free at once is taken however long this
+// goroutine has to wait for a processor.
+func (to *host) takeTurn(ctx context.Context) bool {
+	select {
+	case to.turns <- struct{}{}:
+		return true
+	default:
+	}
+	patience := time.NewTimer(turnPatience)
+	defer patience.Stop()
+	select {
+	case to.turns <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func (h *hosts) find(name string, now time.Time) (*host, time.Duration) {
