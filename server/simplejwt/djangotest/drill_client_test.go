@@ -38,6 +38,8 @@ type person struct {
 type drillAnswer struct {
 	status int
 	body   string
+	// later says that it asks to be tried again later.
+	later bool
 }
 
 var drillHTTP = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -56,12 +58,17 @@ func (d *drill) askFor(ctx context.Context, p *person, method, path, bearer stri
 	for begun := time.Now(); ; {
 		a, err := d.askOnce(ctx, method, path, bearer, text)
 		if err == nil && a.status < 500 && a.status != http.StatusTooManyRequests {
+			d.table.answered(false)
 			return a, nil
 		}
 		if err == nil && p != nil && p.removed && a.djangoFailed() {
 			return a, nil
 		}
-		d.table.odd("%s %s: %v %d %.200s", method, path, err, a.status, a.body)
+		if a.later {
+			d.table.answered(true)
+		} else {
+			d.table.odd("%s %s: %v %d %.200s", method, path, err, a.status, a.body)
+		}
 		if time.Since(begun) > patience || ctx.Err() != nil {
 			return a, fmt.Errorf("%s: no answer within %s: %v %d %.200s", path, patience, err, a.status, a.body)
 		}
@@ -84,7 +91,8 @@ func (d *drill) askOnce(ctx context.Context, method, path, bearer string, body [
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return drillAnswer{resp.StatusCode, string(text)}, err
+	later := resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != ""
+	return drillAnswer{resp.StatusCode, string(text), later}, err
 }
 
 // djangoFailed reports whether Django answered that a view has failed. That is how simplejwt from 5.4 on refuses to refresh for a user

@@ -24,7 +24,12 @@ type drillTable struct {
 	order []string
 	cells map[string]*drillCell
 	odds  []string
+	// answers counts what was answered, and putOff those that asked to be tried again later (503 with Retry-After), as a busy machine does.
+	answers, putOff int
 }
+
+// maxPutOff is how many answers of a thousand may ask to be tried again later.
+const maxPutOff = 1
 
 func newDrillTable() *drillTable { return &drillTable{cells: map[string]*drillCell{}} }
 
@@ -73,6 +78,16 @@ func describeDead(raw string) string {
 	return strings.Join(names, " ")
 }
 
+// answered counts an answer.
+func (t *drillTable) answered(putOff bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answers++
+	if putOff {
+		t.putOff++
+	}
+}
+
 // odd notes an answer that is neither success nor refusal.
 func (t *drillTable) odd(format string, args ...any) {
 	t.mu.Lock()
@@ -97,6 +112,7 @@ func (t *drillTable) String() string {
 			fmt.Fprintf(&b, "  %s: %s\n", name, note)
 		}
 	}
+	fmt.Fprintf(&b, "%d of %d answers asked to be tried again later\n", t.putOff, t.answers)
 	if len(t.odds) > 0 {
 		fmt.Fprintf(&b, "%d answers were neither success nor refusal, such as: %s\n", len(t.odds), t.odds[0])
 	}

@@ -102,6 +102,9 @@ func TestDrill(t *testing.T) {
 			if len(d.table.odds) > 0 {
 				t.Errorf("%d answers were neither success nor refusal", len(d.table.odds))
 			}
+			if d.table.putOff*1000 > d.table.answers*maxPutOff {
+				t.Errorf("%d of %d answers asked to be tried again later", d.table.putOff, d.table.answers)
+			}
 		})
 	}
 }
