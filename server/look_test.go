@@ -261,15 +261,18 @@ func TestExpiryAndOutageHaveTheLookOfTheirClient(t *testing.T) {
 	app := s.AddClient(register(shop))
 	has := func(page *servertest.Page, status int, text string) {
 		t.Helper()
+		if !strings.Contains(page.Body, `<html lang="de"`) {
+			t.Errorf("not in the language that the application asks for: %s", page.Body)
+		}
 		if page.Status != status || !strings.Contains(page.Body, text) || !strings.Contains(page.Body, `<span dir="auto">Acme Shop</span>`) {
 			t.Errorf("%d, want %d with %q in the client's look: %s", page.Status, status, text, page.Body)
 		}
 	}
 	b := s.Browser()
-	f := b.Authorize(app).Form("/login").Set("username", servertest.Username, "password", servertest.Password)
+	f := b.Authorize(app, "ui_locales", "de").Form("/login").Set("username", servertest.Username, "password", servertest.Password)
 	outage.Away(true)
-	has(f.Submit(), 503, "Please try again in a moment")
+	has(f.Submit(), 503, "Bitte versuchen Sie es in Kürze noch einmal")
 	outage.Away(false)
 	s.Clock.Advance(61 * time.Minute)
-	has(f.Submit(), 400, "This request has expired")
+	has(f.Submit(), 400, "Diese Anfrage ist abgelaufen")
 }

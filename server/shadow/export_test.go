@@ -5,9 +5,6 @@ func (p *Proxy) State() *State {
 	return merge([]*State{p.ledger.copied()})
 }
 
-// Pause is how long after an answer its comparison begins at the earliest.
-const Pause = pause
-
 // Comparing calls f while nothing can be noted of a comparison, as while a copy of the tokens is made.
 func (p *Proxy) Comparing(f func()) {
 	p.ledger.mu.Lock()
