@@ -1,4 +1,5 @@
 // Authenticators: Chromium's virtual one for passkeys, and an app that shows codes (TOTP).
+import { setTimeout } from "node:timers/promises";
 import { createHmac } from "node:crypto";
 import { submit } from "./people.js";
 
@@ -49,11 +50,16 @@ export function totp(secret, steps = 0) {
   return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
-/** Adds an app that shows codes on the page of second factors, and returns its secret. */
+/**
+ * Adds an app that shows codes on the page of second factors, and returns its secret. Its code is that of the step before this one, so it waits if
+ * this one is about to end: of two steps before, the server takes none.
+ */
 export async function addApp(page, name) {
   const secret = await page.locator("code.secret").textContent();
   const form = page.locator("form:has(#totp-code)");
   await form.locator("[name=name]").fill(name);
+  const left = 30_000 - (Date.now() % 30_000);
+  if (left < 10_000) await setTimeout(left);
   await form.locator("[name=code]").fill(totp(secret, -1)); // those of now and of the next step stay unused
   await submit(page, form.locator("button"));
   return secret;
