@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
 	"strconv"
 
+	"latchkey/server/trail"
 	"latchkey/server/web/panel"
 	"latchkey/storage"
 )
@@ -46,7 +48,11 @@ func (h *Handlers) listAudit(ctx context.Context, query url.Values) (*panel.Page
 	if err != nil {
 		return nil, err
 	}
-	page.Sections = []panel.Section{eventRows(events)}
+	rows, err := h.eventRows(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	page.Sections = []panel.Section{rows}
 	if len(events) == filter.Limit {
 		page.Next = address(AuditPath, "user", user, "client", client, "action", action, "before", events[len(events)-1].ID.String())
 	}
@@ -71,19 +77,25 @@ func (h *Handlers) events(ctx context.Context, f storage.AuditFilter) (panel.Sec
 	if err != nil {
 		return panel.Section{}, err
 	}
-	return eventRows(events), nil
+	return h.eventRows(ctx, events)
 }
 
-func eventRows(events []*storage.AuditEvent) panel.Section {
+// eventRows shows events with the names of their users; a user who was removed has an ID only.
+func (h *Handlers) eventRows(ctx context.Context, events []*storage.AuditEvent) (panel.Section, error) {
 	s := panel.Section{
 		Columns: []string{"console.time", "console.event", "console.outcome", "console.reason", "console.user", "console.client", "console.address"},
 		Empty:   "console.none",
 	}
-	for _, e := range events {
+	reader := trail.NewReader(h.Store)
+	for _, event := range events {
+		e, err := reader.Describe(ctx, event)
+		if err != nil {
+			return s, err
+		}
 		user, client := panel.Cell{}, panel.Cell{}
 		if e.UserID != 0 {
 			id := strconv.FormatInt(e.UserID, 10)
-			user = panel.Link(id, address(UserPath, "id", id))
+			user = panel.Link(cmp.Or(e.Username, id), address(UserPath, "id", id))
 		}
 		if e.ClientID != "" {
 			client = panel.Link(e.ClientID, address(ClientPath, "id", e.ClientID))
@@ -92,7 +104,7 @@ func eventRows(events []*storage.AuditEvent) panel.Section {
 			panel.At(e.At), panel.Link(e.Action, address(AuditPath, "action", e.Action)), outcome(e.Outcome), panel.Text(e.Reason), user, client, panel.Text(e.Address),
 		})
 	}
-	return s
+	return s, nil
 }
 
 // outcome marks what went wrong.

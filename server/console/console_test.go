@@ -83,6 +83,24 @@ func TestOperatorsOnly(t *testing.T) {
 	off.Get("/console").Expect(404)
 }
 
+// Events have the names of their users; one who was removed is a number.
+func TestEventsHaveTheNamesOfUsers(t *testing.T) {
+	t.Parallel()
+	s, b := operating(t)
+	const removed = 4242
+	event := storage.NewAuditEvent("user_removed", "operator", s.Clock.Now())
+	event.UserID = removed
+	if err := s.Store.AppendAudit(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	link := func(id int64, text any) string {
+		return fmt.Sprintf(`href="%s?id=%d"><bdi>%v</bdi></a>`, console.UserPath, id, text)
+	}
+	for _, path := range []string{console.Path, console.AuditPath} {
+		has(t, b.Get(path), link(servertest.UserID, servertest.Username), link(removed, removed))
+	}
+}
+
 func TestEveryPageIsShown(t *testing.T) {
 	t.Parallel()
 	_, b := operating(t)
