@@ -1,27 +1,15 @@
 // Names, scopes and texts that strangers wrote.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { Application } from "./harness/application.js";
 import { assertFits } from "./harness/inspect.js";
-import { execute } from "./harness/latchkey.js";
 import { Person, path } from "./harness/people.js";
+import { planter } from "./harness/planter.js";
 import { setup } from "./harness/setup.js";
 
 const world = setup();
 
-let scratch, planter;
-before(async () => {
-  scratch = await mkdtemp(join(tmpdir(), "plant-"));
-  planter = join(scratch, "plant");
-  const repository = fileURLToPath(new URL("..", import.meta.url));
-  const { code, stderr } = await execute(process.env.GO ?? "go", ["build", "-C", repository, "-o", planter, "./browsertest/plant"], process.env);
-  assert.equal(code, 0, stderr);
-});
-after(() => rm(scratch, { recursive: true }));
+const plant = planter();
 
 const markup = `<img src=x onerror="alert(1)"></title><script>alert(2)</script>"'><svg onload=alert(3)>{{.}}`;
 const marks = "\u202Egnp.knaB\u202C \u2066Safe\u2069\u200F";
@@ -40,7 +28,7 @@ const names = {
 for (const [what, name] of Object.entries(names)) {
   test(`Statement 63: a client's name of ${what}`, async (t) => {
     const app = await Application.start(t, world.latchkey);
-    await plant(app.id, { client_name: name });
+    await plantMembers(app.id, { client_name: name });
     const person = await Person.open(t, world.browser);
     let dialogs = 0;
     person.page.on("dialog", (dialog) => { dialogs++; dialog.dismiss(); });
@@ -131,7 +119,6 @@ async function harmless(page, name) {
 }
 
 /** Writes metadata past every check. */
-async function plant(clientID, members) {
-  const { code, stderr } = await execute(planter, [world.latchkey.database, clientID], process.env, JSON.stringify(members));
-  assert.equal(code, 0, stderr);
+function plantMembers(clientID, members) {
+  return plant(world.latchkey, "client", [clientID], JSON.stringify(members));
 }

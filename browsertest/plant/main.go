@@ -1,49 +1,41 @@
-// Command plant writes metadata of a client past every check, as an older release, a bug or a restored backup might have: the
-// pages must survive what validation would have refused.
+// Command plant writes to the database of a server what can't be had from it within a test.
 //
-//	plant DATABASE CLIENT_ID < members.json
+//	plant client DATABASE CLIENT_ID < members.json
+//	plant month DATABASE
+//
+// The first writes metadata of a client past every check, as an older release, a bug or a restored backup might have: the pages must survive
+// what validation would have refused. The second writes what happened within a month, and counts it.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
-	"time"
 
 	"latchkey/storage/sqlite"
 )
 
 func main() {
-	if err := plant(context.Background(), os.Args[1], os.Args[2]); err != nil {
+	if err := plant(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "plant:", err)
 		os.Exit(1)
 	}
 }
 
-func plant(ctx context.Context, database, clientID string) error {
-	var members map[string]any
-	if err := json.NewDecoder(os.Stdin).Decode(&members); err != nil {
-		return err
+func plant(ctx context.Context, args []string) error {
+	if len(args) < 2 {
+		return fmt.Errorf("expected client or month, and a database")
 	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: database})
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: args[1]})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	client, err := store.Client(ctx, clientID)
-	if err != nil {
-		return err
+	switch {
+	case args[0] == "client" && len(args) == 3:
+		return plantClient(ctx, store, args[2])
+	case args[0] == "month" && len(args) == 2:
+		return plantMonth(ctx, store)
 	}
-	var metadata map[string]any
-	if err := json.Unmarshal(client.Metadata, &metadata); err != nil {
-		return err
-	}
-	maps.Copy(metadata, members)
-	if client.Metadata, err = json.Marshal(metadata); err != nil {
-		return err
-	}
-	client.UpdatedAt = time.Now().UTC().Truncate(time.Microsecond)
-	return store.UpdateClient(ctx, client, nil)
+	return fmt.Errorf("%v is not a call of this command", args)
 }
