@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"latchkey/admin"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/password"
 	"latchkey/server/users"
@@ -116,9 +117,9 @@ func (c *userListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return list[*storage.User, users.Info]{
+	return list[*storage.User, admin.User]{
 		"users", userHeadings(), userRow,
-		func(u *storage.User) (users.Info, error) { return users.Describe(u), nil },
+		func(u *storage.User) (admin.User, error) { return users.Describe(u), nil },
 	}.print(a, c.JSON, all)
 }
 
@@ -126,7 +127,7 @@ func userHeadings() []string {
 	return []string{"ID", "SUBJECT", "USERNAME", "EMAIL", "ACTIVE", "STAFF", "CREATED", "LAST LOGIN", "NAME", "VERIFIED", "GROUPS"}
 }
 
-func userRow(u users.Info) []string {
+func userRow(u admin.User) []string {
 	last := "-"
 	if u.LastLogin != nil {
 		last = when(*u.LastLogin)

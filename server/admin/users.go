@@ -63,7 +63,7 @@ func (a *API) userRoutes() {
 }
 
 func shown(u *storage.User) *shownUser {
-	body := wire.User(users.Describe(u))
+	body := users.Describe(u)
 	return &shownUser{etagOfUser(body), body}
 }
 
@@ -88,7 +88,7 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 		return a.Store.SearchUsers(ctx, f)
 	}
 	return list(a, in.Paging, in.UserFilters, read,
-		func(u *storage.User) int64 { return u.ID }, func(u *storage.User) wire.User { return wire.User(users.Describe(u)) })
+		func(u *storage.User) int64 { return u.ID }, func(u *storage.User) wire.User { return users.Describe(u) })
 }
 
 func (a *API) addUser(ctx context.Context, in *struct {
@@ -115,7 +115,7 @@ func (a *API) addUser(ctx context.Context, in *struct {
 			if err != nil {
 				return wire.User{}, "", err
 			}
-			return wire.User(users.Describe(u)), strconv.FormatInt(u.ID, 10), nil
+			return users.Describe(u), strconv.FormatInt(u.ID, 10), nil
 		},
 		read: func(ctx context.Context, id string) (wire.User, error) {
 			n, err := strconv.ParseInt(id, 10, 64)
@@ -126,7 +126,7 @@ func (a *API) addUser(ctx context.Context, in *struct {
 			if err != nil {
 				return wire.User{}, err
 			}
-			return wire.User(users.Describe(u)), nil
+			return users.Describe(u), nil
 		},
 		path: func(id string) string { return "/users/" + id },
 		tag:  etagOfUser,
@@ -163,7 +163,7 @@ func (a *API) found(ctx context.Context, id int64, c Conditional) (*storage.User
 	if err != nil {
 		return nil, err
 	}
-	return u, c.check(etagOfUser(wire.User(users.Describe(u))))
+	return u, c.check(etagOfUser(users.Describe(u)))
 }
 
 func (a *API) updateUser(ctx context.Context, in *struct {

@@ -27,7 +27,7 @@ type Data struct {
 }
 
 type profile struct {
-	users.Info
+	admin.User
 	HasPassword bool `json:"has_password"`
 }
 

@@ -89,46 +89,6 @@ func (s *Service) Run(ctx context.Context) error { return s.decoys.run(ctx) }
 
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-// Info is a user as the commands print it.
-type Info struct {
-	ID            int64           `json:"id"`
-	Subject       string          `json:"subject"`
-	Username      string          `json:"username"`
-	Email         string          `json:"email"`
-	EmailVerified bool            `json:"email_verified"`
-	Name          string          `json:"name,omitempty"`
-	GivenName     string          `json:"given_name,omitempty"`
-	FamilyName    string          `json:"family_name,omitempty"`
-	Picture       string          `json:"picture,omitempty"`
-	Locale        string          `json:"locale,omitempty"`
-	ZoneInfo      string          `json:"zoneinfo,omitempty"`
-	Groups        []string        `json:"groups"`
-	Attributes    json.RawMessage `json:"attributes,omitempty"`
-	Active        bool            `json:"active"`
-	Staff         bool            `json:"staff"`
-	CreatedAt     time.Time       `json:"created_at"`
-	UpdatedAt     time.Time       `json:"updated_at"`
-	LastLogin     *time.Time      `json:"last_login"`
-}
-
-// Describe returns what the commands print of a user.
-func Describe(u *storage.User) Info {
-	info := Info{
-		ID: u.ID, Subject: u.Sub(), Username: u.Username, Email: u.Email, EmailVerified: u.EmailVerified,
-		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Picture: u.Picture, Locale: u.Locale, ZoneInfo: u.ZoneInfo,
-		Groups: append([]string{}, u.Groups...), Attributes: u.Attributes,
-		Active: u.Active, Staff: u.Staff, CreatedAt: u.CreatedAt.UTC(), UpdatedAt: u.UpdatedAt.UTC(),
-	}
-	if u.UpdatedAt.IsZero() {
-		info.UpdatedAt = info.CreatedAt
-	}
-	if !u.LastLogin.IsZero() {
-		last := u.LastLogin.UTC()
-		info.LastLogin = &last
-	}
-	return info
-}
-
 // LoginEvent returns the audit event of a login that leads to a grant. It is written together with that grant.
 func (s *Service) LoginEvent(ctx context.Context, u *storage.User, clientID string, grant storage.ID) *storage.AuditEvent {
 	e := s.event(ctx, "login_succeeded", "user", u.ID)
