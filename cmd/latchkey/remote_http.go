@@ -11,7 +11,7 @@ import (
 	"latchkey/admin"
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -55,10 +55,10 @@ func explainRemoteUser(err error) error {
 	}
 	d := p.Errors[0]
 	if name, ok := strings.CutPrefix(d.Location, "body."); ok {
-		return &users.InputError{Field: strings.ReplaceAll(name, "_", " "), Problem: "is not valid: " + d.Message}
+		return &input.Error{Field: strings.ReplaceAll(name, "_", " "), Problem: "is not valid: " + d.Message}
 	}
 	field, problem, _ := strings.Cut(d.Message, " ")
-	return &users.InputError{Field: field, Problem: problem}
+	return &input.Error{Field: field, Problem: problem}
 }
 
 // explainRemoteClient is explainRemote for what is wrong with a client.

@@ -8,6 +8,7 @@ import (
 	"latchkey/server/password"
 	"latchkey/server/session"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -65,12 +66,12 @@ func findUser(ctx context.Context, service userAdmin, name string) (*storage.Use
 
 // explainUser returns the error for the operator, with what to do about it.
 func explainUser(err error, name string) error {
-	var input *users.InputError
+	var invalid *input.Error
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("there is no user %q. List the users with `latchkey user list`; names must match exactly", name)
-	case errors.As(err, &input):
-		return usage("the " + input.Error() + ".")
+	case errors.As(err, &invalid):
+		return usage("the " + invalid.Error() + ".")
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"latchkey/server/admin"
 	"latchkey/server/proof"
 	"latchkey/server/selfhelp"
-	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -62,7 +62,7 @@ func (a *app) invite(ctx context.Context, in wire.NewInvitation) (*wire.Invitati
 		return nil, err
 	}
 	made, err := service.Invite(ctx, wanted)
-	var invalid *users.InputError
+	var invalid *input.Error
 	if errors.As(err, &invalid) {
 		fault := config.Fault{Subject: "--email", Problem: invalid.Problem, Remedy: "Write it like ann@example.com."}
 		if invalid.Field != "email" {

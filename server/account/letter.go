@@ -8,6 +8,7 @@ import (
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/server/web"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
@@ -146,7 +147,7 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, s *storage.Liv
 func (h *Handlers) stepRefused(w http.ResponseWriter, r *http.Request, step web.Step, err error) error {
 	status := http.StatusBadRequest
 	var throttled *users.ThrottledError
-	var invalid *users.InputError
+	var invalid *input.Error
 	switch {
 	case errors.Is(err, proof.ErrGone):
 		step.Problem = outcome.WrongLetterCode

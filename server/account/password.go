@@ -9,6 +9,7 @@ import (
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
@@ -67,7 +68,7 @@ func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *
 // refused shows the page again with what is wrong.
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, err error) error {
 	var throttled *users.ThrottledError
-	var invalid *users.InputError
+	var invalid *input.Error
 	switch {
 	case errors.Is(err, users.ErrWeakPassword):
 		return h.again(w, r, session, http.StatusBadRequest, outcome.WeakPassword, 0)

@@ -9,6 +9,7 @@ import (
 
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/server/web"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
@@ -55,7 +56,7 @@ func (h *Handlers) changeProfile(w http.ResponseWriter, r *http.Request, session
 		}
 	}
 	err = h.Users.ChangeOwnProfile(r.Context(), session.UserID, values)
-	var invalid *users.InputError
+	var invalid *input.Error
 	var throttled *users.ThrottledError
 	switch {
 	case err == nil:

@@ -8,7 +8,7 @@ import (
 	wire "latchkey/admin"
 	"latchkey/clients"
 	"latchkey/server/proof"
-	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -50,7 +50,7 @@ func DescribeInvitation(i *proof.Invited) wire.Invitation {
 	return wire.Invitation{ID: i.ID.String(), Email: i.Email, Groups: groups, Sent: i.Sent, Link: i.Link, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt}
 }
 
-// ReadInvitation returns the invitation that a body asks for. *users.InputError.
+// ReadInvitation returns the invitation that a body asks for. *input.Error.
 func ReadInvitation(b wire.NewInvitation) (proof.Invitation, error) {
 	in := proof.Invitation{Email: b.Email, Groups: b.Groups}
 	if b.TTL == "" {
@@ -58,7 +58,7 @@ func ReadInvitation(b wire.NewInvitation) (proof.Invitation, error) {
 	}
 	ttl, err := clients.ParseDuration(b.TTL)
 	if err != nil || ttl <= 0 {
-		return in, &users.InputError{Field: "ttl", Problem: "is not " + string(clients.Interval) + ", of at most 90 days"}
+		return in, &input.Error{Field: "ttl", Problem: "is not " + string(clients.Interval) + ", of at most 90 days"}
 	}
 	in.TTL = ttl.Std()
 	return in, nil

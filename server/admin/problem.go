@@ -20,6 +20,7 @@ import (
 	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -55,11 +56,11 @@ func problem(ctx context.Context, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	var input *users.InputError
+	var invalid *input.Error
 	switch {
-	case errors.As(err, &input):
-		p := refusal(http.StatusUnprocessableEntity, "", "The %s.", input.Error())
-		p.Errors = []*huma.ErrorDetail{{Location: "body", Message: input.Error()}}
+	case errors.As(err, &invalid):
+		p := refusal(http.StatusUnprocessableEntity, "", "The %s.", invalid.Error())
+		p.Errors = []*huma.ErrorDetail{{Location: "body", Message: invalid.Error()}}
 		return p
 	case len(clients.Faults(err)) > 0:
 		p := refusal(http.StatusUnprocessableEntity, "", "The values of some members can't be.")

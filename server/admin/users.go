@@ -12,6 +12,7 @@ import (
 	wire "latchkey/admin"
 	"latchkey/server/proof"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -279,7 +280,7 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 },
 ) (*shownUser, error) {
 	if in.Body.Password != nil && in.Body.PasswordHash != "" {
-		return nil, &users.InputError{Field: "password", Problem: "and password hash are both given"}
+		return nil, &input.Error{Field: "password", Problem: "and password hash are both given"}
 	}
 	set := func(s *users.Service) error {
 		if in.Body.Password != nil {

@@ -6,15 +6,16 @@ import (
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
 // ProveAddress sends a link and a code to an address that is to be the user's, which may be the present one. If it is another one, the
 // old address gets a notice (OWASP Authentication Cheat Sheet, "Change a User's Registered Email Address"). The caller has checked the
-// password in that case. Errors: *users.InputError, *users.ThrottledError.
+// password in that case. Errors: *input.Error, *users.ThrottledError.
 func (s *Service) ProveAddress(ctx context.Context, u *storage.User, email, lang string) error {
 	if !mail.IsAddress(email) {
-		return &users.InputError{Field: "email", Problem: "is not an address"}
+		return &input.Error{Field: "email", Problem: "is not an address"}
 	}
 	// A user may not fill the mailbox of somebody else, whatever the account is called.
 	if err := s.limit(ctx, purposeEmail, whomUser(u)); err != nil {

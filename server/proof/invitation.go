@@ -9,6 +9,7 @@ import (
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -37,19 +38,19 @@ type Invited struct {
 	CreatedAt, ExpiresAt time.Time
 }
 
-// CheckInvitation returns an *users.InputError for what can't be an invitation.
+// CheckInvitation returns an *input.Error for what can't be an invitation.
 func (s *Service) CheckInvitation(in Invitation) error {
 	if in.Email != "" && !mail.IsAddress(in.Email) {
-		return &users.InputError{Field: "email", Problem: "is not an address"}
+		return &input.Error{Field: "email", Problem: "is not an address"}
 	}
 	if in.TTL < 0 || in.TTL > MaxInvitationTTL {
-		return &users.InputError{Field: "ttl", Problem: "is not between 0 and 90 days"}
+		return &input.Error{Field: "ttl", Problem: "is not between 0 and 90 days"}
 	}
 	_, err := s.cfg.Users.Prepare(users.NewUser{Username: "x", Email: in.Email, Profile: storage.UserProfile{Groups: in.Groups}})
 	return err
 }
 
-// Invite makes an invitation, and sends it if it has an address and there is mail. *users.InputError.
+// Invite makes an invitation, and sends it if it has an address and there is mail. *input.Error.
 func (s *Service) Invite(ctx context.Context, in Invitation) (*Invited, error) {
 	if err := s.CheckInvitation(in); err != nil {
 		return nil, err

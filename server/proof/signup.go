@@ -8,15 +8,16 @@ import (
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
 // SignUp asks for a letter to an address that wants an account, and returns what a code from it is bound to. It returns the same
-// whether or not there is an account. Errors: *users.InputError, *users.ThrottledError.
+// whether or not there is an account. Errors: *input.Error, *users.ThrottledError.
 func (s *Service) SignUp(ctx context.Context, email, lang, returnTo string) (boundTo string, err error) {
 	email = strings.TrimSpace(email)
 	if !mail.IsAddress(email) {
-		return "", &users.InputError{Field: "email", Problem: "is not an address"}
+		return "", &input.Error{Field: "email", Problem: "is not an address"}
 	}
 	if err := s.limit(ctx, purposeSignUp, strings.ToLower(email)); err != nil {
 		return "", err
@@ -81,10 +82,10 @@ func (s *Service) NewAccountByCode(ctx context.Context, boundTo, code string) (*
 	return s.find(ctx, purposeSignUp, "code", boundTo, digits)
 }
 
-// CreateAccount makes the account of a link. Errors: *users.InputError, users.ErrWeakPassword, storage.ErrExists (the username is taken, and the link
+// CreateAccount makes the account of a link. Errors: *input.Error, users.ErrWeakPassword, storage.ErrExists (the username is taken, and the link
 // lives on), ErrGone.
 func (s *Service) CreateAccount(ctx context.Context, l *Link, username, name string, secret storage.Secret) (*storage.User, error) {
-	if err := users.CheckChosen(username, l.data.Email); err != nil {
+	if err := input.CheckChosen(username, l.data.Email); err != nil {
 		return nil, err
 	}
 	hash, err := s.cfg.Users.HashOwnPassword(ctx, username, secret)

@@ -15,6 +15,7 @@ import (
 	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -52,13 +53,13 @@ func refusal(status int, format string, args ...any) *Error {
 // asError returns what is shown of an error: what is wrong with the request, or an outage, and nothing of any other.
 func asError(err error) *Error {
 	var known *Error
-	var input *users.InputError
+	var invalid *input.Error
 	var refused *route.Error
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &input):
-		return bad(invalidValue, "The %s.", input.Error())
+	case errors.As(err, &invalid):
+		return bad(invalidValue, "The %s.", invalid.Error())
 	case errors.As(err, &refused):
 		return refusal(refused.Status, "%s", refused.Message)
 	case errors.Is(err, storage.ErrElsewhere):

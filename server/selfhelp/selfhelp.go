@@ -13,6 +13,7 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/server/web"
 	"latchkey/server/web/look"
 	"latchkey/server/web/outcome"
@@ -129,7 +130,7 @@ func (h *Handlers) look(ctx context.Context, l *proof.Link) look.Client {
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, step web.Step, err error) error {
 	status := http.StatusBadRequest
 	var throttled *users.ThrottledError
-	var invalid *users.InputError
+	var invalid *input.Error
 	switch {
 	case errors.Is(err, errMismatch):
 		step.Problem = outcome.Mismatch

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/server/internal/request"
 	"latchkey/server/password"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -30,7 +31,7 @@ type Authenticated struct {
 // Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
 // within bounds; a right one writes nothing: that is the caller's part.
 func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
-	return s.authenticate(ctx, who{name: normal(username), names: s.cfg.Names}, secret)
+	return s.authenticate(ctx, who{name: input.Username(username), names: s.cfg.Names}, secret)
 }
 
 // AuthenticateExact is Authenticate with a name that is compared as it is.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latchkey/server/password"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -85,18 +86,18 @@ func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.Im
 	if f.Problem != "" {
 		r.problem("%s", f.Problem)
 	}
-	n := NewUser{Subject: f.Key}
 	if f.Key == "" {
 		return nil, errors.New("the key is empty")
 	}
-	if err := n.identify(); err != nil {
+	id, subject, err := input.Subject(0, f.Key)
+	if err != nil {
 		return nil, err
 	}
 	if i, err := strconv.ParseInt(f.Key, 10, 64); err == nil && i < 1 {
 		return nil, errors.New("the key is not a positive number")
 	}
 	u := storage.User{
-		ID: n.ID, Subject: n.Subject, Username: f.Username, Email: f.Email, PasswordHash: f.hash(r), Active: f.Active, Staff: f.Staff,
+		ID: id, Subject: subject, Username: f.Username, Email: f.Email, PasswordHash: f.hash(r), Active: f.Active, Staff: f.Staff,
 		CreatedAt: f.Joined, LastLogin: f.LastLogin,
 		UserProfile: storage.UserProfile{
 			GivenName: f.GivenName, FamilyName: f.FamilyName, Name: strings.TrimSpace(f.GivenName + " " + f.FamilyName), Groups: f.Groups,
@@ -108,15 +109,15 @@ func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.Im
 	// Tokens from before the import are good, so the epoch is not after the creation (see simplejwt's adoption); it differs from
 	// that of an earlier import, so that removing a user and importing them again revives no session.
 	u.AuthEpoch = u.CreatedAt.UnixMicro() - now.UnixMilli()
-	if err := checkNames(u.Username, u.Email); err != nil {
+	if err := input.CheckNames(u.Username, u.Email); err != nil {
 		return nil, err
 	}
-	if err := checkProfile(&u.UserProfile); err != nil {
+	if err := input.CheckProfile(&u.UserProfile); err != nil {
 		r.problem("imported without names and groups: %v", err)
 		u.UserProfile = storage.UserProfile{}
 	}
 	u.EmailVerified = f.EmailVerified && u.Email != ""
-	typed := normal(f.Username)
+	typed := input.Username(f.Username)
 	if typed != f.Username {
 		r.problem("the name has spaces around it or is not in NFKC: forms look up %q, only /api/token/ takes it as it is", typed)
 	}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -30,7 +29,7 @@ type NewUser struct {
 	Profile storage.UserProfile
 }
 
-// Add adds a user, the name normalised as at a login. Errors: *InputError; storage.ErrExists.
+// Add adds a user, the name normalised as at a login. Errors: *input.Error; storage.ErrExists.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	u, err := s.prepare(ctx, n)
 	if err != nil {
@@ -57,64 +56,35 @@ func (s *Service) prepare(ctx context.Context, n NewUser) (*storage.User, error)
 	return u, nil
 }
 
-// Prepare returns a new user, checked and normalised as Add does, without the hash of n.Password. *InputError.
+// Prepare returns a new user, checked and normalised as Add does, without the hash of n.Password. *input.Error.
 func (s *Service) Prepare(n NewUser) (*storage.User, error) {
 	if err := s.here(); err != nil {
 		return nil, err
 	}
-	if err := n.identify(); err != nil {
+	id, subject, err := input.Subject(n.ID, n.Subject)
+	if err != nil {
 		return nil, err
 	}
 	u := &storage.User{
-		ID: n.ID, Subject: n.Subject, Username: normal(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
+		ID: id, Subject: subject, Username: input.Username(n.Username), Email: n.Email, PasswordHash: n.PasswordHash,
 		Active: n.Active, Staff: n.Staff, CreatedAt: s.now(), UserProfile: n.Profile,
 	}
 	u.UpdatedAt = time.Time{} // CreatedAt says it
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	if err := checkUser(u); err != nil {
-		return nil, err
-	}
-	if err := checkGiven(&storage.User{}, u); err != nil {
+	if err := input.CheckUser(&storage.User{}, u); err != nil {
 		return nil, err
 	}
 	return u, nil
 }
 
-// maxSubject is OpenID Connect Core's limit of sub (§2), in ASCII characters.
-const maxSubject = 255
-
-// identify makes one of ID and Subject where both say the same, so that no integer is the ID of one user and the subject of another.
-func (n *NewUser) identify() error {
-	if n.Subject == "" {
-		return nil
-	}
-	outside := func(r rune) bool { return r < ' ' || r > '~' }
-	if len(n.Subject) > maxSubject || strings.ContainsFunc(n.Subject, outside) || strings.TrimSpace(n.Subject) != n.Subject {
-		return &InputError{"subject", fmt.Sprintf("has more than %d characters, spaces around it, or characters that are not printable ASCII", maxSubject)}
-	}
-	// RFC 9700 §4.15: what the sub of a client can be, no user's is.
-	if strings.HasPrefix(n.Subject, "client:") || strings.HasPrefix(n.Subject, "https://") {
-		return &InputError{"subject", "begins with client: or https://, as subjects of clients do"}
-	}
-	id, err := strconv.ParseInt(n.Subject, 10, 64)
-	if err != nil || id < 1 || strconv.FormatInt(id, 10) != n.Subject {
-		return nil
-	}
-	if n.ID != 0 && n.ID != id {
-		return &InputError{"subject", fmt.Sprintf("is another integer than the id %d; give one of the two", n.ID)}
-	}
-	n.ID, n.Subject = id, ""
-	return nil
-}
-
 func (n NewUser) check() error {
 	switch {
 	case n.ID < 0:
-		return &InputError{"id", "is negative"}
+		return &input.Error{Field: "id", Problem: "is negative"}
 	case n.Password != nil && n.PasswordHash != "":
-		return &InputError{"password", "and password hash are both given"}
+		return &input.Error{Field: "password", Problem: "and password hash are both given"}
 	case n.PasswordHash != "":
 		return checkHash(n.PasswordHash)
 	}
@@ -137,7 +107,7 @@ func (s *Service) hash(ctx context.Context, secret storage.Secret) (string, erro
 // Find finds a user by name: as given, else normalised as at a login. storage.ErrNotFound.
 func (s *Service) Find(ctx context.Context, username string) (*storage.User, error) {
 	u, err := s.named(ctx, username)
-	if n := normal(username); errors.Is(err, storage.ErrNotFound) && n != username {
+	if n := input.Username(username); errors.Is(err, storage.ErrNotFound) && n != username {
 		u, err = s.named(ctx, n)
 	}
 	if err != nil {
@@ -147,7 +117,7 @@ func (s *Service) Find(ctx context.Context, username string) (*storage.User, err
 }
 
 func (s *Service) named(ctx context.Context, username string) (*storage.User, error) {
-	if !storable(username) {
+	if !input.CanName(username, storage.LoginNames{}) {
 		return nil, storage.ErrNotFound
 	}
 	return s.cfg.Store.UserByUsername(ctx, username)
@@ -162,7 +132,7 @@ func (s *Service) List(ctx context.Context, after int64, limit int) ([]*storage.
 	return list, nil
 }
 
-// SetPassword replaces the password and ends the user's sessions. Errors: *InputError, storage.ErrNotFound.
+// SetPassword replaces the password and ends the user's sessions. Errors: *input.Error, storage.ErrNotFound.
 func (s *Service) SetPassword(ctx context.Context, id int64, secret storage.Secret) error {
 	encoded, err := s.hash(ctx, secret)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -84,8 +85,8 @@ func TestAddRefuses(t *testing.T) {
 		{"password hash", NewUser{Username: "a", PasswordHash: "pbkdf2_sha256$99999999$s$" + strings.Repeat("A", 43) + "="}},
 	} {
 		_, err := b.Add(t.Context(), c.NewUser)
-		var input *InputError
-		if !errors.As(err, &input) || input.Field != c.field {
+		var invalid *input.Error
+		if !errors.As(err, &invalid) || invalid.Field != c.field {
 			t.Errorf("%.40q: %v, want a fault of %s", c.Username, err, c.field)
 		}
 		if err != nil && c.PasswordHash != "" && strings.Contains(err.Error(), c.PasswordHash) {
@@ -148,11 +149,11 @@ func TestOperatorActions(t *testing.T) {
 	step("set unusable", true, "none", b.SetPasswordHash(ctx, alice.ID, "!"))
 	step("no password", true, "none", b.SetPasswordHash(ctx, alice.ID, ""))
 
-	var input *InputError
-	if err := b.SetPassword(ctx, alice.ID, ""); !errors.As(err, &input) {
+	var invalid *input.Error
+	if err := b.SetPassword(ctx, alice.ID, ""); !errors.As(err, &invalid) {
 		t.Errorf("an empty password: %v", err)
 	}
-	if err := b.SetPasswordHash(ctx, alice.ID, "nonsense"); !errors.As(err, &input) {
+	if err := b.SetPasswordHash(ctx, alice.ID, "nonsense"); !errors.As(err, &invalid) {
 		t.Errorf("a hash that is none: %v", err)
 	}
 	if err := b.Remove(ctx, alice.ID); err != nil {

@@ -24,7 +24,7 @@ const minPassword = 8
 var commonPasswords string
 
 // ChangeOwnPassword is SetPassword by the user, whose current password the caller has checked.
-// Errors: ErrWeakPassword, *InputError, storage.ErrElsewhere, storage.ErrNotFound.
+// Errors: ErrWeakPassword, *input.Error, storage.ErrElsewhere, storage.ErrNotFound.
 func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret storage.Secret) error {
 	if !s.CanChangePassword() {
 		return s.here()

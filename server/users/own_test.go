@@ -7,6 +7,7 @@ import (
 
 	"latchkey/server/password"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 	"latchkey/storage/sqlite/sqlitetest"
 )
@@ -29,7 +30,7 @@ func TestStatement52PasswordsThatUsersMayChoose(t *testing.T) {
 			t.Errorf("%q: %v", weak, err)
 		}
 	}
-	var invalid *users.InputError
+	var invalid *input.Error
 	for _, bad := range []string{"", strings.Repeat("x", 4097), "nul\x00nul\x00nul", "not \xff\xfe UTF-8"} {
 		if err := users.CheckOwnPassword(alice, storage.Secret(bad)); !errors.As(err, &invalid) {
 			t.Errorf("%.20q: %v", bad, err)

@@ -8,7 +8,7 @@ import (
 )
 
 // AddProvisioned adds a user for a client that provisions users, with what the client calls them: an empty externalID is none. Errors:
-// *InputError; storage.ErrExists, also for a username that differs from another user's in case only (RFC 7643 §4.1.1).
+// *input.Error; storage.ErrExists, also for a username that differs from another user's in case only (RFC 7643 §4.1.1).
 func (s *Service) AddProvisioned(ctx context.Context, n NewUser, clientID, externalID string) (*storage.User, error) {
 	u, err := s.prepare(ctx, n)
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Service) AddProvisioned(ctx context.Context, n NewUser, clientID, exter
 }
 
 // ChangeProvisioned makes all of a change of a user by a client that provisions users, or nothing: the profile as Update, the password,
-// which is given in clear, as SetPassword, and Active as Disable and Enable. Errors: *InputError; those of
+// which is given in clear, as SetPassword, and Active as Disable and Enable. Errors: *input.Error; those of
 // [storage.Provisioning.ChangeProvisionedUser].
 func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.ProvisionedChange, secret *storage.Secret) error {
 	_, _, updated, err := s.planned(ctx, "operator", id, &c.UserChange)

@@ -167,14 +167,5 @@ func details(pairs map[string]any) json.RawMessage {
 	return b
 }
 
-// InputError is an invalid name, address, password or hash in an operator's input.
-type InputError struct {
-	// Field is what the input is called: "username", "given name", "groups" ….
-	Field   string
-	Problem string
-}
-
-func (e *InputError) Error() string { return e.Field + " " + e.Problem }
-
 // ErrCredentials: unknown user, wrong password, inactive user or no password. It never reveals which.
 var ErrCredentials = errors.New("no active user with these credentials")

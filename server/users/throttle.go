@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
-	"latchkey/server/internal/form"
 	"latchkey/server/internal/mac"
-	"latchkey/server/internal/pyjson"
 	"latchkey/server/internal/request"
 	"latchkey/server/password"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -44,7 +40,7 @@ func (e *ThrottledError) Error() string {
 // attempt returns what storage needs before the password is checked.
 func (s *Service) attempt(ctx context.Context, username string, names storage.LoginNames) storage.LoginAttempt {
 	a := storage.LoginAttempt{Now: s.now(), Names: names}
-	if storable(username) || names.Email && form.IsText(username) && utf8.RuneCountInString(username) <= maxEmail {
+	if input.CanName(username, names) {
 		a.Username = username // otherwise no user has that name, and the database need not be asked
 	}
 	if names.Fold {
@@ -105,15 +101,12 @@ func throttledBy(err error) error {
 
 // counted returns the name under which attempts are counted: spellings that find the same user share their limits.
 func (s *Service) counted(username string) string {
-	username = normal(username)
+	username = input.Username(username)
 	if s.cfg.Names.Fold {
 		return storage.FoldASCII(username)
 	}
 	return username
 }
-
-// normal returns a name as Django's forms read it (UsernameField): without white space around, in NFKC.
-func normal(username string) string { return norm.NFKC.String(pyjson.Strip(username)) }
 
 // mac returns the MAC of a kind of value and its parts.
 func (s *Service) mac(kindAndParts ...string) storage.Digest {

@@ -2,15 +2,15 @@ package users
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
 // Update changes what change names of a user, and returns the user as they are then. Sessions live on, also under another username. An
-// address that is changed is not verified any more unless the change says that it is. Errors: *InputError, storage.ErrNotFound;
+// address that is changed is not verified any more unless the change says that it is. Errors: *input.Error, storage.ErrNotFound;
 // storage.ErrExists: the username is taken.
 func (s *Service) Update(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error) {
 	return s.update(ctx, "operator", id, change)
@@ -37,17 +37,14 @@ func (s *Service) planned(ctx context.Context, actor string, id int64, change *s
 		return nil, nil, nil, fmt.Errorf("update user: %w", err)
 	}
 	if change.Username != nil {
-		name := normal(*change.Username)
+		name := input.Username(*change.Username)
 		change.Username = &name
 	}
 	if change.Email != nil && *change.Email != before.Email && (change.EmailVerified == nil || *change.Email == "") {
 		change.EmailVerified = new(bool)
 	}
 	after = apply(*before, *change)
-	if err := checkUser(after); err != nil {
-		return nil, nil, nil, err
-	}
-	if err := checkGiven(before, after); err != nil {
+	if err := input.CheckUser(before, after); err != nil {
 		return nil, nil, nil, err
 	}
 	if change.Groups != nil {
@@ -63,17 +60,6 @@ func (s *Service) planned(ctx context.Context, actor string, id int64, change *s
 	e = s.event(ctx, "user_updated", actor, id)
 	e.Details = details(map[string]any{"fields": fields}) // names only: values are personal data, and this stays
 	return before, after, e, nil
-}
-
-// checkUser returns an *InputError for what can't be kept of a user, besides the password.
-func checkUser(u *storage.User) error {
-	if err := checkNames(u.Username, u.Email); err != nil {
-		return err
-	}
-	if u.EmailVerified && u.Email == "" {
-		return &InputError{"email", "is empty, so it can't be verified"}
-	}
-	return checkProfile(&u.UserProfile)
 }
 
 // apply returns the user after a change.
@@ -117,13 +103,6 @@ func changed(a, b *storage.User) (names []string) {
 	note("locale", a.Locale != b.Locale)
 	note("zoneinfo", a.ZoneInfo != b.ZoneInfo)
 	note("groups", !slices.Equal(a.Groups, b.Groups))
-	note("attributes", !sameObject(a.Attributes, b.Attributes))
+	note("attributes", !input.SameAttributes(a.Attributes, b.Attributes))
 	return names
-}
-
-// sameObject compares attributes by what they say: Postgres keeps documents in a form of its own.
-func sameObject(a, b json.RawMessage) bool {
-	x, errX := cleanAttributes(a)
-	y, errY := cleanAttributes(b)
-	return errX == nil && errY == nil && string(x) == string(y)
 }

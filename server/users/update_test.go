@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -144,8 +145,8 @@ func TestUpdateRefuses(t *testing.T) {
 			}
 		}
 		_, err := b.Update(t.Context(), alice.ID, c.UserChange)
-		var input *InputError
-		if !errors.As(err, &input) || input.Field != c.field {
+		var invalid *input.Error
+		if !errors.As(err, &invalid) || invalid.Field != c.field {
 			t.Errorf("%+v: %v, want a fault of %s", c.UserChange, err, c.field)
 		}
 		if c.Groups != nil || c.Attributes != nil {
@@ -155,7 +156,7 @@ func TestUpdateRefuses(t *testing.T) {
 			} else {
 				n.Profile.Attributes = *c.Attributes
 			}
-			if _, err := b.Add(t.Context(), n); !errors.As(err, &input) || input.Field != c.field {
+			if _, err := b.Add(t.Context(), n); !errors.As(err, &invalid) || invalid.Field != c.field {
 				t.Errorf("add %+v: %v, want a fault of %s", c.UserChange, err, c.field)
 			}
 		}
@@ -183,7 +184,7 @@ func TestAddressesWithoutControlCharacters(t *testing.T) {
 	b := setup(t)
 	alice := b.add("alice")
 	for _, odd := range []string{"a\r\nBcc: b", "a\x1b[2Jb", "a\u202eb", "a\tb", "a\u0085b"} {
-		var refused *InputError
+		var refused *input.Error
 		if _, err := b.Add(t.Context(), NewUser{Username: "carol", Email: odd + "@example.com"}); !errors.As(err, &refused) {
 			t.Errorf("added with %q: %v", odd, err)
 		}

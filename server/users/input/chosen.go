@@ -1,4 +1,4 @@
-package users
+package input
 
 import (
 	"slices"
@@ -8,23 +8,23 @@ import (
 	"latchkey/storage"
 )
 
-// CheckChosen returns an *InputError for a username that people may not choose by themselves, though an operator may give it: it must not pass
+// CheckChosen returns an *Error for a username that people may not choose by themselves, though an operator may give it: it must not pass
 // for another one on a page or in an application. These are the characters of Django's usernames; the letters are of one script, or of those that are
 // written together (UTS #39 §5.2); and an address as a name is the one that the person has proved.
 func CheckChosen(username, provedAddress string) error {
-	name := normal(username)
+	name := Username(username)
 	switch {
-	case name == "" || !storable(name):
-		return checkNames(name, "")
+	case name == "" || !isUsername(name):
+		return CheckNames(name, "")
 	case strings.ContainsFunc(name, func(r rune) bool {
 		return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("_@.+-", r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) ||
 			unicode.Is(unicode.Variation_Selector, r)
 	}):
-		return &InputError{"username", "has characters other than letters, digits and _ @ . + -"}
+		return &Error{"username", "has characters other than letters, digits and _ @ . + -"}
 	case !writtenTogether(name):
-		return &InputError{"username", "has letters of several scripts, so that it may look like another name"}
-	case strings.Contains(name, "@") && storage.FoldASCII(name) != storage.FoldASCII(normal(provedAddress)):
-		return &InputError{"username", "is another address than the one that was confirmed"}
+		return &Error{"username", "has letters of several scripts, so that it may look like another name"}
+	case strings.Contains(name, "@") && storage.FoldASCII(name) != storage.FoldASCII(Username(provedAddress)):
+		return &Error{"username", "is another address than the one that was confirmed"}
 	}
 	return nil
 }
