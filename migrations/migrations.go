@@ -45,7 +45,8 @@ type State struct {
 	AppliedAt time.Time
 }
 
-// Up applies what is missing, each migration in a transaction of its own, and returns those that it applied.
+// Up applies what is missing, each migration in a transaction of its own (but an index of a large table, which Postgres builds while others
+// write), and returns those that it applied.
 // Any number of processes may call it at once; all of them return when the schema is up to date.
 // On Postgres db must be a session of its own, not one behind a pooler in transaction mode.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) ([]Applied, error) {
