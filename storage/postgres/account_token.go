@@ -24,10 +24,15 @@ func tokenParameters(statement string, first int) string {
 	return strings.NewReplacer("$HASH", n(0), "$PURPOSE", n(1), "$NOW", n(2)).Replace(statement)
 }
 
-// useToken removes a token that lives, with those that go with it. Of parallel statements all but one find it gone.
+// useToken removes a token that lives, with those that go with it. Of parallel statements all but one find it gone. They lock the tokens in
+// one order: who used the link and the code of a letter at the same time would otherwise wait for each other until Postgres ended one.
 const useToken = `used AS (
-		DELETE FROM account_tokens USING (SELECT t.* FROM account_tokens t WHERE ` + liveToken + ` FOR UPDATE) AS one
-		WHERE account_tokens.request_id = one.request_id OR account_tokens.purpose = one.purpose AND account_tokens.user_id = one.user_id
+		DELETE FROM account_tokens USING (
+			SELECT together.hash FROM account_tokens t JOIN account_tokens together
+				ON together.request_id = t.request_id OR together.purpose = t.purpose AND together.user_id = t.user_id
+			WHERE ` + liveToken + ` ORDER BY together.hash FOR UPDATE OF together
+		) AS locked
+		WHERE account_tokens.hash = locked.hash
 		RETURNING account_tokens.hash, account_tokens.user_id, account_tokens.user_epoch
 	), theirs AS (SELECT user_id, user_epoch FROM used WHERE hash = $HASH)`
 
