@@ -17,8 +17,6 @@ const (
 	kept = 32 * 24 * time.Hour
 	// late is how long after the end of an hour it is counted: events of requests under way come after it.
 	late = 2 * time.Minute
-	// atOnce is how many hours are counted by one statement.
-	atOnce = 6 * time.Hour
 
 	hoursShown, daysShown = 24, 30
 )
@@ -63,14 +61,11 @@ func Count(ctx context.Context, store Store, now time.Time) error {
 		return err
 	}
 	for !from.IsZero() && from.Before(until) && ctx.Err() == nil {
-		to := from.Add(atOnce)
-		if to.After(until) {
-			to = until
-		}
-		if err := store.CountEvents(ctx, from, to, since, actions()); err != nil {
+		next := from.Add(time.Hour) // hour by hour, so that no statement reads more than what happened within one
+		if err := store.CountEvents(ctx, from, next, since, actions()); err != nil {
 			return fmt.Errorf("count events: %w", err)
 		}
-		from = to
+		from = next
 	}
 	return nil
 }
