@@ -40,6 +40,7 @@ func (s *Server) Background(ctx context.Context) (wait func()) {
 	if s.post != nil {
 		wg.Go(func() { s.post.Run(ctx) })
 		wg.Go(func() { s.requested.Run(ctx) })
+		wg.Go(func() { s.alerts.Run(ctx) })
 	}
 	if s.writeback != nil {
 		wg.Go(func() { s.writeback.Run(ctx) })

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"latchkey/server"
 	"latchkey/server/servertest"
@@ -39,11 +38,11 @@ func (d *fullDisk) CreateBrowserSession(ctx context.Context, b *storage.BrowserS
 	return d.Store.CreateBrowserSession(ctx, b, replaces, l, audit...)
 }
 
-func (d *fullDisk) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+func (d *fullDisk) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
 	if err := d.err(); err != nil {
 		return err
 	}
-	return d.Store.SetUserPassword(ctx, id, hash, now, audit, notices...)
+	return d.Store.SetUserPassword(ctx, c, audit)
 }
 
 func (d *fullDisk) CreateRegisteredClient(ctx context.Context, c *storage.Client, most int, audit *storage.AuditEvent) (*storage.Client, error) {

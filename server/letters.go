@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/server/internal/alert"
 	"latchkey/server/internal/outbox"
 	"latchkey/server/mail"
 	"latchkey/server/proof"
@@ -45,6 +46,7 @@ func (s *Server) letters() (err error) {
 	}
 	s.post = s.outbox(mail.Kind, s.mailer.Send)
 	s.requested = s.outbox(proof.Kind, s.proof.Send)
+	s.alerts = s.outbox(alert.Kind, s.proof.Alert)
 	return nil
 }
 
@@ -60,7 +62,9 @@ func (s *Server) outbox(kind string, send outbox.Send) *outbox.Sender {
 func (s *Server) Proof() *proof.Service { return s.proof }
 
 // SendsLetters reports whether users can get letters: there is mail, and the accounts are here.
-func (s *Server) SendsLetters() bool { return s.mailer != nil && s.proof != nil }
+func (s *Server) SendsLetters() bool { return s.cfg.sendsLetters() }
+
+func (c *Config) sendsLetters() bool { return c.Mail.Transport != nil && c.Directory == nil }
 
 // signUp returns who may sign up.
 func (s *Server) signUp() selfhelp.SignUp {
@@ -75,7 +79,7 @@ func (s *Server) SendLetters(ctx context.Context) error {
 	if s.mailer == nil {
 		return nil
 	}
-	return errors.Join(s.requested.Flush(ctx), s.post.Flush(ctx))
+	return errors.Join(s.requested.Flush(ctx), s.alerts.Flush(ctx), s.post.Flush(ctx))
 }
 
 // idleTTL returns how long a session of a client lasts without use.

@@ -110,7 +110,7 @@ func (e *ending) choose(password string) *servertest.Page {
 func (e *ending) factor(kind storage.FactorKind) storage.ID {
 	e.t.Helper()
 	now := e.Clock.Now()
-	f := &storage.Factor{ID: storage.NewID(now), UserID: e.user.ID, Kind: kind, Name: "mine", Data: []byte("x"), CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+	f := &storage.Factor{ID: storage.NewID(now), UserID: e.user.ID, Kind: kind, Name: "mine", Data: []byte("x"), UserEpoch: e.user.AuthEpoch, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
 	if err := e.Store.CreateFactors(e.t.Context(), storage.NewFactors{UserID: e.user.ID, Factors: []*storage.Factor{f}, Limit: 9}, nil); err != nil {
 		e.t.Fatal(err)
 	}

@@ -82,10 +82,11 @@ type Server struct {
 	// mailer writes letters and post sends them; both are nil without mail.
 	mailer *mail.Mailer
 	post   *outbox.Sender
-	// proof checks what letters bring; nil where the accounts are elsewhere. requested makes the letters that people ask for.
-	proof     *proof.Service
-	requested *outbox.Sender
-	cleaned   *cleaning
+	// proof checks what letters bring; nil where the accounts are elsewhere. requested makes the letters that people ask for, alerts those that
+	// notify them of changes of their credentials.
+	proof             *proof.Service
+	requested, alerts *outbox.Sender
+	cleaned           *cleaning
 	// webhooks delivers events to the targets of operators.
 	webhooks *webhooks.Service
 
@@ -156,7 +157,7 @@ func New(cfg Config) (*Server, error) {
 		Breached: leaked,
 		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
-		Notices: notifier.Notices, Noticed: func() { s.logouts.Wake() },
+		Notices: notifier.Notices, Noticed: func() { s.logouts.Wake() }, Alerts: cfg.sendsLetters(),
 	})
 	s.auth = clientauth.New(clientauth.Config{
 		Clients: s.registry, Store: cfg.Store, Keys: jwks.New(jwks.Config{HTTP: outbound(&cfg), Now: cfg.Now}), Issuer: cfg.Issuer, Now: cfg.Now,
@@ -172,7 +173,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.factors, err = factors.New(factors.Config{
 		Store: cfg.Store, Root: cfg.Root, Audit: s.audit, Issuer: cfg.Issuer, Policy: cfg.SecondFactor, Groups: cfg.SecondFactorGroups, Now: cfg.Now,
-		Ending: s.users.Ending,
+		Ending: s.users.Ending, Alerts: cfg.sendsLetters(),
 	})
 	if err != nil {
 		return nil, err

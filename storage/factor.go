@@ -55,6 +55,8 @@ type NewFactors struct {
 	Replaces FactorKind
 	// Limit is how many factors of the kind of the first of Factors the user may have afterwards.
 	Limit int
+	// Messages are put into the outbox with them.
+	Messages []*OutboxMessage
 }
 
 // FactorUse is the use of a factor, which nothing else may have used in the same way.
@@ -77,9 +79,10 @@ type FactorRemoval struct {
 	IDs []ID
 	// EndSessions raises the user's epoch, which ends all sessions and forgets all browsers.
 	EndSessions bool
-	// Notices are stored with the removal.
-	Notices []*LogoutNotice
-	Now     time.Time
+	// Notices and Messages are stored with the removal.
+	Notices  []*LogoutNotice
+	Messages []*OutboxMessage
+	Now      time.Time
 }
 
 // Factors stores what users log in with besides a password.

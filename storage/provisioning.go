@@ -57,9 +57,10 @@ type ProvisionedChange struct {
 	// ExternalID is what ClientID calls the user from now on; an empty one is removed.
 	ClientID   string
 	ExternalID *string
-	// Notices are stored with the change.
-	Notices []*LogoutNotice
-	Now     time.Time
+	// Notices and Messages are stored with the change.
+	Notices  []*LogoutNotice
+	Messages []*OutboxMessage
+	Now      time.Time
 }
 
 // EndsSessions reports whether the change raises the epoch.

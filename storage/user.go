@@ -64,6 +64,17 @@ type UserChange struct {
 	Was *User
 }
 
+// PasswordChange replaces the password of a user.
+type PasswordChange struct {
+	UserID int64
+	// Hash is the new hash; empty takes the password away.
+	Hash string
+	Now  time.Time
+	// Notices and Messages are stored with the change.
+	Notices  []*LogoutNotice
+	Messages []*OutboxMessage
+}
+
 // Sub returns the user's id as tokens carry it, for example in sub (OpenID Connect Core §2).
 func (u *User) Sub() string { return cmp.Or(u.Subject, strconv.FormatInt(u.ID, 10)) }
 
@@ -98,7 +109,7 @@ type Users interface {
 	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 
 	// SetUserPassword replaces the hash and raises the epoch. ErrNotFound.
-	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
+	SetUserPassword(ctx context.Context, c PasswordChange, audit *AuditEvent) error
 
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error

@@ -82,7 +82,7 @@ func (a *app) factors(ctx context.Context) (factorAdmin, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := factors.New(factors.Config{Store: a.store, Now: a.now, Ending: users.Ending})
+	service, err := factors.New(factors.Config{Store: a.store, Now: a.now, Ending: users.Ending, Alerts: a.store.directory == nil})
 	return localFactors{service}, err
 }
 

@@ -25,7 +25,7 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	}
 	cfg := users.Config{
 		Store: store, Now: a.now, Argon2: password.DefaultArgon2,
-		Notices: a.notifier().Notices, // a server sends them
+		Notices: a.notifier().Notices, Alerts: store.directory == nil, // a server sends them
 	}
 	if text := a.settings.Server.Argon2; text != "" {
 		if cfg.Argon2, err = password.ParseArgon2(text); err != nil {

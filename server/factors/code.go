@@ -13,6 +13,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 
+	"latchkey/server/internal/alert"
 	"latchkey/server/internal/mac"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -161,7 +162,9 @@ func (s *Service) NewCodes(ctx context.Context, set *Set) ([]string, error) {
 	}
 	shown, stored := s.drawCodes(set.User)
 	e := s.event(ctx, "recovery_codes_created", "user", set.User.ID)
-	err := s.create(ctx, storage.NewFactors{UserID: set.User.ID, Factors: stored, Replaces: storage.FactorRecovery, Limit: recoveryCodes}, e)
+	err := s.create(ctx, storage.NewFactors{
+		UserID: set.User.ID, Factors: stored, Replaces: storage.FactorRecovery, Limit: recoveryCodes, Messages: alert.Of(ctx, s.cfg.Alerts, e),
+	}, e)
 	return shown, err
 }
 

@@ -53,6 +53,8 @@ type Config struct {
 	Groups []string
 	// Ending calls what ends the sessions of a user with the logout notices for their clients; nil = without any.
 	Ending func(ctx context.Context, userID int64, end func(notices ...*storage.LogoutNotice) error) error
+	// Alerts means that letters are sent, which notify users of factors that were added or removed.
+	Alerts bool
 	// Now returns the current time.
 	Now func() time.Time
 }

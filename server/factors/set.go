@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"latchkey/admin"
+	"latchkey/server/internal/alert"
 	"latchkey/server/internal/form"
 	"latchkey/storage"
 )
@@ -111,6 +112,7 @@ func (s *Service) add(ctx context.Context, set *Set, f *storage.Factor, limit in
 	}
 	e := s.event(ctx, "factor_added", "user", f.UserID)
 	e.Details = details(f)
+	n.Messages = alert.Of(ctx, s.cfg.Alerts, e)
 	if err := s.create(ctx, n, e); err != nil {
 		return nil, err
 	}
@@ -160,6 +162,9 @@ func (s *Service) Reset(ctx context.Context, userID int64) error {
 
 func (s *Service) remove(ctx context.Context, r storage.FactorRemoval, e *storage.AuditEvent) error {
 	r.Now = s.now()
+	if r.EndSessions {
+		r.Messages = alert.Of(ctx, s.cfg.Alerts, e)
+	}
 	remove := func(notices ...*storage.LogoutNotice) error {
 		r.Notices = notices
 		return s.cfg.Store.RemoveFactors(ctx, r, e)

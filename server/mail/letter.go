@@ -20,11 +20,20 @@ const (
 	HasAccount      Name = "has_account"      // somebody wanted to sign up with an address that has an account
 	Invitation      Name = "invitation"       // a link from the operator
 	AccountRemoved  Name = "account_removed"  // the user has removed the account
+	PasswordSet     Name = "password_set"     // the user or an operator has changed the password
+	PasswordRemoved Name = "password_removed" // an operator has taken the password away
+	FactorAdded     Name = "factor_added"     // the user has added a second factor
+	FactorRemoved   Name = "factor_removed"   // the user or an operator has removed one
+	FactorsReset    Name = "factors_reset"    // an operator has removed all of them
+	RecoveryCodes   Name = "recovery_codes"   // the user has got new recovery codes
 )
 
 // Names returns all letters.
 func Names() []Name {
-	return []Name{Reset, FirstPassword, PasswordChanged, Verify, AddressChanging, AddressChanged, SignUp, HasAccount, Invitation, AccountRemoved}
+	return []Name{
+		Reset, FirstPassword, PasswordChanged, Verify, AddressChanging, AddressChanged, SignUp, HasAccount, Invitation, AccountRemoved,
+		PasswordSet, PasswordRemoved, FactorAdded, FactorRemoved, FactorsReset, RecoveryCodes,
+	}
 }
 
 // Letter is what is to be written.
@@ -38,6 +47,11 @@ type Letter struct {
 	Link  string    `json:"link,omitempty"`
 	Code  string    `json:"code,omitempty"`
 	Until time.Time `json:"until,omitzero"`
+	// At is when that was done which the letter is about; ByOperator: it was an operator, not the user.
+	At         time.Time `json:"at,omitzero"`
+	ByOperator bool      `json:"by_operator,omitempty"`
+	// Passkey means that the factor is a passkey or a security key, not an application that shows codes.
+	Passkey bool `json:"passkey,omitempty"`
 }
 
 // Post is a letter as it is sent.

@@ -118,7 +118,15 @@ func (m *Mailer) write(l *Letter) (*Post, error) {
 	}
 	err := m.templates.write(p, l, view{
 		Product: clean(m.cfg.Product), Issuer: m.cfg.Issuer, Username: clean(l.Username), To: l.To, Link: l.Link, Code: l.Code,
-		Minutes: minutes, Hours: minutes / 60, Days: minutes / (24 * 60),
+		Minutes: minutes, Hours: minutes / 60, Days: minutes / (24 * 60), When: stamp(l.At), ByOperator: l.ByOperator, Passkey: l.Passkey,
 	})
 	return p, err
+}
+
+// stamp returns a time as letters in every language show it; nothing for none.
+func stamp(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format("2006-01-02 15:04 UTC")
 }

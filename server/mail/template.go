@@ -36,6 +36,8 @@ type templates struct {
 type view struct {
 	Product, Issuer, Username, To, Link, Code string
 	Minutes, Hours, Days                      int
+	When                                      string
+	ByOperator, Passkey                       bool
 }
 
 // load reads the templates; those in dir replace the built-in ones.
@@ -106,9 +108,12 @@ func checkNames(dir string, known []string) error {
 func (t *templates) try() error {
 	for _, name := range Names() {
 		for _, lang := range languages {
-			v := view{"Product", "https://issuer.example", "user", "user@example.com", "https://issuer.example/link?token=x", "1234 5678", 30, 1, 1}
-			if err := t.write(new(Post), &Letter{Name: name, Lang: lang.String()}, v); err != nil {
-				return fmt.Errorf("%s.%s.txt: %w", name, lang, err)
+			v := view{"Product", "https://issuer.example", "user", "user@example.com", "https://issuer.example/link?token=x", "1234 5678", 30, 1, 1, "2006-01-02 15:04 UTC", false, false}
+			for _, v.ByOperator = range []bool{false, true} {
+				v.Passkey = v.ByOperator
+				if err := t.write(new(Post), &Letter{Name: name, Lang: lang.String()}, v); err != nil {
+					return fmt.Errorf("%s.%s.txt: %w", name, lang, err)
+				}
 			}
 		}
 	}

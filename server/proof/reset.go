@@ -132,7 +132,7 @@ func (s *Service) SetPassword(ctx context.Context, l *Link, secret storage.Secre
 		return err
 	}
 	told := letter(mail.PasswordChanged, l.User, l.data.Lang)
-	told.Link = s.cfg.Issuer + ForgotPath
+	told.Link, told.At = s.cfg.Issuer+accountPath, s.now()
 	m, err := s.cfg.Mailer.Message(told)
 	if err != nil {
 		return err

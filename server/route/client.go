@@ -15,7 +15,7 @@ type proxies []netip.Prefix
 // info returns what other packages read of the request by request.From.
 func (p proxies) info(r *http.Request) *request.Info {
 	peer := peerAddress(r)
-	info := &request.Info{Address: peer, UserAgent: userAgent(r), Event: new(request.Event)}
+	info := &request.Info{Address: peer, UserAgent: userAgent(r), Languages: languages(r), Event: new(request.Event)}
 	if p.trusted(peer) {
 		info.Address = p.clientAddress(peer, r.Header)
 		if id := r.Header.Get("X-Request-Id"); saneRequestID(id) {
@@ -48,6 +48,16 @@ func userAgent(r *http.Request) string {
 		s = s[:most]
 	}
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+}
+
+// languages returns the Accept-Language; nothing of one that is longer than any that a browser sends.
+func languages(r *http.Request) string {
+	const most = 200
+	s := r.Header.Get("Accept-Language")
+	if len(s) > most {
+		return ""
+	}
+	return s
 }
 
 func peerAddress(r *http.Request) netip.Addr {

@@ -31,8 +31,8 @@ type Config struct {
 	Paths    flow.Paths
 }
 
-// Handlers are the routes. Each change writes an audit event: factor_added, factor_removed, recovery_codes_created. A message to the user
-// belongs where these are written, in package factors.
+// Handlers are the routes. Each change writes an audit event: factor_added, factor_removed, recovery_codes_created. Package
+// factors writes them, and notifies the user by a letter.
 type Handlers struct{ Config }
 
 // New makes the handlers.

@@ -15,6 +15,8 @@ import (
 type Browser struct {
 	// UserAgent is what it calls itself.
 	UserAgent string
+	// Languages are those of the person, as in Accept-Language; empty: it says nothing of them.
+	Languages string
 	// KeepsNoCookies is the setting of that name.
 	KeepsNoCookies bool
 
@@ -142,6 +144,9 @@ func (b *Browser) do(method, address, body string, edits ...Edit) *Answer {
 		b.s.t.Fatal(err)
 	}
 	r.Header.Set("User-Agent", b.UserAgent)
+	if b.Languages != "" {
+		r.Header.Set("Accept-Language", b.Languages)
+	}
 	r.Header.Set("Accept", "text/html,application/xhtml+xml")
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})

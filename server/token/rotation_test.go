@@ -193,7 +193,7 @@ func TestCase7NothingSurvivesTheEndOfASession(t *testing.T) {
 				return w.svc.Revoke(t.Context(), &token.RevokeRequest{Client: w.credentials(client), Token: r})
 			},
 			"change of the password": func(string, storage.Secret) error {
-				return store.SetUserPassword(t.Context(), w.user.ID, w.user.PasswordHash, w.clock.Now(), nil)
+				return store.SetUserPassword(t.Context(), storage.PasswordChange{UserID: w.user.ID, Hash: w.user.PasswordHash, Now: w.clock.Now()}, nil)
 			},
 			"log out everywhere": func(string, storage.Secret) error {
 				return store.RaiseUserEpoch(t.Context(), w.user.ID, w.clock.Now(), nil)

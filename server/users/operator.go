@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/server/internal/alert"
 	"latchkey/server/users/input"
 	"latchkey/storage"
 )
@@ -158,8 +159,15 @@ func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) e
 	}
 	e := s.event(ctx, "password_changed", "operator", id)
 	e.Details = details(map[string]any{"set_to": kind})
-	return s.end(ctx, e, "set password", func(notices ...*storage.LogoutNotice) error {
-		return s.cfg.Store.SetUserPassword(ctx, id, encoded, e.At, e, notices...)
+	return s.changePassword(ctx, e, "set password", encoded)
+}
+
+// changePassword replaces the password of the event's user, and notifies them.
+func (s *Service) changePassword(ctx context.Context, e *storage.AuditEvent, what, encoded string) error {
+	return s.end(ctx, e, what, func(notices ...*storage.LogoutNotice) error {
+		return s.cfg.Store.SetUserPassword(ctx, storage.PasswordChange{
+			UserID: e.UserID, Hash: encoded, Now: e.At, Notices: notices, Messages: alert.Of(ctx, s.cfg.Alerts, e),
+		}, e)
 	})
 }
 

@@ -41,9 +41,7 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	}
 	e := s.event(ctx, "password_changed", "user", u.ID)
 	e.Details = details(map[string]any{"set_to": "password"})
-	return s.end(ctx, e, "change own password", func(notices ...*storage.LogoutNotice) error {
-		return s.cfg.Store.SetUserPassword(ctx, u.ID, encoded, e.At, e, notices...)
-	})
+	return s.changePassword(ctx, e, "change own password", encoded)
 }
 
 // checkOwnPassword is CheckOwnPassword, which also asks whether the password has leaked (ASVS 6.2.12). While that can't be answered, it is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"latchkey/server/internal/alert"
 	"latchkey/storage"
 )
 
@@ -43,7 +44,7 @@ func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.Pro
 		c.PasswordHash = &hash
 		e := s.event(ctx, "password_changed", "operator", id)
 		e.Details = details(map[string]any{"set_to": "password"})
-		events = append(events, e)
+		events, c.Messages = append(events, e), alert.Of(ctx, s.cfg.Alerts, e)
 	}
 	if c.Active != nil {
 		action := "user_disabled"

@@ -44,6 +44,8 @@ type Config struct {
 	// once they are stored. Nil: no client is notified.
 	Notices func(ctx context.Context, userID int64) ([]*storage.LogoutNotice, error)
 	Noticed func()
+	// Alerts means that letters are sent, which notify users of new passwords.
+	Alerts bool
 	// Metrics may be nil.
 	Metrics *metrics.Metrics
 }

@@ -17,7 +17,7 @@ type Store interface {
 	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
 	UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error
 	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
-	SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
+	SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error
 	RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
 	RemoveUser(ctx context.Context, id int64, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error
 	BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error)

@@ -113,7 +113,7 @@ func TestEveryWayOfEndingASessionReachesDjango(t *testing.T) {
 				}
 			},
 			"new password": func(u *storage.User, _, _ string) {
-				if err := b.Store.SetUserPassword(ctx, u.ID, "", b.Clock.Now(), nil); err != nil {
+				if err := b.Store.SetUserPassword(ctx, storage.PasswordChange{UserID: u.ID, Hash: "", Now: b.Clock.Now()}, nil); err != nil {
 					t.Error(err)
 				}
 			},

@@ -274,18 +274,18 @@ func (s *Store) ChangeProvisionedUser(context.Context, int64, storage.Provisione
 
 // SetUserPassword implements storage.Users. The hash is in a form that Django verifies. Django's table is changed first: should what
 // follows fail, the sessions have ended all the same, since their hash is another one.
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
 	if !s.writable {
 		return errElsewhere
 	}
-	kept, err := s.Store.User(ctx, id)
+	kept, err := s.Store.User(ctx, c.UserID)
 	if err != nil {
 		return err
 	}
-	if err := s.source.SetPassword(ctx, kept.Sub(), hash); err != nil {
+	if err := s.source.SetPassword(ctx, kept.Sub(), c.Hash); err != nil {
 		return err
 	}
-	return s.Store.SetUserPassword(ctx, id, hash, now, audit, notices...)
+	return s.Store.SetUserPassword(ctx, c, audit)
 }
 
 // CreateGrant implements storage.Grants.

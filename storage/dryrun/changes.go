@@ -69,8 +69,8 @@ func (d Changes) SetUserActive(ctx context.Context, id int64, _ bool, _ time.Tim
 }
 
 // SetUserPassword implements [storage.Users].
-func (d Changes) SetUserPassword(ctx context.Context, id int64, _ string, _ time.Time, _ *storage.AuditEvent, _ ...*storage.LogoutNotice) error {
-	return second(d.User(ctx, id))
+func (d Changes) SetUserPassword(ctx context.Context, c storage.PasswordChange, _ *storage.AuditEvent) error {
+	return second(d.User(ctx, c.UserID))
 }
 
 // RemoveUser implements [storage.Users].

@@ -82,7 +82,7 @@ func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse
 	return s.execOne(ctx, what, tokenParameters(`WITH `+useToken+`,
 		changed AS (
 			UPDATE users SET `+set+` FROM theirs WHERE users.id = theirs.user_id AND auth_epoch = theirs.user_epoch AND active RETURNING id
-		), letters AS (`+insertOutbox(5, `WHERE EXISTS (SELECT FROM changed)`)+`)`+withNotices("$8")+logChanged, 2),
+		)`+withMessages(5)+withNotices("$8")+logChanged, 2),
 		events(audit), digest(use.Hash), plain(use.Purpose), at(use.Now), outboxMessages(use.Messages), value, use.Now.UnixMicro(), logoutNotices(use.Notices))
 }
 
@@ -96,8 +96,7 @@ func (s *Store) useForNewUser(ctx context.Context, what string, use *storage.Acc
 	args := row.Fields(arg, row.User(&stored))
 	create := strings.Replace(createUser, "WHERE NOT EXISTS", "WHERE EXISTS (SELECT FROM theirs) AND NOT EXISTS", 1)
 	first := len(args) + 1
-	statement := tokenParameters(`WITH `+useToken+`, changed AS (`+create+`), letters AS (`+
-		insertOutbox(first+3, `WHERE EXISTS (SELECT FROM changed)`)+`), log AS (`+insertAuditOf(first+4)+` WHERE EXISTS (SELECT FROM changed)) SELECT id FROM changed`, first)
+	statement := tokenParameters(`WITH `+useToken+`, changed AS (`+create+`)`+withMessages(first+3)+`, log AS (`+insertAuditOf(first+4)+` WHERE EXISTS (SELECT FROM changed)) SELECT id FROM changed`, first)
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
 	b.Queue(statement, append(args, digest(use.Hash), plain(use.Purpose), at(use.Now), outboxMessages(use.Messages), events(audit))...).

@@ -17,7 +17,7 @@ var factorColumns = row.Names("", row.Factor)
 // lockUser makes changes of the factors of one user run one at a time, so that each sees those before it.
 const lockUser = `SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE`
 
-// createFactors has the parameters events, user, replaced kind, kind and limit, then the rows, whose number is given.
+// createFactors has the parameters events, user, replaced kind, kind, limit, number of other kinds and messages, then the rows, whose number is given.
 func createFactors(rows int) string {
 	types := [...]string{"uuid", "bigint", "text", "bytea", "text", "bytea", "bigint", "bigint", "timestamptz", "timestamptz", "timestamptz"}
 	var b strings.Builder
@@ -34,18 +34,18 @@ func createFactors(rows int) string {
 			b.WriteString(", ")
 		}
 		for j, t := range types {
-			b.WriteString(map[bool]string{true: "(", false: ", "}[j == 0] + "$" + strconv.Itoa(7+i*len(types)+j) + "::" + t)
+			b.WriteString(map[bool]string{true: "(", false: ", "}[j == 0] + "$" + strconv.Itoa(8+i*len(types)+j) + "::" + t)
 		}
 		b.WriteString(")")
 	}
-	b.WriteString(`) AS v RETURNING id)` + logChanged)
+	b.WriteString(`) AS v RETURNING id)` + withMessages(7) + logChanged)
 	return b.String()
 }
 
 // CreateFactors implements storage.Factors.
 func (s *Store) CreateFactors(ctx context.Context, f storage.NewFactors, audit *storage.AuditEvent) error {
 	others := 0 // factors of another kind than the first
-	args := []any{events(audit), f.UserID, string(f.Replaces), string(f.Factors[0].Kind), int64(f.Limit), nil}
+	args := []any{events(audit), f.UserID, string(f.Replaces), string(f.Factors[0].Kind), int64(f.Limit), nil, outboxMessages(f.Messages)}
 	for _, factor := range f.Factors {
 		if factor.Kind != f.Factors[0].Kind {
 			others++
@@ -98,7 +98,7 @@ func (s *Store) RenameFactor(ctx context.Context, userID int64, id storage.ID, n
 		events(audit), uuid(id), userID, plain(name))
 }
 
-// removeFactors has the parameters events, user, all, IDs, whether the epoch is raised, to what at least, and notices.
+// removeFactors has the parameters events, user, all, IDs, whether the epoch is raised, to what at least, notices and messages.
 var removeFactors = `
 	WITH changed AS (
 		DELETE FROM factors WHERE user_id = $2 AND ($3 OR id = ANY ($4)) RETURNING id
@@ -108,14 +108,15 @@ var removeFactors = `
 		)
 	), ended AS (
 		UPDATE users SET auth_epoch = greatest(auth_epoch + 1, $6) WHERE id = $2 AND $5 AND EXISTS (SELECT FROM changed)
-	)` + withNotices("$7") + logChanged
+	)` + withNotices("$7") + withMessages(8) + logChanged
 
 // RemoveFactors implements storage.Factors.
 func (s *Store) RemoveFactors(ctx context.Context, r storage.FactorRemoval, audit *storage.AuditEvent) error {
 	var n int64
 	b := &pgx.Batch{}
 	b.Queue(lockUser, r.UserID)
-	b.Queue(removeFactors, events(audit), r.UserID, r.IDs == nil, uuids(r.IDs), r.EndSessions, r.Now.UnixMicro(), logoutNotices(r.Notices)).QueryRow(scanTo(&n))
+	b.Queue(removeFactors, events(audit), r.UserID, r.IDs == nil, uuids(r.IDs), r.EndSessions, r.Now.UnixMicro(), logoutNotices(r.Notices),
+		outboxMessages(r.Messages)).QueryRow(scanTo(&n))
 	err := s.settled(ctx, "remove factors", n, s.batch(ctx, "remove factors", b))
 	if err == nil && n == 0 {
 		err = fmt.Errorf("remove factors: %w", storage.ErrNotFound)

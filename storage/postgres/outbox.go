@@ -24,6 +24,11 @@ func insertOutbox(n int, where string) string {
 	WHERE ON CONFLICT (kind, key) DO NOTHING`)
 }
 
+// withMessages is a CTE that writes the messages of parameter n if the CTE changed has rows.
+func withMessages(n int) string {
+	return `, letters AS (` + insertOutbox(n, `WHERE EXISTS (SELECT FROM changed)`) + `)`
+}
+
 // outboxMessage is an OutboxMessage as insertOutbox reads it.
 type outboxMessage struct {
 	ID            storage.ID `json:"id"`

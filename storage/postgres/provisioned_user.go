@@ -106,6 +106,10 @@ func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.P
 	if len(c.Notices) > 0 {
 		statement += withNotices(args.add(logoutNotices(c.Notices)))
 	}
+	if len(c.Messages) > 0 {
+		args.add(outboxMessages(c.Messages))
+		statement += withMessages(len(args))
+	}
 	statement += `, log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM changed))
 		SELECT (SELECT count(*) FROM changed), EXISTS (SELECT FROM users WHERE id = $2), ` + free
 	var done int64

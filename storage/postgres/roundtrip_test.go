@@ -295,7 +295,9 @@ func acts(s *postgres.Store) []act {
 		{"RaiseClientEpoch of all", func(ctx context.Context) error { return s.RaiseClientEpoch(ctx, "", noon, event("epoch")) }},
 		{"RemoveClient", func(ctx context.Context) error { return s.RemoveClient(ctx, "c", event("removed")) }},
 		{"SetUserActive", func(ctx context.Context) error { return s.SetUserActive(ctx, 7, false, noon, event("u")) }},
-		{"SetUserPassword", func(ctx context.Context) error { return s.SetUserPassword(ctx, 7, "h", noon, event("u")) }},
+		{"SetUserPassword", func(ctx context.Context) error {
+			return s.SetUserPassword(ctx, storage.PasswordChange{UserID: 7, Hash: "h", Now: noon}, event("u"))
+		}},
 		{"RaiseUserEpoch", func(ctx context.Context) error { return s.RaiseUserEpoch(ctx, 7, noon, event("u")) }},
 		{"RemoveUser", func(ctx context.Context) error { return s.RemoveUser(ctx, 7, event("u")) }},
 	}

@@ -210,11 +210,12 @@ func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now ti
 }
 
 // SetUserPassword implements storage.Users.
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
 	return s.execOne(ctx, "set user password", `
 		WITH changed AS (
 			UPDATE users SET password_hash = $3, auth_epoch = greatest(auth_epoch + 1, $4) WHERE id = $2 RETURNING id
-		)`+withNotices("$5")+logChanged, events(audit), id, plain(hash), now.UnixMicro(), logoutNotices(notices))
+		)`+withNotices("$5")+withMessages(6)+logChanged,
+		events(audit), c.UserID, plain(c.Hash), c.Now.UnixMicro(), logoutNotices(c.Notices), outboxMessages(c.Messages))
 }
 
 // RaiseUserEpoch implements storage.Users.

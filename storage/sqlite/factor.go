@@ -24,6 +24,7 @@ func (s *Store) CreateFactors(ctx context.Context, f storage.NewFactors, audit *
 		if n > f.Limit {
 			t.fail(storage.ErrLimit)
 		}
+		t.enqueue(f.Messages)
 		t.audit(audit)
 	})
 }
@@ -80,6 +81,7 @@ func (s *Store) RemoveFactors(ctx context.Context, r storage.FactorRemoval, audi
 			t.exec(`UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, r.Now.UnixMicro(), r.UserID)
 		}
 		t.notices(r.Notices)
+		t.enqueue(r.Messages)
 		t.audit(audit)
 	})
 }

@@ -87,6 +87,7 @@ func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.P
 			t.nameUser(c.ClientID, id, *c.ExternalID)
 		}
 		t.notices(c.Notices)
+		t.enqueue(c.Messages)
 		t.audit(audit...)
 	})
 }

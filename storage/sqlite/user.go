@@ -195,11 +195,12 @@ func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now ti
 }
 
 // SetUserPassword implements [storage.Users].
-func (s *Store) SetUserPassword(ctx context.Context, id int64, hash string, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
 	return s.write(ctx, "set user password", func(t *tx) {
 		t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
-			plain(hash), now.UnixMicro(), id)
-		t.notices(notices)
+			plain(c.Hash), c.Now.UnixMicro(), c.UserID)
+		t.notices(c.Notices)
+		t.enqueue(c.Messages)
 		t.audit(audit)
 	})
 }

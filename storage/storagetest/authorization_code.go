@@ -265,7 +265,7 @@ func authorizationCodes() cases {
 		},
 		"nothing of a code survives that its user's password is changed at the same time": func(b *bundle) {
 			b.raceRedemption(2*rounds, []string{"offline_access"}, func(a *code) error {
-				return b.SetUserPassword(b.ctx, a.UserID, "new hash", b.now, nil)
+				return b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: a.UserID, Hash: "new hash", Now: b.now}, nil)
 			})
 		},
 		"nothing of a code survives that its user is disabled at the same time": func(b *bundle) {

@@ -37,7 +37,7 @@ func ends() map[string]end {
 			b.ok(b.SetUserActive(b.ctx, g.UserID, true, b.now, nil))
 		},
 		"has a user with a new password": func(b *bundle, g *storage.Grant) {
-			b.ok(b.SetUserPassword(b.ctx, g.UserID, "new hash", b.now, nil))
+			b.ok(b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: g.UserID, Hash: "new hash", Now: b.now}, nil))
 		},
 		"has a user whose epoch was raised": func(b *bundle, g *storage.Grant) {
 			b.ok(b.RaiseUserEpoch(b.ctx, g.UserID, b.now, nil))

@@ -136,7 +136,7 @@ func (m *chain) end(t *rapid.T) {
 		m.must(t, m.b.SetUserActive(ctx, g.UserID, true, m.now, nil))
 		g.User.Active = true
 	case 3:
-		m.must(t, m.b.SetUserPassword(ctx, g.UserID, "hash", m.now, nil))
+		m.must(t, m.b.SetUserPassword(ctx, storage.PasswordChange{UserID: g.UserID, Hash: "hash", Now: m.now}, nil))
 		m.want.User.PasswordHash = "hash"
 		g.User.AuthEpoch = raised(g.User.AuthEpoch)
 	case 4:

@@ -65,7 +65,7 @@ func imports() cases {
 		"what was decided here stays": func(b *bundle) {
 			u := b.imported(7, "", "one")
 			b.importAll(u)
-			b.ok(b.SetUserPassword(b.ctx, 7, "$argon2id$ours", b.now, nil))
+			b.ok(b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: 7, Hash: "$argon2id$ours", Now: b.now}, nil))
 			b.ok(b.SetUserActive(b.ctx, 7, false, b.now, nil))
 			b.same(b.importAll(u), []storage.ImportOutcome{{KeptPassword: true, KeptInactive: true}})
 			got, err := b.User(b.ctx, 7)

@@ -187,7 +187,7 @@ func logins() cases {
 		},
 		"a login does not undo a new password": func(b *bundle) {
 			u, c := b.user("ada"), b.client("app")
-			b.ok(b.SetUserPassword(b.ctx, u.ID, "new password", b.now, nil))
+			b.ok(b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: u.ID, Hash: "new password", Now: b.now}, nil))
 			login := &storage.Login{UserID: u.ID, OldHash: "old hash", NewHash: "better hash"}
 			b.ok(b.CreateGrant(b.ctx, newGrant(storage.NewID(b.now), u, c, b.now), login))
 			got, err := b.User(b.ctx, u.ID)

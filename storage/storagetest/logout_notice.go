@@ -109,7 +109,7 @@ func (b *bundle) ends() []func(id int64, n *storage.LogoutNotice) error {
 	return []func(id int64, n *storage.LogoutNotice) error{
 		func(id int64, n *storage.LogoutNotice) error { return b.SetUserActive(b.ctx, id, false, b.now, nil, n) },
 		func(id int64, n *storage.LogoutNotice) error {
-			return b.SetUserPassword(b.ctx, id, "hash", b.now, nil, n)
+			return b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: id, Hash: "hash", Now: b.now, Notices: []*storage.LogoutNotice{n}}, nil)
 		},
 		func(id int64, n *storage.LogoutNotice) error { return b.RaiseUserEpoch(b.ctx, id, b.now, nil, n) },
 		func(id int64, n *storage.LogoutNotice) error { return b.RemoveUser(b.ctx, id, nil, n) },

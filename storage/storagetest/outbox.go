@@ -23,6 +23,30 @@ func (b *bundle) claimMail(at time.Time, limit int) []storage.ID {
 	return idsOf(list, func(m *storage.OutboxMessage) storage.ID { return m.ID })
 }
 
+// credentialChanges returns what changes the credentials of the user with an ID and stores a message with it. Factors are made for u.
+func (b *bundle) credentialChanges() []func(u *storage.User, id int64, m *storage.OutboxMessage) error {
+	hash := "hash"
+	return []func(u *storage.User, id int64, m *storage.OutboxMessage) error{
+		func(_ *storage.User, id int64, m *storage.OutboxMessage) error {
+			return b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: id, Hash: hash, Now: b.now, Messages: []*storage.OutboxMessage{m}}, nil)
+		},
+		func(_ *storage.User, id int64, m *storage.OutboxMessage) error {
+			return b.ChangeProvisionedUser(b.ctx, id, storage.ProvisionedChange{PasswordHash: &hash, Messages: []*storage.OutboxMessage{m}, Now: b.now})
+		},
+		func(u *storage.User, id int64, m *storage.OutboxMessage) error {
+			n := storage.NewFactors{UserID: id, Factors: []*storage.Factor{b.newFactor(u, storage.FactorTOTP)}, Limit: 1, Messages: []*storage.OutboxMessage{m}}
+			if id != u.ID {
+				n.UserID, n.Limit = u.ID, 0
+			}
+			return b.CreateFactors(b.ctx, n, nil)
+		},
+		func(u *storage.User, id int64, m *storage.OutboxMessage) error {
+			b.factor(u, storage.FactorTOTP)
+			return b.RemoveFactors(b.ctx, storage.FactorRemoval{UserID: id, Messages: []*storage.OutboxMessage{m}, Now: b.now}, nil)
+		},
+	}
+}
+
 func outbox() cases {
 	return cases{
 		"a claimed message comes back with its lease, and others of another kind never": func(b *bundle) {
@@ -36,6 +60,18 @@ func outbox() cases {
 			b.same(got, []*storage.OutboxMessage{m})
 			b.same(b.claimMail(m.NextAttemptAt.Add(-time.Microsecond), 10), []storage.ID(nil))
 			b.same(b.claimMail(m.NextAttemptAt, 10), []storage.ID{m.ID})
+		},
+		"messages are stored with a change of credentials, or not at all": func(b *bundle) {
+			for _, change := range b.credentialChanges() {
+				u, m := b.user("ada "+storage.NewID(b.now).String()), b.mail()
+				if change(u, 4711, m) == nil {
+					b.Error("the user does not exist")
+				}
+				b.same(b.claimMail(b.now, 10), []storage.ID(nil))
+				b.ok(change(u, u.ID, m))
+				b.same(b.claimMail(b.now, 10), []storage.ID{m.ID})
+				b.ok(b.FinishOutboxMessage(b.ctx, m.ID))
+			}
 		},
 		"those are claimed that are due, those to be given up too, the oldest first": func(b *bundle) {
 			var want []storage.ID

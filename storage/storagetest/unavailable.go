@@ -155,8 +155,10 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		"FinishIdempotencyKey": func(ctx context.Context) error { return b.FinishIdempotencyKey(ctx, b.digest(), "", b.now) },
 		"RemoveIdempotencyKey": func(ctx context.Context) error { return b.RemoveIdempotencyKey(ctx, b.digest()) },
 		"SetUserActive":        func(ctx context.Context) error { return b.SetUserActive(ctx, g.UserID, false, b.now, e()) },
-		"SetUserPassword":      func(ctx context.Context) error { return b.SetUserPassword(ctx, g.UserID, "x", b.now, e()) },
-		"RaiseUserEpoch":       func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
+		"SetUserPassword": func(ctx context.Context) error {
+			return b.SetUserPassword(ctx, storage.PasswordChange{UserID: g.UserID, Hash: "x", Now: b.now}, e())
+		},
+		"RaiseUserEpoch": func(ctx context.Context) error { return b.RaiseUserEpoch(ctx, g.UserID, b.now, e()) },
 		"UpdateUser": func(ctx context.Context) error {
 			return b.UpdateUser(ctx, g.UserID, storage.UserChange{}, b.now, e())
 		},

@@ -206,7 +206,7 @@ func users() cases {
 		},
 		"a new password replaces the hash and raises the epoch": func(b *bundle) {
 			u := b.user("ada")
-			b.ok(b.SetUserPassword(b.ctx, u.ID, "new hash", b.now.Add(time.Second), b.event("password_set")))
+			b.ok(b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: u.ID, Hash: "new hash", Now: b.now.Add(time.Second)}, b.event("password_set")))
 			got, err := b.User(b.ctx, u.ID)
 			b.ok(err)
 			if got.PasswordHash != "new hash" || got.AuthEpoch <= u.AuthEpoch {
@@ -220,7 +220,9 @@ func users() cases {
 			epoch := u.AuthEpoch
 			for _, raise := range []func() error{
 				func() error { return b.RaiseUserEpoch(b.ctx, u.ID, before, nil) },
-				func() error { return b.SetUserPassword(b.ctx, u.ID, "hash", before, nil) },
+				func() error {
+					return b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: u.ID, Hash: "hash", Now: before}, nil)
+				},
 				func() error { return b.SetUserActive(b.ctx, u.ID, false, before, nil) },
 			} {
 				b.ok(raise())
@@ -252,7 +254,7 @@ func users() cases {
 			b.is(err, storage.ErrNotFound)
 			b.is(b.SetUserActive(b.ctx, u.ID, true, b.now, b.event("nothing")), storage.ErrNotFound)
 			b.is(b.SetUserActive(b.ctx, u.ID, false, b.now, b.event("nothing")), storage.ErrNotFound)
-			b.is(b.SetUserPassword(b.ctx, u.ID, "hash", b.now, b.event("nothing")), storage.ErrNotFound)
+			b.is(b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: u.ID, Hash: "hash", Now: b.now}, b.event("nothing")), storage.ErrNotFound)
 			b.is(b.RaiseUserEpoch(b.ctx, u.ID, b.now, b.event("nothing")), storage.ErrNotFound)
 			b.is(b.RemoveUser(b.ctx, u.ID, b.event("nothing")), storage.ErrNotFound)
 			b.audited("removed", 1)

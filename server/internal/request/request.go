@@ -17,6 +17,8 @@ type Info struct {
 	Address netip.Addr
 	// UserAgent is the header of that name, of limited length and valid as text in every database.
 	UserAgent string
+	// Languages are those that the client wants, as in Accept-Language, of limited length.
+	Languages string
 	// Operator is who acts in the operator's name through the admin API, as in [storage.AuditEvent.ActorID]; empty elsewhere.
 	Operator string
 	// OperatorScopes are those of the access token with which Operator acts.
