@@ -14,9 +14,10 @@ const (
 	// HoldBack is how old an event is when it is handed on. IDs are drawn before a transaction commits, on replicas whose clocks differ a
 	// little: what is this old comes in the order of its IDs, nearly always.
 	HoldBack = 2 * time.Second
-	// LookBack is how far back events are looked for that came later than that.
-	LookBack = 15 * time.Second
-	pageSize = 500
+	// LookBack is how far back events are looked for that came later than that, every lookAgain: a transaction may take the difference.
+	LookBack  = 15 * time.Second
+	lookAgain = 5 * time.Second
+	pageSize  = 500
 )
 
 // Follower reads the events of all replicas as they happen. It is for one goroutine.
@@ -25,11 +26,12 @@ type Follower struct {
 	// start is where it began, position the last event that it returned.
 	start, position storage.ID
 	sent            map[storage.ID]bool // of the last seconds
+	looked          time.Time           // when it last looked back as far as it goes
 }
 
 // NewFollower returns a Follower that begins behind an ID.
 func NewFollower(store Store, after storage.ID) *Follower {
-	return &Follower{store, after, after, map[storage.ID]bool{}}
+	return &Follower{store: store, start: after, position: after, sent: map[storage.ID]bool{}}
 }
 
 // Next returns the next events, none if there are none yet. Each is returned once; one whose transaction took longer than HoldBack may
@@ -42,7 +44,8 @@ func (f *Follower) Next(ctx context.Context, now time.Time) ([]*storage.AuditEve
 			delete(f.sent, id)
 		}
 	}
-	if before(f.position, from) {
+	back := now.Sub(f.looked) >= lookAgain
+	if !back || before(f.position, from) {
 		from = f.position
 	}
 	if before(from, f.start) {
@@ -63,6 +66,9 @@ func (f *Follower) Next(ctx context.Context, now time.Time) ([]*storage.AuditEve
 			if before(f.position, e.ID) {
 				f.position = e.ID
 			}
+		}
+		if !full && back {
+			f.looked = now
 		}
 		if len(page) > 0 || !full {
 			return page, nil
