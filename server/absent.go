@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 )
 
@@ -18,7 +18,7 @@ func (s *Server) SweepAbsent(ctx context.Context, now time.Time) error {
 	}
 	found, _, err := s.sweeper.Pass(ctx, now, maintainBudget)
 	switch {
-	case errors.Is(err, users.ErrManyAbsent):
+	case errors.Is(err, external.ErrManyAbsent):
 		s.cfg.Logger.WarnContext(ctx, "so many accounts are missing in Django's table that no user is removed",
 			slog.Int("absent", found.Absent), slog.Int("users", found.Seen),
 			slog.String("fix", "If they were removed on purpose, run latchkey django remove-absent --any-number. If not, check --django-database-url and --django-users."))

@@ -16,7 +16,7 @@ var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "server/web/panel", "server/web/look", "server/web/outcome", "clients/colour", "clients/strictjson", "storage/span", "storage/failpoint", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/qr", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/keys", "server/replica", "server/internal/audit", "server/password", "server/users/input", "server/internal/outage", "server/internal/outbox"},
 	{"server/internal/alert"},
-	{"storage/postgres", "storage/sqlite", "clients/document", "server/claims", "server/internal/jwt", "server/internal/jwks", "server/internal/breached", "server/users", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
+	{"storage/postgres", "storage/sqlite", "clients/document", "server/claims", "server/internal/jwt", "server/internal/jwks", "server/internal/breached", "server/users", "server/users/external", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/proof", "server/clientauth", "server/dpop", "server/factors", "server/web"},
 	{"storage/blacklist", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow", "server/personal", "server/operator", "server/figures", "server/webhooks"},

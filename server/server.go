@@ -45,6 +45,7 @@ import (
 	"latchkey/server/simplejwt/codec"
 	"latchkey/server/token"
 	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/server/web"
 	"latchkey/server/webhooks"
 	"latchkey/server/writeback"
@@ -59,7 +60,7 @@ type Server struct {
 	keys     *keys.Ring
 	registry *registry.Registry
 	users    *users.Service
-	sweeper  *users.Sweeper // nil where no users are removed by themselves
+	sweeper  *external.Sweeper // nil where no users are removed by themselves
 	factors  *factors.Service
 	audit    *audit.Log
 	auth     *clientauth.Authenticator
@@ -212,7 +213,7 @@ func New(cfg Config) (*Server, error) {
 		SecondFactors: !s.factors.Off(), NeedsSecondFactor: s.factors.RequiredOfAll(),
 		Now: cfg.Now, Noticed: s.logouts.Wake,
 	})
-	s.sweeper = newSweeper(&cfg, s.users, notifier, s.logouts.Wake)
+	s.sweeper = newSweeper(&cfg, s.metrics, notifier, s.logouts.Wake)
 	s.pages, err = web.New(web.Config{Dir: cfg.PagesDir, BasePath: issuer.Path, Host: issuer.Host, Look: cfg.Look, LookOf: s.lookOfError})
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -327,13 +328,13 @@ func self(cfg *Config) storage.Replica {
 }
 
 // newSweeper returns nil where users are not removed by themselves.
-func newSweeper(cfg *Config, service *users.Service, notifier *session.Notifier, noticed func()) *users.Sweeper {
-	accounts, ok := cfg.Directory.(users.Accounts)
+func newSweeper(cfg *Config, m *metrics.Metrics, notifier *session.Notifier, noticed func()) *external.Sweeper {
+	accounts, ok := cfg.Directory.(external.Accounts)
 	if !ok || cfg.AbsentUsersAfter <= 0 {
 		return nil
 	}
-	return &users.Sweeper{
-		Users: service, Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger,
+	return &external.Sweeper{
+		Store: cfg.Store, Accounts: accounts, After: cfg.AbsentUsersAfter, Logger: cfg.Logger, Metrics: m,
 		Notices: notifier.OfAbsent, Noticed: noticed,
 	}
 }

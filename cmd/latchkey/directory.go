@@ -12,7 +12,7 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/cmd/latchkey/internal/django"
 	"latchkey/server"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage/directory"
 	"latchkey/storage/postgres"
 )
@@ -158,7 +158,7 @@ func (e *examination) absent(ctx context.Context, o *opened) {
 	after := e.app.settings.Server.AbsentUsersAfter
 	switch {
 	case err != nil || absent == 0:
-	case users.TooManyAbsent(absent, seen):
+	case external.TooManyAbsent(absent, seen):
 		e.warn(check, fmt.Sprintf("the accounts of %d of %d users are missing in Django's table: so many that none of them is removed here", absent, seen),
 			"If they were removed on purpose, run `latchkey django remove-absent --any-number`; if not, check --django-database-url (LATCHKEY_DJANGO_DATABASE_URL) and --django-users (LATCHKEY_DJANGO_USERS).")
 	case after == 0:

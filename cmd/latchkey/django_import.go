@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"latchkey/cmd/latchkey/internal/django"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 	"latchkey/storage/directory"
 )
@@ -94,17 +94,17 @@ func (c *djangoImportUsersCmd) reader(ctx context.Context, a *app, t *django.Tab
 	return r, db, nil
 }
 
-// external returns an account as the import takes it.
-func external(t *django.Table, r *directory.Record) users.External {
-	f := users.External{
+// userOfDjango returns an account as the import takes it.
+func userOfDjango(t *django.Table, r *directory.Record) external.User {
+	u := external.User{
 		Key: r.Key, Username: r.Username, Email: r.Email, Hash: r.PasswordHash, GivenName: r.GivenName, FamilyName: r.FamilyName,
 		Active: r.Active.Bool, Staff: r.Staff.Bool, Joined: r.Joined, LastLogin: r.LastLogin, Groups: r.Groups, KeepGroups: t.Groups == "",
 		EmailVerified: r.EmailVerified,
 	}
 	if !r.Active.Valid {
-		f.Problem = "imported as inactive: " + t.Columns["is_active"] + " is NULL"
+		u.Problem = "imported as inactive: " + t.Columns["is_active"] + " is NULL"
 	}
-	return f
+	return u
 }
 
 // imported counts what became of the users.
@@ -127,19 +127,17 @@ func (c *djangoImportUsersCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer db.Close()
-	service, err := a.userService(ctx)
+	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
+	importer := &external.Importer{Store: store, Names: a.settings.Server.LoginNames, Now: a.now}
 	n := imported{DryRun: c.DryRun}
-	if err := c.copy(ctx, a, service, source, t, &n); err != nil {
+	if err := c.copy(ctx, a, importer, source, t, &n); err != nil {
 		return err
 	}
 	if !c.DryRun {
-		if err := a.store.FinishImport(ctx); err != nil {
-			return err
-		}
-		if err := service.Imported(ctx, n.Created, n.Changed, n.Refused); err != nil {
+		if err := importer.Finish(ctx, n.Created, n.Changed, n.Refused); err != nil {
 			return err
 		}
 	}
@@ -157,13 +155,13 @@ func (c *djangoImportUsersCmd) Run(ctx context.Context, a *app) error {
 
 // importing is a page of users on its way.
 type importing struct {
-	results []users.ImportResult
+	results []external.Result
 	err     error
 	done    chan struct{}
 }
 
 // copy imports page by page. While one is stored, the next is read, checked, and copied as far as the table of users.
-func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, service *users.Service, source *directory.Reader, t *django.Table, n *imported) error {
+func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, importer *external.Importer, source *directory.Reader, t *django.Table, n *imported) error {
 	progress := a.progress("users").onTerminal(a.stderr)
 	defer progress.done()
 	ctx, cancel := context.WithCancel(ctx)
@@ -173,11 +171,11 @@ func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, service *users.
 			p := &importing{done: make(chan struct{})}
 			go func() {
 				defer close(p.done)
-				from := make([]users.External, len(page))
+				from := make([]external.User, len(page))
 				for i := range page {
-					from[i] = external(t, &page[i])
+					from[i] = userOfDjango(t, &page[i])
 				}
-				p.results, p.err = service.Import(ctx, a.store, storage.Import{NewOnly: c.NewOnly, DryRun: c.DryRun}, from)
+				p.results, p.err = importer.Import(ctx, storage.Import{NewOnly: c.NewOnly, DryRun: c.DryRun}, from)
 			}()
 			pages <- p
 		})
@@ -222,7 +220,7 @@ func (c *djangoImportUsersCmd) read(ctx context.Context, source *directory.Reade
 }
 
 // add counts a result, and reports it if there is something to say.
-func (n *imported) add(a *app, r *users.ImportResult, asJSON bool) (err error) {
+func (n *imported) add(a *app, r *external.Result, asJSON bool) (err error) {
 	switch {
 	case !r.Imported:
 		n.Refused++

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"latchkey/clients"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 )
 
@@ -25,11 +25,11 @@ func (c *djangoRemoveAbsentCmd) Help() string {
 }
 
 func (c *djangoRemoveAbsentCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.userService(ctx)
+	store, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
-	if a.store.directory == nil {
+	if store.directory == nil {
 		return usage("the users are in Latchkey's own database. Set --users-from django (LATCHKEY_USERS_FROM), or remove users with `latchkey user remove`.")
 	}
 	after := a.settings.Server.AbsentUsersAfter
@@ -38,17 +38,17 @@ func (c *djangoRemoveAbsentCmd) Run(ctx context.Context, a *app) error {
 	} else if after == 0 {
 		return usage("--after is missing: --absent-users-after (LATCHKEY_ABSENT_USERS_AFTER) is 0, so users are kept.")
 	}
-	sweeper := &users.Sweeper{
-		Users: service, Store: a.store, Accounts: a.store.directory, After: after, Logger: a.logger(), Any: c.AnyNumber, DryRun: c.DryRun,
+	sweeper := &external.Sweeper{
+		Store: store, Accounts: store.directory, After: after, Logger: a.logger(), Any: c.AnyNumber, DryRun: c.DryRun,
 		Notices: a.notifier().OfAbsent, // a server sends them
 	}
-	now, err := storage.Earlier(ctx, a.now(), a.store)
+	now, err := storage.Earlier(ctx, a.now(), store)
 	if err != nil {
 		return err
 	}
-	var result users.Swept
+	var result external.Swept
 	for done := false; !done; {
-		if result, done, err = sweeper.Pass(ctx, now.UTC(), time.Minute); err != nil && !errors.Is(err, users.ErrManyAbsent) {
+		if result, done, err = sweeper.Pass(ctx, now.UTC(), time.Minute); err != nil && !errors.Is(err, external.ErrManyAbsent) {
 			return err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/registry"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
@@ -61,7 +61,7 @@ func TestDjangoRemoveAbsent(t *testing.T) {
 		}
 		return stdout.String() + stderr.String()
 	}
-	sweep := func(want int, flags ...string) (r users.Swept, out string) {
+	sweep := func(want int, flags ...string) (r external.Swept, out string) {
 		t.Helper()
 		out = do(want, append([]string{"django", "remove-absent"}, flags...)...)
 		if err := json.Unmarshal([]byte(strings.SplitN(out, "\n", 2)[0]), &r); err != nil {
@@ -69,7 +69,7 @@ func TestDjangoRemoveAbsent(t *testing.T) {
 		}
 		return r, out
 	}
-	expect := func(got users.Swept, want string) {
+	expect := func(got external.Swept, want string) {
 		t.Helper()
 		if text := fmt.Sprintf("%+v", got); text != want {
 			t.Errorf("%s, want %s", text, want)

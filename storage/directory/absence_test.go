@@ -9,7 +9,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server"
 	"latchkey/server/servertest"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 )
 
@@ -242,7 +242,7 @@ func TestTooManyAbsent(t *testing.T) {
 		absent, seen int
 		want         bool
 	}{{0, 0, false}, {1, 1, false}, {2, 3, true}, {2, 20, false}, {3, 29, true}, {3, 30, false}, {100_000, 1_000_000, false}, {100_001, 1_000_000, true}} {
-		if got := users.TooManyAbsent(c.absent, c.seen); got != c.want {
+		if got := external.TooManyAbsent(c.absent, c.seen); got != c.want {
 			t.Error(fmt.Sprint(c), got)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"latchkey/server/servertest"
-	"latchkey/server/users"
+	"latchkey/server/users/external"
 	"latchkey/storage"
 )
 
@@ -15,7 +15,8 @@ func TestLeavingDjango(t *testing.T) {
 		s := site.serve(servertest.Configure(stringIDs))
 		session := login(s, "ada", "secret").Expect(200).String("refresh")
 		session = s.RefreshSimpleJWT(session).Expect(200).String("refresh")
-		results, err := s.Users().Import(t.Context(), site.store, storage.Import{}, []users.External{
+		importer := external.Importer{Store: site.store, Now: s.Clock.Now}
+		results, err := importer.Import(t.Context(), storage.Import{}, []external.User{
 			{Key: site.key, Username: "ada", Active: true, Hash: site.text(`SELECT password FROM auth_user WHERE username = 'ada'`)},
 			{Key: site.other, Username: "bob", Active: true, Hash: site.text(`SELECT password FROM auth_user WHERE username = 'bob'`)},
 		})

@@ -1,4 +1,4 @@
-package users
+package external
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/server/internal/audit"
+	"latchkey/server/internal/metrics"
 	"latchkey/storage"
 )
 
@@ -27,16 +29,18 @@ var ErrManyAbsent = errors.New("more accounts are missing than deletions explain
 // TooManyAbsent reports whether so many of the users who had an account have none that removing them needs an operator.
 func TooManyAbsent(absent, seen int) bool { return absent > max(1, seen/absentOneIn) }
 
-// Accounts says who has an account in a Directory.
+// Accounts says who has an account in the other system.
 type Accounts interface {
 	// Presence sorts users by whether they have an account. An error says nothing about any user: that of a directory that is unavailable, or empty.
 	Presence(ctx context.Context, list []*storage.Presence) (present, absent []int64, err error)
 }
 
-// Sweeper removes what is kept here of users whose accounts were removed from the Directory some time ago.
+// Sweeper removes what is kept here of users whose accounts were removed in the other system some time ago.
 type Sweeper struct {
-	Users    *Service
-	Store    storage.Absences
+	Store interface {
+		storage.Absences
+		audit.Store
+	}
 	Accounts Accounts
 	// After is for how long an account must have been missing.
 	After  time.Duration
@@ -45,6 +49,8 @@ type Sweeper struct {
 	// after that. Either may be nil.
 	Notices func(ctx context.Context, p *storage.Presence) ([]*storage.LogoutNotice, error)
 	Noticed func()
+	// Metrics may be nil.
+	Metrics *metrics.Metrics
 	// Any removes users however many are missing. DryRun removes no user.
 	Any, DryRun bool
 
@@ -91,7 +97,7 @@ func (s *Sweeper) Pass(ctx context.Context, now time.Time, budget time.Duration)
 	case !s.Any && TooManyAbsent(s.pass.Absent, s.pass.Seen):
 		return s.pass, true, fmt.Errorf("%d of %d users: %w", s.pass.Absent, s.pass.Seen, ErrManyAbsent)
 	}
-	err = s.remove(ctx)
+	err = s.remove(ctx, now)
 	return s.pass, true, err
 }
 
@@ -134,7 +140,7 @@ func (s *Sweeper) page(ctx context.Context, now time.Time) (last bool, err error
 }
 
 // remove removes those who were due and still have no account.
-func (s *Sweeper) remove(ctx context.Context) error {
+func (s *Sweeper) remove(ctx context.Context, now time.Time) error {
 	for len(s.gone) > 0 {
 		some := s.gone[:min(len(s.gone), 100)]
 		s.gone = s.gone[len(some):]
@@ -146,7 +152,7 @@ func (s *Sweeper) remove(ctx context.Context) error {
 			if !slices.Contains(absent, p.ID) {
 				continue
 			}
-			if err := s.removeOne(ctx, p); err != nil {
+			if err := s.removeOne(ctx, p, now); err != nil {
 				return err
 			}
 		}
@@ -156,7 +162,7 @@ func (s *Sweeper) remove(ctx context.Context) error {
 }
 
 // removeOne removes a user. A user who has entered meanwhile, or was removed by another replica, is left alone.
-func (s *Sweeper) removeOne(ctx context.Context, p *storage.Presence) error {
+func (s *Sweeper) removeOne(ctx context.Context, p *storage.Presence, now time.Time) error {
 	var notices []*storage.LogoutNotice
 	if s.Notices != nil {
 		var err error
@@ -164,17 +170,18 @@ func (s *Sweeper) removeOne(ctx context.Context, p *storage.Presence) error {
 			return err
 		}
 	}
-	e := s.Users.event(ctx, "user_removed", "server", p.ID)
-	e.Details = details(map[string]any{"absent_since": p.AbsentSince.UTC().Format(time.RFC3339)})
-	err := s.Users.act(e, "remove a user without an account", s.Store.RemoveAbsentUser(ctx, p.ID, p.AbsentSince, e, notices...))
-	switch {
+	e := audit.EventAt(ctx, "user_removed", "server", now)
+	e.UserID, e.Details = p.ID, fmt.Appendf(nil, `{"absent_since":%q}`, p.AbsentSince.UTC().Format(time.RFC3339))
+	switch err := s.Store.RemoveAbsentUser(ctx, p.ID, p.AbsentSince, e, notices...); {
 	case errors.Is(err, storage.ErrNotFound):
 		return nil
-	case err == nil:
-		s.pass.Removed++
-		if len(notices) > 0 && s.Noticed != nil {
-			s.Noticed()
-		}
+	case err != nil:
+		return fmt.Errorf("remove a user without an account: %w", err)
 	}
-	return err
+	(&audit.Log{Store: s.Store, Metrics: s.Metrics}).Written(e)
+	s.pass.Removed++
+	if len(notices) > 0 && s.Noticed != nil {
+		s.Noticed()
+	}
+	return nil
 }

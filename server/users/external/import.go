@@ -1,4 +1,4 @@
-package users
+package external
 
 import (
 	"context"
@@ -8,28 +8,26 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/password"
 	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
-// External is a user as another system has them.
-type External struct {
-	// Key is the user's id there. Problem, if not empty, says what could not be read.
-	Key, Problem                                 string
-	Username, Email, Hash, GivenName, FamilyName string
-	Active, Staff                                bool
-	// EmailVerified: the other system says that the address is the user's. Otherwise what is known here of the same address stays.
-	EmailVerified bool
-	// Joined and LastLogin may be zero.
-	Joined, LastLogin time.Time
-	Groups            []string
-	// KeepGroups is true where the other system has no groups.
-	KeepGroups bool
+// Importer copies users of another system, as often as it is asked to: each time these follow the other system in what was not changed here.
+type Importer struct {
+	Store interface {
+		storage.Imports
+		audit.Store
+	}
+	// Names are those that a login may give. Users whose names a login can't tell apart are reported.
+	Names storage.LoginNames
+	// Now returns the current time.
+	Now func() time.Time
 }
 
-// ImportResult is what became of a user of another system.
-type ImportResult struct {
+// Result is what became of a user of another system.
+type Result struct {
 	Key       string   `json:"key"`
 	Username  string   `json:"username"`
 	Imported  bool     `json:"imported"`
@@ -39,26 +37,27 @@ type ImportResult struct {
 	KeptLocal bool     `json:"-"` // the password that was set here
 }
 
-func (r *ImportResult) problem(format string, args ...any) {
+func (r *Result) problem(format string, args ...any) {
 	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
-// Import stores users of another system (see [storage.Imports]), each with what it can keep of them. The result names what did not fit.
-func (s *Service) Import(ctx context.Context, store storage.Imports, im storage.Import, external []External) ([]ImportResult, error) {
-	im.Now, im.Fold = s.now(), s.cfg.Names.Fold
-	results := make([]ImportResult, len(external))
+// Import stores users of another system (see [storage.Imports]), each with what can be kept of them. The results are in the order of the users
+// and name what could not be kept. An error means that none was stored.
+func (m *Importer) Import(ctx context.Context, im storage.Import, users []User) ([]Result, error) {
+	im.Now, im.Fold = m.Now().UTC().Truncate(time.Microsecond), m.Names.Fold
+	results := make([]Result, len(users))
 	var kept []storage.ImportedUser
-	var of []*ImportResult
-	for i := range external {
-		results[i] = ImportResult{Key: external[i].Key, Username: external[i].Username}
-		u, err := s.read(&external[i], &results[i], im.Now)
+	var of []*Result
+	for i := range users {
+		results[i] = Result{Key: users[i].Key, Username: users[i].Username}
+		u, err := m.read(&users[i], &results[i], im.Now)
 		if err != nil {
 			results[i].problem("not imported: %v", err)
 			continue
 		}
 		kept, of = append(kept, *u), append(of, &results[i])
 	}
-	outcomes, err := store.ImportUsers(ctx, im, kept)
+	outcomes, err := m.Store.ImportUsers(ctx, im, kept)
 	if err != nil {
 		return nil, fmt.Errorf("import users: %w", err)
 	}
@@ -68,7 +67,7 @@ func (s *Service) Import(ctx context.Context, store storage.Imports, im storage.
 	return results, nil
 }
 
-func (r *ImportResult) conclude(o storage.ImportOutcome) {
+func (r *Result) conclude(o storage.ImportOutcome) {
 	r.Imported, r.Created, r.Changed, r.KeptLocal = !o.Taken, o.Created, o.Changed, o.KeptPassword
 	if o.Taken {
 		r.problem("not imported: another user here has this username or id, or a client has this id")
@@ -82,7 +81,7 @@ func (r *ImportResult) conclude(o storage.ImportOutcome) {
 }
 
 // read returns the user as they are stored.
-func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.ImportedUser, error) {
+func (m *Importer) read(f *User, r *Result, now time.Time) (*storage.ImportedUser, error) {
 	if f.Problem != "" {
 		r.problem("%s", f.Problem)
 	}
@@ -121,11 +120,14 @@ func (s *Service) read(f *External, r *ImportResult, now time.Time) (*storage.Im
 	if typed != f.Username {
 		r.problem("the name has spaces around it or is not in NFKC: forms look up %q, only /api/token/ takes it as it is", typed)
 	}
-	return &storage.ImportedUser{User: u, Typed: s.counted(f.Username), KeepGroups: f.KeepGroups}, nil
+	if m.Names.Fold {
+		typed = storage.FoldASCII(typed)
+	}
+	return &storage.ImportedUser{User: u, Typed: typed, KeepGroups: f.KeepGroups}, nil
 }
 
 // hash returns the password hash, or nothing if it could never verify.
-func (f *External) hash(r *ImportResult) string {
+func (f *User) hash(r *Result) string {
 	if f.Hash == "" {
 		r.problem("imported without a password: it is empty")
 		return ""
@@ -137,9 +139,14 @@ func (f *External) hash(r *ImportResult) string {
 	return f.Hash
 }
 
-// Imported records an import in the audit trail.
-func (s *Service) Imported(ctx context.Context, created, changed, refused int) error {
-	e := s.event(ctx, "users_imported", "operator", 0)
-	e.Details = details(map[string]any{"created": created, "changed": changed, "refused": refused})
-	return s.audit.Append(ctx, e)
+// Finish ends an import of any number of pages: it lets the database count its rows anew, and records in the audit trail how many users were
+// created, changed and refused.
+func (m *Importer) Finish(ctx context.Context, created, changed, refused int) error {
+	if err := m.Store.FinishImport(ctx); err != nil {
+		return fmt.Errorf("finish the import: %w", err)
+	}
+	log := audit.Log{Store: m.Store, Now: m.Now}
+	e := log.Event(ctx, "users_imported", "operator")
+	e.Details = fmt.Appendf(nil, `{"created":%d,"changed":%d,"refused":%d}`, created, changed, refused)
+	return log.Append(ctx, e)
 }
