@@ -37,6 +37,18 @@ type GroupChange struct {
 	// Add and Remove are the users that the group has from now on, and those that it has no more. Users that are not there are left out.
 	Add, Remove []int64
 	Now         time.Time
+
+	// Was, unless nil, is the group as the caller has read it: the change is made only while that is what is stored.
+	Was *GroupState
+}
+
+// GroupState is what a client sees of a group.
+type GroupState struct {
+	Name string
+	// ExternalID is what ClientID calls the group; empty if it has no name for it.
+	ClientID, ExternalID string
+	// Members are the users in the group, by ascending ID.
+	Members []int64
 }
 
 // GroupMember is a user who is in a group.
@@ -91,11 +103,13 @@ type Provisioning interface {
 	SearchProvisionedGroups(ctx context.Context, f ProvisionedGroupFilter) ([]*ProvisionedGroup, error)
 	CountProvisionedGroups(ctx context.Context, f ProvisionedGroupFilter) (int, error)
 
-	// ChangeGroup makes all of a change, or nothing. Sessions of those concerned go on. ErrNotFound; ErrExists: the name is taken.
+	// ChangeGroup makes all of a change, or nothing. Sessions of those concerned go on. ErrNotFound; ErrExists: the name is taken; ErrConflict:
+	// the group is not as in c.Was any more, or was removed. Of any number of concurrent callers who have read the same, one gets nil.
 	ChangeGroup(ctx context.Context, c GroupChange, audit ...*AuditEvent) error
 
-	// RemoveProvisionedGroup removes a group, also from all who are in it. ErrNotFound.
-	RemoveProvisionedGroup(ctx context.Context, id ID, now time.Time, audit ...*AuditEvent) error
+	// RemoveProvisionedGroup removes a group, also from all who are in it; unless was is nil, only while it is so. ErrNotFound; ErrConflict as
+	// for ChangeGroup.
+	RemoveProvisionedGroup(ctx context.Context, id ID, was *GroupState, now time.Time, audit ...*AuditEvent) error
 
 	// GroupMembers returns who is in the groups with the names, by ascending user ID.
 	GroupMembers(ctx context.Context, names []string) ([]*GroupMember, error)

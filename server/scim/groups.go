@@ -241,14 +241,22 @@ func (a *API) changeGroup(w http.ResponseWriter, q *query, become func(was objec
 	return a.answer(w, q, groupSchema, http.StatusOK, shown)
 }
 
+// expected returns what a group must still be when it is changed: what it was when its version was compared with If-Match.
+func (q *query) expected(g *storage.ProvisionedGroup, members []int64) *storage.GroupState {
+	if !q.conditional() {
+		return nil
+	}
+	return &storage.GroupState{Name: g.Name, ClientID: q.access.Client.ID, ExternalID: g.ExternalID, Members: members}
+}
+
 // groupChange returns what changes if a group becomes a resource.
 func (a *API) groupChange(q *query, g *storage.ProvisionedGroup, was, o object) (c storage.GroupChange, err error) {
-	c = storage.GroupChange{ID: g.ID, ClientID: q.access.Client.ID, Now: a.now()}
-	name := textOf(o, "displayName")
 	before, err := membersOf(was)
 	if err != nil {
 		return c, err
 	}
+	c = storage.GroupChange{ID: g.ID, ClientID: q.access.Client.ID, Now: a.now(), Was: q.expected(g, before)}
+	name := textOf(o, "displayName")
 	after, err := membersOf(o)
 	if err != nil {
 		return c, err
@@ -301,7 +309,7 @@ func (a *API) deleteGroup(w http.ResponseWriter, q *query) error {
 		return err
 	}
 	events := a.events(q.ctx(), "group_removed", g, nil, ids)
-	if err := a.Store.RemoveProvisionedGroup(q.ctx(), g.ID, a.now(), events...); err != nil {
+	if err := a.Store.RemoveProvisionedGroup(q.ctx(), g.ID, q.expected(g, ids), a.now(), events...); err != nil {
 		return err
 	}
 	a.written(events)

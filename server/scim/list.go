@@ -38,6 +38,12 @@ func (q *query) unchanged(o object) error {
 	return storage.ErrConflict
 }
 
+// conditional reports whether a change may be made of one version only.
+func (q *query) conditional() bool {
+	header := strings.TrimSpace(q.Header.Get("If-Match"))
+	return header != "" && header != "*"
+}
+
 func versionOf(o object) string {
 	meta, _ := o["meta"].(object)
 	return textOf(meta, "version")

@@ -187,7 +187,7 @@ func (a *API) changeUser(w http.ResponseWriter, q *query, become func(was object
 	if err != nil {
 		return err
 	}
-	if q.Header.Get("If-Match") != "" {
+	if q.conditional() {
 		c.Was = u
 	}
 	if u, err = a.apply(q, u, c); err != nil {

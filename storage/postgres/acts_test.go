@@ -41,7 +41,7 @@ func moreActs(s *postgres.Store) []act {
 			return s.ChangeProvisionedUser(ctx, 7, c, nil)
 		}},
 		{"RemoveProvisionedGroup", func(ctx context.Context) error {
-			return s.RemoveProvisionedGroup(ctx, group.ID, noon, nil)
+			return s.RemoveProvisionedGroup(ctx, group.ID, nil, noon, nil)
 		}},
 		{"ListAccountTokens", func(ctx context.Context) error {
 			_, err := s.ListAccountTokens(ctx, "invitation", storage.ID{}, noon, 3)

@@ -59,7 +59,7 @@ func TestMembersOfAGroupAreFoundByTheIndex(t *testing.T) {
 			if err := s.ChangeGroup(ctx, storage.GroupChange{ID: group.ID, Name: &name, Now: noon}); err != nil {
 				return err
 			}
-			return s.RemoveProvisionedGroup(ctx, group.ID, noon)
+			return s.RemoveProvisionedGroup(ctx, group.ID, nil, noon)
 		},
 	} {
 		want := scans() + 1

@@ -101,20 +101,59 @@ func (s *Store) ChangeGroup(ctx context.Context, c storage.GroupChange, audit ..
 			ON CONFLICT (client_id, group_id) DO UPDATE SET external_id = excluded.external_id`, c.ClientID, id, *c.ExternalID)
 	}
 	b.Queue(groupAudit, events(audit...), id)
-	return s.affected(ctx, "change group", &found, b)
+	return s.changeGroup(ctx, "change group", c.ID, c.Was, &found, b)
 }
 
-// affected runs a batch that finds out how many rows it is about: storage.ErrNotFound if none.
-func (s *Store) affected(ctx context.Context, what string, found *int64, b *pgx.Batch) error {
-	err := s.batch(ctx, what, b)
+// changeGroup runs a batch that changes a group and counts it in found, unless the group is not as was.
+func (s *Store) changeGroup(ctx context.Context, what string, id storage.ID, was *storage.GroupState, found *int64, b *pgx.Batch) error {
+	missing, run := storage.ErrNotFound, s.batch
+	if was != nil {
+		missing = storage.ErrConflict
+		run = func(ctx context.Context, what string, b *pgx.Batch) error {
+			return s.batchIfGroupIs(ctx, what, id, was, b)
+		}
+	}
+	err := run(ctx, what, b)
 	if err = s.settled(ctx, what, *found, err); err == nil && *found == 0 {
-		err = translate(what, storage.ErrNotFound)
+		err = translate(what, missing)
 	}
 	return err
 }
 
+// groupIs has the parameters group, name, client, external ID and members.
+const groupIs = `SELECT EXISTS (
+	SELECT FROM provisioned_groups g WHERE id = $1 AND name = $2
+		AND coalesce((SELECT external_id FROM group_external_ids e WHERE e.client_id = $3 AND e.group_id = g.id), '') = $4
+		AND coalesce((SELECT array_agg(users.id ORDER BY users.id) FROM users WHERE groups ? g.name), '{}') = $5::bigint[])`
+
+// batchIfGroupIs runs a batch, or nothing if a group is not as was. The lock comes first, in a statement of its own: what waited for it must see
+// what was done under it.
+func (s *Store) batchIfGroupIs(ctx context.Context, what string, id storage.ID, was *storage.GroupState, b *pgx.Batch) error {
+	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx))
+		if _, err := tx.Exec(ctx, lockGroup, uuid(id)); err != nil {
+			return err
+		}
+		var same bool
+		err = tx.QueryRow(ctx, s.text(groupIs), uuid(id), was.Name, was.ClientID, was.ExternalID, append([]int64{}, was.Members...)).Scan(&same)
+		if err != nil || !same {
+			return err
+		}
+		if err := s.send(ctx, tx, b); err != nil {
+			return err
+		}
+		return tx.Commit(ctx)
+	})
+}
+
 // RemoveProvisionedGroup implements storage.Provisioning.
-func (s *Store) RemoveProvisionedGroup(ctx context.Context, id storage.ID, now time.Time, audit ...*storage.AuditEvent) error {
+func (s *Store) RemoveProvisionedGroup(
+	ctx context.Context, id storage.ID, was *storage.GroupState, now time.Time, audit ...*storage.AuditEvent,
+) error {
 	var found int64
 	b := &pgx.Batch{}
 	b.Queue(lockGroup, uuid(id))
@@ -122,7 +161,7 @@ func (s *Store) RemoveProvisionedGroup(ctx context.Context, id storage.ID, now t
 		WHERE g.id = $1 AND groups ? g.name`, uuid(id), at(now))
 	b.Queue(groupAudit, events(audit...), uuid(id))
 	b.Queue(`WITH changed AS (DELETE FROM provisioned_groups WHERE id = $1 RETURNING id) SELECT count(*) FROM changed`, uuid(id)).QueryRow(scanTo(&found))
-	return s.affected(ctx, "remove group", &found, b)
+	return s.changeGroup(ctx, "remove group", id, was, &found, b)
 }
 
 // selectGroups has five parameters, see groupArgs.

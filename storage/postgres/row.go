@@ -143,16 +143,21 @@ func (s *Store) exec(ctx context.Context, what, statement string, args ...any) e
 	})
 }
 
-// batch sends b in one round trip; Postgres runs it as one transaction. Each attempt sends a copy, since pgx keeps in a batch what
-// one connection has prepared.
+// batch sends b in one round trip; Postgres runs it as one transaction.
 func (s *Store) batch(ctx context.Context, what string, b *pgx.Batch) error {
-	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
-		attempt := &pgx.Batch{}
-		for _, q := range b.QueuedQueries {
-			attempt.Queue(s.text(q.SQL), q.Arguments...).Fn = q.Fn
-		}
-		return conn.SendBatch(ctx, attempt).Close()
-	})
+	return s.do(ctx, what, func(ctx context.Context, conn *pgx.Conn) error { return s.send(ctx, conn, b) })
+}
+
+// send sends b over a connection or in a transaction. Each attempt sends a copy, since pgx keeps in a batch what one connection has prepared.
+func (s *Store) send(ctx context.Context, to interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}, b *pgx.Batch,
+) error {
+	attempt := &pgx.Batch{}
+	for _, q := range b.QueuedQueries {
+		attempt.Queue(s.text(q.SQL), q.Arguments...).Fn = q.Fn
+	}
+	return to.SendBatch(ctx, attempt).Close()
 }
 
 // scanTo returns what reads the first row of a statement of a batch into a variable.

@@ -106,6 +106,7 @@ func (s *Store) ChangeGroup(ctx context.Context, c storage.GroupChange, audit ..
 		return interpret("change group", errText)
 	}
 	return s.write(ctx, "change group", func(t *tx) {
+		t.expectGroup(c.ID, c.Was)
 		g := t.group(c.ID)
 		t.leave(g.Name, append([]int64{}, c.Remove...), c.Now)
 		name := g.Name
@@ -124,9 +125,22 @@ func (s *Store) ChangeGroup(ctx context.Context, c storage.GroupChange, audit ..
 	})
 }
 
+// expectGroup makes the operation fail if a group is not as was, unless that is nil.
+func (t *tx) expectGroup(id storage.ID, was *storage.GroupState) {
+	if was != nil && !t.row(`SELECT id FROM provisioned_groups g WHERE id = ? AND name = ?
+			AND coalesce((SELECT external_id FROM group_external_ids e WHERE e.client_id = ? AND e.group_id = g.id), '') = ?
+			AND (SELECT json_group_array(users.id ORDER BY users.id) FROM users WHERE EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = g.name)) = ?`,
+		[]any{id[:], was.Name, was.ClientID, was.ExternalID, list(append([]int64{}, was.Members...))}, new([]byte)) {
+		t.fail(storage.ErrConflict)
+	}
+}
+
 // RemoveProvisionedGroup implements [storage.Provisioning].
-func (s *Store) RemoveProvisionedGroup(ctx context.Context, id storage.ID, now time.Time, audit ...*storage.AuditEvent) error {
+func (s *Store) RemoveProvisionedGroup(
+	ctx context.Context, id storage.ID, was *storage.GroupState, now time.Time, audit ...*storage.AuditEvent,
+) error {
 	return s.write(ctx, "remove group", func(t *tx) {
+		t.expectGroup(id, was)
 		t.leave(t.group(id).Name, nil, now)
 		t.exec(`DELETE FROM provisioned_groups WHERE id = ?`, id[:])
 		t.audit(audit...)

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,6 +45,17 @@ func (b *bundle) groupsOf(u *storage.User) []string {
 // call keeps what a client calls a user.
 func (b *bundle) call(clientID string, userID int64, externalID string) error {
 	return b.ChangeProvisionedUser(b.ctx, userID, storage.ProvisionedChange{ClientID: clientID, ExternalID: &externalID, Now: b.now})
+}
+
+// membersOf returns who is in a group.
+func (b *bundle) membersOf(name string) (ids []int64) {
+	b.Helper()
+	list, err := b.GroupMembers(b.ctx, []string{name})
+	b.ok(err)
+	for _, m := range list {
+		ids = append(ids, m.UserID)
+	}
+	return ids
 }
 
 // named returns the names of the groups that a filter selects.
@@ -166,13 +178,56 @@ func provisioning() cases {
 			b.ok(err)
 			b.same(len(members), 8)
 		},
+		"of changes of what all have read of a group, one is made": func(b *bundle) {
+			app := b.client("app")
+			g := b.group("staff", b.member("ada").ID)
+			ext := "x"
+			b.ok(b.ChangeGroup(b.ctx, storage.GroupChange{ID: g.ID, ClientID: app.ID, ExternalID: &ext, Now: b.now}))
+			read := func() *storage.GroupState {
+				return &storage.GroupState{Name: "staff", ClientID: app.ID, ExternalID: ext, Members: b.membersOf("staff")}
+			}
+			var ids []int64
+			for i := range 8 {
+				ids = append(ids, b.member(fmt.Sprint("user-", i)).ID)
+			}
+			was := read()
+			b.oneWins(atOnce(8, func(i int) error {
+				return b.ChangeGroup(b.ctx, storage.GroupChange{ID: g.ID, Add: []int64{ids[i]}, Now: b.now, Was: was}, b.event("changed"))
+			}), storage.ErrConflict)
+			b.audited("changed", 1)
+			b.same(len(b.membersOf("staff")), 2)
+
+			was = read()
+			for what, edit := range map[string]func(*storage.GroupState){
+				"another name":        func(s *storage.GroupState) { s.Name = "crew" },
+				"another external id": func(s *storage.GroupState) { s.ExternalID = "y" },
+				"no external id":      func(s *storage.GroupState) { s.ExternalID = "" },
+				"another client":      func(s *storage.GroupState) { s.ClientID = "nobody" },
+				"one member less":     func(s *storage.GroupState) { s.Members = s.Members[1:] },
+				"one member more":     func(s *storage.GroupState) { s.Members = append(slices.Clone(s.Members), 1<<50) },
+				"no members":          func(s *storage.GroupState) { s.Members = nil },
+			} {
+				other := *was
+				edit(&other)
+				err := b.ChangeGroup(b.ctx, storage.GroupChange{ID: g.ID, Add: ids, Now: b.now, Was: &other}, b.event("nothing"))
+				if removed := b.RemoveProvisionedGroup(b.ctx, g.ID, &other, b.now, b.event("nothing")); !errors.Is(err, storage.ErrConflict) || !errors.Is(removed, storage.ErrConflict) {
+					b.Errorf("%s: changed %v, removed %v", what, err, removed)
+				}
+			}
+			b.same(read(), was)
+			b.ok(b.RemoveProvisionedGroup(b.ctx, g.ID, was, b.now))
+			b.is(b.RemoveProvisionedGroup(b.ctx, g.ID, was, b.now, b.event("nothing")), storage.ErrConflict)
+			b.is(b.ChangeGroup(b.ctx, storage.GroupChange{ID: g.ID, Now: b.now, Was: was}, b.event("nothing")), storage.ErrConflict)
+			b.audited("nothing", 0)
+			b.ok(b.RemoveProvisionedGroup(b.ctx, b.group("empty").ID, &storage.GroupState{Name: "empty"}, b.now))
+		},
 		"a group is removed from all who are in it": func(b *bundle) {
 			ada := b.member("ada", "x", "staff")
 			g := b.group("staff")
-			b.ok(b.RemoveProvisionedGroup(b.ctx, g.ID, b.now, b.event("group_removed")))
+			b.ok(b.RemoveProvisionedGroup(b.ctx, g.ID, nil, b.now, b.event("group_removed")))
 			b.audited("group_removed", 1)
 			b.same(b.groupsOf(ada), []string{"x"})
-			b.is(b.RemoveProvisionedGroup(b.ctx, g.ID, b.now, b.event("group_removed")), storage.ErrNotFound)
+			b.is(b.RemoveProvisionedGroup(b.ctx, g.ID, nil, b.now, b.event("group_removed")), storage.ErrNotFound)
 			b.audited("group_removed", 1)
 			b.same(b.named(storage.ProvisionedGroupFilter{}), []string(nil))
 		},

@@ -115,7 +115,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return b.ChangeGroup(ctx, storage.GroupChange{ID: storage.NewID(b.now), Now: b.now}, e())
 		},
 		"RemoveProvisionedGroup": func(ctx context.Context) error {
-			return b.RemoveProvisionedGroup(ctx, storage.NewID(b.now), b.now, e())
+			return b.RemoveProvisionedGroup(ctx, storage.NewID(b.now), nil, b.now, e())
 		},
 		"GroupMembers":      func(ctx context.Context) error { return second(b.GroupMembers(ctx, []string{"staff"})) },
 		"ExternalIDs":       func(ctx context.Context) error { return second(b.ExternalIDs(ctx, g.ClientID, []int64{g.UserID})) },
