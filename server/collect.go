@@ -42,7 +42,7 @@ func (c *cleaning) count(m storage.Maintenance) {
 		"browser_sessions": m.BrowserSessions, "authorization_codes": m.AuthorizationCodes, "device_codes": m.DeviceCodes, "used_jtis": m.UsedJTIs,
 		"idempotency_keys": m.IdempotencyKeys, "factors": m.Factors, "outbox": m.OutboxMessages, "account_tokens": m.AccountTokens,
 		"pushed_requests": m.PushedRequests, "logout_notices": m.LogoutNotices, "registration_tokens": m.RegistrationTokens,
-		"clients": m.Clients,
+		"clients": m.Clients, "undelivered_letters": m.UndeliveredLetters,
 	} {
 		c.removed.WithLabelValues(kind).Add(float64(n))
 	}

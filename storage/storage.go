@@ -53,6 +53,7 @@ type Store interface {
 	UsedJTIs
 	LogoutNotices
 	Outbox
+	UndeliveredLetters
 	Webhooks
 	AccountTokens
 	RegistrationTokens
@@ -129,7 +130,7 @@ type Maintenance struct {
 	PushedRequests, LogoutNotices, RegistrationTokens int64
 	DeviceCodes, IssuedTokens                         int64
 	IdempotencyKeys, OutboxMessages, Factors          int64
-	AccountTokens                                     int64
+	AccountTokens, UndeliveredLetters                 int64
 	// Clients are those that registered themselves and that no user has used.
 	Clients           int64
 	PartitionsCreated []string

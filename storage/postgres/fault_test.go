@@ -29,10 +29,11 @@ var (
 	reads = []string{
 		"Ping", "User", "UserByUsername", "ListUsers", "Client", "ListClients", "Grant", "ListGrants", "ListGrants of a session", "BrowserSession",
 		"ListBrowserSessions", "AuthorizationCode", "PendingDeviceCode", "PushedRequest", "ListConsents", "ListRegistrationTokens", "RegistrationToken", "ListAccountTokens", "TokenState", "ListSigningKeys", "ListResources", "ListAudit", "WaitingOutboxMessages", "AccountToken", "ListWebhooks",
+		"ListUndeliveredLetters", "UndeliveredLetter", "CountUndeliveredLetters",
 	}
 	repeatable = []string{
 		"TouchBrowserSession", "RetryLogoutNotice", "FinishLogoutNotice", "ClaimLogoutNotices",
-		"RetryOutboxMessage", "FinishOutboxMessage", "ClaimOutboxMessages", "RemoveSigningKeys",
+		"RetryOutboxMessage", "FinishOutboxMessage", "AbandonLetter", "ClaimOutboxMessages", "RemoveSigningKeys",
 	}
 )
 

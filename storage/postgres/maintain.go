@@ -41,6 +41,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.IdempotencyKeys, "idempotency_keys", "hash", oldest, ""},
 		{&m.AccountTokens, "account_tokens", "hash", oldest, ""},
 		{&m.OutboxMessages, "outbox", "id", oldest, ""},
+		{&m.UndeliveredLetters, "undelivered_letters", "id", oldest, ""},
 		{&m.Factors, "factors", "id", oldest, ""},
 		// Servers cache clients, so they are notified that some were removed.
 		{&m.Clients, "clients", "id", oldest, ", " + notify(storage.ChangeClient, "''")},

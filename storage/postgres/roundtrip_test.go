@@ -113,6 +113,10 @@ func acts(s *postgres.Store) []act {
 		ID: storage.NewID(noon), Kind: "mail", Key: storage.Digest{22}, Payload: []byte{1}, CreatedAt: noon, NextAttemptAt: noon,
 		GiveUpAt: noon.Add(time.Hour), ExpiresAt: noon.Add(2 * time.Hour),
 	}
+	lost := &storage.UndeliveredLetter{
+		ID: storage.NewID(noon), Name: "reset", UserID: 7, Recipient: "a\x00b\xff", Details: json.RawMessage(`{"a":"\u0000"}`), QueuedAt: noon, Attempts: 1, LastError: "a\x00b\xff", AbandonedAt: noon,
+		ExpiresAt: noon.Add(time.Hour),
+	}
 	initial := &storage.RegistrationToken{
 		ID: storage.NewID(noon), Hash: storage.Digest{16}, Uses: 1, Policy: json.RawMessage(`{"a":"\u0000"}`), CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
 	}
@@ -243,6 +247,17 @@ func acts(s *postgres.Store) []act {
 		}},
 		{"WaitingOutboxMessages", func(ctx context.Context) error { _, _, err := s.WaitingOutboxMessages(ctx, "mail"); return err }},
 		{"RetryOutboxMessage", func(ctx context.Context) error { return s.RetryOutboxMessage(ctx, mail.ID, noon) }},
+		{"AbandonLetter", func(ctx context.Context) error { return s.AbandonLetter(ctx, mail.ID, lost) }},
+		{"ListUndeliveredLetters", func(ctx context.Context) error {
+			_, err := s.ListUndeliveredLetters(ctx, storage.UndeliveredLetterFilter{UserID: 7, Limit: 1})
+			return err
+		}},
+		{"UndeliveredLetter", func(ctx context.Context) error { _, err := s.UndeliveredLetter(ctx, lost.ID); return err }},
+		{"CountUndeliveredLetters", func(ctx context.Context) error {
+			_, err := s.CountUndeliveredLetters(ctx, noon, 5)
+			return err
+		}},
+		{"RemoveUndeliveredLetter", func(ctx context.Context) error { return s.RemoveUndeliveredLetter(ctx, lost.ID, event("letter")) }},
 		{"FinishOutboxMessage", func(ctx context.Context) error { return s.FinishOutboxMessage(ctx, mail.ID) }},
 		{"CreatePushedRequest", func(ctx context.Context) error { return s.CreatePushedRequest(ctx, pushed) }},
 		{"PushedRequest", func(ctx context.Context) error {

@@ -42,6 +42,7 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 		{&m.IdempotencyKeys, `DELETE FROM idempotency_keys WHERE hash IN (SELECT hash FROM idempotency_keys WHERE expires_at <= ? LIMIT ?)`},
 		{&m.AccountTokens, `DELETE FROM account_tokens WHERE hash IN (SELECT hash FROM account_tokens WHERE expires_at <= ? LIMIT ?)`},
 		{&m.OutboxMessages, `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= ? LIMIT ?)`},
+		{&m.UndeliveredLetters, `DELETE FROM undelivered_letters WHERE id IN (SELECT id FROM undelivered_letters WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Factors, `DELETE FROM factors WHERE id IN (SELECT id FROM factors WHERE expires_at <= ? LIMIT ?)`},
 		{&m.Clients, `DELETE FROM clients WHERE id IN (SELECT id FROM clients WHERE expires_at <= ? LIMIT ?)`},
 	} {

@@ -123,6 +123,10 @@ func maintain() cases {
 				mail := b.mail()
 				mail.ExpiresAt = soon
 				b.ok(b.CreateOutboxMessages(b.ctx, mail))
+				lost, message := b.undelivered(u), b.mail()
+				lost.ExpiresAt = soon
+				b.ok(b.CreateOutboxMessages(b.ctx, message))
+				b.ok(b.AbandonLetter(b.ctx, message.ID, lost))
 				b.ok(b.CreateRegistrationToken(b.ctx, t, nil))
 				b.ok(second(b.CreateRegisteredClient(b.ctx, r, 10, nil)))
 				b.ok(b.UseJTI(b.ctx, "app", b.digest(), soon))
@@ -131,16 +135,16 @@ func maintain() cases {
 			kinds := func(m storage.Maintenance) []int64 {
 				return []int64{
 					m.BrowserSessions, m.AuthorizationCodes, m.PushedRequests, m.LogoutNotices, m.RegistrationTokens, m.Clients, m.UsedJTIs, m.DeviceCodes,
-					m.IdempotencyKeys, m.OutboxMessages, m.AccountTokens,
+					m.IdempotencyKeys, m.OutboxMessages, m.AccountTokens, m.UndeliveredLetters,
 				}
 			}
 			m, err := b.Maintain(b.ctx, soon.Add(-time.Second), 3)
 			b.ok(err)
-			b.same(kinds(m), make([]int64, 11))
+			b.same(kinds(m), make([]int64, 12))
 			for _, want := range []int64{3, 3, 1, 0} {
 				m, err := b.Maintain(b.ctx, soon, 3)
 				b.ok(err)
-				b.same(kinds(m), slices.Repeat([]int64{want}, 11))
+				b.same(kinds(m), slices.Repeat([]int64{want}, 12))
 				if m.More != (want == 3) {
 					b.Errorf("after %d of each there is more: %v", want, m.More)
 				}

@@ -75,6 +75,7 @@ func Run(t *testing.T, o Opener) {
 		{"ClientRegistrations", clientRegistrations()},
 		{"IdempotencyKeys", idempotencyKeys()},
 		{"Outbox", outbox()},
+		{"UndeliveredLetters", undeliveredLetters()},
 		{"Webhooks", webhooks()},
 		{"Factors", factors()},
 		{"Replicas", replicas()},

@@ -279,6 +279,19 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 		},
 		"RetryOutboxMessage":  func(ctx context.Context) error { return b.RetryOutboxMessage(ctx, storage.NewID(b.now), b.now) },
 		"FinishOutboxMessage": func(ctx context.Context) error { return b.FinishOutboxMessage(ctx, storage.NewID(b.now)) },
+		"AbandonLetter": func(ctx context.Context) error {
+			return b.AbandonLetter(ctx, storage.NewID(b.now), b.undelivered(nil))
+		},
+		"ListUndeliveredLetters": func(ctx context.Context) error {
+			return second(b.ListUndeliveredLetters(ctx, storage.UndeliveredLetterFilter{}))
+		},
+		"UndeliveredLetter": func(ctx context.Context) error { return second(b.UndeliveredLetter(ctx, storage.NewID(b.now))) },
+		"RemoveUndeliveredLetter": func(ctx context.Context) error {
+			return b.RemoveUndeliveredLetter(ctx, storage.NewID(b.now), e())
+		},
+		"CountUndeliveredLetters": func(ctx context.Context) error {
+			return second(b.CountUndeliveredLetters(ctx, time.Time{}, 1))
+		},
 		"WaitingOutboxMessages": func(ctx context.Context) error {
 			_, _, err := b.WaitingOutboxMessages(ctx, "mail")
 			return err

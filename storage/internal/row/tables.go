@@ -330,6 +330,25 @@ func OutboxMessage(m *storage.OutboxMessage) []Column {
 	}
 }
 
+// UndeliveredLetter lists the columns of undelivered_letters.
+func UndeliveredLetter(l *storage.UndeliveredLetter) []Column {
+	return []Column{
+		{"id", &l.ID},
+		{"name", &l.Name},
+		{"user_id", (*NullInt)(&l.UserID)},
+		{"request_id", &l.RequestID},
+		{"recipient", &l.Recipient},
+		{"lang", &l.Lang},
+		{"details", &l.Details},
+		{"queued_at", &l.QueuedAt},
+		{"attempts", &l.Attempts},
+		{"refused", &l.Refused},
+		{"last_error", &l.LastError},
+		{"abandoned_at", &l.AbandonedAt},
+		{"expires_at", &l.ExpiresAt},
+	}
+}
+
 // Webhook lists the columns of webhooks.
 func Webhook(w *storage.Webhook) []Column {
 	return []Column{
