@@ -24,7 +24,7 @@ func (s *Server) letters() (err error) {
 	if s.cfg.Mail.Transport != nil {
 		s.mailer, err = mail.New(mail.Config{
 			Transport: s.cfg.Mail.Transport, From: s.cfg.Mail.From, Dir: s.cfg.Mail.Templates, Product: s.pages.ProductName(), Issuer: s.cfg.Issuer,
-			Keys: keys, Now: s.cfg.Now,
+			Keys: keys, Now: s.cfg.Now, Store: s.cfg.Store,
 		})
 		if err != nil {
 			return fmt.Errorf("letters: %w", err)
@@ -44,17 +44,17 @@ func (s *Server) letters() (err error) {
 	if err != nil || s.mailer == nil {
 		return err
 	}
-	s.post = s.outbox(mail.Kind, s.mailer.Send)
-	s.requested = s.outbox(proof.Kind, s.proof.Send)
-	s.alerts = s.outbox(alert.Kind, s.proof.Alert)
+	s.post = s.outbox(mail.Kind, s.mailer.Send, s.mailer)
+	s.requested = s.outbox(proof.Kind, s.proof.Send, nil)
+	s.alerts = s.outbox(alert.Kind, s.proof.Alert, nil)
 	return nil
 }
 
-// outbox returns what sends the messages of a kind.
-func (s *Server) outbox(kind string, send outbox.Send) *outbox.Sender {
+// outbox returns what sends the messages of a kind, and keeps those that were abandoned, unless undelivered is nil.
+func (s *Server) outbox(kind string, send outbox.Send, undelivered outbox.Undelivered) *outbox.Sender {
 	return outbox.NewSender(outbox.Sending{
 		Kind: kind, Store: s.cfg.Store, Send: send, Now: s.cfg.Now, Logger: s.cfg.Logger, Metrics: s.metrics,
-		Paused: func() bool { return s.clock.err() != nil },
+		Undelivered: undelivered, Paused: func() bool { return s.clock.err() != nil },
 	})
 }
 

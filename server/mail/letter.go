@@ -3,6 +3,8 @@ package mail
 import (
 	"net/mail"
 	"time"
+
+	"latchkey/storage"
 )
 
 // Name is a letter's template.
@@ -43,11 +45,20 @@ type Letter struct {
 	// Lang are the wanted languages, as in Accept-Language.
 	Lang     string `json:"lang,omitempty"`
 	Username string `json:"username,omitempty"`
+	// UserID is the account that it is about, 0 if there is none.
+	UserID int64 `json:"user_id,omitempty"`
+	// RequestID is that of the account tokens that it brings; zero where nothing is found by it.
+	RequestID storage.ID `json:"request_id,omitzero"`
 	// Link and Code prove possession of the mailbox until Until.
 	Link  string    `json:"link,omitempty"`
 	Code  string    `json:"code,omitempty"`
 	Until time.Time `json:"until,omitzero"`
-	// At is when that was done which the letter is about; ByOperator: it was an operator, not the user.
+	Facts
+}
+
+// Facts are what a notice says of the change that it is about. None of it is secret.
+type Facts struct {
+	// At is when it was made; ByOperator: it was an operator, not the user.
 	At         time.Time `json:"at,omitzero"`
 	ByOperator bool      `json:"by_operator,omitempty"`
 	// Passkey means that the factor is a passkey or a security key, not an application that shows codes.

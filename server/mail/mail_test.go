@@ -141,7 +141,7 @@ func setup(t *testing.T, box *mailbox, url string, change ...func(*mail.Config))
 	transport.Trust(box.trusted)
 	cfg := mail.Config{
 		Transport: transport, From: "Müller & Co <no-reply@example.com>", Product: "Latchkey", Issuer: "https://id.example",
-		Keys: [][]byte{bytes.Repeat([]byte{1}, 32)}, Now: b.clock.Now,
+		Keys: [][]byte{bytes.Repeat([]byte{1}, 32)}, Now: b.clock.Now, Store: b.store,
 	}
 	for _, c := range change {
 		c(&cfg)
@@ -151,6 +151,7 @@ func setup(t *testing.T, box *mailbox, url string, change ...func(*mail.Config))
 	}
 	b.sender = outbox.NewSender(outbox.Sending{
 		Kind: mail.Kind, Store: b.store, Send: b.mailer.Send, Now: b.clock.Now, Logger: slog.New(slog.NewTextHandler(&b.log, nil)), Metrics: metrics.New(),
+		Undelivered: b.mailer,
 	})
 	return b
 }

@@ -29,8 +29,15 @@ type Transport interface {
 	Deliver(ctx context.Context, p *Post) error
 }
 
+// Store is what a Mailer uses of storage.Store.
+type Store interface {
+	AbandonLetter(ctx context.Context, messageID storage.ID, l *storage.UndeliveredLetter) error
+	CountUndeliveredLetters(ctx context.Context, since time.Time, limit int) (int, error)
+}
+
 // Config configures a Mailer.
 type Config struct {
+	Store     Store
 	Transport Transport
 	// From is the sender's address, with a name or without.
 	From string
@@ -85,16 +92,12 @@ func (m *Mailer) Message(l Letter, key ...string) (*storage.OutboxMessage, error
 
 // Send makes one attempt to send a letter of the outbox. It is an outbox.Send.
 func (m *Mailer) Send(ctx context.Context, message *storage.OutboxMessage) ([]*storage.OutboxMessage, error) {
-	plain, err := m.seal.Open(message.Payload, sealed)
-	var l Letter
-	if err == nil {
-		err = json.Unmarshal(plain, &l)
-	}
+	l, err := m.read(message)
 	if err != nil {
 		// Its root secret is gone: no attempt can read it.
 		return nil, fmt.Errorf("read letter: %w: %w", outbox.ErrRefused, err)
 	}
-	p, err := m.write(&l)
+	p, err := m.write(l)
 	if err != nil {
 		return nil, fmt.Errorf("write letter %s: %w: %w", l.Name, outbox.ErrRefused, err)
 	}
@@ -104,6 +107,16 @@ func (m *Mailer) Send(ctx context.Context, message *storage.OutboxMessage) ([]*s
 		return nil, fmt.Errorf("send letter %s: %w", l.Name, err)
 	}
 	return nil, nil
+}
+
+// read returns the letter of a row of the outbox.
+func (m *Mailer) read(message *storage.OutboxMessage) (*Letter, error) {
+	plain, err := m.seal.Open(message.Payload, sealed)
+	if err != nil {
+		return nil, err
+	}
+	var l Letter
+	return &l, json.Unmarshal(plain, &l)
 }
 
 // write returns a letter as it is sent.

@@ -78,7 +78,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (*Invited, error) {
 		made.Link = link
 		return made, nil
 	}
-	return made, s.post(ctx, mail.Letter{Name: mail.Invitation, To: in.Email, Lang: in.Lang, Link: link, Until: i.until})
+	return made, s.post(ctx, mail.Letter{Name: mail.Invitation, To: in.Email, Lang: in.Lang, RequestID: made.ID, Link: link, Until: i.until})
 }
 
 // invited returns the invitation of a token.

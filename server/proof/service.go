@@ -376,7 +376,7 @@ func letter(name mail.Name, u *storage.User, lang string) mail.Letter {
 	if u.Locale != "" {
 		lang = strings.ReplaceAll(u.Locale, "_", "-")
 	}
-	return mail.Letter{Name: name, To: u.Email, Lang: lang, Username: u.Username}
+	return mail.Letter{Name: name, To: u.Email, Lang: lang, Username: u.Username, UserID: u.ID}
 }
 
 // byAddress returns the users with an address, whatever its case; there may be several. Letters go to the address as it is stored.

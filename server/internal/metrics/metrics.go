@@ -34,6 +34,8 @@ type Metrics struct {
 	// how long the oldest of them waits, in seconds (see server/internal/outbox).
 	OutboxAttempts           *prometheus.CounterVec
 	OutboxWaiting, OutboxAge *prometheus.GaugeVec
+	// OutboxUndelivered is how many messages of a kind were abandoned and are kept for operators.
+	OutboxUndelivered *prometheus.GaugeVec
 }
 
 // New returns the instruments.
@@ -81,10 +83,13 @@ func New() *Metrics {
 		OutboxAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "latchkey_outbox_oldest_seconds", Help: "How long the oldest message that has yet to be sent waits, by kind.",
 		}, []string{"kind"}),
+		OutboxUndelivered: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "latchkey_outbox_undelivered", Help: "Messages that were abandoned and that operators have neither sent again nor dismissed, by kind (mail); at most 1000.",
+		}, []string{"kind"}),
 	}
 	m.Registry.MustRegister(
 		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit, m.AuditSuppressed,
-		m.BackchannelLogouts, m.OutboxAttempts, m.OutboxWaiting, m.OutboxAge,
+		m.BackchannelLogouts, m.OutboxAttempts, m.OutboxWaiting, m.OutboxAge, m.OutboxUndelivered,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m

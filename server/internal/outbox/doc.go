@@ -3,4 +3,5 @@
 //
 // [Worker] is the loop: it claims what is due and sends it, some at once. [Sender] is a Worker for the rows of one kind in storage.Outbox,
 // such as "mail".
+// What was dropped is kept for operators where the kind of message has an [Undelivered].
 package outbox

@@ -68,10 +68,21 @@ type Sending struct {
 	Backoff func(attempts int) time.Duration
 	// Dropped, unless nil, is called once a message was dropped, with the error of the last attempt, nil if there was none.
 	Dropped func(ctx context.Context, m *storage.OutboxMessage, reason error)
+	// Undelivered, unless nil, keeps the messages that were dropped.
+	Undelivered Undelivered
 	// Paused, AtOnce, PollEvery and Timeout are those of Work.
 	Paused             func() bool
 	AtOnce             int
 	PollEvery, Timeout time.Duration
+}
+
+// Undelivered keeps the messages of a kind that were dropped, for operators.
+type Undelivered interface {
+	// Abandon stores that a message is dropped, and finishes it: it was refused for good, or its time is over. reason is the error of the last
+	// attempt, nil if it is not known.
+	Abandon(ctx context.Context, m *storage.OutboxMessage, refused bool, reason error) error
+	// CountUndelivered returns how many are kept now, or a bound if there are more.
+	CountUndelivered(ctx context.Context) (int, error)
 }
 
 // Sender sends the messages of one kind.
@@ -125,6 +136,12 @@ func (s *Sender) measure(ctx context.Context) {
 	}
 	s.cfg.Metrics.OutboxWaiting.WithLabelValues(s.cfg.Kind).Set(float64(n))
 	s.cfg.Metrics.OutboxAge.WithLabelValues(s.cfg.Kind).Set(age)
+	if s.cfg.Undelivered == nil {
+		return
+	}
+	if n, err := s.cfg.Undelivered.CountUndelivered(ctx); err == nil {
+		s.cfg.Metrics.OutboxUndelivered.WithLabelValues(s.cfg.Kind).Set(float64(n))
+	}
 }
 
 // attempt makes one attempt, or drops a message whose time is over.
@@ -154,7 +171,13 @@ func (s *Sender) attempt(ctx context.Context, m *storage.OutboxMessage) error {
 
 // finish notes that a message is done with. If it was dropped, the operator is warned.
 func (s *Sender) finish(ctx context.Context, m *storage.OutboxMessage, outcome string, reason error, next []*storage.OutboxMessage) error {
-	if err := s.cfg.Store.FinishOutboxMessage(ctx, m.ID, next...); err != nil {
+	var err error
+	if outcome != outcomeSent && s.cfg.Undelivered != nil {
+		err = s.cfg.Undelivered.Abandon(ctx, m, outcome == outcomeRefused, reason)
+	} else {
+		err = s.cfg.Store.FinishOutboxMessage(ctx, m.ID, next...)
+	}
+	if err != nil {
 		return fmt.Errorf("finish message: %w", err)
 	}
 	s.count(outcome)

@@ -125,7 +125,7 @@ func TestAMessageIsRetriedWithGrowingDelaysAndGivenUpWithAWarning(t *testing.T) 
 	}
 }
 
-func TestARefusedMessageIsGivenUpAtOnce(t *testing.T) {
+func TestARefusedMessageIsAbandonedAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.fail = fmt.Errorf("550 no such mailbox: %w", outbox.ErrRefused)
@@ -135,6 +135,54 @@ func TestARefusedMessageIsGivenUpAtOnce(t *testing.T) {
 	if got := b.flush(); got != nil || b.counted("refused") != 1 || !strings.Contains(b.log.String(), "550 no such mailbox") {
 		t.Errorf("sent %v, log %s", got, b.log.String())
 	}
+}
+
+// archive keeps what was dropped.
+type archive struct {
+	kept []string
+	err  error
+}
+
+func (a *archive) Abandon(_ context.Context, m *storage.OutboxMessage, refused bool, reason error) error {
+	if a.err == nil {
+		a.kept = append(a.kept, fmt.Sprintf("%s %t %v", m.Payload, refused, reason))
+	}
+	return a.err
+}
+
+func (a *archive) CountUndelivered(context.Context) (int, error) { return len(a.kept), nil }
+
+func TestDroppedMessagesAreKeptWhereThatIsWantedAndCounted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := &archive{err: errors.New("no database")}
+	s := outbox.NewSender(outbox.Sending{
+		Kind: "mail", Store: b.store, Now: b.clock.Now, Logger: slog.New(slog.NewTextHandler(&b.log, nil)), Metrics: b.metrics, AtOnce: 1, Undelivered: a,
+		Send: func(_ context.Context, m *storage.OutboxMessage) ([]*storage.OutboxMessage, error) {
+			if string(m.Payload) == "fine" {
+				return nil, nil
+			}
+			return nil, fmt.Errorf("550: %w", outbox.ErrRefused)
+		},
+	})
+	b.put("fine")
+	b.put("lost")
+	if err := s.Flush(t.Context()); err != nil || len(a.kept) > 0 || b.counted("refused") > 0 {
+		t.Fatalf("without a database %v is kept, %v dropped: %v", a.kept, b.counted("refused"), err)
+	}
+	a.err = nil
+	b.clock.Advance(time.Minute) // after its lease
+	if err := s.Flush(t.Context()); err != nil || fmt.Sprint(a.kept) != "[lost true 550: refused for good]" || b.counted("refused") != 1 || b.counted("sent") != 1 {
+		t.Errorf("kept %v, %v dropped, %v sent: %v", a.kept, b.counted("refused"), b.counted("sent"), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	for testutil.ToFloat64(b.metrics.OutboxUndelivered.WithLabelValues("mail")) != 1 {
+		time.Sleep(time.Millisecond) // until the test's own time-out
+	}
+	cancel()
+	<-done
 }
 
 func TestAMessageOfAWorkerThatDiedIsSentByAnother(t *testing.T) {
