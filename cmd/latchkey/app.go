@@ -50,10 +50,10 @@ var errSilent = errors.New("failed")
 // Flags that many commands have: how to print, and the groups of options (see embedOptions).
 type (
 	serverFlags struct {
-		Options kong.Plugins `embed:"" options:"server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+		Options kong.Plugins `embed:"" options:"server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
 	remoteServerFlags struct {
-		Options kong.Plugins `embed:"" options:"remote,server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+		Options kong.Plugins `embed:"" options:"remote,server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
 	databaseFlags struct {
 		JSON    bool         `help:"Print JSON."`

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"latchkey/cmd/latchkey/internal/django"
 	"latchkey/server/users/external"
 	"latchkey/storage"
@@ -42,7 +44,8 @@ type djangoImportUsersCmd struct {
 	NewOnly   bool              `help:"Leave users as they are who are here already."`
 	DryRun    bool              `help:"Report what would happen, and change nothing."`
 	After     string            `help:"Begin after the user with this key." placeholder:"KEY"`
-	databaseFlags
+	JSON      bool              `help:"Print JSON."`
+	Options   kong.Plugins      `embed:"" options:"remote,database,logins,log"`
 }
 
 func (c *djangoImportUsersCmd) Help() string {

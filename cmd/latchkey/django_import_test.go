@@ -54,13 +54,14 @@ func TestDjangoImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	var environ []string
 	do := func(want int, command ...string) string {
 		t.Helper()
 		began := time.Now()
 		out, code := func() (string, int) {
 			var stdout, stderr strings.Builder
 			args := append(append([]string{"django", "import"}, command...), "--json", "--django-database-url", source, "--database-url", target)
-			code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr)
+			code := run(t.Context(), args, environ, strings.NewReader(""), &stdout, &stderr)
 			return stdout.String() + stderr.String(), code
 		}()
 		t.Logf("%v: %s\n%s", command, time.Since(began), out)
@@ -117,6 +118,16 @@ func TestDjangoImport(t *testing.T) {
 	if u, err := store.User(t.Context(), 9); err != nil || !u.EmailVerified {
 		t.Errorf("user 9: %v %v", u.EmailVerified, err)
 	}
+	if _, err := conn.Exec(t.Context(), `INSERT INTO auth_user (id, username, password, is_active) VALUES (13000, 'USER9', '', true)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, login := range []string{"exact", "fold"} {
+		environ = []string{"LATCHKEY_LOGIN_CASE=" + login}
+		if out := do(1, "users", "--dry-run"); strings.Contains(out, "typed alike") != (login == "fold") {
+			t.Errorf("USER9 beside user9, where logins are %s: %s", login, out)
+		}
+	}
+	environ = nil
 	for range 2 {
 		do(0, "blacklist")
 	}

@@ -16,7 +16,7 @@ import (
 type userSendPasswordLinkCmd struct {
 	userName
 	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:"" options:"remote,server,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+	Options kong.Plugins `embed:"" options:"remote,server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 }
 
 func (c *userSendPasswordLinkCmd) Help() string {

@@ -32,6 +32,7 @@ const (
 	GroupRootSecret Group = "root secret"
 	GroupLog        Group = "log"
 	GroupHashing    Group = "passwords"
+	GroupLogins     Group = "logins"
 	GroupLifetimes  Group = "lifetimes"
 	GroupServer     Group = "server"
 	GroupClients    Group = "clients"

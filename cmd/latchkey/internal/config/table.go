@@ -299,12 +299,12 @@ func options(s *Settings) []*option {
 			set:  to(&s.Server.AuditRetention, setWait),
 		},
 		{
-			name: "login-names", preset: "username", value: "NAMES", group: GroupServer,
+			name: "login-names", preset: "username", value: "NAMES", group: GroupLogins,
 			help: "Names that a person may sign in with: username, email or username,email. A name that two users have signs in neither.",
 			set:  to(&s.Server.LoginNames, setLoginNames),
 		},
 		{
-			name: "login-case", preset: "exact", value: "exact|fold", group: GroupServer,
+			name: "login-case", preset: "exact", value: "exact|fold", group: GroupLogins,
 			help: "Whether the case of these names matters; fold ignores that of the letters A to Z.", set: either(&s.Server.LoginNames.Fold, "exact", "fold"),
 		},
 		{
