@@ -46,6 +46,9 @@ type ImportOutcome struct {
 	Taken bool
 	// KeptPassword: the password hash was written here and stays. KeptInactive: the user stays inactive, as they are here.
 	KeptPassword, KeptInactive bool
+	// CaseVariant: the name differs from that of another user in the case of ASCII letters only. It isn't looked for where names fold: there
+	// Shared says it.
+	CaseVariant bool
 	// Shared: another user has a name for which Typed stands too.
 	Shared bool
 }

@@ -89,7 +89,8 @@ const (
 type Users interface {
 	// CreateUser stores u. An ID of 0 draws the next free one, which is set in u; IDs are never drawn twice, and a drawn ID is at
 	// least DrawnUserIDs and above every ID below UnfollowedUserIDs that was ever stored. u.AuthEpoch is set from u.CreatedAt.
-	// ErrExists: the ID, the subject or the username is taken, or a given subject is the ID of a client (RFC 9700 §4.15).
+	// ErrExists: the ID, the subject or the username is taken, the username differs from another one in the case of ASCII letters only, or a
+	// given subject is the ID of a client (RFC 9700 §4.15). Only an import stores names that differ in case.
 	CreateUser(ctx context.Context, u *User) error
 
 	// User, UserByUsername and UserBySubject return a user, or ErrNotFound. A subject is what Sub returns.
@@ -101,7 +102,7 @@ type Users interface {
 	ListUsers(ctx context.Context, after int64, limit int) ([]*User, error)
 
 	// UpdateUser changes what change names, and UpdatedAt. Fields that two callers change at once are all changed. The epoch and
-	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken; ErrConflict: the user is not as in change.Was any more, or was removed.
+	// with it the user's grants stay. ErrNotFound; ErrExists: the username is taken, as for CreateUser; ErrConflict: the user is not as in change.Was any more, or was removed.
 	UpdateUser(ctx context.Context, id int64, change UserChange, now time.Time, audit *AuditEvent) error
 
 	// SetUserActive enables or disables a user. Disabling raises the epoch. ErrNotFound. It, SetUserPassword, RaiseUserEpoch and RemoveUser

@@ -37,7 +37,7 @@ func explainRemote(err error) error {
 		return fmt.Errorf("%w", storage.ErrExists)
 	case p.Kind() == "no-secret":
 		return registry.ErrNoSecret
-	case p.Kind() == "elsewhere":
+	case p.Kind() == "elsewhere", p.Kind() == "case-variant":
 		return errors.New(strings.TrimSuffix(p.Detail, "."))
 	case p.Status == http.StatusPreconditionFailed || p.Status == http.StatusConflict && p.Kind() == "":
 		return fmt.Errorf("%w", storage.ErrConflict)

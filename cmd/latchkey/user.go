@@ -12,6 +12,7 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/password"
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -94,7 +95,8 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	u, err := service.Add(ctx, n)
-	if errors.Is(err, storage.ErrExists) {
+	var variant *input.CaseVariantError
+	if errors.Is(err, storage.ErrExists) && !errors.As(err, &variant) {
 		if _, found := service.Find(ctx, c.Name); found == nil {
 			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
 		}

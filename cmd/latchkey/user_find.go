@@ -67,7 +67,10 @@ func findUser(ctx context.Context, service userAdmin, name string) (*storage.Use
 // explainUser returns the error for the operator, with what to do about it.
 func explainUser(err error, name string) error {
 	var invalid *input.Error
+	var variant *input.CaseVariantError
 	switch {
+	case errors.As(err, &variant):
+		return fmt.Errorf("%w. Choose another name", variant)
 	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("there is no user %q. List the users with `latchkey user list`; names must match exactly", name)
 	case errors.As(err, &invalid):

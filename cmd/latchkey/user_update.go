@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"latchkey/server/users"
+	"latchkey/server/users/input"
 	"latchkey/storage"
 )
 
@@ -136,7 +137,8 @@ func (c *userUpdateCmd) Run(ctx context.Context, a *app) error {
 		return usage("nothing is to be changed. See `latchkey user update --help`.")
 	}
 	updated, err := service.Update(ctx, u.ID, change)
-	if errors.Is(err, storage.ErrExists) {
+	var variant *input.CaseVariantError
+	if errors.Is(err, storage.ErrExists) && !errors.As(err, &variant) {
 		return fmt.Errorf("user %q already exists. Choose another --username", *c.Username)
 	}
 	if err != nil {

@@ -57,6 +57,7 @@ func problem(ctx context.Context, err error) error {
 		return err
 	}
 	var invalid *input.Error
+	var variant *input.CaseVariantError
 	switch {
 	case errors.As(err, &invalid):
 		p := refusal(http.StatusUnprocessableEntity, "", "The %s.", invalid.Error())
@@ -72,6 +73,8 @@ func problem(ctx context.Context, err error) error {
 		return refusal(http.StatusConflict, "elsewhere", "%s.", err.Error())
 	case errors.Is(err, storage.ErrNotFound):
 		return errNotFound("object")
+	case errors.As(err, &variant):
+		return refusal(http.StatusConflict, "case-variant", "%s.", variant.Error())
 	case errors.Is(err, storage.ErrExists):
 		return refusal(http.StatusConflict, "exists", "It exists already, or something else has its id or its name.")
 	case errors.Is(err, storage.ErrConflict):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey/server/internal/alert"
@@ -30,19 +31,32 @@ type NewUser struct {
 	Profile storage.UserProfile
 }
 
-// Add adds a user, the name normalised as at a login. Errors: *input.Error; storage.ErrExists.
+// Add adds a user, the name normalised as at a login. Errors: *input.Error; storage.ErrExists, which is an *input.CaseVariantError if another
+// user has the name in another case.
 func (s *Service) Add(ctx context.Context, n NewUser) (*storage.User, error) {
 	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.cfg.Store.CreateUser(ctx, u); err != nil {
-		return nil, fmt.Errorf("add user: %w", err)
+		return nil, fmt.Errorf("add user: %w", s.takenBy(ctx, u.Username, err))
 	}
 	if err := s.audit.Append(ctx, s.event(ctx, "user_created", "operator", u.ID)); err != nil {
 		return nil, fmt.Errorf("user %d was added, but without its audit event: %w", u.ID, err)
 	}
 	return u, nil
+}
+
+// takenBy returns an *input.CaseVariantError for an ErrExists if the user who has the name has it in another case only.
+func (s *Service) takenBy(ctx context.Context, username string, err error) error {
+	if !errors.Is(err, storage.ErrExists) {
+		return err
+	}
+	list, failed := s.cfg.Store.SearchUsers(ctx, storage.UserFilter{Username: username, Fold: true, Limit: 2})
+	if failed != nil || len(list) == 0 || slices.ContainsFunc(list, func(u *storage.User) bool { return u.Username == username }) {
+		return err
+	}
+	return &input.CaseVariantError{Username: list[0].Username}
 }
 
 // prepare is Prepare with the hash.

@@ -14,6 +14,7 @@ type Store interface {
 	CreateUser(ctx context.Context, u *storage.User) error
 	User(ctx context.Context, id int64) (*storage.User, error)
 	UserByUsername(ctx context.Context, username string) (*storage.User, error)
+	SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error)
 	ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error)
 	UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error
 	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error

@@ -11,7 +11,7 @@ import (
 
 // Update changes what change names of a user, and returns the user as they are then. Sessions live on, also under another username. An
 // address that is changed is not verified any more unless the change says that it is. Errors: *input.Error, storage.ErrNotFound;
-// storage.ErrExists: the username is taken.
+// storage.ErrExists, as of Add: the username is taken.
 func (s *Service) Update(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error) {
 	return s.update(ctx, "operator", id, change)
 }
@@ -22,7 +22,7 @@ func (s *Service) update(ctx context.Context, actor string, id int64, change sto
 		return before, err
 	}
 	if err := s.act(e, "update user", s.cfg.Store.UpdateUser(ctx, id, change, e.At, e)); err != nil {
-		return nil, err
+		return nil, s.takenBy(ctx, after.Username, err)
 	}
 	after.UpdatedAt = e.At
 	return after, nil

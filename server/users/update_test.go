@@ -200,3 +200,28 @@ func TestAddressesWithoutControlCharacters(t *testing.T) {
 		t.Errorf("what was imported can't be changed: %v", err)
 	}
 }
+
+// No name is given twice that differs in case only, and the refusal says who has it: at a login with --login-case fold neither would get in.
+func TestNamesThatDifferInCaseOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	bob, eve := b.add("bob"), b.add("eve")
+	variant := func(what string, err error) {
+		t.Helper()
+		var v *input.CaseVariantError
+		if !errors.Is(err, storage.ErrExists) || !errors.As(err, &v) || v.Username != "bob" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := b.Add(t.Context(), NewUser{Username: "BOB", Active: true})
+	variant("add", err)
+	_, err = b.Update(t.Context(), eve.ID, storage.UserChange{Username: ptr("Bob")})
+	variant("update", err)
+	var v *input.CaseVariantError
+	if _, err := b.Add(t.Context(), NewUser{Username: "bob"}); !errors.Is(err, storage.ErrExists) || errors.As(err, &v) {
+		t.Errorf("the same name: %v", err)
+	}
+	if u, err := b.Update(t.Context(), bob.ID, storage.UserChange{Username: ptr("robert")}); err != nil || u.Username != "robert" {
+		t.Errorf("rename: %v", err)
+	}
+}

@@ -28,7 +28,7 @@ func second[T any](_ T, err error) error { return err }
 
 // CreateUser implements [storage.Users].
 func (d Changes) CreateUser(ctx context.Context, u *storage.User) error {
-	err := exists("create user", second(d.UserByUsername(ctx, u.Username)))
+	err := d.free(ctx, "create user", u.Username, 0)
 	if err == nil && u.ID != 0 {
 		err = exists("create user", second(d.User(ctx, u.ID)))
 	}
@@ -46,11 +46,21 @@ func (d Changes) UpdateUser(ctx context.Context, id int64, change storage.UserCh
 	if change.Username == nil {
 		return second(d.User(ctx, id))
 	}
-	other, err := d.UserByUsername(ctx, *change.Username)
-	if err == nil && other.ID == id {
-		return nil
+	return d.free(ctx, "update user", *change.Username, id)
+}
+
+// free returns an ErrExists if a user other than id has the name, whatever the case of its ASCII letters.
+func (d Changes) free(ctx context.Context, what, username string, id int64) error {
+	list, err := d.SearchUsers(ctx, storage.UserFilter{Username: username, Fold: true, Limit: 2})
+	for _, u := range list {
+		if u.ID != id {
+			err = storage.ErrExists
+		}
 	}
-	return exists("update user", err)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", what, err)
+	}
+	return err
 }
 
 // CreateProvisionedUser implements [storage.Provisioning].

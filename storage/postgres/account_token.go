@@ -95,14 +95,23 @@ func (s *Store) useForNewUser(ctx context.Context, what string, use *storage.Acc
 	stored.AuthEpoch = stored.CreatedAt.UnixMicro()
 	args := row.Fields(arg, row.User(&stored))
 	create := strings.Replace(createUser, "WHERE NOT EXISTS", "WHERE EXISTS (SELECT FROM theirs) AND NOT EXISTS", 1)
+	used := strings.Replace(useToken, liveToken, liveToken+` AND `+freeName, 1) // while the name is taken the token lives on
 	first := len(args) + 1
-	statement := tokenParameters(`WITH `+useToken+`, changed AS (`+create+`)`+withMessages(first+3)+`, log AS (`+insertAuditOf(first+4)+` WHERE EXISTS (SELECT FROM changed)) SELECT id FROM changed`, first)
+	var free bool
+	statement := tokenParameters(`WITH `+used+`, changed AS (`+create+`)`+withMessages(first+3)+`, log AS (`+insertAuditOf(first+4)+` WHERE EXISTS (SELECT FROM changed))
+		SELECT coalesce((SELECT id FROM changed), 0), `+freeName, first)
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
 	b.Queue(statement, append(args, digest(use.Hash), plain(use.Purpose), at(use.Now), outboxMessages(use.Messages), events(audit))...).
-		QueryRow(scanTo(&stored.ID))
-	if err := s.batch(ctx, what, b); err != nil {
+		QueryRow(func(r pgx.Row) error { return r.Scan(&stored.ID, &free) })
+	err := s.batch(ctx, what, b)
+	switch {
+	case err != nil:
 		return err
+	case !free:
+		return translate(what, errNameTaken)
+	case stored.ID == 0:
+		return translate(what, storage.ErrNotFound)
 	}
 	use.User.ID, use.User.AuthEpoch = stored.ID, stored.AuthEpoch
 	return nil

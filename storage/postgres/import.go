@@ -106,6 +106,11 @@ const sharedNames = `
 	SELECT n FROM staged s WHERE (${fold} OR s.typed <> s.username)
 		AND EXISTS (SELECT FROM users u WHERE ${username} = s.typed AND u.username <> s.username OFFSET 0)`
 
+// caseVariants returns the staged users whose name differs from that of another user in case only.
+const caseVariants = `
+	SELECT n FROM staged s
+		WHERE EXISTS (SELECT FROM users u WHERE lower(u.username) = lower(s.username) AND u.username <> s.username OFFSET 0) AND NOT ${fold}`
+
 // ImportUsers implements storage.Imports: one COPY, and statements over the whole batch.
 func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []storage.ImportedUser) (outcomes []storage.ImportOutcome, err error) {
 	username := "u.username"
@@ -162,6 +167,9 @@ func importOutcomes(ctx context.Context, tx pgx.Tx, as *strings.Replacer, users 
 		o.Changed = changed[n]
 		outcomes[n] = o
 	}); err != nil {
+		return nil, err
+	}
+	if err := eachRow(ctx, tx, as.Replace(caseVariants), []any{&n}, func() { outcomes[n].CaseVariant = !outcomes[n].Taken }); err != nil {
 		return nil, err
 	}
 	err = eachRow(ctx, tx, as.Replace(sharedNames), []any{&n}, func() { outcomes[n].Shared = !outcomes[n].Taken })

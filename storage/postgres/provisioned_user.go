@@ -12,8 +12,8 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-// errNameTaken: what provisions users finds out under lockSubjects. No index says it, since operators may add users whose names differ in
-// case only.
+// errNameTaken: what creates and changes users finds out under lockSubjects. No index says it, since an import may store users whose names
+// differ in case only.
 var errNameTaken = fmt.Errorf("another user has the username, or one that differs in case only: %w", storage.ErrExists)
 
 // arguments are those of a statement that is put together.
@@ -45,7 +45,6 @@ func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clie
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	args := arguments(row.Fields(arg, row.User(&stored)))
-	create := strings.Replace(createUser, " RETURNING id", ` AND NOT EXISTS (SELECT FROM users WHERE lower(username) = `+args.add(asciiFold(u.Username))+`) RETURNING id`, 1)
 	named := ""
 	if externalID != "" {
 		named = nameChanged(&args, clientID, externalID)
@@ -54,7 +53,7 @@ func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clie
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
 	queueGivenID(b, u.ID)
-	b.Queue(`WITH changed AS (`+create+`)`+named+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
+	b.Queue(`WITH changed AS (`+createUser+`)`+named+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
 		QueryRow(scanTo(&stored.ID))
 	err := s.batch(ctx, what, b)
 	if err == nil && stored.ID == 0 {
@@ -72,7 +71,11 @@ func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clie
 
 // ChangeProvisionedUser implements storage.Provisioning.
 func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
-	const what = "change provisioned user"
+	return s.changeUser(ctx, "change provisioned user", id, c, audit...)
+}
+
+// changeUser is ChangeProvisionedUser under a name for errors.
+func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
 	if c.Username != nil && !keyed(*c.Username) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
 		return translate(what, errText)
 	}

@@ -21,13 +21,22 @@ var (
 	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
 	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
 	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, id::text COLLATE "C") = $1`
-	// createUser draws the ID if it is NULL. A client whose ID is the subject keeps the user away.
+	// createUser draws the ID if it is NULL. A client whose ID is the subject keeps the user away, and another user with the name. Callers hold
+	// lockSubjects.
 	createUser = `INSERT INTO users (` + userColumns + `) SELECT ` +
 		strings.Replace(values(1, row.User), "$1", "coalesce($1::bigint, nextval('users_id_seq'))", 1) +
-		` WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = ` + userSubject + `) RETURNING id`
+		` WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = ` + userSubject + `) AND ` + freeName + ` RETURNING id`
+	// freeName is the condition that no user has the name, whatever the case of its ASCII letters.
+	freeName = `NOT EXISTS (SELECT FROM users WHERE lower(username) = lower(` + userName + ` COLLATE "C"))`
 	// userSubject is the parameter of the subject, NULL if the ID stands for it.
-	userSubject = "$" + strconv.Itoa(1+slices.IndexFunc(row.User(new(storage.User)), func(c row.Column) bool { return c.Name == "subject" }))
+	userSubject = userParameter("subject")
+	userName    = userParameter("username")
 )
+
+// userParameter returns the parameter of a column in createUser.
+func userParameter(column string) string {
+	return "$" + strconv.Itoa(1+slices.IndexFunc(row.User(new(storage.User)), func(c row.Column) bool { return c.Name == column }))
+}
 
 // lockSubjects makes what creates users and clients run one at a time.
 const lockSubjects = `SELECT pg_advisory_xact_lock('users_id_seq'::regclass::bigint)`
@@ -66,7 +75,7 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	b.Queue(createUser, row.Fields(arg, row.User(&stored))...).QueryRow(scanTo(&stored.ID))
 	err := s.batch(ctx, "create user", b)
 	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("create user: a client has the subject as its id: %w", storage.ErrExists)
+		return fmt.Errorf("create user: another user has the username in this or another case, or a client has the subject as its id: %w", storage.ErrExists)
 	}
 	if err != nil {
 		return err
@@ -177,8 +186,12 @@ func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*sto
 
 // UpdateUser implements storage.Users.
 func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
-	if change.Username != nil && !keyed(*change.Username) {
-		return fmt.Errorf("update user: username: %w", errText)
+	if change.Username != nil {
+		err := s.changeUser(ctx, "update user", id, storage.ProvisionedChange{UserChange: change, Now: now}, audit)
+		if change.Was != nil && errors.Is(err, storage.ErrNotFound) {
+			err = fmt.Errorf("update user: %w", storage.ErrConflict)
+		}
+		return err
 	}
 	columns := row.UserChange(&change, &now)
 	var set []string

@@ -28,6 +28,7 @@ func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []stor
 		}
 		for i := range users {
 			outcomes[i].Shared = !outcomes[i].Taken && t.shared(&im, &users[i])
+			outcomes[i].CaseVariant = !outcomes[i].Taken && !im.Fold && t.variant(users[i].Username)
 		}
 		if tried = im.DryRun && t.err == nil; tried {
 			t.fail(errDryRun)
@@ -126,6 +127,11 @@ func (t *tx) shared(im *storage.Import, u *storage.ImportedUser) bool {
 	}
 	var id int64
 	return t.row(`SELECT id FROM users WHERE `+username+` = ? AND username <> ? LIMIT 1`, []any{u.Typed, u.Username}, &id)
+}
+
+// variant reports whether another user has the name in another case.
+func (t *tx) variant(username string) bool {
+	return t.row(`SELECT id FROM users WHERE lower(username) = lower(?1) AND username <> ?1 LIMIT 1`, []any{username}, new(int64))
 }
 
 // ImportRevokedTokens implements [storage.Imports].

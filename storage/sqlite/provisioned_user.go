@@ -16,7 +16,6 @@ func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clie
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create provisioned user", func(t *tx) {
-		t.free(u.Username, 0)
 		t.create(&stored)
 		t.nameUser(clientID, stored.ID, externalID)
 		if audit != nil {
@@ -50,8 +49,13 @@ func (t *tx) nameUser(clientID string, id int64, externalID string) {
 
 // ChangeProvisionedUser implements [storage.Provisioning].
 func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
+	return s.changeUser(ctx, "change provisioned user", id, c, audit...)
+}
+
+// changeUser is ChangeProvisionedUser under a name for errors.
+func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
 	if c.Username != nil && !keyed(*c.Username) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
-		return interpret("change provisioned user", errText)
+		return interpret(what, errText)
 	}
 	columns := row.ProvisionedChange(&c)
 	var set []string
@@ -70,7 +74,7 @@ func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.P
 		}
 	}
 	whose := append([]any{id}, row.Fields(field, was)...)
-	return s.write(ctx, "change provisioned user", func(t *tx) {
+	return s.write(ctx, what, func(t *tx) {
 		if !t.row(`SELECT id FROM users WHERE id = ?`, []any{id}, new(int64)) {
 			t.fail(storage.ErrNotFound)
 		}

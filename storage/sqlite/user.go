@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -35,9 +36,10 @@ func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
 	return nil
 }
 
-// create stores a user, and draws the ID if it is 0.
+// create stores a user whose name is free, and draws the ID if it is 0.
 func (t *tx) create(u *storage.User) {
 	var last int64
+	t.free(u.Username, 0)
 	if u.Subject != "" && t.row(`SELECT 1 FROM clients WHERE id = ?`, []any{u.Subject}, new(int)) {
 		t.fail(fmt.Errorf("a client has the subject as its id: %w", storage.ErrExists))
 	}
@@ -155,8 +157,12 @@ func (s *Store) ListGroups(ctx context.Context, after string, n int) ([]*storage
 
 // UpdateUser implements [storage.Users].
 func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserChange, now time.Time, audit *storage.AuditEvent) error {
-	if change.Username != nil && !keyed(*change.Username) {
-		return interpret("update user", errText)
+	if change.Username != nil {
+		err := s.changeUser(ctx, "update user", id, storage.ProvisionedChange{UserChange: change, Now: now}, audit)
+		if change.Was != nil && errors.Is(err, storage.ErrNotFound) {
+			err = interpret("update user", storage.ErrConflict)
+		}
+		return err
 	}
 	columns := row.UserChange(&change, &now)
 	var set []string

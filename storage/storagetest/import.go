@@ -117,6 +117,11 @@ func imports() cases {
 			b.ok(err)
 			b.same(outcomes, []storage.ImportOutcome{{Created: true, Shared: true}, {Created: true, Shared: true}})
 		},
+		"names that differ in case only are stored and reported": func(b *bundle) {
+			b.user("ada")
+			b.same(b.importAll(b.imported(1, "", "ADA"), b.imported(2, "", "bob"), b.imported(3, "", "Bob"), b.imported(4, "", "ÄDA"), b.imported(5, "", "äda")),
+				[]storage.ImportOutcome{{Created: true, CaseVariant: true}, {Created: true, CaseVariant: true}, {Created: true, CaseVariant: true}, {Created: true}, {Created: true}})
+		},
 		"a dry run changes nothing": func(b *bundle) {
 			outcomes, err := b.ImportUsers(b.ctx, storage.Import{Now: b.now, DryRun: true}, []storage.ImportedUser{b.imported(7, "", "one")})
 			b.ok(err)
@@ -144,6 +149,16 @@ func (b *bundle) imported(id int64, subject, name string) storage.ImportedUser {
 	return storage.ImportedUser{Typed: name, User: storage.User{
 		ID: id, Subject: subject, Username: name, PasswordHash: "md5$a$b", Active: true, AuthEpoch: 42, CreatedAt: b.now.Add(-1000 * time.Hour),
 	}}
+}
+
+// variants imports users with names, which may differ in case only.
+func (b *bundle) variants(names ...string) {
+	b.Helper()
+	for _, name := range names {
+		if o := b.importAll(b.imported(0, "subject of "+name, name)); !o[0].Created {
+			b.Errorf("%q is not imported", name)
+		}
+	}
 }
 
 func (b *bundle) importAll(users ...storage.ImportedUser) []storage.ImportOutcome {

@@ -50,9 +50,7 @@ func provisionedUsers() cases {
 		},
 		"a name is taken whatever its case, and nothing is stored then": func(b *bundle) {
 			app := b.client("app")
-			for _, name := range []string{"ada", "bob", "BOB"} { // operators may add names that differ in case
-				b.user(name)
-			}
+			b.variants("ada", "bob", "BOB")
 			for _, name := range []string{"ada", "ADA", "Bob"} {
 				b.is(b.CreateProvisionedUser(b.ctx, b.newUser(name), app.ID, "x", b.event("nothing")), storage.ErrExists)
 			}
@@ -76,10 +74,17 @@ func provisionedUsers() cases {
 					old[i] = b.user(fmt.Sprint("old ", round, " ", i))
 				}
 				b.oneWins(atOnce(32, func(i int) error {
-					if wanted := name(i); i%2 == 0 {
-						return b.ChangeProvisionedUser(b.ctx, old[i/2].ID, storage.ProvisionedChange{UserChange: storage.UserChange{Username: &wanted}, Now: b.now}, nil)
+					wanted := name(i)
+					change := storage.UserChange{Username: &wanted}
+					switch i % 4 {
+					case 0:
+						return b.ChangeProvisionedUser(b.ctx, old[i/2].ID, storage.ProvisionedChange{UserChange: change, Now: b.now}, nil)
+					case 1:
+						return b.CreateProvisionedUser(b.ctx, b.newUser(wanted), app.ID, fmt.Sprint(i), nil)
+					case 2:
+						return b.UpdateUser(b.ctx, old[i/2].ID, change, b.now, nil)
 					}
-					return b.CreateProvisionedUser(b.ctx, b.newUser(name(i)), app.ID, fmt.Sprint(i), nil)
+					return b.CreateUser(b.ctx, b.newUser(wanted))
 				}), storage.ErrExists)
 				n, err := b.CountUsers(b.ctx, storage.UserFilter{Username: name(0), Fold: true})
 				b.ok(err)

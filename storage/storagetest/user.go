@@ -155,9 +155,7 @@ func users() cases {
 		},
 		"usernames are compared byte for byte": func(b *bundle) {
 			names := []string{"ada", "Ada", "ADA", "ada ", " ada", "ad\u00e4", "ada\u0308", "ａｄａ"}
-			for _, name := range names {
-				b.user(name)
-			}
+			b.variants(names...)
 			for _, name := range names {
 				u, err := b.UserByUsername(b.ctx, name)
 				b.ok(err)
@@ -165,6 +163,24 @@ func users() cases {
 					b.Errorf("%q finds %q", name, u.Username)
 				}
 			}
+		},
+		"a username is taken whatever its case": func(b *bundle) {
+			ada, eve := b.user("ada"), b.user("eve")
+			for i, name := range []string{"ada", "ADA", "Ada"} {
+				b.is(b.CreateUser(b.ctx, b.newUser(name)), storage.ErrExists)
+				b.is(b.UpdateUser(b.ctx, eve.ID, storage.UserChange{Username: &name}, b.now, b.event("nothing")), storage.ErrExists)
+				token := b.accountToken(nil)
+				b.ok(b.CreateAccountTokens(b.ctx, false, token))
+				use := storage.AccountTokenUse{Hash: token.Hash, Purpose: token.Purpose, Now: b.now, User: b.newUser(name)}
+				b.is(b.UseAccountToken(b.ctx, use, b.event("nothing")), storage.ErrExists)
+				use.User = b.newUser(fmt.Sprint("another ", i))
+				b.ok(b.UseAccountToken(b.ctx, use, nil)) // the token lives on
+			}
+			b.audited("nothing", 0)
+			own := "ADA"
+			b.ok(b.UpdateUser(b.ctx, ada.ID, storage.UserChange{Username: &own}, b.now, nil))
+			b.ok(b.CreateUser(b.ctx, b.newUser("ÄDA"))) // only ASCII letters, as at a login
+			b.ok(b.CreateUser(b.ctx, b.newUser("äda")))
 		},
 		"users are listed page by page in the order of their IDs": func(b *bundle) {
 			for _, id := range []int64{30, 4, 100, 9, 10} {

@@ -75,6 +75,9 @@ func (r *Result) conclude(o storage.ImportOutcome) {
 	if o.KeptInactive {
 		r.problem("is active there and stays disabled here; use `latchkey user enable`")
 	}
+	if o.CaseVariant {
+		r.problem("another user has a name that differs in case only. Applications may take the two for one; `latchkey user update --username` renames one")
+	}
 	if o.Shared {
 		r.problem("another user has a name that is typed alike, so that a login may find the other one or neither")
 	}

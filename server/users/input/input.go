@@ -2,6 +2,12 @@
 // wrong in words for the person who entered it. It reads no storage: whether a name is taken is for others to say.
 package input
 
+import (
+	"fmt"
+
+	"latchkey/storage"
+)
+
 // Error is an invalid field of a user, or of what an operator enters beside it.
 type Error struct {
 	// Field is what the input is called: "username", "given name", "groups" ….
@@ -11,3 +17,15 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Field + " " + e.Problem }
+
+// CaseVariantError is a [storage.ErrExists]: another user has the username in another case (of ASCII letters).
+type CaseVariantError struct {
+	// Username is that of the user who exists.
+	Username string
+}
+
+func (e *CaseVariantError) Error() string {
+	return fmt.Sprintf("the user %q exists, and the names differ in case only", e.Username)
+}
+
+func (*CaseVariantError) Unwrap() error { return storage.ErrExists }
