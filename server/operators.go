@@ -9,6 +9,7 @@ import (
 
 	"latchkey/clients/registry"
 	"latchkey/server/admin"
+	"latchkey/server/console"
 	"latchkey/server/grants"
 	"latchkey/server/mail"
 	"latchkey/server/operator"
@@ -91,7 +92,16 @@ func (s *Server) health(ctx context.Context) []panel.Fact {
 	if s.mailer == nil {
 		return append(facts, panel.Fact{Name: "console.mail", Value: panel.Key("console.mail_off", panel.Plain)})
 	}
-	return append(facts, s.waitingLetters(ctx)...)
+	return append(append(facts, s.waitingLetters(ctx)...), s.undeliveredLetters(ctx)...)
+}
+
+// undeliveredLetters leads to the letters that could not be delivered, if there are any.
+func (s *Server) undeliveredLetters(ctx context.Context) []panel.Fact {
+	n, err := s.mailer.CountUndelivered(ctx)
+	if err != nil || n == 0 { // the readiness says so
+		return nil
+	}
+	return []panel.Fact{{Name: "console.undelivered", Value: panel.Link(strconv.Itoa(n), console.LettersPath)}}
 }
 
 // replicas returns the servers on this database.

@@ -151,7 +151,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		console.New(console.Config{
 			Factors: s.factors, Letters: letters, Webhooks: s.webhooks,
 			Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Clients: s.registry, Grants: s.operatorGrants(), Keys: s.keys, Pages: s.pages,
-			Paths: paths, Group: s.cfg.AdminGroup, Issuer: s.cfg.Issuer, KeySet: oauth.JWKSPath, Health: s.health, Replicas: s.replicas,
+			Paths: paths, Group: s.cfg.AdminGroup, Issuer: s.cfg.Issuer, KeySet: oauth.JWKSPath, Health: s.health, Waiting: s.waitingLetters, Replicas: s.replicas,
 		}).Register(rt)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/grants"
 	"latchkey/server/internal/request"
 	"latchkey/server/keys"
+	"latchkey/server/proof"
 	"latchkey/server/replica"
 	"latchkey/server/route"
 	"latchkey/server/session"
@@ -33,6 +34,8 @@ const (
 	NewClientPath = Path + "/new-client"
 	WebhooksPath  = Path + "/webhooks"
 	WebhookPath   = Path + "/webhook"
+	LettersPath   = Path + "/letters"
+	LetterPath    = Path + "/letter"
 	KeysPath      = Path + "/keys"
 	AuditPath     = Path + "/audit"
 )
@@ -58,8 +61,9 @@ type Config struct {
 	Webhooks *webhooks.Service
 	Keys     *keys.Ring
 	Factors  *factors.Service
-	// Letters is nil if there is no mail.
+	// Letters is nil if there is no mail. Waiting returns what is known about the letters that are still to be sent.
 	Letters Letters
+	Waiting func(context.Context) []panel.Fact
 	Pages   *web.Pages
 	Paths   flow.Paths
 	// Group is the group whose members may use the console.
@@ -74,10 +78,14 @@ type Config struct {
 	Replicas func(context.Context) ([]replica.View, error)
 }
 
-// Letters sends letters to users.
+// Letters sends letters to users, and has those that could not be delivered.
 type Letters interface {
 	SendPasswordLink(ctx context.Context, u *storage.User) error
 	ProveAddress(ctx context.Context, u *storage.User, email, lang string) error
+	UndeliveredLetters(ctx context.Context, f storage.UndeliveredLetterFilter) ([]*proof.Undelivered, error)
+	Undelivered(ctx context.Context, id storage.ID) (*proof.Undelivered, error)
+	SendAgain(ctx context.Context, u *proof.Undelivered) error
+	Dismiss(ctx context.Context, u *proof.Undelivered) error
 }
 
 // Handlers are the routes.
@@ -90,7 +98,7 @@ func New(c Config) *Handlers { return &Handlers{c} }
 func (h *Handlers) Register(rt *route.Router) {
 	for path, show := range map[string]show{
 		Path: h.overview, UsersPath: h.listUsers, UserPath: h.showUser, ClientsPath: h.listClients, ClientPath: h.showClient,
-		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, KeysPath: h.listKeys, AuditPath: h.listAudit,
+		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, LettersPath: h.listLetters, LetterPath: h.showLetter, KeysPath: h.listKeys, AuditPath: h.listAudit,
 	} {
 		methods := []string{http.MethodGet}
 		if changes := h.changes(path); changes != nil {
@@ -113,6 +121,8 @@ func (h *Handlers) changes(path string) change {
 		return h.addWebhook
 	case WebhookPath:
 		return h.changeWebhook
+	case LetterPath:
+		return h.changeLetter
 	case KeysPath:
 		return h.changeKeys
 	}
@@ -190,7 +200,7 @@ func only(all url.Values, names ...string) url.Values {
 
 // isNotice reports whether a query names something that was done.
 func isNotice(name string) bool {
-	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look", "factors", "letter", "keys", "changed"}, name)
+	return slices.Contains([]string{"disabled", "enabled", "ended", "removed", "verified", "look", "factors", "letter", "dismissed", "keys", "changed"}, name)
 }
 
 // address returns a path with a query.

@@ -45,7 +45,7 @@ func has(t *testing.T, p *servertest.Page, texts ...string) {
 
 var paths = []string{
 	console.Path, console.UsersPath, fmt.Sprint(console.UserPath, "?id=", servertest.UserID), console.ClientsPath, console.ClientPath + "?id=spa",
-	console.NewClientPath + "?kind=web", console.WebhooksPath, console.KeysPath, console.AuditPath,
+	console.NewClientPath + "?kind=web", console.WebhooksPath, console.LettersPath, console.KeysPath, console.AuditPath,
 }
 
 func TestOperatorsOnly(t *testing.T) {
@@ -281,11 +281,24 @@ func newUser(name string, password *storage.Secret) users.NewUser {
 	return users.NewUser{Username: name, Active: true, Password: password}
 }
 
+// textsOf returns the texts of the pages in a language.
+func textsOf(t *testing.T, language string) (texts map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile("../web/texts/" + language + ".json")
+	if err == nil {
+		err = json.Unmarshal(data, &texts)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
 // Each text of the console is used, and each that is used exists: the pages of these tests would fail otherwise.
 func TestTextsAreUsed(t *testing.T) {
 	t.Parallel()
 	var source strings.Builder
-	for _, pattern := range []string{"*.go", "../operators.go", "../web/console.go", "../web/panel/*.go", "../web/templates/console.html"} {
+	for _, pattern := range []string{"*.go", "../operators.go", "../mail/letter.go", "../web/console.go", "../web/panel/*.go", "../web/templates/console.html"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -298,15 +311,8 @@ func TestTextsAreUsed(t *testing.T) {
 			source.Write(text)
 		}
 	}
-	texts := map[string]any{}
-	data, err := os.ReadFile("../web/texts/en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &texts); err != nil {
-		t.Fatal(err)
-	}
-	made := []string{"console.done.", "console.kind.", "console.kind_for.", "console.nav."} // with a name that follows in the code
+	texts := textsOf(t, "en")
+	made := []string{"console.done.", "console.kind.", "console.kind_for.", "console.letter.", "console.nav."} // with a name that follows in the code
 	for key := range texts {
 		prefix := func(p string) bool {
 			name, ok := strings.CutPrefix(key, p)

@@ -51,8 +51,12 @@ func (h *Handlers) showUser(ctx context.Context, query url.Values) (*panel.Page,
 	if err != nil {
 		return nil, err
 	}
+	letters, err := h.lettersOf(ctx, u)
+	if err != nil {
+		return nil, err
+	}
 	actions := panel.Section{Heading: "console.actions", Forms: append(h.letterForms(u), userForms(u)...)}
-	page.Sections = []panel.Section{about, factors, sessions, browsers, events, actions}
+	page.Sections = append([]panel.Section{about}, append(letters, factors, sessions, browsers, events, actions)...)
 	return page, nil
 }
 
@@ -116,7 +120,7 @@ func userForms(u *storage.User) []panel.Form {
 // act returns a button that does something with the user or client of a page.
 func act(path, id, what, text string) panel.Form {
 	return panel.Form{
-		Action: path, Submit: text, Danger: !slices.Contains([]string{"enable", "verify", "send-reset", "send-verify", "test"}, what),
+		Action: path, Submit: text, Danger: !slices.Contains([]string{"enable", "verify", "send-reset", "send-verify", "test", "again"}, what),
 		Hidden: []panel.Input{{Name: "id", Value: id}, {Name: "do", Value: what}},
 	}
 }

@@ -73,6 +73,11 @@ func (s *Service) resetLetters(ctx context.Context, q *queued) ([]*storage.Outbo
 // SendPasswordLink sends a user the link with which a password is chosen, on behalf of an operator: also one who has none yet, as
 // the users have that a directory provisions. Their link lives [FirstLinkTTL]. Errors: ErrNoAddress; *users.ThrottledError.
 func (s *Service) SendPasswordLink(ctx context.Context, u *storage.User) error {
+	return s.sendPasswordLink(ctx, u, "")
+}
+
+// sendPasswordLink is SendPasswordLink in the languages of an earlier letter, unless the user has set one.
+func (s *Service) sendPasswordLink(ctx context.Context, u *storage.User, lang string) error {
 	if !u.Active || !mail.IsAddress(u.Email) {
 		return ErrNoAddress
 	}
@@ -83,7 +88,7 @@ func (s *Service) SendPasswordLink(ctx context.Context, u *storage.User) error {
 	if err := s.take(ctx, s.letterBucket(whomUser(u))); err != nil {
 		return err
 	}
-	m, err := s.resetLetter(ctx, name, "operator", u, data{Email: u.Email}, ttl)
+	m, err := s.resetLetter(ctx, name, "operator", u, data{Email: u.Email, Lang: lang}, ttl)
 	if err != nil {
 		return err
 	}

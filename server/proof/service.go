@@ -71,9 +71,12 @@ var ErrNoAddress = errors.New("the user has no e-mail address, or is disabled")
 // Store is what the service needs of the database.
 type Store interface {
 	storage.AccountTokens
-	storage.Outbox
 	storage.Throttles
 	storage.UserSearch
+	CreateOutboxMessages(ctx context.Context, messages ...*storage.OutboxMessage) error
+	ListUndeliveredLetters(ctx context.Context, f storage.UndeliveredLetterFilter) ([]*storage.UndeliveredLetter, error)
+	UndeliveredLetter(ctx context.Context, id storage.ID) (*storage.UndeliveredLetter, error)
+	RemoveUndeliveredLetter(ctx context.Context, id storage.ID, audit *storage.AuditEvent) error
 	UserByUsername(ctx context.Context, username string) (*storage.User, error)
 	User(ctx context.Context, id int64) (*storage.User, error)
 }

@@ -15,14 +15,25 @@ import (
 
 // Mailbox has the letters that a server sent.
 type Mailbox struct {
-	mu  sync.Mutex
-	got []mail.Post
+	mu     sync.Mutex
+	got    []mail.Post
+	refuse error
+}
+
+// Refuse makes deliveries fail with an error until the next call; nil accepts them again.
+func (m *Mailbox) Refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuse = err
 }
 
 // Deliver implements mail.Transport.
 func (m *Mailbox) Deliver(_ context.Context, p *mail.Post) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.refuse != nil {
+		return m.refuse
+	}
 	m.got = append(m.got, *p)
 	return nil
 }

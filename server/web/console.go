@@ -133,6 +133,7 @@ func (s *sheet) Entries() []entry {
 		{panel.Users, route.ConsolePath + "/users"},
 		{panel.Clients, route.ConsolePath + "/clients"},
 		{panel.Webhooks, route.ConsolePath + "/webhooks"},
+		{panel.Letters, route.ConsolePath + "/letters"},
 		{panel.Keys, route.ConsolePath + "/keys"},
 		{panel.Audit, route.ConsolePath + "/audit"},
 	}

@@ -33,6 +33,7 @@ const (
 	Users    Entry = "users"
 	Clients  Entry = "clients"
 	Webhooks Entry = "webhooks"
+	Letters  Entry = "letters"
 	Keys     Entry = "keys"
 	Audit    Entry = "audit"
 )
