@@ -139,6 +139,7 @@ func (e *examination) database(ctx context.Context) {
 		e.keys(ctx, store)
 		e.directory(ctx, store)
 		e.replicas(ctx, store)
+		e.letters(ctx, store)
 	}
 }
 
