@@ -44,15 +44,15 @@ func (g *refreshGrant) attempt(ctx context.Context) (moved bool, err error) {
 	if !g.policy.PerToken {
 		a.Idle = g.policy.Idle
 	}
-	var steps []step
+	steps := make([]step, 0, 2)
+	a.Moves = make([]storage.AttemptedMove, 0, 2)
+	row := storage.Grant{ID: t.Grant, ClientID: g.client.ID, Sharing: storage.Sharing{Network: m.network}}
 	assume := func(at Position, current storage.TokenID, generation int64) {
-		row := &storage.Grant{
-			ID: t.Grant, ClientID: g.client.ID, Current: current, Generation: generation, Sharing: storage.Sharing{Network: m.network},
-		}
-		st := g.chain.plan(row, t, at, g.policy, m)
+		row.Current, row.Generation = current, generation
+		st := g.chain.plan(&row, t, at, g.policy, m)
 		move := storage.AttemptedMove{GrantMove: st.move}
 		if move.To != (storage.TokenID{}) {
-			move.FromGeneration = &row.Generation
+			move.FromGeneration = &generation
 		}
 		steps, a.Moves = append(steps, st), append(a.Moves, move)
 	}

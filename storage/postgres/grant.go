@@ -41,12 +41,28 @@ func readGrantWith(user func(*storage.User) []row.Column) *grantStatement[storag
 		id:     func(id storage.ID) storage.ID { return id },
 		args:   func(id storage.ID) []any { return []any{uuid(id)} },
 		argsOf: func(ids []storage.ID) []any { return []any{uuids(ids)} },
-		scan: func() (*storage.LiveGrant, []any, func()) {
+		scan: func(n *int) ([]any, func() *storage.LiveGrant) {
 			g, u := &storage.LiveGrant{}, &storage.User{}
-			fields := row.Fields(target, row.Grant(&g.Grant), user(u), row.GrantClient(g))
-			return g, append(fields, target(&g.Now)), func() { g.User = found(u) }
+			return liveFields(g, u, user, n), func() *storage.LiveGrant { return liveOf(g, u) }
 		},
 	}
+}
+
+// liveFields returns the targets of a row of liveGrantsOf, after those of its first columns.
+func liveFields(g *storage.LiveGrant, u *storage.User, user func(*storage.User) []row.Column, first ...any) []any {
+	begin := make([]row.Column, len(first))
+	for i, field := range first {
+		begin[i].Field = field
+	}
+	return row.Fields(target, begin, row.Grant(&g.Grant), user(u), row.GrantClient(g), []row.Column{{Field: &g.Now}})
+}
+
+// liveOf returns a copy of what a row was read into, and empties both for the next one.
+func liveOf(g *storage.LiveGrant, u *storage.User) *storage.LiveGrant {
+	live, user := *g, *u
+	live.User = found(&user)
+	*g, *u = storage.LiveGrant{}, storage.User{}
+	return &live
 }
 
 // live is the condition that the grant g, its user and its client are alive at the time $3. Subqueries take half the time of joins
@@ -66,10 +82,9 @@ const selected = `
 	AND ($6::uuid IS NULL OR g.session_id = $6)`
 
 func scanLiveGrant(r pgx.CollectableRow) (*storage.LiveGrant, error) {
-	g, fields, filled := readGrant.scan()
-	err := r.Scan(fields...)
-	filled()
-	return g, err
+	g, u := &storage.LiveGrant{}, &storage.User{}
+	err := r.Scan(liveFields(g, u, row.UserWithoutProfile)...)
+	return liveOf(g, u), err
 }
 
 // SetClock makes the database show the time of another clock, for tests. It concerns the times of chains.
@@ -194,7 +209,7 @@ var revokeGrant = &grantStatement[revocation, struct{}]{
 	id:     func(r revocation) storage.ID { return r.id },
 	args:   func(r revocation) []any { return revocationArgs([]revocation{r}) },
 	argsOf: revocationArgs,
-	scan:   func() (*struct{}, []any, func()) { return &struct{}{}, nil, func() {} },
+	scan:   func(n *int) ([]any, func() *struct{}) { return []any{n}, func() *struct{} { return &struct{}{} } },
 }
 
 func revocationArgs(list []revocation) []any {

@@ -60,10 +60,9 @@ func attemptGrantWith(user func(*storage.User) []row.Column) *grantStatement[att
 		id:     func(a attempt) storage.ID { return a.ID },
 		args:   attemptArgsOfOne,
 		argsOf: attemptArgs,
-		scan: func() (*attempted, []any, func()) {
-			a, u := &attempted{}, &storage.User{}
-			fields := append([]any{&a.which}, row.Fields(target, row.Grant(&a.Grant), user(u), row.GrantClient(&a.LiveGrant))...)
-			return a, append(fields, target(&a.Now)), func() { a.User = found(u) }
+		scan: func(n *int) ([]any, func() *attempted) {
+			g, u, which := &storage.LiveGrant{}, &storage.User{}, new(int)
+			return liveFields(g, u, user, n, which), func() *attempted { return &attempted{liveOf(g, u), *which} }
 		},
 	}
 }
@@ -83,15 +82,15 @@ func attemptArgsOfOne(a attempt) []any {
 
 // attemptArgs returns the parameters of attemptGrant with attemptsOfMany: the time of a test's clock, then one array for each column of m.
 func attemptArgs(list []attempt) []any {
-	var n, k []int32
-	var ids []storage.ID
-	var from, to, retired []storage.TokenID
-	var generation, span, idle []int64
-	var fromGeneration []*int64
-	var network []*int64
-	var ends []*time.Time
-	var clientID []string
-	var jti []*string
+	moves := 0
+	for _, a := range list {
+		moves += len(a.Moves)
+	}
+	n, k, ids := make([]int32, 0, moves), make([]int32, 0, moves), make([]storage.ID, 0, moves)
+	from, to, retired := make([]storage.TokenID, 0, moves), make([]storage.TokenID, 0, moves), make([]storage.TokenID, 0, moves)
+	generation, span, idle := make([]int64, 0, moves), make([]int64, 0, moves), make([]int64, 0, moves)
+	fromGeneration, network := make([]*int64, 0, moves), make([]*int64, 0, moves)
+	ends, clientID, jti := make([]*time.Time, 0, moves), make([]string, 0, moves), make([]*string, 0, moves)
 	for i, a := range list {
 		for j, m := range a.Moves {
 			n, k, ids = append(n, int32(i+1)), append(k, int32(j)), append(ids, a.ID)
@@ -127,5 +126,5 @@ func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*stor
 	case answer == nil:
 		return nil, 0, fmt.Errorf("attempt grant: %w", storage.ErrConflict)
 	}
-	return s.timed(&answer.LiveGrant), answer.which, nil
+	return s.timed(answer.LiveGrant), answer.which, nil
 }

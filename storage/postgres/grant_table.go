@@ -26,18 +26,20 @@ type grantStatement[Q, A any] struct {
 	// args returns the parameters of one, argsOf those of many.
 	args   func(Q) []any
 	argsOf func([]Q) []any
-	// scan reads a row without its number: the targets, and what to do when they are filled.
-	scan func() (answer *A, fields []any, filled func())
+	// scan returns the targets of a row, the first of which is n, and what returns the answer that they hold when they are filled. They
+	// serve all rows of a statement.
+	scan func(n *int) (fields []any, answer func() *A)
 
-	texts sync.Map // form and table to statement
+	ofOne, ofMany sync.Map // table to statement
 }
 
-func (st *grantStatement[Q, A]) text(form, table string) string {
-	if text, ok := st.texts.Load(table + form); ok {
+// text returns a form of the statement for a table.
+func text(of *sync.Map, form, table string) string {
+	if text, ok := of.Load(table); ok {
 		return text.(string)
 	}
 	text := strings.ReplaceAll(form, "TABLE", table)
-	st.texts.Store(table+form, text)
+	of.Store(table, text)
 	return text
 }
 
@@ -52,7 +54,7 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, db *database, conn *pgx
 	tables := slices.Sorted(maps.Keys(groups))
 	var err error
 	if len(list) == 1 {
-		rows, _ := conn.Query(ctx, db.text(st.text(st.one, tables[0])), st.args(list[0])...) // rows carries the error
+		rows, _ := conn.Query(ctx, db.text(text(&st.ofOne, st.one, tables[0])), st.args(list[0])...) // rows carries the error
 		err = st.read(rows, groups[tables[0]], answers)
 	} else {
 		b := &pgx.Batch{}
@@ -64,7 +66,7 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, db *database, conn *pgx
 			for _, i := range groups[table] {
 				members = append(members, list[i])
 			}
-			b.Queue(db.text(st.text(st.many, table)), st.argsOf(members)...).Query(func(rows pgx.Rows) error {
+			b.Queue(db.text(text(&st.ofMany, st.many, table)), st.argsOf(members)...).Query(func(rows pgx.Rows) error {
 				return st.read(rows, groups[table], answers)
 			})
 		}
@@ -84,14 +86,13 @@ func (st *grantStatement[Q, A]) reads() bool {
 // read reads the rows that answer the calls of one table.
 func (st *grantStatement[Q, A]) read(rows pgx.Rows, calls []int, answers []*A) error {
 	defer rows.Close()
+	var n int
+	fields, answer := st.scan(&n)
 	for rows.Next() {
-		var n int
-		answer, fields, filled := st.scan()
-		if err := rows.Scan(append([]any{&n}, fields...)...); err != nil {
+		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
-		filled()
-		answers[calls[n-1]] = answer
+		answers[calls[n-1]] = answer()
 	}
 	return rows.Err()
 }

@@ -23,7 +23,7 @@ type attempt struct {
 
 // attempted is the answer to an attempt.
 type attempted struct {
-	storage.LiveGrant
+	*storage.LiveGrant
 	which int
 }
 
