@@ -137,7 +137,7 @@ func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []st
 		if err != nil || now.Before(from.AddDate(0, 0, 8)) || now.Before(s.endOf(name)) {
 			continue
 		}
-		end, err := s.lastEnd(ctx, name)
+		end, err := s.lastEnd(ctx, name, now)
 		if err == nil && !end.Before(now) {
 			s.setEnd(name, end)
 			continue
@@ -155,15 +155,24 @@ func (s *Store) dropPartitions(ctx context.Context, now time.Time) (dropped []st
 	return dropped, errors.Join(errs...)
 }
 
-// lastEnd reads the whole partition for the time its last grant ends. Ends are immutable, so it is asked once.
-func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	err = s.pool.QueryRow(ctx, `SELECT max(expires_at) FROM `+name).Scan((*instant)(&end))
+// readTime bounds how long a partition is read as a whole; ten million rows on a slow disk take a minute.
+const readTime = 10 * time.Minute
+
+// lastEnd returns when the last grant of a partition ends, or an earlier time that is after now. Ends are immutable, so it is asked once. Most
+// grants live equally long, so that the newest ones tell that a week is not over yet; only when they have ended, all are read.
+func (s *Store) lastEnd(ctx context.Context, name string, now time.Time) (end time.Time, err error) {
+	for _, grants := range []string{`(SELECT expires_at FROM ` + name + ` ORDER BY id DESC LIMIT 1000)`, name} {
+		err = s.within(ctx, readTime, "read the end of "+name, func(ctx context.Context, conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, `SELECT max(expires_at) FROM `+grants+` AS g`).Scan((*instant)(&end))
+		})
+		if err != nil || !end.Before(now) {
+			break
+		}
+	}
 	if later(err) {
 		return time.Time{}, nil // another replica has dropped it
 	}
-	return end, translate("read the end of "+name, err)
+	return end, err
 }
 
 // dropPartition empties the partition first, under a lock on it alone, so that its files are gone when the table is
@@ -171,7 +180,7 @@ func (s *Store) lastEnd(ctx context.Context, name string) (end time.Time, err er
 // reads all rows, which may be millions: others can read them meanwhile, and it has longer than a statement.
 func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (gone bool, err error) {
 	replace := strings.NewReplacer("PARTITION_NAME", name, "LOCK_TIMEOUT", lockTimeout, "NOW", now.UTC().Format(time.RFC3339Nano))
-	err = s.alter(ctx, time.Minute, "empty partition "+name, replace.Replace(`
+	err = s.alter(ctx, readTime, "empty partition "+name, replace.Replace(`
 		DO $$
 		BEGIN
 			SET LOCAL lock_timeout = 'LOCK_TIMEOUT';

@@ -217,6 +217,34 @@ func TestAPartitionIsDroppedWhenItsLastGrantHasEnded(t *testing.T) {
 	}
 }
 
+// Only the newest grants are looked at while they live. When they have ended, an older one that lives longer keeps the partition.
+func TestAPartitionStaysForAnOldGrant(t *testing.T) {
+	t.Parallel()
+	s, _, conn := setup(t, noon)
+	people(t, s)
+	old := grant(t, s, noon, 60*24*time.Hour)
+	var ids []string
+	for range 1000 {
+		ids = append(ids, storage.NewID(noon.Add(time.Hour)).String())
+	}
+	name := partitionOf(t, conn, old.ID)
+	execute(t, conn, `INSERT INTO `+name+` SELECT (jsonb_populate_record(g, jsonb_build_object('id', i, 'expires_at', $2::timestamptz))).*
+		FROM `+name+` g, unnest($1::uuid[]) AS i WHERE g.id = $3`, ids, noon.AddDate(0, 0, 10), old.ID.String())
+	for _, days := range []int{9, 20, 59} {
+		m, err := s.Maintain(t.Context(), noon.AddDate(0, 0, days), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(m.PartitionsDropped, name) {
+			t.Fatalf("dropped after %d days, while a grant was alive", days)
+		}
+	}
+	m, err := s.Maintain(t.Context(), noon.AddDate(0, 0, 61), 10)
+	if err != nil || !slices.Contains(m.PartitionsDropped, name) {
+		t.Errorf("when the last grant has ended, dropped %v, %v", m.PartitionsDropped, err)
+	}
+}
+
 // Of ten million ended grants one look at all of them takes longer than a statement may, and they are removed all the same.
 func TestAPartitionThatTakesLongToEmptyIsDropped(t *testing.T) {
 	t.Parallel()
