@@ -158,11 +158,8 @@ func (a *API) client(ctx context.Context, id string) (*clients.Client, error) {
 		return nil, errNotFound("client")
 	}
 	row, err := a.Store.Client(ctx, id)
-	if isNotFound(err) {
-		return nil, errNotFound("client")
-	}
 	if err != nil {
-		return nil, err
+		return nil, orNotFound(err, "client")
 	}
 	return clients.FromRow(row)
 }

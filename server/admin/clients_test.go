@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"latchkey/server/admin"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // mergePatch is the content type of RFC 7396.
@@ -296,4 +298,25 @@ func TestClientsThatNoURLCanName(t *testing.T) {
 		b.problem(b.call("POST", "/clients", fmt.Sprintf(`{"client_id":%q,"grant_types":["client_credentials"]}`, id)), http.StatusUnprocessableEntity)
 	}
 	b.call("POST", "/clients", `{"client_id":"...","grant_types":["client_credentials"]}`).Expect(http.StatusCreated)
+}
+
+// late is a store in which what is removed was removed a moment before by somebody else.
+type late struct{ storage.Store }
+
+func (l late) RemoveRegistrationToken(ctx context.Context, id storage.ID, e *storage.AuditEvent) error {
+	if err := l.Store.RemoveRegistrationToken(ctx, id, e); err != nil {
+		return err
+	}
+	return l.Store.RemoveRegistrationToken(ctx, id, e)
+}
+
+// A token that another request removes meanwhile is not found, by its name, as one that was never there.
+func TestRegistrationTokenThatIsRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t, configuredBy("token"), servertest.Store(late{sqlitetest.SQLite(t)}))
+	path := "/registration-tokens/" + b.call("POST", "/registration-tokens", `{"name":"dev"}`).Expect(http.StatusCreated).String("id")
+	meanwhile := b.problem(b.call("DELETE", path, ""), http.StatusNotFound)
+	if never := b.problem(b.call("DELETE", path, ""), http.StatusNotFound); meanwhile["detail"] != never["detail"] {
+		t.Errorf("%q is said of one that was removed meanwhile, and %q of none", meanwhile["detail"], never["detail"])
+	}
 }

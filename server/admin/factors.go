@@ -67,12 +67,8 @@ func (a *API) removeFactor(ctx context.Context, in *struct {
 		}
 	}
 	if !in.DryRun {
-		_, err := a.Factors.Remove(ctx, "operator", set, id)
-		if isNotFound(err) {
-			err = errNotFound("factor")
-		}
-		if err != nil {
-			return nil, err
+		if _, err := a.Factors.Remove(ctx, "operator", set, id); err != nil {
+			return nil, orNotFound(err, "factor")
 		}
 	}
 	return a.showFactors(ctx, &struct{ UserPath }{in.UserPath})

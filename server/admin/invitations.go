@@ -127,10 +127,7 @@ type shownInvitation struct{ Body wire.Invitation }
 
 func (a *API) showInvitation(ctx context.Context, in *struct{ InvitationPath }) (*shownInvitation, error) {
 	i, err := a.invitation(ctx, in.ID)
-	if isNotFound(err) {
-		err = errNotFound("invitation")
-	}
-	return &shownInvitation{i}, err
+	return &shownInvitation{i}, orNotFound(err, "invitation")
 }
 
 func (a *API) removeInvitation(ctx context.Context, in *struct {
@@ -146,8 +143,5 @@ func (a *API) removeInvitation(ctx context.Context, in *struct {
 	if err == nil {
 		err = a.Invitations.Uninvite(ctx, id)
 	}
-	if isNotFound(err) {
-		err = errNotFound("invitation")
-	}
-	return out, err
+	return out, orNotFound(err, "invitation")
 }

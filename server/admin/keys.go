@@ -77,9 +77,5 @@ func (a *API) retireKey(ctx context.Context, in *struct {
 	if in.DryRun {
 		return out, nil
 	}
-	err := a.Keys.Retire(ctx, in.KID)
-	if isNotFound(err) {
-		err = errNotFound("key")
-	}
-	return out, err
+	return out, orNotFound(a.Keys.Retire(ctx, in.KID), "key")
 }

@@ -50,6 +50,14 @@ func errNotFound(what string) error {
 	return refusal(http.StatusNotFound, "", "There is no such %s.", what)
 }
 
+// orNotFound returns errNotFound for a storage.ErrNotFound, and any other error as it is.
+func orNotFound(err error, what string) error {
+	if isNotFound(err) {
+		return errNotFound(what)
+	}
+	return err
+}
+
 // problem returns the problem of an error: what is wrong with the request, or an outage. Of any other error it shows nothing.
 func problem(ctx context.Context, err error) error {
 	var known huma.StatusError
@@ -71,7 +79,7 @@ func problem(ctx context.Context, err error) error {
 		return p
 	case errors.Is(err, storage.ErrElsewhere):
 		return refusal(http.StatusConflict, "elsewhere", "%s.", err.Error())
-	case errors.Is(err, storage.ErrNotFound):
+	case isNotFound(err):
 		return errNotFound("object")
 	case errors.As(err, &variant):
 		return refusal(http.StatusConflict, "case-variant", "%s.", variant.Error())

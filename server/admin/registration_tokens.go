@@ -114,10 +114,7 @@ type shownRegistrationToken struct{ Body wire.RegistrationToken }
 
 func (a *API) showRegistrationToken(ctx context.Context, in *struct{ RegistrationTokenPath }) (*shownRegistrationToken, error) {
 	t, err := a.registrationToken(ctx, in.ID)
-	if isNotFound(err) {
-		err = errNotFound("token")
-	}
-	return &shownRegistrationToken{t}, err
+	return &shownRegistrationToken{t}, orNotFound(err, "token")
 }
 
 func (a *API) removeRegistrationToken(ctx context.Context, in *struct {
@@ -130,8 +127,8 @@ func (a *API) removeRegistrationToken(ctx context.Context, in *struct {
 		return out, err
 	}
 	id, err := storage.ParseID(in.ID)
-	if err != nil {
-		return nil, errNotFound("token")
+	if err == nil {
+		err = a.Clients.RemoveInitialToken(ctx, id)
 	}
-	return out, a.Clients.RemoveInitialToken(ctx, id)
+	return out, orNotFound(err, "token")
 }

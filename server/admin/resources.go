@@ -81,10 +81,7 @@ type shownResource struct {
 
 func (a *API) showResource(ctx context.Context, in *struct{ ResourcePath }) (*shownResource, error) {
 	r, err := a.resource(ctx, in.Resource)
-	if isNotFound(err) {
-		err = errNotFound("resource")
-	}
-	return &shownResource{etagOfResource(r), r}, err
+	return &shownResource{etagOfResource(r), r}, orNotFound(err, "resource")
 }
 
 func (a *API) removeResource(ctx context.Context, in *struct {

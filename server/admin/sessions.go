@@ -93,10 +93,7 @@ func (a *API) session(ctx context.Context, text string) (*storage.LiveGrant, err
 		return nil, errNotFound("session")
 	}
 	g, err := a.Grants.Store.Grant(ctx, id)
-	if isNotFound(err) {
-		err = errNotFound("session")
-	}
-	return g, err
+	return g, orNotFound(err, "session")
 }
 
 type ended struct{ Body wire.Ended }
@@ -167,10 +164,8 @@ func (a *API) exist(ctx context.Context, b wire.SessionsEnd) error {
 		}
 	}
 	if b.ClientID != "" {
-		if _, err := a.Store.Client(ctx, b.ClientID); isNotFound(err) {
-			return errNotFound("client")
-		} else if err != nil {
-			return err
+		if _, err := a.Store.Client(ctx, b.ClientID); err != nil {
+			return orNotFound(err, "client")
 		}
 	}
 	return nil

@@ -144,10 +144,7 @@ func given(raw json.RawMessage) json.RawMessage {
 
 func (a *API) user(ctx context.Context, id int64) (*storage.User, error) {
 	u, err := a.Store.User(ctx, id)
-	if isNotFound(err) {
-		return nil, errNotFound("user")
-	}
-	return u, err
+	return u, orNotFound(err, "user")
 }
 
 func (a *API) showUser(ctx context.Context, in *struct{ UserPath }) (*shownUser, error) {

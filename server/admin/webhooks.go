@@ -122,10 +122,7 @@ func (a *API) webhook(ctx context.Context, text string) (*storage.Webhook, error
 		return nil, errNotFound("webhook")
 	}
 	w, err := a.Webhooks.Find(ctx, id)
-	if isNotFound(err) {
-		err = errNotFound("webhook")
-	}
-	return w, err
+	return w, orNotFound(err, "webhook")
 }
 
 // foundWebhook returns the target of a conditional request.
