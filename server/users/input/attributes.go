@@ -17,6 +17,7 @@ import (
 const (
 	maxAttributes = 8 << 10 // bytes of JSON
 	maxDepth      = 8
+	maxMember     = 255 // bytes of the name of a member
 )
 
 var tooDeep = fmt.Sprintf("are nested deeper than %d levels", maxDepth)
@@ -100,8 +101,8 @@ func checkJSON(value any, depth int) string {
 }
 
 func checkMember(name string, member any, depth int) string {
-	if name == "" || len(name) > maxText || strings.ContainsFunc(name, unicode.IsControl) || strings.ContainsRune(name, utf8.RuneError) {
-		return fmt.Sprintf("have the name %.60q: use 1 to %d bytes without control characters", name, maxText)
+	if name == "" || len(name) > maxMember || strings.ContainsFunc(name, unicode.IsControl) || strings.ContainsRune(name, utf8.RuneError) {
+		return fmt.Sprintf("have the name %.60q: use 1 to %d bytes without control characters", name, maxMember)
 	}
 	return checkJSON(member, depth+1)
 }
