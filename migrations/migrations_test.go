@@ -322,7 +322,7 @@ func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 	if diff := cmp.Diff(tables[migrations.Postgres], tables[migrations.SQLite]); diff != "" {
 		t.Errorf("- Postgres, + SQLite\n%s", diff)
 	}
-	const want = "account_tokens audit_events authorization_codes browser_sessions changes clients consents device_codes event_counts factors grants group_external_ids idempotency_keys issued_tokens logout_notices outbox provisioned_groups pushed_requests " +
+	const want = "account_tokens audit_events authorization_codes browser_sessions changes clients consents device_codes event_counts factors grants group_external_ids idempotency_keys issued_tokens logout_notices outbox provisioned_groups provisioned_users pushed_requests " +
 		"registration_tokens replicas resources revoked_tokens signing_keys throttles undelivered_letters used_jtis user_external_ids users webhooks"
 	if got := strings.Join(slices.Sorted(maps.Keys(tables[migrations.Postgres])), " "); got != want {
 		t.Errorf("tables %s, want %s", got, want)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -69,6 +70,10 @@ type ProvisionedChange struct {
 	// ExternalID is what ClientID calls the user from now on; an empty one is removed.
 	ClientID   string
 	ExternalID *string
+	// Attributes replaces [ProvisionedUser.Attributes]; an empty document is removed.
+	Attributes *json.RawMessage
+	// WasProvisioned, unless nil, is what must be as the caller has read it for ClientID, as for Was.
+	WasProvisioned *ProvisionedUser
 	// Notices and Messages are stored with the change.
 	Notices  []*LogoutNotice
 	Messages []*OutboxMessage
@@ -80,10 +85,13 @@ func (c *ProvisionedChange) EndsSessions() bool {
 	return c.PasswordHash != nil || c.Active != nil && !*c.Active
 }
 
-// ExternalID is what a client calls a user.
-type ExternalID struct {
-	UserID     int64
+// ProvisionedUser is what is kept of a user for clients that provision users, besides [User].
+type ProvisionedUser struct {
+	UserID int64
+	// ExternalID is what the client that asks calls the user; empty if it has no name for them.
 	ExternalID string
+	// Attributes are what clients have said of the user and [User] has no field for: a JSON object, the same for all clients, or nil.
+	Attributes json.RawMessage
 }
 
 // Provisioning keeps what clients that provision users and groups need beside the users: IDs of groups, and what they call both.
@@ -114,18 +122,19 @@ type Provisioning interface {
 	// GroupMembers returns who is in the groups with the names, by ascending user ID.
 	GroupMembers(ctx context.Context, names []string) ([]*GroupMember, error)
 
-	// ExternalIDs returns what a client calls users, of those that it has a name for.
-	ExternalIDs(ctx context.Context, clientID string, users []int64) ([]*ExternalID, error)
+	// ProvisionedUsers returns what is kept of users, by ascending ID, without users with nothing kept. An empty clientID is a client
+	// that has no names for users.
+	ProvisionedUsers(ctx context.Context, clientID string, users []int64) ([]*ProvisionedUser, error)
 
 	// UsersByExternalID returns up to limit users that a client calls so, by ascending ID.
 	UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*User, error)
 
-	// CreateProvisionedUser is CreateUser with what a client calls the user, unless that is empty. ErrExists also for a username that
-	// another user has with ASCII letters of another case: of any number of concurrent callers with such names one gets nil. The event is
-	// about the user.
-	CreateProvisionedUser(ctx context.Context, u *User, clientID, externalID string, audit *AuditEvent) error
+	// CreateProvisionedUser is CreateUser with what is kept besides for a client; the UserID of p counts for nothing. ErrExists also for a
+	// username that another user has with ASCII letters of another case: of any number of concurrent callers with such names one gets nil.
+	// The event is about the user.
+	CreateProvisionedUser(ctx context.Context, u *User, clientID string, p ProvisionedUser, audit *AuditEvent) error
 
 	// ChangeProvisionedUser makes all of a change, or nothing. ErrNotFound: there is no such user, or a client to name them; ErrExists, as
-	// for CreateProvisionedUser; ErrConflict: the user is not as in c.Was any more.
+	// for CreateProvisionedUser; ErrConflict: the user is not as in c.Was and c.WasProvisioned any more.
 	ChangeProvisionedUser(ctx context.Context, id int64, c ProvisionedChange, audit ...*AuditEvent) error
 }

@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,11 +109,15 @@ func TestUsersDownloadTheirDataAndRemoveTheirAccounts(t *testing.T) {
 		if err := s.Store.CreateFactors(t.Context(), storage.NewFactors{UserID: servertest.UserID, Factors: []*storage.Factor{kitchen}, Limit: 1}, nil); err != nil {
 			t.Fatal(err)
 		}
+		said := json.RawMessage(`{"title":"Head of Kitchen"}`)
+		if err := s.Store.ChangeProvisionedUser(t.Context(), servertest.UserID, storage.ProvisionedChange{Attributes: &said, Now: now}); err != nil {
+			t.Fatal(err)
+		}
 		file := b.Get("/account").Click("Download your data").Form("/account/export").Submit()
 		if file.Status != http.StatusOK || !strings.Contains(file.Header.Get("Content-Disposition"), "attachment") || file.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%d %v", file.Status, file.Header)
 		}
-		for _, part := range []string{"old@example.com", `"client_id": "portal"`, "login_succeeded", b.UserAgent, `"Kitchen"`, `"recovery_codes": 0`, `"acr": "` + claims.ACRPassword} {
+		for _, part := range []string{"old@example.com", `"client_id": "portal"`, "login_succeeded", b.UserAgent, `"Kitchen"`, `"title": "Head of Kitchen"`, `"recovery_codes": 0`, `"acr": "` + claims.ACRPassword} {
 			if !strings.Contains(file.Body, part) {
 				t.Errorf("%s is not in the file: %s", part, file.Body)
 			}

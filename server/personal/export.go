@@ -2,6 +2,7 @@ package personal
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"latchkey/admin"
@@ -17,6 +18,8 @@ import (
 type Data struct {
 	ExportedAt time.Time `json:"exported_at"`
 	Profile    profile   `json:"profile"`
+	// Provisioned is what directories have said of the user by SCIM and the profile has no field for: a JSON object.
+	Provisioned json.RawMessage `json:"provisioned,omitempty"`
 	// Sessions are what clients hold for the user, those that have ended too, as long as they are kept.
 	Sessions []admin.Session `json:"sessions"`
 	Devices  []device        `json:"devices"`
@@ -57,6 +60,7 @@ type consent struct {
 // Store is what an export reads.
 type Store interface {
 	trail.Store
+	ProvisionedUsers(ctx context.Context, clientID string, users []int64) ([]*storage.ProvisionedUser, error)
 	ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error)
 	ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error)
 	ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error)
@@ -80,6 +84,7 @@ func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
 	out := &Data{ExportedAt: now, Profile: profile{users.Describe(u), u.PasswordHash != ""}}
 	var err error
 	for _, part := range []func(){
+		func() { out.Provisioned, err = e.provisioned(ctx, u) },
 		func() { out.Sessions, err = e.sessions(ctx, u, now) },
 		func() { out.Devices, err = e.devices(ctx, u, now) },
 		func() { out.Factors, err = e.factors(ctx, u) },
@@ -91,6 +96,14 @@ func (e *Exporter) Export(ctx context.Context, u *storage.User) (*Data, error) {
 		}
 	}
 	return out, nil
+}
+
+func (e *Exporter) provisioned(ctx context.Context, u *storage.User) (json.RawMessage, error) {
+	list, err := e.Store.ProvisionedUsers(ctx, "", []int64{u.ID})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0].Attributes, nil
 }
 
 func (e *Exporter) sessions(ctx context.Context, u *storage.User, now time.Time) ([]admin.Session, error) {

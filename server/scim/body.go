@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -139,7 +140,7 @@ func requireSchema(body object, urn string) error {
 // coerce returns a resource in the form in which it is kept, of what a client sent: the attributes that the schema has and that clients may
 // set, under their own names.
 func (s *schema) coerce(body object) (object, error) {
-	return coerceObject(append(slices.Clone(s.attributes), common...), body)
+	return coerceObject(s.all(), body)
 }
 
 func coerceObject(attributes []*attribute, body object) (object, error) {
@@ -162,21 +163,24 @@ func coerceObject(attributes []*attribute, body object) (object, error) {
 
 // coerceValue returns a value of an attribute; nil if it is none: null and an empty list are the same (RFC 7643 §2.5).
 func coerceValue(a *attribute, v any) (any, error) {
+	list, ok := v.([]any)
 	if !a.MultiValued {
+		if len(list) == 1 && a.Type == typeComplex { // as Entra ID writes the manager, unless it is set to follow the RFC
+			v = list[0]
+		}
 		return coerceOne(a, v)
 	}
-	list, ok := v.([]any)
 	if !ok && v != nil {
 		list = []any{v}
 	}
 	var out []any
 	for _, element := range list {
-		if text, ok := element.(string); ok && a.Type == typeComplex {
-			element = object{"value": text}
-		}
 		value, err := coerceOne(a, element)
 		if err != nil {
 			return nil, err
+		}
+		if o, ok := value.(object); ok && o["primary"] == true {
+			unmark(out) // RFC 7643 §2.4: true no more than once
 		}
 		if value != nil {
 			out = append(out, value)
@@ -212,9 +216,20 @@ func coerceOne(a *attribute, v any) (any, error) {
 			case "false":
 				return false, nil
 			}
-		} else if a.Type != typeComplex {
-			return v, nil
+			break
 		}
+		if a.Type == typeComplex {
+			if find(a.SubAttributes, "value") != nil {
+				return coerceOne(a, object{"value": v})
+			}
+			break
+		}
+		if a.Type == typeBinary {
+			if _, err := base64.StdEncoding.DecodeString(v); err != nil {
+				break
+			}
+		}
+		return v, nil
 	}
 	return nil, bad(invalidValue, "The value of %s has the wrong type: it is %s.", a.Name, described(a))
 }
@@ -228,6 +243,8 @@ func described(a *attribute) string {
 		return "an object"
 	case a.Type == typeBoolean:
 		return "true or false"
+	case a.Type == typeBinary:
+		return "base64"
 	}
 	return "a text"
 }

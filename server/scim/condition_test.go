@@ -1,6 +1,7 @@
 package scim_test
 
 import (
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -58,5 +59,26 @@ func TestOfChangesOfOneVersionOfAGroupOneIsMade(t *testing.T) {
 			t.Fatalf("%d of the changes of one version were made: %s", good, b.call("GET", "/Groups/"+id, "").Body)
 		}
 		b.call("DELETE", "/Groups/"+id, "", servertest.Header("If-Match", "*")).Expect(http.StatusNoContent)
+	}
+}
+
+// So are changes of a user, also of what is beside the user's row: what the client calls them, and what is kept of what it has sent.
+func TestOfChangesOfOneVersionOfAUserOneIsMade(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for round, operation := range []string{
+		`{"op":"replace","path":"externalId","value":"%d"}`, `{"op":"replace","path":"title","value":"%d"}`, `{"op":"replace","path":"displayName","value":"%d"}`,
+	} {
+		path := fmt.Sprint("/Users/", b.add(fmt.Sprint("user-", round)))
+		tag := servertest.Header("If-Match", b.call("GET", path, "").Header.Get("ETag"))
+		var requests []func() *servertest.Answer
+		for i := range 5 {
+			requests = append(requests, func() *servertest.Answer {
+				return b.call("PATCH", path, `{`+patchSchema+`,"Operations":[`+fmt.Sprintf(operation, i)+`]}`, tag)
+			})
+		}
+		if good := b.atOnce(requests...); good != 1 {
+			t.Errorf("%s: %d of the changes of one version were made", operation, good)
+		}
 	}
 }

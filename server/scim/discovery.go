@@ -48,8 +48,11 @@ func (a *API) serviceProviderConfig(w http.ResponseWriter, r *http.Request) erro
 	})
 }
 
-// kinds are the schemas of the resources here.
-var kinds = []*schema{userSchema, groupSchema}
+// kinds are the schemas of the resources here, schemas those and their extensions.
+var (
+	kinds   = []*schema{userSchema, groupSchema}
+	schemas = []*schema{userSchema, groupSchema, enterpriseSchema}
+)
 
 func (a *API) describe(r *http.Request, s *schema) object {
 	return object{
@@ -59,26 +62,30 @@ func (a *API) describe(r *http.Request, s *schema) object {
 }
 
 func (a *API) resourceType(r *http.Request, s *schema) object {
-	return object{
+	o := object{
 		"schemas": []any{typeURN}, "id": s.name, "name": s.name, "endpoint": s.endpoint, "description": s.description, "schema": s.id,
 		"meta": object{"resourceType": "ResourceType", "location": a.base(r) + "/ResourceTypes/" + s.name},
 	}
+	if s.extension != nil {
+		o["schemaExtensions"] = []any{object{"schema": s.extension.Name, "required": false}}
+	}
+	return o
 }
 
 func (a *API) schemas(w http.ResponseWriter, r *http.Request) error {
-	return listKinds(w, r, a.describe)
+	return listOf(w, r, schemas, a.describe)
 }
 
 func (a *API) resourceTypes(w http.ResponseWriter, r *http.Request) error {
-	return listKinds(w, r, a.resourceType)
+	return listOf(w, r, kinds, a.resourceType)
 }
 
-func listKinds(w http.ResponseWriter, r *http.Request, describe func(*http.Request, *schema) object) error {
+func listOf(w http.ResponseWriter, r *http.Request, all []*schema, describe func(*http.Request, *schema) object) error {
 	if err := discoverable(r); err != nil {
 		return err
 	}
 	var list []any
-	for _, s := range kinds {
+	for _, s := range all {
 		list = append(list, describe(r, s))
 	}
 	return write(w, r, http.StatusOK, object{
@@ -87,16 +94,16 @@ func listKinds(w http.ResponseWriter, r *http.Request, describe func(*http.Reque
 }
 
 func (a *API) oneSchema(w http.ResponseWriter, r *http.Request) error {
-	return oneKind(w, r, a.describe, func(s *schema) string { return s.id })
+	return oneOf(w, r, schemas, a.describe, func(s *schema) string { return s.id })
 }
 
 func (a *API) oneResourceType(w http.ResponseWriter, r *http.Request) error {
-	return oneKind(w, r, a.resourceType, func(s *schema) string { return s.name })
+	return oneOf(w, r, kinds, a.resourceType, func(s *schema) string { return s.name })
 }
 
-func oneKind(w http.ResponseWriter, r *http.Request, describe func(*http.Request, *schema) object, id func(*schema) string) error {
+func oneOf(w http.ResponseWriter, r *http.Request, all []*schema, describe func(*http.Request, *schema) object, id func(*schema) string) error {
 	text, err := url.PathUnescape(route.Var(r, "id"))
-	for _, s := range kinds {
+	for _, s := range all {
 		if err == nil && strings.EqualFold(id(s), text) {
 			return write(w, r, http.StatusOK, describe(r, s))
 		}

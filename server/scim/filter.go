@@ -34,7 +34,7 @@ type (
 	negation struct{ of expr }
 	// valuePath is a filter on the elements of an attribute, such as emails[type eq "work"].
 	valuePath struct {
-		top    *attribute
+		path   path
 		filter expr
 	}
 )
@@ -185,7 +185,7 @@ func (p *filterParser) elements(where path, kept bool) (expr, error) {
 	case err == nil && !kept:
 		return comparison{op: "pr"}, nil
 	}
-	return valuePath{where.top, e}, err
+	return valuePath{where, e}, err
 }
 
 func (p *filterParser) comparison(c comparison) (expr, error) {

@@ -3,6 +3,7 @@ package scim_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -128,8 +129,9 @@ func TestSchemasAreTrue(t *testing.T) {
 	}
 	b.refused(b.Get(b.Admin+scim.Prefix+"/Schemas?filter=x"), http.StatusForbidden, "")
 	id := b.call("POST", "/Users", `{`+userSchema+`,"userName":"ada","displayName":"A","name":{"givenName":"A","familyName":"B"},"locale":"en","timezone":"UTC",
-		"password":"a long password","emails":[{"value":"a@example.com"}],"externalId":"x"}`).Expect(http.StatusCreated).String("id")
+		"password":"a long password","emails":[{"value":"a@example.com"}],"externalId":"x",`+everything+`}`).Expect(http.StatusCreated).String("id")
 	group := b.addGroup("staff", id)
+	b.patch("/Users/"+id, `{"op":"add","path":"name","value":{"middleName":"M","honorificPrefix":"Dr.","honorificSuffix":"III"}}`).Expect(http.StatusOK)
 	for kind, path := range map[string]string{"User": "/Users/" + id, "Group": "/Groups/" + group} {
 		var shown struct{ Attributes []described }
 		a := b.call("GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:"+kind, "").Expect(http.StatusOK)
@@ -137,7 +139,7 @@ func TestSchemasAreTrue(t *testing.T) {
 			t.Fatal(err, a.Body)
 		}
 		resource := b.call("GET", path, "").Expect(http.StatusOK).JSON()
-		compareNames(t, kind, shown.Attributes, resource, []string{"id", "externalId", "schemas", "meta"})
+		compareNames(t, kind, shown.Attributes, resource, []string{"id", "externalId", "schemas", "meta", enterprise})
 		resourceType := b.call("GET", "/ResourceTypes/"+kind, "").Expect(http.StatusOK)
 		if resourceType.String("schema") != "urn:ietf:params:scim:schemas:core:2.0:"+kind || !strings.HasPrefix(path, resourceType.String("endpoint")) {
 			t.Errorf("%s", resourceType.Body)
@@ -152,8 +154,12 @@ func compareNames(t *testing.T, where string, attributes []described, o map[stri
 		if ok == (a.Returned == "never") {
 			t.Errorf("%s.%s: there is one: %v", where, a.Name, ok)
 		}
-		if list, many := v.([]any); many {
-			v = list[0]
+		if list, many := v.([]any); many { // what one of the elements has
+			all := map[string]any{}
+			for _, element := range list {
+				maps.Copy(all, element.(map[string]any))
+			}
+			v = all
 		}
 		if inner, ok := v.(map[string]any); ok {
 			compareNames(t, where+"."+a.Name, a.SubAttributes, inner, nil)

@@ -15,7 +15,7 @@ func (l logical) matches(o object) bool {
 func (n negation) matches(o object) bool { return !n.of.matches(o) }
 
 func (v valuePath) matches(o object) bool {
-	for _, element := range elements(o[v.top.Name]) {
+	for _, element := range elements(v.path.within(o)[v.path.top.Name]) {
 		if inner, ok := element.(object); ok && v.filter.matches(inner) {
 			return true
 		}
@@ -40,7 +40,7 @@ func valuesAt(o object, p path) (values []any, a *attribute) {
 	if a == nil && len(p.top.SubAttributes) > 0 {
 		a = find(p.top.SubAttributes, "value")
 	}
-	for _, element := range elements(o[p.top.Name]) {
+	for _, element := range elements(p.within(o)[p.top.Name]) {
 		inner, ok := element.(object)
 		switch {
 		case ok && a != nil:
@@ -138,7 +138,7 @@ func wanted(e expr, name string) (string, bool) {
 		text, ok := e.value.(string)
 		return text, ok && e.kept && e.op == "eq" && e.path.top.Name == name && (e.path.sub == nil || e.path.sub.Name == "value")
 	case valuePath:
-		if inner, ok := wanted(e.filter, "value"); ok && e.top.Name == name {
+		if inner, ok := wanted(e.filter, "value"); ok && e.path.top.Name == name {
 			return inner, true
 		}
 	}

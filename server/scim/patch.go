@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -144,7 +143,7 @@ func (s *schema) target(text string) (t target, err error) {
 		return t, pathError(err)
 	}
 	if p.within = []*attribute{}; !ignored {
-		if p.within = t.top.SubAttributes; len(p.within) == 0 || t.sub != nil || len(text) > maxFilter {
+		if p.within = t.top.SubAttributes; !t.top.MultiValued || len(p.within) == 0 || t.sub != nil || len(text) > maxFilter {
 			return t, bad(invalidPath, "%s has no elements to select.", quoted(text[:open]))
 		}
 	}
@@ -183,6 +182,16 @@ func pathError(err error) error {
 
 func (t target) apply(o object, op operation) error {
 	switch {
+	case t.outer != nil:
+		inner, _ := o[t.outer.Name].(object)
+		if inner == nil {
+			inner = object{}
+		}
+		err := (target{path: path{top: t.top, sub: t.sub}, filter: t.filter}).apply(inner, op)
+		set(o, t.outer.Name, inner, len(inner) == 0)
+		return err
+	case t.top.extension && op.op != "remove":
+		return t.applyToExtension(o, op)
 	case t.filter != nil:
 		return t.applyToElements(o, op)
 	case t.sub != nil && t.top.MultiValued:
@@ -212,6 +221,22 @@ func (t target) apply(o object, op operation) error {
 	return nil
 }
 
+// applyToExtension applies add or replace to each attribute of an extension that the value has: what it leaves out stays, as of the resource.
+func (t target) applyToExtension(o object, op operation) error {
+	value, ok := op.value.(object)
+	if !ok {
+		return bad(invalidValue, "The value of %s is not an object.", t.top.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(value)) {
+		if a := find(t.top.SubAttributes, name); a != nil {
+			if err := (target{path: path{outer: t.top, top: a}}).apply(o, operation{op: op.op, value: value[name]}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // set puts a value into an object, or takes it out.
 func set(o object, name string, value any, none bool) {
 	if none {
@@ -234,67 +259,13 @@ func (t target) remove(o object, value any) error {
 	if err != nil {
 		return err
 	}
-	gone := map[any]bool{}
+	gone := map[string]bool{}
 	for _, element := range elements(coerced) {
-		gone[keyOf(element)] = true
+		gone[t.top.key(element)] = true
 	}
-	kept := slices.DeleteFunc(elements(o[t.top.Name]), func(element any) bool { return gone[keyOf(element)] })
+	kept := slices.DeleteFunc(elements(o[t.top.Name]), func(element any) bool { return gone[t.top.key(element)] || gone[valueOf(element)] })
 	set(o, t.top.Name, kept, len(kept) == 0)
 	return nil
-}
-
-// keyOf is what an element of an attribute is compared by.
-func keyOf(element any) any {
-	if o, ok := element.(object); ok {
-		text, _ := o["value"].(string)
-		return text
-	}
-	return element
-}
-
-// added returns the value of an attribute with another one added to it (RFC 7644 §3.5.2.1).
-func added(a *attribute, have, more any) any {
-	old, isObject := have.(object)
-	if value, ok := more.(object); ok && isObject && !a.MultiValued {
-		maps.Copy(old, value)
-		return old
-	}
-	if !a.MultiValued {
-		if more == nil {
-			return have
-		}
-		return more
-	}
-	list, known := elements(have), map[any]int{}
-	for i, element := range list {
-		known[keyOf(element)] = i
-	}
-	for _, element := range elements(more) {
-		if o, ok := element.(object); ok && o["primary"] == true {
-			unmark(list)
-		}
-		if i, ok := known[keyOf(element)]; ok { // it is there: nothing is added but what is said of it
-			if o, ok := list[i].(object); ok {
-				maps.Copy(o, element.(object))
-			}
-			continue
-		}
-		known[keyOf(element)] = len(list)
-		list = append(list, element)
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return list
-}
-
-// unmark makes no element the primary one: another becomes it (RFC 7644 §3.5.2).
-func unmark(list []any) {
-	for _, element := range list {
-		if o, ok := element.(object); ok {
-			delete(o, "primary")
-		}
-	}
 }
 
 // applyToAll applies an operation to a sub-attribute of every element.
@@ -352,8 +323,12 @@ func (t target) applyTo(o object, list, selected []any, op operation) error {
 			}
 			maps.Copy(inner, given)
 		}
+		if ok && inner["primary"] == true {
+			unmark(list)
+			inner["primary"] = true
+		}
 	}
-	list = slices.DeleteFunc(list, func(element any) bool { return reflect.DeepEqual(element, object{}) || keyOf(element) == "" })
+	list = slices.DeleteFunc(list, t.top.blank)
 	set(o, t.top.Name, list, len(list) == 0)
 	return nil
 }

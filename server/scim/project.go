@@ -2,6 +2,7 @@ package scim
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"latchkey/storage"
@@ -64,6 +65,9 @@ func (p projection) of(o object) object {
 
 // pick returns the part of a value that the paths name (keep), or that they don't.
 func pick(a *attribute, v any, all []path, keep bool) any {
+	if a.extension && !slices.Contains(all, path{top: a}) {
+		return pickOfExtension(a, v.(object), all, keep)
+	}
 	subs := map[string]bool{}
 	for _, where := range all {
 		switch {
@@ -102,6 +106,20 @@ func pick(a *attribute, v any, all []path, keep bool) any {
 	return parts
 }
 
+// pickOfExtension is pick for each attribute of an extension.
+func pickOfExtension(a *attribute, o object, all []path, keep bool) any {
+	out := object{}
+	for name, v := range o {
+		if part := pick(find(a.SubAttributes, name), v, all, keep); part != nil {
+			out[name] = part
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
 // shows reports whether an attribute is in what the client wants.
 func (p projection) shows(name string) bool {
 	a := p.schema.attribute(name)
@@ -129,7 +147,7 @@ func mentions(e expr, name string) bool {
 	case negation:
 		return mentions(e.of, name)
 	case valuePath:
-		return e.top.Name == name
+		return e.path.top.Name == name
 	case comparison:
 		return e.kept && (e.path.top.Name == name || e.path.top.Name == "meta")
 	}

@@ -1,6 +1,9 @@
 package scim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // URIs of schemas and messages (RFC 7643 §8, RFC 7644 §8.2).
 const (
@@ -13,7 +16,7 @@ const (
 	patchURN    = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 	searchURN   = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 	errorURN    = "urn:ietf:params:scim:api:messages:2.0:Error"
-	// enterpriseURN is the extension that directories send by default; nothing of it is kept.
+	// enterpriseURN is the extension that directories send by default (RFC 7643 §4.3).
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 )
 
@@ -24,6 +27,7 @@ const (
 	typeComplex   = "complex"
 	typeDateTime  = "dateTime"
 	typeReference = "reference"
+	typeBinary    = "binary"
 )
 
 // Values of the characteristics mutability and returned (RFC 7643 §2.2, §7).
@@ -52,14 +56,30 @@ type attribute struct {
 	Returned        string   `json:"returned"`
 	Uniqueness      string   `json:"uniqueness"`
 	ReferenceTypes  []string `json:"referenceTypes,omitempty"`
+
+	// kept says that the attribute is kept as clients send it, in a document beside the user, with all that is in it.
+	kept bool
+	// extension says that this is no attribute, but what resources have of a schema extension, under its URI (RFC 7643 §3.3).
+	extension bool
 }
 
 // schema is what is kept of a kind of resource.
 type schema struct {
 	id, name, endpoint, description string
 	attributes                      []*attribute
-	// ignored are attributes of RFC 7643 that are accepted and not kept, in lower case: directories send them by default.
+	// extension is the schema that resources may have besides; nil = none.
+	extension *attribute
+	// ignored are attributes of RFC 7643 that are accepted and not kept, in lower case.
 	ignored []string
+}
+
+// all returns the attributes that a resource may have.
+func (s *schema) all() []*attribute {
+	list := append(slices.Clone(s.attributes), common...)
+	if s.extension != nil {
+		list = append(list, s.extension)
+	}
+	return list
 }
 
 // text returns an attribute that is a text.
@@ -86,6 +106,8 @@ func boolean(a *attribute)  { a.Type = typeBoolean }
 func instant(a *attribute)  { a.Type = typeDateTime }
 func unseen(a *attribute)   { a.Returned = never }
 func shown(a *attribute)    { a.Returned = always }
+func kept(a *attribute)     { a.kept = true }
+func binary(a *attribute)   { a.Type, a.CaseExact = typeBinary, true }
 
 // such names values that an attribute may have.
 func such(values ...string) func(*attribute) {
@@ -106,31 +128,6 @@ var common = []*attribute{
 		text("resourceType", readOnly, "Its type.", exact), text("created", readOnly, "When it was created.", instant),
 		text("lastModified", readOnly, "When it was last changed.", instant), text("location", readOnly, "Its URI.", exact),
 		text("version", readOnly, "Its entity tag.", exact)),
-}
-
-var userSchema = &schema{
-	id: userURN, name: "User", endpoint: "/Users", description: "A person who can log in.",
-	attributes: []*attribute{
-		text("userName", readWrite, "The name that the user logs in with.", required, unique),
-		complexOf("name", readWrite, "The parts of the user's name.", false,
-			text("formatted", readWrite, "The full name, the same as displayName."),
-			text("familyName", readWrite, "The family name."), text("givenName", readWrite, "The given name.")),
-		text("displayName", readWrite, "The full name, as it is shown."),
-		text("locale", readWrite, "The language of the user, a tag such as de-AT.", such("en", "de")),
-		text("timezone", readWrite, "The time zone of the user, such as Europe/Vienna.", exact, such("UTC", "Europe/Vienna")),
-		text("active", readWrite, "Whether the user can log in. false ends their sessions.", boolean),
-		text("password", writeOnly, "The password. A change ends the user's sessions.", exact, unseen),
-		complexOf("emails", readWrite, "The e-mail address. There is one: the primary, else the first.", true,
-			text("value", readWrite, "The address."), text("type", readWrite, "Always work.", such("work")),
-			text("primary", readWrite, "Whether it is the one that is kept: of what is kept, true.", boolean)),
-		complexOf("groups", readOnly, "The groups that the user is in.", true,
-			text("value", readOnly, "The id of the group.", exact), text("$ref", readOnly, "Its URI.", reference("Group")),
-			text("display", readOnly, "Its name.", exact), text("type", readOnly, "direct.")),
-	},
-	ignored: []string{
-		"nickname", "profileurl", "title", "usertype", "preferredlanguage", "phonenumbers", "ims", "photos", "addresses", "entitlements", "roles",
-		"x509certificates", "name.middlename", "name.honorificprefix", "name.honorificsuffix", "emails.display",
-	},
 }
 
 var groupSchema = &schema{
@@ -154,15 +151,19 @@ func find(list []*attribute, name string) *attribute {
 }
 
 // attribute returns the top attribute of a name.
-func (s *schema) attribute(name string) *attribute {
-	if a := find(s.attributes, name); a != nil {
-		return a
-	}
-	return find(common, name)
-}
+func (s *schema) attribute(name string) *attribute { return find(s.all(), name) }
 
-// path is where a value is: an attribute, or a sub-attribute of one.
-type path struct{ top, sub *attribute }
+// path is where a value is: an attribute, or a sub-attribute of one. outer is the extension that top is one of; nil for the schema itself.
+type path struct{ outer, top, sub *attribute }
+
+// within returns the object that has the top attribute of the path: the resource, or what it has of an extension.
+func (p path) within(o object) object {
+	if p.outer == nil {
+		return o
+	}
+	inner, _ := o[p.outer.Name].(object)
+	return inner
+}
 
 // last returns the attribute that the path leads to.
 func (p path) last() *attribute {
@@ -184,25 +185,24 @@ func (ignoredPath) Error() string   { return "the attribute is not kept" }
 // resolve returns what a path such as name.givenName means, with or without the URI of the schema before it. The error is unknownPath, or
 // ignoredPath for an attribute that is not kept.
 func (s *schema) resolve(text string) (path, error) {
-	name := text
+	name, list, p := text, s.all(), path{}
 	if len(text) > 4 && strings.EqualFold(text[:4], "urn:") {
-		switch {
-		case len(text) > len(s.id) && strings.EqualFold(text[:len(s.id)], s.id) && text[len(s.id)] == ':':
+		switch e := s.extension; {
+		case below(s.id, text):
 			name = text[len(s.id)+1:]
-		case len(text) >= len(enterpriseURN) && strings.EqualFold(text[:len(enterpriseURN)], enterpriseURN) && s == userSchema:
-			return path{}, ignoredPath{}
+		case e != nil && strings.EqualFold(text, e.Name):
+			return path{top: e}, nil
+		case e != nil && below(e.Name, text):
+			name, list, p.outer = text[len(e.Name)+1:], e.SubAttributes, e
 		default:
 			return path{}, unknownPath{text}
 		}
 	}
 	first, second, two := strings.Cut(name, ".")
-	for _, ignored := range s.ignored {
-		if strings.EqualFold(ignored, name) || strings.EqualFold(ignored, first) {
-			return path{}, ignoredPath{}
-		}
+	if p.outer == nil && slices.ContainsFunc(s.ignored, func(ignored string) bool { return strings.EqualFold(ignored, name) }) {
+		return path{}, ignoredPath{}
 	}
-	p := path{top: s.attribute(first)}
-	if p.top == nil {
+	if p.top = find(list, first); p.top == nil {
 		return path{}, unknownPath{text}
 	}
 	if two {
@@ -211,6 +211,11 @@ func (s *schema) resolve(text string) (path, error) {
 		}
 	}
 	return p, nil
+}
+
+// below reports whether a path begins with the URI of a schema.
+func below(urn, text string) bool {
+	return len(text) > len(urn) && strings.EqualFold(text[:len(urn)], urn) && text[len(urn)] == ':'
 }
 
 // quoted returns a text of a request for a message: short, and without what a reader could be misled by.

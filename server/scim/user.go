@@ -39,6 +39,9 @@ func version(o object) string {
 // part of the version.
 func finish(o object, s *schema, base, id, externalID string, created, changed time.Time, references func()) object {
 	o["schemas"], o["id"] = []any{s.id}, id
+	if s.extension != nil && o[s.extension.Name] != nil {
+		o["schemas"] = []any{s.id, s.extension.Name}
+	}
 	put(o, "externalId", externalID)
 	meta := object{"resourceType": s.name, "created": stamp(created), "lastModified": stamp(changed)}
 	meta["version"] = version(o)
@@ -48,8 +51,8 @@ func finish(o object, s *schema, base, id, externalID string, created, changed t
 	return o
 }
 
-// showUser returns the resource of a user (RFC 7643 §4.1). groups are the IDs of the groups by their names.
-func showUser(base string, u *storage.User, externalID string, groups map[string]storage.ID) object {
+// showUser returns the resource of a user (RFC 7643 §4.1) with what is kept beside. groups are the IDs of the groups by their names.
+func showUser(base string, u *storage.User, p *storage.ProvisionedUser, groups map[string]storage.ID) (object, error) {
 	o := object{"userName": u.Username, "active": u.Active}
 	put(o, "displayName", u.Name)
 	name := object{}
@@ -73,16 +76,24 @@ func showUser(base string, u *storage.User, externalID string, groups map[string
 	if list != nil {
 		o["groups"] = list
 	}
+	if err := showKept(o, p); err != nil {
+		return nil, err
+	}
 	changed := u.UpdatedAt
 	if changed.IsZero() {
 		changed = u.CreatedAt
 	}
-	return finish(o, userSchema, base, strconv.FormatInt(u.ID, 10), externalID, u.CreatedAt, changed, func() {
+	return finish(o, userSchema, base, strconv.FormatInt(u.ID, 10), p.ExternalID, u.CreatedAt, changed, func() {
+		enterprise, _ := o[enterpriseURN].(object)
+		manager, _ := enterprise["manager"].(object)
+		if id := textOf(manager, "value"); isUserID(id) {
+			manager["$ref"] = base + userSchema.endpoint + "/" + id
+		}
 		for _, g := range list {
 			g := g.(object)
 			g["$ref"] = base + groupSchema.endpoint + "/" + g["value"].(string)
 		}
-	})
+	}), nil
 }
 
 // userChange is what a request makes of a user.
@@ -97,16 +108,15 @@ func textOf(o object, name string) string {
 	return text
 }
 
-// wantedEmail returns the address of a resource: the primary one, else the first.
-func wantedEmail(o object) string {
-	address := ""
-	for i, element := range elements(o["emails"]) {
+// chosen returns the value of an attribute of which one is kept: the primary one, else the first.
+func chosen(o object, name string) (value string) {
+	for i, element := range elements(o[name]) {
 		e, ok := element.(object)
 		if ok && (i == 0 || e["primary"] == true) {
-			address = textOf(e, "value")
+			value = textOf(e, "value")
 		}
 	}
-	return address
+	return value
 }
 
 // fullName returns the name of a resource, which has it twice: what was changed of them counts.
@@ -141,10 +151,11 @@ func changeOf(u *storage.User, was, o object) (c userChange, err error) {
 		want string
 	}{
 		{&c.Username, u.Username, textOf(o, "userName")},
-		{&c.Email, u.Email, wantedEmail(o)},
+		{&c.Email, u.Email, chosen(o, "emails")},
 		{&c.Name, u.Name, fullName(was, o)},
 		{&c.GivenName, u.GivenName, textOf(name, "givenName")},
 		{&c.FamilyName, u.FamilyName, textOf(name, "familyName")},
+		{&c.Picture, u.Picture, pictureOf(u.Picture, was, o)},
 		{&c.Locale, u.Locale, textOf(o, "locale")},
 		{&c.ZoneInfo, u.ZoneInfo, textOf(o, "timezone")},
 	} {
@@ -162,6 +173,9 @@ func changeOf(u *storage.User, was, o object) (c userChange, err error) {
 	if text := textOf(o, "externalId"); text != textOf(was, "externalId") {
 		c.ExternalID = &text
 	}
+	if c.Attributes, err = keptChange(was, o); err != nil {
+		return c, err
+	}
 	return c, checkExternalID(o)
 }
 
@@ -172,11 +186,15 @@ func checkExternalID(o object) error {
 	return nil
 }
 
-// newUser returns the user that a resource describes.
-func newUser(o object) (users.NewUser, error) {
+// newUser returns the user that a resource describes, and what is kept beside.
+func newUser(o object) (n users.NewUser, p storage.ProvisionedUser, err error) {
 	c, err := changeOf(&storage.User{}, object{}, o)
 	if err != nil {
-		return users.NewUser{}, err
+		return n, p, err
+	}
+	p.ExternalID = textOf(o, "externalId")
+	if c.Attributes != nil {
+		p.Attributes = *c.Attributes
 	}
 	value := func(text *string) string {
 		if text == nil {
@@ -188,9 +206,16 @@ func newUser(o object) (users.NewUser, error) {
 	return users.NewUser{
 		Username: value(c.Username), Email: value(c.Email), Password: c.password, Active: active || !given,
 		Profile: storage.UserProfile{
-			Name: value(c.Name), GivenName: value(c.GivenName), FamilyName: value(c.FamilyName), Locale: value(c.Locale), ZoneInfo: value(c.ZoneInfo),
+			Name: value(c.Name), GivenName: value(c.GivenName), FamilyName: value(c.FamilyName), Picture: value(c.Picture),
+			Locale: value(c.Locale), ZoneInfo: value(c.ZoneInfo),
 		},
-	}, nil
+	}, p, nil
+}
+
+// isUserID reports whether a text has the form of the id of a user.
+func isUserID(text string) bool {
+	_, err := userID(text)
+	return err == nil
 }
 
 // userID reads the id of a user; an error for what is none.

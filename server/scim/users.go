@@ -12,11 +12,11 @@ func (a *API) createUser(w http.ResponseWriter, q *query) error {
 	if err != nil {
 		return err
 	}
-	n, err := newUser(o)
+	n, p, err := newUser(o)
 	if err != nil {
 		return err
 	}
-	u, err := a.Users.AddProvisioned(q.ctx(), n, q.access.Client.ID, textOf(o, "externalId"))
+	u, err := a.Users.AddProvisioned(q.ctx(), n, q.access.Client.ID, p)
 	if err != nil {
 		return err
 	}
@@ -39,31 +39,46 @@ func (a *API) readResource(q *query, s *schema) (object, error) {
 	return o, checkExternalID(o)
 }
 
-// user returns the user of the address, and how the client sees them.
-func (a *API) user(q *query) (*storage.User, object, error) {
+// person is a user with what is kept beside them, and how the client sees both.
+type person struct {
+	*storage.User
+	beside *storage.ProvisionedUser
+	shown  object
+}
+
+// user returns the user of the address.
+func (a *API) user(q *query) (person, error) {
 	id, err := userID(q.id())
 	if err != nil {
-		return nil, nil, err
+		return person{}, err
 	}
 	u, err := a.Store.User(q.ctx(), id)
 	if err != nil {
-		return nil, nil, err
+		return person{}, err
 	}
-	o, err := a.show(q, u)
-	return u, o, err
+	return a.person(q, u)
 }
 
-// show returns a user as the client sees them.
-func (a *API) show(q *query, u *storage.User) (object, error) {
-	list, err := a.showUsers(q, []*storage.User{u})
+func (a *API) person(q *query, u *storage.User) (person, error) {
+	list, err := a.persons(q, []*storage.User{u})
 	if err != nil {
-		return nil, err
+		return person{}, err
 	}
 	return list[0], nil
 }
 
-// showUsers returns users as the client sees them. Groups that have no id yet get one.
+// showUsers returns users as the client sees them.
 func (a *API) showUsers(q *query, list []*storage.User) ([]object, error) {
+	all, err := a.persons(q, list)
+	shown := make([]object, 0, len(all))
+	for _, p := range all {
+		shown = append(shown, p.shown)
+	}
+	return shown, err
+}
+
+// persons returns users with what is kept beside them. Groups that have no id yet get one.
+func (a *API) persons(q *query, list []*storage.User) ([]person, error) {
 	var ids []int64
 	groups := map[string]storage.ID{}
 	for _, u := range list {
@@ -75,19 +90,26 @@ func (a *API) showUsers(q *query, list []*storage.User) ([]object, error) {
 	if err := a.identify(q.ctx(), groups); err != nil {
 		return nil, err
 	}
-	external, err := a.Store.ExternalIDs(q.ctx(), q.access.Client.ID, ids)
+	kept, err := a.Store.ProvisionedUsers(q.ctx(), q.access.Client.ID, ids)
 	if err != nil {
 		return nil, err
 	}
-	names := map[int64]string{}
-	for _, e := range external {
-		names[e.UserID] = e.ExternalID
+	beside := map[int64]*storage.ProvisionedUser{}
+	for _, p := range kept {
+		beside[p.UserID] = p
 	}
-	shown := make([]object, 0, len(list))
+	all := make([]person, 0, len(list))
 	for _, u := range list {
-		shown = append(shown, showUser(q.base, u, names[u.ID], groups))
+		p := person{User: u, beside: beside[u.ID]}
+		if p.beside == nil {
+			p.beside = &storage.ProvisionedUser{UserID: u.ID}
+		}
+		if p.shown, err = showUser(q.base, u, p.beside, groups); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
 	}
-	return shown, nil
+	return all, nil
 }
 
 // identify fills in the IDs of the groups with these names.
@@ -125,19 +147,19 @@ func (a *API) identify(ctx context.Context, groups map[string]storage.ID) error 
 }
 
 func (a *API) answerUser(w http.ResponseWriter, q *query, status int, u *storage.User) error {
-	o, err := a.show(q, u)
+	p, err := a.person(q, u)
 	if err != nil {
 		return err
 	}
-	return a.answer(w, q, userSchema, status, o)
+	return a.answer(w, q, userSchema, status, p.shown)
 }
 
 func (a *API) getUser(w http.ResponseWriter, q *query) error {
-	_, o, err := a.user(q)
+	p, err := a.user(q)
 	if err != nil {
 		return err
 	}
-	return a.answer(w, q, userSchema, http.StatusOK, o)
+	return a.answer(w, q, userSchema, http.StatusOK, p.shown)
 }
 
 func (a *API) replaceUser(w http.ResponseWriter, q *query) error {
@@ -172,25 +194,26 @@ func patched(q *query, s *schema, was object) (object, error) {
 
 // changeUser makes of a user what become says.
 func (a *API) changeUser(w http.ResponseWriter, q *query, become func(was object) (object, error)) error {
-	u, was, err := a.user(q)
+	p, err := a.user(q)
 	if err != nil {
 		return err
 	}
-	if err := q.unchanged(was); err != nil {
+	if err := q.unchanged(p.shown); err != nil {
 		return err
 	}
-	o, err := become(was)
+	o, err := become(p.shown)
 	if err != nil {
 		return err
 	}
-	c, err := changeOf(u, was, o)
+	c, err := changeOf(p.User, p.shown, o)
 	if err != nil {
 		return err
 	}
 	if q.conditional() {
-		c.Was = u
+		c.Was, c.WasProvisioned = p.User, p.beside
 	}
-	if u, err = a.apply(q, u, c); err != nil {
+	u, err := a.apply(q, p.User, c)
+	if err != nil {
 		return err
 	}
 	return a.answerUser(w, q, http.StatusOK, u)
@@ -211,14 +234,14 @@ func (a *API) apply(q *query, u *storage.User, c userChange) (*storage.User, err
 
 // deleteUser removes a user as the command does: their sessions end, and their clients are notified.
 func (a *API) deleteUser(w http.ResponseWriter, q *query) error {
-	u, o, err := a.user(q)
+	p, err := a.user(q)
 	if err != nil {
 		return err
 	}
-	if err := q.unchanged(o); err != nil {
+	if err := q.unchanged(p.shown); err != nil {
 		return err
 	}
-	if err := a.Users.Remove(q.ctx(), u.ID); err != nil {
+	if err := a.Users.Remove(q.ctx(), p.ID); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

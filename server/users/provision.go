@@ -8,15 +8,15 @@ import (
 	"latchkey/storage"
 )
 
-// AddProvisioned adds a user for a client that provisions users, with what the client calls them: an empty externalID is none. Errors:
+// AddProvisioned adds a user for a client that provisions users, with what is kept of them besides. Errors:
 // *input.Error; storage.ErrExists, also for a username that differs from another user's in case only (RFC 7643 §4.1.1).
-func (s *Service) AddProvisioned(ctx context.Context, n NewUser, clientID, externalID string) (*storage.User, error) {
+func (s *Service) AddProvisioned(ctx context.Context, n NewUser, clientID string, p storage.ProvisionedUser) (*storage.User, error) {
 	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	e := s.event(ctx, "user_created", "operator", 0)
-	if err := s.act(e, "add user", s.cfg.Store.CreateProvisionedUser(ctx, u, clientID, externalID, e)); err != nil {
+	if err := s.act(e, "add user", s.cfg.Store.CreateProvisionedUser(ctx, u, clientID, p, e)); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -26,14 +26,19 @@ func (s *Service) AddProvisioned(ctx context.Context, n NewUser, clientID, exter
 // which is given in clear, as SetPassword, and Active as Disable and Enable. Errors: *input.Error; those of
 // [storage.Provisioning.ChangeProvisionedUser].
 func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.ProvisionedChange, secret *storage.Secret) error {
-	_, _, updated, err := s.planned(ctx, "operator", id, &c.UserChange)
+	before, after, updated, err := s.planned(ctx, "operator", id, &c.UserChange)
 	if err != nil {
 		return err
 	}
 	var events []*storage.AuditEvent
 	if updated == nil { // what is as it was is not written, but it must be so still
 		c.UserChange = storage.UserChange{Was: c.Was}
-	} else {
+	}
+	if c.Attributes != nil {
+		updated = s.event(ctx, "user_updated", "operator", id)
+		updated.Details = details(map[string]any{"fields": append(changed(before, after), "provisioned")})
+	}
+	if updated != nil {
 		events = append(events, updated)
 	}
 	if secret != nil {

@@ -24,7 +24,7 @@ type Store interface {
 	BeginLogin(ctx context.Context, a storage.LoginAttempt) (*storage.LoginCheck, error)
 	TakeAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) (time.Duration, error)
 	GiveBackAttempts(ctx context.Context, now time.Time, buckets ...storage.Bucket) error
-	CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error
+	CreateProvisionedUser(ctx context.Context, u *storage.User, clientID string, p storage.ProvisionedUser, audit *storage.AuditEvent) error
 	ChangeProvisionedUser(ctx context.Context, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error
 }
 

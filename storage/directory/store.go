@@ -263,7 +263,7 @@ func (s *Store) RemoveUser(context.Context, int64, *storage.AuditEvent, ...*stor
 }
 
 // CreateProvisionedUser implements [storage.Provisioning].
-func (s *Store) CreateProvisionedUser(context.Context, *storage.User, string, string, *storage.AuditEvent) error {
+func (s *Store) CreateProvisionedUser(context.Context, *storage.User, string, storage.ProvisionedUser, *storage.AuditEvent) error {
 	return errElsewhere
 }
 

@@ -64,7 +64,7 @@ func (d Changes) free(ctx context.Context, what, username string, id int64) erro
 }
 
 // CreateProvisionedUser implements [storage.Provisioning].
-func (d Changes) CreateProvisionedUser(ctx context.Context, u *storage.User, _, _ string, _ *storage.AuditEvent) error {
+func (d Changes) CreateProvisionedUser(ctx context.Context, u *storage.User, _ string, _ storage.ProvisionedUser, _ *storage.AuditEvent) error {
 	return d.CreateUser(ctx, u)
 }
 

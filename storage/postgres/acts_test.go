@@ -34,7 +34,7 @@ func moreActs(s *postgres.Store) []act {
 			return s.ChangeGroup(ctx, storage.GroupChange{ID: group.ID, Name: &name, Now: noon}, nil)
 		}},
 		{"CreateProvisionedUser", func(ctx context.Context) error {
-			return s.CreateProvisionedUser(ctx, &storage.User{Username: "provisioned", CreatedAt: noon}, "", "", nil)
+			return s.CreateProvisionedUser(ctx, &storage.User{Username: "provisioned", CreatedAt: noon}, "", storage.ProvisionedUser{}, nil)
 		}},
 		{"ChangeProvisionedUser", func(ctx context.Context) error {
 			c := storage.ProvisionedChange{Active: new(bool), ClientID: "app", ExternalID: new(string), Now: noon}
@@ -90,7 +90,7 @@ var promiseNothing = []string{
 	"NoteReplica", "ListReplicas", "RemoveReplica", // the next note says it all again
 	"CountEvents", "ListEventCounts", // what is lost is counted again
 	"ListFactors", "FactorByLookup", "SearchConsents", "ListPresence", "CountAbsent", "NotePresence", "RemoveAbsentUser",
-	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ExternalIDs", "UsersByExternalID",
+	"CountUsers", "AdoptGroups", "SearchProvisionedGroups", "CountProvisionedGroups", "GroupMembers", "ProvisionedUsers", "UsersByExternalID",
 }
 
 // F1: no method is left out where the acknowledgement of every write is tested.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,24 +37,37 @@ func nameChanged(args *arguments, clientID, externalID string) string {
 		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = excluded.external_id)`
 }
 
+// attributesChanged is the CTE that keeps the attributes of the user of the CTE changed; an empty document is removed.
+func attributesChanged(args *arguments, attributes json.RawMessage) string {
+	if len(attributes) == 0 {
+		return `, attributed AS (DELETE FROM provisioned_users USING changed WHERE user_id = changed.id)`
+	}
+	return `, attributed AS (
+		INSERT INTO provisioned_users (user_id, attributes) SELECT id, ` + args.add(document(attributes)) + `::jsonb FROM changed
+		ON CONFLICT (user_id) DO UPDATE SET attributes = excluded.attributes)`
+}
+
 // CreateProvisionedUser implements storage.Provisioning.
-func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error {
+func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID string, p storage.ProvisionedUser, audit *storage.AuditEvent) error {
 	const what = "create provisioned user"
-	if !keyed(u.Username, u.Subject, clientID, externalID) {
+	if !keyed(u.Username, u.Subject, clientID, p.ExternalID) {
 		return translate(what, errText)
 	}
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	args := arguments(row.Fields(arg, row.User(&stored)))
-	named := ""
-	if externalID != "" {
-		named = nameChanged(&args, clientID, externalID)
+	beside := ""
+	if p.ExternalID != "" {
+		beside = nameChanged(&args, clientID, p.ExternalID)
+	}
+	if len(p.Attributes) > 0 {
+		beside += attributesChanged(&args, p.Attributes)
 	}
 	log := strings.Replace(strings.Replace(insertAudit, "$1", args.add(events(audit)), 1), "e.user_id", "changed.id", 1)
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
 	queueGivenID(b, u.ID)
-	b.Queue(`WITH changed AS (`+createUser+`)`+named+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
+	b.Queue(`WITH changed AS (`+createUser+`)`+beside+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
 		QueryRow(scanTo(&stored.ID))
 	err := s.batch(ctx, what, b)
 	if err == nil && stored.ID == 0 {
@@ -92,6 +106,12 @@ func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage
 			where += ` AND ` + column.Name + ` IS NOT DISTINCT FROM ` + args.add(arg(column.Field))
 		}
 	}
+	if was := c.WasProvisioned; was != nil {
+		// What is beside the row changes under its lock only. A statement that has waited for that sees what was beside the row before.
+		b.Queue(`SELECT FROM users WHERE id = $1 FOR UPDATE`, id)
+		where += ` AND coalesce((SELECT external_id FROM user_external_ids WHERE client_id = ` + args.add(c.ClientID) + ` AND user_id = $2), '') = ` + args.add(was.ExternalID) +
+			` AND (SELECT attributes FROM provisioned_users WHERE user_id = $2) IS NOT DISTINCT FROM ` + args.add(document(was.Attributes)) + `::jsonb`
+	}
 	var set []string
 	for _, column := range row.ProvisionedChange(&c) {
 		set = append(set, column.Name+` = `+args.add(arg(column.Field)))
@@ -102,6 +122,9 @@ func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage
 	statement := `WITH changed AS (UPDATE users SET ` + strings.Join(set, ", ") + ` WHERE ` + where + ` RETURNING users.id)`
 	if len(set) == 0 {
 		statement = `WITH changed AS (SELECT users.id FROM users WHERE ` + where + ` FOR UPDATE)`
+	}
+	if c.Attributes != nil {
+		statement += attributesChanged(&args, *c.Attributes)
 	}
 	if c.ExternalID != nil {
 		statement += nameChanged(&args, c.ClientID, *c.ExternalID)

@@ -210,15 +210,17 @@ func (s *Store) GroupMembers(ctx context.Context, names []string) ([]*storage.Gr
 		WHERE groups ?| $1 AND member = ANY($1) ORDER BY id, 1`, names)
 }
 
-// ExternalIDs implements storage.Provisioning.
-func (s *Store) ExternalIDs(ctx context.Context, clientID string, users []int64) ([]*storage.ExternalID, error) {
+// ProvisionedUsers implements storage.Provisioning.
+func (s *Store) ProvisionedUsers(ctx context.Context, clientID string, users []int64) ([]*storage.ProvisionedUser, error) {
 	if !keyed(clientID) {
 		return nil, nil
 	}
-	return queryRows(ctx, s, "read external ids", func(r pgx.CollectableRow) (*storage.ExternalID, error) {
-		e := new(storage.ExternalID)
-		return e, r.Scan(&e.UserID, &e.ExternalID)
-	}, `SELECT user_id, external_id FROM user_external_ids WHERE client_id = $1 AND user_id = ANY($2) ORDER BY user_id`, clientID, users)
+	return queryRows(ctx, s, "read provisioned users", func(r pgx.CollectableRow) (*storage.ProvisionedUser, error) {
+		p := new(storage.ProvisionedUser)
+		return p, r.Scan(&p.UserID, target((*row.NullText)(&p.ExternalID)), target(&p.Attributes))
+	}, `SELECT asked.id, external_id, attributes FROM unnest($2::bigint[]) AS asked (id)
+		LEFT JOIN user_external_ids e ON e.user_id = asked.id AND e.client_id = $1 LEFT JOIN provisioned_users p ON p.user_id = asked.id
+		WHERE e.user_id IS NOT NULL OR p.user_id IS NOT NULL ORDER BY asked.id`, clientID, users)
 }
 
 // UsersByExternalID implements storage.Provisioning.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"latchkey/storage"
@@ -9,15 +10,16 @@ import (
 )
 
 // CreateProvisionedUser implements [storage.Provisioning].
-func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID, externalID string, audit *storage.AuditEvent) error {
-	if !keyed(u.Username, u.Subject, clientID, externalID) {
+func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID string, p storage.ProvisionedUser, audit *storage.AuditEvent) error {
+	if !keyed(u.Username, u.Subject, clientID, p.ExternalID) {
 		return interpret("create provisioned user", errText)
 	}
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
 	err := s.write(ctx, "create provisioned user", func(t *tx) {
 		t.create(&stored)
-		t.nameUser(clientID, stored.ID, externalID)
+		t.nameUser(clientID, stored.ID, p.ExternalID)
+		t.keepAttributes(stored.ID, p.Attributes)
 		if audit != nil {
 			audit.UserID = stored.ID
 		}
@@ -45,6 +47,26 @@ func (t *tx) nameUser(clientID string, id int64, externalID string) {
 	}
 	t.exec(`INSERT INTO user_external_ids (client_id, user_id, external_id) VALUES (?, ?, ?)
 		ON CONFLICT (client_id, user_id) DO UPDATE SET external_id = excluded.external_id`, clientID, id, externalID)
+}
+
+// keepAttributes keeps what clients have said of a user; an empty document is removed.
+func (t *tx) keepAttributes(id int64, attributes json.RawMessage) {
+	if len(attributes) == 0 {
+		t.exec(`DELETE FROM provisioned_users WHERE user_id = ?`, id)
+		return
+	}
+	t.exec(`INSERT INTO provisioned_users (user_id, attributes) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET attributes = excluded.attributes`,
+		id, field(&attributes))
+}
+
+// expectProvisioned makes the operation fail if what a client sees beside a user is not as was, unless that is nil.
+func (t *tx) expectProvisioned(clientID string, id int64, was *storage.ProvisionedUser) {
+	if was != nil && !t.row(`SELECT id FROM users WHERE id = ?
+			AND coalesce((SELECT external_id FROM user_external_ids WHERE client_id = ? AND user_id = users.id), '') = ?
+			AND (SELECT attributes FROM provisioned_users WHERE user_id = users.id) IS ?`,
+		[]any{id, clientID, was.ExternalID, field(&was.Attributes)}, new(int64)) {
+		t.fail(storage.ErrConflict)
+	}
 }
 
 // ChangeProvisionedUser implements [storage.Provisioning].
@@ -81,11 +103,15 @@ func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage
 		if !t.row(`SELECT id FROM users WHERE `+where, whose, new(int64)) {
 			t.fail(storage.ErrConflict)
 		}
+		t.expectProvisioned(c.ClientID, id, c.WasProvisioned)
 		if c.Username != nil {
 			t.free(*c.Username, id)
 		}
 		if len(set) > 0 {
 			t.exec(`UPDATE users SET `+strings.Join(set, ", ")+` WHERE id = ?`, append(args, id)...)
+		}
+		if c.Attributes != nil {
+			t.keepAttributes(id, *c.Attributes)
 		}
 		if c.ExternalID != nil {
 			t.nameUser(c.ClientID, id, *c.ExternalID)

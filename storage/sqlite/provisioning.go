@@ -196,13 +196,14 @@ func (s *Store) GroupMembers(ctx context.Context, names []string) ([]*storage.Gr
 		WHERE m.value IN (SELECT value FROM json_each(?)) ORDER BY users.id, m.value`, list(names))
 }
 
-// ExternalIDs implements [storage.Provisioning].
-func (s *Store) ExternalIDs(ctx context.Context, clientID string, users []int64) ([]*storage.ExternalID, error) {
-	return readAll(ctx, s, "read external ids", func(r scanner) (*storage.ExternalID, error) {
-		e := new(storage.ExternalID)
-		return e, r.Scan(&e.UserID, &e.ExternalID)
-	}, `SELECT user_id, external_id FROM user_external_ids WHERE client_id = ? AND user_id IN (SELECT value FROM json_each(?)) ORDER BY user_id`,
-		clientID, list(users))
+// ProvisionedUsers implements [storage.Provisioning].
+func (s *Store) ProvisionedUsers(ctx context.Context, clientID string, users []int64) ([]*storage.ProvisionedUser, error) {
+	return readAll(ctx, s, "read provisioned users", func(r scanner) (*storage.ProvisionedUser, error) {
+		p := new(storage.ProvisionedUser)
+		return p, r.Scan(&p.UserID, field((*row.NullText)(&p.ExternalID)), field(&p.Attributes))
+	}, `SELECT asked.value, external_id, attributes FROM json_each(?) AS asked
+		LEFT JOIN user_external_ids e ON e.user_id = asked.value AND e.client_id = ? LEFT JOIN provisioned_users p ON p.user_id = asked.value
+		WHERE e.user_id IS NOT NULL OR p.user_id IS NOT NULL ORDER BY asked.value`, list(users), clientID)
 }
 
 // UsersByExternalID implements [storage.Provisioning].

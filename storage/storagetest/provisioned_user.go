@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,12 +19,25 @@ func (b *bundle) newUser(name string) *storage.User {
 // called returns what a client calls a user.
 func (b *bundle) called(clientID string, userID int64) string {
 	b.Helper()
-	list, err := b.ExternalIDs(b.ctx, clientID, []int64{userID})
+	list, err := b.ProvisionedUsers(b.ctx, clientID, []int64{userID})
 	b.ok(err)
 	for _, e := range list {
 		return e.ExternalID
 	}
 	return ""
+}
+
+// canonical returns JSON in a form that can be compared: Postgres keeps documents in one of its own. Empty stays empty.
+func canonical(b *bundle, raw json.RawMessage) string {
+	b.Helper()
+	if len(raw) == 0 {
+		return ""
+	}
+	var value any
+	b.ok(json.Unmarshal(raw, &value))
+	text, err := json.Marshal(value)
+	b.ok(err)
+	return string(text)
 }
 
 func provisionedUsers() cases {
@@ -33,7 +47,7 @@ func provisionedUsers() cases {
 			u := b.newUser("Ada")
 			u.Email, u.GivenName, u.Attributes = "ada@example.com", "Ada", json.RawMessage(`{"a":1}`)
 			e := b.event("user_created")
-			b.ok(b.CreateProvisionedUser(b.ctx, u, app.ID, "00u1", e))
+			b.ok(b.CreateProvisionedUser(b.ctx, u, app.ID, storage.ProvisionedUser{ExternalID: "00u1"}, e))
 			got, err := b.User(b.ctx, u.ID)
 			b.ok(err)
 			b.same(got, u)
@@ -45,18 +59,103 @@ func provisionedUsers() cases {
 				b.Errorf("the events of user %d: %v; the event is about %d", u.ID, events, e.UserID)
 			}
 			bob := b.newUser("bob")
-			b.ok(b.CreateProvisionedUser(b.ctx, bob, app.ID, "", nil))
+			b.ok(b.CreateProvisionedUser(b.ctx, bob, app.ID, storage.ProvisionedUser{}, nil))
 			b.same(b.called(app.ID, bob.ID), "")
+		},
+		"what clients have said of a user is kept beside them, for all clients, until they are removed": func(b *bundle) {
+			app, other := b.client("app"), b.client("other")
+			u, bob := b.newUser("ada"), b.newUser("bob")
+			said := json.RawMessage(`{"title":"Dr. \"Ä\" <x>","urn:x:User":{"department":"a\\b"},"phoneNumbers":[{"value":"1"},{"value":"2"}]}`)
+			b.ok(b.CreateProvisionedUser(b.ctx, u, app.ID, storage.ProvisionedUser{ExternalID: "x", Attributes: said}, nil))
+			b.ok(b.CreateProvisionedUser(b.ctx, bob, app.ID, storage.ProvisionedUser{}, nil))
+			read := func(client string) (external, attributes string) {
+				b.Helper()
+				list, err := b.ProvisionedUsers(b.ctx, client, []int64{bob.ID, u.ID, 4711})
+				b.ok(err)
+				if len(list) == 0 {
+					return "", ""
+				}
+				b.same(len(list), 1)
+				b.same(list[0].UserID, u.ID)
+				return list[0].ExternalID, canonical(b, list[0].Attributes)
+			}
+			is := func(client, external string, attributes json.RawMessage) {
+				b.Helper()
+				gotExternal, got := read(client)
+				b.same(gotExternal, external)
+				b.same(got, canonical(b, attributes))
+			}
+			is(app.ID, "x", said)
+			is(other.ID, "", said)
+			is("", "", said)
+
+			before, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			now, more := kept(b.now).Add(time.Hour), json.RawMessage(`{"title":"Prof."}`)
+			b.ok(b.ChangeProvisionedUser(b.ctx, u.ID, storage.ProvisionedChange{ClientID: other.ID, Attributes: &more, Now: now}, b.event("user_updated")))
+			b.audited("user_updated", 1)
+			is(app.ID, "x", more)
+			after, err := b.User(b.ctx, u.ID)
+			b.ok(err)
+			before.UpdatedAt = now
+			b.same(after, before)
+
+			none := json.RawMessage(nil)
+			b.ok(b.ChangeProvisionedUser(b.ctx, u.ID, storage.ProvisionedChange{Attributes: &none, Now: now}))
+			is(app.ID, "x", nil)
+			b.ok(b.ChangeProvisionedUser(b.ctx, u.ID, storage.ProvisionedChange{Attributes: &more, Now: now}))
+			is(other.ID, "", more)
+			b.ok(b.RemoveUser(b.ctx, u.ID, nil))
+			is(app.ID, "", nil)
+		},
+		"of changes of what all have read of a user, one is made": func(b *bundle) {
+			app := b.client("app")
+			u, said := b.newUser("ada"), json.RawMessage(`{"title":"Dr."}`)
+			b.ok(b.CreateProvisionedUser(b.ctx, u, app.ID, storage.ProvisionedUser{ExternalID: "x", Attributes: said}, nil))
+			read := func() (*storage.User, *storage.ProvisionedUser) {
+				b.Helper()
+				u, err := b.User(b.ctx, u.ID)
+				b.ok(err)
+				list, err := b.ProvisionedUsers(b.ctx, app.ID, []int64{u.ID})
+				b.ok(err)
+				return u, list[0]
+			}
+			for _, edit := range []func(c *storage.ProvisionedChange, i int){
+				func(c *storage.ProvisionedChange, i int) { external := fmt.Sprint("ext-", i); c.ExternalID = &external },
+				func(c *storage.ProvisionedChange, i int) {
+					raw := json.RawMessage(fmt.Sprintf(`{"title":"%d"}`, i))
+					c.Attributes = &raw
+				},
+				func(c *storage.ProvisionedChange, i int) { name := fmt.Sprint("name ", i); c.Name = &name },
+			} {
+				was, beside := read()
+				b.oneWins(atOnce(8, func(i int) error {
+					c := storage.ProvisionedChange{UserChange: storage.UserChange{Was: was}, ClientID: app.ID, WasProvisioned: beside, Now: b.now}
+					edit(&c, i)
+					return b.ChangeProvisionedUser(b.ctx, u.ID, c)
+				}), storage.ErrConflict)
+			}
+			_, beside := read()
+			for what, was := range map[string]storage.ProvisionedUser{
+				"another external id": {ExternalID: "other", Attributes: beside.Attributes}, "no external id": {Attributes: beside.Attributes},
+				"other attributes": {ExternalID: beside.ExternalID, Attributes: json.RawMessage(`{"title":"?"}`)}, "no attributes": {ExternalID: beside.ExternalID},
+			} {
+				if err := b.ChangeProvisionedUser(b.ctx, u.ID, storage.ProvisionedChange{ClientID: app.ID, WasProvisioned: &was, Now: b.now}, b.event("nothing")); !errors.Is(err, storage.ErrConflict) {
+					b.Errorf("%s: %v", what, err)
+				}
+			}
+			b.audited("nothing", 0)
+			b.ok(b.ChangeProvisionedUser(b.ctx, u.ID, storage.ProvisionedChange{ClientID: app.ID, WasProvisioned: beside, Now: b.now}))
 		},
 		"a name is taken whatever its case, and nothing is stored then": func(b *bundle) {
 			app := b.client("app")
 			b.variants("ada", "bob", "BOB")
 			for _, name := range []string{"ada", "ADA", "Bob"} {
-				b.is(b.CreateProvisionedUser(b.ctx, b.newUser(name), app.ID, "x", b.event("nothing")), storage.ErrExists)
+				b.is(b.CreateProvisionedUser(b.ctx, b.newUser(name), app.ID, storage.ProvisionedUser{ExternalID: "x"}, b.event("nothing")), storage.ErrExists)
 			}
-			b.ok(b.CreateProvisionedUser(b.ctx, b.newUser("ÄDA"), app.ID, "", nil))
-			b.ok(b.CreateProvisionedUser(b.ctx, b.newUser("äda"), app.ID, "", nil)) // only ASCII letters, as at a login
-			b.is(b.CreateProvisionedUser(b.ctx, b.newUser("new"), "nobody", "x", b.event("nothing")), storage.ErrNotFound)
+			b.ok(b.CreateProvisionedUser(b.ctx, b.newUser("ÄDA"), app.ID, storage.ProvisionedUser{}, nil))
+			b.ok(b.CreateProvisionedUser(b.ctx, b.newUser("äda"), app.ID, storage.ProvisionedUser{}, nil)) // only ASCII letters, as at a login
+			b.is(b.CreateProvisionedUser(b.ctx, b.newUser("new"), "nobody", storage.ProvisionedUser{ExternalID: "x"}, b.event("nothing")), storage.ErrNotFound)
 			b.is(second(b.UserByUsername(b.ctx, "new")), storage.ErrNotFound)
 			b.audited("nothing", 0)
 			list, err := b.UsersByExternalID(b.ctx, app.ID, "x", 10)
@@ -80,7 +179,7 @@ func provisionedUsers() cases {
 					case 0:
 						return b.ChangeProvisionedUser(b.ctx, old[i/2].ID, storage.ProvisionedChange{UserChange: change, Now: b.now}, nil)
 					case 1:
-						return b.CreateProvisionedUser(b.ctx, b.newUser(wanted), app.ID, fmt.Sprint(i), nil)
+						return b.CreateProvisionedUser(b.ctx, b.newUser(wanted), app.ID, storage.ProvisionedUser{ExternalID: fmt.Sprint(i)}, nil)
 					case 2:
 						return b.UpdateUser(b.ctx, old[i/2].ID, change, b.now, nil)
 					}

@@ -247,7 +247,7 @@ func provisioning() cases {
 			b.ok(b.call(one.ID, bob.ID, "x"))
 			b.ok(b.call(two.ID, bob.ID, "y"))
 			of := func(client string) (ids []string) {
-				list, err := b.ExternalIDs(b.ctx, client, []int64{ada.ID, bob.ID, 4711})
+				list, err := b.ProvisionedUsers(b.ctx, client, []int64{ada.ID, bob.ID, 4711})
 				b.ok(err)
 				for _, e := range list {
 					ids = append(ids, fmt.Sprintf("%t %s", e.UserID == ada.ID, e.ExternalID))

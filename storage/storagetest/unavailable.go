@@ -118,7 +118,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return b.RemoveProvisionedGroup(ctx, storage.NewID(b.now), nil, b.now, e())
 		},
 		"GroupMembers":      func(ctx context.Context) error { return second(b.GroupMembers(ctx, []string{"staff"})) },
-		"ExternalIDs":       func(ctx context.Context) error { return second(b.ExternalIDs(ctx, g.ClientID, []int64{g.UserID})) },
+		"ProvisionedUsers":  func(ctx context.Context) error { return second(b.ProvisionedUsers(ctx, g.ClientID, []int64{g.UserID})) },
 		"UsersByExternalID": func(ctx context.Context) error { return second(b.UsersByExternalID(ctx, g.ClientID, "x", 1)) },
 		"ListAccountTokens": func(ctx context.Context) error {
 			return second(b.ListAccountTokens(ctx, "invitation", storage.ID{}, b.now, 1))
@@ -127,7 +127,7 @@ func calls(b *bundle, g *storage.Grant) map[string]func(context.Context) error {
 			return b.RemoveAccountTokens(ctx, "invitation", storage.NewID(b.now), b.now, e())
 		},
 		"CreateProvisionedUser": func(ctx context.Context) error {
-			return b.CreateProvisionedUser(ctx, &storage.User{Username: "late", CreatedAt: b.now}, g.ClientID, "x", e())
+			return b.CreateProvisionedUser(ctx, &storage.User{Username: "late", CreatedAt: b.now}, g.ClientID, storage.ProvisionedUser{ExternalID: "x"}, e())
 		},
 		"ChangeProvisionedUser": func(ctx context.Context) error {
 			return b.ChangeProvisionedUser(ctx, g.UserID, storage.ProvisionedChange{ClientID: g.ClientID, ExternalID: new(string), Now: b.now}, e())

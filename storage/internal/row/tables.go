@@ -83,10 +83,10 @@ func UserState(u *storage.User) []Column {
 	}, nil)[1:]
 }
 
-// ProvisionedChange lists the columns that a change sets, besides the epoch. UpdatedAt is about the profile alone.
+// ProvisionedChange lists the columns that a change sets, besides the epoch. UpdatedAt is about the profile and what is kept beside it.
 func ProvisionedChange(c *storage.ProvisionedChange) []Column {
 	columns := UserChange(&c.UserChange, &c.Now)
-	if len(columns) == 1 {
+	if len(columns) == 1 && c.Attributes == nil {
 		columns = nil
 	}
 	if c.Active != nil {
