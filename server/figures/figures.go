@@ -43,7 +43,7 @@ func counted(kind string) []string {
 	return trail.Actions(kind)
 }
 
-// Store is what counts need of storage.Store.
+// Store is the part of storage.Store that counting needs.
 type Store interface {
 	storage.EventCounts
 	ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error)
@@ -104,7 +104,7 @@ type Figures struct {
 	Hours, Days []int64
 }
 
-// Read returns the figures of the hours and days up to an hour that has been counted, and when that hour has ended; zero if none was yet.
+// Read returns the figures of the hours and days up to an hour that has been counted, and the end of that hour; zero if no hour has been counted yet.
 func Read(ctx context.Context, store storage.EventCounts, now time.Time) (list []Figures, until time.Time, err error) {
 	counts, err := store.ListEventCounts(ctx, now.Add(-kept).Truncate(time.Hour))
 	if err != nil {

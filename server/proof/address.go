@@ -47,7 +47,7 @@ func (s *Service) ProveAddress(ctx context.Context, u *storage.User, email, lang
 
 const accountPath = "/account"
 
-// Address returns the link of an address that is to be confirmed. ErrGone.
+// Address returns the link that confirms an address. Errors: ErrGone.
 func (s *Service) Address(ctx context.Context, secret storage.Secret) (*Link, error) {
 	return s.link(ctx, purposeEmail, secret)
 }
@@ -64,7 +64,7 @@ func (s *Service) AddressByCode(ctx context.Context, u *storage.User, code strin
 	return s.find(ctx, purposeEmail, "code", whomUser(u), digits)
 }
 
-// ConfirmAddress makes the address of a link the user's, verified. ErrGone.
+// ConfirmAddress sets the user's address to that of a link, as a verified one. Errors: ErrGone.
 func (s *Service) ConfirmAddress(ctx context.Context, l *Link) error {
 	var messages []*storage.OutboxMessage
 	e := s.event(ctx, "email_verified", l.User.ID)
@@ -83,7 +83,7 @@ func (s *Service) ConfirmAddress(ctx context.Context, l *Link) error {
 	}, e)
 }
 
-// Removed sends the last letter: that the account was removed.
+// Removed sends a user the last letter, which says that the account was removed.
 func (s *Service) Removed(ctx context.Context, u *storage.User, lang string) error {
 	if !mail.IsAddress(u.Email) {
 		return nil

@@ -26,19 +26,19 @@ type Invitation struct {
 	Lang string
 }
 
-// Invited is an invitation that was made and that is unused.
+// Invited is an invitation that is still unused.
 type Invited struct {
 	ID     storage.ID
 	Email  string
 	Groups []string
-	// Sent means that the link went by mail: a person who follows it has proved the address.
+	// Sent means that the link was sent by mail, so that following it proves the address.
 	Sent bool
 	// Link is only known when the invitation is made, and only if it was not sent.
 	Link                 string
 	CreatedAt, ExpiresAt time.Time
 }
 
-// CheckInvitation returns an *input.Error for what can't be an invitation.
+// CheckInvitation returns an *input.Error if the invitation is not valid.
 func (s *Service) CheckInvitation(in Invitation) error {
 	if in.Email != "" && !mail.IsAddress(in.Email) {
 		return &input.Error{Field: "email", Problem: "is not an address"}
@@ -50,7 +50,7 @@ func (s *Service) CheckInvitation(in Invitation) error {
 	return err
 }
 
-// Invite makes an invitation, and sends it if it has an address and there is mail. *input.Error.
+// Invite makes an invitation, and sends it if it has an address and this server sends mail. Errors: *input.Error.
 func (s *Service) Invite(ctx context.Context, in Invitation) (*Invited, error) {
 	if err := s.CheckInvitation(in); err != nil {
 		return nil, err

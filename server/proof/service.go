@@ -87,7 +87,7 @@ type Config struct {
 	Users  *users.Service
 	Audit  *audit.Log
 	Mailer *mail.Mailer
-	// Keys seal requests and are those of the MACs: the first makes, all find.
+	// Keys seal requests and are those of the MACs: new ones are made with the first, and all are accepted.
 	Keys   [][]byte
 	Issuer string
 	Now    func() time.Time
@@ -95,7 +95,7 @@ type Config struct {
 	Requested, Written func()
 }
 
-// Service makes and checks what letters bring.
+// Service makes and checks the links and codes that letters carry.
 type Service struct {
 	cfg  Config
 	seal *seal.Sealer
@@ -116,22 +116,22 @@ type data struct {
 	Lang     string   `json:"lang,omitempty"`
 	ReturnTo string   `json:"return_to,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
-	// Unproved means that the link did not travel by mail, so it proves no address.
+	// Unproved means that the link was not sent by mail, so that it proves no address.
 	Unproved bool `json:"unproved,omitempty"`
 }
 
-// Link is a link or a code that lives.
+// Link is a link or a code that is valid: neither used nor expired.
 type Link struct {
 	token *storage.AccountToken
 	data  data
-	// User is whose it is; nil for a sign-up.
+	// User is the user it was made for; nil for a sign-up.
 	User *storage.User
 }
 
-// Email returns the address that is proved.
+// Email returns the address that the link proves.
 func (l *Link) Email() string { return l.data.Email }
 
-// ReturnTo returns where the person came from, as the request had it.
+// ReturnTo returns the page to which the person returns afterwards, as it was in the request.
 func (l *Link) ReturnTo() string { return l.data.ReturnTo }
 
 // find returns the link of a secret, or of whatever else has the MAC.

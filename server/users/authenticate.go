@@ -19,7 +19,7 @@ type Authenticated struct {
 	User *storage.User
 	// Login is what must be written now, together with the grant that the login leads to. Its SetLastLogin may be cleared.
 	Login *storage.Login
-	// SecondFactor is true if the user has a second factor. Whether the login needs it is the caller's part.
+	// SecondFactor is true if the user has a second factor. The caller decides whether the login needs it.
 	SecondFactor bool
 	// Methods are those of the login (RFC 8176), which the caller sets if it was more than a password. AuthTime, unless zero, is when it was.
 	Methods  []string
@@ -29,7 +29,7 @@ type Authenticated struct {
 // Authenticate checks a password. The name is normalised as Django's login form does, then compared byte for byte.
 //
 // Errors: ErrCredentials; *ThrottledError; ErrOverload; storage.ErrUnavailable; ctx's. A wrong password is audited here,
-// within bounds; a right one writes nothing: that is the caller's part.
+// within bounds; for a right one nothing is written: the caller does that.
 func (s *Service) Authenticate(ctx context.Context, username string, secret storage.Secret) (*Authenticated, error) {
 	return s.authenticate(ctx, who{name: input.Username(username), names: s.cfg.Names}, secret)
 }

@@ -23,7 +23,8 @@ func (e *elsewhereError) Error() string {
 
 func (*elsewhereError) Unwrap() error { return storage.ErrElsewhere }
 
-// AccountURL returns where people change what is kept of them elsewhere; empty if it is not known, or if nothing is.
+// AccountURL returns the page on which people change their account where accounts are kept in another system; empty if it is not known, or
+// if they are kept here.
 func (s *Service) AccountURL() string {
 	if s.cfg.Directory == nil {
 		return ""

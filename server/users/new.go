@@ -12,7 +12,7 @@ import (
 // NewUser is a user to be added. At most one of Password and PasswordHash is given; without both the user can't log in
 // with a password.
 type NewUser struct {
-	// ID keeps the ID of another system; 0 draws one.
+	// ID is the user's ID in another system; 0 draws a new one.
 	ID int64
 	// Subject is the user's id as tokens carry it: a UUID, a slug. Empty stands for the decimal text of the ID. A positive integer is
 	// the ID too, which must be the same or 0.

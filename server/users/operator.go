@@ -89,7 +89,7 @@ func (s *Service) changePassword(ctx context.Context, e *storage.AuditEvent, wha
 	})
 }
 
-// Disable refuses the user from now on and ends their sessions. storage.ErrNotFound.
+// Disable refuses the user's logins from now on and ends their sessions. storage.ErrNotFound.
 func (s *Service) Disable(ctx context.Context, id int64) error {
 	if err := s.here(); err != nil {
 		return err

@@ -49,7 +49,7 @@ func (s *Service) checkOwnPassword(ctx context.Context, u *storage.User, secret 
 	return nil
 }
 
-// CheckOwnPassword returns the error of ChangeOwnPassword if the new password is not acceptable by itself.
+// CheckOwnPassword makes those checks of ChangeOwnPassword that need no other server, and returns its errors.
 func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	if err := checkPassword(secret); err != nil {
 		return err
@@ -60,7 +60,7 @@ func CheckOwnPassword(u *storage.User, secret storage.Secret) error {
 	return nil
 }
 
-// HashOwnPassword returns the hash of a password that somebody chooses who has proved by a letter who they are.
+// HashOwnPassword returns the hash of a new password, for a person who has proved who they are with the link of a letter.
 // Errors: those of ChangeOwnPassword, *ThrottledError, password.ErrOverload.
 func (s *Service) HashOwnPassword(ctx context.Context, username string, secret storage.Secret) (string, error) {
 	if err := s.here(); err != nil {

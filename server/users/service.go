@@ -24,7 +24,7 @@ type Config struct {
 	Store Store
 	// Directory is nil if the accounts are in the Store.
 	Directory Directory
-	// AccountURL is where people change what is kept elsewhere; empty if it is not known.
+	// AccountURL is the page on which people change their account in the Directory; empty if it is not known.
 	AccountURL string
 	// Hasher is the pool that checks passwords; nil makes one with Argon2.
 	Hasher *password.Hasher

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// MaxTargets is how many targets there can be: each is looked after once a second.
+	// MaxTargets bounds the number of targets: a server does work for each once a second.
 	MaxTargets = 20
 	// MaxKeepOld is how long deliveries can be signed with a replaced secret too.
 	MaxKeepOld = 30 * 24 * time.Hour
@@ -37,7 +37,7 @@ const (
 // The reasons why a target is disabled.
 const (
 	reasonOperator = "operator"
-	// ReasonGone is that of one whose target has said so.
+	// ReasonGone disables a target that has answered 410.
 	ReasonGone = "gone" // RFC 9110 §15.5.11
 )
 
@@ -64,7 +64,7 @@ type Config struct {
 	Audit *audit.Log
 	Now   func() time.Time
 
-	// What follows is for Run and Deliver. Paused reports whether nothing may be sent or dropped now.
+	// The fields below are for Run and Deliver. Paused reports whether nothing may be sent or dropped now.
 	Logger  *slog.Logger
 	Metrics *metrics.Metrics
 	Paused  func() bool
@@ -111,7 +111,7 @@ func (s *Service) List(ctx context.Context) ([]*storage.Webhook, error) {
 	return s.cfg.Store.ListWebhooks(ctx)
 }
 
-// Find returns a target. storage.ErrNotFound.
+// Find returns the target with an ID. Errors: storage.ErrNotFound.
 func (s *Service) Find(ctx context.Context, id storage.ID) (*storage.Webhook, error) {
 	all, err := s.cfg.Store.ListWebhooks(ctx) // there are few
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Service) Update(ctx context.Context, w *storage.Webhook, c wire.Webhook
 	return &changed, s.store(ctx, &changed, "webhook_updated")
 }
 
-// RotateSecret replaces the secret of a target that was read. Deliveries are signed with the old one too for a while.
+// RotateSecret replaces the secret of a target that was read. Deliveries are signed with the old one as well for keepOld.
 func (s *Service) RotateSecret(ctx context.Context, w *storage.Webhook, keepOld time.Duration, dry bool) (*storage.Webhook, storage.Secret, error) {
 	if keepOld < 0 || keepOld > MaxKeepOld {
 		return nil, "", clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(MaxKeepOld))
@@ -200,7 +200,7 @@ func (s *Service) RotateSecret(ctx context.Context, w *storage.Webhook, keepOld 
 	return &changed, secret, s.store(ctx, &changed, "webhook_secret_rotated")
 }
 
-// Remove removes a target, with what waits for it. storage.ErrNotFound.
+// Remove removes a target and the deliveries that wait for it. Errors: storage.ErrNotFound.
 func (s *Service) Remove(ctx context.Context, w *storage.Webhook) error {
 	defer s.Changed()
 	return s.cfg.Store.RemoveWebhook(ctx, w.ID, s.event(ctx, "webhook_removed", w))

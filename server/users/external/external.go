@@ -15,6 +15,6 @@ type User struct {
 	// Joined and LastLogin may be zero.
 	Joined, LastLogin time.Time
 	Groups            []string
-	// KeepGroups is true where the other system has no groups.
+	// KeepGroups keeps the groups that the user has here: the other system has none.
 	KeepGroups bool
 }

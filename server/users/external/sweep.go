@@ -19,14 +19,14 @@ const (
 	sweepPage  = 500
 	// sweepMost bounds what one pass removes.
 	sweepMost = 10_000
-	// Of one user in so many, or of one, the accounts may be missing; if more are, something else than deletions has happened.
+	// At most one account in so many, or a single one, may be missing; if more are, the cause is not that they were deleted.
 	absentOneIn = 10
 )
 
 // ErrManyAbsent means that so many accounts are missing that no user was removed.
 var ErrManyAbsent = errors.New("more accounts are missing than deletions explain")
 
-// TooManyAbsent reports whether so many of the users who had an account have none that removing them needs an operator.
+// TooManyAbsent reports whether so many accounts are missing, of those that were seen, that only an operator may remove their users.
 func TooManyAbsent(absent, seen int) bool { return absent > max(1, seen/absentOneIn) }
 
 // Accounts says who has an account in the other system.
@@ -62,7 +62,7 @@ type Sweeper struct {
 
 // Swept is what a pass over all users has found.
 type Swept struct {
-	// Seen had an account; of these Absent have none now, Removed were removed, and those that are Due are the absent ones whose time was over.
+	// Seen had an account; of these Absent have none now, Removed were removed, and Due had been absent for long enough.
 	Seen    int `json:"seen"`
 	Absent  int `json:"absent"`
 	Due     int `json:"due"`
