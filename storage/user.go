@@ -69,7 +69,9 @@ type PasswordChange struct {
 	UserID int64
 	// Hash is the new hash; empty takes the password away.
 	Hash string
-	Now  time.Time
+	// Was, unless nil, is the hash as the caller has read it: the change is made only while that is what is stored.
+	Was *string
+	Now time.Time
 	// Notices and Messages are stored with the change.
 	Notices  []*LogoutNotice
 	Messages []*OutboxMessage
@@ -109,7 +111,7 @@ type Users interface {
 	// store logout notices in the transaction that ends the sessions.
 	SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *AuditEvent, notices ...*LogoutNotice) error
 
-	// SetUserPassword replaces the hash and raises the epoch. ErrNotFound.
+	// SetUserPassword replaces the hash and raises the epoch. ErrNotFound; ErrConflict: the hash is not c.Was any more, or the user was removed.
 	SetUserPassword(ctx context.Context, c PasswordChange, audit *AuditEvent) error
 
 	// RaiseUserEpoch ends every grant of the user. ErrNotFound.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"latchkey/server/proof"
 	"latchkey/server/route"
@@ -37,6 +38,7 @@ func (h *Handlers) registerOwn(rt *route.Router) {
 	if !h.Users.CanChangeProfile() {
 		return
 	}
+	both(FirstPasswordPath, h.showFirstPassword, h.chooseFirstPassword)
 	both(RemovePath, h.showRemove, h.remove)
 	both(ExportPath, h.showExport, h.export)
 	if !h.Mail {
@@ -151,8 +153,14 @@ func (h *Handlers) stepRefused(w http.ResponseWriter, r *http.Request, step web.
 	switch {
 	case errors.Is(err, proof.ErrGone):
 		step.Problem = outcome.WrongLetterCode
+	case errors.Is(err, users.ErrWeakPassword):
+		step.Problem = outcome.WeakPassword
+	case errors.Is(err, users.ErrOverload):
+		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, outcome.Overload, time.Second
 	case errors.As(err, &throttled):
 		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
+	case errors.As(err, &invalid) && invalid.Field == "password":
+		step.Problem = outcome.InvalidPassword
 	case errors.As(err, &invalid):
 		step.Problem = outcome.InvalidEmail
 	default:

@@ -42,12 +42,12 @@ func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, sessio
 	if err := h.Users.ChangeOwnPassword(ctx, who.User, next); err != nil {
 		return h.refused(w, r, session, err)
 	}
-	return h.signInAgain(w, r, session, next)
+	return h.signInAgain(w, r, session, next, outcome.PasswordChanged)
 }
 
 // signInAgain keeps this browser signed in. It checks the new password: if an operator has set another one meanwhile, this session
 // must stay ended. The session gets a new ID, since the clients are notified that the old one has ended.
-func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, next storage.Secret) error {
+func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, next storage.Secret, done outcome.Notice) error {
 	who, err := h.Users.AuthenticateUser(r.Context(), session.User, next)
 	switch {
 	case err == nil && who.User.ID == session.UserID:
@@ -62,7 +62,7 @@ func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *
 		request.From(r.Context()).Event.Add(slog.String("sign_in_again_error", err.Error()))
 		return h.toLogin(w)
 	}
-	return h.done(w, outcome.PasswordChanged)
+	return h.done(w, done)
 }
 
 // refused shows the page again with what is wrong.

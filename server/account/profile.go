@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -24,11 +23,7 @@ func (h *Handlers) fields() []string {
 }
 
 // profile returns what the page shows of a user. What can't be changed is shown if there is something.
-func (h *Handlers) profile(ctx context.Context, id int64) (web.Profile, error) {
-	u, err := h.Users.Own(ctx, id)
-	if err != nil {
-		return web.Profile{}, err
-	}
+func (h *Handlers) profile(u *storage.User) web.Profile {
 	p := web.Profile{EmailVerified: u.EmailVerified && u.Email != "", Groups: u.Groups}
 	mine := h.fields()
 	for _, name := range users.OwnFields() {
@@ -40,7 +35,7 @@ func (h *Handlers) profile(ctx context.Context, id int64) (web.Profile, error) {
 			p.Fixed = append(p.Fixed, f)
 		}
 	}
-	return p, nil
+	return p
 }
 
 // changeProfile changes the fields of the form that the operator lets users change. A form without one of them leaves it as it is.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/server/password"
 	"latchkey/server/route"
 	"latchkey/server/web"
 	"latchkey/server/web/outcome"
@@ -29,24 +30,31 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 		return err
 	}
 	page.Notice = outcome.Notice(r.URL.Query().Get(doneParameter)).Among(
-		outcome.PasswordChanged, outcome.SessionEnded, outcome.AppEnded, outcome.ProfileChanged)
+		outcome.PasswordChanged, outcome.PasswordAdded, outcome.SessionEnded, outcome.AppEnded, outcome.ProfileChanged)
 	return h.Pages.Render(w, r, http.StatusOK, page)
 }
 
 // page returns the contents of the account page.
 func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession) (web.Account, error) {
-	// A password is the only way to sign in, so a signed-in user has one; it may be kept where it can't be changed from here.
 	p := web.Account{
-		Username: session.User.Username, Email: session.User.Email, HasPassword: h.Users.CanChangePassword(), AccountURL: h.Users.AccountURL(),
+		Username: session.User.Username, Email: session.User.Email, AccountURL: h.Users.AccountURL(),
 		Kept: h.Users.CanChangeProfile(), Mail: h.Mail,
 	}
 	if h.SecondFactors {
 		p.SecurityURL = h.BasePath + route.SecurityPath
 	}
-	var err error
-	if p.Profile, err = h.profile(ctx, session.UserID); err != nil {
+	u, err := h.Users.Own(ctx, session.UserID)
+	if err != nil {
 		return p, err
 	}
+	switch {
+	case !h.Users.CanChangePassword():
+	case h.Users.CanChangeProfile() && !password.Usable(u.PasswordHash):
+		p.FirstPasswordURL = h.BasePath + FirstPasswordPath
+	default:
+		p.HasPassword = true
+	}
+	p.Profile = h.profile(u)
 	if p.Sessions, err = h.sessions(ctx, session); err != nil {
 		return p, err
 	}

@@ -102,7 +102,7 @@ func (p Paths) Confirms(to ReturnTo) bool {
 // isOwn reports whether text is the address of a page on which users decide about their own accounts.
 func (p Paths) isOwn(text string) bool {
 	path, ok := strings.CutPrefix(text, p.Base)
-	return ok && slices.Contains([]string{route.SecurityPath, route.EmailPath, route.ExportPath, route.RemovePath}, path)
+	return ok && slices.Contains([]string{route.SecurityPath, route.EmailPath, route.ExportPath, route.RemovePath, route.FirstPasswordPath}, path)
 }
 
 // Own returns the address of a page on which users decide about their own accounts, one of those that Confirms knows.

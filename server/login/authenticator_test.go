@@ -167,9 +167,9 @@ func local(c *server.Config) { c.Issuer = localhost(c.Issuer) }
 func localhost(address string) string { return strings.Replace(address, "127.0.0.1", "localhost", 1) }
 
 // relyingParty starts a server that can have passkeys.
-func relyingParty(t *testing.T) *servertest.Server {
+func relyingParty(t *testing.T, options ...servertest.Option) *servertest.Server {
 	t.Helper()
-	s := servertest.New(t, servertest.Configure(local))
+	s := servertest.New(t, append(options, servertest.Configure(local))...)
 	s.URL = localhost(s.URL)
 	return s
 }

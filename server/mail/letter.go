@@ -23,6 +23,7 @@ const (
 	Invitation      Name = "invitation"       // a link from the operator
 	AccountRemoved  Name = "account_removed"  // the user has removed the account
 	PasswordSet     Name = "password_set"     // the user or an operator has changed the password
+	PasswordAdded   Name = "password_added"   // the user, who had none, has chosen a password
 	PasswordRemoved Name = "password_removed" // an operator has taken the password away
 	FactorAdded     Name = "factor_added"     // the user has added a second factor
 	FactorRemoved   Name = "factor_removed"   // the user or an operator has removed one
@@ -34,7 +35,7 @@ const (
 func Names() []Name {
 	return []Name{
 		Reset, FirstPassword, PasswordChanged, Verify, AddressChanging, AddressChanged, SignUp, HasAccount, Invitation, AccountRemoved,
-		PasswordSet, PasswordRemoved, FactorAdded, FactorRemoved, FactorsReset, RecoveryCodes,
+		PasswordSet, PasswordAdded, PasswordRemoved, FactorAdded, FactorRemoved, FactorsReset, RecoveryCodes,
 	}
 }
 

@@ -48,14 +48,18 @@ func alertLetter(a *alert.Alert) (name mail.Name, passkey bool) {
 	var details struct {
 		Kind  storage.FactorKind `json:"kind"`
 		SetTo string             `json:"set_to"`
+		First bool               `json:"first"`
 	}
 	if len(a.Details) > 0 && json.Unmarshal(a.Details, &details) != nil {
 		return "", false
 	}
 	switch a.Action {
 	case "password_changed":
-		if details.SetTo == "none" {
+		switch {
+		case details.SetTo == "none":
 			return mail.PasswordRemoved, false
+		case details.First:
+			return mail.PasswordAdded, false
 		}
 		return mail.PasswordSet, false
 	case "factor_added":

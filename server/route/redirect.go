@@ -7,17 +7,19 @@ import (
 
 // The paths, below the issuer's path, that handlers of other packages redirect to. Handler packages don't import each other.
 const (
-	LoginPath     = "/login"
-	SecurityPath  = AccountPath + "/security"
-	EmailPath     = AccountPath + "/email"
-	ExportPath    = AccountPath + "/export"
-	RemovePath    = AccountPath + "/remove"
-	ConsentPath   = "/consent"
-	DevicePath    = "/device"
-	AccountPath   = "/account"
-	ConsolePath   = "/console"
-	AuthorizePath = "/oauth2/authorize"
-	LogoutPath    = "/oauth2/logout"
+	LoginPath    = "/login"
+	SecurityPath = AccountPath + "/security"
+	EmailPath    = AccountPath + "/email"
+	ExportPath   = AccountPath + "/export"
+	// FirstPasswordPath is where a user without a password chooses one.
+	FirstPasswordPath = AccountPath + "/password/first"
+	RemovePath        = AccountPath + "/remove"
+	ConsentPath       = "/consent"
+	DevicePath        = "/device"
+	AccountPath       = "/account"
+	ConsolePath       = "/console"
+	AuthorizePath     = "/oauth2/authorize"
+	LogoutPath        = "/oauth2/logout"
 )
 
 // SeeOther redirects with 303, so that the browser does not send a posted password to the new location (RFC 9700 §4.12).

@@ -77,15 +77,14 @@ func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) e
 	}
 	e := s.event(ctx, "password_changed", "operator", id)
 	e.Details = details(map[string]any{"set_to": kind})
-	return s.changePassword(ctx, e, "set password", encoded)
+	return s.changePassword(ctx, e, "set password", storage.PasswordChange{Hash: encoded})
 }
 
 // changePassword replaces the password of the event's user, and notifies them.
-func (s *Service) changePassword(ctx context.Context, e *storage.AuditEvent, what, encoded string) error {
+func (s *Service) changePassword(ctx context.Context, e *storage.AuditEvent, what string, c storage.PasswordChange) error {
 	return s.end(ctx, e, what, func(notices ...*storage.LogoutNotice) error {
-		return s.cfg.Store.SetUserPassword(ctx, storage.PasswordChange{
-			UserID: e.UserID, Hash: encoded, Now: e.At, Notices: notices, Messages: alert.Of(ctx, s.cfg.Alerts, e),
-		}, e)
+		c.UserID, c.Now, c.Notices, c.Messages = e.UserID, e.At, notices, alert.Of(ctx, s.cfg.Alerts, e)
+		return s.cfg.Store.SetUserPassword(ctx, c, e)
 	})
 }
 

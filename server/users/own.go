@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"latchkey/server/password"
 	"latchkey/storage"
 )
 
@@ -16,8 +17,9 @@ var ErrWeakPassword = errors.New("the password is too easily guessed")
 // characters a password must have (ASVS 6.2.5).
 const minPassword = 8
 
-// ChangeOwnPassword is SetPassword by the user, whose current password the caller has checked.
-// Errors: ErrWeakPassword, *input.Error, storage.ErrElsewhere, storage.ErrNotFound.
+// ChangeOwnPassword is SetPassword by the user, whose current password the caller has checked. A user without a password, who has signed in
+// in another way of late, gets the first one. u is as it was read then. Errors: ErrWeakPassword, *input.Error, storage.ErrElsewhere,
+// storage.ErrNotFound; storage.ErrConflict: there is a password by now.
 func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret storage.Secret) error {
 	if !s.CanChangePassword() {
 		return s.here()
@@ -34,7 +36,12 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 	}
 	e := s.event(ctx, "password_changed", "user", u.ID)
 	e.Details = details(map[string]any{"set_to": "password"})
-	return s.changePassword(ctx, e, "change own password", encoded)
+	change := storage.PasswordChange{Hash: encoded}
+	if !password.Usable(u.PasswordHash) {
+		e.Details = details(map[string]any{"set_to": "password", "first": true})
+		change.Was = &u.PasswordHash
+	}
+	return s.changePassword(ctx, e, "change own password", change)
 }
 
 // checkOwnPassword is CheckOwnPassword, which also asks whether the password has leaked (ASVS 6.2.12). While that can't be answered, it is

@@ -73,6 +73,7 @@ func samples(now time.Time) []View {
 			Apps:     []AppInfo{{Client: client, Scope: scopes, Since: now, LastUsed: now, Sessions: 2}, {Client: bare, Since: now}},
 			Events:   []EventInfo{{At: now, Action: "login_succeeded", ClientName: "App", Address: "::1"}, {At: now, Action: "x"}},
 		},
+		Account{FirstPasswordURL: "/account/password/first"},
 		Account{},
 		Console{panel.Page{
 			Heading: "console.title", Subject: "u", Operator: "u", Notice: "console.done.ended", Problem: "console.invalid", Detail: "d",

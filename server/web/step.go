@@ -33,7 +33,7 @@ type Step struct {
 // steps are the names of all steps.
 var steps = []string{
 	"forgot", "forgot_sent", "elsewhere", "reset", "gone", "verify", "verified", "sign_up", "sign_up_sent", "new_account", "email", "email_sent",
-	"export", "remove", "removed",
+	"export", "remove", "removed", "first_password",
 }
 
 func (Step) page() string { return "step" }

@@ -200,8 +200,9 @@ type Account struct {
 	Username string
 	Email    string
 	Profile  Profile
-	// HasPassword means that the user has a password to change.
-	HasPassword bool
+	// HasPassword means that the user has a password to change. FirstPasswordURL is where one who has none chooses one; empty = nowhere.
+	HasPassword      bool
+	FirstPasswordURL string
 	// SecurityURL is where the user manages second factors; empty = there are none here.
 	SecurityURL string
 	// AccountURL is where the user changes what is kept elsewhere; empty = nothing is, or it is not known.

@@ -224,11 +224,16 @@ func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now ti
 
 // SetUserPassword implements storage.Users.
 func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
-	return s.execOne(ctx, "set user password", `
+	err := s.execOne(ctx, "set user password", `
 		WITH changed AS (
-			UPDATE users SET password_hash = $3, auth_epoch = greatest(auth_epoch + 1, $4) WHERE id = $2 RETURNING id
+			UPDATE users SET password_hash = $3, auth_epoch = greatest(auth_epoch + 1, $4)
+			WHERE id = $2 AND ($7::text IS NULL OR password_hash = $7) RETURNING id
 		)`+withNotices("$5")+withMessages(6)+logChanged,
-		events(audit), c.UserID, plain(c.Hash), c.Now.UnixMicro(), logoutNotices(c.Notices), outboxMessages(c.Messages))
+		events(audit), c.UserID, plain(c.Hash), c.Now.UnixMicro(), logoutNotices(c.Notices), outboxMessages(c.Messages), c.Was)
+	if c.Was != nil && errors.Is(err, storage.ErrNotFound) {
+		err = fmt.Errorf("set user password: %w", storage.ErrConflict)
+	}
+	return err
 }
 
 // RaiseUserEpoch implements storage.Users.

@@ -203,8 +203,12 @@ func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now ti
 // SetUserPassword implements [storage.Users].
 func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
 	return s.write(ctx, "set user password", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
-			plain(c.Hash), c.Now.UnixMicro(), c.UserID)
+		missing := storage.ErrNotFound
+		if c.Was != nil {
+			missing = storage.ErrConflict
+		}
+		t.execOr(missing, `UPDATE users SET password_hash = ?1, auth_epoch = max(auth_epoch + 1, ?2) WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4)`,
+			plain(c.Hash), c.Now.UnixMicro(), c.UserID, c.Was)
 		t.notices(c.Notices)
 		t.enqueue(c.Messages)
 		t.audit(audit)

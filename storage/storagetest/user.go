@@ -182,6 +182,19 @@ func users() cases {
 			b.ok(b.CreateUser(b.ctx, b.newUser("ÄDA"))) // only ASCII letters, as at a login
 			b.ok(b.CreateUser(b.ctx, b.newUser("äda")))
 		},
+		"a password is set only while it is what was read": func(b *bundle) {
+			u := b.user("ada")
+			was, other := u.PasswordHash, "another hash"
+			set := func(hash string, was *string) error {
+				return b.SetUserPassword(b.ctx, storage.PasswordChange{UserID: u.ID, Hash: hash, Was: was, Now: b.now}, b.event("password_set"))
+			}
+			b.is(set("nothing", &other), storage.ErrConflict)
+			b.ok(set("", &was))
+			none := ""
+			b.oneWins(atOnce(8, func(i int) error { return set(fmt.Sprint("hash ", i), &none) }), storage.ErrConflict)
+			b.audited("password_set", 2)
+			b.ok(set("whatever it was", nil))
+		},
 		"users are listed page by page in the order of their IDs": func(b *bundle) {
 			for _, id := range []int64{30, 4, 100, 9, 10} {
 				b.ok(b.CreateUser(b.ctx, &storage.User{ID: id, Username: fmt.Sprint(id), CreatedAt: b.now}))

@@ -45,6 +45,7 @@ type Notice string
 const (
 	NoNotice         Notice = ""
 	PasswordChanged  Notice = "password_changed"
+	PasswordAdded    Notice = "password_added"
 	PasswordReset    Notice = "password_reset"
 	SessionEnded     Notice = "session_ended"
 	AppEnded         Notice = "app_ended"
