@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,9 +45,10 @@ func (s *seen) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t *testing.T, more ...servertest.Option) *bundle {
 	t.Helper()
-	b := &bundle{Server: servertest.New(t, servertest.Configure(func(c *server.Config) { c.SignUp = selfhelp.SignUpInvite })), t: t, seen: &seen{}}
+	options := append(more, servertest.Configure(func(c *server.Config) { c.SignUp = selfhelp.SignUpInvite }))
+	b := &bundle{Server: servertest.New(t, options...), t: t, seen: &seen{}}
 	var scopes []string
 	for scope := range serveradmin.Scopes() {
 		scopes = append(scopes, scope)
@@ -102,7 +104,7 @@ func refused(t *testing.T, err error, status int) *admin.Problem {
 // The package has a method for every operation of the description, and each does what it says on a real server.
 func TestEveryOperation(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := setup(t, servertest.Mail(new(servertest.Mailbox)))
 	ctx, api := t.Context(), b.api
 
 	u := must[*admin.User](t)(api.AddUser(ctx, admin.NewUser{Username: "bob", Password: new("a long password"), Groups: []string{"staff"}}))
@@ -136,8 +138,8 @@ func TestEveryOperation(t *testing.T) {
 	}
 	must[*admin.User](t)(api.EnableUser(ctx, u.ID))
 	var unsent *admin.Problem
-	if _, err := api.SendPasswordLink(ctx, u.ID); !errors.As(err, &unsent) || unsent.Kind() != "no-mail" {
-		t.Errorf("a letter from a server without mail: %v", err)
+	if _, err := api.SendPasswordLink(ctx, u.ID); !errors.As(err, &unsent) || unsent.Kind() != "no-address" {
+		t.Errorf("a letter to a user without an address: %v", err)
 	}
 
 	shop := must[*admin.Client](t)(api.AddClient(ctx, admin.NewClient{ID: "https-shop", Fields: map[string]any{
@@ -208,6 +210,17 @@ func TestEveryOperation(t *testing.T) {
 	must[*admin.Invitation](t)(api.Invitation(ctx, invited.ID))
 	must[*admin.Invitation](t)(api.RemoveInvitation(ctx, invited.ID))
 
+	lost := []string{b.lose(u.ID), b.lose(u.ID)}
+	if got := all(t, api.Letters(ctx, admin.LetterFilter{UserID: u.ID})); len(got) != 2 || got[1].ID != lost[0] || got[1].Username != u.Username || !got[1].CanSendAgain {
+		t.Errorf("letters: %+v", got)
+	}
+	must[*admin.Letter](t)(api.Letter(ctx, lost[0]))
+	must[*admin.Letter](t)(api.SendLetterAgain(ctx, lost[0]))
+	must[*admin.Letter](t)(api.DismissLetter(ctx, lost[1]))
+	if got := all(t, api.Letters(ctx, admin.LetterFilter{})); len(got) != 0 {
+		t.Errorf("letters are left: %+v", got)
+	}
+
 	hook := must[*admin.Webhook](t)(api.AddWebhook(ctx, admin.NewWebhook{URL: "https://hooks.invalid/", Types: []string{"login"}}))
 	if hook.Secret == "" || !hook.Enabled {
 		t.Errorf("webhook: %+v", hook)
@@ -247,6 +260,28 @@ func TestEveryOperation(t *testing.T) {
 		}
 	}
 	b.covered()
+}
+
+// lose stores a notice about a user that could not be delivered, and returns its ID.
+func (b *bundle) lose(userID int64) string {
+	b.t.Helper()
+	b.Clock.Advance(time.Second)
+	now := b.Clock.Now()
+	m := &storage.OutboxMessage{
+		ID: storage.NewID(now), Kind: "mail", Key: sha256.Sum256([]byte(now.String())), Payload: []byte{0}, CreatedAt: now, NextAttemptAt: now, GiveUpAt: now,
+		ExpiresAt: now,
+	}
+	l := &storage.UndeliveredLetter{
+		ID: storage.NewID(now), Name: "password_set", UserID: userID, Recipient: "bob@example.com", QueuedAt: now, AbandonedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+	err := b.Store.CreateOutboxMessages(b.t.Context(), m)
+	if err == nil {
+		err = b.Store.AbandonLetter(b.t.Context(), m.ID, l)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return l.ID.String()
 }
 
 // covered checks that each operation of the description was requested.

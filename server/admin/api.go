@@ -42,9 +42,13 @@ type Store interface {
 	ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error)
 }
 
-// Letters sends letters to users.
+// Letters sends letters to users, and has those that could not be delivered.
 type Letters interface {
 	SendPasswordLink(ctx context.Context, u *storage.User) error
+	UndeliveredLetters(ctx context.Context, f storage.UndeliveredLetterFilter) ([]*proof.Undelivered, error)
+	Undelivered(ctx context.Context, id storage.ID) (*proof.Undelivered, error)
+	SendAgain(ctx context.Context, u *proof.Undelivered) error
+	Dismiss(ctx context.Context, u *proof.Undelivered) error
 }
 
 // Invitations makes and withdraws invitations.
@@ -131,6 +135,7 @@ func (a *API) build() {
 	a.auditRoutes()
 	a.eventRoutes()
 	a.webhookRoutes()
+	a.letterRoutes()
 	a.completeSchemas()
 	document, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {

@@ -24,8 +24,8 @@ const (
 // Scopes returns the scopes of the API, with what each allows.
 func Scopes() map[string]string {
 	return map[string]string{
-		scopeUsersRead:     "List and show users and groups.",
-		scopeUsersWrite:    "Add, change, disable and remove users, set their passwords, and remove their second factors.",
+		scopeUsersRead:     "List and show users and groups, and letters that could not be delivered.",
+		scopeUsersWrite:    "Add, change, disable and remove users, set their passwords, remove their second factors, and send letters again that could not be delivered.",
 		scopeSessionsRead:  "List and show sessions and consents.",
 		scopeSessionsWrite: "End sessions and consents.",
 		scopeClientsRead:   "List and show clients, protected resources and initial access tokens, without secrets.",

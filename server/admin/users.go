@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	wire "latchkey/admin"
 	"latchkey/server/proof"
 	"latchkey/server/users"
@@ -253,7 +251,7 @@ func (a *API) sendPasswordLink(ctx context.Context, in *struct {
 	case err != nil:
 		return nil, err
 	case a.Letters == nil:
-		return nil, refusal(http.StatusConflict, "no-mail", "This server sends no letters: its operator has set no --smtp-url, or its users are in Django.")
+		return nil, errNoMail()
 	case in.DryRun:
 		return shown(u), nil
 	}
@@ -263,8 +261,7 @@ func (a *API) sendPasswordLink(ctx context.Context, in *struct {
 	case errors.Is(err, proof.ErrNoAddress):
 		return nil, refusal(http.StatusConflict, "no-address", "The user has no e-mail address, or is disabled.")
 	case errors.As(err, &throttled):
-		p := refusal(http.StatusTooManyRequests, "", "Too many letters were sent to this user. Try again later.")
-		return nil, huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(max(1, int(throttled.RetryAfter.Seconds())))}})
+		return nil, tooManyLetters(throttled)
 	case err != nil:
 		return nil, err
 	}
