@@ -113,11 +113,19 @@ func clearSecrets(row *storage.Client) {
 // RotateSecret makes a new secret for a client. The current one stays valid for keepOld; an older one ends at once.
 // ErrNoSecret; storage.ErrNotFound.
 func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Duration) (storage.Secret, error) {
+	return r.RotateSecretIf(ctx, id, nil, keepOld)
+}
+
+// RotateSecretIf is RotateSecret while the client is as was, unless that is nil. storage.ErrConflict: it was changed, as by another rotation.
+func (r *Registry) RotateSecretIf(ctx context.Context, id string, was *clients.Client, keepOld time.Duration) (storage.Secret, error) {
 	if keepOld < 0 || keepOld > MaxKeepOld {
 		return "", fmt.Errorf("the old secret can be kept for 0s to %s", clients.Duration(MaxKeepOld))
 	}
 	secret := clients.NewSecret(secretPrefix)
 	_, err := r.update(ctx, id, func(row *storage.Client, c *clients.Client) ([]*storage.AuditEvent, error) {
+		if err := unchanged(row, was); err != nil {
+			return nil, err
+		}
 		if !c.UsesSecret() {
 			return nil, ErrNoSecret
 		}
@@ -138,7 +146,15 @@ func (r *Registry) RotateSecret(ctx context.Context, id string, keepOld time.Dur
 
 // SetDisabled disables or enables a client. Disabling ends every grant of the client for good. storage.ErrNotFound.
 func (r *Registry) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	return r.SetDisabledIf(ctx, id, nil, disabled)
+}
+
+// SetDisabledIf is SetDisabled while the client is as was, unless that is nil. storage.ErrConflict: it was changed.
+func (r *Registry) SetDisabledIf(ctx context.Context, id string, was *clients.Client, disabled bool) error {
 	_, err := r.update(ctx, id, func(row *storage.Client, _ *clients.Client) ([]*storage.AuditEvent, error) {
+		if err := unchanged(row, was); err != nil {
+			return nil, err
+		}
 		if row.Disabled == disabled {
 			return nil, nil
 		}
@@ -151,6 +167,15 @@ func (r *Registry) SetDisabled(ctx context.Context, id string, disabled bool) er
 		return []*storage.AuditEvent{r.eventOf(ctx, "client_disabled", id, details{})}, nil
 	})
 	return err
+}
+
+// unchanged returns storage.ErrConflict if a client is another version than was, or another client with its ID. UpdateClient compares the version
+// again where it writes.
+func unchanged(row *storage.Client, was *clients.Client) error {
+	if was != nil && (row.Version != was.Version || !row.CreatedAt.Equal(was.CreatedAt)) {
+		return fmt.Errorf("change client %.200q: %w", row.ID, storage.ErrConflict)
+	}
+	return nil
 }
 
 // Remove removes a client; its grants are dead. storage.ErrNotFound.

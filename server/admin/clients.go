@@ -242,7 +242,7 @@ func (a *API) disableClient(ctx context.Context, in *ChangeClient) (*shownClient
 	if err != nil {
 		return nil, err
 	}
-	return a.setDisabled(ctx, c, in.DryRun, true)
+	return a.setDisabled(ctx, c, in.Conditional, true)
 }
 
 func (a *API) enableClient(ctx context.Context, in *struct {
@@ -257,20 +257,31 @@ func (a *API) enableClient(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return a.setDisabled(ctx, c, in.DryRun, false)
+	return a.setDisabled(ctx, c, in.Conditional, false)
 }
 
-func (a *API) setDisabled(ctx context.Context, c *clients.Client, dry, disabled bool) (*shownClient, error) {
-	if err := a.registry(dry).SetDisabled(ctx, c.ID, disabled); err != nil {
+// as returns what a client must still be when it is changed: what it was when If-Match was compared; nil for *.
+func (c Conditional) as(read *clients.Client) *clients.Client {
+	if c.any() {
+		return nil
+	}
+	return read
+}
+
+func (a *API) setDisabled(ctx context.Context, c *clients.Client, cond Conditional, disabled bool) (*shownClient, error) {
+	err := a.registry(cond.DryRun).SetDisabledIf(ctx, c.ID, cond.as(c), disabled)
+	if !cond.any() && isConflict(err) {
+		return nil, errChanged()
+	}
+	if err != nil {
 		return nil, err
 	}
-	if dry {
+	if cond.DryRun {
 		changed := *c
 		changed.Disabled = disabled
 		return answerClient(&changed), nil
 	}
-	c, err := a.client(ctx, c.ID)
-	if err != nil {
+	if c, err = a.client(ctx, c.ID); err != nil {
 		return nil, err
 	}
 	return answerClient(c), nil
@@ -295,7 +306,10 @@ func (a *API) rotateSecret(ctx context.Context, in *struct {
 			return nil, clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(registry.MaxKeepOld))
 		}
 	}
-	secret, err := a.registry(in.DryRun).RotateSecret(ctx, c.ID, keep.Std())
+	secret, err := a.registry(in.DryRun).RotateSecretIf(ctx, c.ID, in.as(c), keep.Std())
+	if !in.any() && isConflict(err) {
+		return nil, errChanged()
+	}
 	if err != nil || in.DryRun {
 		return answerClient(c), err
 	}
