@@ -151,3 +151,52 @@ test("a group needs a second factor, in German", async (t) => {
   await submit(page, page.locator("a.primary"));
   assert.equal(path(page), "/account");
 });
+
+test("a first password beside a passkey", async (t) => {
+  const { who, person, page } = await someone(t, "paula");
+  const authenticator = await Authenticator.add(page);
+  await page.fill("#passkey-name", "Laptop");
+  await submit(page, button(page, "Add a passkey"));
+  await world.latchkey.run(["user", "set-password", who.username, "--no-password"]);
+  await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false"); // it is asked by the button
+  await signOut(page);
+  await submit(page, button(page, "Sign in with a passkey"));
+  assert.equal(path(page), "/account");
+  assert.match(await text(page), /You have no password/);
+  await inspect(page, "account-no-password");
+
+  const link = page.getByRole("link", { name: "Choose a password" });
+  await submit(page, link);
+  await page.fill("#new_password", "password1");
+  await page.fill("#new_password_again", "password1");
+  await submit(page, button(page, "Set password"));
+  assert.equal(await page.locator("[role=alert]:visible").count(), 1);
+  await inspect(page, "first-password-refused");
+  const next = { ...who, password: "canary-of-paula-4711" };
+  await page.fill("#new_password", next.password);
+  await page.fill("#new_password_again", next.password);
+  await submit(page, button(page, "Set password"));
+  assert.equal(path(page), "/account");
+  assert.match(await text(page), /You have a password now/);
+  assert.equal(await link.count(), 0);
+
+  // The password is a way in now, with the passkey after it.
+  await authenticator.answers(false);
+  await signOut(page);
+  await person.signIn(next);
+  assert.equal(path(page), "/login/second-factor");
+});
+
+test("the page of a first password, in German", async (t) => {
+  const { who, page } = await someone(t, "paul", { locale: "de-DE" });
+  await Authenticator.add(page);
+  await page.fill("#passkey-name", "Laptop");
+  await submit(page, page.locator("form:has(#passkey-name) button"));
+  await world.latchkey.run(["user", "set-password", who.username, "--no-password"]);
+  await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false");
+  await page.context().clearCookies();
+  await page.goto(world.latchkey.url("/account"));
+  await submit(page, button(page, "Passkey"));
+  await submit(page, page.getByRole("link", { name: "Passwort wählen" }));
+  await inspect(page, "german-first-password");
+});
