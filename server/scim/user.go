@@ -119,6 +119,16 @@ func chosen(o object, name string) (value string) {
 	return value
 }
 
+// pictureOf returns the URL of a user's picture after a change of the photos: the primary one, else the first. Another picture than the one that the
+// photos gave stays, as an operator or the user may have chosen it, until the photos change.
+func pictureOf(have string, was, o object) string {
+	before, after := chosen(was, "photos"), chosen(o, "photos")
+	if after == before || after == "" && have != before {
+		return have
+	}
+	return after
+}
+
 // fullName returns the name of a resource, which has it twice: what was changed of them counts.
 func fullName(was, o object) string {
 	inner := func(o object) string {
