@@ -164,16 +164,5 @@ func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.Resourc
 		return nil, nil
 	}
 	all, err := h.Clients.Resources(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[string]string)
-	for _, r := range all {
-		names[r.Identifier] = r.Name
-	}
-	infos := make([]web.ResourceInfo, len(asked))
-	for i, identifier := range asked {
-		infos[i] = web.ResourceInfo{Identifier: identifier, Name: names[identifier]}
-	}
-	return infos, nil
+	return web.ResourceInfos(asked, all), err
 }

@@ -124,12 +124,6 @@ type ScopeInfo struct {
 	New  bool // the user has not allowed it before
 }
 
-// ResourceInfo is a protected resource.
-type ResourceInfo struct {
-	Identifier string
-	Name       string
-}
-
 // Error is the page that explains an error, first to the user, then to the application's developer.
 type Error struct {
 	// Status is the HTTP status.
