@@ -83,7 +83,7 @@ func (u *Undelivered) CanSendAgain() bool {
 // isNotice reports whether a letter says what was done, and has nothing to be used.
 func (u *Undelivered) isNotice() bool {
 	switch mail.Name(u.Name) {
-	case mail.PasswordChanged, mail.PasswordSet, mail.PasswordRemoved, mail.AddressChanging, mail.AddressChanged, mail.FactorAdded, mail.FactorRemoved,
+	case mail.PasswordChanged, mail.PasswordSet, mail.PasswordAdded, mail.PasswordRemoved, mail.AddressChanging, mail.AddressChanged, mail.FactorAdded, mail.FactorRemoved,
 		mail.FactorsReset, mail.RecoveryCodes:
 		return true
 	}
