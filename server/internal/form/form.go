@@ -3,8 +3,8 @@
 package form
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -38,11 +38,13 @@ func Body(r *http.Request) (string, error) {
 	if !Is(r) {
 		return "", ErrContentType
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	// Room for what the request announces, as long as that is an ordinary form, so that the buffer need not grow.
+	room := min(max(r.ContentLength, 0), 8<<10) + bytes.MinRead
+	body := bytes.NewBuffer(make([]byte, 0, room))
+	if _, err := body.ReadFrom(r.Body); err != nil {
 		return "", fmt.Errorf("read form: %w", err)
 	}
-	return string(body), nil
+	return body.String(), nil
 }
 
 // Parse returns all values of all fields of a body or a query. Unlike [url.ParseQuery] it treats a semicolon as an ordinary
