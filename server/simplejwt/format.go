@@ -12,6 +12,7 @@ import (
 	"latchkey/clients"
 	"latchkey/server/claims"
 	"latchkey/server/internal/audit"
+	"latchkey/server/internal/mac"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
 	"latchkey/server/simplejwt/codec"
@@ -46,7 +47,7 @@ func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format
 	if err := knownClaims(s.Claims); err != nil {
 		return nil, err
 	}
-	f := &Format{codec: c, sealer: sealer{s.SealKeys}, settings: s, store: store, audit: log}
+	f := &Format{codec: c, sealer: sealer{mac.Keys(s.SealKeys)}, settings: s, store: store, audit: log}
 	if s.Mapped != nil {
 		f.mapped = s.Mapped.In(claims.SimpleJWT)
 	}

@@ -13,20 +13,20 @@ import (
 
 // sealer makes and checks the seal of refresh tokens. Django has the key that signs them, and so has every reader of its settings; only
 // Latchkey has the key of the seal. Django copies all claims of a token that it writes anew, the seal too, but then jti and exp are others.
-type sealer struct{ keys [][]byte }
+type sealer struct{ keys []*mac.Key }
 
 // sealSize is the length of a seal in bytes. It is checked on-line only, and a wrong one costs a session at most what the key that signs
 // could do to it anyway.
 const sealSize = 8
 
-func (s sealer) seal(key []byte, family storage.ID, generation int64, parent, id storage.TokenID, expires time.Time) [sealSize]byte {
+func (s sealer) seal(key *mac.Key, family storage.ID, generation int64, parent, id storage.TokenID, expires time.Time) [sealSize]byte {
 	b := make([]byte, 0, 64)
 	b = append(b, family[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(generation))
 	b = append(b, parent[:]...)
 	b = append(b, id[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(expires.Unix()))
-	sum := mac.Sum(key, b)
+	sum := key.Sum(b)
 	return [sealSize]byte(sum[:sealSize])
 }
 

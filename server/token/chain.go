@@ -153,7 +153,7 @@ const adopts = 2
 
 // chain derives the successors of refresh tokens. The first key derives; the others recognise what was derived before a change of the
 // root secret.
-type chain struct{ keys [][]byte }
+type chain struct{ keys []*mac.Key }
 
 // plan returns the step that the policy prescribes for a token t at a position that is not refused. See docs/rotation.md for the table.
 //
@@ -248,9 +248,9 @@ func (c chain) successor(g *storage.Grant, p *Policy, id, parent storage.TokenID
 
 // successorID derives the id of the token that follows the presented one: HMAC(key, presented id ‖ window). The same token presented
 // again in the same window gets the same successor, and nothing is stored for that.
-func successorID(key []byte, presented storage.TokenID, window time.Time) storage.TokenID {
+func successorID(key *mac.Key, presented storage.TokenID, window time.Time) storage.TokenID {
 	var at [8]byte
 	binary.BigEndian.PutUint64(at[:], uint64(window.UnixMicro()))
-	sum := mac.Sum(key, presented[:], at[:])
+	sum := key.Sum(presented[:], at[:])
 	return storage.TokenID(sum[:16])
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/outage"
 	"latchkey/storage"
 )
@@ -38,7 +39,7 @@ func TestLocate(t *testing.T) {
 	oldKey := func(r *RefreshToken) { r.CurrentKey = false }
 	unsealed := func(r *RefreshToken) { r.Sealed, r.CurrentKey = false, false }
 	inFlight := func(r *RefreshToken) { unsealed(r); r.InFlight = true }
-	latest := func(key []byte) storage.TokenID { return successorID(key, current, now.Add(-time.Hour)) }
+	latest := func(key *mac.Key) storage.TokenID { return successorID(key, current, now.Add(-time.Hour)) }
 	other := storage.TokenID{9}
 	for _, test := range []struct {
 		name string

@@ -12,7 +12,6 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/clientauth"
 	"latchkey/server/dpop"
-	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/storage"
 )
@@ -142,7 +141,7 @@ func (s *Service) network(ctx context.Context, grant storage.ID) int64 {
 	if !ok {
 		return 0
 	}
-	sum := mac.Sum(s.networkKey, grant[:], []byte(wide))
+	sum := s.networkKey.Sum(grant[:], []byte(wide))
 	return int64(binary.BigEndian.Uint64(sum[:8])) | 1
 }
 

@@ -29,7 +29,7 @@ import (
 type native struct {
 	issuer      string
 	keys        *keys.Ring
-	refreshKeys [][]byte     // the first signs, all verify
+	refreshKeys []*mac.Key   // the first signs, all verify
 	opaque      *seal.Sealer // of opaque access tokens
 	claims      *claims.Catalog
 }
@@ -67,7 +67,7 @@ func (n *native) encodeRefresh(t *RefreshToken) storage.Secret {
 	b = binary.BigEndian.AppendUint64(b, uint64(t.IssuedAt.Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.ExpiresAt.Unix()))
 	b = append(b, t.Client[:]...)
-	sum := mac.Sum(n.refreshKeys[0], b)
+	sum := n.refreshKeys[0].Sum(b)
 	b = append(b, sum[:]...)
 	return storage.Secret(refreshPrefix + base64.RawURLEncoding.EncodeToString(b))
 }

@@ -9,17 +9,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/seal"
 	"latchkey/server/reasons"
 	"latchkey/storage"
 )
 
-func testKeys(n ...byte) [][]byte {
+func testKeys(n ...byte) []*mac.Key {
 	keys := make([][]byte, len(n))
 	for i, b := range n {
 		keys[i] = bytes.Repeat([]byte{b}, 32)
 	}
-	return keys
+	return mac.Keys(keys)
 }
 
 func testToken() *RefreshToken {
@@ -98,7 +99,7 @@ func FuzzRefreshToken(f *testing.F) {
 }
 
 func FuzzOpaqueAccessToken(f *testing.F) {
-	sealing, err := seal.New(testKeys(1))
+	sealing, err := seal.New([][]byte{bytes.Repeat([]byte{1}, 32)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"latchkey/server/dpop"
 	"latchkey/server/factors"
 	"latchkey/server/internal/audit"
+	"latchkey/server/internal/mac"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/outage"
 	"latchkey/server/internal/seal"
@@ -107,7 +108,7 @@ type Service struct {
 	deployment Policy
 	rules      fositeRules
 	chain      chain
-	networkKey []byte
+	networkKey *mac.Key
 	outages    *outage.Log
 }
 
@@ -126,11 +127,11 @@ func New(c Config) (*Service, error) {
 	return &Service{
 		store: watchedStore{outage.Watched{Grants: c.Store, Log: c.Outages}, c.Store}, outages: c.Outages, clients: c.Clients, auth: c.Auth, users: c.Users, factors: c.Factors, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: c.Proofs,
-		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: c.Root.Derive("refresh tokens"), opaque: opaque, claims: c.Claims},
+		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: mac.Keys(c.Root.Derive("refresh tokens")), opaque: opaque, claims: c.Claims},
 		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.
-		chain:      chain{keys: c.Root.Derive("refresh chain")},
-		networkKey: c.Root.Derive("refresh networks")[0],
+		chain:      chain{keys: mac.Keys(c.Root.Derive("refresh chain"))},
+		networkKey: mac.Keys(c.Root.Derive("refresh networks"))[0],
 	}, nil
 }
 

@@ -54,14 +54,14 @@ func Sign(signer *keys.Signer, typ string, claims any) (string, error) {
 		}
 	}
 	head := header(signer.Algorithm, signer.KID, typ)
-	raw := make([]byte, 0, len(head)+base64.RawURLEncoding.EncodedLen(len(payload))+2+base64.RawURLEncoding.EncodedLen(256))
-	raw = append(append(raw, head...), '.')
-	raw = base64.RawURLEncoding.AppendEncode(raw, payload)
-	signature, err := signer.Sign(raw)
+	input := make([]byte, 0, len(head)+1+base64.RawURLEncoding.EncodedLen(len(payload)))
+	input = append(append(input, head...), '.')
+	input = base64.RawURLEncoding.AppendEncode(input, payload)
+	signature, err := signer.Sign(input)
 	if err != nil {
 		return "", fmt.Errorf("sign a JWT: %w", err)
 	}
-	return string(base64.RawURLEncoding.AppendEncode(append(raw, '.'), signature)), nil
+	return string(input) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
 // Read decodes the claims of a JWT that Sign wrote with the same typ, expired or not. Only the header that Sign would write is

@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"sync"
 )
 
 // Size is the length of a MAC in bytes.
@@ -28,11 +30,35 @@ func SumFramed(key []byte, parts ...string) [Size]byte {
 	return Sum(key, framed...)
 }
 
+// Key is a key that is used at many requests: what depends on the key alone is computed once, by Sum each time.
+type Key struct{ hashes sync.Pool }
+
+// Keys returns a Key for each of the keys, in their order.
+func Keys(keys [][]byte) []*Key {
+	list := make([]*Key, len(keys))
+	for i, key := range keys {
+		list[i] = &Key{sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+	}
+	return list
+}
+
+// Sum returns the same as the function Sum with this key.
+func (k *Key) Sum(parts ...[]byte) (sum [Size]byte) {
+	h := k.hashes.Get().(hash.Hash)
+	defer k.hashes.Put(h)
+	h.Reset()
+	for _, part := range parts {
+		h.Write(part)
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
 // Verify reports whether sum is the MAC of message under one of the keys. The time it takes does not depend on where sum
 // differs.
-func Verify(keys [][]byte, message, sum []byte) bool {
+func Verify(keys []*Key, message, sum []byte) bool {
 	for _, key := range keys {
-		if own := Sum(key, message); hmac.Equal(own[:], sum) {
+		if own := key.Sum(message); hmac.Equal(own[:], sum) {
 			return true
 		}
 	}

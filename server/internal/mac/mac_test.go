@@ -16,6 +16,12 @@ func TestSumIsHMACSHA256(t *testing.T) {
 	if got := hex.EncodeToString(whole[:]); got != want || inParts != whole {
 		t.Errorf("got %s and %x, want %s", got, inParts, want)
 	}
+	key := mac.Keys([][]byte{[]byte("Jefe")})[0]
+	for range 3 { // the second one is computed with what the first one has left
+		if got := key.Sum([]byte("what do ya want "), []byte("for nothing?")); got != whole {
+			t.Errorf("of a Key: %x", got)
+		}
+	}
 }
 
 func TestFramedPartsAreNotConfused(t *testing.T) {
@@ -52,7 +58,7 @@ func TestVerify(t *testing.T) {
 		{"a shorter MAC", [][]byte{old}, "message", string(sum[:16]), false},
 		{"no MAC", [][]byte{old}, "message", "", false},
 	} {
-		if got := mac.Verify(c.keys, []byte(c.message), []byte(c.sum)); got != c.want {
+		if got := mac.Verify(mac.Keys(c.keys), []byte(c.message), []byte(c.sum)); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
