@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -194,8 +195,10 @@ func testNothingIsWrittenDown(t *testing.T, h *holder) {
 // failingStatements makes the database refuse what is there already, and what it can't store.
 func (h *holder) failingStatements(t *testing.T) {
 	t.Helper()
-	if _, err := h.Users().Add(t.Context(), users.NewUser{Username: "bob", Active: true}); err == nil {
-		t.Error("there are two of one name")
+	if _, _, err := h.Clients().Add(t.Context(), clients.Registration{ID: "tv", Metadata: clients.Metadata{
+		GrantTypes: []string{clients.GrantClientCredentials}, ClientName: "bob@example.com",
+	}}); !errors.Is(err, storage.ErrExists) {
+		t.Errorf("a second client of one ID: %v", err)
 	}
 	h.Token(h.SPA, "grant_type", "password", "username", "bob\x00", "password", "the password of bob")
 	h.Refresh(h.Web, h.secrets["refresh token"]+"\x00")
