@@ -63,7 +63,7 @@ var makeVenv = sync.OnceValues(func() (string, error) {
 // startPython runs a program of docs/examples/applications.
 func startPython(t *testing.T, s *site) {
 	t.Helper()
-	debian.Need(t, libraries, "python3-authlib", "python3-flask-dance", "python3-jose", "python3-requests", "python3-social-django")
+	debian.Need(t, libraries, "python3-authlib", "python3-django", "python3-flask-dance", "python3-jose", "python3-requests", "python3-social-django")
 	runPython(t, s, python)
 }
 
