@@ -32,7 +32,7 @@ func main() {
 
 func write(args []string) error {
 	if len(args) < 3 {
-		return fmt.Errorf("usage: commonpasswords FILE NUMBER LIST...")
+		return fmt.Errorf("usage: commonpasswords FILE NUMBER LIST [LIST …]")
 	}
 	most, err := strconv.Atoi(args[1])
 	if err != nil {
