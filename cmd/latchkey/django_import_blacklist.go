@@ -29,7 +29,11 @@ func (c *djangoImportBlacklistCmd) Run(ctx context.Context, a *app) error {
 	}
 	var b blacklist
 	for {
-		if err := b.copy(ctx, a, source); err != nil {
+		err := b.copy(ctx, a, source)
+		switch {
+		case c.Follow && ctx.Err() != nil: // it was stopped; the next one begins anew
+			return nil
+		case err != nil:
 			return err
 		}
 		if !c.Follow {
