@@ -57,6 +57,29 @@ func TestTheBlacklistIsFollowed(t *testing.T) {
 	await("jti5502")
 	exec(`INSERT INTO token_blacklist_blacklistedtoken VALUES (5501, 5501)`)
 	await("jti5501")
+
+	// Stopped while it waits for the database, it has not failed.
+	locked, err := pgx.Connect(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locked.Close(context.WithoutCancel(t.Context()))
+	lock := `BEGIN; LOCK TABLE revoked_tokens IN ACCESS EXCLUSIVE MODE`
+	if _, err := locked.Exec(t.Context(), lock, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	waits := func() (yes bool) {
+		t.Helper()
+		if err := locked.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'revoked_tokens'::regclass)`).Scan(&yes); err != nil {
+			t.Fatal(err)
+		}
+		return yes
+	}
+	for deadline := time.Now().Add(time.Minute); !waits(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not wait for the table")
+		}
+	}
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit status %d: %s", code, out.String())

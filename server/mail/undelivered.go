@@ -61,8 +61,9 @@ func (l *Letter) reason(err error) string {
 			text = strings.ReplaceAll(text, private, "…")
 		}
 	}
-	if cut := []rune(clean(text)); len(cut) > maxReason {
+	text = clean(text)
+	if cut := []rune(text); len(cut) > maxReason {
 		return string(cut[:maxReason-1]) + "…"
 	}
-	return clean(text)
+	return text
 }

@@ -220,7 +220,7 @@ func TestAPartitionIsDroppedWhenItsLastGrantHasEnded(t *testing.T) {
 // Only the newest grants are looked at while they live. When they have ended, an older one that lives longer keeps the partition.
 func TestAPartitionStaysForAnOldGrant(t *testing.T) {
 	t.Parallel()
-	s, _, conn := setup(t, noon)
+	s, url, conn := setup(t, noon)
 	people(t, s)
 	old := grant(t, s, noon, 60*24*time.Hour)
 	var ids []string
@@ -230,13 +230,27 @@ func TestAPartitionStaysForAnOldGrant(t *testing.T) {
 	name := partitionOf(t, conn, old.ID)
 	execute(t, conn, `INSERT INTO `+name+` SELECT (jsonb_populate_record(g, jsonb_build_object('id', i, 'expires_at', $2::timestamptz))).*
 		FROM `+name+` g, unnest($1::uuid[]) AS i WHERE g.id = $3`, ids, noon.AddDate(0, 0, 10), old.ID.String())
-	for _, days := range []int{9, 20, 59} {
+	maintain := func(s *postgres.Store, days int) int64 {
+		t.Helper()
+		before := s.Stats().Statements
 		m, err := s.Maintain(t.Context(), noon.AddDate(0, 0, days), 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if slices.Contains(m.PartitionsDropped, name) {
 			t.Fatalf("dropped after %d days, while a grant was alive", days)
+		}
+		return s.Stats().Statements - before
+	}
+	for _, c := range []struct {
+		days int
+		want int64 // statements that look for the end
+	}{{9, 1}, {20, 2}, {59, 2}} {
+		maintain(s, c.days) // makes and drops the other partitions
+		fresh := open(t, postgres.Config{URL: url, Now: func() time.Time { return noon.AddDate(0, 0, c.days) }})
+		looking, known := maintain(fresh, c.days), maintain(fresh, c.days)
+		if looking-known != c.want {
+			t.Errorf("after %d days, %d statements look for the end of the last grant, want %d", c.days, looking-known, c.want)
 		}
 	}
 	m, err := s.Maintain(t.Context(), noon.AddDate(0, 0, 61), 10)
