@@ -3,6 +3,7 @@ package scim_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -66,9 +67,10 @@ func TestOfChangesOfOneVersionOfAGroupOneIsMade(t *testing.T) {
 func TestOfChangesOfOneVersionOfAUserOneIsMade(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	for round, operation := range []string{
+	operations := []string{
 		`{"op":"replace","path":"externalId","value":"%d"}`, `{"op":"replace","path":"title","value":"%d"}`, `{"op":"replace","path":"displayName","value":"%d"}`,
-	} {
+	}
+	for round, operation := range slices.Repeat(operations, 10) {
 		path := fmt.Sprint("/Users/", b.add(fmt.Sprint("user-", round)))
 		tag := servertest.Header("If-Match", b.call("GET", path, "").Header.Get("ETag"))
 		var requests []func() *servertest.Answer
