@@ -36,7 +36,7 @@ func (m *Mailbox) Serve(w http.ResponseWriter, _ *http.Request) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d letters, the newest first. Reload for more.\n", len(m.kept))
+	fmt.Fprintf(&b, "Letters: %d, the newest first. Reload for more.\n", len(m.kept))
 	for i := len(m.kept) - 1; i >= 0; i-- {
 		p := m.kept[i]
 		fmt.Fprintf(&b, "\n----\nDate: %s\nTo: %s\nSubject: %s\n\n%s\n", p.At.UTC().Format(time.RFC3339), p.To, p.Subject, strings.TrimSpace(p.Text))
