@@ -32,7 +32,7 @@ func TestOnlyTheDemoShowsLetters(t *testing.T) {
 		!strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("the headers let a browser run or keep a letter: %v", h)
 	}
-	for _, part := range []string{"50 letters", "To: ann@example.com", "/sign-up/finish?token=lk_ml_"} {
+	for _, part := range []string{"Letters: 50,", "To: ann@example.com", "/sign-up/finish?token=lk_ml_"} {
 		if !strings.Contains(string(page.Body), part) {
 			t.Errorf("no %q in %s", part, page.Body)
 		}
