@@ -42,29 +42,46 @@ type cli struct {
 	Version           versionCmd           `cmd:"" help:"Print the version, the commit and the Go version."`
 }
 
-// newCLI returns the commands with the flags that are made from tables.
-func newCLI() *cli {
-	c := &cli{}
-	embedOptions(reflect.ValueOf(c).Elem())
-	c.Client.Add.clientFlags, c.Client.Update.clientFlags = clientFlagsFor(false), clientFlagsFor(false)
-	c.RegistrationToken.Add.clientFlags = clientFlagsFor(true)
-	return c
+// newCLI returns a *cli with the flags that are made from tables, or what is left of it when commands that the arguments do not name are
+// left out: kong's model of all commands takes 50 ms and 25 MB to make, which each start would pay.
+func newCLI(args []string) any {
+	c := reflect.New(named(reflect.TypeFor[cli](), args))
+	embedFlags(c.Elem())
+	return c.Interface()
 }
 
-// embedOptions sets every field that has the tag options to the flags of the groups that the tag names.
-func embedOptions(commands reflect.Value) {
+// named returns the type of a group of commands without those beside the one that the first word names, and so on with the next word. A
+// group stays whole where the word names none of it, so that its help and what is said of a misspelled word know all of them.
+func named(group reflect.Type, words []string) reflect.Type {
+	if len(words) == 0 {
+		return group
+	}
+	for i := range group.NumField() {
+		field := group.Field(i)
+		if _, ok := field.Tag.Lookup("cmd"); ok && strings.EqualFold(strings.ReplaceAll(words[0], "-", ""), field.Name) {
+			return reflect.StructOf([]reflect.StructField{{Name: field.Name, Type: named(field.Type, words[1:]), Tag: field.Tag}})
+		}
+	}
+	return group
+}
+
+// embedFlags sets every field that has the tag options to the flags of the groups that the tag names, and the flags of fields of clients.
+func embedFlags(commands reflect.Value) {
 	for i := range commands.NumField() {
-		field := commands.Field(i)
-		names, ok := commands.Type().Field(i).Tag.Lookup("options")
+		field, tag := commands.Field(i), commands.Type().Field(i).Tag
+		options, isOptions := tag.Lookup("options")
+		fields, isFields := tag.Lookup("fields")
 		switch {
-		case ok:
+		case isOptions:
 			var groups []config.Group
-			for name := range strings.SplitSeq(names, ",") {
+			for name := range strings.SplitSeq(options, ",") {
 				groups = append(groups, config.Group(name))
 			}
 			field.Set(reflect.ValueOf(kong.Plugins{config.Flags(groups...)}))
+		case isFields:
+			field.FieldByName("Fields").Set(reflect.ValueOf(clientFieldFlags(fields == "policies")))
 		case field.Kind() == reflect.Struct:
-			embedOptions(field)
+			embedFlags(field)
 		}
 	}
 }
@@ -72,7 +89,7 @@ func embedOptions(commands reflect.Value) {
 // run parses the arguments, reads the configuration and runs the command. It returns the exit status.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	exited := -1
-	parser, err := kong.New(newCLI(),
+	parser, err := kong.New(newCLI(args),
 		kong.Name("latchkey"),
 		kong.Description("An OAuth 2.0 authorization server that also speaks the wire format of djangorestframework-simplejwt."),
 		kong.Writers(stdout, stderr),

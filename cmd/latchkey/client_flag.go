@@ -13,13 +13,14 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 )
 
-// clientFlags are the flags of the fields that a client is registered with: those of clients.Fields.
+// clientFlags are the flags of the fields that a client is registered with: those of clients.Fields. The tag fields says whether all of them
+// or only the policies.
 type clientFlags struct {
 	Fields kong.Plugins `embed:""`
 }
 
-// clientFlagsFor returns the flags of all fields, or only of the policies. Each is a pointer or a slice, nil if it was not given.
-func clientFlagsFor(policiesOnly bool) clientFlags {
+// clientFieldFlags returns the flags of all fields, or only of the policies. Each is a pointer or a slice, nil if it was not given.
+func clientFieldFlags(policiesOnly bool) kong.Plugins {
 	var flags []reflect.StructField
 	for _, f := range clients.Fields {
 		if !f.Policy && policiesOnly {
@@ -49,7 +50,7 @@ func clientFlagsFor(policiesOnly bool) clientFlags {
 			Tag: reflect.StructTag(fmt.Sprintf(`name:%q help:%q placeholder:%q group:%q`, f.Flag(), help, f.Placeholder, group) + more),
 		})
 	}
-	return clientFlags{kong.Plugins{reflect.New(reflect.StructOf(flags)).Interface()}}
+	return kong.Plugins{reflect.New(reflect.StructOf(flags)).Interface()}
 }
 
 // apply sets the fields that were given. Every fault is reported at once.

@@ -23,10 +23,10 @@ type registrationTokenCmd struct {
 const unlimited = "unlimited"
 
 type registrationTokenAddCmd struct {
-	Name string `help:"Purpose of the token." placeholder:"TEXT"`
-	Uses string `default:"1" help:"Number of clients that can be registered with it, or unlimited." placeholder:"N"`
-	TTL  string `name:"ttl" default:"7d" help:"Lifetime of the token." placeholder:"DURATION"`
-	clientFlags
+	Name        string `help:"Purpose of the token." placeholder:"TEXT"`
+	Uses        string `default:"1" help:"Number of clients that can be registered with it, or unlimited." placeholder:"N"`
+	TTL         string `name:"ttl" default:"7d" help:"Lifetime of the token." placeholder:"DURATION"`
+	clientFlags `fields:"policies"`
 	rootFlags
 }
 
