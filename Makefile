@@ -44,9 +44,10 @@ compiler:
 	  else echo 'no C compiler: the tests run without the race detector' >&2; fi; }
 
 # One Postgres cluster serves all test binaries of the run; see storage/postgres/postgrestest. It is built with the race detector too, so
-# that no package is compiled twice. There is memory enough to collect garbage less often, in the compiler and in the tests.
+# that no package is compiled twice. There is memory enough to collect garbage less often, in the compiler and in the tests. The race
+# detector would sleep for a second before each test binary ends.
 test: compiler
-	GOGC=400 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -timeout 30m ./...
+	GOGC=400 GORACE=atexit_sleep_ms=20 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -timeout 30m ./...
 
 test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...

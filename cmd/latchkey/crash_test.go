@@ -85,7 +85,7 @@ func newServer(t *testing.T, database string) *latchkeytest.Server {
 		t.Fatal(err)
 	}
 	s := latchkeytest.New(t, latchkeytest.Config{
-		Binary: binary, Database: database, Env: []string{"LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off"},
+		Binary: binary, Database: database, Env: []string{promptly, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off"},
 	})
 	s.AllowErrors = true // an unreachable database is one
 	return s
