@@ -73,8 +73,9 @@ func TestALetterWhoseTimeIsOverIsKept(t *testing.T) {
 func TestALetterThatCantBeReadIsKeptWithoutARecipient(t *testing.T) {
 	t.Parallel()
 	box := newMailbox(t, false)
-	b := setup(t, box, "smtp://"+box.address+"?tls=off")
+	// In this order: the letter must be due by the clock of b.
 	other := setup(t, box, "smtp://"+box.address+"?tls=off", func(c *mail.Config) { c.Keys = [][]byte{bytes.Repeat([]byte{2}, 32)} })
+	b := setup(t, box, "smtp://"+box.address+"?tls=off")
 	message, err := other.mailer.Message(mail.Letter{Name: mail.Reset, To: "ann@example.org"})
 	if err == nil {
 		err = b.store.CreateOutboxMessages(t.Context(), message)
