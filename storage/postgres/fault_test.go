@@ -63,15 +63,20 @@ func TestF1AWriteThatNoStandbyConfirmedIsNotAcknowledged(t *testing.T) {
 		}
 		return nil
 	})
+	call := func(a act) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // an import has a minute of its own
+		defer cancel()
+		return a.call(ctx)
+	}
 	for _, a := range append(acts(s), moreActs(s)...) {
 		if among(a.name, reads) {
 			continue
 		}
 		// UpdateClient was never told the version of the client that was stored.
-		if err := a.call(t.Context()); !errors.Is(err, storage.ErrUnavailable) && a.name != "UpdateClient" {
+		if err := call(a); !errors.Is(err, storage.ErrUnavailable) && a.name != "UpdateClient" {
 			t.Errorf("%s: %v", a.name, err)
 		}
-		if err := a.call(t.Context()); err == nil && !among(a.name, repeatable) {
+		if err := call(a); err == nil && !among(a.name, repeatable) {
 			t.Errorf("%s was acknowledged at its second call", a.name)
 		}
 	}
