@@ -193,7 +193,7 @@ func (h *Hasher) observeWait(d time.Duration) {
 }
 
 func (h *Hasher) release(c Cost) {
-	if c.memory() > 0 {
+	if c.memory() >= worthFreeing {
 		h.idle.Reset(idleTime)
 	}
 	h.queue.release(h.weight(c))

@@ -13,6 +13,9 @@ import (
 // again: too much after each computation, little after a pause.
 const idleTime = 5 * time.Second
 
+// worthFreeing is the memory of a computation, in bytes, from which on it is returned.
+const worthFreeing = 1 << 20
+
 // newIdleTimer returns a timer that frees the memory once, idleTime after it was last reset.
 func newIdleTimer(free func()) *time.Timer {
 	if free == nil {

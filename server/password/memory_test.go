@@ -14,7 +14,7 @@ func TestMemoryGoesBackWhenNobodyLogsIn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var freed atomic.Int32
-		h := NewHasher(Config{Argon2: cheap, freeMemory: func() { freed.Add(1) }})
+		h := NewHasher(Config{Argon2: Argon2{Memory: worthFreeing >> 10, Time: 1, Threads: 1}, freeMemory: func() { freed.Add(1) }})
 		expect := func(want int32, when string) {
 			t.Helper()
 			synctest.Wait()
@@ -40,8 +40,9 @@ func TestMemoryGoesBackWhenNobodyLogsIn(t *testing.T) {
 		time.Sleep(10 * idleTime)
 		expect(1, "in a long pause")
 		burn(Cost{Algorithm: pbkdf2SHA256, N: 1})
+		burn(Cost{Algorithm: argon2id, N: worthFreeing>>10 - 1, R: 1, P: 1})
 		time.Sleep(2 * idleTime)
-		expect(1, "after a computation without memory")
+		expect(1, "after computations without much memory")
 		burn(h.Preferred())
 		time.Sleep(2 * idleTime)
 		expect(2, "after the next computation and pause")
