@@ -78,14 +78,20 @@ func TestReplicasShareEverything(t *testing.T) {
 	clients.stop(t)
 }
 
-func newServer(t *testing.T, database string) *latchkeytest.Server {
+// watched returns the path of this test binary, with the race detector and failpoints, as the program latchkey: testscript.Main has put it there.
+func watched(t *testing.T) string {
 	t.Helper()
-	binary, err := exec.LookPath("latchkey") // this test binary, with the race detector: testscript.Main has put it there
+	binary, err := exec.LookPath("latchkey")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return binary
+}
+
+func newServer(t *testing.T, database string) *latchkeytest.Server {
+	t.Helper()
 	s := latchkeytest.New(t, latchkeytest.Config{
-		Binary: binary, Database: database, Env: []string{promptly, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off"},
+		Binary: watched(t), Database: database, Env: []string{promptly, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off"},
 	})
 	s.AllowErrors = true // an unreachable database is one
 	return s

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/latchkeytest"
 	"latchkey/storage"
 	"latchkey/storage/sqlite"
 )
@@ -15,7 +14,7 @@ import (
 // Doctor says how many letters of the last day could not be delivered, and why the last one could not.
 func TestDoctorSaysWhichLettersCouldNotBeDelivered(t *testing.T) {
 	t.Parallel()
-	s := latchkeytest.New(t, latchkeytest.Config{Env: []string{"LATCHKEY_SECRET=" + strings.Repeat("s", 40)}})
+	s := newServer(t, "")
 	s.Run("", "migrate", "up")
 	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(s.Folder, "latchkey.db")})
 	if err != nil {

@@ -142,12 +142,8 @@ func TestKillNineOfMigrations(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			binary, err := failpointBinary()
-			if err != nil {
-				t.Fatal(err)
-			}
 			start := func() *latchkeytest.Server {
-				return latchkeytest.New(t, latchkeytest.Config{Binary: binary, Database: database(t), Env: []string{"LATCHKEY_SECRET=" + strings.Repeat("s", 40)}})
+				return latchkeytest.New(t, latchkeytest.Config{Binary: watched(t), Database: database(t), Env: []string{promptly, "LATCHKEY_SECRET=" + strings.Repeat("s", 40)}})
 			}
 			whole := start()
 			began := time.Now()

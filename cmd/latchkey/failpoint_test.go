@@ -12,34 +12,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"latchkey/latchkeytest"
 	"latchkey/storage"
+	"latchkey/storage/failpoint/failpointtest"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite"
 )
-
-// failpointFolder is where failpointBinary has built a binary; TestMain removes it.
-var failpointFolder string
-
-// failpointBinary returns the path of a binary with failpoints, which the first call builds.
-var failpointBinary = sync.OnceValues(func() (path string, err error) {
-	if failpointFolder, err = os.MkdirTemp("", "failpoint-"); err != nil {
-		return "", err
-	}
-	path = filepath.Join(failpointFolder, "latchkey")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "failpoint", "-ldflags", "-s -w", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.New(string(out))
-	}
-	return path, nil
-})
 
 // killed is a server that is killed at failpoints, and what its clients see.
 type killed struct {
@@ -66,19 +49,16 @@ func onDatabases(t *testing.T, test func(t *testing.T, onPostgres, long bool)) {
 
 func startKilled(t *testing.T, onPostgres bool, env ...string) *killed {
 	t.Helper()
-	binary, err := failpointBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	k := &killed{t: t, folder: t.TempDir()}
 	database := ""
 	if onPostgres {
 		database = postgrestest.URL(t)
 	}
-	k.Server = latchkeytest.New(t, latchkeytest.Config{Binary: binary, Database: database, Env: append([]string{
-		"FAILPOINT=" + k.folder, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off", "LATCHKEY_REGISTRATION=token",
+	k.Server = latchkeytest.New(t, latchkeytest.Config{Binary: watched(t), Database: database, Env: append([]string{
+		promptly, failpointtest.Variable + "=" + k.folder, "LATCHKEY_SECRET=" + strings.Repeat("s", 40), "LATCHKEY_LOGIN_THROTTLE=off", "LATCHKEY_REGISTRATION=token",
 	}, env...)})
 	k.Run(failpointPassword+"\n", "user", "add", failpointUser, "--password-stdin")
+	var err error
 	if onPostgres {
 		k.store, err = postgres.Open(t.Context(), postgres.Config{URL: database})
 	} else {
@@ -281,32 +261,10 @@ func (k *killed) live() (ids []storage.ID) {
 	return ids
 }
 
-// Nothing of package failpoint may be in what is released.
-func TestFailpointsAreNotReleased(t *testing.T) {
-	t.Parallel()
-	binary, err := latchkeytest.Binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	killable, err := failpointBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]bool{binary: false, killable: true} {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(string(content), "failpoint.pass") || strings.Contains(string(content), "FAILPOINT"); got != want {
-			t.Errorf("%s has failpoints: %v", path, got)
-		}
-	}
-}
-
 // commandsApart gives commands failpoints of their own, for tests in which the server goes on.
 func (k *killed) commandsApart() {
 	server := k.folder
 	k.folder = k.t.TempDir()
 	k.Env = slices.Clone(k.Env)
-	k.Env[slices.Index(k.Env, "FAILPOINT="+server)] = "FAILPOINT=" + k.folder
+	k.Env[slices.Index(k.Env, failpointtest.Variable+"="+server)] = failpointtest.Variable + "=" + k.folder
 }

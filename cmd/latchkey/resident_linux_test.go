@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/latchkeytest"
 )
 
 // residentFile returns how many KB of mapped files are resident in a process (RssFile of proc_pid_status(5), since Linux 4.5).
@@ -50,7 +49,7 @@ func TestServersGiveBackWhatTheStartNeeded(t *testing.T) {
 	for _, command := range []string{"serve", "demo"} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
-			s := latchkeytest.New(t, latchkeytest.Config{})
+			s := newServer(t, "")
 			s.Start(command)
 			started := residentFile(t, s.PID())
 			for deadline := time.Now().Add(time.Minute); residentFile(t, s.PID()) > started*3/4; time.Sleep(100 * time.Millisecond) {
