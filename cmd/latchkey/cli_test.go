@@ -36,8 +36,11 @@ func TestTheModelHasTheNamedCommandOnly(t *testing.T) {
 		args   string
 		leaves int
 	}{
-		{"", len(all.Model.Leaves(false))}, {"--help user", len(all.Model.Leaves(false))}, {"usr add", len(all.Model.Leaves(false))},
-		{"key --help", 3}, {"key rotat", 3},
+		{"", len(all.Model.Leaves(false))},
+		{"--help user", len(all.Model.Leaves(false))},
+		{"usr add", len(all.Model.Leaves(false))},
+		{"key --help", 3},
+		{"key rotat", 3},
 	} {
 		parser, err := kong.New(newCLI(strings.Fields(c.args)))
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // residentFile returns how many KB of mapped files are resident in a process (RssFile of proc_pid_status(5), since Linux 4.5).
