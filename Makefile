@@ -32,6 +32,9 @@ UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race $(foreach p,$(UNWATCHED),-gcflags=$(p)=-race=false))
 
+# The packages that are built and tested at the same time.
+PACKAGES = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1 )))
+
 .PHONY: build test test-admin test-scim test-ha test-ha-short test-deploy test-long test-django test-django-long test-browser test-clients test-applications bench bench-compare check fmt language measure vet static vuln fuzz compiler clean
 
 build:
@@ -45,9 +48,9 @@ compiler:
 
 # One Postgres cluster serves all test binaries of the run; see storage/postgres/postgrestest. It is built with the race detector too, so
 # that no package is compiled twice. There is memory enough to collect garbage less often, in the compiler and in the tests. The race
-# detector would sleep for a second before each test binary ends.
+# detector would sleep for a second before each test binary ends, vet is a target of its own, and while some tests wait, others run.
 test: compiler
-	GOGC=400 GORACE=atexit_sleep_ms=20 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -timeout 30m ./...
+	GOGC=400 GORACE=atexit_sleep_ms=20 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -vet=off -p $(PACKAGES) -timeout 30m ./...
 
 test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...
