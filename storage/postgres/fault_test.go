@@ -57,11 +57,16 @@ func TestF1AWriteThatNoStandbyConfirmedIsNotAcknowledged(t *testing.T) {
 	conn := connect(t, address)
 	execute(t, conn, `ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
 	execute(t, conn, `SELECT pg_reload_conf()`)
-	until(t, func() error {
-		if query[string](t, conn, `SHOW synchronous_standby_names`) == "" {
+	writes := 0
+	until(t, func() error { // a commit waits once the checkpointer has read the setting
+		writes++
+		_, err := s.TakeAttempts(t.Context(), noon, storage.Bucket{Key: storage.Digest{1, byte(writes), byte(writes >> 8)}, Burst: 1, Interval: time.Minute})
+		if err == nil {
 			return storage.ErrUnavailable
+		} else if errors.Is(err, storage.ErrUnavailable) {
+			return nil
 		}
-		return nil
+		return err
 	})
 	call := func(a act) error {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // an import has a minute of its own
