@@ -73,7 +73,9 @@ func (c *corsPolicy) setHeaders(h http.Header, origin string) {
 	}
 	if origin != "" {
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", corsExpose)
+		if c.mode != corsPublic { // a document has none of them that a page would need
+			h.Set("Access-Control-Expose-Headers", corsExpose)
+		}
 		// Fetch §3.2.3: only together with a named origin, never with "*".
 		if c.mode == corsAllowed && slices.Contains(c.credentialed, origin) {
 			h.Set("Access-Control-Allow-Credentials", "true")

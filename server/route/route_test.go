@@ -109,7 +109,6 @@ func TestAPIAnswersAreNeverStored(t *testing.T) {
 		"Cache-Control":             "no-store", // RFC 6749 §5.1
 		"Pragma":                    "no-cache",
 		"X-Content-Type-Options":    "nosniff",
-		"Referrer-Policy":           "no-referrer",
 		"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		"Strict-Transport-Security": "",
 	} {
