@@ -27,8 +27,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # The race detector needs a C compiler. On Debian, as root, it is installed; elsewhere its absence is said, not hidden.
 # SQLite is C translated to Go, over memory that the detector ignores because it is not Go's: watching it finds nothing and takes
-# half of the tests' CPU time. The password hashes compute over memory of their own, which no other goroutine has. Tests need no debugger.
-UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.org/x/crypto/,argon2 blowfish scrypt)
+# half of the tests' CPU time. Hashes and signatures compute over memory of their own, which no other goroutine has. Tests need no debugger.
+UNWATCHED = $(addprefix modernc.org/,sqlite/lib libc memory) $(addprefix golang.org/x/crypto/,argon2 blowfish scrypt) crypto/internal/fips140/...
 RACE = $(shell command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 && \
   echo -race -gcflags=all=-dwarf=false $(foreach p,$(UNWATCHED),"'-gcflags=$(p)=-race=false -dwarf=false'"))
 
@@ -49,9 +49,9 @@ compiler:
 # One Postgres cluster serves all test binaries of the run; see storage/postgres/postgrestest. It is built with the race detector too, so
 # that no package is compiled twice. There is memory enough to collect garbage less often, in the compiler and in the tests. The race
 # detector would sleep for a second before each test binary ends, vet is a target of its own, and while some tests wait, others run:
-# the packages that wait longest begin.
+# the packages that take longest begin.
 test: compiler
-	GOGC=400 GORACE=atexit_sleep_ms=20 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -vet=off -p $(PACKAGES) -timeout 30m ./storage/postgres ./cmd/latchkey ./...
+	GOGC=400 GORACE=atexit_sleep_ms=20 $(GO) run $(RACE) ./storage/postgres/postgrestest/cluster -- $(GO) test $(RACE) -vet=off -p $(PACKAGES) -timeout 30m ./storage/... ./cmd/latchkey ./server/oauth ./server ./...
 
 test-long: compiler
 	LATCHKEY_TEST_LONG=1 $(GO) run ./storage/postgres/postgrestest/cluster -- $(GO) test -timeout 60m ./server ./server/token/... ./server/oauth/... ./storage/...
