@@ -173,8 +173,8 @@ var (
 	noCache    = []string{"no-cache"}
 )
 
-// setHeaders sets the headers of all answers of the class. A map of more than eight entries, and the copy that net/http makes of it, cost
-// a program's answer as much as a third of reading and writing its connection: what means something for documents only is set for pages.
+// setHeaders sets the headers of all answers of the class. A ninth header makes net/http grow the map and its copy, 4 to 8 % of the CPU time
+// of a public document: what means something for documents only is set for pages.
 func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info, origin string) {
 	h["X-Request-Id"] = []string{info.ID}
 	h["X-Content-Type-Options"] = noSniff
