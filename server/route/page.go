@@ -13,7 +13,7 @@ const contentSecurityPolicy = "default-src 'none'; base-uri 'none'; form-action 
 func setPageHeaders(h http.Header, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
-	h["Referrer-Policy"] = noReferrer
+	h.Set("Referrer-Policy", "no-referrer")
 	if namesNoSite(r) {
 		// With no-referrer these browsers send "Origin: null" even for forms of this server (Fetch §3.2.2), so checkOrigin would
 		// refuse every login. same-origin sends just as little to other sites.
