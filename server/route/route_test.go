@@ -383,3 +383,28 @@ func TestBrokenBodyIsTheClientsFault(t *testing.T) {
 type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A ninth header makes net/http grow the map of the headers, and the copy that it makes of it, at each answer.
+func TestAnswersToProgramsHaveAtMostEightHeaders(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.Public("/keys", func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("ETag", `"1"`)
+		return describe(w)
+	}, render)
+	b.API("/token", func(w http.ResponseWriter, _ *http.Request) error { return describe(w) }, render, route.CORS("POST"))
+	for path, method := range map[string]string{"/keys": "GET", "/token": "POST"} {
+		if h := do(b, method, path, "").Header(); len(h) > 8 || h.Get("Content-Length") == "" {
+			t.Errorf("%s: %d headers: %v", path, len(h), h)
+		}
+	}
+}
+
+// describe writes the headers of every body.
+func describe(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", "2")
+	_, err := w.Write([]byte("{}"))
+	return err
+}
