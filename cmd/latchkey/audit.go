@@ -51,15 +51,11 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 		filter.Limit = min(storage.PageSize, c.Limit)
 	}
 	all, err := a.auditEvents(ctx, filter)
-	if err != nil {
-		return err
-	}
-	return list[admin.AuditEvent, admin.AuditEvent]{
-		"events",
+	return list[admin.AuditEvent]{
+		a, c.JSON, "events",
 		[]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "DETAILS"},
 		auditRow,
-		same[admin.AuditEvent],
-	}.print(a, c.JSON, c.first(all))
+	}.print(c.first(all), err)
 }
 
 // first returns at most as many events as --limit allows.

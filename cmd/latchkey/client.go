@@ -65,18 +65,11 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 type clientListCmd struct{ rootFlags }
 
 func (c *clientListCmd) Run(ctx context.Context, a *app) error {
-	all, err := a.everyClient(ctx)
-	if err != nil {
-		return err
-	}
-	return list[*clients.Client, shownClient]{
-		"clients",
+	return list[shownClient]{
+		a, c.JSON, "clients",
 		[]string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"},
 		clientRow,
-		func(client *clients.Client) (shownClient, error) {
-			return shownClient{client.Response(""), client}, nil
-		},
-	}.print(a, c.JSON, all)
+	}.print(a.everyClient(ctx))
 }
 
 // shownClient is a client and its registration response, which is what JSON shows.

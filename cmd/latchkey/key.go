@@ -63,12 +63,12 @@ func (c *keyListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.listKeys(ring.List(), c.JSON)
+	return a.listKeys(c.JSON, ring.List(), nil)
 }
 
-func (a *app) listKeys(all []keys.Key, asJSON bool) error {
-	return list[keys.Key, keys.Key]{
-		"keys",
+func (a *app) listKeys(asJSON bool, all []keys.Key, err error) error {
+	return list[keys.Key]{
+		a, asJSON, "keys",
 		[]string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "REMOVED FROM JWKS", "DECRYPTED"},
 		func(k keys.Key) []string {
 			return []string{
@@ -76,8 +76,7 @@ func (a *app) listKeys(all []keys.Key, asJSON bool) error {
 				yes(k.Unsealed),
 			}
 		},
-		same[keys.Key],
-	}.print(a, asJSON, each(all))
+	}.print(each(all), err)
 }
 
 type keyRotateCmd struct {
@@ -92,10 +91,7 @@ func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	made, err := ring.RotateAll(ctx, c.Algorithm, c.Immediately)
-	if err != nil {
-		return err
-	}
-	return a.listKeys(made, c.JSON)
+	return a.listKeys(c.JSON, made, err)
 }
 
 type keyRetireCmd struct {

@@ -64,11 +64,15 @@ func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	all, err := store.status(ctx)
-	if err != nil {
-		return err
-	}
-	return list[migrations.State, migration]{
-		"migrations",
+	shown := mapped(each(all), func(s migrations.State) (migration, error) {
+		m := migration{Version: s.Version, Name: s.Name}
+		if !s.AppliedAt.IsZero() {
+			m.AppliedAt = &s.AppliedAt
+		}
+		return m, nil
+	})
+	return list[migration]{
+		a, c.JSON, "migrations",
 		[]string{"VERSION", "NAME", "APPLIED"},
 		func(m migration) []string {
 			applied := "pending"
@@ -77,12 +81,5 @@ func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 			}
 			return []string{strconv.FormatInt(m.Version, 10), m.Name, applied}
 		},
-		func(s migrations.State) (migration, error) {
-			m := migration{Version: s.Version, Name: s.Name}
-			if !s.AppliedAt.IsZero() {
-				m.AppliedAt = &s.AppliedAt
-			}
-			return m, nil
-		},
-	}.print(a, c.JSON, each(all))
+	}.print(shown, err)
 }

@@ -73,42 +73,43 @@ func (a *app) users(ctx context.Context) (userAdmin, error) {
 }
 
 // everyUser lists the users.
-func (a *app) everyUser(ctx context.Context) (iter.Seq2[*storage.User, error], error) {
+func (a *app) everyUser(ctx context.Context) (iter.Seq2[admin.User, error], error) {
 	if a.remote() {
 		api, err := a.api(ctx)
-		return mapped(api.Users(ctx, admin.UserFilter{}), userOf), err
+		return explainedList(api.Users(ctx, admin.UserFilter{})), err
 	}
 	service, err := a.userService(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return storage.Pages(
+	return mapped(storage.Pages(
 		func(u *storage.User) int64 { return u.ID },
 		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, storage.PageSize) },
-	), nil
+	), func(u *storage.User) (admin.User, error) { return users.Describe(u), nil }), nil
 }
 
 // everyClient lists the clients.
-func (a *app) everyClient(ctx context.Context) (iter.Seq2[*clients.Client, error], error) {
+func (a *app) everyClient(ctx context.Context) (iter.Seq2[shownClient, error], error) {
+	show := func(c *clients.Client) (shownClient, error) { return shownClient{c.Response(""), c}, nil }
 	if a.remote() {
 		api, err := a.api(ctx)
-		return mapped(api.Clients(ctx, admin.ClientFilter{}), clientOf), err
+		return mapped(mapped(api.Clients(ctx, admin.ClientFilter{}), clientOf), show), err
 	}
 	registry, err := a.registry(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return storage.Pages(
+	return mapped(storage.Pages(
 		func(c *clients.Client) string { return c.ID },
 		func(after string) ([]*clients.Client, error) { return registry.List(ctx, after, storage.PageSize) },
-	), nil
+	), show), nil
 }
 
 // everyResource lists the protected resources.
 func (a *app) everyResource(ctx context.Context) (iter.Seq2[admin.Resource, error], error) {
 	if a.remote() {
 		api, err := a.api(ctx)
-		return mapped(api.Resources(ctx), same[admin.Resource]), err
+		return explainedList(api.Resources(ctx)), err
 	}
 	store, err := a.open(ctx)
 	if err != nil {
@@ -123,7 +124,7 @@ func (a *app) everyResource(ctx context.Context) (iter.Seq2[admin.Resource, erro
 func (a *app) everyRegistrationToken(ctx context.Context) (iter.Seq2[admin.RegistrationToken, error], error) {
 	if a.remote() {
 		api, err := a.api(ctx)
-		return mapped(api.RegistrationTokens(ctx), same[admin.RegistrationToken]), err
+		return explainedList(api.RegistrationTokens(ctx)), err
 	}
 	service, err := a.registry(ctx)
 	if err != nil {
@@ -171,7 +172,7 @@ func (a *app) auditEvents(ctx context.Context, filter storage.AuditFilter) (iter
 		if !filter.GrantID.IsZero() {
 			f.SessionID = filter.GrantID.String()
 		}
-		return mapped(api.AuditEvents(ctx, f), same[admin.AuditEvent]), err
+		return explainedList(api.AuditEvents(ctx, f)), err
 	}
 	reader := trail.NewReader(a.store)
 	return mapped(storage.Pages(
@@ -196,6 +197,11 @@ func mapped[T, V any](elements iter.Seq2[T, error], view func(T) (V, error)) ite
 			}
 		}
 	}
+}
+
+// explainedList returns what a server lists.
+func explainedList[T any](elements iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return mapped(elements, func(element T) (T, error) { return element, nil })
 }
 
 // clients returns what changes clients.

@@ -79,36 +79,33 @@ func each[T any](elements []T) iter.Seq2[T, error] {
 }
 
 // list describes how a command prints many elements.
-type list[T, V any] struct {
+type list[T any] struct {
+	app      *app
+	asJSON   bool
 	what     string // for the progress
 	headings []string
-	row      func(V) []string // the cells under the headings
-	view     func(T) (V, error)
+	row      func(T) []string // the cells under the headings
 }
 
-// same is the view of elements that are printed as they are.
-func same[T any](element T) (T, error) { return element, nil }
-
-// print prints the elements while they are read: as a JSON array of their views, or as a table.
-func (l list[T, V]) print(a *app, asJSON bool, elements iter.Seq2[T, error]) error {
-	progress := a.progress(l.what)
+// print prints the elements while they are read: as a JSON array, or as a table. err is what went wrong before the first one could be read.
+func (l list[T]) print(elements iter.Seq2[T, error], err error) error {
+	if err != nil {
+		return err
+	}
+	progress := l.app.progress(l.what)
 	rows := newTable(io.Discard)
-	if !asJSON {
-		rows = newTable(a.stdout, l.headings...)
+	if !l.asJSON {
+		rows = newTable(l.app.stdout, l.headings...)
 	}
 	printed := 0
 	for element, err := range elements {
 		if err != nil {
 			return err
 		}
-		v, err := l.view(element)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			err = printMember(a.stdout, printed, v)
+		if l.asJSON {
+			err = printMember(l.app.stdout, printed, element)
 		} else {
-			rows.row(l.row(v)...)
+			rows.row(l.row(element)...)
 			if printed%1000 == 999 { // bounds the memory: a table is held back until its widths are known
 				err = rows.flush()
 			}
@@ -120,14 +117,14 @@ func (l list[T, V]) print(a *app, asJSON bool, elements iter.Seq2[T, error]) err
 		progress.at(printed)
 	}
 	progress.done()
-	if !asJSON {
+	if !l.asJSON {
 		return rows.flush()
 	}
 	end := "\n]\n"
 	if printed == 0 {
 		end = "[]\n"
 	}
-	_, err := io.WriteString(a.stdout, end)
+	_, err = io.WriteString(l.app.stdout, end)
 	return err
 }
 

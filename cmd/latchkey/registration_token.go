@@ -68,12 +68,8 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 type registrationTokenListCmd struct{ rootFlags }
 
 func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
-	all, err := a.everyRegistrationToken(ctx)
-	if err != nil {
-		return err
-	}
-	return list[admin.RegistrationToken, admin.RegistrationToken]{
-		"tokens",
+	return list[admin.RegistrationToken]{
+		a, c.JSON, "tokens",
 		[]string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},
 		func(t admin.RegistrationToken) []string {
 			uses := unlimited
@@ -82,8 +78,7 @@ func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
 			}
 			return []string{t.ID, t.Name, uses, t.State, string(t.Policy), when(t.CreatedAt), when(t.ExpiresAt)}
 		},
-		same[admin.RegistrationToken],
-	}.print(a, c.JSON, all)
+	}.print(a.everyRegistrationToken(ctx))
 }
 
 type registrationTokenRemoveCmd struct {

@@ -75,18 +75,13 @@ type addedResource struct {
 type resourceListCmd struct{ databaseFlags }
 
 func (c *resourceListCmd) Run(ctx context.Context, a *app) error {
-	all, err := a.everyResource(ctx)
-	if err != nil {
-		return err
-	}
-	return list[admin.Resource, admin.Resource]{
-		"resources",
+	return list[admin.Resource]{
+		a, c.JSON, "resources",
 		[]string{"RESOURCE", "NAME", "SCOPE", "CREATED"},
 		func(r admin.Resource) []string {
 			return []string{r.Resource, r.Name, strings.Join(r.Scope, " "), when(r.CreatedAt)}
 		},
-		same[admin.Resource],
-	}.print(a, c.JSON, all)
+	}.print(a.everyResource(ctx))
 }
 
 type resourceRemoveCmd struct {

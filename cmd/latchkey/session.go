@@ -40,25 +40,20 @@ func (c *sessionListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.everySession(ctx, filter, c.All)
-	if err != nil {
-		return err
-	}
-	return list[admin.Session, admin.Session]{
-		"sessions",
+	return list[admin.Session]{
+		a, c.JSON, "sessions",
 		[]string{"ID", "USER", "CLIENT", "STATE", "CREATED", "LAST USED", "ENDS", "ADDRESS"},
 		func(s admin.Session) []string {
 			return []string{s.ID, s.Username, s.ClientID, s.State, when(s.CreatedAt), when(s.LastUsedAt), when(s.IdleExpiresAt), s.Address}
 		},
-		same[admin.Session],
-	}.print(a, c.JSON, all)
+	}.print(a.everySession(ctx, filter, c.All))
 }
 
 // everySession lists the sessions that a filter selects, with ended those that have ended too.
 func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ended bool) (iter.Seq2[admin.Session, error], error) {
 	if a.remote() {
 		api, err := a.api(ctx)
-		return mapped(api.Sessions(ctx, admin.SessionFilter{UserID: filter.UserID, ClientID: filter.ClientID, Ended: ended}), same[admin.Session]), err
+		return explainedList(api.Sessions(ctx, admin.SessionFilter{UserID: filter.UserID, ClientID: filter.ClientID, Ended: ended})), err
 	}
 	now := a.now()
 	if !ended {

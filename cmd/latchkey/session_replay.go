@@ -94,8 +94,8 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 			}
 		}
 	}
-	return list[replayed, replayed]{
-		"events",
+	return list[replayed]{
+		a, c.JSON, "events",
 		[]string{"TIME", "ACTION", "USER", "CLIENT", "SESSION", "ENDED", "TO DO"},
 		func(d replayed) []string {
 			user := ""
@@ -104,8 +104,7 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 			}
 			return []string{when(d.At), d.Action, user, d.ClientID, d.SessionID, fmt.Sprint(d.Ended), d.Todo}
 		},
-		same[replayed],
-	}.print(a, c.JSON, events)
+	}.print(events, nil)
 }
 
 func deref(d *replayed) replayed {

@@ -115,14 +115,7 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 type userListCmd struct{ databaseFlags }
 
 func (c *userListCmd) Run(ctx context.Context, a *app) error {
-	all, err := a.everyUser(ctx)
-	if err != nil {
-		return err
-	}
-	return list[*storage.User, admin.User]{
-		"users", userHeadings(), userRow,
-		func(u *storage.User) (admin.User, error) { return users.Describe(u), nil },
-	}.print(a, c.JSON, all)
+	return list[admin.User]{a, c.JSON, "users", userHeadings(), userRow}.print(a.everyUser(ctx))
 }
 
 func userHeadings() []string {

@@ -99,28 +99,20 @@ type userInvitationsCmd struct {
 }
 
 func (c *userInvitationsCmd) Run(ctx context.Context, a *app) error {
-	all, err := a.everyInvitation(ctx)
-	if err != nil {
-		return err
-	}
-	return list[wire.Invitation, wire.Invitation]{
-		"invitations",
+	return list[wire.Invitation]{
+		a, c.JSON, "invitations",
 		[]string{"ID", "EMAIL", "SENT", "GROUPS", "CREATED", "EXPIRES"},
 		func(i wire.Invitation) []string {
 			return []string{i.ID, i.Email, yes(i.Sent), strings.Join(i.Groups, ", "), when(i.CreatedAt), when(i.ExpiresAt)}
 		},
-		same[wire.Invitation],
-	}.print(a, c.JSON, all)
+	}.print(a.everyInvitation(ctx))
 }
 
 // everyInvitation lists the invitations that live.
 func (a *app) everyInvitation(ctx context.Context) (iter.Seq2[wire.Invitation, error], error) {
 	if a.remote() {
 		api, err := a.api(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return mapped(api.Invitations(ctx), same[wire.Invitation]), nil
+		return explainedList(api.Invitations(ctx)), err
 	}
 	service, err := a.invitations(ctx)
 	if err != nil {

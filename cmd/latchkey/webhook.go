@@ -40,7 +40,7 @@ func (c *webhookAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	added, err := service.Add(ctx, admin.NewWebhook{URL: c.URL, Name: c.Name, Types: c.Type})
+	added, err := service.AddWebhook(ctx, admin.NewWebhook{URL: c.URL, Name: c.Name, Types: c.Type})
 	if err != nil {
 		return explainWebhook(err, "")
 	}
@@ -54,16 +54,15 @@ func (c *webhookListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return list[admin.Webhook, admin.Webhook]{
-		"webhooks",
+	return list[admin.Webhook]{
+		a, c.JSON, "webhooks",
 		[]string{"ID", "NAME", "URL", "TYPES", "STATE", "WAITING", "ABANDONED", "LAST ERROR"},
 		func(w admin.Webhook) []string {
 			return []string{
 				w.ID, w.Name, w.URL, typesOf(w), stateOf(w), strconv.Itoa(w.Deliveries.Waiting), strconv.FormatInt(w.Deliveries.Abandoned, 10), w.Deliveries.LastError,
 			}
 		},
-		same[admin.Webhook],
-	}.print(a, c.JSON, service.All(ctx))
+	}.print(explainedList(service.Webhooks(ctx)), nil)
 }
 
 func typesOf(w admin.Webhook) string {
@@ -122,7 +121,7 @@ type webhookShowCmd struct {
 }
 
 func (c *webhookShowCmd) Run(ctx context.Context, a *app) error {
-	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.Show(ctx, c.ID) })
+	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.Webhook(ctx, c.ID) })
 }
 
 type webhookUpdateCmd struct {
@@ -147,7 +146,7 @@ func (c *webhookUpdateCmd) Run(ctx context.Context, a *app) error {
 	if c.Enable || c.Disable {
 		change.Enabled = &c.Enable
 	}
-	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.Update(ctx, c.ID, change) })
+	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.UpdateWebhook(ctx, c.ID, change) })
 }
 
 type webhookRotateSecretCmd struct {
@@ -161,7 +160,9 @@ func (c *webhookRotateSecretCmd) Run(ctx context.Context, a *app) error {
 	if wrong := setDuration(&keep, "--keep-old", c.KeepOld); wrong != nil {
 		return wrong
 	}
-	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.RotateSecret(ctx, c.ID, keep) })
+	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) {
+		return s.RotateWebhookSecret(ctx, c.ID, admin.SecretRotation{KeepOld: keep.String()})
+	})
 }
 
 type webhookTestCmd struct {
@@ -174,13 +175,9 @@ func (c *webhookTestCmd) Help() string {
 }
 
 func (c *webhookTestCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.webhooks(ctx)
+	tried, err := aboutWebhook(ctx, a, c.ID, func(s webhookAdmin) (*admin.WebhookTest, error) { return s.TestWebhook(ctx, c.ID) })
 	if err != nil {
 		return err
-	}
-	tried, err := service.Test(ctx, c.ID)
-	if err != nil {
-		return explainWebhook(err, c.ID)
 	}
 	if c.JSON {
 		err = a.printJSON(tried)
@@ -202,27 +199,32 @@ type webhookRemoveCmd struct {
 }
 
 func (c *webhookRemoveCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.webhooks(ctx)
-	if err != nil {
+	if _, err := aboutWebhook(ctx, a, c.ID, func(s webhookAdmin) (*admin.Webhook, error) { return s.RemoveWebhook(ctx, c.ID) }); err != nil {
 		return err
-	}
-	if err := service.Remove(ctx, c.ID); err != nil {
-		return explainWebhook(err, c.ID)
 	}
 	return a.confirm(c.JSON, map[string]string{"id": c.ID}, "removed webhook %s", c.ID)
 }
 
 // withWebhook calls act and shows the webhook that results.
 func (a *app) withWebhook(ctx context.Context, id string, asJSON bool, act func(webhookAdmin) (*admin.Webhook, error)) error {
-	service, err := a.webhooks(ctx)
+	w, err := aboutWebhook(ctx, a, id, act)
 	if err != nil {
 		return err
 	}
-	w, err := act(service)
-	if err != nil {
-		return explainWebhook(err, id)
-	}
 	return a.showWebhook(w, asJSON)
+}
+
+// aboutWebhook returns what act returns of a webhook.
+func aboutWebhook[T any](ctx context.Context, a *app, id string, act func(webhookAdmin) (*T, error)) (*T, error) {
+	service, err := a.webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := storage.ParseID(id); err != nil {
+		return nil, explainWebhook(storage.ErrNotFound, id)
+	}
+	found, err := act(service)
+	return found, explainWebhook(err, id)
 }
 
 // webhookSubjects name the fields of webhooks as the commands take them.
@@ -230,6 +232,7 @@ var webhookSubjects = map[string]string{"url": "the URL", "name": "--name", "typ
 
 // explainWebhook returns what an error about a webhook means for the operator.
 func explainWebhook(err error, id string) error {
+	err = explainRemoteClient(err)
 	var found config.Faults
 	for _, f := range clients.Faults(err) {
 		found = append(found, config.Fault{Subject: webhookSubjects[f.Field], Problem: "is not valid: " + f.Description, Remedy: "Nothing was changed."})

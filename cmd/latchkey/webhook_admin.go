@@ -11,22 +11,21 @@ import (
 	"latchkey/storage"
 )
 
-// webhookAdmin is what commands do with webhooks: localWebhooks on the database, remoteWebhooks through a server.
+// webhookAdmin is what commands do with webhooks. An *admin.API is one, and localWebhooks on the database.
 type webhookAdmin interface {
-	All(ctx context.Context) iter.Seq2[admin.Webhook, error]
-	Show(ctx context.Context, id string) (*admin.Webhook, error)
-	Add(ctx context.Context, n admin.NewWebhook) (*admin.Webhook, error)
-	Update(ctx context.Context, id string, change admin.WebhookChange) (*admin.Webhook, error)
-	RotateSecret(ctx context.Context, id string, keepOld clients.Duration) (*admin.Webhook, error)
-	Remove(ctx context.Context, id string) error
-	Test(ctx context.Context, id string) (*admin.WebhookTest, error)
+	Webhooks(ctx context.Context) iter.Seq2[admin.Webhook, error]
+	Webhook(ctx context.Context, id string, o ...admin.Option) (*admin.Webhook, error)
+	AddWebhook(ctx context.Context, n admin.NewWebhook, o ...admin.Option) (*admin.Webhook, error)
+	UpdateWebhook(ctx context.Context, id string, change admin.WebhookChange, o ...admin.Option) (*admin.Webhook, error)
+	RotateWebhookSecret(ctx context.Context, id string, r admin.SecretRotation, o ...admin.Option) (*admin.Webhook, error)
+	TestWebhook(ctx context.Context, id string) (*admin.WebhookTest, error)
+	RemoveWebhook(ctx context.Context, id string, o ...admin.Option) (*admin.Webhook, error)
 }
 
 // webhooks returns what changes webhooks.
 func (a *app) webhooks(ctx context.Context) (webhookAdmin, error) {
 	if a.remote() {
-		api, err := a.api(ctx)
-		return remoteWebhooks{api}, err
+		return a.api(ctx)
 	}
 	cfg := a.settings.Server
 	var err error
@@ -46,7 +45,7 @@ type localWebhooks struct{ service *webhooks.Service }
 func (l localWebhooks) find(ctx context.Context, id string) (*storage.Webhook, error) {
 	parsed, err := storage.ParseID(id)
 	if err != nil {
-		return nil, storage.ErrNotFound
+		return nil, err
 	}
 	return l.service.Find(ctx, parsed)
 }
@@ -60,7 +59,7 @@ func (l localWebhooks) shown(ctx context.Context, w *storage.Webhook, secret sto
 	return &out, err
 }
 
-func (l localWebhooks) All(ctx context.Context) iter.Seq2[admin.Webhook, error] {
+func (l localWebhooks) Webhooks(ctx context.Context) iter.Seq2[admin.Webhook, error] {
 	return func(yield func(admin.Webhook, error) bool) {
 		all, err := l.service.List(ctx)
 		if err != nil {
@@ -71,17 +70,17 @@ func (l localWebhooks) All(ctx context.Context) iter.Seq2[admin.Webhook, error] 
 	}
 }
 
-func (l localWebhooks) Show(ctx context.Context, id string) (*admin.Webhook, error) {
+func (l localWebhooks) Webhook(ctx context.Context, id string, _ ...admin.Option) (*admin.Webhook, error) {
 	w, err := l.find(ctx, id)
 	return l.shown(ctx, w, "", err)
 }
 
-func (l localWebhooks) Add(ctx context.Context, n admin.NewWebhook) (*admin.Webhook, error) {
+func (l localWebhooks) AddWebhook(ctx context.Context, n admin.NewWebhook, _ ...admin.Option) (*admin.Webhook, error) {
 	w, secret, err := l.service.Add(ctx, n, false)
 	return l.shown(ctx, w, secret, err)
 }
 
-func (l localWebhooks) Update(ctx context.Context, id string, change admin.WebhookChange) (*admin.Webhook, error) {
+func (l localWebhooks) UpdateWebhook(ctx context.Context, id string, change admin.WebhookChange, _ ...admin.Option) (*admin.Webhook, error) {
 	w, err := l.find(ctx, id)
 	if err == nil {
 		w, err = l.service.Update(ctx, w, change, false)
@@ -89,7 +88,11 @@ func (l localWebhooks) Update(ctx context.Context, id string, change admin.Webho
 	return l.shown(ctx, w, "", err)
 }
 
-func (l localWebhooks) RotateSecret(ctx context.Context, id string, keepOld clients.Duration) (*admin.Webhook, error) {
+func (l localWebhooks) RotateWebhookSecret(ctx context.Context, id string, r admin.SecretRotation, _ ...admin.Option) (*admin.Webhook, error) {
+	keepOld, err := clients.ParseDuration(r.KeepOld)
+	if err != nil {
+		return nil, err
+	}
 	w, err := l.find(ctx, id)
 	var secret storage.Secret
 	if err == nil {
@@ -98,15 +101,7 @@ func (l localWebhooks) RotateSecret(ctx context.Context, id string, keepOld clie
 	return l.shown(ctx, w, secret, err)
 }
 
-func (l localWebhooks) Remove(ctx context.Context, id string) error {
-	w, err := l.find(ctx, id)
-	if err != nil {
-		return err
-	}
-	return l.service.Remove(ctx, w)
-}
-
-func (l localWebhooks) Test(ctx context.Context, id string) (*admin.WebhookTest, error) {
+func (l localWebhooks) TestWebhook(ctx context.Context, id string) (*admin.WebhookTest, error) {
 	w, err := l.find(ctx, id)
 	if err != nil {
 		return nil, err
@@ -115,58 +110,10 @@ func (l localWebhooks) Test(ctx context.Context, id string) (*admin.WebhookTest,
 	return &tried, err
 }
 
-type remoteWebhooks struct{ api *admin.API }
-
-func (r remoteWebhooks) All(ctx context.Context) iter.Seq2[admin.Webhook, error] {
-	return mapped(r.api.Webhooks(ctx), same[admin.Webhook])
-}
-
-func explained[T any](v *T, err error) (*T, error) { return v, explainRemoteClient(err) }
-
-// checkWebhookID returns storage.ErrNotFound for what can't be the id of a webhook.
-func checkWebhookID(id string) error {
-	if _, err := storage.ParseID(id); err != nil {
-		return storage.ErrNotFound
+func (l localWebhooks) RemoveWebhook(ctx context.Context, id string, _ ...admin.Option) (*admin.Webhook, error) {
+	w, err := l.find(ctx, id)
+	if err == nil {
+		err = l.service.Remove(ctx, w)
 	}
-	return nil
-}
-
-func (r remoteWebhooks) Show(ctx context.Context, id string) (*admin.Webhook, error) {
-	if err := checkWebhookID(id); err != nil {
-		return nil, err
-	}
-	return explained(r.api.Webhook(ctx, id))
-}
-
-func (r remoteWebhooks) Add(ctx context.Context, n admin.NewWebhook) (*admin.Webhook, error) {
-	return explained(r.api.AddWebhook(ctx, n))
-}
-
-func (r remoteWebhooks) Update(ctx context.Context, id string, change admin.WebhookChange) (*admin.Webhook, error) {
-	if err := checkWebhookID(id); err != nil {
-		return nil, err
-	}
-	return explained(r.api.UpdateWebhook(ctx, id, change))
-}
-
-func (r remoteWebhooks) RotateSecret(ctx context.Context, id string, keepOld clients.Duration) (*admin.Webhook, error) {
-	if err := checkWebhookID(id); err != nil {
-		return nil, err
-	}
-	return explained(r.api.RotateWebhookSecret(ctx, id, admin.SecretRotation{KeepOld: keepOld.String()}))
-}
-
-func (r remoteWebhooks) Remove(ctx context.Context, id string) error {
-	if err := checkWebhookID(id); err != nil {
-		return err
-	}
-	_, err := explained(r.api.RemoveWebhook(ctx, id))
-	return err
-}
-
-func (r remoteWebhooks) Test(ctx context.Context, id string) (*admin.WebhookTest, error) {
-	if err := checkWebhookID(id); err != nil {
-		return nil, err
-	}
-	return explained(r.api.TestWebhook(ctx, id))
+	return nil, err
 }
