@@ -12,6 +12,7 @@ import (
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/migrations"
 	"latchkey/storage"
+	djangoblacklist "latchkey/storage/blacklist"
 	"latchkey/storage/directory"
 )
 
@@ -26,9 +27,14 @@ type app struct {
 	// serving is true for commands that run a server: others log only warnings by default.
 	serving bool
 	store   *opened // nil until a command opens it
+	// blacklist is Django's, if this command runs a server that writes it.
+	blacklist *djangoblacklist.Blacklist
 }
 
 func (a *app) close() {
+	if a.blacklist != nil {
+		a.blacklist.Close()
+	}
 	if a.store != nil {
 		a.store.Close()
 	}

@@ -201,9 +201,8 @@ type clientDisableCmd struct {
 }
 
 func (c *clientDisableCmd) Run(ctx context.Context, a *app) error {
-	disable := func(r clientAdmin) error { return r.SetDisabled(ctx, c.ID, true) }
-	return a.withClient(ctx, c.ID, disable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "disabled client %s and ended its sessions", client.ID)
+	return a.changeClient(ctx, c.ID, c.JSON, "disabled client %s and ended its sessions", func(r clientAdmin) error {
+		return r.SetDisabled(ctx, c.ID, true)
 	})
 }
 
@@ -213,10 +212,7 @@ type clientEnableCmd struct {
 }
 
 func (c *clientEnableCmd) Run(ctx context.Context, a *app) error {
-	enable := func(r clientAdmin) error { return r.SetDisabled(ctx, c.ID, false) }
-	return a.withClient(ctx, c.ID, enable, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "enabled client %s", client.ID)
-	})
+	return a.changeClient(ctx, c.ID, c.JSON, "enabled client %s", func(r clientAdmin) error { return r.SetDisabled(ctx, c.ID, false) })
 }
 
 type clientRemoveCmd struct {
@@ -225,8 +221,5 @@ type clientRemoveCmd struct {
 }
 
 func (c *clientRemoveCmd) Run(ctx context.Context, a *app) error {
-	remove := func(r clientAdmin) error { return r.Remove(ctx, c.ID) }
-	return a.withClient(ctx, c.ID, remove, func(client *clients.Client) error {
-		return a.confirm(c.JSON, client.Response(""), "removed client %s and ended its sessions", client.ID)
-	})
+	return a.changeClient(ctx, c.ID, c.JSON, "removed client %s and ended its sessions", func(r clientAdmin) error { return r.Remove(ctx, c.ID) })
 }

@@ -54,3 +54,10 @@ func (a *app) withClient(ctx context.Context, id string, act func(clientAdmin) e
 	}
 	return show(after)
 }
+
+// changeClient calls act for a client, and says with a sentence what it has done.
+func (a *app) changeClient(ctx context.Context, id string, asJSON bool, sentence string, act func(clientAdmin) error) error {
+	return a.withClient(ctx, id, act, func(client *clients.Client) error {
+		return a.confirm(asJSON, client.Response(""), sentence, client.ID)
+	})
+}

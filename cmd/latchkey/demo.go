@@ -43,11 +43,10 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err := a.demoSettings(); err != nil {
 		return err
 	}
-	store, err := a.open(ctx)
-	if err != nil {
+	if _, err := a.open(ctx); err != nil {
 		return err
 	}
-	s, err := a.newServer(store)
+	s, err := a.newServer()
 	if err != nil {
 		return err
 	}

@@ -106,10 +106,7 @@ func (a *app) djangoDB(url string) (*sql.DB, error) {
 	}
 	db, err := open(url)
 	if err != nil { // the driver's message may quote the password
-		return nil, config.Faults{{
-			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
-			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
-		}}
+		return nil, unreadableURL("--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)")
 	}
 	return db, nil
 }

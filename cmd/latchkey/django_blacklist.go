@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"latchkey/cmd/latchkey/internal/config"
 	djangoblacklist "latchkey/storage/blacklist"
 )
 
@@ -15,10 +14,7 @@ func (a *app) djangoBlacklist() (*djangoblacklist.Blacklist, error) {
 	}
 	b, err := djangoblacklist.Open(url)
 	if err != nil { // the driver's message may quote the URL, and with it the password
-		return nil, config.Faults{{
-			Subject: "--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)", Problem: "can't be parsed",
-			Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
-		}}
+		return nil, unreadableURL("--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)")
 	}
 	return b, nil
 }

@@ -79,11 +79,7 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	if !jwt.Enabled || jwt.SigningKey == "" && strings.HasPrefix(jwt.Algorithm, "HS") {
 		return usage("the shadow needs Django's key, or no token of Django's can be compared. Set --simplejwt-signing-key (LATCHKEY_SIMPLEJWT_SIGNING_KEY).")
 	}
-	store, prepare, err := a.openForServing(ctx, false)
-	if err != nil {
-		return err
-	}
-	check, err := a.withQuery(store)
+	prepare, err := a.openForServing(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -113,27 +109,14 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 		}
 		return check.User.Sub(), nil
 	}
-	if a.settings.BlacklistWriteback { // of the share
-		b, err := a.djangoBlacklist()
-		if err != nil {
-			return err
-		}
-		defer b.Close()
-		jwt.Blacklist = b
-	}
 	var proxy *shadow.Proxy
-	a.settings.Server.Prepare = func(ctx context.Context) error {
-		if err := prepare(ctx); err != nil {
-			return err
-		}
-		return check(ctx)
-	}
+	a.settings.Server.Prepare = prepare
 	a.settings.Server.Front = func(own http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { proxy.ServeHTTP(w, r) })
 	}
 	// Django's answers may be long, and so may what is sent to it.
 	a.settings.Server.Timeouts = server.Timeouts{Read: time.Hour, Write: time.Hour}
-	s, err := a.newServer(store)
+	s, err := a.newServer()
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/migrations"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/replica"
@@ -128,7 +129,7 @@ func (e *examination) database(ctx context.Context) {
 		e.wrong(check, err.Error(), "Allow this user to connect and read.")
 		return
 	}
-	behind, err := store.behind(ctx)
+	behind, err := migrating(ctx, store, migrations.Behind)
 	switch {
 	case err != nil:
 		e.wrong("schema", err.Error(), "Allow this user to read every table.")
@@ -303,8 +304,7 @@ func fetchIssuer(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := remoteHTTP.Do(req)
 	if err != nil {
 		return "", err
 	}

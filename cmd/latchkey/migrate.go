@@ -26,7 +26,12 @@ type migration struct {
 }
 
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
-	applied, err := a.migrate(ctx)
+	store, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	applied, err := migrating(ctx, store, migrations.Up)
 	if err != nil {
 		return err
 	}
@@ -47,23 +52,13 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// migrate applies the missing migrations, with a store of its own.
-func (a *app) migrate(ctx context.Context) ([]migrations.Applied, error) {
-	store, err := a.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
-	return store.migrate(ctx)
-}
-
 func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	all, err := store.status(ctx)
+	all, err := migrating(ctx, store, migrations.Status)
 	shown := mapped(each(all), func(s migrations.State) (migration, error) {
 		m := migration{Version: s.Version, Name: s.Name}
 		if !s.AppliedAt.IsZero() {

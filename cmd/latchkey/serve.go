@@ -14,29 +14,11 @@ type serveCmd struct {
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	defer a.serves()()
-	store, prepare, err := a.openForServing(ctx, c.Migrate)
-	if err != nil {
+	var err error
+	if a.settings.Server.Prepare, err = a.openForServing(ctx, c.Migrate); err != nil {
 		return err
 	}
-	check, err := a.withQuery(store)
-	if err != nil {
-		return err
-	}
-	a.settings.Server.Prepare = func(ctx context.Context) error {
-		if err := prepare(ctx); err != nil {
-			return err
-		}
-		return check(ctx)
-	}
-	if a.settings.BlacklistWriteback {
-		b, err := a.djangoBlacklist()
-		if err != nil {
-			return err
-		}
-		defer b.Close()
-		a.settings.Server.SimpleJWT.Blacklist = b
-	}
-	s, err := a.newServer(store)
+	s, err := a.newServer()
 	if err != nil {
 		return err
 	}
@@ -44,17 +26,17 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	return s.Run(ctx)
 }
 
-// newServer returns a server over the database with the settings.
-func (a *app) newServer(store *opened) (*server.Server, error) {
+// newServer returns a server over the opened database with the settings.
+func (a *app) newServer() (*server.Server, error) {
 	root, err := a.settings.Root()
 	if err != nil {
 		return nil, err
 	}
 	cfg := a.settings.Server
-	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = store, root, a.logger(), a.now
-	cfg.Release, cfg.Schema = thisBuild().release(), migrations.Newest(store.dialect)
-	if store.directory != nil {
-		cfg.Directory = store.directory
+	cfg.Store, cfg.Root, cfg.Logger, cfg.Now = a.store, root, a.logger(), a.now
+	cfg.Release, cfg.Schema = thisBuild().release(), migrations.Newest(a.store.dialect)
+	if a.store.directory != nil {
+		cfg.Directory = a.store.directory
 	}
 	if cfg.Traces, err = server.TraceExporter(context.Background(), cfg.Logger); err != nil {
 		return nil, err

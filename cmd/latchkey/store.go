@@ -51,10 +51,7 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 		store, err := postgres.Open(ctx, postgres.Config{URL: d.URL.Reveal(), Logger: a.logger(), Now: a.now})
 		if err != nil {
 			// pgx's message may quote the URL, and with it the password.
-			return nil, config.Faults{{
-				Subject: "--database-url (LATCHKEY_DATABASE_URL)", Problem: "can't be parsed",
-				Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
-			}}
+			return nil, unreadableURL("--database-url (LATCHKEY_DATABASE_URL)")
 		}
 		return a.withDirectory(&opened{Store: store, dialect: migrations.Postgres, migrationDB: func() (*sql.DB, func() error, error) {
 			db, err := store.MigrationDB()
@@ -81,66 +78,47 @@ func (a *app) connect(ctx context.Context) (*opened, error) {
 	}})
 }
 
+// unreadableURL returns the fault of an option that the driver can't read, without the driver's words.
+func unreadableURL(option string) config.Faults {
+	return config.Faults{{
+		Subject: option, Problem: "can't be parsed",
+		Remedy: "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
+	}}
+}
+
 // prepare makes sure that the schema is the one that this release needs.
 func (o *opened) prepare(ctx context.Context) error {
-	behind, err := o.behind(ctx)
+	behind, err := migrating(ctx, o, migrations.Behind)
 	if err != nil || !behind {
 		return err
 	}
 	if o.dialect == migrations.Postgres {
 		return errBehind
 	}
-	_, err = o.migrate(ctx)
+	_, err = migrating(ctx, o, migrations.Up)
 	return err
 }
 
 var errBehind = errors.New("the database's schema is older than this release needs. Run `latchkey migrate up` (or start with `latchkey serve --migrate`)")
 
-// behind reports whether migrations are missing.
-func (o *opened) behind(ctx context.Context) (behind bool, err error) {
-	err = o.migrating(ctx, func(db *sql.DB) error {
-		behind, err = migrations.Behind(ctx, db, o.dialect)
-		return err
-	})
-	return behind, err
-}
-
-// migrate applies the missing migrations.
-func (o *opened) migrate(ctx context.Context) (applied []migrations.Applied, err error) {
-	err = o.migrating(ctx, func(db *sql.DB) error {
-		applied, err = migrations.Up(ctx, db, o.dialect)
-		return err
-	})
-	return applied, err
-}
-
-// status returns all migrations.
-func (o *opened) status(ctx context.Context) (states []migrations.State, err error) {
-	err = o.migrating(ctx, func(db *sql.DB) error {
-		states, err = migrations.Status(ctx, db, o.dialect)
-		return err
-	})
-	return states, err
-}
-
-// migrating calls do with the connections for migrations. Package migrations returns the errors of the driver: an outage is found by a
-// ping, and one that is over by the error.
-func (o *opened) migrating(ctx context.Context, do func(*sql.DB) error) error {
+// migrating calls do, a function of package migrations, with the connections for migrations. Package migrations returns the errors of the
+// driver: an outage is found by a ping, and one that is over by the error.
+func migrating[T any](ctx context.Context, o *opened, do func(context.Context, *sql.DB, migrations.Dialect) (T, error)) (out T, err error) {
 	db, done, err := o.migrationDB()
 	if err != nil {
-		return err
+		return out, err
 	}
-	err = errors.Join(do(db), done())
-	if err == nil {
-		return nil
+	out, err = do(ctx, db, o.dialect)
+	if err = errors.Join(err, done()); err == nil {
+		return out, nil
 	}
 	if down := o.Ping(ctx); errors.Is(down, storage.ErrUnavailable) {
-		return refusedLogin(down)
+		return out, refusedLogin(down)
 	}
 	if o.dialect == migrations.Postgres && postgres.Unavailable(err) {
-		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+		return out, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
-	return err
+	return out, err
 }
 
 // refusedLogin returns the fault of the configuration that makes Postgres refuse the login, or err. Waiting would not help.
@@ -159,34 +137,40 @@ func refusedLogin(err error) error {
 	return err
 }
 
-// openForServing opens the database without waiting for it if it is Postgres. prepare checks the schema, or applies
-// the migrations, once the database is there.
-func (a *app) openForServing(ctx context.Context, migrate bool) (store *opened, prepare func(context.Context) error, err error) {
+// openForServing opens the database without waiting for it if it is Postgres, and Django's blacklist if a server writes it. prepare checks
+// the schema, or applies the migrations, and checks what is read of Django, once the database is there.
+func (a *app) openForServing(ctx context.Context, migrate bool) (prepare func(context.Context) error, err error) {
+	if a.store, err = a.connect(ctx); err != nil {
+		return nil, err
+	}
 	if !a.settings.Database.Postgres() {
-		if store, err = a.connect(ctx); err != nil {
-			return nil, nil, err
+		if err := a.store.prepare(ctx); err != nil {
+			return nil, err
 		}
-		if err := store.prepare(ctx); err != nil {
-			store.Close()
-			return nil, nil, err
+	}
+	checkQuery, err := a.withQuery(a.store)
+	if err != nil {
+		return nil, err
+	}
+	if a.settings.BlacklistWriteback {
+		if a.blacklist, err = a.djangoBlacklist(); err != nil {
+			return nil, err
 		}
-		a.store = store
-		return store, func(ctx context.Context) error { return a.readDirectory(ctx, store) }, nil
+		a.settings.Server.SimpleJWT.Blacklist = a.blacklist
 	}
-	if store, err = a.connect(ctx); err != nil {
-		return nil, nil, err
-	}
-	a.store = store
-	return store, func(ctx context.Context) error {
-		if !migrate {
-			err = store.prepare(ctx)
+	return func(ctx context.Context) (err error) {
+		if migrate {
+			_, err = migrating(ctx, a.store, migrations.Up)
 		} else {
-			_, err = store.migrate(ctx)
+			err = a.store.prepare(ctx)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = a.readDirectory(ctx, a.store)
 		}
-		return a.readDirectory(ctx, store)
+		if err == nil {
+			err = checkQuery(ctx)
+		}
+		return err
 	}, nil
 }
 

@@ -177,12 +177,9 @@ type userDisableCmd struct {
 }
 
 func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
-	disable := func(s userAdmin, u *storage.User) error {
+	return a.changeUser(ctx, c.Name, c.JSON, "disabled user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
 		u.Active = false
 		return s.Disable(ctx, u.ID)
-	}
-	return a.withUser(ctx, c.Name, disable, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "disabled user %s and ended their sessions", u.Username)
 	})
 }
 
@@ -192,12 +189,9 @@ type userEnableCmd struct {
 }
 
 func (c *userEnableCmd) Run(ctx context.Context, a *app) error {
-	enable := func(s userAdmin, u *storage.User) error {
+	return a.changeUser(ctx, c.Name, c.JSON, "enabled user %s", func(s userAdmin, u *storage.User) error {
 		u.Active = true
 		return s.Enable(ctx, u.ID)
-	}
-	return a.withUser(ctx, c.Name, enable, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "enabled user %s", u.Username)
 	})
 }
 
@@ -212,14 +206,11 @@ func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	set := func(s userAdmin, u *storage.User) error {
+	return a.changeUser(ctx, c.Name, c.JSON, "set the password of user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
 		if secret != nil {
 			return s.SetPassword(ctx, u.ID, *secret)
 		}
 		return s.SetPasswordHash(ctx, u.ID, hash)
-	}
-	return a.withUser(ctx, c.Name, set, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "set the password of user %s and ended their sessions", u.Username)
 	})
 }
 
@@ -229,8 +220,7 @@ type userRemoveCmd struct {
 }
 
 func (c *userRemoveCmd) Run(ctx context.Context, a *app) error {
-	remove := func(s userAdmin, u *storage.User) error { return s.Remove(ctx, u.ID) }
-	return a.withUser(ctx, c.Name, remove, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "removed user %s and ended their sessions", u.Username)
+	return a.changeUser(ctx, c.Name, c.JSON, "removed user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
+		return s.Remove(ctx, u.ID)
 	})
 }

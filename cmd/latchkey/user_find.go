@@ -29,7 +29,6 @@ func (a *app) userService(ctx context.Context) (*users.Service, error) {
 	}
 	if text := a.settings.Server.Argon2; text != "" {
 		if cfg.Argon2, err = password.ParseArgon2(text); err != nil {
-			store.Close()
 			return nil, err
 		}
 	}
@@ -57,6 +56,13 @@ func (a *app) withUser(ctx context.Context, name string, act func(userAdmin, *st
 		return explainUser(err, name)
 	}
 	return show(u)
+}
+
+// changeUser calls act for the named user, and says with a sentence what it has done.
+func (a *app) changeUser(ctx context.Context, name string, asJSON bool, sentence string, act func(userAdmin, *storage.User) error) error {
+	return a.withUser(ctx, name, act, func(u *storage.User) error {
+		return a.confirm(asJSON, users.Describe(u), sentence, u.Username)
+	})
 }
 
 func findUser(ctx context.Context, service userAdmin, name string) (*storage.User, error) {

@@ -33,43 +33,70 @@ func (c *userInviteCmd) Run(ctx context.Context, a *app) error {
 	if c.TTL <= 0 || c.TTL > proof.MaxInvitationTTL {
 		return config.Faults{{Subject: "--ttl", Problem: "is not between 0 and 90 days", Remedy: "Write it like 168h."}}
 	}
-	made, err := a.invite(ctx, wire.NewInvitation{Email: c.Email, Groups: c.Group, TTL: clients.Duration(c.TTL).String()})
-	if err != nil {
-		return err
-	}
-	return a.printJSON(made)
-}
-
-// invite makes an invitation.
-func (a *app) invite(ctx context.Context, in wire.NewInvitation) (*wire.Invitation, error) {
-	if a.remote() {
-		api, err := a.api(ctx)
-		if err != nil {
-			return nil, err
-		}
-		made, err := api.AddInvitation(ctx, in)
-		return made, explainRemote(err)
-	}
-	if a.settings.Server.SignUp == selfhelp.SignUpOff {
-		return nil, config.Faults{{Subject: "--sign-up", Problem: "is off, so an invitation would lead nowhere", Remedy: "Set --sign-up invite (LATCHKEY_SIGN_UP) here and for the server."}}
+	if !a.remote() && a.settings.Server.SignUp == selfhelp.SignUpOff {
+		return config.Faults{{Subject: "--sign-up", Problem: "is off, so an invitation would lead nowhere", Remedy: "Set --sign-up invite (LATCHKEY_SIGN_UP) here and for the server."}}
 	}
 	service, err := a.invitations(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	wanted, err := admin.ReadInvitation(in)
-	if err != nil {
-		return nil, err
-	}
-	made, err := service.Invite(ctx, wanted)
+	made, err := service.AddInvitation(ctx, wire.NewInvitation{Email: c.Email, Groups: c.Group, TTL: clients.Duration(c.TTL).String()})
 	var invalid *input.Error
 	if errors.As(err, &invalid) {
 		fault := config.Fault{Subject: "--email", Problem: invalid.Problem, Remedy: "Write it like ann@example.com."}
 		if invalid.Field != "email" {
 			fault = config.Fault{Subject: "--group", Problem: invalid.Problem, Remedy: "See docs/accounts.md."}
 		}
-		return nil, config.Faults{fault}
+		return config.Faults{fault}
 	}
+	if err != nil {
+		return explainRemote(err)
+	}
+	return a.printJSON(made)
+}
+
+// invitationAdmin is what commands do with invitations. An *admin.API is one, and localInvitations on the database.
+type invitationAdmin interface {
+	Invitations(ctx context.Context) iter.Seq2[wire.Invitation, error]
+	AddInvitation(ctx context.Context, i wire.NewInvitation, o ...wire.Option) (*wire.Invitation, error)
+	RemoveInvitation(ctx context.Context, id string, o ...wire.Option) (*wire.Invitation, error)
+}
+
+// invitations returns what makes, lists and withdraws invitations.
+func (a *app) invitations(ctx context.Context) (invitationAdmin, error) {
+	if a.remote() {
+		return a.api(ctx)
+	}
+	if _, err := a.open(ctx); err != nil {
+		return nil, err
+	}
+	s, err := a.newServer()
+	if err != nil {
+		return nil, err
+	}
+	if s.Proof() == nil {
+		return nil, errors.New("the users are kept in Django's database (--users-from django): add them there")
+	}
+	return localInvitations{s.Proof()}, nil
+}
+
+type localInvitations struct{ service *proof.Service }
+
+func (l localInvitations) Invitations(ctx context.Context) iter.Seq2[wire.Invitation, error] {
+	return mapped(storage.Pages(
+		func(i *proof.Invited) storage.ID { return i.ID },
+		func(after storage.ID) ([]*proof.Invited, error) {
+			return l.service.Invitations(ctx, after, storage.PageSize)
+		},
+	), func(i *proof.Invited) (wire.Invitation, error) { return admin.DescribeInvitation(i), nil })
+}
+
+func (l localInvitations) AddInvitation(ctx context.Context, i wire.NewInvitation, _ ...wire.Option) (*wire.Invitation, error) {
+	wanted, err := admin.ReadInvitation(i)
+	if err != nil {
+		return nil, err
+	}
+	made, err := l.service.Invite(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -77,20 +104,12 @@ func (a *app) invite(ctx context.Context, in wire.NewInvitation) (*wire.Invitati
 	return &shown, nil
 }
 
-// invitations returns what makes invitations on the database.
-func (a *app) invitations(ctx context.Context) (*proof.Service, error) {
-	store, err := a.open(ctx)
+func (l localInvitations) RemoveInvitation(ctx context.Context, text string, _ ...wire.Option) (*wire.Invitation, error) {
+	id, err := storage.ParseID(text)
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.newServer(store)
-	if err != nil {
-		return nil, err
-	}
-	if s.Proof() == nil {
-		return nil, errors.New("the users are kept in Django's database (--users-from django): add them there")
-	}
-	return s.Proof(), nil
+	return nil, l.service.Uninvite(ctx, id)
 }
 
 type userInvitationsCmd struct {
@@ -99,31 +118,17 @@ type userInvitationsCmd struct {
 }
 
 func (c *userInvitationsCmd) Run(ctx context.Context, a *app) error {
+	service, err := a.invitations(ctx)
+	if err != nil {
+		return err
+	}
 	return list[wire.Invitation]{
 		a, c.JSON, "invitations",
 		[]string{"ID", "EMAIL", "SENT", "GROUPS", "CREATED", "EXPIRES"},
 		func(i wire.Invitation) []string {
 			return []string{i.ID, i.Email, yes(i.Sent), strings.Join(i.Groups, ", "), when(i.CreatedAt), when(i.ExpiresAt)}
 		},
-	}.print(a.everyInvitation(ctx))
-}
-
-// everyInvitation lists the invitations that live.
-func (a *app) everyInvitation(ctx context.Context) (iter.Seq2[wire.Invitation, error], error) {
-	if a.remote() {
-		api, err := a.api(ctx)
-		return explainedList(api.Invitations(ctx)), err
-	}
-	service, err := a.invitations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return mapped(storage.Pages(
-		func(i *proof.Invited) storage.ID { return i.ID },
-		func(after storage.ID) ([]*proof.Invited, error) {
-			return service.Invitations(ctx, after, storage.PageSize)
-		},
-	), func(i *proof.Invited) (wire.Invitation, error) { return admin.DescribeInvitation(i), nil }), nil
+	}.print(explainedList(service.Invitations(ctx)), nil)
 }
 
 type userUninviteCmd struct {
@@ -134,29 +139,19 @@ type userUninviteCmd struct {
 
 func (c *userUninviteCmd) Run(ctx context.Context, a *app) error {
 	const list = "List them with `latchkey user invitations`"
-	id, err := storage.ParseID(c.ID)
-	if err != nil {
+	if _, err := storage.ParseID(c.ID); err != nil {
 		return usage("the argument is not the id of an invitation. " + list + ".") // it may be the link
-	}
-	if err := a.uninvite(ctx, id); errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("there is no invitation %s: it was used, has ended, or never was. %s", id, list)
-	} else if err != nil {
-		return err
-	}
-	return a.confirm(c.JSON, map[string]string{"id": id.String()}, "withdrew invitation %s", id.String())
-}
-
-func (a *app) uninvite(ctx context.Context, id storage.ID) error {
-	if a.remote() {
-		api, err := a.api(ctx)
-		if err == nil {
-			_, err = api.RemoveInvitation(ctx, id.String())
-		}
-		return explainRemote(err)
 	}
 	service, err := a.invitations(ctx)
 	if err != nil {
 		return err
 	}
-	return service.Uninvite(ctx, id)
+	_, err = service.RemoveInvitation(ctx, c.ID)
+	switch err = explainRemote(err); {
+	case errors.Is(err, storage.ErrNotFound):
+		return fmt.Errorf("there is no invitation %s: it was used, has ended, or never was. %s", c.ID, list)
+	case err != nil:
+		return err
+	}
+	return a.confirm(c.JSON, map[string]string{"id": c.ID}, "withdrew invitation %s", c.ID)
 }

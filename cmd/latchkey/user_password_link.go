@@ -25,9 +25,8 @@ func (c *userSendPasswordLinkCmd) Help() string {
 }
 
 func (c *userSendPasswordLinkCmd) Run(ctx context.Context, a *app) error {
-	send := func(_ userAdmin, u *storage.User) error { return a.sendPasswordLink(ctx, u) }
-	return a.withUser(ctx, c.Name, send, func(u *storage.User) error {
-		return a.confirm(c.JSON, users.Describe(u), "the link for a password is on its way to user %s", u.Username)
+	return a.changeUser(ctx, c.Name, c.JSON, "the link for a password is on its way to user %s", func(_ userAdmin, u *storage.User) error {
+		return a.sendPasswordLink(ctx, u)
 	})
 }
 
@@ -39,7 +38,7 @@ func (a *app) sendPasswordLink(ctx context.Context, u *storage.User) error {
 		}
 		return explainRemote(err)
 	}
-	s, err := a.newServer(a.store)
+	s, err := a.newServer()
 	if err != nil {
 		return err
 	}
