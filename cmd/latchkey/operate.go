@@ -47,13 +47,10 @@ type clientAdmin interface {
 	RemoveInitialToken(ctx context.Context, id storage.ID) error
 }
 
-// sessionAdmin is what commands do with sessions. A *grants.Service is one, and remoteSessions.
+// sessionAdmin is what commands do with sessions. An *admin.API is one, and localSessions on the database.
 type sessionAdmin interface {
-	End(ctx context.Context, id storage.ID) (bool, error)
-	EndOfUserAtClient(ctx context.Context, userID int64, clientID string) (int, error)
-	EndOfUser(ctx context.Context, userID int64) error
-	EndOfClient(ctx context.Context, clientID string) error
-	EndAll(ctx context.Context) error
+	EndSession(ctx context.Context, id string, o ...admin.Option) (*admin.Ended, error)
+	EndSessions(ctx context.Context, which admin.SessionsEnd, o ...admin.Option) (*admin.Ended, error)
 }
 
 // keyAdmin is what commands do with keys. A *keys.Ring is one, and remoteKeys.
@@ -213,8 +210,8 @@ func (a *app) clients(ctx context.Context) (clientAdmin, error) {
 	return remoteClients{api, a.now}, err
 }
 
-// resources returns what changes protected resources, for which no root secret is needed.
-func (a *app) resources(ctx context.Context) (clientAdmin, error) {
+// clientsWithoutRoot returns what reads clients and changes protected resources, for which no root secret is needed.
+func (a *app) clientsWithoutRoot(ctx context.Context) (clientAdmin, error) {
 	if a.remote() {
 		return a.clients(ctx)
 	}
@@ -227,15 +224,14 @@ func (a *app) resources(ctx context.Context) (clientAdmin, error) {
 
 // sessions returns what ends sessions. Where the work is done here, progress shows how far it has come.
 func (a *app) sessions(ctx context.Context, progress func(int)) (sessionAdmin, error) {
-	if !a.remote() {
-		service, err := a.userService(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return &grants.Service{Store: a.store, Users: service, Now: a.now, Progress: progress}, nil
+	if a.remote() {
+		return a.api(ctx)
 	}
-	api, err := a.api(ctx)
-	return remoteSessions{api}, err
+	service, err := a.userService(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return localSessions{&grants.Service{Store: a.store, Users: service, Now: a.now, Progress: progress}}, nil
 }
 
 // keys returns what changes keys.

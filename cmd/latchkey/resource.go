@@ -32,7 +32,7 @@ type resourceAddCmd struct {
 }
 
 func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.resources(ctx)
+	service, err := a.clientsWithoutRoot(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ type resourceRemoveCmd struct {
 }
 
 func (c *resourceRemoveCmd) Run(ctx context.Context, a *app) error {
-	service, err := a.resources(ctx)
+	service, err := a.clientsWithoutRoot(ctx)
 	if err != nil {
 		return err
 	}

@@ -131,22 +131,15 @@ func (f *sessionFilter) resolve(ctx context.Context, a *app) (storage.GrantFilte
 		filter.UserID = u.ID
 	}
 	if f.Client != "" {
-		return filter, explainClient(a.clientExists(ctx, f.Client), f.Client)
+		service, err := a.clientsWithoutRoot(ctx)
+		if err != nil {
+			return filter, err
+		}
+		if _, err := service.Client(ctx, f.Client); err != nil {
+			return filter, explainClient(err, f.Client)
+		}
 	}
 	return filter, nil
-}
-
-// clientExists returns storage.ErrNotFound if there is no such client.
-func (a *app) clientExists(ctx context.Context, id string) (err error) {
-	if a.remote() {
-		var service clientAdmin
-		if service, err = a.clients(ctx); err == nil {
-			_, err = service.Client(ctx, id)
-		}
-		return err
-	}
-	_, err = a.store.Client(ctx, id)
-	return err
 }
 
 type sessionRevokeCmd struct {
@@ -183,8 +176,7 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	case len(c.IDs) > 0 && (byName || c.All), c.All && byName:
 		return usage("ids, --user or --client, and --all cannot be combined. Use one of them.")
 	}
-	ids, err := sessionIDs(c.IDs)
-	if err != nil {
+	if _, err := sessionIDs(c.IDs); err != nil {
 		return err
 	}
 	filter, err := c.resolve(ctx, a)
@@ -202,13 +194,17 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	done := revokedSessions{User: c.User, Client: c.Client, All: c.All, IDs: c.IDs}
-	if len(ids) > 0 {
-		done.Revoked, err = revokeByID(ctx, end, ids)
+	if len(c.IDs) > 0 {
+		done.Revoked, err = revokeByID(ctx, end, c.IDs)
 	} else {
-		done.Revoked, err = c.revokeByName(ctx, filter, end)
+		var ended *admin.Ended
+		ended, err = end.EndSessions(ctx, admin.SessionsEnd{UserID: filter.UserID, ClientID: c.Client, All: c.All}, confirmed)
+		if err == nil && c.User != "" && c.Client != "" {
+			done.Revoked = &ended.Sessions
+		}
 	}
 	if err != nil {
-		return err
+		return explainRemote(err)
 	}
 	what = "every session"
 	switch {
@@ -241,34 +237,50 @@ func sessionIDs(texts []string) ([]storage.ID, error) {
 	return ids, nil
 }
 
-func revokeByID(ctx context.Context, end sessionAdmin, ids []storage.ID) (*int, error) {
+func revokeByID(ctx context.Context, end sessionAdmin, ids []string) (*int, error) {
 	revoked := 0
 	for _, id := range ids {
-		ended, err := end.End(ctx, id)
-		if errors.Is(err, storage.ErrNotFound) {
+		ended, err := end.EndSession(ctx, id)
+		if errors.Is(explainRemote(err), storage.ErrNotFound) {
 			return nil, fmt.Errorf("there is no session %s. List the sessions with `latchkey session list`", id)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if ended {
-			revoked++
-		}
+		revoked += ended.Sessions
 	}
 	return &revoked, nil
 }
 
-// revokeByName ends many sessions. Raising an epoch ends all of a user, of a client or of everyone in one statement, together
-// with logins that are in progress.
-func (c *sessionRevokeCmd) revokeByName(ctx context.Context, filter storage.GrantFilter, end sessionAdmin) (*int, error) {
-	switch {
-	case c.User != "" && c.Client != "":
-		revoked, err := end.EndOfUserAtClient(ctx, filter.UserID, c.Client)
-		return &revoked, err
-	case c.User != "":
-		return nil, end.EndOfUser(ctx, filter.UserID)
-	case c.Client != "":
-		return nil, end.EndOfClient(ctx, c.Client)
+// localSessions ends sessions on the database.
+type localSessions struct{ service *grants.Service }
+
+func (l localSessions) EndSession(ctx context.Context, text string, _ ...admin.Option) (*admin.Ended, error) {
+	id, err := storage.ParseID(text)
+	if err != nil {
+		return nil, err
 	}
-	return nil, end.EndAll(ctx)
+	out := &admin.Ended{}
+	ended, err := l.service.End(ctx, id)
+	if ended {
+		out.Sessions = 1
+	}
+	return out, err
+}
+
+// EndSessions raises an epoch where it ends all of a user, of a client or of everyone: one statement, together with logins that are in
+// progress, that does not count them.
+func (l localSessions) EndSessions(ctx context.Context, which admin.SessionsEnd, _ ...admin.Option) (out *admin.Ended, err error) {
+	out = &admin.Ended{}
+	switch {
+	case which.All:
+		err = l.service.EndAll(ctx)
+	case which.UserID != 0 && which.ClientID != "":
+		out.Sessions, err = l.service.EndOfUserAtClient(ctx, which.UserID, which.ClientID)
+	case which.UserID != 0:
+		err = l.service.EndOfUser(ctx, which.UserID)
+	default:
+		err = l.service.EndOfClient(ctx, which.ClientID)
+	}
+	return out, err
 }
