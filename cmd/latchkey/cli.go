@@ -123,16 +123,9 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 // commandOf returns what runs the selected command. It does without kong, whose model of all commands and flags takes 2 MB, half of
 // what a server has in use: here nothing refers to it while the command runs.
 func commandOf(selected *kong.Context) func(context.Context, *app) error {
-	switch c := selected.Selected().Target.Addr().Interface().(type) {
-	case interface {
+	return selected.Selected().Target.Addr().Interface().(interface {
 		Run(ctx context.Context, a *app) error
-	}:
-		return c.Run
-	case interface{ Run(a *app) error }:
-		return func(_ context.Context, a *app) error { return c.Run(a) }
-	default:
-		panic(fmt.Sprintf("%T has no method Run", c))
-	}
+	}).Run
 }
 
 // configure reads the options that the selected command takes. A command that takes none has no configuration.

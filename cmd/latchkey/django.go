@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,7 @@ func (c *djangoInspectCmd) Help() string {
 	return "Run it in the project: latchkey django inspect | python manage.py shell > site.json. It changes nothing and prints no key."
 }
 
-func (c *djangoInspectCmd) Run(a *app) error {
+func (c *djangoInspectCmd) Run(_ context.Context, a *app) error {
 	_, err := io.WriteString(a.stdout, django.Script())
 	return err
 }
@@ -39,7 +40,7 @@ func (c *djangoSettingsCmd) Help() string {
 		"PT15M, or Python's 7 days, 0:00:00. The exit status is 1 if the configuration can't be used as it is. Signing keys are never printed."
 }
 
-func (c *djangoSettingsCmd) Run(a *app) error {
+func (c *djangoSettingsCmd) Run(_ context.Context, a *app) error {
 	from, name := a.stdin, "standard input"
 	if c.File != "-" {
 		f, err := os.Open(c.File)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +26,7 @@ func (c *djangoReportCmd) Help() string {
 	return "The exit status is 0 for go and 1 for no-go. Of the files of several shadows the counts are added up."
 }
 
-func (c *djangoReportCmd) Run(a *app) error {
+func (c *djangoReportCmd) Run(_ context.Context, a *app) error {
 	files := c.Files
 	if len(files) == 0 {
 		files = []string{shadowState}
@@ -71,17 +72,13 @@ func (a *app) printReport(r *shadow.Report) error {
 		fmt.Fprintf(p, "\n")
 		rows := newTable(p, "DIFFERENCE", "ROUTE", "BREAKS", "COUNT", "LAST", "USERS")
 		for _, d := range r.Differences {
-			breaks := "no"
-			if d.Breaks {
-				breaks = "yes"
-			}
 			var users []string
 			for _, e := range d.Examples {
 				if e.User != "" && !slices.Contains(users, e.User) {
 					users = append(users, plain(e.User))
 				}
 			}
-			rows.row(plain(d.Kind+": "+d.Detail), string(d.Route), breaks, strconv.FormatInt(d.Count, 10), when(d.Last), strings.Join(users, " "))
+			rows.row(plain(d.Kind+": "+d.Detail), string(d.Route), yes(d.Breaks), strconv.FormatInt(d.Count, 10), when(d.Last), strings.Join(users, " "))
 		}
 		if err := rows.flush(); err != nil {
 			return err

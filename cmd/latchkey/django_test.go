@@ -17,7 +17,7 @@ func TestDjangoNeverShowsAKey(t *testing.T) {
 		for _, asJSON := range []bool{false, true} {
 			var out strings.Builder
 			a := &app{stdin: strings.NewReader(dictionary), stdout: &out, stderr: &out}
-			err := (&djangoSettingsCmd{File: "-", JSON: asJSON}).Run(a)
+			err := (&djangoSettingsCmd{File: "-", JSON: asJSON}).Run(t.Context(), a)
 			if said := fmt.Sprint(out.String(), err); strings.Contains(said, "c4n4ry") || said == "" {
 				t.Errorf("%s: %s", dictionary, said)
 			}

@@ -39,10 +39,10 @@ type replay struct {
 	now   time.Time
 }
 
-// readTrail reads what `audit list --json` printed: one array, or one event after the other. It returns the events oldest first.
 // maxListed bounds the lists that storage does not page: no user has so many browsers or applications.
 const maxListed = 100_000
 
+// readTrail reads what `audit list --json` printed: one array, or one event after the other. It returns the events oldest first.
 func readTrail(r io.Reader) ([]admin.AuditEvent, error) {
 	var list []admin.AuditEvent
 	for d := json.NewDecoder(r); ; {
@@ -88,8 +88,8 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 	r := &replay{app: a, users: service, dry: c.DryRun, now: a.now()}
 	events := func(yield func(replayed, error) bool) {
 		for _, e := range trail {
-			done, err := r.event(ctx, e)
-			if (done != nil || err != nil) && !yield(deref(done), err) {
+			done, missing, err := r.event(ctx, e)
+			if (missing || err != nil) && !yield(done, err) {
 				return
 			}
 		}
@@ -107,29 +107,22 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 	}.print(events, nil)
 }
 
-func deref(d *replayed) replayed {
-	if d == nil {
-		return replayed{}
-	}
-	return *d
-}
-
-// event ends again what an event has ended. It returns nil for one that ended nothing, or that the database has: what was ended before the
-// backup is ended in it.
-func (r *replay) event(ctx context.Context, e admin.AuditEvent) (*replayed, error) {
+// event ends again what an event has ended. missing is false for one that ended nothing, or that the database has: what was ended before
+// the backup is ended in it.
+func (r *replay) event(ctx context.Context, e admin.AuditEvent) (done replayed, missing bool, err error) {
 	end := r.endOf(e)
 	if end == nil {
-		return nil, nil
+		return done, false, nil
 	}
 	id, err := storage.ParseID(e.ID)
 	if err != nil {
-		return nil, usage(fmt.Sprintf("--from-audit: %q is not the id of an event.", e.ID))
+		return done, false, usage(fmt.Sprintf("--from-audit: %q is not the id of an event.", e.ID))
 	}
 	if has, err := r.has(ctx, id, e); err != nil || has {
-		return nil, err
+		return done, false, err
 	}
-	done := &replayed{At: e.At, Action: e.Action, UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID}
-	return done, end(ctx, done)
+	done = replayed{At: e.At, Action: e.Action, UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID}
+	return done, true, end(ctx, &done)
 }
 
 // has reports whether the database has an event.
@@ -166,12 +159,13 @@ func (r *replay) endOf(e admin.AuditEvent) func(context.Context, *replayed) erro
 			done.Todo = "the password is the one of the backup: latchkey user set-password"
 			return r.endUser(ctx, done)
 		}
+	// The trail is followed in its order, so that the last event wins.
 	case "user_disabled":
-		return r.disableUser
+		return r.thenChange(r.endUser, r.users.Disable)
 	case "user_enabled":
-		return r.enableUser
+		return r.thenChange(todo(""), r.users.Enable)
 	case "user_removed":
-		return r.removeUser
+		return r.thenChange(r.endUser, r.users.Remove)
 	case "client_sessions_ended":
 		return r.endClient
 	case "client_disabled":
@@ -329,32 +323,15 @@ func (r *replay) endClient(ctx context.Context, done *replayed) error {
 	return nil
 }
 
-// disableUser, enableUser and removeUser follow the trail in its order, so that the last event wins.
-func (r *replay) disableUser(ctx context.Context, done *replayed) error {
-	if err := r.endUser(ctx, done); err != nil || r.dry {
-		return err
-	}
-	return missing(r.users.Disable(ctx, done.UserID))
-}
-
-func (r *replay) enableUser(ctx context.Context, done *replayed) error {
-	if r.dry {
+// thenChange returns what changes a user after end, unless they are not in the backup.
+func (r *replay) thenChange(end func(context.Context, *replayed) error, change func(context.Context, int64) error) func(context.Context, *replayed) error {
+	return func(ctx context.Context, done *replayed) error {
+		if err := end(ctx, done); err != nil || r.dry {
+			return err
+		}
+		if err := change(ctx, done.UserID); !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
 		return nil
 	}
-	return missing(r.users.Enable(ctx, done.UserID))
-}
-
-func (r *replay) removeUser(ctx context.Context, done *replayed) error {
-	if err := r.endUser(ctx, done); err != nil || r.dry {
-		return err
-	}
-	return missing(r.users.Remove(ctx, done.UserID))
-}
-
-// missing returns nil for a user who is not in the backup.
-func missing(err error) error {
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil
-	}
-	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -37,12 +39,7 @@ func thisBuild() build {
 			}
 		}
 	}
-	if b.Version == "" {
-		b.Version = "unknown"
-	}
-	if b.Commit == "" {
-		b.Commit = "unknown"
-	}
+	b.Version, b.Commit = cmp.Or(b.Version, "unknown"), cmp.Or(b.Commit, "unknown")
 	return b
 }
 
@@ -54,7 +51,7 @@ func (b build) release() string {
 	return b.Version
 }
 
-func (c *versionCmd) Run(a *app) error {
+func (c *versionCmd) Run(_ context.Context, a *app) error {
 	b := thisBuild()
 	if c.JSON {
 		return a.printJSON(b)
