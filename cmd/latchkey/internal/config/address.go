@@ -183,7 +183,7 @@ func setClientDocuments(into *document.Policy, text string) error {
 
 // setRedirectSchemes accepts none as well, which is not the default.
 func setRedirectSchemes(into *[]string, text string) error {
-	*into = lines(text)
+	*into = append([]string{}, lines(text)...)
 	return members(text, clients.ValidRedirectScheme, "is not a scheme that a client may have to itself",
 		"Write schemes without the colon and in lower case, like cursor, separated by commas.")
 }
