@@ -13,10 +13,6 @@ import (
 )
 
 func setAddress(into *string, text string) error {
-	if text == "" {
-		*into = ""
-		return nil
-	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return &invalid{"is not HOST:PORT", "Write it like 127.0.0.1:8000, [::1]:8000, or :8000 for all interfaces."}
@@ -66,19 +62,11 @@ func Loopback(host string) bool {
 
 // setServer reads the URL of a server's API: tokens and passwords are sent to it.
 func setServer(into *string, text string) error {
-	*into = ""
-	if text == "" {
-		return nil
-	}
 	return setIssuer(into, strings.TrimSuffix(text, "/"))
 }
 
 // setLink accepts a URL that people may be led to.
 func setLink(into *string, text string) error {
-	*into = ""
-	if text == "" {
-		return nil
-	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return &invalid{"is not an https URL", "Write it like https://www.example.com/account/."}
@@ -89,7 +77,7 @@ func setLink(into *string, text string) error {
 
 // setRange takes an https URL, or http on this machine.
 func setRange(into *string, text string) error {
-	if err := setLink(into, text); err != nil || text == "" {
+	if err := setLink(into, text); err != nil {
 		return err
 	}
 	if strings.HasPrefix(text, "http:") && !clients.IsLoopbackURI(text) || strings.ContainsAny(text, "?#") {
@@ -127,10 +115,6 @@ func setDatabase(into *Database, text string) error {
 
 // setDjangoDatabase never repeats the text, which may contain a password.
 func setDjangoDatabase(into *DjangoDatabase, text string) error {
-	*into = DjangoDatabase{}
-	if text == "" {
-		return nil
-	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" && u.Query().Get("host") == "":

@@ -9,23 +9,15 @@ import (
 
 // setRules accepts the operator's claims map. Every entry that can't be is named.
 func setRules(into *[]claims.Rule, text string) error {
-	*into = nil
-	return parseEach(text, claims.ParseRule, func(r claims.Rule) bool {
-		known := slices.ContainsFunc(*into, func(other claims.Rule) bool { return other.Claim == r.Claim })
-		*into = append(*into, r)
-		return !known
-	}, "Write CLAIM=SOURCE or CLAIM=SOURCE in TARGET TARGET; in a file `claims: {CLAIM: SOURCE}`. Sources are "+
+	return parseEach(into, text, claims.ParseRule, func(a, b claims.Rule) bool { return a.Claim == b.Claim },
+		"Write CLAIM=SOURCE or CLAIM=SOURCE in TARGET TARGET; in a file `claims: {CLAIM: SOURCE}`. Sources are "+
 		strings.Join(claims.Sources(), ", ")+"; targets are "+strings.Join(claims.Targets(), ", ")+".")
 }
 
 // setScopes accepts the operator's scopes. Whether their claims exist is for [Settings.validate] to say.
 func setScopes(into *[]claims.Scope, text string) error {
-	*into = nil
-	return parseEach(text, claims.ParseScope, func(s claims.Scope) bool {
-		known := slices.ContainsFunc(*into, func(other claims.Scope) bool { return other.Name == s.Name })
-		*into = append(*into, s)
-		return !known
-	}, "Write SCOPE=CLAIM CLAIM; in a file `scopes: {SCOPE: [CLAIM, CLAIM]}`.")
+	return parseEach(into, text, claims.ParseScope, func(a, b claims.Scope) bool { return a.Name == b.Name },
+		"Write SCOPE=CLAIM CLAIM; in a file `scopes: {SCOPE: [CLAIM, CLAIM]}`.")
 }
 
 // validateClaims makes the catalog of claims of the options that were read.

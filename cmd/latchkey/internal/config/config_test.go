@@ -358,6 +358,21 @@ func TestListsInEveryForm(t *testing.T) {
 	}
 }
 
+// docs/configuration.md: empty = nothing. For lists with a default that is not the same as a list that is not there.
+func TestAnEmptyValueIsNone(t *testing.T) {
+	t.Parallel()
+	s, found := everyOption(values{"redirect-schemes": {""}, "account-fields": {""}, "admin-listen": {""}, "terms-url": {""}, "simplejwt-sunset": {""}})
+	if len(found) > 0 {
+		t.Fatal(found)
+	}
+	if s.Server.RedirectSchemes == nil || s.Server.AccountFields == nil || len(s.Server.RedirectSchemes)+len(s.Server.AccountFields) > 0 {
+		t.Errorf("schemes %#v, fields %#v", s.Server.RedirectSchemes, s.Server.AccountFields)
+	}
+	if s.Server.AdminListen != "" || s.Server.Look.TermsURL != "" || !s.Server.SimpleJWT.Sunset.IsZero() {
+		t.Errorf("%q, %q, %s", s.Server.AdminListen, s.Server.Look.TermsURL, s.Server.SimpleJWT.Sunset)
+	}
+}
+
 // A retired secret may hold a comma: in its file only lines count.
 func TestRetiredSecretsOneALine(t *testing.T) {
 	t.Parallel()

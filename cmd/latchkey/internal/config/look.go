@@ -21,10 +21,8 @@ func setName(into *string, text string) error {
 
 // setLogo reads the file, so that a mistake is reported with the others.
 func setLogo(into *string, file string) error {
-	if file != "" {
-		if err := web.CheckLogo(file); err != nil {
-			return &invalid{"can't be used: " + err.Error(), "Name an image file that this user may read."}
-		}
+	if err := web.CheckLogo(file); err != nil {
+		return &invalid{"can't be used: " + err.Error(), "Name an image file that this user may read."}
 	}
 	*into = file
 	return nil
@@ -33,10 +31,8 @@ func setLogo(into *string, file string) error {
 // setAccent returns the check of a colour in a scheme.
 func setAccent(s colour.Scheme) func(*string, string) error {
 	return func(into *string, text string) error {
-		if text != "" {
-			if err := s.Check(text); err != nil {
-				return &invalid{"can't be used: " + err.Error(), "Write a colour like #2456c6 that can be read (WCAG 2.2 AA)."}
-			}
+		if err := s.Check(text); err != nil {
+			return &invalid{"can't be used: " + err.Error(), "Write a colour like #2456c6 that can be read (WCAG 2.2 AA)."}
 		}
 		*into = text
 		return nil

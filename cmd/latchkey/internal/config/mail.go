@@ -16,7 +16,7 @@ func setSMTP(into *storage.Secret, text string) error {
 
 // setMailbox accepts an address with a name or without.
 func setMailbox(into *string, text string) error {
-	if a, err := netmail.ParseAddress(text); text != "" && (err != nil || !mail.IsAddress(a.Address)) {
+	if a, err := netmail.ParseAddress(text); err != nil || !mail.IsAddress(a.Address) {
 		return &invalid{"is not an address", "Write it like \"Example <no-reply@example.com>\"."}
 	}
 	*into = text

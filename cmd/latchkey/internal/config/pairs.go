@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -53,16 +52,21 @@ func pairText(value *yaml.Node) (text string, ok bool) {
 
 // words returns a text, or the texts of a list with spaces between.
 func words(value *yaml.Node) (text string, ok bool) {
-	isText := func(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" }
-	switch {
-	case isText(value):
-		return value.Value, true
-	case value.Kind != yaml.SequenceNode || slices.ContainsFunc(value.Content, func(n *yaml.Node) bool { return !isText(n) }):
-		return "", false
+	list, ok := texts(value)
+	return strings.Join(list, " "), ok
+}
+
+// texts returns a text, or those of a list, as they are written: 5.2 is not a number here, nor off a boolean.
+func texts(value *yaml.Node) (list []string, ok bool) {
+	nodes := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode {
+		nodes = value.Content
 	}
-	var list []string
-	for _, n := range value.Content {
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			return nil, false
+		}
 		list = append(list, n.Value)
 	}
-	return strings.Join(list, " "), true
+	return list, true
 }

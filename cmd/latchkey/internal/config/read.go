@@ -83,7 +83,7 @@ func (r *reader) readFile() {
 			return
 		}
 	}
-	path := named[len(named)-1]
+	path := last(named)
 	r.path = path
 	f, err := os.Open(path)
 	if err != nil {
@@ -121,16 +121,9 @@ func (r *reader) readPair(path string, key, value *yaml.Node) {
 		r.fault(subject, "is set twice", "Keep one of them.")
 		return
 	}
-	scalar := func(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" }
-	switch {
-	case scalar(value):
-		// The text as written: 5.2 is not a number here, nor off a boolean.
-		r.file[key.Value] = []string{value.Value}
-	case value.Kind == yaml.SequenceNode && !slices.ContainsFunc(value.Content, func(n *yaml.Node) bool { return !scalar(n) }):
-		r.file[key.Value] = []string{}
-		for _, n := range value.Content {
-			r.file[key.Value] = append(r.file[key.Value], n.Value)
-		}
+	switch list, ok := texts(value); {
+	case ok:
+		r.file[key.Value] = list
 	case value.Kind == yaml.MappingNode && slices.Contains(pairNames(), key.Value):
 		r.readPairs(subject, key.Value, value)
 	case value.Kind == yaml.ScalarNode:
@@ -167,10 +160,11 @@ func (r *reader) apply(s *Settings, o *option) {
 	if path := s.secretFiles[o.name]; path != "" && err == nil {
 		subject += " in the file " + path
 	}
-	if err == nil && text == "" && !o.emptyable {
+	switch {
+	case err != nil:
+	case text == "" && !o.emptyable:
 		err = &invalid{"is empty", "Set a value, or leave it out for the default."}
-	}
-	if err == nil {
+	case text != "" || o.list: // the value of an empty text is the zero one, which is there already
 		err = o.set(text)
 	}
 	if err == nil {

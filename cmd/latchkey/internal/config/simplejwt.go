@@ -22,13 +22,7 @@ func setNames(into *[]string, text string) error {
 
 // setUserClaims accepts the fields of a user that tokens may carry.
 func setUserClaims(into *[]string, text string) error {
-	*into = nil
-	return members(text, func(one string) bool {
-		if !slices.Contains(*into, one) {
-			*into = append(*into, one)
-		}
-		return slices.Contains(simplejwt.UserClaims(), one)
-	}, "is not a user claim", "Choose from "+strings.Join(simplejwt.UserClaims(), ", ")+", separated by commas.")
+	return setChosen(into, text, simplejwt.UserClaims(), "is not a user claim", "Choose from "+strings.Join(simplejwt.UserClaims(), ", ")+", separated by commas.")
 }
 
 func setClaim(into *string, text string) error {
@@ -46,7 +40,7 @@ func setCookieName(into *string, text string) error {
 		return &invalid{"has a prefix", "Leave out the prefix; __Host- is added automatically."}
 	}
 	cookie := http.Cookie{Name: text} // RFC 6265 §4.1.1: a token
-	if text != "" && (cookie.Valid() != nil || len(text) > 64) {
+	if cookie.Valid() != nil || len(text) > 64 {
 		return &invalid{"is not a valid cookie name", "Use up to 64 letters, digits, hyphens and underscores, like refresh."}
 	}
 	*into = text
@@ -55,10 +49,6 @@ func setCookieName(into *string, text string) error {
 
 // setLegacyCookies reads NAME;Path=…;Domain=….
 func setLegacyCookies(into *[]simplejwt.LegacyCookie, text string) error {
-	*into = nil
-	return parseEach(text, simplejwt.ParseLegacyCookie, func(l simplejwt.LegacyCookie) bool {
-		known := slices.Contains(*into, l)
-		*into = append(*into, l)
-		return !known
-	}, "Write the name that Django uses, like refresh_token, and after semicolons the Path and Domain that Django sets.")
+	return parseEach(into, text, simplejwt.ParseLegacyCookie, func(a, b simplejwt.LegacyCookie) bool { return a == b },
+		"Write the name that Django uses, like refresh_token, and after semicolons the Path and Domain that Django sets.")
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"latchkey/server/users"
@@ -33,15 +32,9 @@ func setField(into *string, text string) error {
 
 var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,99}$`)
 
-// setAccountFields accepts none as well, which is not the default.
 func setAccountFields(into *[]string, text string) error {
-	*into = []string{}
-	return members(text, func(field string) bool {
-		if !slices.Contains(*into, field) {
-			*into = append(*into, field)
-		}
-		return slices.Contains(users.OwnFields(), field)
-	}, "is no field that users can change themselves", "Use "+alternatives(users.OwnFields())+", separated by commas.")
+	return setChosen(into, text, users.OwnFields(), "is no field that users can change themselves",
+		"Use "+alternatives(users.OwnFields())+", separated by commas.")
 }
 
 // setGroups accepts names of groups.

@@ -40,18 +40,15 @@ func either(into *bool, off, on string) func(string) error {
 
 // alternatives returns the choices as "a, b or c".
 func alternatives[T ~string](choices []T) string {
-	var b strings.Builder
-	for i, c := range choices {
-		switch i {
-		case 0:
-		case len(choices) - 1:
-			b.WriteString(" or ")
-		default:
-			b.WriteString(", ")
+	text := string(choices[0])
+	for i, c := range choices[1:] {
+		separator := ", "
+		if i == len(choices)-2 {
+			separator = " or "
 		}
-		b.WriteString(string(c))
+		text += separator + string(c)
 	}
-	return b.String()
+	return text
 }
 
 // members passes each member of a list to take, and returns an error that names those for which it returns false.
@@ -68,18 +65,33 @@ func members(text string, take func(one string) bool, problem, mend string) erro
 	return &invalid{"has invalid values: " + strings.Join(odd, ", "), mend}
 }
 
-// parseEach parses each member of a list and passes it to keep, which returns false for one that was there before.
-func parseEach[T any](text string, parse func(string) (T, error), keep func(T) bool, remedy string) error {
+// setChosen accepts some of several values. None of them is an empty list, which is not the default of each option.
+func setChosen(into *[]string, text string, choices []string, problem, remedy string) error {
+	*into = []string{}
+	return members(text, func(one string) bool {
+		if !slices.Contains(*into, one) {
+			*into = append(*into, one)
+		}
+		return slices.Contains(choices, one)
+	}, problem, remedy)
+}
+
+// parseEach parses each member of a list, in which no two may be the same.
+func parseEach[T any](into *[]T, text string, parse func(string) (T, error), same func(a, b T) bool, remedy string) error {
 	const most = 100
+	*into = nil
 	var odd []string
 	list := lines(text)
 	for _, one := range list {
-		switch v, err := parse(one); {
-		case err != nil:
+		v, err := parse(one)
+		if err != nil {
 			odd = append(odd, err.Error())
-		case !keep(v):
+			continue
+		}
+		if slices.ContainsFunc(*into, func(other T) bool { return same(other, v) }) {
 			odd = append(odd, strings.TrimSpace(one)+" is there twice")
 		}
+		*into = append(*into, v)
 	}
 	switch {
 	case len(list) > most:
@@ -137,25 +149,21 @@ const DurationRemedy = "Write it like 90s, 15m, 12h or 30d."
 
 // setLifetime accepts durations of a second and more.
 func setLifetime(into *time.Duration, text string) error {
-	d, err := clients.ParseDuration(text)
-	if err != nil {
-		return &invalid{"is not a duration", DurationRemedy}
-	}
-	if d.Std() < time.Second {
-		return &invalid{"is shorter than a second", DurationRemedy}
-	}
-	*into = d.Std()
-	return nil
+	return setAtLeast(into, text, time.Second, "is shorter than a second")
 }
 
 // setWait accepts zero as well.
 func setWait(into *time.Duration, text string) error {
+	return setAtLeast(into, text, 0, "is below zero")
+}
+
+func setAtLeast(into *time.Duration, text string, least time.Duration, problem string) error {
 	d, err := clients.ParseDuration(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return &invalid{"is not a duration", DurationRemedy}
-	}
-	if d < 0 {
-		return &invalid{"is below zero", DurationRemedy}
+	case d.Std() < least:
+		return &invalid{problem, DurationRemedy}
 	}
 	*into = d.Std()
 	return nil
@@ -182,10 +190,6 @@ func setCount(into *int, text string) error {
 
 // setMoment accepts a time, or a date for its beginning in UTC.
 func setMoment(into *time.Time, text string) error {
-	*into = time.Time{}
-	if text == "" {
-		return nil
-	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil {
 			*into = t.UTC()
@@ -197,10 +201,6 @@ func setMoment(into *time.Time, text string) error {
 
 // setFolder accepts existing directories only, so that a misspelt one is reported at the start.
 func setFolder(into *string, text string) error {
-	*into = ""
-	if text == "" {
-		return nil
-	}
 	info, err := os.Stat(text)
 	switch {
 	case err != nil:
