@@ -11,7 +11,7 @@ import (
 func setRules(into *[]claims.Rule, text string) error {
 	return parseEach(into, text, claims.ParseRule, func(a, b claims.Rule) bool { return a.Claim == b.Claim },
 		"Write CLAIM=SOURCE or CLAIM=SOURCE in TARGET TARGET; in a file `claims: {CLAIM: SOURCE}`. Sources are "+
-		strings.Join(claims.Sources(), ", ")+"; targets are "+strings.Join(claims.Targets(), ", ")+".")
+			strings.Join(claims.Sources(), ", ")+"; targets are "+strings.Join(claims.Targets(), ", ")+".")
 }
 
 // setScopes accepts the operator's scopes. Whether their claims exist is for [Settings.validate] to say.
