@@ -30,7 +30,7 @@ func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
 
 // proceed takes the next step of a request that is right.
 func (h *Handlers) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request) error {
-	session, err := h.sessions.Find(r, a.Client.ID)
+	session, err := h.cfg.Sessions.Find(r, a.Client.ID)
 	if err != nil {
 		return err
 	}
@@ -40,11 +40,11 @@ func (h *Handlers) proceed(w http.ResponseWriter, r *http.Request, a *authorize.
 	}
 	switch step {
 	case authorize.StepLogin:
-		return route.SeeOther(w, h.paths.Login(h.paths.Resume(a.Continuation())))
+		return route.SeeOther(w, h.cfg.Paths.Login(h.cfg.Paths.Resume(a.Continuation())))
 	case authorize.StepConsent:
-		return route.SeeOther(w, h.paths.Consent(a.Ticket(session.ID)))
+		return route.SeeOther(w, h.cfg.Paths.Consent(a.Ticket(session.ID)))
 	}
-	answer, err := h.requests.Issue(r.Context(), a, session)
+	answer, err := h.cfg.Requests.Issue(r.Context(), a, session)
 	if err != nil {
 		return h.refuseAuthorization(w, r, err, session)
 	}
@@ -59,9 +59,9 @@ func (h *Handlers) authorization(r *http.Request) (*authorize.Request, error) {
 		return nil, err
 	}
 	if text := params.Get(flow.ParamContinue); text != "" && r.Method == http.MethodGet {
-		return h.requests.Resume(r.Context(), flow.Continuation(text))
+		return h.cfg.Requests.Resume(r.Context(), flow.Continuation(text))
 	}
-	return h.requests.Check(r.Context(), params)
+	return h.cfg.Requests.Check(r.Context(), params)
 }
 
 // authorizationParams returns the parameters of the query or of the form, repeated ones too: the answer to those depends on which they are.
@@ -91,7 +91,7 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 	if refused.Client.Unverified() && !refused.Honest && session == nil {
 		// RFC 9700 §4.11.2: anyone can register a client, so a link to us that is wrong on purpose must not lead people who are not
 		// signed in to its site. The page has a link for those who want to go there.
-		found, findErr := h.sessions.Find(r, "")
+		found, findErr := h.cfg.Sessions.Find(r, "")
 		if findErr != nil {
 			return flow.OnTheWay(refused.Client, refused.Locales, findErr)
 		}
@@ -100,7 +100,7 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 		}
 	}
 	noteReason(r, refused.Err)
-	answer, err := h.requests.Refuse(r.Context(), refused)
+	answer, err := h.cfg.Requests.Refuse(r.Context(), refused)
 	if err != nil {
 		return flow.OnTheWay(refused.Client, refused.Locales, err)
 	}
@@ -110,11 +110,11 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 // answer sends the answer to the client by way of the browser.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response, client *clients.Client, locales string) error {
 	if answer.ByForm {
-		page := web.FormPost{Action: answer.RedirectURI, Locales: locales, Look: h.look(client)}
+		page := web.FormPost{Action: answer.RedirectURI, Locales: locales, Look: h.cfg.Look(client)}
 		for name := range answer.Params {
 			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})
 		}
-		return h.pages.Render(w, r, http.StatusOK, page)
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page)
 	}
 	return route.SeeOther(w, answer.Location())
 }

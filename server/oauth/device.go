@@ -10,12 +10,12 @@ func (h *Handlers) Device(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.requests.AskDevice(r.Context(), client, f)
+	d, err := h.cfg.Requests.AskDevice(r.Context(), client, f)
 	if err != nil {
 		h.noteRefusal(r.Context(), err, nil)
 		return err
 	}
-	origin := h.issuer[:len(h.issuer)-len(h.paths.Base)]
+	origin := h.cfg.Issuer[:len(h.cfg.Issuer)-len(h.cfg.Paths.Base)]
 	return writeJSON(w, struct {
 		DeviceCode              string `json:"device_code"`
 		UserCode                string `json:"user_code"`
@@ -24,7 +24,7 @@ func (h *Handlers) Device(w http.ResponseWriter, r *http.Request) error {
 		ExpiresIn               int64  `json:"expires_in"`
 		Interval                int64  `json:"interval"`
 	}{
-		d.DeviceCode.Reveal(), d.UserCode, origin + string(h.paths.Device("")), origin + string(h.paths.Device(d.UserCode)),
+		d.DeviceCode.Reveal(), d.UserCode, origin + string(h.cfg.Paths.Device("")), origin + string(h.cfg.Paths.Device(d.UserCode)),
 		d.ExpiresIn, d.Interval,
 	})
 }

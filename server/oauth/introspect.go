@@ -13,7 +13,7 @@ func (h *Handlers) Introspect(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h.tokens.Introspect(r.Context(), &token.IntrospectRequest{Client: client, Token: storage.Secret(f.Get("token"))})
+	answer, err := h.cfg.Tokens.Introspect(r.Context(), &token.IntrospectRequest{Client: client, Token: storage.Secret(f.Get("token"))})
 	if err != nil {
 		return err
 	}

@@ -9,10 +9,10 @@ import (
 
 // JWKS is the key set (RFC 7517 §5) that access tokens are verified with. A set without keys would say that no token is valid.
 func (h *Handlers) JWKS(w http.ResponseWriter, r *http.Request) error {
-	if !h.keys.Loaded() {
+	if !h.cfg.Keys.Loaded() {
 		return protocol.NotReady(errors.New("the signing keys are not loaded"))
 	}
-	body, etag, maxAge := h.keys.JWKS()
+	body, etag, maxAge := h.cfg.Keys.JWKS()
 	last := h.keySet.Load()
 	if last == nil || last.etag != etag {
 		last = newCacheable("application/jwk-set+json", body, etag, maxAge)

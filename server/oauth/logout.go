@@ -43,7 +43,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	session, err := h.sessions.Find(r, "")
+	session, err := h.cfg.Sessions.Find(r, "")
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	case session == nil && r.Method == http.MethodPost && !params.Has("id_token_hint"):
 		// A form of another site brings no cookie (SameSite=Lax); the request after a redirect does.
 		if query := params.Encode(); len(query) <= maxLogoutQuery {
-			return route.SeeOther(w, h.paths.Base+LogoutPath+"?"+query)
+			return route.SeeOther(w, h.cfg.Paths.Base+LogoutPath+"?"+query)
 		}
 	}
 	return h.logout(w, r, session, l)
@@ -70,20 +70,20 @@ func (h *Handlers) lookOf(l *logout) look.Client {
 	if l.client == nil {
 		return look.Client{}
 	}
-	return h.look(l.client)
+	return h.cfg.Look(l.client)
 }
 
 // decideLogout takes the form of askLogout.
 func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	if session == nil {
-		return route.SeeOther(w, h.paths.Base+LogoutPath) // signed out already
+		return route.SeeOther(w, h.cfg.Paths.Base+LogoutPath) // signed out already
 	}
 	params, err := h.openLogoutTicket(form.Get(flow.ParamTicket), session.ID)
 	if err != nil {
 		return err
 	}
 	if form.Get(flow.ParamDecision) != "logout" {
-		return route.SeeOther(w, string(h.paths.Account()))
+		return route.SeeOther(w, string(h.cfg.Paths.Account()))
 	}
 	l, err := h.logoutRequest(r, params)
 	if err != nil {
@@ -96,14 +96,14 @@ func (h *Handlers) decideLogout(w http.ResponseWriter, r *http.Request, session 
 func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, l *logout) error {
 	ended := session != nil
 	if l.hint != nil && !l.hint.SessionID.IsZero() && !l.proves(session) {
-		if err := h.sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.Subject, l.hint.SessionID); err != nil {
+		if err := h.cfg.Sessions.EndFor(r.Context(), l.hint.ClientID, l.hint.Subject, l.hint.SessionID); err != nil {
 			return flow.OnTheWay(l.client, l.params.Get("ui_locales"), err)
 		}
 		ended = true
 	}
 	switch {
 	case session != nil:
-		if err := h.sessions.End(w, r, session); err != nil {
+		if err := h.cfg.Sessions.End(w, r, session); err != nil {
 			return flow.OnTheWay(l.client, l.params.Get("ui_locales"), err)
 		}
 	case l.client != nil && l.client.Unverified():
@@ -116,9 +116,9 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 	case l.back != "":
 		return route.SeeOther(w, l.back)
 	case ended:
-		return h.pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l)})
+		return h.cfg.Pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l)})
 	}
-	return h.pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{
+	return h.cfg.Pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{
 		BadHint: l.badHint, Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l),
 	})
 }
@@ -142,7 +142,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	l := &logout{params: params}
 	id := params.Get("client_id")
 	if raw := params.Get("id_token_hint"); raw != "" {
-		hint, err := h.tokens.IDTokenHint(r.Context(), storage.Secret(raw))
+		hint, err := h.cfg.Tokens.IDTokenHint(r.Context(), storage.Secret(raw))
 		var refused *protocol.Error
 		switch {
 		case errors.As(err, &refused):
@@ -158,7 +158,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 	if id == "" {
 		return l, nil
 	}
-	client, err := h.clients.Client(r.Context(), id)
+	client, err := h.cfg.Clients.Client(r.Context(), id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return l, nil
 	}
@@ -192,12 +192,12 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 		return err
 	}
 	page := web.Logout{
-		Action: h.paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
+		Action: h.cfg.Paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
 		Username: s.User.Username, Unregistered: l.unregistered, Locales: l.params.Get("ui_locales"), Away: l.back != "",
 		Look: h.lookOf(l),
 	}
 	if l.client != nil {
 		page.ClientName = l.client.ClientName
 	}
-	return h.pages.Render(w, r, http.StatusOK, page)
+	return h.cfg.Pages.Render(w, r, http.StatusOK, page)
 }

@@ -28,7 +28,7 @@ var errLogoutTicket = &route.Error{Status: http.StatusForbidden, Message: "This 
 
 // logoutTicket seals the parameters of a logout request for the form that asks the user of this browser session.
 func (h *Handlers) logoutTicket(session storage.ID, params url.Values) (string, error) {
-	text, err := h.sealer.SealJSON(sealLogout, askedLogout{Session: session, At: h.now().UnixMicro(), Params: params})
+	text, err := h.cfg.Sealer.SealJSON(sealLogout, askedLogout{Session: session, At: h.cfg.Now().UnixMicro(), Params: params})
 	if err != nil {
 		return "", fmt.Errorf("ask for a logout: %w", err)
 	}
@@ -38,10 +38,10 @@ func (h *Handlers) logoutTicket(session storage.ID, params url.Values) (string, 
 // openLogoutTicket returns the parameters; errLogoutTicket when the ticket is another session's, too old, or malformed.
 func (h *Handlers) openLogoutTicket(text string, session storage.ID) (url.Values, error) {
 	var t askedLogout
-	if err := h.sealer.OpenJSON(sealLogout, text, &t); err != nil || t.Session != session {
+	if err := h.cfg.Sealer.OpenJSON(sealLogout, text, &t); err != nil || t.Session != session {
 		return nil, errLogoutTicket
 	}
-	if age := h.now().Sub(time.UnixMicro(t.At)); age > logoutTicketTTL || age < -time.Minute {
+	if age := h.cfg.Now().Sub(time.UnixMicro(t.At)); age > logoutTicketTTL || age < -time.Minute {
 		return nil, errLogoutTicket
 	}
 	return t.Params, nil

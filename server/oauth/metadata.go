@@ -73,7 +73,7 @@ type metadata struct {
 // Metadata is the authorization server's metadata document (RFC 8414 §3), which is the OpenID configuration too: clients look
 // for one and take what they find for the other.
 func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
-	scopes, err := h.scopes(r.Context())
+	scopes, err := h.cfg.Scopes(r.Context())
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
@@ -96,26 +96,26 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 	all := append(confidential[:3:3], clients.AuthNone)
 	algs := clientauth.AssertionAlgs()
 	m := &metadata{
-		Issuer:                    h.issuer,
-		AuthorizationEndpoint:     h.issuer + AuthorizePath,
-		PushedRequestEndpoint:     h.issuer + PushPath,
-		DeviceEndpoint:            h.issuer + DevicePath,
-		TokenEndpoint:             h.issuer + TokenPath,
-		UserInfoEndpoint:          h.issuer + UserInfoPath,
-		EndSessionEndpoint:        h.issuer + LogoutPath,
-		RevocationEndpoint:        h.issuer + RevokePath,
-		IntrospectionEndpoint:     h.issuer + IntrospectPath,
-		JWKSURI:                   h.issuer + JWKSPath,
-		ClientIDMetadataDocuments: h.clientDocuments,
+		Issuer:                    h.cfg.Issuer,
+		AuthorizationEndpoint:     h.cfg.Issuer + AuthorizePath,
+		PushedRequestEndpoint:     h.cfg.Issuer + PushPath,
+		DeviceEndpoint:            h.cfg.Issuer + DevicePath,
+		TokenEndpoint:             h.cfg.Issuer + TokenPath,
+		UserInfoEndpoint:          h.cfg.Issuer + UserInfoPath,
+		EndSessionEndpoint:        h.cfg.Issuer + LogoutPath,
+		RevocationEndpoint:        h.cfg.Issuer + RevokePath,
+		IntrospectionEndpoint:     h.cfg.Issuer + IntrospectPath,
+		JWKSURI:                   h.cfg.Issuer + JWKSPath,
+		ClientIDMetadataDocuments: h.cfg.ClientDocuments,
 
-		Scopes:               withoutRepeats(append(h.claims.Scopes(), scopes...)),
+		Scopes:               withoutRepeats(append(h.cfg.Claims.Scopes(), scopes...)),
 		ResponseTypes:        []string{"code"},
 		ResponseModes:        authorize.ResponseModes,
 		GrantTypes:           token.GrantTypes(),
 		CodeChallengeMethods: []string{"S256"},
 		ResponseIssuer:       true,
 		Prompts:              authorize.Prompts(),
-		UILocales:            h.locales,
+		UILocales:            h.cfg.Locales,
 
 		TokenAuthMethods:         all,
 		TokenAuthAlgs:            algs,
@@ -128,9 +128,9 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		SubjectTypes:    []string{"public"},
 		IDTokenAlgs:     token.IDTokenAlgs(),
 		UserInfoAlgs:    token.IDTokenAlgs(),
-		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.claims.Names()...),
+		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.cfg.Claims.Names()...),
 		ClaimsParameter: true,
-		ACRs:            h.acrs,
+		ACRs:            h.cfg.ACRs,
 
 		RequestParameter:  true,
 		RequestObjectAlgs: jwt.IncomingAlgs(),
@@ -138,8 +138,8 @@ func (h *Handlers) metadata(scopes []string) *metadata {
 		BackchannelLogout:        true,
 		BackchannelLogoutSession: true,
 	}
-	if h.registration != RegistrationOff {
-		m.RegistrationEndpoint = h.issuer + RegisterPath
+	if h.cfg.Registration != RegistrationOff {
+		m.RegistrationEndpoint = h.cfg.Issuer + RegisterPath
 	}
 	return m
 }

@@ -60,29 +60,7 @@ type Config struct {
 // Handlers are the endpoints. Each method with the signature of a route.Handler is one of them; [RenderError] words
 // their errors.
 type Handlers struct {
-	tokens   *token.Service
-	proofs   *dpop.Checker
-	requests *authorize.Service
-	keys     *keys.Ring
-	clients  *registry.Registry
-	sessions *session.Manager
-	audit    *audit.Log
-	pages    *web.Pages
-	paths    flow.Paths
-	look     func(*clients.Client) look.Client
-	sealer   *seal.Sealer
-	issuer   string
-	claims   *claims.Catalog
-	acrs     []string
-	scopes   func(ctx context.Context) ([]string, error)
-
-	registration           string
-	registrationKey        []byte
-	registrationPerNetwork int
-	throttles              storage.Throttles
-	now                    func() time.Time
-	clientDocuments        bool
-	locales                []string
+	cfg Config
 
 	document atomic.Pointer[document]
 	keySet   atomic.Pointer[cacheable] // what was written last
@@ -96,12 +74,7 @@ func New(c Config) *Handlers {
 	if c.Scopes == nil {
 		c.Scopes = func(context.Context) ([]string, error) { return nil, nil }
 	}
-	return &Handlers{
-		tokens: c.Tokens, proofs: c.Proofs, requests: c.Requests, keys: c.Keys, clients: c.Clients, sessions: c.Sessions, audit: c.Audit, pages: c.Pages,
-		paths: c.Paths, look: c.Look, sealer: c.Sealer, issuer: c.Issuer, claims: c.Claims, acrs: c.ACRs, scopes: c.Scopes,
-		registration: c.Registration, registrationKey: c.RegistrationKey, registrationPerNetwork: c.RegistrationPerNetwork, throttles: c.Throttles, now: c.Now,
-		clientDocuments: c.ClientDocuments, locales: c.Locales,
-	}
+	return &Handlers{cfg: c}
 }
 
 // document is the metadata document that was written last.

@@ -12,7 +12,7 @@ func (h *Handlers) Push(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	requestURI, ttl, err := h.requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f, Proof: h.proofOf(w, r, PushPath)})
+	requestURI, ttl, err := h.cfg.Requests.Push(r.Context(), &authorize.PushRequest{Client: client, Params: f, Proof: h.proofOf(w, r, PushPath)})
 	if err != nil {
 		h.noteRefusal(r.Context(), err, nil)
 		return err

@@ -17,7 +17,7 @@ func (h *Handlers) noteRefusal(ctx context.Context, err error, session *storage.
 		return
 	}
 	if refused.Err.Reason == reasons.Outside && session != nil {
-		h.audit.Refused(ctx, authorize.OutsideRefusal(refused.Client, session))
+		h.cfg.Audit.Refused(ctx, authorize.OutsideRefusal(refused.Client, session))
 		return
 	}
 	switch refused.Err.Code {
@@ -32,12 +32,12 @@ func (h *Handlers) noteRefusal(ctx context.Context, err error, session *storage.
 		r.Reason = "redirect_uri_not_registered"
 	}
 	r.Details = audit.RefusalDetails{Description: refused.Err.Description, RedirectURI: refused.RedirectURI, Nearest: refused.Nearest}
-	h.audit.Refused(ctx, r)
+	h.cfg.Audit.Refused(ctx, r)
 }
 
 // noteUnregistered notes a logout that was to end at an address that the client has not registered.
 func (h *Handlers) noteUnregistered(ctx context.Context, l *logout) {
 	r := audit.Refusal{ClientID: l.client.ID, Known: true, Error: "invalid_request", Reason: "post_logout_redirect_uri_not_registered"}
 	r.Details.RedirectURI, r.Details.Nearest = l.unregistered, l.client.NearestPostLogoutRedirectURI(l.unregistered)
-	h.audit.Refused(ctx, r)
+	h.cfg.Audit.Refused(ctx, r)
 }

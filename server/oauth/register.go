@@ -40,7 +40,7 @@ const (
 func (h *Handlers) Register(w http.ResponseWriter, r *http.Request) error {
 	initial, err := registrationBearer(r)
 	switch {
-	case errors.Is(err, bearer.ErrNoToken) && h.registration == RegistrationOpen:
+	case errors.Is(err, bearer.ErrNoToken) && h.cfg.Registration == RegistrationOpen:
 		return h.registerThrottled(w, r)
 	case errors.Is(err, bearer.ErrNoToken):
 		return errNoInitialToken
@@ -61,7 +61,7 @@ func (h *Handlers) registerThrottled(w http.ResponseWriter, r *http.Request) err
 	}
 	err = h.register(w, r, "")
 	if err != nil && protocolError(err).Status >= http.StatusInternalServerError {
-		if lost := storage.GiveBack(ctx, h.throttles, h.now().UTC(), buckets...); lost != nil {
+		if lost := storage.GiveBack(ctx, h.cfg.Throttles, h.cfg.Now().UTC(), buckets...); lost != nil {
 			request.From(ctx).Event.Add(slog.String("give_back_error", lost.Error()))
 		}
 	}
@@ -73,8 +73,8 @@ func (h *Handlers) register(w http.ResponseWriter, r *http.Request, initial stor
 	if err != nil {
 		return err
 	}
-	made, err := h.clients.Register(r.Context(), registry.RegistrationRequest{
-		Metadata: metadata, InitialToken: initial, Open: h.registration == RegistrationOpen,
+	made, err := h.cfg.Clients.Register(r.Context(), registry.RegistrationRequest{
+		Metadata: metadata, InitialToken: initial, Open: h.cfg.Registration == RegistrationOpen,
 		Network: h.network(r.Context(), "registered from"), Caller: caller(r.Context()),
 	})
 	if err != nil {
@@ -93,7 +93,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 	var found *registry.Registered
 	switch r.Method {
 	case http.MethodDelete:
-		if err := h.clients.RemoveRegistration(ctx, id, access, caller(ctx)); err != nil {
+		if err := h.cfg.Clients.RemoveRegistration(ctx, id, access, caller(ctx)); err != nil {
 			return registrationError(err)
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -103,7 +103,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		found, err = h.clients.ReplaceRegistration(ctx, id, access, metadata, caller(ctx))
+		found, err = h.cfg.Clients.ReplaceRegistration(ctx, id, access, metadata, caller(ctx))
 		if err != nil {
 			return registrationError(err)
 		}
@@ -112,7 +112,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Allow", "GET, PUT, DELETE")
 			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
 		}
-		if found, err = h.clients.ReadRegistration(ctx, id, access); err != nil {
+		if found, err = h.cfg.Clients.ReadRegistration(ctx, id, access); err != nil {
 			return registrationError(err)
 		}
 	}
@@ -121,7 +121,7 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 
 // writeRegistered answers with the client information response (RFC 7591 §3.2.1).
 func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registry.Registered) error {
-	return writeJSONStatus(w, status, c.Response(h.issuer+RegisterPath+"/"+url.PathEscape(c.Client.ID)))
+	return writeJSONStatus(w, status, c.Response(h.cfg.Issuer+RegisterPath+"/"+url.PathEscape(c.Client.ID)))
 }
 
 // registrationBearer returns an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
@@ -148,14 +148,14 @@ func readMetadata(r *http.Request) ([]byte, error) {
 
 // throttleRegistration counts an attempt of the caller's network and one of all together, and returns what it was taken from.
 func (h *Handlers) throttleRegistration(ctx context.Context) ([]storage.Bucket, error) {
-	one := cmp.Or(h.registrationPerNetwork, registerPerNetwork)
+	one := cmp.Or(h.cfg.RegistrationPerNetwork, registerPerNetwork)
 	all := max(registerInTotal, one)
 	buckets := []storage.Bucket{
 		{Key: h.network(ctx, "registration"), Burst: one, Interval: time.Hour / time.Duration(one)},
 		{Key: h.registrationMAC("registrations"), Burst: all, Interval: time.Hour / time.Duration(all)},
 	}
 	// A client that leaves must not leave it open whether the attempt was taken. The store bounds the time.
-	wait, err := h.throttles.TakeAttempts(context.WithoutCancel(ctx), h.now().UTC(), buckets...)
+	wait, err := h.cfg.Throttles.TakeAttempts(context.WithoutCancel(ctx), h.cfg.Now().UTC(), buckets...)
 	if err != nil {
 		return nil, fmt.Errorf("registration limit: %w", err)
 	}
@@ -173,7 +173,7 @@ func (h *Handlers) network(ctx context.Context, kind string) storage.Digest {
 }
 
 func (h *Handlers) registrationMAC(parts ...string) storage.Digest {
-	return mac.Sum(h.registrationKey, strings.Join(parts, "\x00")+"\x00") // neither kinds nor addresses have a NUL
+	return mac.Sum(h.cfg.RegistrationKey, strings.Join(parts, "\x00")+"\x00") // neither kinds nor addresses have a NUL
 }
 
 func caller(ctx context.Context) registry.Caller {

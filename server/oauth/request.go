@@ -33,9 +33,9 @@ func readRequest(r *http.Request) (url.Values, clientauth.Credentials, error) {
 // proofOf returns the DPoP proof of a request to one of the endpoints, if it has one, and offers the nonce for the next (RFC 9449 §8.2). The
 // URL is the one that clients know: behind a proxy the request shows another.
 func (h *Handlers) proofOf(w http.ResponseWriter, r *http.Request, path string) dpop.Presented {
-	p := dpop.Presented{Headers: r.Header.Values("DPoP"), Method: r.Method, URL: h.issuer + path}
+	p := dpop.Presented{Headers: r.Header.Values("DPoP"), Method: r.Method, URL: h.cfg.Issuer + path}
 	if !p.None() {
-		w.Header().Set("DPoP-Nonce", h.proofs.Nonce())
+		w.Header().Set("DPoP-Nonce", h.cfg.Proofs.Nonce())
 	}
 	return p
 }

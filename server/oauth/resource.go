@@ -33,7 +33,7 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 	if len(asked) != 1 {
 		return &route.Error{Status: http.StatusBadRequest, Message: "Name one protected resource in the parameter resource."}
 	}
-	all, err := h.clients.Resources(r.Context())
+	all, err := h.cfg.Clients.Resources(r.Context())
 	if err != nil {
 		return fmt.Errorf("metadata of a resource: %w", err)
 	}
@@ -45,7 +45,7 @@ func (h *Handlers) ResourceMetadata(w http.ResponseWriter, r *http.Request) erro
 	body, err := json.Marshal(resourceMetadata{
 		Resource:             all[i].Identifier,
 		ResourceName:         all[i].Name,
-		AuthorizationServers: []string{h.issuer},
+		AuthorizationServers: []string{h.cfg.Issuer},
 		Scopes:               all[i].Scopes,
 		// RFC 6750 §2.2 and §2.3 are not recommended, and Latchkey's guards do not read them.
 		BearerMethods: []string{"header"},

@@ -14,7 +14,7 @@ func (h *Handlers) Revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: storage.Secret(f.Get("token"))}); err != nil {
+	if err := h.cfg.Tokens.Revoke(r.Context(), &token.RevokeRequest{Client: client, Token: storage.Secret(f.Get("token"))}); err != nil {
 		return err
 	}
 	// RFC 7009 §2.2: the client ignores the body. Libraries that read each answer as JSON, like simple-oauth2, must be able to read it.

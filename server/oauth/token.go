@@ -27,7 +27,7 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	resp, err := h.tokens.Exchange(r.Context(), &token.Request{
+	resp, err := h.cfg.Tokens.Exchange(r.Context(), &token.Request{
 		Client:       client,
 		GrantType:    f.Get("grant_type"),
 		Username:     f.Get("username"),

@@ -19,7 +19,7 @@ func (h *Handlers) UserInfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	req.Proof = h.proofOf(w, r, UserInfoPath)
-	info, err := h.tokens.UserInfo(r.Context(), req)
+	info, err := h.cfg.Tokens.UserInfo(r.Context(), req)
 	if err != nil {
 		return err
 	}
