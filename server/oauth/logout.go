@@ -136,7 +136,7 @@ func nothingEnded(r *http.Request, l *logout) int {
 func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, error) {
 	for _, values := range params {
 		if len(values) > 1 {
-			return nil, invalidRequest("A parameter must not be repeated.")
+			return nil, protocol.InvalidRequest("A parameter must not be repeated.")
 		}
 	}
 	l := &logout{params: params}
@@ -150,7 +150,7 @@ func (h *Handlers) logoutRequest(r *http.Request, params url.Values) (*logout, e
 		case err != nil:
 			return nil, err
 		case id != "" && id != hint.ClientID:
-			return nil, invalidRequest("The client_id is not the one of the id_token_hint.") // §2
+			return nil, protocol.InvalidRequest("The client_id is not the one of the id_token_hint.") // §2
 		default:
 			l.hint, id = hint, hint.ClientID
 		}

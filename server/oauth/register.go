@@ -18,6 +18,7 @@ import (
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
 	"latchkey/server/protocol"
+	"latchkey/server/reasons"
 	"latchkey/server/route"
 	"latchkey/storage"
 )
@@ -92,29 +93,25 @@ func (h *Handlers) Registered(w http.ResponseWriter, r *http.Request) error {
 	ctx, id := r.Context(), route.Var(r, "client_id")
 	var found *registry.Registered
 	switch r.Method {
-	case http.MethodDelete:
-		if err := h.cfg.Clients.RemoveRegistration(ctx, id, access, caller(ctx)); err != nil {
-			return registrationError(err)
+	case http.MethodGet:
+		found, err = h.cfg.Clients.ReadRegistration(ctx, id, access)
+	case http.MethodPut:
+		var metadata []byte
+		if metadata, err = readMetadata(r); err == nil {
+			found, err = h.cfg.Clients.ReplaceRegistration(ctx, id, access, metadata, caller(ctx))
 		}
+	case http.MethodDelete:
+		err = h.cfg.Clients.RemoveRegistration(ctx, id, access, caller(ctx))
+	default:
+		w.Header().Set("Allow", "GET, PUT, DELETE")
+		return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
+	}
+	switch {
+	case err != nil:
+		return registrationError(err)
+	case found == nil: // removed
 		w.WriteHeader(http.StatusNoContent)
 		return nil
-	case http.MethodPut:
-		metadata, err := readMetadata(r)
-		if err != nil {
-			return err
-		}
-		found, err = h.cfg.Clients.ReplaceRegistration(ctx, id, access, metadata, caller(ctx))
-		if err != nil {
-			return registrationError(err)
-		}
-	default:
-		if r.Method != http.MethodGet {
-			w.Header().Set("Allow", "GET, PUT, DELETE")
-			return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET, PUT or DELETE."}
-		}
-		if found, err = h.cfg.Clients.ReadRegistration(ctx, id, access); err != nil {
-			return registrationError(err)
-		}
 	}
 	return h.writeRegistered(w, http.StatusOK, found)
 }
@@ -127,8 +124,9 @@ func (h *Handlers) writeRegistered(w http.ResponseWriter, status int, c *registr
 // registrationBearer returns an initial or a registration access token: from the header only (RFC 6750 §2.1), since the body is
 // metadata. bearer.ErrNoToken: there is no such header. A token sent in another way is an error, not ignored.
 func registrationBearer(r *http.Request) (storage.Secret, error) {
-	access, err := bearerHeader(r)
-	if errors.Is(err, bearer.ErrNoToken) && len(r.Header.Values("Authorization")) > 0 {
+	scheme, access, err := bearer.FromHeader(r.Header)
+	other := err == nil && scheme != bearer.SchemeBearer || errors.Is(err, bearer.ErrNoToken) && len(r.Header.Values("Authorization")) > 0
+	if other {
 		return "", invalidToken("The Authorization header must be one Bearer token.")
 	}
 	return access, err
@@ -137,7 +135,7 @@ func registrationBearer(r *http.Request) (storage.Secret, error) {
 // readMetadata reads the body. Package clients parses it.
 func readMetadata(r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return nil, invalidMetadata("invalid_client_metadata", "The body must be a JSON object, with Content-Type: application/json.")
+		return nil, protocol.Refuse("invalid_client_metadata", reasons.BadRequest, "The body must be a JSON object, with Content-Type: application/json.")
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -25,7 +25,7 @@ func registrationError(err error) error {
 		for i, fault := range faults {
 			sentences[i] = fault.Error()
 		}
-		return invalidMetadata(faults[0].Code, strings.Join(sentences, "; "))
+		return protocol.Refuse(faults[0].Code, reasons.BadRequest, "%s", strings.Join(sentences, "; "))
 	}
 	switch {
 	case errors.Is(err, registry.ErrInitialToken):
@@ -38,10 +38,6 @@ func registrationError(err error) error {
 		return protocol.Overloaded("The client is being changed by another request. Try again.")
 	}
 	return err
-}
-
-func invalidMetadata(code, description string) *protocol.Error {
-	return protocol.Refuse(code, reasons.BadRequest, "%s", description)
 }
 
 // invalidToken returns the error of RFC 6750 §3.1.

@@ -63,7 +63,7 @@ func parseForm(body string) (url.Values, error) {
 	for name, values := range sent {
 		// RFC 6749 §3.2: parameters must not be included more than once. A server behind us may take the other one.
 		if len(values) > 1 && name != repeatable {
-			return nil, invalidRequest("A parameter must not be repeated.")
+			return nil, protocol.InvalidRequest("A parameter must not be repeated.")
 		}
 		for _, value := range values {
 			if value != "" {
@@ -78,11 +78,7 @@ func parseForm(body string) (url.Values, error) {
 func badForm(err error) error {
 	var bad form.Error
 	if errors.As(err, &bad) {
-		return invalidRequest(string(bad))
+		return protocol.InvalidRequest("%s", string(bad))
 	}
 	return err
-}
-
-func invalidRequest(description string) *protocol.Error {
-	return protocol.InvalidRequest("%s", description)
 }

@@ -52,15 +52,6 @@ func accessToken(r *http.Request) (*token.UserInfoRequest, error) {
 	}
 }
 
-// bearerHeader reads the token of the scheme Bearer. bearer.ErrNoToken: there is none.
-func bearerHeader(r *http.Request) (storage.Secret, error) {
-	scheme, text, err := bearer.FromHeader(r.Header)
-	if err == nil && scheme != bearer.SchemeBearer {
-		return "", bearer.ErrNoToken
-	}
-	return text, err
-}
-
 // RenderBearerError writes an error as RFC 6750 §3 and RFC 9449 §7.1 have it. A request with one scheme learns why it was refused in that
 // scheme's challenge; the other one is offered.
 func RenderBearerError(w http.ResponseWriter, r *http.Request, err error) {
