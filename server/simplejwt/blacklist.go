@@ -17,7 +17,7 @@ func (h *Handlers) blacklist(j *jar) *drf.View {
 		Fields: []drf.Field{{Name: "refresh", Label: "Refresh", Default: j.token()}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			used, err := j.use(values[0], func(presented string) error {
-				return h.tokens.Blacklist(r.Context(), storage.Secret(presented))
+				return h.cfg.Tokens.Blacklist(r.Context(), storage.Secret(presented))
 			})
 			if err != nil && !ofTheUser(err) {
 				return nil, j.refused(used, h.refused(err))

@@ -35,21 +35,20 @@ type RefreshCookie struct {
 
 // cookie is what the routes that read and write it share.
 type cookie struct {
-	name    string
-	own     string
-	origins []string
-	foreign http.CrossOriginProtection
-	legacy  []LegacyCookie
-	inStep  func() bool // whether Django may still read the legacy cookies
+	RefreshCookie // with the prefix in its name
+	foreign       http.CrossOriginProtection
 }
 
 func newCookie(c RefreshCookie) *cookie {
 	if c.Name == "" {
 		return nil
 	}
-	inStep := func() bool { return c.LegacyUntil.IsZero() || c.Now().Before(c.LegacyUntil) }
-	return &cookie{name: cookiePrefix + c.Name, own: c.Own, origins: c.Origins, legacy: c.Legacy, inStep: inStep}
+	c.Name = cookiePrefix + c.Name
+	return &cookie{RefreshCookie: c}
 }
+
+// inStep reports whether Django may still read the legacy cookies.
+func (c *cookie) inStep() bool { return c.LegacyUntil.IsZero() || c.Now().Before(c.LegacyUntil) }
 
 // check refuses cross-origin requests. Requests with the token in the body and the login need the check too: their responses
 // set the cookie, and so could put the attacker's session into the victim's browser (compare RFC 6749 §10.12). SameSite=Strict is not enough: other hosts of the site count as the same.
@@ -59,30 +58,27 @@ func newCookie(c RefreshCookie) *cookie {
 func (c *cookie) check(r *http.Request) error {
 	err := c.foreign.Check(r)
 	origin := r.Header.Get("Origin")
-	if err == nil || origin != "" && (origin == c.own || slices.Contains(c.origins, origin)) {
+	if err == nil || origin != "" && (origin == c.Own || slices.Contains(c.Origins, origin)) {
 		return nil
 	}
-	if origin == "" {
-		origin = "null"
-	}
-	return drf.Refused(http.StatusForbidden, "CSRF Failed: Origin checking failed - "+origin+" does not match any trusted origins.", err)
+	return drf.Refused(http.StatusForbidden, "CSRF Failed: Origin checking failed - "+cmp.Or(origin, "null")+" does not match any trusted origins.", err)
 }
 
 // open looks at the cookies of one request.
 func (c *cookie) open(w http.ResponseWriter, r *http.Request) *jar {
-	j := &jar{name: c.name, header: w.Header(), legacy: c.legacy}
-	if held, err := r.Cookie(c.name); err == nil && held.Value != "" {
+	j := &jar{name: c.Name, header: w.Header(), legacy: c.Legacy}
+	if held, err := r.Cookie(c.Name); err == nil && held.Value != "" {
 		j.held = append(j.held, held.Value)
 	}
-	if len(c.legacy) == 0 {
+	if len(c.Legacy) == 0 {
 		return j
 	}
 	if j.inStep = c.inStep(); j.inStep {
-		j.held = append(j.held, heldByLegacy(r, c.legacy)...)
+		j.held = append(j.held, heldByLegacy(r, c.Legacy)...)
 		newestFirst(j.held)
 		return j
 	}
-	j.legacy = slices.DeleteFunc(slices.Clone(c.legacy), func(l LegacyCookie) bool { return len(r.CookiesNamed(l.Name)) == 0 })
+	j.legacy = slices.DeleteFunc(slices.Clone(c.Legacy), func(l LegacyCookie) bool { return len(r.CookiesNamed(l.Name)) == 0 })
 	return j
 }
 

@@ -35,9 +35,7 @@ func (h *Handlers) refused(err error) error {
 		return drf.AuthenticationFailed(invalid.Message, "token_not_valid", e)
 	}
 	switch e.Reason {
-	case reasons.Credentials:
-		return drf.AuthenticationFailed(noAccount, "", e)
-	case reasons.SecondFactor: // the original's words, whose code applications know; the header has the reason
+	case reasons.Credentials, reasons.SecondFactor: // the original's words, whose code applications know; the header has the reason
 		return drf.AuthenticationFailed(noAccount, "", e)
 	case reasons.Throttled:
 		return drf.Throttled(max(e.RetryAfter, time.Second), e)
@@ -49,9 +47,9 @@ func (h *Handlers) refused(err error) error {
 	case reasons.Retired, reasons.Superseded, reasons.Shared, reasons.Unsealed, reasons.SessionRevoked, reasons.UserSessions, reasons.ClientSessions:
 		return drf.AuthenticationFailed(blacklisted, "token_not_valid", e)
 	case reasons.Expired, reasons.SessionExpired, reasons.SessionIdle:
-		return drf.AuthenticationFailed(h.compat.Words(codec.Expired), "token_not_valid", e)
+		return drf.AuthenticationFailed(h.cfg.Compat.Words(codec.Expired), "token_not_valid", e)
 	case reasons.Malformed, reasons.BadSignature, reasons.WrongType, reasons.UnknownGrant, reasons.OtherClient, reasons.OtherUser:
-		return drf.AuthenticationFailed(h.compat.Words(codec.Malformed), "token_not_valid", e)
+		return drf.AuthenticationFailed(h.cfg.Compat.Words(codec.Malformed), "token_not_valid", e)
 	}
 	// What is left is about the built-in client, which the operator has disabled or forbidden a grant.
 	return drf.PermissionDenied(e)

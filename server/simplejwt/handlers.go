@@ -40,26 +40,18 @@ type Config struct {
 
 // Handlers are the routes.
 type Handlers struct {
-	tokens        Tokens
-	compat        codec.Compat
-	keepLastLogin bool
-	usernameField string
-	sliding       bool
-	cookie        *cookie // nil: tokens travel in the bodies
-	sunset        time.Time
+	cfg    Config
+	cookie *cookie // nil: tokens travel in the bodies
 }
 
 // New makes the handlers.
 func New(c Config) *Handlers {
-	return &Handlers{
-		usernameField: cmp.Or(c.UsernameField, "username"),
-		tokens:        c.Tokens, compat: c.Compat, keepLastLogin: !c.UpdateLastLogin, sliding: c.Sliding,
-		cookie: newCookie(c.Cookie), sunset: c.Sunset,
-	}
+	c.UsernameField = cmp.Or(c.UsernameField, "username")
+	return &Handlers{cfg: c, cookie: newCookie(c.Cookie)}
 }
 
 // credentials are the fields of a login. The framework makes a field's label of its name.
 func (h *Handlers) credentials() []drf.Field {
-	label := strings.ToLower(strings.ReplaceAll(h.usernameField, "_", " "))
-	return []drf.Field{{Name: h.usernameField, Label: strings.ToUpper(label[:1]) + label[1:]}, {Name: "password", Label: "Password"}}
+	label := strings.ToLower(strings.ReplaceAll(h.cfg.UsernameField, "_", " "))
+	return []drf.Field{{Name: h.cfg.UsernameField, Label: strings.ToUpper(label[:1]) + label[1:]}, {Name: "password", Label: "Password"}}
 }

@@ -18,9 +18,9 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 			"token pair to prove the authentication of those credentials.",
 		Fields: h.credentials(),
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			resp, err := h.tokens.Exchange(r.Context(), &token.Request{
+			resp, err := h.cfg.Tokens.Exchange(r.Context(), &token.Request{
 				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]),
-				ExactUsername: true, KeepLastLogin: h.keepLastLogin,
+				ExactUsername: true, KeepLastLogin: !h.cfg.UpdateLastLogin,
 			})
 			if err != nil {
 				return nil, h.notLoggedIn(err)
@@ -28,7 +28,7 @@ func (h *Handlers) obtain(j *jar) *drf.View {
 			answer := &pyjson.Dict{}
 			j.put(answer, resp)
 			answer.Set("access", resp.AccessToken.Reveal())
-			for _, m := range h.tokens.Fields(resp) {
+			for _, m := range h.cfg.Tokens.Fields(resp) {
 				answer.Set(m.Key, m.Value)
 			}
 			return answer, nil

@@ -20,7 +20,7 @@ func (h *Handlers) refresh(j *jar) *drf.View {
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			var resp *token.Response
 			used, err := j.use(values[0], func(presented string) (err error) {
-				resp, err = h.tokens.Exchange(r.Context(), &token.Request{
+				resp, err = h.cfg.Tokens.Exchange(r.Context(), &token.Request{
 					GrantType: clients.GrantRefreshToken, RefreshToken: storage.Secret(presented),
 				})
 				return err

@@ -16,7 +16,7 @@ func (h *Handlers) Register(rt *route.Router) {
 		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried()}
 		handle := view.Handle
 		if inCookie := h.inCookie(path); inCookie != nil {
-			handle, options = inCookie, append(options, route.Credentials(h.cookie.origins...))
+			handle, options = inCookie, append(options, route.Credentials(h.cookie.Origins...))
 		}
 		handle = h.announced(handle)
 		rt.API(path, handle, h.RenderError, options...)
@@ -42,10 +42,10 @@ func (h *Handlers) inCookie(path string) route.Handler {
 // announced adds the date on which the routes are removed (RFC 8594 §3) to every response, refusals included, so that clients
 // learn in advance that the password grant ends.
 func (h *Handlers) announced(handle route.Handler) route.Handler {
-	if h.sunset.IsZero() {
+	if h.cfg.Sunset.IsZero() {
 		return handle
 	}
-	date := h.sunset.UTC().Format(http.TimeFormat)
+	date := h.cfg.Sunset.UTC().Format(http.TimeFormat)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Sunset", date)
 		return handle(w, r)

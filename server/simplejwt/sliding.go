@@ -18,7 +18,7 @@ const (
 
 // withSliding adds the views of sliding tokens, where there are any.
 func (h *Handlers) withSliding(views map[string]*drf.View) map[string]*drf.View {
-	if h.sliding {
+	if h.cfg.Sliding {
 		views[SlidingPath], views[SlidingRefreshPath] = h.obtainSliding(), h.refreshSliding()
 	}
 	return views
@@ -34,7 +34,7 @@ func (h *Handlers) obtainSliding() *drf.View {
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
 			return h.slid(r, &token.Request{
 				GrantType: clients.GrantPassword, Username: values[0], Password: storage.Secret(values[1]),
-				ExactUsername: true, KeepLastLogin: h.keepLastLogin,
+				ExactUsername: true, KeepLastLogin: !h.cfg.UpdateLastLogin,
 			})
 		},
 	}
@@ -54,7 +54,7 @@ func (h *Handlers) refreshSliding() *drf.View {
 }
 
 func (h *Handlers) slid(r *http.Request, req *token.Request) (*pyjson.Dict, error) {
-	resp, err := h.tokens.ExchangeSliding(r.Context(), req)
+	resp, err := h.cfg.Tokens.ExchangeSliding(r.Context(), req)
 	if err != nil && req.GrantType == clients.GrantPassword {
 		return nil, h.notLoggedIn(err)
 	}
@@ -64,7 +64,7 @@ func (h *Handlers) slid(r *http.Request, req *token.Request) (*pyjson.Dict, erro
 	answer := &pyjson.Dict{}
 	answer.Set("token", resp.AccessToken.Reveal())
 	if req.GrantType == clients.GrantPassword {
-		for _, m := range h.tokens.Fields(resp) {
+		for _, m := range h.cfg.Tokens.Fields(resp) {
 			answer.Set(m.Key, m.Value)
 		}
 	}

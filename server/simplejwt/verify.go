@@ -16,7 +16,7 @@ func (h *Handlers) verify() *drf.View {
 			"information about a token's fitness for a particular use.",
 		Fields: []drf.Field{{Name: "token", Label: "Token"}},
 		Post: func(r *http.Request, values drf.Values) (*pyjson.Dict, error) {
-			if err := h.tokens.Verify(r.Context(), storage.Secret(values[0])); err != nil {
+			if err := h.cfg.Tokens.Verify(r.Context(), storage.Secret(values[0])); err != nil {
 				return nil, h.notVerified(err)
 			}
 			return &pyjson.Dict{}, nil
