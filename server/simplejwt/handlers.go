@@ -15,6 +15,9 @@ const (
 	RefreshPath   = "/api/token/refresh/"
 	VerifyPath    = "/api/token/verify/"
 	BlacklistPath = "/api/token/blacklist/"
+	// Those of sliding tokens.
+	SlidingPath        = "/api/token/sliding/"
+	SlidingRefreshPath = "/api/token/sliding/refresh/"
 )
 
 // realm is that of the WWW-Authenticate header.

@@ -10,9 +10,13 @@ import (
 
 // Register mounts the routes, and Django's page for whatever else is asked for below /api/.
 func (h *Handlers) Register(rt *route.Router) {
-	for path, view := range h.withSliding(map[string]*drf.View{
+	views := map[string]*drf.View{
 		ObtainPath: h.obtain(nil), RefreshPath: h.refresh(nil), VerifyPath: h.verify(), BlacklistPath: h.blacklist(nil),
-	}) {
+	}
+	if h.cfg.Sliding {
+		views[SlidingPath], views[SlidingRefreshPath] = h.obtainSliding(), h.refreshSliding()
+	}
+	for path, view := range views {
 		options := []route.Option{route.CORS(http.MethodPost), route.Unvaried()}
 		handle := view.Handle
 		if inCookie := h.inCookie(path); inCookie != nil {
