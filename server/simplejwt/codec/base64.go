@@ -1,18 +1,10 @@
 package codec
 
 // decodeSegment is PyJWT's base64url_decode before its version 2.15: padding is added to what the length of the text
-// calls for, then Python's lax decoder reads it.
-func decodeSegment(dst []byte, segment string) ([]byte, bool) {
-	padding := 0
-	if rest := len(segment) % 4; rest > 0 {
-		padding = 4 - rest
-	}
-	return decodeLax(dst, segment, padding)
-}
-
-// decodeLax is binascii.a2b_base64 without its strict mode, with both alphabets: characters of neither are skipped,
+// calls for, and binascii.a2b_base64 reads that without its strict mode, with both alphabets: characters of neither are skipped,
 // a quantum that padding completes ends the text, and what follows is not looked at. Spare low bits are ignored.
-func decodeLax(dst []byte, text string, padding int) ([]byte, bool) {
+func decodeSegment(dst []byte, text string) ([]byte, bool) {
+	padding := (4 - len(text)%4) % 4
 	var left byte
 	quantum, pads := 0, 0
 	for i := 0; i < len(text)+padding; i++ {

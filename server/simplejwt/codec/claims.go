@@ -84,13 +84,23 @@ func (cs claims) get(name string) (string, bool) {
 	return "", false
 }
 
-// set replaces a claim in its place, or appends it, as a Python dict does.
+// text returns what a claim says if it is text, else an empty string.
+func (cs claims) text(name string) string {
+	value, _ := cs.get(name)
+	return text(value)
+}
+
+// set replaces a claim in its place, or appends it, as a Python dict does. One without a value is removed.
 func (cs claims) set(c Claim) claims {
-	if i := cs.find(c.Name); i >= 0 {
-		cs[i].Value = c.Value
-		return cs
+	i := cs.find(c.Name)
+	switch {
+	case c.Value == "":
+		return cs.remove(c.Name)
+	case i < 0:
+		return append(cs, c)
 	}
-	return append(cs, c)
+	cs[i].Value = c.Value
+	return cs
 }
 
 // insert replaces claims in their place; those that are not there follow the claim of the given name, in their order. Those without a

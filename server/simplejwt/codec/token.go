@@ -23,10 +23,7 @@ type Token struct {
 }
 
 // Type is the claim token_type when it is text, else empty.
-func (t *Token) Type() string {
-	v, _ := t.claims.get("token_type")
-	return text(v)
-}
+func (t *Token) Type() string { return t.claims.text("token_type") }
 
 // JTI is the token's own id. Tokens that Latchkey or simplejwt wrote have 32 hex digits.
 func (t *Token) JTI() string { return t.jti }
@@ -62,8 +59,7 @@ func (t *Token) UserIDs() (subjects []string) {
 
 // Family is the session that the token belongs to. ok is false for a token that simplejwt wrote.
 func (t *Token) Family() (id storage.ID, ok bool) {
-	v, _ := t.claims.get(familyClaim)
-	id, err := storage.ParseID(text(v))
+	id, err := storage.ParseID(t.claims.text(familyClaim))
 	return id, err == nil
 }
 
@@ -81,8 +77,7 @@ func (t *Token) RefreshUntil() (at time.Time, ok bool) {
 
 // Session is the session that an access token or a sliding token names. ok is false for a token that simplejwt wrote.
 func (t *Token) Session() (id storage.ID, ok bool) {
-	v, _ := t.claims.get(sessionClaim)
-	id, err := storage.ParseID(text(v))
+	id, err := storage.ParseID(t.claims.text(sessionClaim))
 	return id, err == nil
 }
 
@@ -106,10 +101,7 @@ func (t *Token) Parent() storage.TokenID {
 }
 
 // Seal is the seal of a refresh token; empty when it has none.
-func (t *Token) Seal() string {
-	v, _ := t.claims.get(sealClaim)
-	return text(v)
-}
+func (t *Token) Seal() string { return t.claims.text(sealClaim) }
 
 // Claim returns the JSON text of any claim.
 func (t *Token) Claim(name string) (value string, ok bool) { return t.claims.get(name) }

@@ -46,47 +46,43 @@ type Access struct {
 	Extra     []Claim
 }
 
-// NewRefresh writes the first refresh token of a session: Django's claims in Django's order, then ours.
-func (c *Codec) NewRefresh(ctx context.Context, r Refresh) (string, error) {
-	cs := make(claims, 0, 12+len(r.Extra))
-	cs = append(cs,
-		Claim{"token_type", `"refresh"`},
-		IntClaim("exp", r.ExpiresAt.Unix()),
-		IntClaim("iat", r.IssuedAt.Unix()),
-		Claim{"jti", quotedID(r.ID)},
-		c.userClaim(r.UserID),
+// begin returns the claims that a new token begins with, in Django's order, and room for others. typ is JSON text.
+func begin(typ string, expires, issued time.Time, id storage.TokenID, room int) claims {
+	return append(make(claims, 0, 4+room),
+		Claim{"token_type", typ}, IntClaim("exp", expires.Unix()), IntClaim("iat", issued.Unix()), Claim{"jti", quotedID(id)},
 	)
-	return c.writeRefresh(ctx, cs, r)
 }
 
-// Rotated writes the successor of old: the same payload with another jti, exp and iat. Every other claim stays, in
-// its place, unknown ones too; only ours are set anew.
+// renewed returns the claims of a token with other times, and room for others. Every claim stays in its place, unknown ones too.
+func (t *Token) renewed(expires, issued time.Time, room int) claims {
+	cs := append(make(claims, 0, len(t.claims)+room), t.claims...)
+	return cs.set(IntClaim("exp", expires.Unix())).set(IntClaim("iat", issued.Unix()))
+}
+
+// NewRefresh writes the first refresh token of a session: Django's claims, then ours.
+func (c *Codec) NewRefresh(ctx context.Context, r Refresh) (string, error) {
+	cs := begin(`"refresh"`, r.ExpiresAt, r.IssuedAt, r.ID, 8+len(r.Extra))
+	return c.writeRefresh(ctx, append(cs, c.userClaim(r.UserID)), r)
+}
+
+// Rotated writes the successor of old: the same payload with another jti, exp and iat. Of the other claims only ours are set anew.
 func (c *Codec) Rotated(ctx context.Context, old *Token, r Refresh) (string, error) {
-	cs := make(claims, len(old.claims), len(old.claims)+6+len(r.Extra))
-	copy(cs, old.claims)
-	cs = cs.set(Claim{"jti", quotedID(r.ID)})
-	cs = cs.set(IntClaim("exp", r.ExpiresAt.Unix()))
-	cs = cs.set(IntClaim("iat", r.IssuedAt.Unix()))
-	return c.writeRefresh(ctx, cs, r)
+	cs := old.renewed(r.ExpiresAt, r.IssuedAt, 6+len(r.Extra))
+	return c.writeRefresh(ctx, cs.set(Claim{"jti", quotedID(r.ID)}), r)
 }
 
 // writeRefresh adds to cs what first and later refresh tokens have in common.
 func (c *Codec) writeRefresh(ctx context.Context, cs claims, r Refresh) (string, error) {
-	cs = cs.insert(c.cfg.UserIDClaim, r.Extra)
-	cs = c.address(cs)
-	cs = cs.set(Claim{familyClaim, `"` + r.Family.String() + `"`})
-	cs = cs.set(IntClaim(generationClaim, r.Generation))
+	parent, seal := NoClaim(parentClaim), NoClaim(sealClaim)
 	if r.Generation > 0 {
-		cs = cs.set(Claim{parentClaim, quotedID(r.Parent)})
-	} else {
-		cs = cs.remove(parentClaim)
+		parent.Value = quotedID(r.Parent)
 	}
 	if r.Seal != "" {
-		cs = cs.set(StringClaim(sealClaim, r.Seal))
-	} else {
-		cs = cs.remove(sealClaim)
+		seal = StringClaim(sealClaim, r.Seal)
 	}
-	return c.write(ctx, cs)
+	cs = c.address(cs.insert(c.cfg.UserIDClaim, r.Extra))
+	cs = cs.set(Claim{familyClaim, `"` + r.Family.String() + `"`}).set(IntClaim(generationClaim, r.Generation))
+	return c.write(ctx, cs.set(parent).set(seal))
 }
 
 // Access writes an access token. from is the refresh token that it is made from, whose claims it gets, unknown ones too;
@@ -94,62 +90,41 @@ func (c *Codec) writeRefresh(ctx context.Context, cs claims, r Refresh) (string,
 //
 // The time of issue is not copied, whatever the release: simplejwt before 5.5.1 let it stay that of the login.
 func (c *Codec) Access(ctx context.Context, from *Token, a Access) (string, error) {
-	n := 1
+	var rest claims
 	if from != nil {
-		n = len(from.claims)
+		rest = from.claims
 	}
-	cs := make(claims, 0, 8+n+len(a.Extra))
-	cs = append(cs,
-		Claim{"token_type", `"access"`},
-		IntClaim("exp", a.ExpiresAt.Unix()),
-		IntClaim("iat", a.IssuedAt.Unix()),
-		Claim{"jti", quotedID(a.JTI)},
-	)
+	cs := begin(`"access"`, a.ExpiresAt, a.IssuedAt, a.JTI, 4+max(1, len(rest))+len(a.Extra))
 	if from == nil {
 		cs = append(cs, c.userClaim(a.UserID))
-	} else {
-		for _, claim := range from.claims {
-			switch claim.Name {
-			case "token_type", "exp", "iat", "jti", familyClaim, generationClaim, parentClaim, sealClaim:
-			default:
-				cs = append(cs, claim)
-			}
+	}
+	for _, claim := range rest {
+		switch claim.Name {
+		case "token_type", "exp", "iat", "jti", familyClaim, generationClaim, parentClaim, sealClaim:
+		default:
+			cs = append(cs, claim)
 		}
 	}
-	cs = cs.insert(c.cfg.UserIDClaim, a.Extra)
-	cs = c.address(cs)
-	cs = cs.set(Claim{sessionClaim, `"` + a.Session.String() + `"`})
-	return c.write(ctx, cs)
+	return c.writeInSession(ctx, cs, a.Extra, a.Session)
 }
 
 // NewSliding writes the first sliding token of a session.
 func (c *Codec) NewSliding(ctx context.Context, s Sliding) (string, error) {
-	cs := make(claims, 0, 10+len(s.Extra))
-	cs = append(cs,
-		Claim{"token_type", `"sliding"`},
-		IntClaim("exp", s.ExpiresAt.Unix()),
-		IntClaim("iat", s.IssuedAt.Unix()),
-		Claim{"jti", quotedID(s.JTI)},
-		IntClaim(refreshUntilClaim, s.RefreshUntil.Unix()),
-		c.userClaim(s.UserID),
-	)
-	return c.writeSliding(ctx, cs, s)
+	cs := begin(`"sliding"`, s.ExpiresAt, s.IssuedAt, s.JTI, 6+len(s.Extra))
+	cs = append(cs, IntClaim(refreshUntilClaim, s.RefreshUntil.Unix()), c.userClaim(s.UserID))
+	return c.writeInSession(ctx, cs, s.Extra, s.Session)
 }
 
 // Slid writes old anew, with the exp and iat of s: the token stays what it is, with its jti and the time until which it
 // can be refreshed.
 func (c *Codec) Slid(ctx context.Context, old *Token, s Sliding) (string, error) {
-	cs := make(claims, len(old.claims), len(old.claims)+4+len(s.Extra))
-	copy(cs, old.claims)
-	cs = cs.set(IntClaim("exp", s.ExpiresAt.Unix()))
-	cs = cs.set(IntClaim("iat", s.IssuedAt.Unix()))
-	return c.writeSliding(ctx, cs, s)
+	return c.writeInSession(ctx, old.renewed(s.ExpiresAt, s.IssuedAt, 4+len(s.Extra)), s.Extra, s.Session)
 }
 
-func (c *Codec) writeSliding(ctx context.Context, cs claims, s Sliding) (string, error) {
-	cs = c.address(cs.insert(c.cfg.UserIDClaim, s.Extra))
-	cs = cs.set(Claim{sessionClaim, `"` + s.Session.String() + `"`})
-	return c.write(ctx, cs)
+// writeInSession adds to cs what all tokens but refresh tokens have in common.
+func (c *Codec) writeInSession(ctx context.Context, cs claims, extra []Claim, session storage.ID) (string, error) {
+	cs = c.address(cs.insert(c.cfg.UserIDClaim, extra))
+	return c.write(ctx, cs.set(Claim{sessionClaim, `"` + session.String() + `"`}))
 }
 
 // address sets the audience and the issuer. simplejwt sets them last.
