@@ -95,7 +95,7 @@ func (d *decoder) value(i, depth int) (Value, int, error) {
 	if i < len(d.text) {
 		switch d.text[i] {
 		case '"':
-			return boxed(d.string(i))
+			return d.string(i)
 		case '{', '[':
 			return d.nested(i, depth+1)
 		case 'n', 't', 'f', 'N', 'I', '-':
@@ -105,13 +105,6 @@ func (d *decoder) value(i, depth int) (Value, int, error) {
 		}
 	}
 	return d.number(i)
-}
-
-func boxed(s string, end int, err error) (Value, int, error) {
-	if err != nil {
-		return nil, 0, err
-	}
-	return s, end, nil
 }
 
 func (d *decoder) nested(i, depth int) (Value, int, error) {

@@ -1,6 +1,10 @@
 package pyjson
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
 
 // Append writes v as json.dumps(v, separators=(",", ":")) does: ASCII only, keys in their order, NaN as NaN.
 func Append(dst []byte, v Value) []byte { return AppendFunc(dst, v, AppendString) }
@@ -70,15 +74,15 @@ func AppendString(dst []byte, s string) []byte {
 		if i == len(s) {
 			break
 		}
-		c, size := next(s[i:])
+		c, size := DecodeRune(s[i:])
 		dst = appendEscaped(dst, c)
 		i += size
 	}
 	return append(dst, '"')
 }
 
-// next is utf8.DecodeRuneInString for text that may hold surrogates.
-func next(s string) (rune, int) {
+// DecodeRune is utf8.DecodeRuneInString for text that may hold surrogates.
+func DecodeRune(s string) (rune, int) {
 	if len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 && s[1] <= 0xbf && s[2]&0xc0 == 0x80 {
 		return 0xd000 | rune(s[1]&0x3f)<<6 | rune(s[2]&0x3f), 3
 	}
@@ -86,23 +90,12 @@ func next(s string) (rune, int) {
 }
 
 func appendEscaped(dst []byte, c rune) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', byte(c))
-	case '\b':
-		return append(dst, `\b`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
+	if which := strings.IndexRune(escaped, c); which >= 0 {
+		return append(dst, '\\', escapes[which])
 	}
 	if c > 0xffff {
-		c -= 0x10000
-		return appendHex(appendHex(dst, 0xd800|c>>10), 0xdc00|c&0x3ff)
+		high, low := utf16.EncodeRune(c)
+		return appendHex(appendHex(dst, high), low)
 	}
 	return appendHex(dst, c)
 }

@@ -1,6 +1,7 @@
 package pyjson
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -36,28 +37,25 @@ func (d *decoder) string(begin int) (string, int, error) {
 	}
 }
 
+// What follows the backslash in the escapes of one character, and what each stands for.
+const (
+	escapes = `"\/bfnrt`
+	escaped = "\"\\/\b\f\n\r\t"
+)
+
 // escape reads what follows the backslash before i.
 func (d *decoder) escape(begin, i int) (rune, int, error) {
 	if i == len(d.text) {
 		return 0, 0, at("Unterminated string starting at", d.text, begin)
 	}
-	switch c := d.text[i]; c {
-	case '"', '\\', '/':
-		return rune(c), i + 1, nil
-	case 'b':
-		return '\b', i + 1, nil
-	case 'f':
-		return '\f', i + 1, nil
-	case 'n':
-		return '\n', i + 1, nil
-	case 'r':
-		return '\r', i + 1, nil
-	case 't':
-		return '\t', i + 1, nil
-	case 'u':
+	if d.text[i] == 'u' {
 		return d.unicode(i + 1)
 	}
-	return 0, 0, at("Invalid \\escape", d.text, i-1)
+	which := strings.IndexByte(escapes, d.text[i])
+	if which < 0 {
+		return 0, 0, at("Invalid \\escape", d.text, i-1)
+	}
+	return rune(escaped[which]), i + 1, nil
 }
 
 // unicode reads the four digits at i, and those of a low surrogate when they are a high one.
@@ -99,20 +97,8 @@ func (d *decoder) hex(i int) (rune, bool) {
 	if i+4 > len(d.text) {
 		return 0, false
 	}
-	var c rune
-	for _, b := range []byte(d.text[i : i+4]) {
-		switch {
-		case '0' <= b && b <= '9':
-			c = c<<4 | rune(b-'0')
-		case 'a' <= b && b <= 'f':
-			c = c<<4 | rune(b-'a'+10)
-		case 'A' <= b && b <= 'F':
-			c = c<<4 | rune(b-'A'+10)
-		default:
-			return 0, false
-		}
-	}
-	return c, true
+	c, err := strconv.ParseUint(d.text[i:i+4], 16, 16)
+	return rune(c), err == nil
 }
 
 // encode is UTF-8 that has a form for surrogates too.

@@ -34,16 +34,9 @@ func parseClaims(payload string) (claims, bool) {
 // wellEncoded reports whether s is UTF-8 in the sense of Python's "surrogatepass", which lets surrogates through.
 func wellEncoded(s string) bool {
 	for i := 0; i < len(s); {
-		if s[i] < utf8.RuneSelf {
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
+		r, size := pyjson.DecodeRune(s[i:])
 		if r == utf8.RuneError && size == 1 {
-			if i+2 >= len(s) || s[i] != 0xed || s[i+1] < 0xa0 || s[i+1] > 0xbf || s[i+2]&0xc0 != 0x80 {
-				return false
-			}
-			size = 3
+			return false
 		}
 		i += size
 	}

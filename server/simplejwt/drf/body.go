@@ -35,19 +35,11 @@ func parser(c content, isField func(name string) bool) func([]byte, content) (py
 	case c.media.matches("application", "json"):
 		return func(body []byte, c content) (pyjson.Value, error) { return parseJSON(body, c.codec, isField) }
 	case c.media.matches("application", "x-www-form-urlencoded"):
-		return func(body []byte, c content) (pyjson.Value, error) { return form(parseForm(body, c.codec)) }
+		return func(body []byte, c content) (pyjson.Value, error) { return parseForm(body, c.codec) }
 	case c.media.matches("multipart", "form-data"):
-		return func(body []byte, c content) (pyjson.Value, error) { return form(parseMultipart(body, c)) }
+		return func(body []byte, c content) (pyjson.Value, error) { return parseMultipart(body, c) }
 	}
 	return nil
-}
-
-// form keeps a nil *Dict from becoming a Value that is not nil.
-func form(fields *pyjson.Dict, err error) (pyjson.Value, error) {
-	if err != nil {
-		return nil, err
-	}
-	return fields, nil
 }
 
 // parseJSON is the framework's JSONParser, strict as it is by default.
@@ -59,7 +51,7 @@ func parseJSON(body []byte, c codec, isField func(name string) bool) (pyjson.Val
 			return data, nil
 		}
 	}
-	return nil, ParseError("JSON parse error - "+err.Error(), nil)
+	return nil, ParseError("JSON parse error - " + err.Error())
 }
 
 func unsupported(c content) error {

@@ -64,21 +64,18 @@ func Throttled(wait time.Duration, cause error) *Exception {
 
 // Unavailable is a 503 that says when to come back.
 func Unavailable(wait time.Duration, cause error) *Exception {
-	return &Exception{
-		Status: http.StatusServiceUnavailable, RetryAfter: wait, Cause: cause,
-		Body: detail("Service temporarily unavailable, try again later."),
-	}
+	e := Refused(http.StatusServiceUnavailable, "Service temporarily unavailable, try again later.", cause)
+	e.RetryAfter = wait
+	return e
 }
 
 // ServerError is a 500 that shows nothing of its cause.
 func ServerError(cause error) *Exception {
-	return &Exception{Status: http.StatusInternalServerError, Body: detail("A server error occurred."), Cause: cause}
+	return Refused(http.StatusInternalServerError, "A server error occurred.", cause)
 }
 
 // ParseError is a 400 about a body that can't be read.
-func ParseError(text string, cause error) *Exception {
-	return &Exception{Status: http.StatusBadRequest, Body: detail(text), Cause: cause}
-}
+func ParseError(text string) *Exception { return Refused(http.StatusBadRequest, text, nil) }
 
 // BadRequest is Django's own 400, for what it holds to be an attack: too many fields, too much data.
 func BadRequest(cause error) *Exception {

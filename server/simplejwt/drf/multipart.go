@@ -20,7 +20,7 @@ const (
 
 var errTooManyFiles = errors.New("the number of files exceeds 100")
 
-func multipartError(text string) error { return ParseError("Multipart form parse error - "+text, nil) }
+func multipartError(text string) error { return ParseError("Multipart form parse error - " + text) }
 
 // parseMultipart is Django's MultiPartParser. It accepts bodies that mime/multipart refuses: without an end, with text in front of a
 // separator on its line, with parts that have no header. Files are only noted, not kept.

@@ -3,6 +3,7 @@ package drf
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"latchkey/server/internal/pyjson"
 )
@@ -37,7 +38,7 @@ func (v *View) Handle(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (v *View) answer(r *http.Request, c content) (*pyjson.Dict, error) {
-	switch method := upper(r.Method); method {
+	switch method := strings.ToUpper(r.Method); method { // as WSGI servers pass it on
 	case http.MethodOptions:
 		return v.metadata(), nil
 	case http.MethodPost:
@@ -58,17 +59,6 @@ func (v *View) answer(r *http.Request, c content) (*pyjson.Dict, error) {
 // isField reports whether a field of the view has the name.
 func (v *View) isField(name string) bool {
 	return slices.ContainsFunc(v.Fields, func(f Field) bool { return f.Name == name })
-}
-
-// upper returns a method in upper case, as WSGI servers pass it on.
-func upper(method string) string {
-	b := []byte(method)
-	for i, c := range b {
-		if 'a' <= c && c <= 'z' {
-			b[i] = c - 'a' + 'A'
-		}
-	}
-	return string(b)
 }
 
 // metadata is the framework's SimpleMetadata.
