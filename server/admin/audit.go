@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	wire "latchkey/admin"
@@ -49,30 +50,17 @@ func (a *API) listAudit(ctx context.Context, in *struct {
 		return nil, err
 	}
 	reader := trail.NewReader(a.Store)
-	read := func(before storage.ID, limit int) ([]wire.AuditEvent, error) {
+	earlier := func(e *storage.AuditEvent) bool { return e.ID.Time().Before(in.Since.Truncate(time.Millisecond)) }
+	read := func(before storage.ID, limit int) ([]*storage.AuditEvent, error) {
 		if f.Before, f.Limit = before, limit; before.IsZero() && !in.Until.IsZero() {
 			f.Before = storage.FirstID(in.Until)
 		}
 		events, err := a.Store.ListAudit(ctx, f)
-		if err != nil {
-			return nil, err
+		if i := slices.IndexFunc(events, earlier); i >= 0 {
+			events = events[:i]
 		}
-		out := make([]wire.AuditEvent, 0, len(events))
-		for _, e := range events {
-			if e.ID.Time().Before(in.Since.Truncate(time.Millisecond)) {
-				break
-			}
-			shown, err := reader.Describe(ctx, e)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, shown)
-		}
-		return out, nil
+		return events, err
 	}
-	key := func(e wire.AuditEvent) storage.ID {
-		id, _ := storage.ParseID(e.ID) // it is the text of an ID
-		return id
-	}
-	return list(a, in.Paging, in.AuditFilters, read, key, func(e wire.AuditEvent) wire.AuditEvent { return e })
+	view := func(e *storage.AuditEvent) (wire.AuditEvent, error) { return reader.Describe(ctx, e) }
+	return list(a, in.Paging, in.AuditFilters, read, func(e *storage.AuditEvent) storage.ID { return e.ID }, view)
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net/url"
 	"reflect"
 	"slices"
 
@@ -74,6 +73,3 @@ func fieldSchemas() *huma.Schema {
 	}
 	return s
 }
-
-// escaped returns a text as a segment of a path.
-func escaped(text string) string { return url.PathEscape(text) }

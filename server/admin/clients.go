@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	wire "latchkey/admin"
 	"latchkey/clients"
@@ -16,20 +18,16 @@ import (
 // clientRoutes declares the operations on clients.
 func (a *API) clientRoutes() {
 	const one = "/clients/{id}"
-	changes := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	register(a, op("list-clients", http.MethodGet, "/clients", scopeClientsRead, "List clients"), a.listClients)
-	add := op("add-client", http.MethodPost, "/clients", scopeClientsWrite, "Register a client; its secret is only in this answer", http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addClient)
+	register(a, creation("add-client", "/clients", scopeClientsWrite, "Register a client; its secret is only in this answer"), a.addClient)
 	register(a, op("show-client", http.MethodGet, one, scopeClientsRead, "Show a client", http.StatusNotFound), a.showClient)
-	update := op("update-client", http.MethodPatch, one, scopeClientsWrite, "Change metadata and policies of a client", changes...)
+	update := change("update-client", http.MethodPatch, one, scopeClientsWrite, "Change metadata and policies of a client")
 	update.Description = "A JSON merge patch (RFC 7396): null restores a default, members that are absent stay as they are. Sessions go on."
 	register(a, update, a.updateClient)
-	register(a, op("remove-client", http.MethodDelete, one, scopeClientsWrite, "Remove a client and end its sessions", changes...), a.removeClient)
-	register(a, op("disable-client", http.MethodPost, one+"/disable", scopeClientsWrite, "Disable a client and end its sessions", changes...), a.disableClient)
-	register(a, op("enable-client", http.MethodPost, one+"/enable", scopeClientsWrite, "Enable a client, which can then request tokens again", changes...), a.enableClient)
-	rotate := op("rotate-secret", http.MethodPost, one+"/secret", scopeClientsWrite, "Replace the secret of a client; the new one is only in this answer", changes...)
-	register(a, rotate, a.rotateSecret)
+	register(a, change("remove-client", http.MethodDelete, one, scopeClientsWrite, "Remove a client and end its sessions"), a.removeClient)
+	register(a, change("disable-client", http.MethodPost, one+"/disable", scopeClientsWrite, "Disable a client and end its sessions"), a.disableClient)
+	register(a, change("enable-client", http.MethodPost, one+"/enable", scopeClientsWrite, "Enable a client, which can then request tokens again"), a.enableClient)
+	register(a, change("rotate-secret", http.MethodPost, one+"/secret", scopeClientsWrite, "Replace the secret of a client; the new one is only in this answer"), a.rotateSecret)
 	register(a, op("list-refusals", http.MethodGet, one+"/refusals", scopeClientsRead, "Show why requests of a client were refused last, and what to do about it",
 		http.StatusNotFound), a.listRefusals)
 }
@@ -40,10 +38,7 @@ type ClientPath struct {
 }
 
 // shownClient is the answer with one client.
-type shownClient struct {
-	ETag string `header:"ETag"`
-	Body clientBody
-}
+type shownClient = tagged[clientBody]
 
 // clientBody is a client with its metadata and policies.
 type clientBody struct {
@@ -88,27 +83,25 @@ func (a *API) listClients(ctx context.Context, in *struct {
 	Paging
 },
 ) (*listed[clientBody], error) {
-	const batch = 500
+	id := func(c *clients.Client) string { return c.ID }
 	read := func(after string, limit int) (found []*clients.Client, err error) {
-		for {
-			page, err := a.Clients.List(ctx, after, batch)
+		all := storage.Pages(id, func(last string) ([]*clients.Client, error) {
+			return a.Clients.List(ctx, cmp.Or(last, after), storage.PageSize)
+		})
+		for c, err := range all {
 			if err != nil {
 				return nil, err
 			}
-			for _, c := range page {
-				if after = c.ID; in.match(c) {
-					found = append(found, c)
-				}
-				if len(found) == limit {
-					return found, nil
-				}
+			if in.match(c) {
+				found = append(found, c)
 			}
-			if len(page) < batch {
-				return found, nil
+			if len(found) == limit {
+				break
 			}
 		}
+		return found, nil
 	}
-	return list(a, in.Paging, in.ClientFilters, read, func(c *clients.Client) string { return c.ID }, viewClient)
+	return list(a, in.Paging, in.ClientFilters, read, id, plain(viewClient))
 }
 
 // registry returns the registry that makes changes, or that only checks them.
@@ -119,26 +112,24 @@ func (a *API) registry(dry bool) *registry.Registry {
 	return a.Clients
 }
 
-func (a *API) addClient(ctx context.Context, in *struct {
-	Creation
-	Body newClient
-},
-) (*created[clientBody], error) {
+func (a *API) addClient(ctx context.Context, in *adding[newClient]) (*created[clientBody], error) {
 	return maker[clientBody]{
-		kind: "client", noun: "client",
-		create: func(ctx context.Context) (clientBody, string, error) {
+		kind: "client", noun: "client", path: "/clients/",
+		id:  func(c clientBody) string { return c.ClientID },
+		tag: func(c clientBody) string { return c.tag },
+		create: func(ctx context.Context) (clientBody, error) {
 			if err := mayGive(ctx, in.Body.Scope); err != nil {
-				return clientBody{}, "", err
+				return clientBody{}, err
 			}
 			c, secret, err := a.registry(in.DryRun).Add(ctx, clients.Registration{ID: in.Body.ClientID, Metadata: in.Body.Metadata, Policy: in.Body.Policy})
 			if err != nil {
-				return clientBody{}, "", err
+				return clientBody{}, err
 			}
 			body := viewClient(c)
 			if !in.DryRun {
 				body.RegistrationResponse = c.Response(secret)
 			}
-			return body, c.ID, nil
+			return body, nil
 		},
 		read: func(ctx context.Context, id string) (clientBody, error) {
 			c, err := a.client(ctx, id)
@@ -147,8 +138,6 @@ func (a *API) addClient(ctx context.Context, in *struct {
 			}
 			return viewClient(c), nil
 		},
-		path: func(id string) string { return "/clients/" + escaped(id) },
-		tag:  func(c clientBody) string { return c.tag },
 	}.do(ctx, a, in.Creation, in.Body)
 }
 
@@ -164,17 +153,16 @@ func (a *API) client(ctx context.Context, id string) (*clients.Client, error) {
 	return clients.FromRow(row)
 }
 
-func answerClient(c *clients.Client) *shownClient {
-	body := viewClient(c)
-	return &shownClient{body.tag, body}
-}
-
-func (a *API) showClient(ctx context.Context, in *struct{ ClientPath }) (*shownClient, error) {
-	c, err := a.client(ctx, in.ID)
+func answerClient(c *clients.Client, err error) (*shownClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answerClient(c), nil
+	body := viewClient(c)
+	return &shownClient{body.tag, body}, nil
+}
+
+func (a *API) showClient(ctx context.Context, in *struct{ ClientPath }) (*shownClient, error) {
+	return answerClient(a.client(ctx, in.ID))
 }
 
 // foundClient returns the client of a conditional request.
@@ -196,7 +184,7 @@ func (a *API) updateClient(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	updated, err := a.registry(in.DryRun).Update(ctx, c.ID, func(r *clients.Registration) error {
+	return answerClient(a.registry(in.DryRun).Update(ctx, c.ID, func(r *clients.Registration) error {
 		if !in.any() && r.Version != c.Version {
 			return errChanged()
 		}
@@ -205,11 +193,7 @@ func (a *API) updateClient(ctx context.Context, in *struct {
 			return err
 		}
 		return mayGive(ctx, before+" "+r.Scope)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return answerClient(updated), nil
+	}))
 }
 
 // ChangeClient is a request to change a client and end its sessions.
@@ -234,7 +218,7 @@ func (a *API) removeClient(ctx context.Context, in *ChangeClient) (*shownClient,
 	if err != nil {
 		return nil, err
 	}
-	return answerClient(c), a.registry(in.DryRun).Remove(ctx, c.ID)
+	return answerClient(c, a.registry(in.DryRun).Remove(ctx, c.ID))
 }
 
 func (a *API) disableClient(ctx context.Context, in *ChangeClient) (*shownClient, error) {
@@ -273,18 +257,12 @@ func (a *API) setDisabled(ctx context.Context, c *clients.Client, cond Condition
 	if !cond.any() && isConflict(err) {
 		return nil, errChanged()
 	}
-	if err != nil {
-		return nil, err
-	}
-	if cond.DryRun {
+	if err != nil || cond.DryRun {
 		changed := *c
 		changed.Disabled = disabled
-		return answerClient(&changed), nil
+		return answerClient(&changed, err)
 	}
-	if c, err = a.client(ctx, c.ID); err != nil {
-		return nil, err
-	}
-	return answerClient(c), nil
+	return answerClient(a.client(ctx, c.ID))
 }
 
 func (a *API) rotateSecret(ctx context.Context, in *struct {
@@ -300,38 +278,46 @@ func (a *API) rotateSecret(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	var keep clients.Duration
-	if in.Body.KeepOld != "" {
-		if keep, err = clients.ParseDuration(in.Body.KeepOld); err != nil || keep.Std() > registry.MaxKeepOld {
-			return nil, clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(registry.MaxKeepOld))
-		}
+	keep, err := keepOld(in.Body, registry.MaxKeepOld)
+	if err != nil {
+		return nil, err
 	}
-	secret, err := a.registry(in.DryRun).RotateSecretIf(ctx, c.ID, in.as(c), keep.Std())
+	secret, err := a.registry(in.DryRun).RotateSecretIf(ctx, c.ID, in.as(c), keep)
 	if !in.any() && isConflict(err) {
 		return nil, errChanged()
 	}
 	if err != nil || in.DryRun {
-		return answerClient(c), err
+		return answerClient(c, err)
 	}
 	if c, err = a.client(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	out := answerClient(c)
+	out, err := answerClient(c, nil)
 	out.Body.RegistrationResponse = c.Response(secret)
-	return out, nil
+	return out, err
 }
 
-type shownRefusals struct{ Body wire.Refusals }
+// keepOld returns how long a replaced secret stays good.
+func keepOld(r wire.SecretRotation, most time.Duration) (time.Duration, error) {
+	if r.KeepOld == "" {
+		return 0, nil
+	}
+	keep, err := clients.ParseDuration(r.KeepOld)
+	if err != nil || keep.Std() > most {
+		return 0, clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(most))
+	}
+	return keep.Std(), nil
+}
 
 func (a *API) listRefusals(ctx context.Context, in *struct {
 	ClientPath
 	Limit int `query:"limit" minimum:"1" maximum:"500" default:"20" doc:"The most refusals that the answer has."`
 },
-) (*shownRefusals, error) {
+) (*shown[wire.Refusals], error) {
 	c, err := a.client(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	found, err := trail.Refusals(ctx, a.Store, c, in.Limit)
-	return &shownRefusals{found}, err
+	return &shown[wire.Refusals]{found}, err
 }

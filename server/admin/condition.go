@@ -26,7 +26,7 @@ type Trial struct {
 }
 
 // etag returns the entity tag of a body: the same for the same content, on every replica.
-func etag(body any) string {
+func etag[T any](body T) string {
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(err) // bodies are made of what JSON can say

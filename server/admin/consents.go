@@ -42,7 +42,7 @@ func (a *API) listConsents(ctx context.Context, in *struct {
 			UserID: in.UserID, ClientID: in.ClientID, AfterUser: after.User, AfterClient: after.Client, Limit: limit,
 		})
 	}
-	return list(a, in.Paging, in.ConsentFilters, read, func(c *storage.Consent) key { return key{c.UserID, c.ClientID} }, viewConsent)
+	return list(a, in.Paging, in.ConsentFilters, read, func(c *storage.Consent) key { return key{c.UserID, c.ClientID} }, plain(viewConsent))
 }
 
 // ConsentPath are the parameters that name a consent.

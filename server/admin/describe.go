@@ -99,6 +99,27 @@ func op(id, method, path, scope, summary string, errors ...int) huma.Operation {
 	return o
 }
 
+// creation returns an operation that creates something.
+func creation(id, path, scope, summary string) huma.Operation {
+	o := op(id, http.MethodPost, path, scope, summary, http.StatusConflict, http.StatusTooManyRequests)
+	o.DefaultStatus = http.StatusCreated
+	return o
+}
+
+// change returns an operation that changes one thing, with If-Match.
+func change(id, method, path, scope, summary string) huma.Operation {
+	return op(id, method, path, scope, summary, http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired)
+}
+
+// shown is an answer with a body.
+type shown[T any] struct{ Body T }
+
+// tagged is an answer with a body and its entity tag.
+type tagged[T any] struct {
+	ETag string `header:"ETag"`
+	Body T
+}
+
 // noNUL is the pattern of text that a database can store.
 const noNUL = `^[^\x00]*$`
 

@@ -13,12 +13,10 @@ import (
 func (a *API) factorRoutes() {
 	const all = "/users/{id}/factors"
 	register(a, op("show-factors", http.MethodGet, all, scopeUsersRead, "Show the second factors of a user, without their secrets", http.StatusNotFound), a.showFactors)
-	remove := op("remove-factor", http.MethodDelete, all+"/{factor_id}", scopeUsersWrite,
-		"Remove a factor of a user, or forget a browser; unless it is a browser, the user's sessions end", http.StatusNotFound, http.StatusConflict)
-	register(a, remove, a.removeFactor)
-	reset := op("reset-factors", http.MethodDelete, all, scopeUsersWrite,
-		"Remove all factors of a user, recovery codes and remembered browsers too, and end their sessions", http.StatusNotFound, http.StatusConflict)
-	register(a, reset, a.resetFactors)
+	register(a, op("remove-factor", http.MethodDelete, all+"/{factor_id}", scopeUsersWrite,
+		"Remove a factor of a user, or forget a browser; unless it is a browser, the user's sessions end", http.StatusNotFound, http.StatusConflict), a.removeFactor)
+	register(a, op("reset-factors", http.MethodDelete, all, scopeUsersWrite,
+		"Remove all factors of a user, recovery codes and remembered browsers too, and end their sessions", http.StatusNotFound, http.StatusConflict), a.resetFactors)
 }
 
 // FactorPath is the parameter that names a factor.
@@ -27,7 +25,14 @@ type FactorPath struct {
 	FactorID string `path:"factor_id" format:"uuid" doc:"The id of the factor."`
 }
 
-type shownFactors struct{ Body wire.Factors }
+type shownFactors = shown[wire.Factors]
+
+func answerFactors(set *factors.Set, err error) (*shownFactors, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &shownFactors{set.Describe()}, nil
+}
 
 // factors returns the factors of a user.
 func (a *API) factors(ctx context.Context, userID int64) (*factors.Set, error) {
@@ -39,11 +44,7 @@ func (a *API) factors(ctx context.Context, userID int64) (*factors.Set, error) {
 }
 
 func (a *API) showFactors(ctx context.Context, in *struct{ UserPath }) (*shownFactors, error) {
-	set, err := a.factors(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &shownFactors{set.Describe()}, nil
+	return answerFactors(a.factors(ctx, in.ID))
 }
 
 func (a *API) removeFactor(ctx context.Context, in *struct {
@@ -71,7 +72,7 @@ func (a *API) removeFactor(ctx context.Context, in *struct {
 			return nil, orNotFound(err, "factor")
 		}
 	}
-	return a.showFactors(ctx, &struct{ UserPath }{in.UserPath})
+	return answerFactors(a.factors(ctx, in.ID))
 }
 
 func (a *API) resetFactors(ctx context.Context, in *struct {
@@ -81,20 +82,14 @@ func (a *API) resetFactors(ctx context.Context, in *struct {
 },
 ) (*shownFactors, error) {
 	set, err := a.factors(ctx, in.ID)
-	if err != nil {
-		return nil, err
+	if err != nil || !set.Any() && len(set.Recovery)+len(set.Browsers) == 0 {
+		return answerFactors(set, err) // where there are none, nothing is removed, and nothing ends
 	}
-	if !set.Any() && len(set.Recovery)+len(set.Browsers) == 0 {
-		return &shownFactors{set.Describe()}, nil // nothing is removed, and nothing ends
-	}
-	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: in.ID}); err != nil {
-		return nil, err
-	}
-	if in.DryRun {
-		return &shownFactors{set.Describe()}, nil
+	if _, err := in.Confirmed.check(ctx, a, storage.GrantFilter{UserID: in.ID}); err != nil || in.DryRun {
+		return answerFactors(set, err)
 	}
 	if err := a.Factors.Reset(ctx, in.ID); err != nil && !isNotFound(err) {
 		return nil, err
 	}
-	return a.showFactors(ctx, &struct{ UserPath }{in.UserPath})
+	return answerFactors(a.factors(ctx, in.ID))
 }

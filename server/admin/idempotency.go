@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"latchkey/server/internal/mac"
@@ -17,6 +18,12 @@ import (
 type Creation struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[!-~]*$" doc:"Drawn by the client for this Creation: the same request again with the same key, within a day, creates nothing and shows what was created, without its secret."`
 	Trial
+}
+
+// adding is a request that creates something.
+type adding[T any] struct {
+	Creation
+	Body T
 }
 
 // Bounds of idempotency keys.
@@ -38,20 +45,19 @@ type created[T any] struct {
 type maker[T any] struct {
 	// kind names it in the hash of keys, noun to people.
 	kind, noun string
-	// create creates it and returns its ID, and read reads it again.
-	create func(ctx context.Context) (T, string, error)
+	// path is where they are, id returns what names one there, and tag its entity tag.
+	path    string
+	id, tag func(T) string
+	// create creates it, and read reads it again.
+	create func(ctx context.Context) (T, error)
 	read   func(ctx context.Context, id string) (T, error)
-	// path returns where it is.
-	path func(id string) string
-	// tag returns its entity tag.
-	tag func(T) string
 }
 
 // do creates something once for each idempotency key.
 func (m maker[T]) do(ctx context.Context, a *API, c Creation, body any) (*created[T], error) {
 	if c.IdempotencyKey == "" || c.DryRun {
-		v, id, err := m.create(ctx)
-		return m.answer(v, id, c, false), err
+		v, err := m.create(ctx)
+		return m.answer(v, c, false), err
 	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -71,7 +77,7 @@ func (m maker[T]) do(ctx context.Context, a *API, c Creation, body any) (*create
 	case found != nil:
 		return m.replay(ctx, c, found, k)
 	}
-	v, id, err := m.create(ctx)
+	v, err := m.create(ctx)
 	// The client may have gone; what was created is noted all the same.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -81,10 +87,10 @@ func (m maker[T]) do(ctx context.Context, a *API, c Creation, body any) (*create
 		}
 		return nil, err
 	}
-	if err := a.Store.FinishIdempotencyKey(after, k.Hash, id, now.Add(keptFor)); err != nil {
+	if err := a.Store.FinishIdempotencyKey(after, k.Hash, m.id(v), now.Add(keptFor)); err != nil {
 		return nil, err
 	}
-	return m.answer(v, id, c, false), nil
+	return m.answer(v, c, false), nil
 }
 
 // replay answers a request whose key was used before.
@@ -96,19 +102,19 @@ func (m maker[T]) replay(ctx context.Context, c Creation, found, k *storage.Idem
 		return nil, refusal(http.StatusConflict, "idempotency", "A request with this Idempotency-Key is under way, or has just failed. Try again in a minute.")
 	}
 	v, err := m.read(ctx, found.Result)
-	if errors.Is(err, storage.ErrNotFound) {
+	if isNotFound(err) {
 		return nil, refusal(http.StatusConflict, "idempotency", "The %s that was created with this Idempotency-Key was removed since.", m.noun)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return m.answer(v, found.Result, c, true), nil
+	return m.answer(v, c, true), nil
 }
 
-func (m maker[T]) answer(v T, id string, c Creation, replayed bool) *created[T] {
+func (m maker[T]) answer(v T, c Creation, replayed bool) *created[T] {
 	out := &created[T]{Body: v, ETag: m.tag(v)}
 	if !c.DryRun {
-		out.Location = Prefix + m.path(id)
+		out.Location = Prefix + m.path + url.PathEscape(m.id(v))
 	}
 	if replayed {
 		out.Replayed = "true"

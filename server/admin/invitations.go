@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	wire "latchkey/admin"
 	"latchkey/clients"
@@ -16,10 +15,7 @@ import (
 func (a *API) invitationRoutes() {
 	const all, one = "/invitations", "/invitations/{id}"
 	register(a, op("list-invitations", http.MethodGet, all, scopeUsersRead, "List the invitations that live", http.StatusConflict), a.listInvitations)
-	add := op("add-invitation", http.MethodPost, all, scopeUsersWrite, "Make an invitation, whose link is only in this answer or in a letter",
-		http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addInvitation)
+	register(a, creation("add-invitation", all, scopeUsersWrite, "Make an invitation, whose link is only in this answer or in a letter"), a.addInvitation)
 	register(a, op("show-invitation", http.MethodGet, one, scopeUsersRead, "Show an invitation, without its link", http.StatusNotFound, http.StatusConflict), a.showInvitation)
 	register(a, op("remove-invitation", http.MethodDelete, one, scopeUsersWrite, "Withdraw an invitation: its link leads nowhere then",
 		http.StatusNotFound, http.StatusConflict), a.removeInvitation)
@@ -43,11 +39,9 @@ func (a *API) invitations(creates bool) (Invitations, error) {
 
 // DescribeInvitation returns an invitation as operators see it.
 func DescribeInvitation(i *proof.Invited) wire.Invitation {
-	groups := slices.Clone(i.Groups)
-	if groups == nil {
-		groups = []string{}
+	return wire.Invitation{
+		ID: i.ID.String(), Email: i.Email, Groups: append([]string{}, i.Groups...), Sent: i.Sent, Link: i.Link, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
 	}
-	return wire.Invitation{ID: i.ID.String(), Email: i.Email, Groups: groups, Sent: i.Sent, Link: i.Link, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt}
 }
 
 // ReadInvitation returns the invitation that a body asks for. *input.Error.
@@ -70,14 +64,10 @@ func (a *API) listInvitations(ctx context.Context, in *struct{ Paging }) (*liste
 		return nil, err
 	}
 	read := func(after storage.ID, limit int) ([]*proof.Invited, error) { return all.Invitations(ctx, after, limit) }
-	return list(a, in.Paging, struct{ Invitations bool }{}, read, func(i *proof.Invited) storage.ID { return i.ID }, DescribeInvitation)
+	return list(a, in.Paging, struct{ Invitations bool }{}, read, func(i *proof.Invited) storage.ID { return i.ID }, plain(DescribeInvitation))
 }
 
-func (a *API) addInvitation(ctx context.Context, in *struct {
-	Creation
-	Body wire.NewInvitation
-},
-) (*created[wire.Invitation], error) {
+func (a *API) addInvitation(ctx context.Context, in *adding[wire.NewInvitation]) (*created[wire.Invitation], error) {
 	all, err := a.invitations(true)
 	if err != nil {
 		return nil, err
@@ -87,54 +77,48 @@ func (a *API) addInvitation(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return maker[wire.Invitation]{
-		kind: "invitation", noun: "invitation",
-		create: func(ctx context.Context) (wire.Invitation, string, error) {
+		kind: "invitation", noun: "invitation", path: "/invitations/",
+		id:  func(i wire.Invitation) string { return i.ID },
+		tag: func(i wire.Invitation) string { i.Link = ""; return etag(i) },
+		create: func(ctx context.Context) (wire.Invitation, error) {
 			if in.DryRun {
 				now := a.now()
 				would := &proof.Invited{ID: storage.NewID(now), Email: wanted.Email, Groups: wanted.Groups, CreatedAt: now, ExpiresAt: now.Add(wanted.TTL)}
-				return DescribeInvitation(would), "", all.CheckInvitation(wanted)
+				return DescribeInvitation(would), all.CheckInvitation(wanted)
 			}
 			made, err := all.Invite(ctx, wanted)
 			if err != nil {
-				return wire.Invitation{}, "", err
+				return wire.Invitation{}, err
 			}
-			return DescribeInvitation(made), made.ID.String(), nil
+			return DescribeInvitation(made), nil
 		},
 		read: a.invitation,
-		path: func(id string) string { return "/invitations/" + id },
-		tag:  func(i wire.Invitation) string { i.Link = ""; return etag(i) },
 	}.do(ctx, a, in.Creation, in.Body)
 }
 
 // invitation returns the invitation with an id.
-func (a *API) invitation(ctx context.Context, text string) (wire.Invitation, error) {
+func (a *API) invitation(ctx context.Context, id string) (wire.Invitation, error) {
 	all, err := a.invitations(false)
 	if err != nil {
 		return wire.Invitation{}, err
 	}
-	id, err := storage.ParseID(text)
-	if err != nil {
-		return wire.Invitation{}, storage.ErrNotFound
-	}
-	found, err := all.FindInvitation(ctx, id)
+	found, err := byID(ctx, "invitation", id, all.FindInvitation)
 	if err != nil {
 		return wire.Invitation{}, err
 	}
 	return DescribeInvitation(found), nil
 }
 
-type shownInvitation struct{ Body wire.Invitation }
-
-func (a *API) showInvitation(ctx context.Context, in *struct{ InvitationPath }) (*shownInvitation, error) {
+func (a *API) showInvitation(ctx context.Context, in *struct{ InvitationPath }) (*shown[wire.Invitation], error) {
 	i, err := a.invitation(ctx, in.ID)
-	return &shownInvitation{i}, orNotFound(err, "invitation")
+	return &shown[wire.Invitation]{i}, err
 }
 
 func (a *API) removeInvitation(ctx context.Context, in *struct {
 	InvitationPath
 	Trial
 },
-) (*shownInvitation, error) {
+) (*shown[wire.Invitation], error) {
 	out, err := a.showInvitation(ctx, &struct{ InvitationPath }{in.InvitationPath})
 	if err != nil || in.DryRun {
 		return out, err

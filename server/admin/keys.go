@@ -13,9 +13,8 @@ import (
 // keyRoutes declares the operations on the keys that sign tokens.
 func (a *API) keyRoutes() {
 	register(a, op("list-keys", http.MethodGet, "/keys", scopeKeysRead, "List the keys that sign tokens, without their private parts"), a.listKeys)
-	rotate := op("rotate-keys", http.MethodPost, "/keys/rotate", scopeKeysWrite,
-		"Replace keys: a new key is published first, and signs once clients have had time to fetch it", http.StatusConflict)
-	register(a, rotate, a.rotateKeys)
+	register(a, op("rotate-keys", http.MethodPost, "/keys/rotate", scopeKeysWrite,
+		"Replace keys: a new key is published first, and signs once clients have had time to fetch it", http.StatusConflict), a.rotateKeys)
 	register(a, op("retire-key", http.MethodPost, "/keys/{kid}/retire", scopeKeysWrite, "Remove a key now: the tokens that it signed are no longer valid",
 		http.StatusNotFound, http.StatusConflict), a.retireKey)
 }
@@ -35,10 +34,9 @@ func viewKey(k keys.Key) wire.Key {
 func (a *API) listKeys(_ context.Context, in *struct{ Paging }) (*listed[wire.Key], error) {
 	read := func(after string, limit int) ([]keys.Key, error) {
 		all := slices.SortedFunc(slices.Values(a.Keys.List()), func(a, b keys.Key) int { return strings.Compare(place(a), place(b)) })
-		all = slices.DeleteFunc(all, func(k keys.Key) bool { return place(k) <= after })
-		return all[:min(limit, len(all))], nil
+		return part(all, place, after, limit), nil
 	}
-	return list(a, in.Paging, struct{ Keys bool }{}, read, place, viewKey)
+	return list(a, in.Paging, struct{ Keys bool }{}, read, place, plain(viewKey))
 }
 
 // place returns a text by which keys are in the order of the list: by algorithm and age.
@@ -46,33 +44,29 @@ func place(k keys.Key) string {
 	return k.Algorithm + " " + k.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000000") + " " + k.KID
 }
 
-type shownKeys struct{ Body Page[wire.Key] }
-
-func (a *API) rotateKeys(ctx context.Context, in *struct{ Body wire.KeyRotation }) (*shownKeys, error) {
+func (a *API) rotateKeys(ctx context.Context, in *struct{ Body wire.KeyRotation }) (*listed[wire.Key], error) {
 	made, err := a.Keys.RotateAll(ctx, in.Body.Algorithm, in.Body.Immediately)
 	if err != nil {
 		return nil, err
 	}
-	out := &shownKeys{}
+	out := &listed[wire.Key]{}
 	for _, k := range made {
 		out.Body.Items = append(out.Body.Items, viewKey(k))
 	}
 	return out, nil
 }
 
-type shownKey struct{ Body wire.Key }
-
 func (a *API) retireKey(ctx context.Context, in *struct {
 	KeyPath
 	Trial
 },
-) (*shownKey, error) {
+) (*shown[wire.Key], error) {
 	all := a.Keys.List()
 	i := slices.IndexFunc(all, func(k keys.Key) bool { return k.KID == in.KID })
 	if i < 0 {
 		return nil, errNotFound("key")
 	}
-	out := &shownKey{viewKey(all[i])}
+	out := &shown[wire.Key]{viewKey(all[i])}
 	out.Body.State = string(keys.StateExpired)
 	if in.DryRun {
 		return out, nil

@@ -68,33 +68,28 @@ func (a *API) listLetters(ctx context.Context, in *struct {
 	read := func(before storage.ID, limit int) ([]*proof.Undelivered, error) {
 		return a.Letters.UndeliveredLetters(ctx, storage.UndeliveredLetterFilter{UserID: in.UserID, Before: before, Limit: limit})
 	}
-	return list(a, in.Paging, in.LetterFilters, read, func(l *proof.Undelivered) storage.ID { return l.ID }, DescribeLetter)
+	return list(a, in.Paging, in.LetterFilters, read, func(l *proof.Undelivered) storage.ID { return l.ID }, plain(DescribeLetter))
 }
 
 // letter returns the letter with an id.
-func (a *API) letter(ctx context.Context, text string) (*proof.Undelivered, error) {
+func (a *API) letter(ctx context.Context, id string) (*proof.Undelivered, error) {
 	if a.Letters == nil {
 		return nil, errNoMail()
 	}
-	id, err := storage.ParseID(text)
-	if err != nil {
-		return nil, errNotFound("letter")
-	}
-	l, err := a.Letters.Undelivered(ctx, id)
-	if isNotFound(err) {
-		err = errNotFound("letter")
-	}
-	return l, err
+	return byID(ctx, "letter", id, a.Letters.Undelivered)
 }
 
-type shownLetter struct{ Body wire.Letter }
+type shownLetter = shown[wire.Letter]
 
-func (a *API) showLetter(ctx context.Context, in *struct{ LetterPath }) (*shownLetter, error) {
-	l, err := a.letter(ctx, in.ID)
+func answerLetter(l *proof.Undelivered, err error) (*shownLetter, error) {
 	if err != nil {
 		return nil, err
 	}
 	return &shownLetter{DescribeLetter(l)}, nil
+}
+
+func (a *API) showLetter(ctx context.Context, in *struct{ LetterPath }) (*shownLetter, error) {
+	return answerLetter(a.letter(ctx, in.ID))
 }
 
 // ChangeLetter are the parameters of a change.
@@ -109,25 +104,23 @@ func (a *API) sendLetterAgain(ctx context.Context, in *ChangeLetter) (*shownLett
 		return nil, err
 	}
 	if in.DryRun && l.CanSendAgain() {
-		return &shownLetter{DescribeLetter(l)}, nil
+		return answerLetter(l, nil)
 	}
-	err = a.Letters.SendAgain(ctx, l)
-	var throttled *users.ThrottledError
-	switch {
+	switch err = a.Letters.SendAgain(ctx, l); {
 	case errors.Is(err, proof.ErrNotAgain), errors.Is(err, proof.ErrNoAddress):
 		return nil, refusal(http.StatusConflict, "not-again", "This letter can't be sent again: the person has to ask for it, or the user is disabled or has no address.")
 	case errors.Is(err, proof.ErrGone):
 		return nil, refusal(http.StatusConflict, "gone", "The invitation was accepted or withdrawn, or has ended.")
-	case errors.As(err, &throttled):
-		return nil, tooManyLetters(throttled)
-	case err != nil:
-		return nil, err
 	}
-	return &shownLetter{DescribeLetter(l)}, nil
+	return answerLetter(l, orTooManyLetters(err))
 }
 
-// tooManyLetters is the answer where the limits of letters are reached.
-func tooManyLetters(t *users.ThrottledError) error {
+// orTooManyLetters returns the answer where the limits of letters are reached, and any other error as it is.
+func orTooManyLetters(err error) error {
+	var t *users.ThrottledError
+	if !errors.As(err, &t) {
+		return err
+	}
 	p := refusal(http.StatusTooManyRequests, "", "Too many letters were sent to this user. Try again later.")
 	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {strconv.Itoa(max(1, int(t.RetryAfter.Seconds())))}})
 }
@@ -140,8 +133,5 @@ func (a *API) dismissLetter(ctx context.Context, in *ChangeLetter) (*shownLetter
 	if !in.DryRun {
 		err = a.Letters.Dismiss(ctx, l)
 	}
-	if isNotFound(err) {
-		err = errNotFound("letter")
-	}
-	return &shownLetter{DescribeLetter(l)}, err
+	return answerLetter(l, orNotFound(err, "letter"))
 }

@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"latchkey/server/internal/mac"
 )
@@ -24,7 +26,7 @@ type Page[T any] struct {
 }
 
 // listed is the answer with a part of a list.
-type listed[T any] struct{ Body Page[T] }
+type listed[T any] = shown[Page[T]]
 
 // position is what a cursor says. Filters are those that the list had: a cursor goes on with the same list only.
 type position[K any] struct {
@@ -66,9 +68,20 @@ func after[K any](a *API, text, filters string) (K, error) {
 	return none, wrong
 }
 
+// part returns up to limit elements of a list that is read as a whole, after a key.
+func part[T any, K cmp.Ordered](all []T, key func(T) K, after K, limit int) []T {
+	all = slices.DeleteFunc(all, func(e T) bool { return key(e) <= after })
+	return all[:min(limit, len(all))]
+}
+
+// plain returns a view of elements that can't fail.
+func plain[T, V any](view func(T) V) func(T) (V, error) {
+	return func(e T) (V, error) { return view(e), nil }
+}
+
 // list returns a part of a list. read returns up to limit elements after a key, and key that of an element.
 func list[T, V, K any](
-	a *API, p Paging, filters any, read func(after K, limit int) ([]T, error), key func(T) K, view func(T) V,
+	a *API, p Paging, filters any, read func(after K, limit int) ([]T, error), key func(T) K, view func(T) (V, error),
 ) (*listed[V], error) {
 	encoded, err := json.Marshal(filters)
 	if err != nil {
@@ -89,7 +102,11 @@ func list[T, V, K any](
 		out.Body.NextCursor = cursor(a, name, key(elements[p.Limit-1]))
 	}
 	for _, e := range elements {
-		out.Body.Items = append(out.Body.Items, view(e))
+		v, err := view(e)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, v)
 	}
 	return out, nil
 }

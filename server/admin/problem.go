@@ -36,7 +36,11 @@ func refusal(status int, kind, format string, args ...any) *huma.ErrorModel {
 	return p
 }
 
-func isNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }
+// isNotFound reports whether an error says that something is not there, in the words of storage or of errNotFound.
+func isNotFound(err error) bool {
+	var p *huma.ErrorModel
+	return errors.Is(err, storage.ErrNotFound) || errors.As(err, &p) && p.Status == http.StatusNotFound
+}
 
 func isConflict(err error) bool { return errors.Is(err, storage.ErrConflict) }
 
@@ -56,6 +60,17 @@ func orNotFound(err error, what string) error {
 		return errNotFound(what)
 	}
 	return err
+}
+
+// byID returns what find finds under the id in a path.
+func byID[T any](ctx context.Context, what, text string, find func(context.Context, storage.ID) (T, error)) (T, error) {
+	id, err := storage.ParseID(text)
+	if err != nil {
+		var none T
+		return none, errNotFound(what)
+	}
+	v, err := find(ctx, id)
+	return v, orNotFound(err, what)
 }
 
 // problem returns the problem of an error: what is wrong with the request, or an outage. Of any other error it shows nothing.

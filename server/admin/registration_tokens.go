@@ -17,10 +17,7 @@ import (
 func (a *API) registrationTokenRoutes() {
 	const all, one = "/registration-tokens", "/registration-tokens/{id}"
 	register(a, op("list-registration-tokens", http.MethodGet, all, scopeClientsRead, "List initial access tokens (RFC 7591)"), a.listRegistrationTokens)
-	add := op("add-registration-token", http.MethodPost, all, scopeClientsWrite, "Create an initial access token, which is only in this answer",
-		http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addRegistrationToken)
+	register(a, creation("add-registration-token", all, scopeClientsWrite, "Create an initial access token, which is only in this answer"), a.addRegistrationToken)
 	register(a, op("show-registration-token", http.MethodGet, one, scopeClientsRead, "Show an initial access token", http.StatusNotFound), a.showRegistrationToken)
 	register(a, op("remove-registration-token", http.MethodDelete, one, scopeClientsWrite,
 		"Revoke an initial access token; the clients that were registered with it stay", http.StatusNotFound), a.removeRegistrationToken)
@@ -37,34 +34,30 @@ func (a *API) listRegistrationTokens(ctx context.Context, in *struct{ Paging }) 
 		return a.Clients.InitialTokens(ctx, after, limit)
 	}
 	return list(a, in.Paging, struct{ RegistrationTokens bool }{}, read, func(t *storage.RegistrationToken) storage.ID { return t.ID },
-		func(t *storage.RegistrationToken) wire.RegistrationToken { return registry.DescribeToken(t, now) })
+		plain(func(t *storage.RegistrationToken) wire.RegistrationToken { return registry.DescribeToken(t, now) }))
 }
 
-func (a *API) addRegistrationToken(ctx context.Context, in *struct {
-	Creation
-	Body wire.NewRegistrationToken
-},
-) (*created[wire.RegistrationToken], error) {
+func (a *API) addRegistrationToken(ctx context.Context, in *adding[wire.NewRegistrationToken]) (*created[wire.RegistrationToken], error) {
 	t, err := readRegistrationToken(in.Body)
 	if err != nil {
 		return nil, err
 	}
 	return maker[wire.RegistrationToken]{
-		kind: "registration token", noun: "token",
-		create: func(ctx context.Context) (wire.RegistrationToken, string, error) {
+		kind: "registration token", noun: "token", path: "/registration-tokens/",
+		id:  func(t wire.RegistrationToken) string { return t.ID },
+		tag: func(t wire.RegistrationToken) string { t.Token = ""; return etag(t) },
+		create: func(ctx context.Context) (wire.RegistrationToken, error) {
 			row, secret, err := a.registry(in.DryRun).AddInitialToken(ctx, t)
 			if err != nil {
-				return wire.RegistrationToken{}, "", err
+				return wire.RegistrationToken{}, err
 			}
 			body := registry.DescribeToken(row, a.now())
 			if !in.DryRun {
 				body.Token = secret.Reveal()
 			}
-			return body, body.ID, nil
+			return body, nil
 		},
 		read: a.registrationToken,
-		path: func(id string) string { return "/registration-tokens/" + id },
-		tag:  func(t wire.RegistrationToken) string { t.Token = ""; return etag(t) },
 	}.do(ctx, a, in.Creation, in.Body)
 }
 
@@ -110,7 +103,7 @@ func (a *API) registrationToken(ctx context.Context, text string) (wire.Registra
 	return wire.RegistrationToken{}, storage.ErrNotFound
 }
 
-type shownRegistrationToken struct{ Body wire.RegistrationToken }
+type shownRegistrationToken = shown[wire.RegistrationToken]
 
 func (a *API) showRegistrationToken(ctx context.Context, in *struct{ RegistrationTokenPath }) (*shownRegistrationToken, error) {
 	t, err := a.registrationToken(ctx, in.ID)

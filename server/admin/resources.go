@@ -14,9 +14,7 @@ import (
 func (a *API) resourceRoutes() {
 	const one = "/resources/{resource}"
 	register(a, op("list-resources", http.MethodGet, "/resources", scopeClientsRead, "List protected resources, the audiences of tokens (RFC 8707)"), a.listResources)
-	add := op("add-resource", http.MethodPost, "/resources", scopeClientsWrite, "Add a protected resource", http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addResource)
+	register(a, creation("add-resource", "/resources", scopeClientsWrite, "Add a protected resource"), a.addResource)
 	register(a, op("show-resource", http.MethodGet, one, scopeClientsRead, "Show a protected resource", http.StatusNotFound), a.showResource)
 	register(a, op("remove-resource", http.MethodDelete, one, scopeClientsWrite, "Remove a protected resource; tokens for it stay valid until they expire",
 		http.StatusNotFound, http.StatusPreconditionFailed, http.StatusPreconditionRequired), a.removeResource)
@@ -27,37 +25,28 @@ type ResourcePath struct {
 	Resource string `path:"resource" maxLength:"2048" doc:"The identifier, percent-encoded."`
 }
 
-func viewResource(r *storage.Resource) wire.Resource { return registry.DescribeResource(r) }
-
-func etagOfResource(r wire.Resource) string { return etag(r) }
-
 func (a *API) listResources(ctx context.Context, in *struct{ Paging }) (*listed[wire.Resource], error) {
+	key := func(r *storage.Resource) string { return r.Identifier }
 	read := func(after string, limit int) ([]*storage.Resource, error) {
 		all, err := a.Store.ListResources(ctx)
-		all = slices.DeleteFunc(all, func(r *storage.Resource) bool { return r.Identifier <= after })
-		return all[:min(limit, len(all))], err
+		return part(all, key, after, limit), err
 	}
-	return list(a, in.Paging, struct{ Resources bool }{}, read, func(r *storage.Resource) string { return r.Identifier }, viewResource)
+	return list(a, in.Paging, struct{ Resources bool }{}, read, key, plain(registry.DescribeResource))
 }
 
-func (a *API) addResource(ctx context.Context, in *struct {
-	Creation
-	Body wire.NewResource
-},
-) (*created[wire.Resource], error) {
+func (a *API) addResource(ctx context.Context, in *adding[wire.NewResource]) (*created[wire.Resource], error) {
 	b := in.Body
 	return maker[wire.Resource]{
-		kind: "resource", noun: "resource",
-		create: func(ctx context.Context) (wire.Resource, string, error) {
+		kind: "resource", noun: "resource", path: "/resources/", tag: etag[wire.Resource],
+		id: func(r wire.Resource) string { return r.Resource },
+		create: func(ctx context.Context) (wire.Resource, error) {
 			r, err := a.registry(in.DryRun).AddResource(ctx, storage.Resource{Identifier: b.Resource, Name: b.Name, Scopes: b.Scope})
 			if err != nil {
-				return wire.Resource{}, "", err
+				return wire.Resource{}, err
 			}
-			return viewResource(r), r.Identifier, nil
+			return registry.DescribeResource(r), nil
 		},
 		read: a.resource,
-		path: func(id string) string { return "/resources/" + escaped(id) },
-		tag:  etagOfResource,
 	}.do(ctx, a, in.Creation, b)
 }
 
@@ -70,18 +59,15 @@ func (a *API) resource(ctx context.Context, identifier string) (wire.Resource, e
 	if i < 0 {
 		return wire.Resource{}, storage.ErrNotFound
 	}
-	return viewResource(all[i]), nil
+	return registry.DescribeResource(all[i]), nil
 }
 
 // shownResource is the answer with one protected resource.
-type shownResource struct {
-	ETag string `header:"ETag"`
-	Body wire.Resource
-}
+type shownResource = tagged[wire.Resource]
 
 func (a *API) showResource(ctx context.Context, in *struct{ ResourcePath }) (*shownResource, error) {
 	r, err := a.resource(ctx, in.Resource)
-	return &shownResource{etagOfResource(r), r}, orNotFound(err, "resource")
+	return &shownResource{etag(r), r}, orNotFound(err, "resource")
 }
 
 func (a *API) removeResource(ctx context.Context, in *struct {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	wire "latchkey/admin"
@@ -16,9 +17,8 @@ func (a *API) sessionRoutes() {
 	register(a, op("list-sessions", http.MethodGet, "/sessions", scopeSessionsRead, "List sessions: the access that clients have for users"), a.listSessions)
 	register(a, op("show-session", http.MethodGet, one, scopeSessionsRead, "Show a session", http.StatusNotFound), a.showSession)
 	register(a, op("end-session", http.MethodDelete, one, scopeSessionsWrite, "End a session", http.StatusNotFound), a.endSession)
-	end := op("end-sessions", http.MethodPost, "/sessions/end", scopeSessionsWrite, "End the sessions of a user, of a client, of a user with a client, or of everyone",
-		http.StatusNotFound, http.StatusConflict)
-	register(a, end, a.endSessions)
+	register(a, op("end-sessions", http.MethodPost, "/sessions/end", scopeSessionsWrite, "End the sessions of a user, of a client, of a user with a client, or of everyone",
+		http.StatusNotFound, http.StatusConflict), a.endSessions)
 }
 
 // SessionPath is the parameter that names a session.
@@ -63,40 +63,28 @@ func (a *API) listSessions(ctx context.Context, in *struct {
 		f.After, f.Limit = after, limit
 		return a.Grants.Store.ListGrants(ctx, f)
 	}
-	out, err := list(a, in.Paging, in.SessionFilters, read, func(g *storage.LiveGrant) storage.ID { return g.ID }, a.viewSessions(ctx, now))
+	out, err := list(a, in.Paging, in.SessionFilters, read, func(g *storage.LiveGrant) storage.ID { return g.ID }, plain(a.viewSessions(ctx, now)))
 	if err != nil || in.All {
 		return out, err
 	}
-	live := out.Body.Items[:0]
-	for _, s := range out.Body.Items {
-		if s.State != grants.StateIdle { // the database does not know the idle timeouts
-			live = append(live, s)
-		}
-	}
-	out.Body.Items = live
+	// the database does not know the idle timeouts
+	out.Body.Items = slices.DeleteFunc(out.Body.Items, func(s wire.Session) bool { return s.State == grants.StateIdle })
 	return out, nil
 }
 
-type shownSession struct{ Body wire.Session }
-
-func (a *API) showSession(ctx context.Context, in *struct{ SessionPath }) (*shownSession, error) {
+func (a *API) showSession(ctx context.Context, in *struct{ SessionPath }) (*shown[wire.Session], error) {
 	g, err := a.session(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &shownSession{a.viewSessions(ctx, a.now())(g)}, nil
+	return &shown[wire.Session]{a.viewSessions(ctx, a.now())(g)}, nil
 }
 
-func (a *API) session(ctx context.Context, text string) (*storage.LiveGrant, error) {
-	id, err := storage.ParseID(text)
-	if err != nil {
-		return nil, errNotFound("session")
-	}
-	g, err := a.Grants.Store.Grant(ctx, id)
-	return g, orNotFound(err, "session")
+func (a *API) session(ctx context.Context, id string) (*storage.LiveGrant, error) {
+	return byID(ctx, "session", id, a.Grants.Store.Grant)
 }
 
-type ended struct{ Body wire.Ended }
+type ended = shown[wire.Ended]
 
 func (a *API) endSession(ctx context.Context, in *struct {
 	SessionPath

@@ -20,10 +20,7 @@ type UserPath struct {
 }
 
 // shownUser is the answer with one user.
-type shownUser struct {
-	ETag string `header:"ETag"`
-	Body wire.User
-}
+type shownUser = tagged[wire.User]
 
 // UserFilters are the parameters that select users.
 type UserFilters struct {
@@ -39,20 +36,15 @@ type UserFilters struct {
 func (a *API) userRoutes() {
 	const one = "/users/{id}"
 	register(a, op("list-users", http.MethodGet, "/users", scopeUsersRead, "List users"), a.listUsers)
-	add := op("add-user", http.MethodPost, "/users", scopeUsersWrite, "Add a user", http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addUser)
+	register(a, creation("add-user", "/users", scopeUsersWrite, "Add a user"), a.addUser)
 	register(a, op("show-user", http.MethodGet, one, scopeUsersRead, "Show a user", http.StatusNotFound), a.showUser)
-	changes := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
-	update := op("update-user", http.MethodPatch, one, scopeUsersWrite, "Change what is known of a user", changes...)
+	update := change("update-user", http.MethodPatch, one, scopeUsersWrite, "Change what is known of a user")
 	update.Description = "Members that are absent stay as they are. Sessions go on."
 	register(a, update, a.updateUser)
-	remove := op("remove-user", http.MethodDelete, one, scopeUsersWrite, "Remove a user and end their sessions", changes...)
-	register(a, remove, a.removeUser)
-	register(a, op("disable-user", http.MethodPost, one+"/disable", scopeUsersWrite, "Disable a user and end their sessions", changes...), a.disableUser)
-	register(a, op("enable-user", http.MethodPost, one+"/enable", scopeUsersWrite, "Enable a user, who can then log in again", changes...), a.enableUser)
-	password := op("set-password", http.MethodPut, one+"/password", scopeUsersWrite, "Replace a user's password and end their sessions", changes...)
-	register(a, password, a.setPassword)
+	register(a, change("remove-user", http.MethodDelete, one, scopeUsersWrite, "Remove a user and end their sessions"), a.removeUser)
+	register(a, change("disable-user", http.MethodPost, one+"/disable", scopeUsersWrite, "Disable a user and end their sessions"), a.disableUser)
+	register(a, change("enable-user", http.MethodPost, one+"/enable", scopeUsersWrite, "Enable a user, who can then log in again"), a.enableUser)
+	register(a, change("set-password", http.MethodPut, one+"/password", scopeUsersWrite, "Replace a user's password and end their sessions"), a.setPassword)
 	link := op("send-password-link", http.MethodPost, one+"/password-link", scopeUsersWrite, "Send a user the link with which a password is chosen",
 		http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests)
 	link.Description = "Also a user who has no password yet, as a directory provisions them: that link lives a day, others half an hour."
@@ -61,9 +53,12 @@ func (a *API) userRoutes() {
 	register(a, op("list-groups", http.MethodGet, "/groups", scopeUsersRead, "List the groups, with how many users each has"), a.listGroups)
 }
 
-func shown(u *storage.User) *shownUser {
+func answerUser(u *storage.User, err error) (*shownUser, error) {
+	if err != nil {
+		return nil, err
+	}
 	body := users.Describe(u)
-	return &shownUser{etagOfUser(body), body}
+	return &shownUser{etagOfUser(body), body}, nil
 }
 
 // etagOfUser leaves out what changes at each login.
@@ -87,14 +82,10 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 		return a.Store.SearchUsers(ctx, f)
 	}
 	return list(a, in.Paging, in.UserFilters, read,
-		func(u *storage.User) int64 { return u.ID }, func(u *storage.User) wire.User { return users.Describe(u) })
+		func(u *storage.User) int64 { return u.ID }, plain(users.Describe))
 }
 
-func (a *API) addUser(ctx context.Context, in *struct {
-	Creation
-	Body wire.NewUser
-},
-) (*created[wire.User], error) {
+func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[wire.User], error) {
 	b := in.Body
 	n := users.NewUser{
 		ID: b.ID, Subject: b.Subject, Username: b.Username, Email: b.Email, PasswordHash: b.PasswordHash, Active: !b.Inactive, Staff: b.Staff,
@@ -108,13 +99,14 @@ func (a *API) addUser(ctx context.Context, in *struct {
 		n.Password = &secret
 	}
 	return maker[wire.User]{
-		kind: "user", noun: "user",
-		create: func(ctx context.Context) (wire.User, string, error) {
+		kind: "user", noun: "user", path: "/users/", tag: etagOfUser,
+		id: func(u wire.User) string { return strconv.FormatInt(u.ID, 10) },
+		create: func(ctx context.Context) (wire.User, error) {
 			u, err := a.users(in.DryRun).Add(ctx, n)
 			if err != nil {
-				return wire.User{}, "", err
+				return wire.User{}, err
 			}
-			return users.Describe(u), strconv.FormatInt(u.ID, 10), nil
+			return users.Describe(u), nil
 		},
 		read: func(ctx context.Context, id string) (wire.User, error) {
 			n, err := strconv.ParseInt(id, 10, 64)
@@ -127,8 +119,6 @@ func (a *API) addUser(ctx context.Context, in *struct {
 			}
 			return users.Describe(u), nil
 		},
-		path: func(id string) string { return "/users/" + id },
-		tag:  etagOfUser,
 	}.do(ctx, a, in.Creation, b)
 }
 
@@ -146,11 +136,7 @@ func (a *API) user(ctx context.Context, id int64) (*storage.User, error) {
 }
 
 func (a *API) showUser(ctx context.Context, in *struct{ UserPath }) (*shownUser, error) {
-	u, err := a.user(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return shown(u), nil
+	return answerUser(a.user(ctx, in.ID))
 }
 
 // found returns the user of a conditional request.
@@ -188,10 +174,7 @@ func (a *API) updateUser(ctx context.Context, in *struct {
 	if isConflict(err) {
 		return nil, errChanged()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return shown(updated), nil
+	return answerUser(updated, err)
 }
 
 // ChangeUser is a request to change a user and end their sessions.
@@ -216,7 +199,7 @@ func (a *API) removeUser(ctx context.Context, in *ChangeUser) (*shownUser, error
 	if err != nil {
 		return nil, err
 	}
-	return shown(u), a.users(in.DryRun).Remove(ctx, u.ID)
+	return answerUser(u, a.users(in.DryRun).Remove(ctx, u.ID))
 }
 
 func (a *API) disableUser(ctx context.Context, in *ChangeUser) (*shownUser, error) {
@@ -225,7 +208,7 @@ func (a *API) disableUser(ctx context.Context, in *ChangeUser) (*shownUser, erro
 		return nil, err
 	}
 	u.Active = false
-	return shown(u), a.users(in.DryRun).Disable(ctx, u.ID)
+	return answerUser(u, a.users(in.DryRun).Disable(ctx, u.ID))
 }
 
 func (a *API) enableUser(ctx context.Context, in *struct {
@@ -238,7 +221,7 @@ func (a *API) enableUser(ctx context.Context, in *struct {
 		return nil, err
 	}
 	u.Active = true
-	return shown(u), a.users(in.DryRun).Enable(ctx, u.ID)
+	return answerUser(u, a.users(in.DryRun).Enable(ctx, u.ID))
 }
 
 func (a *API) sendPasswordLink(ctx context.Context, in *struct {
@@ -252,20 +235,13 @@ func (a *API) sendPasswordLink(ctx context.Context, in *struct {
 		return nil, err
 	case a.Letters == nil:
 		return nil, errNoMail()
-	case in.DryRun:
-		return shown(u), nil
+	case !in.DryRun:
+		err = a.Letters.SendPasswordLink(ctx, u)
 	}
-	err = a.Letters.SendPasswordLink(ctx, u)
-	var throttled *users.ThrottledError
-	switch {
-	case errors.Is(err, proof.ErrNoAddress):
+	if errors.Is(err, proof.ErrNoAddress) {
 		return nil, refusal(http.StatusConflict, "no-address", "The user has no e-mail address, or is disabled.")
-	case errors.As(err, &throttled):
-		return nil, tooManyLetters(throttled)
-	case err != nil:
-		return nil, err
 	}
-	return shown(u), nil
+	return answerUser(u, orTooManyLetters(err))
 }
 
 func (a *API) setPassword(ctx context.Context, in *struct {
@@ -289,11 +265,11 @@ func (a *API) setPassword(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return shown(u), set(a.users(in.DryRun))
+	return answerUser(u, set(a.users(in.DryRun)))
 }
 
 func (a *API) listGroups(ctx context.Context, in *struct{ Paging }) (*listed[wire.Group], error) {
 	read := func(after string, limit int) ([]*storage.Group, error) { return a.Store.ListGroups(ctx, after, limit) }
 	return list(a, in.Paging, struct{ Groups bool }{}, read,
-		func(g *storage.Group) string { return g.Name }, func(g *storage.Group) wire.Group { return wire.Group(*g) })
+		func(g *storage.Group) string { return g.Name }, plain(func(g *storage.Group) wire.Group { return wire.Group(*g) }))
 }

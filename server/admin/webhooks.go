@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	wire "latchkey/admin"
-	"latchkey/clients"
 	"latchkey/server/webhooks"
 	"latchkey/storage"
 )
@@ -14,19 +13,15 @@ import (
 // webhookRoutes declares the operations on the targets of events.
 func (a *API) webhookRoutes() {
 	const all, one = "/webhooks", "/webhooks/{id}"
-	changes := []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired}
 	register(a, op("list-webhooks", http.MethodGet, all, scopeWebhooksRead, "List the targets that events are delivered to"), a.listWebhooks)
-	add := op("add-webhook", http.MethodPost, all, scopeWebhooksWrite,
-		"Add a target for events (Standard Webhooks); its secret is only in this answer", http.StatusConflict, http.StatusTooManyRequests)
-	add.DefaultStatus = http.StatusCreated
-	register(a, add, a.addWebhook)
+	register(a, creation("add-webhook", all, scopeWebhooksWrite, "Add a target for events (Standard Webhooks); its secret is only in this answer"), a.addWebhook)
 	register(a, op("show-webhook", http.MethodGet, one, scopeWebhooksRead, "Show a target, and how its deliveries go", http.StatusNotFound), a.showWebhook)
-	register(a, op("update-webhook", http.MethodPatch, one, scopeWebhooksWrite, "Change, disable or enable a target", changes...), a.updateWebhook)
-	register(a, op("rotate-webhook-secret", http.MethodPost, one+"/secret", scopeWebhooksWrite,
-		"Replace the secret of a target; the new one is only in this answer", changes...), a.rotateWebhookSecret)
+	register(a, change("update-webhook", http.MethodPatch, one, scopeWebhooksWrite, "Change, disable or enable a target"), a.updateWebhook)
+	register(a, change("rotate-webhook-secret", http.MethodPost, one+"/secret", scopeWebhooksWrite,
+		"Replace the secret of a target; the new one is only in this answer"), a.rotateWebhookSecret)
 	register(a, op("test-webhook", http.MethodPost, one+"/test", scopeWebhooksWrite,
 		"Send an event of the type ping, once, and wait for the answer", http.StatusNotFound), a.testWebhook)
-	register(a, op("remove-webhook", http.MethodDelete, one, scopeWebhooksWrite, "Remove a target, with the deliveries that wait for it", changes...), a.removeWebhook)
+	register(a, change("remove-webhook", http.MethodDelete, one, scopeWebhooksWrite, "Remove a target, with the deliveries that wait for it"), a.removeWebhook)
 }
 
 // WebhookPath is the parameter that names a target.
@@ -35,10 +30,7 @@ type WebhookPath struct {
 }
 
 // shownWebhook is the answer with one target.
-type shownWebhook struct {
-	ETag string `header:"ETag"`
-	Body wire.Webhook
-}
+type shownWebhook = tagged[wire.Webhook]
 
 // etagOfWebhook returns the entity tag of a target: how its deliveries go changes all the time, and is no part of it.
 func etagOfWebhook(w wire.Webhook) string {
@@ -53,76 +45,43 @@ func (a *API) answerWebhook(ctx context.Context, w *storage.Webhook, secret stor
 }
 
 func (a *API) listWebhooks(ctx context.Context, in *struct{ Paging }) (*listed[wire.Webhook], error) {
-	read := func(after storage.ID, limit int) ([]wire.Webhook, error) {
-		rows, err := a.Webhooks.List(ctx)
-		if err != nil {
-			return nil, err
-		}
-		var all []wire.Webhook
-		for _, w := range rows {
-			if w.ID.String() <= after.String() || len(all) == limit {
-				continue
-			}
-			shown, err := a.Webhooks.Describe(ctx, w)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, shown)
-		}
-		return all, nil
+	key := func(w *storage.Webhook) string { return w.ID.String() }
+	read := func(after string, limit int) ([]*storage.Webhook, error) {
+		all, err := a.Webhooks.List(ctx)
+		return part(all, key, after, limit), err
 	}
-	key := func(w wire.Webhook) storage.ID {
-		id, err := storage.ParseID(w.ID)
-		if err != nil {
-			panic(err) // it was written by us
-		}
-		return id
-	}
-	return list(a, in.Paging, struct{ Webhooks bool }{}, read, key, func(w wire.Webhook) wire.Webhook { return w })
+	view := func(w *storage.Webhook) (wire.Webhook, error) { return a.Webhooks.Describe(ctx, w) }
+	return list(a, in.Paging, struct{ Webhooks bool }{}, read, key, view)
 }
 
-func (a *API) addWebhook(ctx context.Context, in *struct {
-	Creation
-	Body wire.NewWebhook
-},
-) (*created[wire.Webhook], error) {
+func (a *API) addWebhook(ctx context.Context, in *adding[wire.NewWebhook]) (*created[wire.Webhook], error) {
 	return maker[wire.Webhook]{
-		kind: "webhook", noun: "webhook",
-		create: func(ctx context.Context) (wire.Webhook, string, error) {
+		kind: "webhook", noun: "webhook", path: "/webhooks/", tag: etagOfWebhook,
+		id: func(w wire.Webhook) string { return w.ID },
+		create: func(ctx context.Context) (wire.Webhook, error) {
 			w, secret, err := a.Webhooks.Add(ctx, in.Body, in.DryRun)
 			if errors.Is(err, storage.ErrLimit) {
 				err = refusal(http.StatusTooManyRequests, "", "There are %d webhooks already, as many as there may be. Remove one first.", webhooks.MaxTargets)
 			}
 			if err != nil {
-				return wire.Webhook{}, "", err
-			}
-			shown, err := a.answerWebhook(ctx, w, secret)
-			return shown.Body, w.ID.String(), err
-		},
-		read: func(ctx context.Context, id string) (wire.Webhook, error) {
-			parsed, err := storage.ParseID(id)
-			if err != nil {
 				return wire.Webhook{}, err
 			}
-			w, err := a.Webhooks.Find(ctx, parsed)
+			out, err := a.answerWebhook(ctx, w, secret)
+			return out.Body, err
+		},
+		read: func(ctx context.Context, id string) (wire.Webhook, error) {
+			w, err := a.webhook(ctx, id)
 			if err != nil {
 				return wire.Webhook{}, err
 			}
 			return a.Webhooks.Describe(ctx, w)
 		},
-		path: func(id string) string { return "/webhooks/" + id },
-		tag:  etagOfWebhook,
 	}.do(ctx, a, in.Creation, in.Body)
 }
 
 // webhook returns a target.
-func (a *API) webhook(ctx context.Context, text string) (*storage.Webhook, error) {
-	id, err := storage.ParseID(text)
-	if err != nil {
-		return nil, errNotFound("webhook")
-	}
-	w, err := a.Webhooks.Find(ctx, id)
-	return w, orNotFound(err, "webhook")
+func (a *API) webhook(ctx context.Context, id string) (*storage.Webhook, error) {
+	return byID(ctx, "webhook", id, a.Webhooks.Find)
 }
 
 // foundWebhook returns the target of a conditional request.
@@ -187,15 +146,12 @@ func (a *API) rotateWebhookSecret(ctx context.Context, in *struct {
 	Body wire.SecretRotation
 },
 ) (*shownWebhook, error) {
-	var keep clients.Duration
-	if in.Body.KeepOld != "" {
-		var err error
-		if keep, err = clients.ParseDuration(in.Body.KeepOld); err != nil {
-			return nil, clients.Invalid("keep_old", "it is not a duration from 0s to %s", clients.Duration(webhooks.MaxKeepOld))
-		}
+	keep, err := keepOld(in.Body, webhooks.MaxKeepOld)
+	if err != nil {
+		return nil, err
 	}
 	return a.changeWebhook(ctx, in.ID, in.Conditional, func(w *storage.Webhook) (*storage.Webhook, storage.Secret, error) {
-		return a.Webhooks.RotateSecret(ctx, w, keep.Std(), in.DryRun)
+		return a.Webhooks.RotateSecret(ctx, w, keep, in.DryRun)
 	})
 }
 
@@ -215,14 +171,11 @@ func (a *API) removeWebhook(ctx context.Context, in *struct {
 	return out, a.Webhooks.Remove(ctx, w)
 }
 
-func (a *API) testWebhook(ctx context.Context, in *struct{ WebhookPath }) (*testedWebhook, error) {
+func (a *API) testWebhook(ctx context.Context, in *struct{ WebhookPath }) (*shown[wire.WebhookTest], error) {
 	w, err := a.webhook(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	outcome, err := a.Webhooks.Test(ctx, w)
-	return &testedWebhook{outcome}, err
+	return &shown[wire.WebhookTest]{outcome}, err
 }
-
-// testedWebhook is the answer to a test.
-type testedWebhook struct{ Body wire.WebhookTest }
