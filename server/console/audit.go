@@ -25,14 +25,11 @@ func (h *Handlers) listAudit(ctx context.Context, query url.Values) (*panel.Page
 			{Name: "action", Label: "console.filter.action", Value: action, Note: "console.filter.action_note"},
 		}},
 	}
-	filter := storage.AuditFilter{ClientID: client, Action: action, Limit: eventsPerPage}
-	if before := query.Get("before"); before != "" {
-		id, err := storage.ParseID(before)
-		if err != nil {
-			return nil, notFound()
-		}
-		filter.Before = id
+	before, err := idOf(query.Get("before"))
+	if err != nil {
+		return nil, err
 	}
+	filter := storage.AuditFilter{ClientID: client, Action: action, Before: before, Limit: eventsPerPage}
 	if user != "" {
 		id, err := h.userID(ctx, user)
 		if errors.Is(err, storage.ErrNotFound) {

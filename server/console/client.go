@@ -55,10 +55,7 @@ func (h *Handlers) client(ctx context.Context, id string) (*clients.Client, erro
 		return nil, notFound()
 	}
 	c, err := h.Clients.Client(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, notFound()
-	}
-	return c, err
+	return c, orNotFound(err)
 }
 
 func clientFacts(c *clients.Client) []panel.Fact {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -96,37 +97,32 @@ func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	for path, show := range map[string]show{
-		Path: h.overview, UsersPath: h.listUsers, UserPath: h.showUser, ClientsPath: h.listClients, ClientPath: h.showClient,
-		NewClientPath: h.newClient, WebhooksPath: h.listWebhooks, WebhookPath: h.showWebhook, LettersPath: h.listLetters, LetterPath: h.showLetter, KeysPath: h.listKeys, AuditPath: h.listAudit,
+	for path, p := range map[string]page{
+		Path:          {h.overview, nil},
+		UsersPath:     {h.listUsers, nil},
+		UserPath:      {h.showUser, h.changeUser},
+		ClientsPath:   {h.listClients, nil},
+		ClientPath:    {h.showClient, h.changeClient},
+		NewClientPath: {h.newClient, h.addClient},
+		WebhooksPath:  {h.listWebhooks, h.addWebhook},
+		WebhookPath:   {h.showWebhook, h.changeWebhook},
+		LettersPath:   {h.listLetters, nil},
+		LetterPath:    {h.showLetter, h.changeLetter},
+		KeysPath:      {h.listKeys, h.changeKeys},
+		AuditPath:     {h.listAudit, nil},
 	} {
 		methods := []string{http.MethodGet}
-		if changes := h.changes(path); changes != nil {
+		if p.change != nil {
 			methods = append(methods, http.MethodPost)
 		}
-		rt.Page(path, h.operator(path, show), h.Pages.RenderError, route.Methods(methods...))
+		rt.Page(path, h.operator(path, p), h.Pages.RenderError, route.Methods(methods...))
 	}
 }
 
-// changes returns what the forms of a page do; nil for a page without forms.
-func (h *Handlers) changes(path string) change {
-	switch path {
-	case UserPath:
-		return h.changeUser
-	case ClientPath:
-		return h.changeClient
-	case NewClientPath:
-		return h.addClient
-	case WebhooksPath:
-		return h.addWebhook
-	case WebhookPath:
-		return h.changeWebhook
-	case LetterPath:
-		return h.changeLetter
-	case KeysPath:
-		return h.changeKeys
-	}
-	return nil
+// page is what an address shows, and what its forms do; nil where there are none.
+type page struct {
+	show
+	change
 }
 
 // show returns a page for a query.
@@ -136,7 +132,7 @@ type show func(ctx context.Context, query url.Values) (*panel.Page, error)
 type change func(ctx context.Context, form url.Values) (*panel.Page, string, error)
 
 // operator passes the requests of operators to a page, and leads others to the login.
-func (h *Handlers) operator(path string, show show) route.Handler {
+func (h *Handlers) operator(path string, p page) route.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		session, err := h.Sessions.Find(r, "")
 		if err != nil {
@@ -156,10 +152,10 @@ func (h *Handlers) operator(path string, show show) route.Handler {
 		request.From(r.Context()).Operator = who.Sub()
 		var page *panel.Page
 		if r.Method == http.MethodPost {
-			if page, err = h.post(w, r, path, session); page == nil {
+			if page, err = h.post(w, r, path, p.change, session); page == nil {
 				return err
 			}
-		} else if page, err = show(r.Context(), query); err != nil {
+		} else if page, err = p.show(r.Context(), query); err != nil {
 			return err
 		}
 		page.Operator = who.Username
@@ -171,31 +167,20 @@ func (h *Handlers) operator(path string, show show) route.Handler {
 }
 
 // post makes a change. Without a page it has answered.
-func (h *Handlers) post(w http.ResponseWriter, r *http.Request, path string, session *storage.LiveBrowserSession) (*panel.Page, error) {
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request, path string, change change, session *storage.LiveBrowserSession) (*panel.Page, error) {
 	form, err := route.Form(r)
 	if err != nil {
 		return nil, err
 	}
 	if !h.Sessions.Confirmed(session) {
 		// The form is not kept: the operator sees the page again after the login, and decides anew.
-		return nil, route.SeeOther(w, h.Paths.LoginAgain(h.Paths.Console(path, only(form, "id"))))
+		return nil, route.SeeOther(w, h.Paths.LoginAgain(h.Paths.Console(address(path, "id", form.Get("id")), nil)))
 	}
-	page, to, err := h.changes(path)(r.Context(), form)
+	page, to, err := change(r.Context(), form)
 	if err != nil || page != nil {
 		return page, err
 	}
 	return nil, route.SeeOther(w, h.Paths.Base+to)
-}
-
-// only returns the parameters with the given names.
-func only(all url.Values, names ...string) url.Values {
-	some := url.Values{}
-	for _, name := range names {
-		if all.Has(name) {
-			some.Set(name, all.Get(name))
-		}
-	}
-	return some
 }
 
 // isNotice reports whether a query names something that was done.
@@ -219,6 +204,25 @@ func address(path string, pairs ...string) string {
 
 func notFound() error {
 	return &route.Error{Status: http.StatusNotFound, Message: "There is no such page."}
+}
+
+// orNotFound returns notFound for a storage.ErrNotFound, and any other error as it is.
+func orNotFound(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return notFound()
+	}
+	return err
+}
+
+// idOf returns the ID in a parameter; the zero one if it is absent.
+func idOf(text string) (id storage.ID, err error) {
+	if text == "" {
+		return id, nil
+	}
+	if id, err = storage.ParseID(text); err != nil {
+		err = notFound()
+	}
+	return id, err
 }
 
 // malformed is the answer to a form that no page of the console has.

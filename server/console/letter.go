@@ -16,18 +16,15 @@ import (
 // showLetter shows a letter that could not be delivered, and what can be done about it.
 func (h *Handlers) showLetter(ctx context.Context, query url.Values) (*panel.Page, error) {
 	l, err := h.letter(ctx, query.Get("id"))
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, notFound()
-	}
 	if err != nil {
-		return nil, err
+		return nil, orNotFound(err)
 	}
 	return letterPage(l), nil
 }
 
 // letter returns the letter with an id. storage.ErrNotFound.
 func (h *Handlers) letter(ctx context.Context, text string) (*proof.Undelivered, error) {
-	id, err := storage.ParseID(text)
+	id, err := idOf(text)
 	if err != nil || h.Letters == nil {
 		return nil, notFound()
 	}

@@ -19,20 +19,16 @@ func (h *Handlers) listLetters(ctx context.Context, query url.Values) (*panel.Pa
 		page.Sections = []panel.Section{{Facts: []panel.Fact{off}}}
 		return page, nil
 	}
-	filter := storage.UndeliveredLetterFilter{Limit: lettersPerPage}
-	if before := query.Get("before"); before != "" {
-		id, err := storage.ParseID(before)
-		if err != nil {
-			return nil, notFound()
-		}
-		filter.Before = id
+	before, err := idOf(query.Get("before"))
+	if err != nil {
+		return nil, err
 	}
-	letters, err := h.Letters.UndeliveredLetters(ctx, filter)
+	letters, err := h.Letters.UndeliveredLetters(ctx, storage.UndeliveredLetterFilter{Before: before, Limit: lettersPerPage})
 	if err != nil {
 		return nil, err
 	}
 	page.Sections = []panel.Section{{Facts: h.Waiting(ctx)}, letterRows(letters)}
-	if len(letters) == filter.Limit {
+	if len(letters) == lettersPerPage {
 		page.Next = address(LettersPath, "before", letters[len(letters)-1].ID.String())
 	}
 	return page, nil

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -67,10 +66,7 @@ func (h *Handlers) user(ctx context.Context, text string) (*storage.User, error)
 		return nil, err
 	}
 	u, err := h.Store.User(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, notFound()
-	}
-	return u, err
+	return u, orNotFound(err)
 }
 
 // browsers lists where a user is signed in.
@@ -110,11 +106,12 @@ func (h *Handlers) sessions(ctx context.Context, f storage.GrantFilter) (panel.S
 }
 
 func userForms(u *storage.User) []panel.Form {
-	toggle := act(UserPath, strconv.FormatInt(u.ID, 10), "disable", "console.disable_user")
+	id := strconv.FormatInt(u.ID, 10)
+	toggle := act(UserPath, id, "disable", "console.disable_user")
 	if !u.Active {
-		toggle = act(UserPath, strconv.FormatInt(u.ID, 10), "enable", "console.enable_user")
+		toggle = act(UserPath, id, "enable", "console.enable_user")
 	}
-	return []panel.Form{act(UserPath, strconv.FormatInt(u.ID, 10), "end", "console.end_sessions"), toggle}
+	return []panel.Form{act(UserPath, id, "end", "console.end_sessions"), toggle}
 }
 
 // act returns a button that does something with the user or client of a page.

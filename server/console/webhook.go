@@ -25,15 +25,12 @@ func (h *Handlers) showWebhook(ctx context.Context, query url.Values) (*panel.Pa
 
 // webhook returns the target with an id.
 func (h *Handlers) webhook(ctx context.Context, text string) (*storage.Webhook, error) {
-	id, err := storage.ParseID(text)
+	id, err := idOf(text)
 	if err != nil {
-		return nil, notFound()
+		return nil, err
 	}
 	w, err := h.Webhooks.Find(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, notFound()
-	}
-	return w, err
+	return w, orNotFound(err)
 }
 
 // webhookPage returns the page of a target. The form has what was typed, if there is such.
