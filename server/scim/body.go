@@ -209,29 +209,35 @@ func coerceOne(a *attribute, v any) (any, error) {
 			return v, nil
 		}
 	case string:
-		if a.Type == typeBoolean { // Entra ID sends "True" and "False" unless it is set to follow the RFC
-			switch strings.ToLower(v) {
-			case "true":
-				return true, nil
-			case "false":
-				return false, nil
+		switch a.Type {
+		case typeBoolean:
+			if is, ok := truth(v); ok {
+				return is, nil
 			}
-			break
-		}
-		if a.Type == typeComplex {
+		case typeComplex:
 			if find(a.SubAttributes, "value") != nil {
 				return coerceOne(a, object{"value": v})
 			}
-			break
-		}
-		if a.Type == typeBinary {
-			if _, err := base64.StdEncoding.DecodeString(v); err != nil {
-				break
+		case typeBinary:
+			if _, err := base64.StdEncoding.DecodeString(v); err == nil {
+				return v, nil
 			}
+		default:
+			return v, nil
 		}
-		return v, nil
 	}
 	return nil, bad(invalidValue, "The value of %s has the wrong type: it is %s.", a.Name, described(a))
+}
+
+// truth reads a boolean that was sent as text: Entra ID sends "True" and "False" unless it is set to follow the RFC.
+func truth(text string) (is, ok bool) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	return false, false
 }
 
 // described says what the values of an attribute are.

@@ -94,18 +94,18 @@ func listOf(w http.ResponseWriter, r *http.Request, all []*schema, describe func
 }
 
 func (a *API) oneSchema(w http.ResponseWriter, r *http.Request) error {
-	return oneOf(w, r, schemas, a.describe, func(s *schema) string { return s.id })
+	return oneOf(w, r, schemas, a.describe)
 }
 
 func (a *API) oneResourceType(w http.ResponseWriter, r *http.Request) error {
-	return oneOf(w, r, kinds, a.resourceType, func(s *schema) string { return s.name })
+	return oneOf(w, r, kinds, a.resourceType)
 }
 
-func oneOf(w http.ResponseWriter, r *http.Request, all []*schema, describe func(*http.Request, *schema) object, id func(*schema) string) error {
-	text, err := url.PathUnescape(route.Var(r, "id"))
+func oneOf(w http.ResponseWriter, r *http.Request, all []*schema, describe func(*http.Request, *schema) object) error {
+	id, err := url.PathUnescape(route.Var(r, "id"))
 	for _, s := range all {
-		if err == nil && strings.EqualFold(id(s), text) {
-			return write(w, r, http.StatusOK, describe(r, s))
+		if o := describe(r, s); err == nil && strings.EqualFold(textOf(o, "id"), id) {
+			return write(w, r, http.StatusOK, o)
 		}
 	}
 	return refusal(http.StatusNotFound, "There is no such resource.")

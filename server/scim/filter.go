@@ -200,13 +200,12 @@ func (p *filterParser) comparison(c comparison) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.value = value
 	if text, ok := value.(string); ok && c.kept && c.path.last().Type == typeBoolean { // active eq "True"
-		switch strings.ToLower(text) {
-		case "true", "false":
-			value = strings.EqualFold(text, "true")
+		if is, ok := truth(text); ok {
+			c.value = is
 		}
 	}
-	c.value = value
 	return c, nil
 }
 

@@ -67,6 +67,15 @@ func (a *API) group(q *query, members bool) (*storage.ProvisionedGroup, object, 
 	return a.groupOf(q, id, members)
 }
 
+// unchangedGroup returns the group of the address, if it is the version that the request is about.
+func (a *API) unchangedGroup(q *query) (*storage.ProvisionedGroup, object, error) {
+	g, o, err := a.group(q, true)
+	if err == nil {
+		err = q.unchanged(o)
+	}
+	return g, o, err
+}
+
 func (a *API) groupOf(q *query, id storage.ID, members bool) (*storage.ProvisionedGroup, object, error) {
 	found, err := a.Store.SearchProvisionedGroups(q.ctx(), storage.ProvisionedGroupFilter{ClientID: q.access.Client.ID, ID: id})
 	if err != nil {
@@ -135,7 +144,7 @@ func (a *API) joining(ctx context.Context, name string, ids []int64) error {
 }
 
 func (a *API) createGroup(w http.ResponseWriter, q *query) error {
-	o, err := a.readResource(q, groupSchema)
+	o, err := q.resource(groupSchema)
 	if err != nil {
 		return err
 	}
@@ -202,24 +211,13 @@ func (a *API) written(events []*storage.AuditEvent) {
 	}
 }
 
-func (a *API) replaceGroup(w http.ResponseWriter, q *query) error {
-	return a.changeGroup(w, q, func(was object) (object, error) { return a.replaced(q, groupSchema, was) })
-}
-
-func (a *API) patchGroup(w http.ResponseWriter, q *query) error {
-	return a.changeGroup(w, q, func(was object) (object, error) { return patched(q, groupSchema, was) })
-}
-
-// changeGroup makes of a group what become says, all at once.
-func (a *API) changeGroup(w http.ResponseWriter, q *query, become func(was object) (object, error)) error {
-	g, was, err := a.group(q, true)
+// changeGroup makes of a group what the request says, all at once.
+func (a *API) changeGroup(w http.ResponseWriter, q *query) error {
+	g, was, err := a.unchangedGroup(q)
 	if err != nil {
 		return err
 	}
-	if err := q.unchanged(was); err != nil {
-		return err
-	}
-	o, err := become(was)
+	o, err := q.becomes(groupSchema, was)
 	if err != nil {
 		return err
 	}
@@ -294,11 +292,8 @@ func without(list, other []int64) (left []int64) {
 }
 
 func (a *API) deleteGroup(w http.ResponseWriter, q *query) error {
-	g, o, err := a.group(q, true)
+	g, o, err := a.unchangedGroup(q)
 	if err != nil {
-		return err
-	}
-	if err := q.unchanged(o); err != nil {
 		return err
 	}
 	if a.protects(q, g.Name) {

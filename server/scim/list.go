@@ -127,8 +127,18 @@ func (q *query) search(s *schema) (f search, err error) {
 	return f, err
 }
 
-// posted reads the parameters of a list from the body (RFC 7644 §3.4.3).
-func (q *query) posted() error {
+// posted makes a list one whose parameters are in the body (RFC 7644 §3.4.3).
+func posted(list handler) handler {
+	return func(w http.ResponseWriter, q *query) error {
+		if err := q.readSearch(); err != nil {
+			return err
+		}
+		return list(w, q)
+	}
+}
+
+// readSearch reads the parameters of a list from the body.
+func (q *query) readSearch() error {
 	body, err := readBody(q.Request)
 	if err != nil {
 		return err
@@ -190,13 +200,6 @@ func (f search) chosen(w http.ResponseWriter, q *query, candidates []object) err
 // tooManyScanned is the refusal of a filter that nothing narrows.
 func tooManyScanned() error {
 	return bad(tooMany, "The filter would look at more than %d resources: ask for an id, a userName, an externalId, an address or a displayName with eq.", maxScanned)
-}
-
-func (a *API) searchUsers(w http.ResponseWriter, q *query) error {
-	if err := q.posted(); err != nil {
-		return err
-	}
-	return a.listUsers(w, q)
 }
 
 func (a *API) listUsers(w http.ResponseWriter, q *query) error {
@@ -301,13 +304,6 @@ func (a *API) everyUser(q *query) (all []*storage.User, err error) {
 	}
 }
 
-func (a *API) searchGroups(w http.ResponseWriter, q *query) error {
-	if err := q.posted(); err != nil {
-		return err
-	}
-	return a.listGroups(w, q)
-}
-
 // listGroups lists all groups that there are: what an operator has put users into is one too, and gets its id now.
 func (a *API) listGroups(w http.ResponseWriter, q *query) error {
 	f, err := q.search(groupSchema)
@@ -322,27 +318,24 @@ func (a *API) listGroups(w http.ResponseWriter, q *query) error {
 	}
 	if f.filter == nil {
 		total, err := a.Store.CountProvisionedGroups(q.ctx(), by)
-		if err != nil || f.count == 0 {
-			return orPage(err, func() error { return f.page(w, q, total, nil) })
+		var shown []object
+		if by.Offset, by.Limit = f.start-1, f.count; err == nil && f.count > 0 {
+			shown, err = a.groupsBy(q, by, f.view.shows("members"))
 		}
-		by.Offset, by.Limit = f.start-1, f.count
-		shown, err := a.groupsBy(q, by, f.view.shows("members"))
-		return orPage(err, func() error { return f.page(w, q, total, shown) })
+		if err != nil {
+			return err
+		}
+		return f.page(w, q, total, shown)
 	}
 	by.Limit = maxScanned + 1
 	shown, err := a.groupsBy(q, by, f.view.shows("members") || mentions(f.filter, "members"))
-	if len(shown) > maxScanned {
-		err = tooManyScanned()
-	}
-	return orPage(err, func() error { return f.chosen(w, q, shown) })
-}
-
-// orPage returns the error, or what writes the page does.
-func orPage(err error, page func() error) error {
-	if err != nil {
+	switch {
+	case len(shown) > maxScanned:
+		return tooManyScanned()
+	case err != nil:
 		return err
 	}
-	return page()
+	return f.chosen(w, q, shown)
 }
 
 func (a *API) groupsBy(q *query, by storage.ProvisionedGroupFilter, members bool) ([]object, error) {

@@ -124,19 +124,9 @@ func pickOfExtension(a *attribute, o object, all []path, keep bool) any {
 func (p projection) shows(name string) bool {
 	a := p.schema.attribute(name)
 	if p.only == nil {
-		for _, where := range p.not {
-			if where.top == a && where.sub == nil {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(p.not, path{top: a})
 	}
-	for _, where := range p.only {
-		if where.top == a {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.only, func(where path) bool { return where.top == a })
 }
 
 // mentions reports whether a filter is about an attribute.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,9 +88,9 @@ func (a *API) build() {
 	type methods = map[string]handler
 	for path, by := range map[string]methods{
 		"/Users":          {get: a.listUsers, post: a.createUser},
-		"/Users/.search":  {post: a.searchUsers},
+		"/Users/.search":  {post: posted(a.listUsers)},
 		"/Groups":         {get: a.listGroups, post: a.createGroup},
-		"/Groups/.search": {post: a.searchGroups},
+		"/Groups/.search": {post: posted(a.listGroups)},
 		"/Bulk":           {post: unsupported("bulk")},
 		"/.search":        {post: unsupported("a search of all types: search /Users or /Groups")},
 		"/Me":             {get: unsupported("/Me"), post: unsupported("/Me"), "PUT": unsupported("/Me"), "PATCH": unsupported("/Me"), "DELETE": unsupported("/Me")},
@@ -97,8 +98,8 @@ func (a *API) build() {
 		rt.API(Prefix+path, a.serve(by), render, allowed(by))
 	}
 	for path, by := range map[string]methods{
-		"/Users/{id}":  {get: a.getUser, "PUT": a.replaceUser, "PATCH": a.patchUser, "DELETE": a.deleteUser},
-		"/Groups/{id}": {get: a.getGroup, "PUT": a.replaceGroup, "PATCH": a.patchGroup, "DELETE": a.deleteGroup},
+		"/Users/{id}":  {get: a.getUser, "PUT": a.changeUser, "PATCH": a.changeUser, "DELETE": a.deleteUser},
+		"/Groups/{id}": {get: a.getGroup, "PUT": a.changeGroup, "PATCH": a.changeGroup, "DELETE": a.deleteGroup},
 	} {
 		rt.API(Prefix+path, a.serve(by), render, allowed(by))
 	}
@@ -106,13 +107,8 @@ func (a *API) build() {
 }
 
 func allowed(by map[string]handler) route.Option {
-	var methods []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		if by[m] != nil {
-			methods = append(methods, m)
-		}
-	}
-	return route.Methods(methods...)
+	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return route.Methods(slices.DeleteFunc(methods, func(m string) bool { return by[m] == nil })...)
 }
 
 // handler answers a request of a client that may make it.
@@ -222,20 +218,7 @@ func (a *API) now() time.Time { return a.Now().UTC().Truncate(time.Microsecond) 
 
 // protects reports whether a group is that of the operators, and the access may not change who is one, nor what they log in with.
 func (a *API) protects(q *query, groups ...string) bool {
-	if a.Gate.Group == "" {
-		return false
-	}
-	for _, scope := range q.access.Scope {
-		if scope == scopeUsersWrite {
-			return false
-		}
-	}
-	for _, g := range groups {
-		if g == a.Gate.Group {
-			return true
-		}
-	}
-	return false
+	return a.Gate.Group != "" && !slices.Contains(q.access.Scope, scopeUsersWrite) && slices.Contains(groups, a.Gate.Group)
 }
 
 func errProtected() error {

@@ -2,13 +2,15 @@ package scim
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 
 	"latchkey/storage"
 )
 
 func (a *API) createUser(w http.ResponseWriter, q *query) error {
-	o, err := a.readResource(q, userSchema)
+	o, err := q.resource(userSchema)
 	if err != nil {
 		return err
 	}
@@ -23,8 +25,8 @@ func (a *API) createUser(w http.ResponseWriter, q *query) error {
 	return a.answerUser(w, q, http.StatusCreated, u)
 }
 
-// readResource reads the resource of a request.
-func (a *API) readResource(q *query, s *schema) (object, error) {
+// resource reads the resource of a request.
+func (q *query) resource(s *schema) (object, error) {
 	body, err := readBody(q.Request)
 	if err != nil {
 		return nil, err
@@ -57,6 +59,15 @@ func (a *API) user(q *query) (person, error) {
 		return person{}, err
 	}
 	return a.person(q, u)
+}
+
+// unchangedUser returns the user of the address, if it is the version that the request is about.
+func (a *API) unchangedUser(q *query) (person, error) {
+	p, err := a.user(q)
+	if err == nil {
+		err = q.unchanged(p.shown)
+	}
+	return p, err
 }
 
 func (a *API) person(q *query, u *storage.User) (person, error) {
@@ -114,34 +125,24 @@ func (a *API) persons(q *query, list []*storage.User) ([]person, error) {
 
 // identify fills in the IDs of the groups with these names.
 func (a *API) identify(ctx context.Context, groups map[string]storage.ID) error {
-	missing := func() (names []string) {
-		for name, id := range groups {
-			if id.IsZero() {
-				names = append(names, name)
-			}
-		}
-		return names
-	}
-	read := func(names []string) error {
-		found, err := a.Store.SearchProvisionedGroups(ctx, storage.ProvisionedGroupFilter{Names: names})
-		for _, g := range found {
-			groups[g.Name] = g.ID
-		}
-		return err
-	}
+	missing := slices.Collect(maps.Keys(groups))
 	for _, adopt := range []bool{false, true} {
-		names := missing()
-		if len(names) == 0 {
+		if len(missing) == 0 {
 			return nil
 		}
 		if adopt {
-			if err := a.Store.AdoptGroups(ctx, names, a.now()); err != nil {
+			if err := a.Store.AdoptGroups(ctx, missing, a.now()); err != nil {
 				return err
 			}
 		}
-		if err := read(names); err != nil {
+		found, err := a.Store.SearchProvisionedGroups(ctx, storage.ProvisionedGroupFilter{Names: missing})
+		if err != nil {
 			return err
 		}
+		for _, g := range found {
+			groups[g.Name] = g.ID
+		}
+		missing = slices.DeleteFunc(missing, func(name string) bool { return !groups[name].IsZero() })
 	}
 	return nil
 }
@@ -162,25 +163,16 @@ func (a *API) getUser(w http.ResponseWriter, q *query) error {
 	return a.answer(w, q, userSchema, http.StatusOK, p.shown)
 }
 
-func (a *API) replaceUser(w http.ResponseWriter, q *query) error {
-	return a.changeUser(w, q, func(was object) (object, error) { return a.replaced(q, userSchema, was) })
-}
-
-func (a *API) patchUser(w http.ResponseWriter, q *query) error {
-	return a.changeUser(w, q, func(was object) (object, error) { return patched(q, userSchema, was) })
-}
-
-// replaced returns the resource of a request in place of another one, whose externalId stays unless there is a new one: clients leave it out.
-func (a *API) replaced(q *query, s *schema, was object) (object, error) {
-	o, err := a.readResource(q, s)
-	if err == nil && o["externalId"] == nil {
-		put(o, "externalId", textOf(was, "externalId"))
+// becomes returns what a request makes of a resource: what its operations do, or the one that it has. Then the externalId stays unless there is a
+// new one: clients leave it out.
+func (q *query) becomes(s *schema, was object) (object, error) {
+	if q.Method == http.MethodPut {
+		o, err := q.resource(s)
+		if err == nil && o["externalId"] == nil {
+			put(o, "externalId", textOf(was, "externalId"))
+		}
+		return o, err
 	}
-	return o, err
-}
-
-// patched returns what the operations of a request make of a resource.
-func patched(q *query, s *schema, was object) (object, error) {
 	body, err := readBody(q.Request)
 	if err != nil {
 		return nil, err
@@ -192,16 +184,13 @@ func patched(q *query, s *schema, was object) (object, error) {
 	return s.patch(was, all)
 }
 
-// changeUser makes of a user what become says.
-func (a *API) changeUser(w http.ResponseWriter, q *query, become func(was object) (object, error)) error {
-	p, err := a.user(q)
+// changeUser makes of a user what the request says.
+func (a *API) changeUser(w http.ResponseWriter, q *query) error {
+	p, err := a.unchangedUser(q)
 	if err != nil {
 		return err
 	}
-	if err := q.unchanged(p.shown); err != nil {
-		return err
-	}
-	o, err := become(p.shown)
+	o, err := q.becomes(userSchema, p.shown)
 	if err != nil {
 		return err
 	}
@@ -234,11 +223,8 @@ func (a *API) apply(q *query, u *storage.User, c userChange) (*storage.User, err
 
 // deleteUser removes a user as the command does: their sessions end, and their clients are notified.
 func (a *API) deleteUser(w http.ResponseWriter, q *query) error {
-	p, err := a.user(q)
+	p, err := a.unchangedUser(q)
 	if err != nil {
-		return err
-	}
-	if err := q.unchanged(p.shown); err != nil {
 		return err
 	}
 	if err := a.Users.Remove(q.ctx(), p.ID); err != nil {
