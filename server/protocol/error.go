@@ -43,16 +43,6 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Cause }
 
-// HTTPStatus returns Status. With ErrorCode, ErrorDescription and RetryAfterSeconds it lets package web render an Error without
-// importing this package.
-func (e *Error) HTTPStatus() int { return e.Status }
-
-// ErrorCode returns Code.
-func (e *Error) ErrorCode() string { return e.Code }
-
-// ErrorDescription returns Description.
-func (e *Error) ErrorDescription() string { return e.Description }
-
 // RetryAfterSeconds returns RetryAfter in whole seconds, rounded up.
 func (e *Error) RetryAfterSeconds() int { return int((e.RetryAfter + time.Second - 1) / time.Second) }
 

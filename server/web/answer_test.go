@@ -12,6 +12,7 @@ import (
 
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
+	"latchkey/server/protocol"
 	"latchkey/server/route"
 	"latchkey/server/web"
 	"latchkey/storage"
@@ -120,20 +121,14 @@ func TestStatic(t *testing.T) {
 	}
 }
 
-type refused struct {
-	status int
-	code   string
-}
-
-func (r refused) Error() string          { return r.code + ": the cause with a secret" }
-func (r refused) HTTPStatus() int        { return r.status }
-func (r refused) ErrorCode() string      { return r.code }
-func (refused) ErrorDescription() string { return "Too many requests." }
-func (refused) RetryAfterSeconds() int   { return 7 }
-
 func TestRenderErrorShowsWhatIsMeantForClients(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
+	refused := func(status int, code string) error {
+		return &protocol.Error{
+			Status: status, Code: code, Description: "Too many requests.", RetryAfter: 6500 * time.Millisecond, Cause: errors.New("the cause with a secret"),
+		}
+	}
 	for _, c := range []struct {
 		err         error
 		status      int
@@ -143,10 +138,10 @@ func TestRenderErrorShowsWhatIsMeantForClients(t *testing.T) {
 		{&route.Error{Status: 404, Message: "There is nothing at this address."}, 404, "", "not_found", "Page not found"},
 		{&route.Error{Status: 403, Message: "A page of another site sent this form."}, 403, "", "invalid_request", "Request refused"},
 		{&route.Error{Status: 500, Message: "The server failed."}, 500, "", "server_error", "Something went wrong"},
-		{refused{400, "expired"}, 400, "7", "expired", "This request has expired"},
-		{refused{400, "invalid_request_uri"}, 400, "7", "invalid_request_uri", "This request has expired"},
-		{refused{400, "invalid_scope"}, 400, "7", "invalid_scope", "This request can’t be processed"},
-		{fmt.Errorf("authorize: %w", refused{429, "slow_down"}), 429, "7", "slow_down", "Please try again in a moment"},
+		{refused(400, "expired"), 400, "7", "expired", "This request has expired"},
+		{refused(400, "invalid_request_uri"), 400, "7", "invalid_request_uri", "This request has expired"},
+		{refused(400, "invalid_scope"), 400, "7", "invalid_scope", "This request can’t be processed"},
+		{fmt.Errorf("authorize: %w", refused(429, "slow_down")), 429, "7", "slow_down", "Please try again in a moment"},
 		{fmt.Errorf("read secret row: %w", storage.ErrUnavailable), 503, "2", "temporarily_unavailable", "Please try again in a moment"},
 		{errors.New("pq: secret"), 500, "", "server_error", "Something went wrong"},
 	} {

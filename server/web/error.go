@@ -6,23 +6,9 @@ import (
 	"net/url"
 	"strconv"
 
+	"latchkey/server/protocol"
 	"latchkey/server/route"
-	"latchkey/storage"
 )
-
-// refusal is an error of a protocol, such as *protocol.Error. It is an interface because this package must not depend on protocols.
-type refusal interface {
-	error
-	HTTPStatus() int
-	// ErrorCode is the error code of the protocol; ErrorDescription is for the client's developer.
-	ErrorCode() string
-	ErrorDescription() string
-	// RetryAfterSeconds is the value of the header Retry-After; zero means no header.
-	RetryAfterSeconds() int
-}
-
-// retryAfterOutage is the value of Retry-After, in seconds, when the database is unavailable.
-const retryAfterOutage = 2
 
 // RenderError writes the error page. It is a route.Renderer. For an error that is not meant for clients it shows only the
 // request id.
@@ -46,9 +32,7 @@ func (p *Pages) RenderError(w http.ResponseWriter, r *http.Request, err error) {
 // explain returns what may be shown of an error, and the value of Retry-After.
 func explain(err error) (v Error, retryAfter int) {
 	var refused *route.Error
-	var said refusal
-	switch {
-	case errors.As(err, &refused):
+	if errors.As(err, &refused) {
 		v = Error{Status: refused.Status, Code: "invalid_request", Description: refused.Message}
 		switch {
 		case refused.Status >= http.StatusInternalServerError:
@@ -56,32 +40,18 @@ func explain(err error) (v Error, retryAfter int) {
 		case refused.Status == http.StatusNotFound:
 			v.Code = "not_found"
 		}
-	case errors.As(err, &said):
-		v = Error{Status: said.HTTPStatus(), Code: said.ErrorCode(), Description: said.ErrorDescription()}
-		retryAfter = said.RetryAfterSeconds()
-		var of interface{ ClientName() string }
-		if errors.As(err, &of) {
-			v.ClientName = of.ClientName()
-		}
-		v.describe(err)
-	case errors.Is(err, storage.ErrUnavailable):
-		v = Error{
-			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-			Description: "The server cannot reach its database. Try again.",
-		}
-		retryAfter = retryAfterOutage
-	default:
-		v = Error{
-			Status: http.StatusInternalServerError, Code: "server_error",
-			Description: "The server failed. The request ID identifies the log entry.",
-		}
+		return v, 0
 	}
-	return v, retryAfter
+	said := protocol.AsError(err)
+	v = Error{Status: said.Status, Code: said.Code, Description: said.Description}
+	v.describe(err)
+	return v, said.RetryAfterSeconds()
 }
 
 // describe adds what an error says of the request that it refuses.
 func (v *Error) describe(err error) {
-	var of interface {
+	var of interface { // an *authorize.Error
+		ClientName() string
 		Arrived() (clientID, redirectURI string)
 		Advice() string
 		ReturnURL() string
@@ -90,7 +60,7 @@ func (v *Error) describe(err error) {
 		return
 	}
 	v.ClientID, v.RedirectURI = of.Arrived()
-	v.Advice, v.ReturnURL = of.Advice(), of.ReturnURL()
+	v.ClientName, v.Advice, v.ReturnURL = of.ClientName(), of.Advice(), of.ReturnURL()
 	if u, err := url.Parse(v.ReturnURL); err == nil {
 		v.ReturnHost = u.Host
 	}
