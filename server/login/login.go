@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,7 +16,6 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
-	"latchkey/server/web/look"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
@@ -150,7 +150,7 @@ func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
 // page returns the empty form for a visit.
 func (h *Handlers) page(v *visit) (web.Login, error) {
 	hidden := []web.Field{{Name: flow.ParamReturnTo, Value: string(v.returnTo)}}
-	p := web.Login{Look: h.look(v), Action: h.Paths.Base + route.LoginPath, Hidden: hidden, RememberTTL: h.Sessions.RememberTTL()}
+	p := web.Login{Way: h.way(v), Action: h.Paths.Base + route.LoginPath, Hidden: hidden, RememberTTL: h.Sessions.RememberTTL()}
 	if h.Factors.Passkeys() {
 		asked, err := h.Factors.AskLogin()
 		if err != nil {
@@ -172,23 +172,19 @@ func (h *Handlers) page(v *visit) (web.Login, error) {
 		}
 		return p, nil
 	}
-	p.ClientName, p.Username, p.Locales = v.asked.Client.ClientName, bounded(v.asked.LoginHint), v.asked.UILocales
-	if p.ClientName == "" {
-		p.ClientName = v.asked.Client.ID
-	}
-	p.Away = true
+	p.ClientName, p.Username = cmp.Or(v.asked.Client.ClientName, v.asked.Client.ID), bounded(v.asked.LoginHint)
 	if v.asked.MayKeepAccount(v.session) {
 		p.Account = v.session.User.Username
 	}
 	return p, nil
 }
 
-// look returns the look of the pages for a visit: that of the application that asked for the login.
-func (h *Handlers) look(v *visit) look.Client {
+// way returns what the pages have of the authorization request that asked for the login.
+func (h *Handlers) way(v *visit) web.Way {
 	if v.asked == nil {
-		return look.Client{}
+		return web.Way{}
 	}
-	return h.Describe(v.asked.Client).Look
+	return web.Way{Locales: v.asked.UILocales, Look: h.Describe(v.asked.Client).Look, Away: true}
 }
 
 // bounded returns a name, or nothing when it is too long for one.

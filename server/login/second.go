@@ -153,23 +153,19 @@ func factorVerdict(err error, form url.Values) (status int, problem outcome.Prob
 // showStep shows the page that asks for a second factor, or the one that adds the first. state is that of an enrolment that goes on.
 func (h *Handlers) showStep(w http.ResponseWriter, r *http.Request, s *step, status int, problem outcome.Problem, wait time.Duration, state string) error {
 	hidden := []web.Field{{Name: flow.ParamReturnTo, Value: string(s.returnTo)}}
-	action, away := h.Paths.Base+flow.SecondFactorPath, s.asked != nil
-	locales := ""
-	if s.asked != nil {
-		locales = s.asked.UILocales
-	}
+	action := h.Paths.Base + flow.SecondFactorPath
 	if !s.set.Any() {
 		totp, passkey, err := h.Enrol(s.set, action, hidden, state)
 		if err != nil {
 			return err
 		}
 		return h.Pages.Render(w, r, status, web.Enrol{
-			Username: s.set.User.Username, TOTP: totp, Passkey: passkey, Problem: problem, Locales: locales, Look: h.look(s.visit), Away: away,
+			Username: s.set.User.Username, TOTP: totp, Passkey: passkey, Problem: problem, Way: h.way(s.visit),
 		})
 	}
 	page := web.SecondFactor{
 		Action: action, Hidden: hidden, Username: s.set.User.Username, Code: len(s.set.TOTP)+len(s.set.Recovery) > 0, RememberTTL: factors.BrowserTTL,
-		Problem: problem, RetryAfter: wait, Locales: locales, Look: h.look(s.visit), Away: away,
+		Problem: problem, RetryAfter: wait, Way: h.way(s.visit),
 	}
 	asked, err := h.Factors.AskSecond(s.set)
 	if err != nil {
@@ -194,7 +190,7 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, s *step, metho
 	}
 	setPending(w, "", -1)
 	if codes != nil {
-		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Look: h.look(s.visit)})
+		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Way: web.Way{Look: h.way(s.visit).Look}})
 	}
 	return route.SeeOther(w, string(s.returnTo))
 }

@@ -110,7 +110,7 @@ func (h *Handlers) refuseAuthorization(w http.ResponseWriter, r *http.Request, e
 // answer sends the answer to the client by way of the browser.
 func (h *Handlers) answer(w http.ResponseWriter, r *http.Request, answer *authorize.Response, client *clients.Client, locales string) error {
 	if answer.ByForm {
-		page := web.FormPost{Action: answer.RedirectURI, Locales: locales, Look: h.cfg.Look(client)}
+		page := web.FormPost{Action: answer.RedirectURI, Way: web.Way{Locales: locales, Look: h.cfg.Look(client)}}
 		for name := range answer.Params {
 			page.Fields = append(page.Fields, web.Field{Name: name, Value: answer.Params.Get(name)})
 		}

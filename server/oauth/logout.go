@@ -15,7 +15,6 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/token"
 	"latchkey/server/web"
-	"latchkey/server/web/look"
 	"latchkey/storage"
 )
 
@@ -65,12 +64,13 @@ func (h *Handlers) Logout(w http.ResponseWriter, r *http.Request) error {
 	return h.logout(w, r, session, l)
 }
 
-// lookOf returns the look of the pages of a logout: that of the client, which must be one that the operator has verified.
-func (h *Handlers) lookOf(l *logout) look.Client {
-	if l.client == nil {
-		return look.Client{}
+// way returns what the pages of a logout have of its request: the look is that of the client, which must be one that the operator has verified.
+func (h *Handlers) way(l *logout) web.Way {
+	way := web.Way{Locales: l.params.Get("ui_locales"), Away: l.back != ""}
+	if l.client != nil {
+		way.Look = h.cfg.Look(l.client)
 	}
-	return h.cfg.Look(l.client)
+	return way
 }
 
 // decideLogout takes the form of askLogout.
@@ -111,16 +111,13 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 		// this endpoint an open redirector.
 		l.back = ""
 	}
-	locales := l.params.Get("ui_locales")
 	switch {
 	case l.back != "":
 		return route.SeeOther(w, l.back)
 	case ended:
-		return h.cfg.Pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l)})
+		return h.cfg.Pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Way: h.way(l)})
 	}
-	return h.cfg.Pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{
-		BadHint: l.badHint, Unregistered: l.unregistered, Locales: locales, Look: h.lookOf(l),
-	})
+	return h.cfg.Pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{BadHint: l.badHint, Unregistered: l.unregistered, Way: h.way(l)})
 }
 
 // nothingEnded returns the status for a logout that has ended nothing: a server that calls must not take it for done. A browser that
@@ -193,8 +190,7 @@ func (h *Handlers) askLogout(w http.ResponseWriter, r *http.Request, s *storage.
 	}
 	page := web.Logout{
 		Action: h.cfg.Paths.Base + LogoutPath, Hidden: []web.Field{{Name: flow.ParamTicket, Value: ticket}},
-		Username: s.User.Username, Unregistered: l.unregistered, Locales: l.params.Get("ui_locales"), Away: l.back != "",
-		Look: h.lookOf(l),
+		Username: s.User.Username, Unregistered: l.unregistered, Way: h.way(l),
 	}
 	if l.client != nil {
 		page.ClientName = l.client.ClientName

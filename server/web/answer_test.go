@@ -42,9 +42,9 @@ func TestStatement11PagesLoadOurFilesOnlyAndNoInlineScript(t *testing.T) {
 		want string
 	}{
 		{web.Login{}, base + "; form-action 'self'" + end},
-		{web.Login{Away: true}, base + end},
+		{web.Login{Way: web.Way{Away: true}}, base + end},
 		{web.Consent{}, base + end},
-		{web.Logout{Away: true}, base + end},
+		{web.Logout{Way: web.Way{Away: true}}, base + end},
 		{web.Logout{}, base + "; form-action 'self'" + end},
 		{web.Error{Status: 400}, base + "; form-action 'self'" + end},
 		{web.Account{}, base + "; form-action 'self'" + end},

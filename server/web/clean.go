@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -100,18 +101,29 @@ func webLink(s string) string {
 
 func (v Login) cleaned() View {
 	v.ClientName, v.Account = clean(v.ClientName, maxName), clean(v.Account, maxUsername)
-	if _, whole := visible(v.Username, maxTyped); !whole {
-		v.Username = "" // the user could not see what they would sign in with
-	}
+	v.Username = typed(v.Username)
 	return v
 }
 
-func cleanScopes(scopes []ScopeInfo) []ScopeInfo {
-	list := make([]ScopeInfo, len(scopes))
-	for i, s := range scopes {
-		list[i] = ScopeInfo{Name: clean(s.Name, maxName), New: s.New}
+// typed returns the initial value of a field; nothing for one whose user could not see what they would send.
+func typed(value string) string {
+	if _, whole := visible(value, maxTyped); !whole {
+		return ""
+	}
+	return value
+}
+
+// each returns a copy of a list whose elements are changed.
+func each[T any](list []T, change func(*T)) []T {
+	list = slices.Clone(list)
+	for i := range list {
+		change(&list[i])
 	}
 	return list
+}
+
+func cleanScopes(scopes []ScopeInfo) []ScopeInfo {
+	return each(scopes, func(s *ScopeInfo) { s.Name = clean(s.Name, maxName) })
 }
 
 func (v Consent) cleaned() View {
@@ -121,11 +133,7 @@ func (v Consent) cleaned() View {
 }
 
 func cleanResources(resources []ResourceInfo) []ResourceInfo {
-	list := make([]ResourceInfo, len(resources))
-	for i, r := range resources {
-		list[i] = ResourceInfo{Identifier: clean(r.Identifier, maxIdentifier), Name: clean(r.Name, maxName)}
-	}
-	return list
+	return each(resources, func(r *ResourceInfo) { r.Identifier, r.Name = clean(r.Identifier, maxIdentifier), clean(r.Name, maxName) })
 }
 
 func (v Device) cleaned() View {
@@ -170,37 +178,15 @@ func (v NotLoggedOut) cleaned() View {
 
 func (v FormPost) cleaned() View { return v }
 
-// cleaned leaves what the user may change as it was typed: it goes into fields.
-func (p Profile) cleaned() Profile {
-	fixed, groups := make([]ProfileField, len(p.Fixed)), make([]string, len(p.Groups))
-	for i, f := range p.Fixed {
-		fixed[i] = ProfileField{Name: f.Name, Value: clean(f.Value, maxName)}
-	}
-	for i, g := range p.Groups {
-		groups[i] = clean(g, maxName)
-	}
-	p.Fixed, p.Groups = fixed, groups
-	return p
-}
-
 func (v Account) cleaned() View {
 	v.Username, v.Email = clean(v.Username, maxUsername), clean(v.Email, maxUsername)
-	sessions := make([]SessionInfo, len(v.Sessions))
-	for i, s := range v.Sessions {
-		s.UserAgent, s.Address = clean(s.UserAgent, maxAgent), clean(s.Address, maxName)
-		sessions[i] = s
-	}
-	apps := make([]AppInfo, len(v.Apps))
-	for i, a := range v.Apps {
-		a.Client, a.Scope = a.Client.cleaned(), cleanScopes(a.Scope)
-		apps[i] = a
-	}
-	events := make([]EventInfo, len(v.Events))
-	for i, e := range v.Events {
+	v.Sessions = each(v.Sessions, func(s *SessionInfo) { s.UserAgent, s.Address = clean(s.UserAgent, maxAgent), clean(s.Address, maxName) })
+	v.Apps = each(v.Apps, func(a *AppInfo) { a.Client, a.Scope = a.Client.cleaned(), cleanScopes(a.Scope) })
+	v.Events = each(v.Events, func(e *EventInfo) {
 		e.Action, e.ClientName, e.Address = clean(e.Action, maxName), clean(e.ClientName, maxName), clean(e.Address, maxName)
-		events[i] = e
-	}
-	v.Sessions, v.Apps, v.Events = sessions, apps, events
-	v.Profile = v.Profile.cleaned()
+	})
+	// What the user may change of the profile stays as it was typed: it goes into fields.
+	v.Profile.Fixed = each(v.Profile.Fixed, func(f *ProfileField) { f.Value = clean(f.Value, maxName) })
+	v.Profile.Groups = each(v.Profile.Groups, func(g *string) { *g = clean(*g, maxName) })
 	return v
 }

@@ -21,36 +21,18 @@ const maxCell = 600
 func (v Console) cleaned() View {
 	v.Subject, v.Operator, v.Detail = clean(v.Subject, maxIdentifier), clean(v.Operator, maxUsername), clean(v.Detail, maxDescription)
 	v.Secrets = cleanFacts(v.Secrets)
-	sections := make([]panel.Section, len(v.Sections))
-	for i, s := range v.Sections {
+	v.Sections = each(v.Sections, func(s *panel.Section) {
 		s.Facts = cleanFacts(s.Facts)
-		rows := make([][]panel.Cell, len(s.Rows))
-		for j, row := range s.Rows {
-			rows[j] = make([]panel.Cell, len(row))
-			for k, cell := range row {
-				rows[j][k] = cleanCell(cell)
-			}
-		}
-		s.Rows = rows
-		sections[i] = s
-	}
-	v.Sections = sections
+		s.Rows = each(s.Rows, func(row *[]panel.Cell) { *row = each(*row, cleanCell) })
+	})
 	return v
 }
 
 func cleanFacts(facts []panel.Fact) []panel.Fact {
-	cleaned := make([]panel.Fact, len(facts))
-	for i, f := range facts {
-		f.Value = cleanCell(f.Value)
-		cleaned[i] = f
-	}
-	return cleaned
+	return each(facts, func(f *panel.Fact) { cleanCell(&f.Value) })
 }
 
-func cleanCell(c panel.Cell) panel.Cell {
-	c.Text = clean(c.Text, maxCell)
-	return c
-}
+func cleanCell(c *panel.Cell) { c.Text = clean(c.Text, maxCell) }
 
 // piece is what a template of the console's parts works with.
 type piece struct {

@@ -3,7 +3,6 @@ package web
 import (
 	"time"
 
-	"latchkey/server/web/look"
 	"latchkey/server/web/outcome"
 )
 
@@ -18,12 +17,10 @@ type SecondFactor struct {
 	Passkey *Passkey
 	// RememberTTL is how long "don't ask again in this browser" lasts.
 	RememberTTL time.Duration
-	// The others are as in Login.
+	// Problem and RetryAfter are as in Login.
 	Problem    outcome.Problem
 	RetryAfter time.Duration
-	Locales    string
-	Look       look.Client
-	Away       bool
+	Way
 }
 
 // Enrol is the page on which users add their first second factor, before a login that needs one goes on.
@@ -32,9 +29,7 @@ type Enrol struct {
 	TOTP     *TOTP
 	Passkey  *Passkey
 	Problem  outcome.Problem
-	Locales  string
-	Look     look.Client
-	Away     bool
+	Way
 }
 
 // RecoveryCodes is the page that shows recovery codes, once.
@@ -42,8 +37,7 @@ type RecoveryCodes struct {
 	Codes []string
 	// Continue is where the user goes on.
 	Continue string
-	Locales  string
-	Look     look.Client
+	Way
 }
 
 // Security is the page where users manage their second factors.
@@ -78,14 +72,10 @@ func (RecoveryCodes) page() string { return "recovery_codes" }
 func (Security) page() string      { return "security" }
 
 func (v SecondFactor) asks() demands {
-	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
+	return demands{Way: v.Way, script: v.Passkey != nil, retryAfter: v.RetryAfter}
 }
-
-func (v Enrol) asks() demands {
-	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil}
-}
-func (v RecoveryCodes) asks() demands { return demands{locales: v.Locales, look: v.Look} }
-func (v Security) asks() demands      { return demands{script: v.Passkey != nil} }
+func (v Enrol) asks() demands    { return demands{Way: v.Way, script: v.Passkey != nil} }
+func (v Security) asks() demands { return demands{script: v.Passkey != nil} }
 
 func (v SecondFactor) cleaned() View {
 	v.Username = clean(v.Username, maxUsername)
@@ -106,12 +96,7 @@ func (v Security) cleaned() View {
 }
 
 func cleanFactors(list []FactorInfo, max int) []FactorInfo {
-	cleaned := make([]FactorInfo, len(list))
-	for i, f := range list {
-		f.Name = clean(f.Name, max)
-		cleaned[i] = f
-	}
-	return cleaned
+	return each(list, func(f *FactorInfo) { f.Name = clean(f.Name, max) })
 }
 
 // factorSamples returns views of the pages of second factors, full and empty.

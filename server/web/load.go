@@ -33,7 +33,7 @@ func samples(now time.Time) []View {
 	scopes := []ScopeInfo{{Name: "openid"}, {Name: "a:b", New: true}}
 	fields := []Field{{Name: "a", Value: "b"}}
 	views := append(factorSamples(now), []View{
-		Login{Look: look.Client{Name: "App", LogoURL: "/logo", Accent: "#0b6b4f", TermsURL: "https://app.example/t", PrivacyURL: "https://app.example/p"}, ForgotURL: "/f", SignUpURL: "/s", Notice: outcome.PasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: outcome.Throttled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
+		Login{Way: Way{Look: look.Client{Name: "App", LogoURL: "/logo", Accent: "#0b6b4f", TermsURL: "https://app.example/t", PrivacyURL: "https://app.example/p"}}, ForgotURL: "/f", SignUpURL: "/s", Notice: outcome.PasswordReset, Hidden: fields, Username: "u", Passkey: &Passkey{Options: "{}"}, Problem: outcome.Throttled, RetryAfter: time.Minute, ClientName: "App", Account: "u", RememberTTL: time.Hour},
 		Login{},
 		Consent{
 			Hidden: fields, Username: "u", Client: client, RedirectHost: "app.example", LocalOnly: true, Scope: scopes,
@@ -55,7 +55,7 @@ func samples(now time.Time) []View {
 			Status: 400, Code: "invalid_request", Description: "d", ClientName: "App", RequestID: "1", ClientID: "app",
 			RedirectURI: "https://app.example", Advice: "redirect", ReturnURL: "https://app.example/?error=x", ReturnHost: "app.example",
 		},
-		Error{Status: 500, Look: look.Client{Name: "App", Accent: "#0b6b4f"}},
+		Error{Status: 500, Way: Way{Look: look.Client{Name: "App", Accent: "#0b6b4f"}}},
 		Logout{Hidden: fields, Username: "u", ClientName: "App", Unregistered: "https://app.example"},
 		Logout{},
 		LoggedOut{Unregistered: "https://app.example"},

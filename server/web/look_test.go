@@ -105,12 +105,12 @@ func TestAnUnverifiedClientHasNoLook(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"red", "#ffee00", "#0b6b4f;} body{}", "#0b6b4f\x00", "#0b6b4\xff"} {
-		if b := page(t, p, Login{Look: look.Client{Accent: bad}}, "en"); strings.Contains(b, "accent.") {
+		if b := page(t, p, Login{Way: Way{Look: look.Client{Accent: bad}}}, "en"); strings.Contains(b, "accent.") {
 			t.Errorf("%q is on the page: %s", bad, b)
 		}
 	}
 	w := httptest.NewRecorder()
-	if err := p.Render(w, httptest.NewRequest("GET", "/", nil), 200, Login{Look: client.Look}); err != nil {
+	if err := p.Render(w, httptest.NewRequest("GET", "/", nil), 200, Login{Way: Way{Look: client.Look}}); err != nil {
 		t.Fatal(err)
 	}
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "style-src 'self'; img-src 'self'") || strings.Contains(csp, "unsafe") {

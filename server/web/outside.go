@@ -17,7 +17,7 @@ type Outside struct {
 func (Outside) page() string { return "outside" }
 
 func (v Outside) asks() demands {
-	return demands{locales: v.Locales, look: v.Client.look(), away: !v.Device}
+	return demands{Way: Way{Locales: v.Locales, Look: v.Client.look(), Away: !v.Device}}
 }
 
 func (v Outside) cleaned() View {

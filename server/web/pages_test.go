@@ -95,7 +95,7 @@ func filled(s string) []web.View {
 	views := []any{
 		&web.Login{
 			Hidden: make([]web.Field, 1), Problem: outcome.Throttled, RetryAfter: time.Minute, RememberTTL: time.Hour,
-			Away: true,
+			Way: web.Way{Away: true},
 		},
 		&web.Consent{Hidden: make([]web.Field, 1), LocalOnly: true, Scope: make([]web.ScopeInfo, 2), Resources: make([]web.ResourceInfo, 1), Lifetime: time.Hour},
 		&web.Consent{Client: web.ClientInfo{Unverified: true}, Scope: make([]web.ScopeInfo, 1)},

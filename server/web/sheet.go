@@ -23,7 +23,7 @@ type sheet struct {
 // execute renders the page in memory, so that half a page is never sent if the template fails.
 func (p *Pages) execute(v View, l *locale) ([]byte, error) {
 	var b bytes.Buffer
-	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), look: cleanLook(v.asks().look), pages: p, locale: l, now: p.now()})
+	err := p.templates[v.page()].ExecuteTemplate(&b, "layout", &sheet{View: v.cleaned(), look: cleanLook(v.asks().Look), pages: p, locale: l, now: p.now()})
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", v.page(), err)
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"slices"
 	"time"
 
 	"latchkey/server/web/look"
@@ -23,11 +22,9 @@ type Step struct {
 	Problem    outcome.Problem
 	RetryAfter time.Duration
 	// Next is the URL of a link below, or empty.
-	Next    string
-	Locales string
-	// Look and Away are as in Login.
+	Next string
+	// Look is that of the application that the letter leads back to.
 	Look look.Client
-	Away bool
 }
 
 // steps are the names of all steps.
@@ -39,16 +36,11 @@ var steps = []string{
 func (Step) page() string { return "step" }
 
 func (v Step) asks() demands {
-	return demands{locales: v.Locales, look: v.Look, away: v.Away, retryAfter: v.RetryAfter}
+	return demands{Way: Way{Look: v.Look}, retryAfter: v.RetryAfter}
 }
 
 func (v Step) cleaned() View {
 	v.Shown = clean(v.Shown, maxTyped)
-	v.Inputs = slices.Clone(v.Inputs)
-	for i := range v.Inputs {
-		if _, whole := visible(v.Inputs[i].Value, maxTyped); !whole {
-			v.Inputs[i].Value = ""
-		}
-	}
+	v.Inputs = each(v.Inputs, func(f *Field) { f.Value = typed(f.Value) })
 	return v
 }

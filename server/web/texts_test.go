@@ -140,7 +140,7 @@ func TestLanguageOfAPage(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Accept-Language", c.accept)
 		w := httptest.NewRecorder()
-		if err := p.Render(w, r, 200, Login{Locales: c.locales}); err != nil {
+		if err := p.Render(w, r, 200, Login{Way: Way{Locales: c.locales}}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(w.Body.String(), `<html lang="`+c.want+`" dir="ltr">`) || w.Header().Get("Content-Language") != c.want {

@@ -42,11 +42,16 @@ type Login struct {
 	ForgotURL, SignUpURL string
 	// Notice confirms what led here, or is empty.
 	Notice outcome.Notice
+	Way
+}
+
+// Way is what a page has of the client's request that it belongs to.
+type Way struct {
 	// Locales is the ui_locales parameter (OpenID Connect Core §3.1.2.1).
 	Locales string
-	// Look is that of the application that asked for the login.
+	// Look is that of the client.
 	Look look.Client
-	// Away means that redirects after the form lead to an application; see policy for what follows.
+	// Away means that redirects after the form lead to the client; see policy for what follows.
 	Away bool
 }
 
@@ -141,9 +146,7 @@ type Error struct {
 	ReturnURL, ReturnHost string
 	// RequestID identifies the log entry; if empty, Render fills in the id of the request.
 	RequestID string
-	Locales   string
-	// Look is that of the application whose request it was.
-	Look look.Client
+	Way
 }
 
 // Logout is the page that asks whether to sign out (OpenID Connect RP-Initiated Logout §2). The form has buttons named decision
@@ -155,38 +158,31 @@ type Logout struct {
 	ClientName string
 	// Unregistered is where the application wanted the user to be sent afterwards, if it has not registered that.
 	Unregistered string
-	Locales      string
-	// Look is that of the application that asked for the logout. Away is as in Login.
-	Look look.Client
-	Away bool
+	Way
 }
 
 // LoggedOut is the page after signing out.
 type LoggedOut struct {
-	// Unregistered and Look are as in Logout.
+	// Unregistered is as in Logout.
 	Unregistered string
-	Locales      string
-	Look         look.Client
+	Way
 }
 
 // NotLoggedOut is the page for a logout that has ended nothing: no user is signed in in the browser, and no ID token named a session.
 type NotLoggedOut struct {
 	// BadHint means that there was an ID token, and that it is not one of this server.
 	BadHint bool
-	// Unregistered and Look are as in Logout.
+	// Unregistered is as in Logout.
 	Unregistered string
-	Locales      string
-	Look         look.Client
+	Way
 }
 
 // FormPost is the page that sends an authorization response by a form (OAuth 2.0 Form Post Response Mode), submitted by the page's
 // script or, without JavaScript, by a button.
 type FormPost struct {
-	Action  string
-	Fields  []Field
-	Locales string
-	// Look is that of the application that receives it.
-	Look look.Client
+	Action string
+	Fields []Field
+	Way
 }
 
 // Account is the page where users see and end their sessions and the access of applications.
@@ -270,32 +266,26 @@ func (Account) page() string       { return "account" }
 
 // demands is what a response depends on besides the view's texts.
 type demands struct {
-	locales string
-	look    look.Client
-	// away means that the form finally leads to another site.
-	away bool
+	Way
 	// script means that the page has a script.
 	script bool
 	// retryAfter is the value of the header Retry-After; zero means no header.
 	retryAfter time.Duration
 }
 
+func (w Way) asks() demands { return demands{Way: w} }
+
 func (v Login) asks() demands {
-	return demands{locales: v.Locales, look: v.Look, away: v.Away, script: v.Passkey != nil, retryAfter: v.RetryAfter}
+	return demands{Way: v.Way, script: v.Passkey != nil, retryAfter: v.RetryAfter}
 }
 
 func (v Consent) asks() demands {
-	return demands{locales: v.Locales, look: v.Client.look(), away: true}
+	return demands{Way: Way{Locales: v.Locales, Look: v.Client.look(), Away: true}}
 }
 func (v Device) asks() demands        { return demands{retryAfter: v.RetryAfter} }
-func (v DeviceConfirm) asks() demands { return demands{look: v.Client.look()} }
-func (v DeviceDone) asks() demands    { return demands{look: v.Client.look()} }
-func (v Error) asks() demands         { return demands{locales: v.Locales, look: v.Look} }
-func (v Logout) asks() demands        { return demands{locales: v.Locales, look: v.Look, away: v.Away} }
-func (v LoggedOut) asks() demands     { return demands{locales: v.Locales, look: v.Look} }
-func (v NotLoggedOut) asks() demands  { return demands{locales: v.Locales, look: v.Look} }
+func (v DeviceConfirm) asks() demands { return demands{Way: Way{Look: v.Client.look()}} }
+func (v DeviceDone) asks() demands    { return demands{Way: Way{Look: v.Client.look()}} }
 func (v FormPost) asks() demands {
-	return demands{locales: v.Locales, look: v.Look, away: true, script: true}
+	return demands{Way: Way{Locales: v.Locales, Look: v.Look, Away: true}, script: true}
 }
-
 func (v Account) asks() demands { return demands{retryAfter: v.RetryAfter} }

@@ -73,7 +73,7 @@ func (p *Pages) Render(w http.ResponseWriter, r *http.Request, status int, v Vie
 		v = e
 	}
 	asked := v.asks()
-	l := p.localeFor(r, asked.locales)
+	l := p.localeFor(r, asked.Locales)
 	body, err := p.execute(v, l)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (p *Pages) policy(d demands) string {
 	if d.script {
 		b.WriteString("; script-src 'self'")
 	}
-	if !d.away {
+	if !d.Away {
 		b.WriteString("; form-action 'self'")
 	}
 	b.WriteString("; base-uri 'none'; frame-ancestors 'none'")
