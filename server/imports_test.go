@@ -18,7 +18,7 @@ var levels = [][]string{
 	{"server/internal/alert"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/claims", "server/internal/jwt", "server/internal/jwks", "server/internal/breached", "server/users", "server/users/external", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/proof", "server/clientauth", "server/dpop", "server/factors", "server/web"},
-	{"storage/blacklist", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
+	{"storage/blacklist", "server/web/entered", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},
 	{"server/flow", "server/personal", "server/operator", "server/figures", "server/webhooks"},
 	{"server/authorize"},
 	// Handler packages never import each other.

@@ -140,7 +140,7 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 	}).Register(rt)
 	account.New(account.Config{
 		Store: s.cfg.Store, Sessions: s.sessions, Users: s.users, Audit: s.audit, Clients: s.registry, Pages: s.pages,
-		Describe: describe, Fields: s.cfg.AccountFields, SecondFactors: !s.factors.Off(), BasePath: s.issuer.Path,
+		Describe: describe, Fields: s.cfg.AccountFields, SecondFactors: !s.factors.Off(), Paths: paths,
 		Proof: s.proof, Mail: s.mailer != nil, Personal: &personal.Exporter{Store: s.cfg.Store, Factors: s.factors, IdleTTL: s.idleTTL, Now: s.cfg.Now},
 	}).Register(rt)
 	if s.cfg.Console && s.cfg.AdminGroup != "" {

@@ -60,8 +60,7 @@ type Config struct {
 	Mail  bool
 	// Personal reads what is stored about a user.
 	Personal *personal.Exporter
-	// BasePath is the path of the issuer, without a slash at its end: "" or "/auth".
-	BasePath string
+	Paths    flow.Paths
 }
 
 // Handlers are the routes.
@@ -76,56 +75,52 @@ func (h *Handlers) Register(rt *route.Router) {
 		rt.Page(path, handle, h.Pages.RenderError, route.Methods(http.MethodGet))
 	}
 	post := func(path string, act action) {
-		rt.Page(path, h.signedIn(act), h.Pages.RenderError, route.Methods(http.MethodPost))
+		rt.Page(path, h.signedIn(h.Paths.Account(), act), h.Pages.RenderError, route.Methods(http.MethodPost))
 	}
 	get(RootPath, func(w http.ResponseWriter, _ *http.Request) error { return h.redirect(w, Path) })
-	get(Path, h.signedIn(h.show))
+	get(Path, h.signedIn(h.Paths.Account(), h.show))
 	get(SignedOutPath, h.signedOut)
-	post(PasswordPath, h.changePassword)
-	post(ProfilePath, h.changeProfile)
-	post(EndSessionPath, h.endSession)
+	post(PasswordPath, posted(h.changePassword))
+	post(ProfilePath, posted(h.changeProfile))
+	post(EndSessionPath, posted(h.endSession))
 	post(EndAllPath, h.endAll)
-	post(EndApplicationPath, h.endApplication)
+	post(EndApplicationPath, posted(h.endApplication))
 	post(SignOutPath, h.signOut)
-	h.registerOwn(rt)
+	h.registerOwn(rt, post)
 }
 
 // action answers a request of the user of a browser session.
 type action func(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error
 
-// signedIn passes the browser session to act. Without one it redirects to the login page, which leads back to the account page.
-func (h *Handlers) signedIn(act action) route.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		session, err := h.Sessions.Find(r, "")
+// posted passes the form that was posted to act.
+func posted(act func(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error) action {
+	return func(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
+		form, err := route.Form(r)
 		if err != nil {
 			return err
 		}
-		if session == nil {
-			return h.toLogin(w)
-		}
-		return act(w, r, session)
+		return act(w, r, session, form)
 	}
 }
 
-// confirmed passes to act the browser session of a user who has proved of late who they are, with the second factor if there is one: ASVS 5.0
-// 7.5.1. Others go to the login page, which leads back to the path; what a form said is not kept, so that they decide after the login.
-func (h *Handlers) confirmed(path string, act action) route.Handler {
+// signedIn passes the browser session to act: for what flow.Paths.Confirms knows only that of a user who has proved of late who they are, with the
+// second factor if there is one (ASVS 5.0 7.5.1). Others go to the login page, which leads back to the address; what a form said is not kept, so that
+// they decide after the login.
+func (h *Handlers) signedIn(to flow.ReturnTo, act action) route.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		session, err := h.Sessions.Find(r, "")
 		if err != nil {
 			return err
 		}
-		if session == nil || !h.Sessions.Confirmed(session) {
-			paths := flow.Paths{Base: h.BasePath}
-			return route.SeeOther(w, paths.Login(paths.Own(path)))
+		if session == nil || h.Paths.Confirms(to) && !h.Sessions.Confirmed(session) {
+			return route.SeeOther(w, h.Paths.Login(to))
 		}
 		return act(w, r, session)
 	}
 }
 
 func (h *Handlers) toLogin(w http.ResponseWriter) error {
-	paths := flow.Paths{Base: h.BasePath}
-	return route.SeeOther(w, paths.Login(paths.Account()))
+	return route.SeeOther(w, h.Paths.Login(h.Paths.Account()))
 }
 
 // done leads back to the page, which then says what was done.
@@ -135,5 +130,5 @@ func (h *Handlers) done(w http.ResponseWriter, n outcome.Notice) error {
 
 // redirect leads to an address below the issuer's path.
 func (h *Handlers) redirect(w http.ResponseWriter, path string) error {
-	return route.SeeOther(w, h.BasePath+path)
+	return route.SeeOther(w, h.Paths.Base+path)
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"latchkey/clients"
 	"latchkey/server/route"
@@ -12,14 +13,10 @@ import (
 )
 
 // endSession ends another browser session of the user, or the current one.
-func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) endSession(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	id, err := storage.ParseID(form.Get(sessionParameter))
 	if err != nil {
-		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+		return route.ErrForm
 	}
 	if id == session.ID {
 		return h.signOut(w, r, session)
@@ -39,14 +36,10 @@ func (h *Handlers) endAll(w http.ResponseWriter, r *http.Request, session *stora
 }
 
 // endApplication revokes an application's access and the user's consent.
-func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) endApplication(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	id := form.Get(clientParameter)
 	if !clients.ValidID(id) {
-		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+		return route.ErrForm
 	}
 	ctx := r.Context()
 	event := h.Audit.Event(ctx, "consent_revoked", "user")

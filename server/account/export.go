@@ -5,23 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
-	"latchkey/server/route"
-	"latchkey/server/web"
 	"latchkey/storage"
 )
-
-// ExportPath is where users download what is stored about them.
-const ExportPath = route.ExportPath
-
-func (h *Handlers) exportStep(u *storage.User) web.Step {
-	return web.Step{
-		Name: "export", Action: h.BasePath + ExportPath, Shown: u.Username, Next: h.BasePath + Path,
-	}
-}
-
-func (h *Handlers) showExport(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	return h.Pages.Render(w, r, http.StatusOK, h.exportStep(s.User))
-}
 
 // export sends the data as a file. It says more than the account page.
 func (h *Handlers) export(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {

@@ -1,34 +1,29 @@
 package account
 
 import (
-	"errors"
+	"cmp"
 	"net/http"
+	"net/url"
 	"strings"
-	"time"
 
-	"latchkey/server/proof"
 	"latchkey/server/route"
-	"latchkey/server/users"
-	"latchkey/server/users/input"
 	"latchkey/server/web"
-	"latchkey/server/web/outcome"
+	"latchkey/server/web/entered"
 	"latchkey/storage"
 )
 
-// The addresses of the pages about the e-mail address, and of the last one.
+// The addresses of the forms about the e-mail address.
 const (
-	EmailPath       = route.EmailPath
-	VerifyEmailPath = EmailPath + "/verify"
-	EmailCodePath   = EmailPath + "/code"
-	RemovePath      = route.RemovePath
+	VerifyEmailPath = route.EmailPath + "/verify"
+	EmailCodePath   = route.EmailPath + "/code"
 	fieldEmail      = "email"
 	fieldCode       = "code"
 )
 
 // registerOwn mounts what users do with their own accounts where these are kept here.
-func (h *Handlers) registerOwn(rt *route.Router) {
+func (h *Handlers) registerOwn(rt *route.Router, post func(path string, act action)) {
 	both := func(path string, get, post action) {
-		rt.Page(path, h.confirmed(path, func(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+		rt.Page(path, h.signedIn(h.Paths.Own(path), func(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
 			if r.Method == http.MethodPost {
 				return post(w, r, s)
 			}
@@ -38,26 +33,31 @@ func (h *Handlers) registerOwn(rt *route.Router) {
 	if !h.Users.CanChangeProfile() {
 		return
 	}
-	both(FirstPasswordPath, h.showFirstPassword, h.chooseFirstPassword)
-	both(RemovePath, h.showRemove, h.remove)
-	both(ExportPath, h.showExport, h.export)
+	both(route.FirstPasswordPath, h.showFirstPassword, posted(h.chooseFirstPassword))
+	both(route.RemovePath, h.ask("remove", route.RemovePath), h.remove)
+	both(route.ExportPath, h.ask("export", route.ExportPath), h.export)
 	if !h.Mail {
 		return
 	}
-	both(EmailPath, h.showEmail, h.changeEmail)
-	rt.Page(VerifyEmailPath, h.signedIn(h.verifyEmail), h.Pages.RenderError, route.Methods(http.MethodPost))
-	rt.Page(EmailCodePath, h.signedIn(h.confirmEmail), h.Pages.RenderError, route.Methods(http.MethodPost))
+	both(route.EmailPath, h.showEmail, posted(h.changeEmail))
+	post(VerifyEmailPath, h.verifyEmail)
+	post(EmailCodePath, posted(h.confirmEmail))
+}
+
+// step returns a page on which users decide about their own accounts. Its link leads back to the account page.
+func (h *Handlers) step(name, path, shown string, inputs ...web.Field) web.Step {
+	return web.Step{Name: name, Action: h.Paths.Base + path, Shown: shown, Inputs: inputs, Next: string(h.Paths.Account())}
+}
+
+// ask returns the page that asks before something is done with the account.
+func (h *Handlers) ask(name, path string) action {
+	return func(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
+		return h.Pages.Render(w, r, http.StatusOK, h.step(name, path, s.User.Username))
+	}
 }
 
 func (h *Handlers) emailStep(u *storage.User, typed string) web.Step {
-	shown := u.Email
-	if shown == "" {
-		shown = "–"
-	}
-	return web.Step{
-		Name: "email", Action: h.BasePath + EmailPath, Shown: shown, Inputs: []web.Field{{Name: fieldEmail, Value: typed}},
-		Next: h.BasePath + Path,
-	}
+	return h.step("email", route.EmailPath, cmp.Or(u.Email, "–"), web.Field{Name: fieldEmail, Value: typed})
 }
 
 func (h *Handlers) showEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
@@ -65,11 +65,7 @@ func (h *Handlers) showEmail(w http.ResponseWriter, r *http.Request, s *storage.
 }
 
 // changeEmail sends a letter to another address. Nothing changes until the address is proved.
-func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, form url.Values) error {
 	email := strings.TrimSpace(form.Get(fieldEmail))
 	step := h.emailStep(s.User, email)
 	u, err := h.Users.Own(r.Context(), s.UserID)
@@ -77,16 +73,15 @@ func (h *Handlers) changeEmail(w http.ResponseWriter, r *http.Request, s *storag
 		err = h.Proof.ProveAddress(r.Context(), u, email, r.Header.Get("Accept-Language"))
 	}
 	if err != nil {
-		return h.stepRefused(w, r, step, err)
+		return entered.Again(h.Pages, w, r, step, err)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(email))
 }
 
 func (h *Handlers) codeStep(email string) web.Step {
-	return web.Step{
-		Name: "email_sent", Action: h.BasePath + EmailCodePath, Shown: email, Inputs: []web.Field{{Name: fieldCode}},
-		Hidden: []web.Field{{Name: fieldEmail, Value: email}}, Next: h.BasePath + Path,
-	}
+	step := h.step("email_sent", EmailCodePath, email, web.Field{Name: fieldCode})
+	step.Hidden = []web.Field{{Name: fieldEmail, Value: email}}
+	return step
 }
 
 // verifyEmail sends a letter to the present address.
@@ -96,35 +91,21 @@ func (h *Handlers) verifyEmail(w http.ResponseWriter, r *http.Request, s *storag
 		return err
 	}
 	if err := h.Proof.ProveAddress(r.Context(), u, u.Email, r.Header.Get("Accept-Language")); err != nil {
-		return h.stepRefused(w, r, h.emailStep(u, ""), err)
+		return entered.Again(h.Pages, w, r, h.emailStep(u, ""), err)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(u.Email))
 }
 
 // confirmEmail takes the code of a letter.
-func (h *Handlers) confirmEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) confirmEmail(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession, form url.Values) error {
 	l, err := h.Proof.AddressByCode(r.Context(), s.User, form.Get(fieldCode))
 	if err == nil {
 		err = h.Proof.ConfirmAddress(r.Context(), l)
 	}
 	if err != nil {
-		return h.stepRefused(w, r, h.codeStep(form.Get(fieldEmail)), err)
+		return entered.Again(h.Pages, w, r, h.codeStep(form.Get(fieldEmail)), err)
 	}
-	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "verified", Shown: l.Email(), Next: h.BasePath + Path})
-}
-
-func (h *Handlers) removeStep(u *storage.User) web.Step {
-	return web.Step{
-		Name: "remove", Action: h.BasePath + RemovePath, Shown: u.Username, Next: h.BasePath + Path,
-	}
-}
-
-func (h *Handlers) showRemove(w http.ResponseWriter, r *http.Request, s *storage.LiveBrowserSession) error {
-	return h.Pages.Render(w, r, http.StatusOK, h.removeStep(s.User))
+	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "verified", Shown: l.Email(), Next: string(h.Paths.Account())})
 }
 
 // remove removes the account: its sessions end, and the applications are notified.
@@ -143,28 +124,4 @@ func (h *Handlers) remove(w http.ResponseWriter, r *http.Request, s *storage.Liv
 		}
 	}
 	return h.Pages.Render(w, r, http.StatusOK, web.Step{Name: "removed", Shown: u.Username})
-}
-
-// stepRefused shows a step again with what is wrong, or returns an error that is not the user's.
-func (h *Handlers) stepRefused(w http.ResponseWriter, r *http.Request, step web.Step, err error) error {
-	status := http.StatusBadRequest
-	var throttled *users.ThrottledError
-	var invalid *input.Error
-	switch {
-	case errors.Is(err, proof.ErrGone):
-		step.Problem = outcome.WrongLetterCode
-	case errors.Is(err, users.ErrWeakPassword):
-		step.Problem = outcome.WeakPassword
-	case errors.Is(err, users.ErrOverload):
-		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, outcome.Overload, time.Second
-	case errors.As(err, &throttled):
-		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
-	case errors.As(err, &invalid) && invalid.Field == "password":
-		step.Problem = outcome.InvalidPassword
-	case errors.As(err, &invalid):
-		step.Problem = outcome.InvalidEmail
-	default:
-		return err
-	}
-	return h.Pages.Render(w, r, status, step)
 }

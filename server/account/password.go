@@ -1,34 +1,30 @@
 package account
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"latchkey/server/internal/request"
-	"latchkey/server/route"
 	"latchkey/server/users"
-	"latchkey/server/users/input"
+	"latchkey/server/web/entered"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
 // changePassword changes the password after checking the current one (OWASP ASVS 7.5.1). It ends all other sessions and grants of
 // the user.
-func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) changePassword(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	if !h.Users.CanChangePassword() {
 		return h.again(w, r, session, http.StatusForbidden, outcome.NoProblem, 0)
 	}
-	ctx, next := r.Context(), storage.Secret(form.Get("new_password"))
-	if form.Get("new_password_again") != next.Reveal() {
-		return h.again(w, r, session, http.StatusBadRequest, outcome.Mismatch, 0)
+	ctx := r.Context()
+	next, err := entered.NewPassword(form)
+	if err == nil {
+		err = users.CheckOwnPassword(session.User, next)
 	}
-	if err := users.CheckOwnPassword(session.User, next); err != nil {
+	if err != nil {
 		return h.refused(w, r, session, err)
 	}
 	who, err := h.Users.AuthenticateUser(ctx, session.User, storage.Secret(form.Get("current_password")))
@@ -65,23 +61,16 @@ func (h *Handlers) signInAgain(w http.ResponseWriter, r *http.Request, session *
 	return h.done(w, done)
 }
 
-// refused shows the page again with what is wrong.
+// refused shows the page again with what is wrong, or returns an error that is not the user's.
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, err error) error {
-	var throttled *users.ThrottledError
-	var invalid *input.Error
-	switch {
-	case errors.Is(err, users.ErrWeakPassword):
-		return h.again(w, r, session, http.StatusBadRequest, outcome.WeakPassword, 0)
-	case errors.As(err, &invalid):
-		return h.again(w, r, session, http.StatusBadRequest, outcome.InvalidPassword, 0)
-	case errors.Is(err, users.ErrCredentials):
-		return h.again(w, r, session, http.StatusUnauthorized, outcome.WrongPassword, 0)
-	case errors.As(err, &throttled):
-		return h.again(w, r, session, http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter)
-	case errors.Is(err, users.ErrOverload):
-		return h.again(w, r, session, http.StatusServiceUnavailable, outcome.Overload, time.Second)
+	status, problem, wait := entered.Refused(err)
+	switch problem {
+	case outcome.NoProblem:
+		return err
+	case outcome.Credentials:
+		problem = outcome.WrongPassword
 	}
-	return err
+	return h.again(w, r, session, status, problem, wait)
 }
 
 func (h *Handlers) again(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, status int, problem outcome.Problem, wait time.Duration) error {

@@ -3,13 +3,14 @@ package account
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
-	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/server/users/input"
 	"latchkey/server/web"
+	"latchkey/server/web/entered"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
@@ -39,47 +40,40 @@ func (h *Handlers) profile(u *storage.User) web.Profile {
 }
 
 // changeProfile changes the fields of the form that the operator lets users change. A form without one of them leaves it as it is.
-func (h *Handlers) changeProfile(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) changeProfile(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, form url.Values) error {
 	values := make(map[string]string)
 	for _, name := range h.fields() {
 		if form.Has(name) {
 			values[name] = strings.TrimSpace(form.Get(name))
 		}
 	}
-	err = h.Users.ChangeOwnProfile(r.Context(), session.UserID, values)
-	var invalid *input.Error
-	var throttled *users.ThrottledError
+	err := h.Users.ChangeOwnProfile(r.Context(), session.UserID, values)
 	switch {
 	case err == nil:
 		return h.done(w, outcome.ProfileChanged)
 	case errors.Is(err, storage.ErrElsewhere):
 		return h.again(w, r, session, http.StatusForbidden, outcome.NoProblem, 0)
-	case errors.As(err, &throttled):
-		return h.refusedProfile(w, r, session, values, http.StatusTooManyRequests, web.Account{Profile: web.Profile{
-			Problem: outcome.Throttled,
-		}, RetryAfter: throttled.RetryAfter})
-	case errors.As(err, &invalid):
-		field := strings.ReplaceAll(invalid.Field, " ", "_")
-		return h.refusedProfile(w, r, session, values, http.StatusBadRequest, web.Account{Profile: web.Profile{
-			Problem: outcome.Problem("profile_" + field), Wrong: field,
-		}})
 	}
-	return err
+	return h.refusedProfile(w, r, session, values, err)
 }
 
-// refusedProfile shows the page again with what was typed, and what is wrong with it.
-func (h *Handlers) refusedProfile(
-	w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, values map[string]string, status int, wrong web.Account,
-) error {
+// refusedProfile shows the page again with what was typed, and what is wrong with it, or returns an error that is not the user's.
+func (h *Handlers) refusedProfile(w http.ResponseWriter, r *http.Request, session *storage.LiveBrowserSession, values map[string]string, err error) error {
+	status, problem, wait := entered.Refused(err)
+	if problem == outcome.NoProblem {
+		return err
+	}
+	wrong := ""
+	var invalid *input.Error
+	if errors.As(err, &invalid) {
+		wrong = strings.ReplaceAll(invalid.Field, " ", "_")
+		problem = outcome.Problem("profile_" + wrong)
+	}
 	page, err := h.page(r.Context(), session)
 	if err != nil {
 		return err
 	}
-	page.Profile.Problem, page.Profile.Wrong, page.RetryAfter = wrong.Profile.Problem, wrong.Profile.Wrong, wrong.RetryAfter
+	page.Profile.Problem, page.Profile.Wrong, page.RetryAfter = problem, wrong, wait
 	for i := range page.Profile.Editable {
 		f := &page.Profile.Editable[i]
 		if typed, ok := values[f.Name]; ok {

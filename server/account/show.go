@@ -41,7 +41,7 @@ func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession
 		Kept: h.Users.CanChangeProfile(), Mail: h.Mail,
 	}
 	if h.SecondFactors {
-		p.SecurityURL = h.BasePath + route.SecurityPath
+		p.SecurityURL = h.Paths.Base + route.SecurityPath
 	}
 	u, err := h.Users.Own(ctx, session.UserID)
 	if err != nil {
@@ -50,7 +50,7 @@ func (h *Handlers) page(ctx context.Context, session *storage.LiveBrowserSession
 	switch {
 	case !h.Users.CanChangePassword():
 	case h.Users.CanChangeProfile() && !password.Usable(u.PasswordHash):
-		p.FirstPasswordURL = h.BasePath + FirstPasswordPath
+		p.FirstPasswordURL = h.Paths.Base + route.FirstPasswordPath
 	default:
 		p.HasPassword = true
 	}

@@ -46,18 +46,11 @@ func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	rt.Page(route.ConsentPath, h.consent, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	rt.Page(route.ConsentPath, route.Forms(h.get, h.post), h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 }
 
-func (h *Handlers) consent(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodPost {
-		return h.post(w, r)
-	}
-	return h.get(w, r)
-}
-
-func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
-	ticket := flow.Ticket(r.URL.Query().Get(flow.ParamTicket))
+func (h *Handlers) get(w http.ResponseWriter, r *http.Request, query url.Values) error {
+	ticket := flow.Ticket(query.Get(flow.ParamTicket))
 	a, session, err := h.open(r, ticket)
 	if err != nil {
 		return err

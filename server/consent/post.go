@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"latchkey/server/authorize"
 	"latchkey/server/flow"
@@ -12,11 +13,7 @@ import (
 )
 
 // post stores the decision, and sends the browser back to the authorization endpoint with it.
-func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	a, session, err := h.open(r, flow.Ticket(form.Get(flow.ParamTicket)))
 	if err != nil {
 		return err
@@ -36,7 +33,7 @@ func (h *Handlers) decide(
 	case flow.Deny:
 		err = h.deny(r.Context(), a, session)
 	default:
-		err = &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+		err = route.ErrForm
 	}
 	if err != nil {
 		return err

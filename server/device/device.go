@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"latchkey/clients"
@@ -46,18 +47,11 @@ func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	rt.Page(route.DevicePath, h.device, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	rt.Page(route.DevicePath, route.Forms(h.device, h.device), h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 }
 
 // device serves the page to a user who is signed in; others sign in first.
-func (h *Handlers) device(w http.ResponseWriter, r *http.Request) error {
-	form := r.URL.Query()
-	if r.Method == http.MethodPost {
-		var err error
-		if form, err = route.Form(r); err != nil {
-			return err
-		}
-	}
+func (h *Handlers) device(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	code := bounded(form.Get(flow.ParamUserCode))
 	session, err := h.Sessions.Find(r, "")
 	switch {
@@ -178,7 +172,7 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 	case flow.Deny:
 		err = h.deny(r.Context(), d, session)
 	default:
-		return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+		return route.ErrForm
 	}
 	if err != nil {
 		return flow.OnTheWay(d.Client, "", h.again(w, r, session, "", err))

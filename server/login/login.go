@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"latchkey/clients"
 	"latchkey/server/authorize"
@@ -55,20 +56,13 @@ func New(c Config) *Handlers {
 
 // Register mounts the routes.
 func (h *Handlers) Register(rt *route.Router) {
-	rt.Page(route.LoginPath, h.login, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+	rt.Page(route.LoginPath, route.Forms(h.get, h.post), h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 	if !h.Factors.Off() {
-		rt.Page(flow.SecondFactorPath, h.second, h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
+		rt.Page(flow.SecondFactorPath, route.Forms(h.second, h.second), h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 	}
 	if h.Factors.Passkeys() {
-		rt.Page(flow.PasskeyPath, h.passkey, h.Pages.RenderError, route.Methods(http.MethodPost))
+		rt.Page(flow.PasskeyPath, route.Forms(nil, h.passkey), h.Pages.RenderError, route.Methods(http.MethodPost))
 	}
-}
-
-func (h *Handlers) login(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodPost {
-		return h.post(w, r)
-	}
-	return h.get(w, r)
 }
 
 // visit is a request for the page.
@@ -124,8 +118,7 @@ func (v *visit) satisfied() bool {
 	return err != nil || step != authorize.StepLogin
 }
 
-func (h *Handlers) get(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
+func (h *Handlers) get(w http.ResponseWriter, r *http.Request, query url.Values) error {
 	v, redirect, err := h.open(r, query.Get(flow.ParamReturnTo))
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package login
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -13,16 +12,13 @@ import (
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
+	"latchkey/server/web/entered"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
 
 // post handles the form.
-func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) post(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	v, redirect, err := h.open(r, form.Get(flow.ParamReturnTo))
 	switch {
 	case err != nil:
@@ -39,7 +35,7 @@ func (h *Handlers) post(w http.ResponseWriter, r *http.Request) error {
 func (h *Handlers) authenticate(w http.ResponseWriter, r *http.Request, v *visit, form url.Values) error {
 	who, err := h.Users.Authenticate(r.Context(), form.Get("username"), storage.Secret(form.Get("password")))
 	if err != nil {
-		return h.refused(w, r, v, form, err)
+		return h.refused(w, r, v, err, false, form.Get("username"))
 	}
 	need, err := h.need(r, v, who)
 	if err != nil || need != factors.NeedNothing {
@@ -51,6 +47,11 @@ func (h *Handlers) authenticate(w http.ResponseWriter, r *http.Request, v *visit
 	if need != factors.NeedNothing {
 		return h.toSecond(w, v, who, form.Get("remember") != "")
 	}
+	return h.start(w, r, v, who, form)
+}
+
+// start signs the user in, and goes on.
+func (h *Handlers) start(w http.ResponseWriter, r *http.Request, v *visit, who *users.Authenticated, form url.Values) error {
 	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.session); err != nil {
 		return err
 	}
@@ -78,9 +79,9 @@ func (h *Handlers) selected(w http.ResponseWriter, v *visit) error {
 	return route.SeeOther(w, string(h.Paths.Resume(v.asked.Decided(v.session.ID, flow.Select))))
 }
 
-// refused shows the form again. An unknown user and a wrong password look the same.
-func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
-	status, problem, wait := verdict(err)
+// refused shows the form again, or returns an error that is not the user's. An unknown user and a wrong password look the same.
+func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, err error, passkey bool, username string) error {
+	status, problem, wait := refusal(err, passkey)
 	if problem == outcome.NoProblem {
 		return err
 	}
@@ -89,23 +90,18 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 	if err != nil {
 		return err
 	}
-	page.Username, page.Problem, page.RetryAfter = bounded(form.Get("username")), problem, wait
+	if !passkey {
+		page.Username = bounded(username)
+	}
+	page.Problem, page.RetryAfter = problem, wait
 	return h.Pages.Render(w, r, status, page)
 }
 
-// retryOverload is the Retry-After when the server is busy.
-const retryOverload = time.Second
-
-// verdict returns how a failed check is shown; ProblemNone for an error that is not the user's.
-func verdict(err error) (status int, problem outcome.Problem, wait time.Duration) {
-	var throttled *users.ThrottledError
-	switch {
-	case errors.Is(err, users.ErrCredentials):
-		return http.StatusUnauthorized, outcome.Credentials, 0
-	case errors.As(err, &throttled):
-		return http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
-	case errors.Is(err, users.ErrOverload):
-		return http.StatusServiceUnavailable, outcome.Overload, retryOverload
+// refusal returns how an error is shown; outcome.NoProblem for one that is not the user's.
+func refusal(err error, passkey bool) (status int, problem outcome.Problem, wait time.Duration) {
+	status, problem, wait = entered.Refused(err)
+	if problem == outcome.WrongCode && passkey {
+		problem = outcome.WrongPasskey
 	}
-	return 0, outcome.NoProblem, 0
+	return status, problem, wait
 }

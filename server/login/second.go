@@ -11,7 +11,6 @@ import (
 	"latchkey/server/flow"
 	"latchkey/server/internal/request"
 	"latchkey/server/route"
-	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
 	"latchkey/server/web/outcome"
@@ -81,14 +80,7 @@ func (h *Handlers) openStep(r *http.Request, returnTo string) (s *step, elsewher
 }
 
 // second is the page after the password.
-func (h *Handlers) second(w http.ResponseWriter, r *http.Request) error {
-	form := r.URL.Query()
-	if r.Method == http.MethodPost {
-		var err error
-		if form, err = route.Form(r); err != nil {
-			return err
-		}
-	}
+func (h *Handlers) second(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	s, elsewhere, err := h.openStep(r, form.Get(flow.ParamReturnTo))
 	switch {
 	case err != nil:
@@ -105,7 +97,7 @@ func (h *Handlers) second(w http.ResponseWriter, r *http.Request) error {
 func (h *Handlers) proveStep(w http.ResponseWriter, r *http.Request, s *step, form url.Values) error {
 	methods, codes, err := h.prove(r, s, form)
 	if err != nil {
-		status, problem, wait := factorVerdict(err, form)
+		status, problem, wait := refusal(err, form.Get("answer") != "")
 		if problem == outcome.NoProblem {
 			return err
 		}
@@ -130,24 +122,6 @@ func (h *Handlers) prove(r *http.Request, s *step, form url.Values) (methods, co
 		methods = factors.CodeMethods()
 	}
 	return methods, codes, err
-}
-
-// factorVerdict returns how a failed proof is shown; ProblemNone for an error that is not the user's.
-func factorVerdict(err error, form url.Values) (status int, problem outcome.Problem, wait time.Duration) {
-	var throttled *users.ThrottledError
-	switch {
-	case errors.Is(err, factors.ErrWrong) && form.Get("answer") != "":
-		return http.StatusUnauthorized, outcome.WrongPasskey, 0
-	case errors.Is(err, factors.ErrWrong):
-		return http.StatusUnauthorized, outcome.WrongCode, 0
-	case errors.Is(err, factors.ErrExpired):
-		return http.StatusBadRequest, outcome.Expired, 0
-	case errors.Is(err, factors.ErrTooMany):
-		return http.StatusBadRequest, outcome.FactorLimit, 0
-	case errors.As(err, &throttled):
-		return http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
-	}
-	return 0, outcome.NoProblem, 0
 }
 
 // showStep shows the page that asks for a second factor, or the one that adds the first. state is that of an enrolment that goes on.
@@ -196,11 +170,7 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, s *step, metho
 }
 
 // passkey signs in with a passkey instead of the password.
-func (h *Handlers) passkey(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) passkey(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	v, redirect, err := h.open(r, form.Get(flow.ParamReturnTo))
 	if err != nil {
 		return err
@@ -215,26 +185,10 @@ func (h *Handlers) passkey(w http.ResponseWriter, r *http.Request) error {
 func (h *Handlers) provePasskey(w http.ResponseWriter, r *http.Request, v *visit, form url.Values) error {
 	u, methods, err := h.Factors.ProveLogin(r.Context(), form.Get("state"), form.Get("answer"))
 	if err != nil {
-		status, problem, _ := factorVerdict(err, url.Values{"answer": {"-"}})
-		if problem == outcome.NoProblem {
-			return err
-		}
-		request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
-		page, err := h.page(v)
-		if err != nil {
-			return err
-		}
-		page.Problem = problem
-		return h.Pages.Render(w, r, status, page)
+		return h.refused(w, r, v, err, true, "")
 	}
 	who := &users.Authenticated{
 		User: u, Methods: methods, Login: &storage.Login{UserID: u.ID, Subject: u.Sub(), SetLastLogin: h.Sessions.Now()},
 	}
-	if _, err := h.Sessions.Start(w, r, who, form.Get("remember") != "", v.session); err != nil {
-		return err
-	}
-	if _, err := r.Cookie(session.CookieName); err != nil {
-		return route.SeeOther(w, h.Paths.CookieCheck(v.returnTo))
-	}
-	return route.SeeOther(w, string(v.returnTo))
+	return h.start(w, r, v, who, form)
 }

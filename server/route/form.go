@@ -27,18 +27,37 @@ func Form(r *http.Request) (url.Values, error) {
 	return fields, nil
 }
 
+// FormHandler answers a request with the fields of its form.
+type FormHandler func(w http.ResponseWriter, r *http.Request, form url.Values) error
+
+// Forms returns the handler of a page with a form: post gets what was posted, and get the query of all other requests.
+func Forms(get, post FormHandler) Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != http.MethodPost {
+			return get(w, r, r.URL.Query())
+		}
+		form, err := Form(r)
+		if err != nil {
+			return err
+		}
+		return post(w, r, form)
+	}
+}
+
+// ErrForm is the error of a form that no page sends.
+var ErrForm = &Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+
 // badForm returns the error for the page. Errors of reading the body are returned as they are.
 func badForm(err error) error {
 	var bad form.Error
 	if !errors.As(err, &bad) {
 		return err
 	}
-	message := "The form is malformed."
 	switch bad {
 	case form.ErrContentType:
-		message = string(bad)
+		return &Error{Status: http.StatusBadRequest, Message: string(bad)}
 	case form.ErrTooMany:
-		message = "The form has too many fields."
+		return &Error{Status: http.StatusBadRequest, Message: "The form has too many fields."}
 	}
-	return &Error{Status: http.StatusBadRequest, Message: message}
+	return ErrForm
 }

@@ -16,6 +16,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/server/web"
+	"latchkey/server/web/entered"
 	"latchkey/server/web/outcome"
 	"latchkey/storage"
 )
@@ -143,12 +144,12 @@ func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	id, err := storage.ParseID(form.Get("factor"))
 	if err != nil {
-		return malformed()
+		return route.ErrForm
 	}
 	switch form.Get("action") {
 	case "rename":
 		if strings.TrimSpace(form.Get("name")) == "" {
-			return malformed()
+			return route.ErrForm
 		}
 		if err := h.Factors.Rename(ctx, v.session.UserID, id, form.Get("name")); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
@@ -157,11 +158,7 @@ func (h *Handlers) change(w http.ResponseWriter, r *http.Request, v *visit) erro
 	case "remove":
 		return h.remove(w, r, v, id)
 	}
-	return malformed()
-}
-
-func malformed() error {
-	return &route.Error{Status: http.StatusBadRequest, Message: "The form is malformed."}
+	return route.ErrForm
 }
 
 // add adds the factor of the form, or draws new recovery codes. The methods are those of the proof that comes with a new factor.
@@ -223,20 +220,14 @@ func (h *Handlers) done(w http.ResponseWriter, n outcome.Notice) error {
 	return route.SeeOther(w, string(h.Paths.Security())+"?"+url.Values{doneParameter: {string(n)}}.Encode())
 }
 
-// refused shows the page again with what is wrong.
+// refused shows the page again with what is wrong, or returns an error that is not the user's.
 func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, form url.Values, err error) error {
-	status, problem := http.StatusBadRequest, outcome.NoProblem
+	_, problem, _ := entered.Refused(err)
 	switch {
-	case errors.Is(err, factors.ErrWrong) && form.Has("answer"):
-		problem = outcome.WrongPasskey
-	case errors.Is(err, factors.ErrWrong):
-		problem = outcome.WrongCode
-	case errors.Is(err, factors.ErrExpired):
-		problem = outcome.Expired
-	case errors.Is(err, factors.ErrTooMany):
-		problem = outcome.FactorLimit
-	default:
+	case problem == outcome.NoProblem:
 		return err
+	case problem == outcome.WrongCode && form.Has("answer"):
+		problem = outcome.WrongPasskey
 	}
 	request.From(r.Context()).Event.Add(slog.String("problem", string(problem)))
 	page, err := h.page(v, form.Get("state"))
@@ -244,5 +235,5 @@ func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, v *visit, for
 		return err
 	}
 	page.Problem = problem
-	return h.Pages.Render(w, r, status, page)
+	return h.Pages.Render(w, r, http.StatusBadRequest, page)
 }

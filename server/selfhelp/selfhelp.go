@@ -2,22 +2,16 @@ package selfhelp
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"latchkey/server/flow"
-	"latchkey/server/password"
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/session"
 	"latchkey/server/users"
-	"latchkey/server/users/input"
 	"latchkey/server/web"
 	"latchkey/server/web/look"
-	"latchkey/server/web/outcome"
-	"latchkey/storage"
 )
 
 // The fields of the forms.
@@ -27,8 +21,6 @@ const (
 	fieldUsername = "username"
 	fieldName     = "name"
 	fieldCode     = "code"
-	fieldNew      = "new_password"
-	fieldAgain    = "new_password_again"
 	fieldBound    = "request"
 )
 
@@ -70,20 +62,11 @@ func New(c Config) *Handlers { return &Handlers{c} }
 
 // Register mounts the routes that the configuration has.
 func (h *Handlers) Register(rt *route.Router) {
-	page := func(path string, get, post route.Handler) {
-		methods := []string{http.MethodGet, http.MethodPost}
-		if post == nil {
-			methods = methods[:1]
-		}
-		rt.Page(path, func(w http.ResponseWriter, r *http.Request) error {
-			if r.Method == http.MethodPost {
-				return post(w, r)
-			}
-			return get(w, r)
-		}, h.Pages.RenderError, route.Methods(methods...))
+	page := func(path string, get, post route.FormHandler) {
+		rt.Page(path, route.Forms(get, post), h.Pages.RenderError, route.Methods(http.MethodGet, http.MethodPost))
 	}
 	if h.Proof == nil || !h.Mail {
-		page(proof.ForgotPath, h.elsewhere, nil)
+		rt.Page(proof.ForgotPath, h.elsewhere, h.Pages.RenderError, route.Methods(http.MethodGet))
 	} else {
 		page(proof.ForgotPath, h.forgot, h.postForgot)
 		page(proof.ResetPath, h.reset, h.postReset)
@@ -94,7 +77,7 @@ func (h *Handlers) Register(rt *route.Router) {
 	}
 	if h.SignUp == SignUpOpen && h.Mail {
 		page(proof.SignUpPath, h.signUp, h.postSignUp)
-		rt.Page(CodePath, h.postCode, h.Pages.RenderError, route.Methods(http.MethodPost))
+		rt.Page(CodePath, route.Forms(nil, h.postCode), h.Pages.RenderError, route.Methods(http.MethodPost))
 	}
 	if h.SignUp == SignUpOpen || h.SignUp == SignUpInvite {
 		page(proof.FinishPath, h.finish, h.postFinish)
@@ -124,43 +107,4 @@ func (h *Handlers) gone(w http.ResponseWriter, r *http.Request, next string) err
 // look returns the look of the pages on the way that a letter belongs to.
 func (h *Handlers) look(ctx context.Context, l *proof.Link) look.Client {
 	return h.Look(ctx, h.Paths.ParseReturnTo(l.ReturnTo()))
-}
-
-// refused shows a step again with what is wrong, or returns an error that is not the person's.
-func (h *Handlers) refused(w http.ResponseWriter, r *http.Request, step web.Step, err error) error {
-	status := http.StatusBadRequest
-	var throttled *users.ThrottledError
-	var invalid *input.Error
-	switch {
-	case errors.Is(err, errMismatch):
-		step.Problem = outcome.Mismatch
-	case errors.Is(err, users.ErrWeakPassword):
-		step.Problem = outcome.WeakPassword
-	case errors.Is(err, storage.ErrExists):
-		status, step.Problem = http.StatusConflict, outcome.Taken
-	case errors.As(err, &throttled):
-		status, step.Problem, step.RetryAfter = http.StatusTooManyRequests, outcome.Throttled, throttled.RetryAfter
-	case errors.Is(err, password.ErrOverload):
-		status, step.Problem, step.RetryAfter = http.StatusServiceUnavailable, outcome.Overload, time.Second
-	case errors.As(err, &invalid):
-		step.Problem = map[string]outcome.Problem{
-			"email": outcome.InvalidEmail, "username": outcome.InvalidUsername, "name": outcome.InvalidName,
-		}[invalid.Field]
-		if step.Problem == "" {
-			step.Problem = outcome.InvalidPassword
-		}
-	default:
-		return err
-	}
-	return h.Pages.Render(w, r, status, step)
-}
-
-var errMismatch = errors.New("the two passwords differ")
-
-// newPassword returns the password that a form has twice.
-func newPassword(form url.Values) (storage.Secret, error) {
-	if form.Get(fieldNew) != form.Get(fieldAgain) {
-		return "", errMismatch
-	}
-	return storage.Secret(form.Get(fieldNew)), nil
 }

@@ -11,12 +11,12 @@ import (
 	"latchkey/server/proof"
 	"latchkey/server/route"
 	"latchkey/server/web"
-	"latchkey/server/web/outcome"
+	"latchkey/server/web/entered"
 	"latchkey/storage"
 )
 
-func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request) error {
-	return h.Pages.Render(w, r, http.StatusOK, h.signUpStep(r.Context(), h.returnTo(r.URL.Query()), ""))
+func (h *Handlers) signUp(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	return h.Pages.Render(w, r, http.StatusOK, h.signUpStep(r.Context(), h.returnTo(form), ""))
 }
 
 func (h *Handlers) signUpStep(ctx context.Context, to flow.ReturnTo, email string) web.Step {
@@ -27,15 +27,11 @@ func (h *Handlers) signUpStep(ctx context.Context, to flow.ReturnTo, email strin
 }
 
 // postSignUp answers in the same way whether or not the address has an account: the letter says it.
-func (h *Handlers) postSignUp(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) postSignUp(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	to, email := h.returnTo(form), strings.TrimSpace(form.Get(fieldEmail))
 	bound, err := h.Proof.SignUp(r.Context(), email, r.Header.Get("Accept-Language"), string(to))
 	if err != nil {
-		return h.refused(w, r, h.signUpStep(r.Context(), to, email), err)
+		return entered.Again(h.Pages, w, r, h.signUpStep(r.Context(), to, email), err)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, h.codeStep(r.Context(), to, bound, email))
 }
@@ -49,27 +45,18 @@ func (h *Handlers) codeStep(ctx context.Context, to flow.ReturnTo, bound, email 
 }
 
 // postCode goes on with the code of a letter in the browser that asked for it.
-func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) postCode(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	bound, code := form.Get(fieldBound), form.Get(fieldCode)
 	l, err := h.Proof.NewAccountByCode(r.Context(), bound, code)
-	step := h.codeStep(r.Context(), h.returnTo(form), bound, form.Get(fieldEmail))
-	if errors.Is(err, proof.ErrGone) {
-		step.Problem = outcome.WrongLetterCode
-		return h.Pages.Render(w, r, http.StatusBadRequest, step)
-	}
 	if err != nil {
-		return h.refused(w, r, step, err)
+		return entered.Again(h.Pages, w, r, h.codeStep(r.Context(), h.returnTo(form), bound, form.Get(fieldEmail)), err)
 	}
 	return h.Pages.Render(w, r, http.StatusOK, h.finishStep(r.Context(), l, url.Values{fieldBound: {bound}, fieldCode: {code}}))
 }
 
 // finish shows the form for the account of a link.
-func (h *Handlers) finish(w http.ResponseWriter, r *http.Request) error {
-	secret := r.URL.Query().Get(proof.TokenParameter)
+func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	secret := form.Get(proof.TokenParameter)
 	l, err := h.Proof.NewAccount(r.Context(), storage.Secret(secret))
 	if err != nil {
 		return h.dead(w, r, err, h.again())
@@ -89,7 +76,7 @@ func (h *Handlers) again() string {
 func (h *Handlers) finishStep(ctx context.Context, l *proof.Link, form url.Values) web.Step {
 	step := web.Step{
 		Name: "new_account", Action: h.path(proof.FinishPath), Shown: l.Email(),
-		Inputs: []web.Field{{Name: fieldUsername, Value: form.Get(fieldUsername)}, {Name: fieldName, Value: form.Get(fieldName)}, {Name: fieldNew}, {Name: fieldAgain}},
+		Inputs: []web.Field{{Name: fieldUsername, Value: form.Get(fieldUsername)}, {Name: fieldName, Value: form.Get(fieldName)}, {Name: entered.FieldNew}, {Name: entered.FieldAgain}},
 		Look:   h.look(ctx, l),
 	}
 	for _, name := range []string{proof.TokenParameter, fieldBound, fieldCode} {
@@ -101,13 +88,10 @@ func (h *Handlers) finishStep(ctx context.Context, l *proof.Link, form url.Value
 }
 
 // postFinish makes the account, signs its user in as a login does, and leads to where the person came from.
-func (h *Handlers) postFinish(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) postFinish(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	ctx := r.Context()
 	var l *proof.Link
+	var err error
 	if secret := form.Get(proof.TokenParameter); secret != "" {
 		l, err = h.Proof.NewAccount(ctx, storage.Secret(secret))
 	} else {
@@ -116,16 +100,16 @@ func (h *Handlers) postFinish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.dead(w, r, err, h.again())
 	}
-	next, err := newPassword(form)
+	next, err := entered.NewPassword(form)
 	if err != nil {
-		return h.refused(w, r, h.finishStep(r.Context(), l, form), err)
+		return entered.Again(h.Pages, w, r, h.finishStep(r.Context(), l, form), err)
 	}
 	u, err := h.Proof.CreateAccount(ctx, l, form.Get(fieldUsername), strings.TrimSpace(form.Get(fieldName)), next)
 	switch {
 	case errors.Is(err, proof.ErrGone):
 		return h.gone(w, r, h.again())
 	case err != nil:
-		return h.refused(w, r, h.finishStep(r.Context(), l, form), err)
+		return entered.Again(h.Pages, w, r, h.finishStep(r.Context(), l, form), err)
 	}
 	// From here on it is the login of a user with a password and no other factor.
 	to := h.Paths.ParseReturnTo(l.ReturnTo())

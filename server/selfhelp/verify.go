@@ -2,6 +2,7 @@ package selfhelp
 
 import (
 	"net/http"
+	"net/url"
 
 	"latchkey/server/proof"
 	"latchkey/server/route"
@@ -10,8 +11,8 @@ import (
 )
 
 // verify asks whether the address is the right one: a mail scanner opens the link too.
-func (h *Handlers) verify(w http.ResponseWriter, r *http.Request) error {
-	secret := r.URL.Query().Get(proof.TokenParameter)
+func (h *Handlers) verify(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	secret := form.Get(proof.TokenParameter)
 	l, err := h.Proof.Address(r.Context(), storage.Secret(secret))
 	if err != nil {
 		return h.dead(w, r, err, route.AccountPath)
@@ -21,11 +22,7 @@ func (h *Handlers) verify(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (h *Handlers) postVerify(w http.ResponseWriter, r *http.Request) error {
-	form, err := route.Form(r)
-	if err != nil {
-		return err
-	}
+func (h *Handlers) postVerify(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	l, err := h.Proof.Address(r.Context(), storage.Secret(form.Get(proof.TokenParameter)))
 	if err == nil {
 		err = h.Proof.ConfirmAddress(r.Context(), l)

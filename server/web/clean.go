@@ -133,7 +133,9 @@ func (v Consent) cleaned() View {
 }
 
 func cleanResources(resources []ResourceInfo) []ResourceInfo {
-	return each(resources, func(r *ResourceInfo) { r.Identifier, r.Name = clean(r.Identifier, maxIdentifier), clean(r.Name, maxName) })
+	return each(resources, func(r *ResourceInfo) {
+		r.Identifier, r.Name = clean(r.Identifier, maxIdentifier), clean(r.Name, maxName)
+	})
 }
 
 func (v Device) cleaned() View {
