@@ -178,6 +178,9 @@ type Grants interface {
 	// AttemptGrant does what MoveGrant does, without an audit event, for the one move of a whose guard holds, and returns its index. The
 	// network that is stored becomes a's, if that is known, when the current token is replaced.
 	//
+	// The answer has what tokens are made of. The rest may be missing: Offered, DPoPKey, Address, UserAgent, Previous, PreviousRetiredAt,
+	// Sharing, and what concerns the client or a revocation.
+	//
 	// ErrConflict: no guard holds, or the grant does not exist or is not alive; nothing was written, and the caller reads it.
 	AttemptGrant(ctx context.Context, a GrantAttempt) (*LiveGrant, int, error)
 

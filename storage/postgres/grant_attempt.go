@@ -38,8 +38,9 @@ const (
 			AND (m.idle = 0 OR g.last_used_at >= ` + attemptNow + ` - m.idle * interval '1 microsecond')
 			AND (m.jti IS NULL OR NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = m.jti))
 			AND g.expires_at > ` + attemptNow + ` AND ` + liveBut + `
-		RETURNING g.*, m.n, m.k
-	)`
+		RETURNING m.n, m.k, MOVED
+	)
+	SELECT g.*, USER, statement_timestamp() FROM changed g `
 	// attemptsOfMany are the moves of several calls. A single call has at most two, and lists of their values: what is made ready for
 	// the arrays takes a quarter of the time of its statement.
 	attemptsOfMany = `unnest((SELECT $2::int[]), (SELECT $3::int[]), (SELECT $4::uuid[]), (SELECT $5::uuid[]), (SELECT $6::uuid[]), (SELECT $7::uuid[]),
@@ -53,7 +54,8 @@ const (
 // attemptGrantWith makes attempts; the answers have these columns of the user.
 func attemptGrantWith(user func(*storage.User) []row.Column) *grantStatement[attempt, attempted] {
 	of := func(moves string) string {
-		return strings.Replace(attemptGrant, "MOVES", moves, 1) + liveGrantsOf("g.n, g.k, ", "changed g", user)
+		return strings.NewReplacer("MOVES", moves, "MOVED", row.Names("g.", row.MovedGrant), "USER", joinedUser(user)).Replace(attemptGrant) +
+			joinUser("g.user_id", user)
 	}
 	return &grantStatement[attempt, attempted]{
 		one: of(attemptsOfOne), many: of(attemptsOfMany),
@@ -62,7 +64,8 @@ func attemptGrantWith(user func(*storage.User) []row.Column) *grantStatement[att
 		argsOf: attemptArgs,
 		scan: func(n *int) ([]any, func() *attempted) {
 			g, u, which := &storage.LiveGrant{}, &storage.User{}, new(int)
-			return liveFields(g, u, user, n, which), func() *attempted { return &attempted{liveOf(g, u), *which} }
+			fields := row.Fields(target, []row.Column{{Field: n}, {Field: which}}, row.MovedGrant(&g.Grant), user(u), []row.Column{{Field: &g.Now}})
+			return fields, func() *attempted { return &attempted{liveOf(g, u), *which} }
 		},
 	}
 }

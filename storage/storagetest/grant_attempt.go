@@ -32,8 +32,18 @@ func (b *bundle) attempted(a storage.GrantAttempt, which int) *storage.LiveGrant
 			return g
 		}
 	}
-	b.same(moved, read(a.ID))
-	return moved
+	want := read(a.ID)
+	b.same(answerOf(moved), answerOf(want))
+	return want
+}
+
+// answerOf returns what an answer to an attempt has of a grant.
+func answerOf(live *storage.LiveGrant) *storage.LiveGrant {
+	g := *live
+	g.Offered, g.DPoPKey, g.Address, g.UserAgent, g.Sharing = nil, "", "", "", storage.Sharing{}
+	g.Previous, g.PreviousRetiredAt = storage.TokenID{}, time.Time{}
+	g.ClientEpoch, g.ClientAuthEpoch, g.ClientExists, g.ClientDisabled = 0, 0, false, false
+	return &g
 }
 
 // conflicts makes an attempt whose guard must not hold; nothing may change.

@@ -160,6 +160,30 @@ func Grant(g *storage.Grant) []Column {
 	}
 }
 
+// MovedGrant lists what an answer to an attempt has of the grant: what tokens are made of.
+func MovedGrant(g *storage.Grant) []Column {
+	return []Column{
+		{"id", &g.ID},
+		{"client_id", &g.ClientID},
+		{"user_id", &g.UserID},
+		{"scope", &g.Scope},
+		{"audience", &g.Audience},
+		{"user_epoch", &g.UserEpoch},
+		{"session_id", &g.SessionID},
+		{"auth_time", &g.AuthTime},
+		{"amr", &g.AMR},
+		{"claims", &g.Claims},
+		{"created_at", &g.CreatedAt},
+		{"expires_at", &g.ExpiresAt},
+		{"current_id", (*Token)(&g.Current)},
+		{"generation", &g.Generation},
+		{"current_expires_at", &g.CurrentExpiresAt},
+		{"window_at", &g.WindowAt},
+		{"windows", &g.Windows},
+		{"last_used_at", &g.LastUsedAt},
+	}
+}
+
 // GrantClient lists what is read of the client c of a grant.
 func GrantClient(g *storage.LiveGrant) []Column {
 	return []Column{
