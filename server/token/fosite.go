@@ -58,9 +58,7 @@ func (f fositeRules) clientCredentials(c *clients.Client, scope []string) error 
 
 // refresh checks a request of the refresh_token grant (RFC 6749 §6) for a live session with the given client and scope.
 func (f fositeRules) refresh(c *clients.Client, sessionClient string, scope []string) error {
-	found := fosite.NewRequest()
-	found.Client = &fosite.DefaultClient{ID: sessionClient}
-	found.GrantedScope, found.Session = scope, stateless{}
+	found := &fosite.Request{ID: noID, Client: &fosite.DefaultClient{ID: sessionClient}, GrantedScope: scope, Session: stateless{}}
 	loaded := loadedRefresh{found: found}
 	handler := &oauth2.RefreshTokenGrantHandler{RefreshTokenStrategy: loaded, TokenRevocationStorage: loaded, Config: f.cfg}
 	r := f.request(clients.GrantRefreshToken, c, nil)
@@ -74,9 +72,9 @@ func (f fositeRules) code(c *clients.Client, codeClient, challenge, verifier str
 	if challenge != "" && verifier == "" { // fosite would speak of its length
 		return protocol.Refuse("invalid_grant", reasons.BadRequest, "The parameter code_verifier is missing: the authorization request had a code_challenge (RFC 7636).")
 	}
-	found := fosite.NewRequest()
-	found.Client, found.Session = &fosite.DefaultClient{ID: codeClient, Public: c.Public()}, stateless{}
-	found.Form = challengeForm(challenge)
+	found := &fosite.Request{
+		ID: noID, Client: &fosite.DefaultClient{ID: codeClient, Public: c.Public()}, Session: stateless{}, Form: challengeForm(challenge),
+	}
 	r := f.request(clients.GrantAuthorizationCode, c, nil)
 	r.Form = url.Values{"code_verifier": {verifier}}
 	loaded := loadedCode{found: found}
@@ -132,12 +130,14 @@ func challengeForm(challenge string) url.Values {
 
 // request states a token request in fosite's terms.
 func (f fositeRules) request(grantType string, c *clients.Client, scope []string) *fosite.AccessRequest {
-	r := fosite.NewAccessRequest(stateless{})
-	r.GrantTypes = fosite.Arguments{grantType}
-	r.Client = fositeClient(c, AllowedScopes(c))
-	r.SetRequestedScopes(scope)
-	return r
+	return &fosite.AccessRequest{
+		GrantTypes: fosite.Arguments{grantType},
+		Request:    fosite.Request{Client: fositeClient(c, AllowedScopes(c)), RequestedScope: scope, Session: stateless{}},
+	}
 }
+
+// noID is the ID of a request that is not stored. For an empty one fosite draws a random one.
+const noID = "-"
 
 func fositeClient(c *clients.Client, scope []string) *fosite.DefaultClient {
 	return &fosite.DefaultClient{

@@ -44,6 +44,9 @@ func algAndKID(head string) (alg, kid string) {
 	return alg, kid
 }
 
+// usualSignature is the length of an ES256 signature in base64url; room for it need not be made again.
+const usualSignature = 86
+
 // Sign writes a JWT in the compact form (RFC 7515 §7.1).
 func Sign(signer *keys.Signer, typ string, claims any) (string, error) {
 	payload, written := claims.(json.RawMessage)
@@ -54,14 +57,14 @@ func Sign(signer *keys.Signer, typ string, claims any) (string, error) {
 		}
 	}
 	head := header(signer.Algorithm, signer.KID, typ)
-	input := make([]byte, 0, len(head)+1+base64.RawURLEncoding.EncodedLen(len(payload)))
-	input = append(append(input, head...), '.')
-	input = base64.RawURLEncoding.AppendEncode(input, payload)
-	signature, err := signer.Sign(input)
+	token := make([]byte, 0, len(head)+1+base64.RawURLEncoding.EncodedLen(len(payload))+1+usualSignature)
+	token = append(append(token, head...), '.')
+	token = base64.RawURLEncoding.AppendEncode(token, payload)
+	signature, err := signer.Sign(token)
 	if err != nil {
 		return "", fmt.Errorf("sign a JWT: %w", err)
 	}
-	return string(input) + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return string(base64.RawURLEncoding.AppendEncode(append(token, '.'), signature)), nil
 }
 
 // Read decodes the claims of a JWT that Sign wrote with the same typ, expired or not. Only the header that Sign would write is
