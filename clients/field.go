@@ -99,7 +99,7 @@ func (f *Field) of(r *Registration) reflect.Value {
 }
 
 // read sets the field to a JSON value. null is the same as an absent member (RFC 7592 §2.2).
-func (f *Field) read(r *Registration, value json.RawMessage) *MetadataError {
+func (f *Field) read(r *Registration, value json.RawMessage) error {
 	if len(value) == 0 || string(value) == "null" {
 		return nil
 	}
@@ -112,10 +112,7 @@ func (f *Field) read(r *Registration, value json.RawMessage) *MetadataError {
 // Replace sets the field to a JSON value; null resets it, as in a JSON merge patch (RFC 7396).
 func (f *Field) Replace(r *Registration, value json.RawMessage) error {
 	f.of(r).SetZero()
-	if err := f.read(r, value); err != nil {
-		return err
-	}
-	return nil
+	return f.read(r, value)
 }
 
 // Flag returns the name of the command's flag for the field: one of it names one member of a list.
@@ -141,10 +138,7 @@ func (f *Field) Set(r *Registration, given ...string) error {
 	case Text, Interval:
 		value, _ = json.Marshal(text)
 	}
-	if err := f.read(r, value); err != nil {
-		return err
-	}
-	return nil
+	return f.read(r, value)
 }
 
 // validate checks the field by itself. Lists and what is behind a pointer are replaced by a copy.

@@ -18,11 +18,7 @@ func ValidID(id string) bool {
 const subjectPrefix = "client:"
 
 // looksLikeUser reports whether a client_id has the form that subjects of users have: an integer, or a UUID.
-func looksLikeUser(id string) bool {
-	return userSubject.MatchString(id)
-}
-
-var userSubject = regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}))$`)
+var looksLikeUser = regexp.MustCompile(`^(?:[0-9]+|(?i:[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}))$`).MatchString
 
 // CheckNewID checks a client_id that an operator chooses. The error is a *MetadataError.
 func CheckNewID(id string) error {

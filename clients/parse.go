@@ -77,18 +77,15 @@ func (d *Description) Validate(p Policy) (Metadata, Policy, error) {
 	if d.TokenEndpointAuthMethod == AuthNone && p.RequirePKCE != nil && !*p.RequirePKCE {
 		p.RequirePKCE = nil
 	}
-	m, p, err := validate(Registration{Metadata: d.Metadata, Policy: p, Schemes: d.Schemes}) // names each URI that is wrong
+	m, p, err := ValidateFor(&Registration{Metadata: d.Metadata, Policy: p, Schemes: d.Schemes}) // names each URI that is wrong
 	add(Faults(err)...)
 	if err == nil {
 		add(m.checkEncrypted())
 	}
-	switch len(faults) {
-	case 0:
-		return m, p, nil
-	case 1:
-		return Metadata{}, Policy{}, faults[0]
+	if len(faults) > 0 {
+		return Metadata{}, Policy{}, errors.Join(faults...)
 	}
-	return Metadata{}, Policy{}, errors.Join(faults...)
+	return m, p, nil
 }
 
 // settleMethod picks one of token_endpoint_auth_methods_supported if the client sent no token_endpoint_auth_method.
@@ -167,10 +164,7 @@ func (d *Description) onDevice() bool {
 		scheme, _, _ := strings.Cut(uri, ":")
 		return (strings.Contains(scheme, ".") || d.knowsScheme(scheme)) && !strings.Contains(scheme, "/")
 	}
-	elsewhere := func(uri string) bool {
-		_, _, loopback := cutLoopback(uri)
-		return !loopback
-	}
+	elsewhere := func(uri string) bool { return !IsLoopbackURI(uri) }
 	return slices.ContainsFunc(d.RedirectURIs, private) || len(d.RedirectURIs) > 0 && !slices.ContainsFunc(d.RedirectURIs, elsewhere)
 }
 

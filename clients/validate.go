@@ -15,17 +15,14 @@ import (
 const MaxAccessTokenTTL = 24 * time.Hour
 
 // Validate checks metadata and policy and fills in the defaults of RFC 7591 §2. Its results pass again unchanged; its
-// arguments are never changed. The error is a *MetadataError, or several in one: see [Faults].
+// arguments are never changed. The error has one or more *MetadataError: see [Faults].
 func Validate(m Metadata, p Policy) (Metadata, Policy, error) {
-	return validate(Registration{Metadata: m, Policy: p})
+	return ValidateFor(&Registration{Metadata: m, Policy: p})
 }
 
 // ValidateFor is Validate for a registration, with the schemes that its server accepts.
-func ValidateFor(r *Registration) (Metadata, Policy, error) {
-	return validate(Registration{Metadata: r.Metadata, Policy: r.Policy, Schemes: r.Schemes})
-}
-
-func validate(r Registration) (Metadata, Policy, error) {
+func ValidateFor(given *Registration) (Metadata, Policy, error) {
+	r := *given
 	r.setDefaults()
 	var faults []error
 	wrong := map[string]bool{}
@@ -42,13 +39,10 @@ func validate(r Registration) (Metadata, Policy, error) {
 			faults = append(faults, err)
 		}
 	}
-	switch len(faults) {
-	case 0:
-		return r.Metadata, r.Policy, nil
-	case 1:
-		return Metadata{}, Policy{}, faults[0]
+	if len(faults) > 0 {
+		return Metadata{}, Policy{}, errors.Join(faults...)
 	}
-	return Metadata{}, Policy{}, errors.Join(faults...)
+	return r.Metadata, r.Policy, nil
 }
 
 // setDefaults sets what RFC 7591 §2 and OpenID Connect Registration §2 say of absent members.

@@ -67,11 +67,9 @@ func (r *Registry) KeepDocument(ctx context.Context, c *clients.Client) (*client
 		if !row.ExpiresAt.IsZero() {
 			row.ExpiresAt = r.now().Add(unusedTTL)
 		}
-		reg := current.Registration()
-		before := reg.Encode()
-		after := current.Registration()
+		reg, after := current.Registration(), current.Registration()
 		after.Metadata = c.Metadata
-		event := r.event("client_document_changed", "client", c.ID, details{Fields: difference(before, after.Encode())})
+		event := r.event("client_document_changed", "client", c.ID, details{Fields: difference(reg.Encode(), after.Encode())})
 		withdrawn := r.describe(row, &reg, c.Metadata, Caller{})
 		row.Metadata = reg.Encode()
 		return append([]*storage.AuditEvent{event}, withdrawn...), nil

@@ -300,10 +300,7 @@ func (r *Registry) registrationEvent(ctx context.Context, action string, reg *cl
 }
 
 func (r *Registry) event(action, actor, id string, d details) *storage.AuditEvent {
-	if actor == "" {
-		actor = r.cfg.Actor
-	}
-	event := storage.NewAuditEvent(action, actor, r.now())
+	event := storage.NewAuditEvent(action, cmp.Or(actor, r.cfg.Actor), r.now())
 	event.ClientID = id
 	if raw, err := json.Marshal(d); err == nil && string(raw) != "{}" {
 		event.Details = raw

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"fmt"
@@ -80,9 +81,7 @@ func New(cfg Config) *Registry {
 		cfg.MaxUnused = DefaultMaxUnused
 	}
 	cfg.Documents.Schemes = cfg.Schemes
-	if cfg.Actor == "" {
-		cfg.Actor = "operator"
-	}
+	cfg.Actor = cmp.Or(cfg.Actor, "operator")
 	r := &Registry{cfg: cfg, selfKeys: selfKeys(cfg.MACKeys)}
 	r.clients = newCache(cfg.Size, cfg.Now, r.readClient)
 	r.origins = newCache(originsSize, cfg.Now, r.readOrigin)
