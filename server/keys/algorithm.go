@@ -8,9 +8,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
-	"math/big"
+	"strings"
 )
 
 // The JWS algorithms (RFC 7518 §3.1, RFC 8037 §3.1) of signing keys.
@@ -89,12 +90,20 @@ func fits(alg string, public crypto.PublicKey) bool {
 
 // rsaHash returns the hash of an RSASSA-PKCS1-v1_5 algorithm, or zero for other algorithms.
 func rsaHash(alg string) crypto.Hash {
+	if strings.HasPrefix(alg, "RS") {
+		return hashOf(alg)
+	}
+	return 0
+}
+
+// hashOf returns the hash of an ECDSA or RSA algorithm, or zero for others.
+func hashOf(alg string) crypto.Hash {
 	switch alg {
-	case RS256:
+	case ES256, RS256:
 		return crypto.SHA256
-	case RS384:
+	case ES384, RS384:
 		return crypto.SHA384
-	case RS512:
+	case ES512, RS512:
 		return crypto.SHA512
 	}
 	return 0
@@ -104,20 +113,17 @@ func rsaHash(alg string) crypto.Hash {
 func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 	switch key := private.(type) {
 	case *ecdsa.PrivateKey:
-		if alg != ES256 {
-			return signECDSA(alg, key, input)
-		}
-		digest := sha256.Sum256(input)
-		der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		var space [sha512.Size]byte
+		der, err := ecdsa.SignASN1(rand.Reader, key, digestOf(alg, input, &space))
 		if err != nil {
 			return nil, err
 		}
-		return fixedLength(der)
+		return fixedLength(der, half(key.Curve))
 	case ed25519.PrivateKey:
 		return ed25519.Sign(key, input), nil
 	case *rsa.PrivateKey:
-		hash := rsaHash(alg)
-		return rsa.SignPKCS1v15(nil, key, hash, digestOf(hash, input))
+		var space [sha512.Size]byte
+		return rsa.SignPKCS1v15(nil, key, hashOf(alg), digestOf(alg, input, &space))
 	}
 	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
 }
@@ -126,57 +132,32 @@ func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 func verify(alg string, public crypto.PublicKey, input, signature []byte) bool {
 	switch key := public.(type) {
 	case *ecdsa.PublicKey:
-		if alg != ES256 {
-			return verifyECDSA(alg, key, input, signature)
-		}
-		if len(signature) != 64 {
-			return false
-		}
-		digest := sha256.Sum256(input)
-		return ecdsa.VerifyASN1(key, digest[:], derOf(signature))
+		var space [sha512.Size]byte
+		return len(signature) == 2*half(key.Curve) && ecdsa.VerifyASN1(key, digestOf(alg, input, &space), derOf(signature))
 	case ed25519.PublicKey:
 		return ed25519.Verify(key, input, signature)
 	case *rsa.PublicKey:
-		hash := rsaHash(alg)
-		return rsa.VerifyPKCS1v15(key, hash, digestOf(hash, input), signature) == nil
+		var space [sha512.Size]byte
+		return rsa.VerifyPKCS1v15(key, hashOf(alg), digestOf(alg, input, &space), signature) == nil
 	}
 	return false
 }
 
-// ecdsaHash returns the hash of the ECDSA algorithms with the longer curves.
-func ecdsaHash(alg string) crypto.Hash {
-	if alg == ES384 {
-		return crypto.SHA384
-	}
-	return crypto.SHA512
-}
+// half returns how many bytes each of the two numbers of a signature has (RFC 7518 §3.4).
+func half(c elliptic.Curve) int { return (c.Params().BitSize + 7) / 8 }
 
-// signECDSA returns r ‖ s in the length of the curve (RFC 7518 §3.4).
-func signECDSA(alg string, key *ecdsa.PrivateKey, input []byte) ([]byte, error) {
-	r, s, err := ecdsa.Sign(rand.Reader, key, digestOf(ecdsaHash(alg), input))
-	if err != nil {
-		return nil, err
+// digestOf writes the digest that an algorithm signs to space, which its caller has on the stack.
+func digestOf(alg string, input []byte, space *[sha512.Size]byte) []byte {
+	switch hashOf(alg) {
+	case crypto.SHA256:
+		sum := sha256.Sum256(input)
+		return append(space[:0], sum[:]...)
+	case crypto.SHA384:
+		sum := sha512.Sum384(input)
+		return append(space[:0], sum[:]...)
 	}
-	half := (key.Curve.Params().BitSize + 7) / 8
-	out := make([]byte, 2*half)
-	r.FillBytes(out[:half])
-	s.FillBytes(out[half:])
-	return out, nil
-}
-
-func verifyECDSA(alg string, key *ecdsa.PublicKey, input, signature []byte) bool {
-	half := (key.Curve.Params().BitSize + 7) / 8
-	if len(signature) != 2*half {
-		return false
-	}
-	r, s := new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])
-	return ecdsa.Verify(key, digestOf(ecdsaHash(alg), input), r, s)
-}
-
-func digestOf(hash crypto.Hash, input []byte) []byte {
-	h := hash.New()
-	h.Write(input)
-	return h.Sum(nil)
+	*space = sha512.Sum512(input)
+	return space[:]
 }
 
 // Signer signs with one key. It stays good for as long as it is held, but ask the ring for each token.

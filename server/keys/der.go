@@ -2,42 +2,45 @@ package keys
 
 import (
 	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 var errDER = errors.New("malformed ECDSA signature")
 
-// fixedLength converts the DER form of a P-256 signature to r ‖ s of 32 bytes each (RFC 7518 §3.4).
+// fixedLength converts the DER form of a signature, SEQUENCE { INTEGER r, INTEGER s }, to r ‖ s of half as many bytes each (RFC 7518 §3.4).
 // The standard library returns only the DER form unless one uses big integers.
-func fixedLength(der []byte) ([]byte, error) {
-	// SEQUENCE { INTEGER r, INTEGER s }; both lengths are below 128, so one byte each.
-	if len(der) < 2 || der[0] != 0x30 || int(der[1]) != len(der)-2 {
+func fixedLength(der []byte, half int) ([]byte, error) {
+	out, rest := make([]byte, 2*half), cryptobyte.String(der)
+	whole := rest
+	if !whole.ReadASN1(&rest, asn1.SEQUENCE) || !whole.Empty() {
 		return nil, errDER
 	}
-	out, rest := make([]byte, 64), der[2:]
-	for half := range 2 {
-		if len(rest) < 2 || rest[0] != 0x02 || int(rest[1]) > len(rest)-2 {
+	for end := half; end <= 2*half; end += half {
+		var n cryptobyte.String
+		if !rest.ReadASN1(&n, asn1.INTEGER) {
 			return nil, errDER
 		}
-		n := rest[2 : 2+int(rest[1])]
-		rest = rest[2+len(n):]
-		if len(n) == 33 && n[0] == 0 {
+		if len(n) == half+1 && n[0] == 0 {
 			n = n[1:] // the sign of a number whose highest bit is set
 		}
-		if len(n) > 32 {
+		if len(n) > half {
 			return nil, errDER
 		}
-		copy(out[32*(half+1)-len(n):], n)
+		copy(out[end-len(n):], n)
 	}
-	if len(rest) != 0 {
+	if !rest.Empty() {
 		return nil, errDER
 	}
 	return out, nil
 }
 
-// derOf is the inverse of fixedLength for 64 bytes.
+// derOf is the inverse of fixedLength.
 func derOf(signature []byte) []byte {
-	der := make([]byte, 2, 72)
-	for _, n := range [2][]byte{signature[:32], signature[32:]} {
+	half := len(signature) / 2
+	der := make([]byte, 3, len(signature)+9) // SEQUENCE with a length of two bytes, and twice INTEGER with a length and a sign
+	for _, n := range [2][]byte{signature[:half], signature[half:]} {
 		for len(n) > 1 && n[0] == 0 {
 			n = n[1:]
 		}
@@ -47,6 +50,11 @@ func derOf(signature []byte) []byte {
 			der = append(append(der, 0x02, byte(len(n))), n...)
 		}
 	}
-	der[0], der[1] = 0x30, byte(len(der)-2)
+	if size := byte(len(der) - 3); size < 0x80 {
+		der = der[1:]
+		der[0], der[1] = 0x30, size
+	} else {
+		der[0], der[1], der[2] = 0x30, 0x81, size
+	}
 	return der
 }

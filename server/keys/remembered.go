@@ -18,10 +18,7 @@ type remembered struct {
 }
 
 func newRemembered() remembered {
-	cache, err := lru.New[[sha256.Size]byte, struct{}](rememberedMost)
-	if err != nil {
-		panic(err) // the size is positive
-	}
+	cache, _ := lru.New[[sha256.Size]byte, struct{}](rememberedMost) // fails for sizes below one only
 	return remembered{cache}
 }
 

@@ -92,7 +92,7 @@ func TestFixedLengthOfShortIntegers(t *testing.T) {
 	t.Parallel()
 	// r = 1, s = 0x80…: a short integer and one that DER writes with a zero in front.
 	der := append([]byte{0x30, 38, 0x02, 1, 1, 0x02, 33, 0, 0x80}, make([]byte, 31)...)
-	got, err := fixedLength(der)
+	got, err := fixedLength(der, 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,11 +110,11 @@ func FuzzSignatureForms(f *testing.F) {
 	f.Add([]byte{0x30, 6, 2, 1, 1, 2, 1, 1})
 	f.Add(make([]byte, 64))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if fixed, err := fixedLength(b); err == nil && len(fixed) != 64 {
+		if fixed, err := fixedLength(b, 32); err == nil && len(fixed) != 64 {
 			t.Errorf("%d bytes", len(fixed))
 		}
 		if len(b) == 64 {
-			if back, err := fixedLength(derOf(b)); err != nil || !bytes.Equal(back, b) {
+			if back, err := fixedLength(derOf(b), 32); err != nil || !bytes.Equal(back, b) {
 				t.Errorf("%x became %x: %v", b, back, err)
 			}
 		}
