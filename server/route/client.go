@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"latchkey/server/internal/request"
@@ -31,13 +32,7 @@ func (p proxies) info(r *http.Request) *request.Info {
 // saneRequestID reports whether a request id is short and has only characters that are safe in logs, headers and databases.
 func saneRequestID(id string) bool {
 	const most = 128
-	for i := range len(id) {
-		c := id[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.:/+=", c) >= 0) {
-			return false
-		}
-	}
-	return id != "" && len(id) <= most
+	return id != "" && len(id) <= most && strings.Trim(id, alphanumeric+"-_.:/+=") == ""
 }
 
 // userAgent returns the User-Agent as text that every database accepts, since it is stored with sessions.
@@ -79,12 +74,7 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 }
 
 func (p proxies) trusted(a netip.Addr) bool {
-	for _, network := range p {
-		if network.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(a) })
 }
 
 // clientAddress returns the client's address according to X-Forwarded-For or Forwarded.

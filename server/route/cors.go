@@ -48,13 +48,9 @@ func (c *corsPolicy) allowedOrigin(r *http.Request, known func(context.Context, 
 	switch c.mode {
 	case corsPublic:
 		return "*"
-	case corsAllowed:
+	case corsAllowed, corsAnyOrigin:
 		origins := r.Header.Values("Origin")
-		if isOrigin(origins) && known(r.Context(), origins[0]) {
-			return origins[0]
-		}
-	case corsAnyOrigin:
-		if origins := r.Header.Values("Origin"); isOrigin(origins) {
+		if isOrigin(origins) && (c.mode == corsAnyOrigin || known(r.Context(), origins[0])) {
 			return origins[0]
 		}
 	}
@@ -115,21 +111,10 @@ func allowHeaders(asked string) string {
 }
 
 func containsFold(list, name string) bool {
-	for have := range strings.SplitSeq(list, ", ") {
-		if strings.EqualFold(have, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Split(list, ", "), func(have string) bool { return strings.EqualFold(have, name) })
 }
 
+const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
 // isToken reports whether a string has only letters, digits, hyphens and underscores, as names of headers and parameters do.
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return s != ""
-}
+func isToken(s string) bool { return s != "" && strings.Trim(s, alphanumeric+"-_") == "" }

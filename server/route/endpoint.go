@@ -14,9 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
-	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/request"
 	"latchkey/storage/failpoint"
 )
@@ -35,16 +33,9 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // shared is what the routes of a Router have in common.
 type shared struct {
-	logger      *slog.Logger
-	metrics     *metrics.Metrics
-	tracer      trace.Tracer
+	cfg         Config
 	proxies     proxies
-	allowOrigin func(ctx context.Context, origin string) bool
 	crossOrigin *http.CrossOriginProtection
-	credentials []string
-	hsts        bool
-	available   func() error
-	now         func() time.Time
 }
 
 // endpoint is one route with everything that its class does around the handler.
@@ -68,11 +59,11 @@ const statusClientGone = 499
 
 // ServeHTTP handles a request of the route.
 func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	start := e.now()
+	start := e.cfg.Now()
 	info := e.proxies.info(r)
-	r = r.WithContext(startSpan(request.With(r.Context(), info), e.tracer, e.template, r))
+	r = r.WithContext(startSpan(request.With(r.Context(), info), e.cfg.Tracer, e.template, r))
 	w := &writer{ResponseWriter: rw}
-	origin := e.cors.allowedOrigin(r, e.allowOrigin)
+	origin := e.cors.allowedOrigin(r, e.cfg.AllowOrigin)
 	e.setHeaders(w.Header(), r, info, origin)
 
 	var err error
@@ -117,7 +108,7 @@ func (e *endpoint) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // the handler can.
 func (e *endpoint) admit(r *http.Request) error {
 	if e.class != classPublic && e.template != Unmatched {
-		if err := e.available(); err != nil {
+		if err := e.cfg.Available(); err != nil {
 			return err
 		}
 	}
@@ -178,7 +169,7 @@ func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info
 	h["X-Request-Id"] = []string{info.ID}
 	h["X-Content-Type-Options"] = noSniff
 	h["Content-Security-Policy"] = noContent
-	if e.hsts {
+	if e.cfg.HSTS {
 		h["Strict-Transport-Security"] = oneYear
 	}
 	switch e.class {
@@ -194,7 +185,7 @@ func (e *endpoint) setHeaders(h http.Header, r *http.Request, info *request.Info
 
 // finish writes the log event of the request and counts it.
 func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start time.Time, err error) {
-	took := e.now().Sub(start)
+	took := e.cfg.Now().Sub(start)
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK // what net/http sends for a handler that wrote nothing
@@ -206,7 +197,7 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	e.counter(method, status).Inc()
 	e.duration.Observe(took.Seconds())
 	traceID := endSpan(r.Context(), status)
-	if !e.logger.Enabled(r.Context(), level(status, err)) {
+	if !e.cfg.Logger.Enabled(r.Context(), level(status, err)) {
 		return
 	}
 
@@ -229,7 +220,7 @@ func (e *endpoint) finish(r *http.Request, w *writer, info *request.Info, start 
 	if errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))
 	}
-	e.logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
+	e.cfg.Logger.LogAttrs(r.Context(), level(status, err), "request", attrs...)
 }
 
 // outcome is what the requests of a route are counted by.
@@ -244,7 +235,7 @@ func (e *endpoint) counter(method string, status int) prometheus.Counter {
 	if c, ok := e.counted.Load(key); ok {
 		return c.(prometheus.Counter)
 	}
-	c := e.metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status))
+	c := e.cfg.Metrics.Requests.WithLabelValues(e.template, method, strconv.Itoa(status))
 	e.counted.Store(key, c)
 	return c
 }

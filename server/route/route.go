@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -58,51 +59,40 @@ type Router struct {
 	mux *mux.Router
 	// fixed finds the routes without variables. It is a shortcut: mux matches one regular expression after the other until it
 	// comes to the route, and copies the request.
-	fixed   map[string]*endpoint
-	maxBody int64
+	fixed map[string]*endpoint
 	shared
 }
 
 // New returns a Router without routes.
 func New(cfg Config) *Router {
-	rt := &Router{mux: mux.NewRouter().SkipClean(true), fixed: map[string]*endpoint{}, maxBody: cfg.MaxBody, shared: shared{
-		logger:      cfg.Logger,
-		metrics:     cfg.Metrics,
-		tracer:      cfg.Tracer,
-		allowOrigin: cfg.AllowOrigin,
-		crossOrigin: crossOriginProtection(cfg.Origin),
-		credentials: cfg.CredentialOrigins,
-		hsts:        cfg.HSTS,
-		available:   cfg.Available,
-		now:         cfg.Now,
-	}}
+	if cfg.AllowOrigin == nil {
+		cfg.AllowOrigin = func(context.Context, string) bool { return false }
+	}
+	if cfg.Available == nil {
+		cfg.Available = func() error { return nil }
+	}
+	if cfg.NotFound == nil {
+		cfg.NotFound = renderNotFound
+	}
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, DefaultMaxBody)
+	rt := &Router{
+		mux: mux.NewRouter().SkipClean(true), fixed: map[string]*endpoint{},
+		shared: shared{cfg: cfg, crossOrigin: crossOriginProtection(cfg.Origin)},
+	}
 	if cfg.EncodedPath {
 		rt.mux.UseEncodedPath()
 	}
 	for _, p := range cfg.TrustedProxies {
 		rt.proxies = append(rt.proxies, unmapPrefix(p))
 	}
-	if rt.allowOrigin == nil {
-		rt.allowOrigin = func(context.Context, string) bool { return false }
-	}
-	if rt.available == nil {
-		rt.available = func() error { return nil }
-	}
-	if rt.maxBody == 0 {
-		rt.maxBody = DefaultMaxBody
-	}
-	render := cfg.NotFound
-	if render == nil {
-		render = renderNotFound
-	}
-	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, orPage(render, cfg.NotFoundPage), nil)
+	rt.mux.NotFoundHandler = rt.endpoint(Unmatched, classAPI, notFound, orPage(cfg.NotFound, cfg.NotFoundPage), nil)
 	return rt
 }
 
 func (rt *Router) endpoint(template string, c class, h Handler, render Renderer, opts []Option) *endpoint {
 	e := &endpoint{
 		shared: &rt.shared, template: template, class: c, handle: h, render: render,
-		cors: corsPolicy{credentialed: rt.credentials}, maxBody: rt.maxBody, duration: rt.metrics.Duration.WithLabelValues(template),
+		cors: corsPolicy{credentialed: rt.cfg.CredentialOrigins}, maxBody: rt.cfg.MaxBody, duration: rt.cfg.Metrics.Duration.WithLabelValues(template),
 	}
 	for _, opt := range opts {
 		opt(e)

@@ -38,15 +38,10 @@ func (i *Info) AddressText() string {
 // Network returns the network that limits count the client under: its IPv4 address, or the /64 of its IPv6 address. It returns
 // false if the address is unknown.
 func (i *Info) Network() (string, bool) {
-	if !i.Address.IsValid() {
-		return "", false
-	}
-	a := i.Address.Unmap().WithZone("")
-	if a.Is4() {
+	if a := i.Address.Unmap(); a.Is4() {
 		return a.String(), true
 	}
-	prefix, err := a.Prefix(64)
-	return prefix.String(), err == nil
+	return i.Prefix(64)
 }
 
 // Prefix returns the network with a prefix of that length which the client's IPv6 address is in. It returns false for other addresses.
@@ -62,15 +57,10 @@ func (i *Info) Prefix(bits int) (string, bool) {
 // WideNetwork returns the network that the client is in for longer than one connection: the /24 of its IPv4 address, or the /48 of its
 // IPv6 address. It returns false if the address is unknown.
 func (i *Info) WideNetwork() (string, bool) {
-	if !i.Address.IsValid() {
-		return "", false
+	if a := i.Address.Unmap(); a.Is4() {
+		return netip.PrefixFrom(a, 24).Masked().String(), true
 	}
-	a, bits := i.Address.Unmap().WithZone(""), 48
-	if a.Is4() {
-		bits = 24
-	}
-	prefix, err := a.Prefix(bits)
-	return prefix.String(), err == nil
+	return i.Prefix(48)
 }
 
 type key struct{}
