@@ -4,6 +4,7 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // Metrics holds every instrument; New registers them in a registry of their own.
@@ -40,57 +41,41 @@ type Metrics struct {
 
 // New returns the instruments.
 func New() *Metrics {
-	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
-		Requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_http_requests_total", Help: "Finished HTTP requests.",
-		}, []string{"route", "method", "status"}),
-		Duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	f := promauto.With(registry)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	byKind := func(name, help string) *prometheus.GaugeVec {
+		return f.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{"kind"})
+	}
+	return &Metrics{
+		Registry: registry,
+		Requests: counter("latchkey_http_requests_total", "Finished HTTP requests.", "route", "method", "status"),
+		Duration: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "latchkey_http_request_duration_seconds", Help: "Time from the request's headers to the end of the response.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"route"}),
-		Tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_token_requests_total", Help: "Token requests by grant type and outcome.",
-		}, []string{"grant_type", "outcome"}),
-		Refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_refresh_verdicts_total", Help: "Refresh tokens presented, by rotation policy and verdict.",
-		}, []string{"policy", "verdict"}),
-		Logins: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_logins_total", Help: "Password checks by outcome.",
-		}, []string{"outcome"}),
-		PasswordQueue: prometheus.NewGauge(prometheus.GaugeOpts{
+		Tokens:    counter("latchkey_token_requests_total", "Token requests by grant type and outcome.", "grant_type", "outcome"),
+		Refreshes: counter("latchkey_refresh_verdicts_total", "Refresh tokens presented, by rotation policy and verdict.", "policy", "verdict"),
+		Logins:    counter("latchkey_logins_total", "Password checks by outcome.", "outcome"),
+		PasswordQueue: f.NewGauge(prometheus.GaugeOpts{
 			Name: "latchkey_password_queue_length", Help: "Password checks that wait for a worker.",
 		}),
-		PasswordWait: prometheus.NewHistogram(prometheus.HistogramOpts{
+		PasswordWait: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "latchkey_password_queue_seconds", Help: "Time that a password check waited for a worker.",
 			Buckets: []float64{.001, .005, .01, .05, .1, .25, .5, 1},
 		}),
-		Audit: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_audit_events_total", Help: "Audit events by name.",
-		}, []string{"action"}),
-		AuditSuppressed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_audit_suppressed_total", Help: "Audit events beyond the limits, which were counted but not written, by name.",
-		}, []string{"action"}),
-		BackchannelLogouts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_backchannel_logout_total", Help: "Attempts to notify a client of a logout, by outcome.",
-		}, []string{"outcome"}),
-		OutboxAttempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_outbox_attempts_total", Help: "Attempts to send a message, by kind (mail) and outcome: sent, retried, refused, expired.",
-		}, []string{"kind", "outcome"}),
-		OutboxWaiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "latchkey_outbox_waiting", Help: "Messages that have yet to be sent, by kind.",
-		}, []string{"kind"}),
-		OutboxAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "latchkey_outbox_oldest_seconds", Help: "How long the oldest message that has yet to be sent waits, by kind.",
-		}, []string{"kind"}),
-		OutboxUndelivered: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "latchkey_outbox_undelivered", Help: "Messages that were abandoned and that operators have neither sent again nor dismissed, by kind (mail); at most 1000.",
-		}, []string{"kind"}),
+		Audit: counter("latchkey_audit_events_total", "Audit events by name.", "action"),
+		AuditSuppressed: counter("latchkey_audit_suppressed_total",
+			"Audit events beyond the limits, which were counted but not written, by name.", "action"),
+		BackchannelLogouts: counter("latchkey_backchannel_logout_total", "Attempts to notify a client of a logout, by outcome.", "outcome"),
+		OutboxAttempts: counter("latchkey_outbox_attempts_total",
+			"Attempts to send a message, by kind (mail) and outcome: sent, retried, refused, expired.", "kind", "outcome"),
+		OutboxWaiting: byKind("latchkey_outbox_waiting", "Messages that have yet to be sent, by kind."),
+		OutboxAge:     byKind("latchkey_outbox_oldest_seconds", "How long the oldest message that has yet to be sent waits, by kind."),
+		OutboxUndelivered: byKind("latchkey_outbox_undelivered",
+			"Messages that were abandoned and that operators have neither sent again nor dismissed, by kind (mail); at most 1000."),
 	}
-	m.Registry.MustRegister(
-		m.Requests, m.Duration, m.Tokens, m.Refreshes, m.Logins, m.PasswordQueue, m.PasswordWait, m.Audit, m.AuditSuppressed,
-		m.BackchannelLogouts, m.OutboxAttempts, m.OutboxWaiting, m.OutboxAge, m.OutboxUndelivered,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
-	return m
 }
