@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,9 +29,8 @@ func Standard() *Catalog {
 func New(rules []Rule, scopes []Scope) (*Catalog, error) {
 	c := &Catalog{entries: map[string]*entry{}}
 	for _, s := range standard {
-		e := &entry{targets: IDToken | UserInfo, scopes: []string{s.scope}}
 		if s.source != "" {
-			c.add(s.name, e, s.source)
+			c.add(s.name, &entry{targets: IDToken | UserInfo, scopes: []string{s.scope}}, s.source)
 		}
 	}
 	for _, r := range rules {
@@ -184,9 +182,5 @@ func (c *Catalog) Stored(r *Request, allowed []string) string {
 	if len(k.UserInfo) == 0 && len(k.IDToken) == 0 {
 		return ""
 	}
-	text, err := json.Marshal(k)
-	if err != nil {
-		panic(err) // names only
-	}
-	return string(text)
+	return k.encode()
 }

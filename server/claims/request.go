@@ -1,10 +1,8 @@
 package claims
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 )
 
 // Request is the claims parameter (OpenID Connect Core §5.5). Unknown claims are ignored, as the section wants.
@@ -25,11 +23,7 @@ var errMalformed = errors.New("not an object of claims")
 // Parse reads a claims parameter.
 func Parse(text string) (*Request, error) {
 	r := new(Request)
-	d := json.NewDecoder(bytes.NewReader([]byte(text)))
-	if err := d.Decode(r); err != nil {
-		return nil, errMalformed
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if json.Unmarshal([]byte(text), r) != nil {
 		return nil, errMalformed
 	}
 	return r, nil
@@ -75,14 +69,15 @@ func WithACR(stored, acr string) string {
 	if r.IDToken == nil {
 		r.IDToken = make(map[string]*RequestedClaim)
 	}
-	value, err := json.Marshal(acr)
-	if err != nil {
-		panic(err) // text
-	}
+	value, _ := json.Marshal(acr) // text can't fail
 	r.IDToken["acr"] = &RequestedClaim{Value: value}
+	return r.encode()
+}
+
+func (r *Request) encode() string {
 	text, err := json.Marshal(r)
 	if err != nil {
-		panic(err) // names and text
+		panic(err) // names, and JSON that was parsed or made here
 	}
 	return string(text)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -95,12 +96,7 @@ const attributesPrefix = "attributes."
 
 // Sources returns what the operator's claims map can name.
 func Sources() []string {
-	names := make([]string, 0, len(fields)+1)
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return append(names, attributesPrefix+"NAME")
+	return append(slices.Sorted(maps.Keys(fields)), attributesPrefix+"NAME")
 }
 
 // parseSource reads a source: the name of a field, or attributes. and names with dots between.

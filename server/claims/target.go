@@ -29,47 +29,44 @@ const (
 	ACRPhishingResistant = "phr"
 )
 
+// acrs are the values that acr can have, the weakest first.
+var acrs = []string{ACRPassword, ACRMultiFactor, ACRPhishingResistant}
+
 // ACRs returns the values that acr can have, for acr_values_supported (Discovery §3), the weakest first.
-func ACRs() []string { return []string{ACRPassword, ACRMultiFactor, ACRPhishingResistant} }
+func ACRs() []string { return slices.Clone(acrs) }
 
 // MultiFactor reports whether a login with these methods had two factors (RFC 8176 §2).
 func MultiFactor(amr []string) bool { return slices.Contains(amr, "mfa") }
 
-// level returns the position in ACRs of what a login amounts to, or -1 when nothing is known about it.
-func level(amr []string) int {
+// reached returns those of acrs that a login amounts to; none when nothing is known about it.
+func reached(amr []string) []string {
 	switch {
 	case MultiFactor(amr) && (slices.Contains(amr, "hwk") || slices.Contains(amr, "swk")):
-		return 2
+		return acrs
 	case MultiFactor(amr):
-		return 1
+		return acrs[:2]
 	case slices.Contains(amr, AMRPassword):
-		return 0
+		return acrs[:1]
 	}
-	return -1
+	return nil
 }
 
 // Meets reports whether a login with these methods amounts to one of the asked values.
 func Meets(amr, asked []string) bool {
-	reached := level(amr)
-	return slices.ContainsFunc(asked, func(value string) bool {
-		i := slices.Index(ACRs(), value)
-		return i >= 0 && i <= reached
-	})
+	return slices.ContainsFunc(asked, func(value string) bool { return slices.Contains(reached(amr), value) })
 }
 
 // ACR returns what a login with these methods amounts to; empty when nothing is known about it. Of the asked values, if the login amounts to
 // one of them, it is the first such: a stronger login is also a weaker one (OpenID Connect Core §5.5.1.1).
 func ACR(amr []string, asked ...string) string {
-	reached := level(amr)
-	for _, value := range asked {
-		if i := slices.Index(ACRs(), value); i >= 0 && i <= reached {
-			return value
-		}
+	values := reached(amr)
+	if i := slices.IndexFunc(asked, func(value string) bool { return slices.Contains(values, value) }); i >= 0 {
+		return asked[i]
 	}
-	if reached < 0 {
+	if len(values) == 0 {
 		return ""
 	}
-	return ACRs()[reached]
+	return values[len(values)-1]
 }
 
 // Target is a set of places where a claim is released.
