@@ -119,7 +119,7 @@ func (s *Service) checkObjectClaims(client *clients.Client, claims jwt.Object) *
 		return badObject("iss and client_id must be the client_id.")
 	case subject == client.ID: // RFC 9101 §10.8: it could be a client assertion
 		return badObject("sub must not be the client_id.")
-	case !hasAudience(claims["aud"], s.cfg.Issuer):
+	case !slices.Contains(claims.Texts("aud"), s.cfg.Issuer):
 		return badObject("aud must be the issuer identifier %s.", s.cfg.Issuer)
 	case !ends.IsZero() && !ends.After(now):
 		return badObject("it has expired; the server's clock says %d.", now.Unix())
@@ -136,18 +136,6 @@ func (s *Service) checkObjectClaims(client *clients.Client, claims jwt.Object) *
 		}
 	}
 	return nil
-}
-
-// hasAudience reports whether aud, a string or a list (RFC 7519 §4.1.3), has the issuer.
-func hasAudience(aud json.RawMessage, issuer string) bool {
-	var one string
-	var list []string
-	if json.Unmarshal(aud, &one) == nil {
-		list = []string{one}
-	} else if json.Unmarshal(aud, &list) != nil {
-		return false
-	}
-	return slices.Contains(list, issuer)
 }
 
 // objectParams returns the claims of a request object as parameters (RFC 9101 §4): text as it is, numbers and objects as their JSON.

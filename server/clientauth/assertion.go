@@ -2,7 +2,6 @@ package clientauth
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +51,6 @@ func badAssertion(format string, args ...any) *protocol.Error {
 type assertion struct {
 	*jwt.Incoming
 	issuer, subject, jti   string
-	audience               json.RawMessage
 	expires, begins, since time.Time // begins and since (iat) are zero when absent
 }
 
@@ -68,8 +66,11 @@ func parseAssertion(raw string) (*assertion, error) {
 	if err := a.checkHeader(); err != nil {
 		return nil, err
 	}
-	if err := a.readClaims(a.Claims); err != nil {
-		return nil, err
+	if !a.Claims.Strings(map[string]*string{"iss": &a.issuer, "sub": &a.subject, "jti": &a.jti}) {
+		return nil, badAssertion("iss, sub and jti must be strings.")
+	}
+	if name := a.Claims.Dates(map[string]*time.Time{"exp": &a.expires, "nbf": &a.begins, "iat": &a.since}); name != "" {
+		return nil, badAssertion("%s must be a number of seconds.", name)
 	}
 	return a, nil
 }
@@ -96,19 +97,8 @@ func (a *assertion) checkHeader() error {
 	return nil
 }
 
-func (a *assertion) readClaims(claims jwt.Object) error {
-	if !claims.Strings(map[string]*string{"iss": &a.issuer, "sub": &a.subject, "jti": &a.jti}) {
-		return badAssertion("iss, sub and jti must be strings.")
-	}
-	a.audience = claims["aud"]
-	if name := claims.Dates(map[string]*time.Time{"exp": &a.expires, "nbf": &a.begins, "iat": &a.since}); name != "" {
-		return badAssertion("%s must be a number of seconds.", name)
-	}
-	return nil
-}
-
-// check applies RFC 7523 §3 and this server's own bounds to the claims. accepts reports whether an audience is this server.
-func (a *assertion) check(clientID string, accepts func(audience []string) error, now time.Time) error {
+// checkRequired checks that an assertion is of the client, and has what is required (RFC 7523 §3).
+func (a *assertion) checkRequired(clientID string) error {
 	switch {
 	case a.issuer != clientID || a.subject != clientID:
 		return badAssertion("iss and sub must be the client_id.")
@@ -117,10 +107,7 @@ func (a *assertion) check(clientID string, accepts func(audience []string) error
 	case a.expires.IsZero():
 		return badAssertion("exp is required.")
 	}
-	if err := accepts(a.audiences()); err != nil {
-		return err
-	}
-	return a.checkTimes(now)
+	return nil
 }
 
 // checkTimes shortens the life of an assertion that is made for longer than this server likes: libraries say an hour.
@@ -148,19 +135,6 @@ func (a *assertion) checkTimes(now time.Time) error {
 // leave iat out may set an hour. From unverified clients that would be rows that stay for an hour (docs/security.md).
 func (a *assertion) outlives(limit time.Duration, now time.Time) bool {
 	return a.since.IsZero() && a.expires.Sub(now) > limit
-}
-
-// audiences returns aud, which is a string or a list of strings (RFC 7519 §4.1.3); nil if it is neither.
-func (a *assertion) audiences() []string {
-	var one string
-	if (jwt.Object{"aud": a.audience}).Strings(map[string]*string{"aud": &one}) && one != "" {
-		return []string{one}
-	}
-	var list []string
-	if len(a.audience) == 0 || a.audience[0] != '[' || json.Unmarshal(a.audience, &list) != nil || len(list) > maxAudiences {
-		return nil
-	}
-	return list
 }
 
 // clock names the server's time, for a client whose own clock is wrong.

@@ -3,7 +3,6 @@ package clientauth
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -181,10 +180,13 @@ func (a *Authenticator) checkAssertion(ctx context.Context, client *clients.Clie
 	if err != nil {
 		return err
 	}
-	accepts := func(aud []string) error {
-		return a.checkAudience(aud, assertion.audience, a.cfg.OnlyIssuer || client.FAPI2())
+	if err := assertion.checkRequired(cred.ID); err != nil {
+		return err
 	}
-	if err := assertion.check(cred.ID, accepts, now); err != nil {
+	if err := a.checkAudience(assertion.Claims, a.cfg.OnlyIssuer || client.FAPI2()); err != nil {
+		return err
+	}
+	if err := assertion.checkTimes(now); err != nil {
 		return err
 	}
 	if client.ID != cred.ID || client.Disabled || client.TokenEndpointAuthMethod != clients.AuthPrivateKeyJWT || a.cfg.Keys == nil {
@@ -224,14 +226,16 @@ func (a *Authenticator) SignedBy(ctx context.Context, client *clients.Client, f 
 
 // checkAudience checks the aud of an assertion. By RFC 7523 §3 it identifies this server, and libraries write its issuer, the endpoint
 // that they call, or a list (docs/divergences.md has what that risks); RFC 9126 §2 demands the first three.
-func (a *Authenticator) checkAudience(audience []string, raw json.RawMessage, onlyIssuer bool) error {
+func (a *Authenticator) checkAudience(claims jwt.Object, onlyIssuer bool) error {
+	audience := claims.Texts("aud")
 	if onlyIssuer {
-		if len(audience) != 1 || raw[0] != '"' || audience[0] != a.cfg.Issuer {
+		if len(audience) != 1 || claims["aud"][0] != '"' || audience[0] != a.cfg.Issuer {
 			return badAssertion("aud must be the issuer identifier %s, as a single string (client-assertion-audience, or the client's profile).", a.cfg.Issuer)
 		}
 		return nil
 	}
-	if !slices.ContainsFunc(audience, func(aud string) bool { return aud == a.cfg.Issuer || slices.Contains(a.cfg.Endpoints, aud) }) {
+	ours := func(aud string) bool { return aud == a.cfg.Issuer || slices.Contains(a.cfg.Endpoints, aud) }
+	if len(audience) > maxAudiences || !slices.ContainsFunc(audience, ours) {
 		return badAssertion("aud must be the issuer identifier %s or the URL of the token endpoint, as a string or in a list of at most %d.", a.cfg.Issuer, maxAudiences)
 	}
 	return nil

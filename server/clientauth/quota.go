@@ -38,10 +38,7 @@ func (q *quota) take(network string, now time.Time) time.Duration {
 		own = rate.NewLimiter(quotaRate, quotaBurst)
 		q.networks[network] = own
 	}
-	if !own.AllowN(now, 1) {
-		return time.Second
-	}
-	if !q.all.AllowN(now, 1) {
+	if !own.AllowN(now, 1) || !q.all.AllowN(now, 1) {
 		return time.Second
 	}
 	return 0

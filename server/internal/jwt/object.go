@@ -61,6 +61,18 @@ func (o Object) Strings(members map[string]*string) bool {
 	return true
 }
 
+// Texts returns a member that is a text or a list of texts, as aud is (RFC 7519 §4.1.3); nil if it is neither.
+func (o Object) Texts(name string) (list []string) {
+	var one string
+	if json.Unmarshal(o[name], &one) == nil && one != "" {
+		return []string{one}
+	}
+	if json.Unmarshal(o[name], &list) != nil {
+		return nil
+	}
+	return list
+}
+
 // Dates reads the NumericDates (RFC 7519 §2; they may have a fraction) that are present, and returns the name of one that is
 // malformed, else the empty string.
 func (o Object) Dates(members map[string]*time.Time) (malformed string) {
