@@ -68,7 +68,7 @@ func (a *Request) seal(purpose string, m mark) string {
 	if !a.pushed.IsZero() {
 		c.Pushed = a.pushed[:]
 	}
-	text, err := a.service.sealer.SealJSON(purpose, c)
+	text, err := a.service.cfg.Sealer.SealJSON(purpose, c)
 	if err != nil {
 		panic(err) // text, numbers and an ID
 	}
@@ -113,7 +113,7 @@ func (a *Request) fingerprint() string {
 
 func (s *Service) resume(ctx context.Context, purpose, text string) (*Request, error) {
 	var c continuation
-	if err := s.sealer.OpenJSON(purpose, text, &c); err != nil {
+	if err := s.cfg.Sealer.OpenJSON(purpose, text, &c); err != nil {
 		return nil, errStale(nil)
 	}
 	started := time.UnixMicro(c.StartedAt).UTC()

@@ -67,15 +67,12 @@ func (s *Service) AskDevice(ctx context.Context, cred clientauth.Credentials, pa
 			return nil, err
 		}
 	}
-	if !client.Public() && !client.Unverified() {
-		return s.keepDevice(ctx, a)
-	}
-	buckets, err := s.limitPushes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	device, err := s.keepDevice(ctx, a)
-	return device, s.givenBack(ctx, err, buckets)
+	var device *Device
+	err = s.limited(ctx, client, func() (err error) {
+		device, err = s.keepDevice(ctx, a)
+		return err
+	})
+	return device, err
 }
 
 // givenBack returns attempts after an error that is not the caller's, and returns the error. If that fails too, they are lost.
@@ -170,7 +167,7 @@ func (s *Service) deviceRequest(ctx context.Context, t deviceTicket) (*DeviceReq
 		return nil, fmt.Errorf("find the client of a device: %w", err)
 	}
 	t.Version = client.Version
-	ticket, err := s.sealer.SealJSON(sealDevice, t)
+	ticket, err := s.cfg.Sealer.SealJSON(sealDevice, t)
 	if err != nil {
 		return nil, fmt.Errorf("seal a device ticket: %w", err)
 	}
@@ -192,7 +189,7 @@ func (s *Service) OpenDevice(ctx context.Context, ticket flow.Ticket, session *s
 }
 
 func (s *Service) openDevice(ticket flow.Ticket, session *storage.LiveBrowserSession) (t deviceTicket, err error) {
-	if s.sealer.OpenJSON(sealDevice, string(ticket), &t) != nil || t.Session != session.ID || len(t.Hash) != len(storage.Digest{}) {
+	if s.cfg.Sealer.OpenJSON(sealDevice, string(ticket), &t) != nil || t.Session != session.ID || len(t.Hash) != len(storage.Digest{}) {
 		return t, ErrTicket
 	}
 	return t, nil

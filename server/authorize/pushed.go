@@ -63,17 +63,24 @@ func (s *Service) Push(ctx context.Context, req *PushRequest) (requestURI string
 	if err != nil {
 		return "", 0, err
 	}
-	// Where anyone can register a client, knowing its secret proves nothing.
-	if !client.Public() && !client.Unverified() {
+	err = s.limited(ctx, client, func() (err error) {
 		requestURI, err = s.push(ctx, client, params, proof)
-		return requestURI, pushedTTL, err
+		return err
+	})
+	return requestURI, pushedTTL, err
+}
+
+// limited calls keep, which stores a request; for a client that anyone can register, within the limits. Where anyone can register a client, knowing its
+// secret proves nothing.
+func (s *Service) limited(ctx context.Context, client *clients.Client, keep func() error) error {
+	if !client.Public() && !client.Unverified() {
+		return keep()
 	}
 	buckets, err := s.limitPushes(ctx)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	requestURI, err = s.push(ctx, client, params, proof)
-	return requestURI, pushedTTL, s.givenBack(ctx, err, buckets)
+	return s.givenBack(ctx, keep(), buckets)
 }
 
 // readProof checks the proof of a pushed request; nil if there is none.
@@ -105,7 +112,7 @@ func (s *Service) push(ctx context.Context, client *clients.Client, params url.V
 		}
 	}
 	reference := rand.Text() + rand.Text() // 260 bits
-	sealed, err := s.sealer.SealJSON(sealPushed+reference, params)
+	sealed, err := s.cfg.Sealer.SealJSON(sealPushed+reference, params)
 	if err != nil {
 		return "", fmt.Errorf("keep a pushed request: %w", err)
 	}
@@ -141,12 +148,17 @@ func (s *Service) limitPushes(ctx context.Context) ([]storage.Bucket, error) {
 	if wide, ok := request.From(ctx).Prefix(48); ok {
 		buckets = append(buckets, storage.Bucket{Key: mac.Sum(s.pushKey, wide), Burst: pushWideBurst, Interval: pushWideInterval})
 	}
+	return s.take(ctx, "limit pushed requests", "Too many authorization requests from this network. Try again later.", buckets)
+}
+
+// take takes one attempt from each of the buckets, and returns them; what names that in the log, refusal is for those who have to wait.
+func (s *Service) take(ctx context.Context, what, refusal string, buckets []storage.Bucket) ([]storage.Bucket, error) {
 	wait, err := s.cfg.Store.TakeAttempts(context.WithoutCancel(ctx), s.now(), buckets...)
 	if err != nil {
-		return nil, fmt.Errorf("limit pushed requests: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if wait > 0 {
-		return nil, protocol.Throttled(wait, "Too many authorization requests from this network. Try again later.")
+		return nil, protocol.Throttled(wait, refusal)
 	}
 	return buckets, nil
 }
@@ -191,6 +203,6 @@ func (s *Service) openPushed(reference, text string) (url.Values, error) {
 		return url.ParseQuery(text)
 	}
 	var values url.Values
-	err := s.sealer.OpenJSON(sealPushed+reference, text, &values)
+	err := s.cfg.Sealer.OpenJSON(sealPushed+reference, text, &values)
 	return values, err
 }

@@ -50,7 +50,6 @@ type Config struct {
 // Service serves authorization requests.
 type Service struct {
 	cfg          Config
-	sealer       *seal.Sealer
 	pushKey      []byte
 	userCodeKeys [][]byte
 }
@@ -61,7 +60,7 @@ func New(cfg Config) *Service {
 		cfg.Claims = claims.Standard()
 	}
 	return &Service{
-		cfg: cfg, sealer: cfg.Sealer, pushKey: cfg.Root.Derive("pushed requests")[0], userCodeKeys: cfg.Root.Derive("user codes"),
+		cfg: cfg, pushKey: cfg.Root.Derive("pushed requests")[0], userCodeKeys: cfg.Root.Derive("user codes"),
 	}
 }
 

@@ -3,7 +3,6 @@ package authorize
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"latchkey/server/internal/mac"
 	"latchkey/server/internal/request"
-	"latchkey/server/protocol"
 	"latchkey/storage"
 )
 
@@ -89,12 +87,5 @@ func (s *Service) limitUserCodes(ctx context.Context, userID int64) ([]storage.B
 	if network, ok := request.From(ctx).Network(); ok {
 		buckets = slices.Insert(buckets, 1, storage.Bucket{Key: mac.SumFramed(key, "network", network), Burst: codeNetworkBurst, Interval: codeNetworkInterval})
 	}
-	wait, err := s.cfg.Store.TakeAttempts(context.WithoutCancel(ctx), s.now(), buckets...)
-	if err != nil {
-		return nil, fmt.Errorf("limit user codes: %w", err)
-	}
-	if wait > 0 {
-		return nil, protocol.Throttled(wait, "Too many codes were entered. Try again later.")
-	}
-	return buckets, nil
+	return s.take(ctx, "limit user codes", "Too many codes were entered. Try again later.", buckets)
 }
