@@ -60,7 +60,7 @@ func (w *world) Get(_ context.Context, u string, o safehttp.Options) (*safehttp.
 	if body == nil || int64(len(body)) > o.MaxBytes {
 		return nil, safehttp.ErrFetch
 	}
-	return &safehttp.Response{Status: 200, Header: w.header, Body: body}, nil
+	return &safehttp.Response{Header: w.header, Body: body}, nil
 }
 
 func (w *world) clock() time.Time {

@@ -46,7 +46,7 @@ func (h *host) Get(_ context.Context, _ string, o safehttp.Options) (*safehttp.R
 	if body == "" {
 		return nil, safehttp.ErrFetch
 	}
-	return &safehttp.Response{Status: 200, Header: header, Body: []byte(body)}, nil
+	return &safehttp.Response{Header: header, Body: []byte(body)}, nil
 }
 
 func (h *host) clock() time.Time {

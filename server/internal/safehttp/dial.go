@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -166,12 +167,10 @@ func (d *dialer) checkOwn(to netip.AddrPort) error {
 	if !local {
 		return nil
 	}
-	for _, p := range d.allow {
-		if p.Contains(to.Addr()) {
-			return nil
-		}
+	if !slices.ContainsFunc(d.allow, func(p netip.Prefix) bool { return p.Contains(to.Addr()) }) {
+		return errOwn
 	}
-	return errOwn
+	return nil
 }
 
 // isLocal reports whether an address belongs to this machine.

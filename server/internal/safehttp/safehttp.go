@@ -2,6 +2,7 @@ package safehttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -133,14 +135,10 @@ type Options struct {
 	MaxBytes int64
 }
 
-// Response is the response to a GET request.
+// Response is a response with status 200: everything else is an error.
 type Response struct {
-	// Status is 200: everything else is an error.
-	Status int
-	// ContentType is the media type, in lower case and without parameters.
-	ContentType string
-	Header      http.Header
-	Body        []byte
+	Header http.Header
+	Body   []byte
 }
 
 // Get fetches a URL. The error is ErrFetch.
@@ -191,11 +189,7 @@ func (c *Client) Post(ctx context.Context, rawURL string, body []byte, o Options
 func (c *Client) Send(ctx context.Context, rawURL string, body []byte, o Options) (status int, err error) {
 	res, done, err := c.do(ctx, http.MethodPost, rawURL, bytes.NewReader(body), o)
 	if err != nil {
-		var inner *url.Error
-		if errors.As(err, &inner) {
-			err = inner.Err
-		}
-		return 0, err
+		return 0, withoutURL(err)
 	}
 	defer done()
 	return res.StatusCode, nil
@@ -208,11 +202,14 @@ func (c *Client) Check(rawURL string, o Options) error {
 	if err != nil {
 		return err
 	}
-	l := c.untrusted
+	return c.lane(o).dialer.check(u)
+}
+
+func (c *Client) lane(o Options) *lane {
 	if o.Trusted {
-		l = c.trusted
+		return c.trusted
 	}
-	return l.dialer.check(u)
+	return c.untrusted
 }
 
 func (c *Client) get(ctx context.Context, rawURL string, o Options) (*Response, error) {
@@ -228,15 +225,14 @@ func readResponse(res *http.Response, o Options) (*Response, error) {
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", res.StatusCode)
 	}
-	kind, err := contentType(res.Header, o.ContentTypes)
-	if err != nil {
+	if err := checkContentType(res.Header, o.ContentTypes); err != nil {
 		return nil, err
 	}
 	body, err := readBody(res, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: res.StatusCode, ContentType: kind, Header: res.Header, Body: body}, nil
+	return &Response{Header: res.Header, Body: body}, nil
 }
 
 // do sends a request and waits for the headers of the response. done ends it.
@@ -253,10 +249,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, body io.Reader, 
 			cancel()
 		}
 	}()
-	l := c.untrusted
-	if o.Trusted {
-		l = c.trusted
-	}
+	l := c.lane(o)
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -295,43 +288,32 @@ func setHeaders(h http.Header, form bool, o Options) {
 	if form {
 		h.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	accept := o.Accept
-	if accept == "" {
-		accept = strings.Join(slices.DeleteFunc(slices.Clone(o.ContentTypes), isSuffix), ", ")
-	}
+	accept := cmp.Or(o.Accept, strings.Join(slices.DeleteFunc(slices.Clone(o.ContentTypes), isSuffix), ", "))
 	if accept != "" {
 		h.Set("Accept", accept)
 	}
-	for name, values := range o.Header {
-		h[name] = values
-	}
+	maps.Copy(h, o.Header)
 }
 
 // isSuffix reports whether a content type is a structured syntax suffix (RFC 6838 §4.2.8).
 func isSuffix(kind string) bool { return strings.HasPrefix(kind, "+") }
 
-func contentType(h http.Header, allowed []string) (string, error) {
+func checkContentType(h http.Header, allowed []string) error {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if len(allowed) == 0 {
-		return kind, nil
-	}
 	ok := err == nil && slices.ContainsFunc(allowed, func(a string) bool {
 		return kind == a || isSuffix(a) && strings.HasSuffix(kind, a)
 	})
-	if !ok {
-		return "", fmt.Errorf("content type %q", h.Get("Content-Type"))
+	if !ok && len(allowed) > 0 {
+		return fmt.Errorf("content type %q", h.Get("Content-Type"))
 	}
-	return kind, nil
+	return nil
 }
 
 func readBody(res *http.Response, o Options) ([]byte, error) {
 	if coding := res.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, fmt.Errorf("content encoding %q", coding)
 	}
-	maxBytes := o.MaxBytes
-	if maxBytes <= 0 {
-		maxBytes = defaultMaxBytes
-	}
+	maxBytes := cmp.Or(o.MaxBytes, defaultMaxBytes)
 	if res.ContentLength > maxBytes {
 		return nil, fmt.Errorf("a body of %d bytes", res.ContentLength)
 	}
@@ -347,12 +329,18 @@ func readBody(res *http.Response, o Options) ([]byte, error) {
 
 // log logs the cause of a failure, which callers do not get.
 func (c *Client) log(ctx context.Context, rawURL string, o Options, err error) {
-	var inner *url.Error
-	if errors.As(err, &inner) {
-		err = inner.Err // the outer error repeats the URL
-	}
+	err = withoutURL(err)
 	c.logger.InfoContext(ctx, "an outbound request failed",
 		slog.String("url", shorten(rawURL)), slog.Bool("trusted", o.Trusted), slog.String("cause", err.Error()))
+}
+
+// withoutURL returns the cause of an error that repeats the URL.
+func withoutURL(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
 }
 
 // shorten returns a URL for the log, without its query, which may hold secrets.
