@@ -20,56 +20,6 @@ import (
 // metadataMaxAge is short, since clients read the documents once and operators change what they say.
 const metadataMaxAge = 5 * time.Minute
 
-// metadata is the document of RFC 8414 §2 and of OpenID Connect Discovery 1.0 §3 at once. It names what works, nothing else.
-type metadata struct {
-	Issuer                    string `json:"issuer"`
-	AuthorizationEndpoint     string `json:"authorization_endpoint"`
-	PushedRequestEndpoint     string `json:"pushed_authorization_request_endpoint"`
-	DeviceEndpoint            string `json:"device_authorization_endpoint"`
-	TokenEndpoint             string `json:"token_endpoint"`
-	UserInfoEndpoint          string `json:"userinfo_endpoint"`
-	EndSessionEndpoint        string `json:"end_session_endpoint"`
-	RevocationEndpoint        string `json:"revocation_endpoint"`
-	IntrospectionEndpoint     string `json:"introspection_endpoint"`
-	RegistrationEndpoint      string `json:"registration_endpoint,omitempty"`
-	JWKSURI                   string `json:"jwks_uri"`
-	ClientIDMetadataDocuments bool   `json:"client_id_metadata_document_supported,omitempty"`
-
-	Scopes               []string `json:"scopes_supported"`
-	ResponseTypes        []string `json:"response_types_supported"`
-	ResponseModes        []string `json:"response_modes_supported"`
-	GrantTypes           []string `json:"grant_types_supported"`
-	CodeChallengeMethods []string `json:"code_challenge_methods_supported"`
-	// ResponseIssuer is RFC 9207 §3, RequirePushed RFC 9126 §5.
-	ResponseIssuer bool     `json:"authorization_response_iss_parameter_supported"`
-	RequirePushed  bool     `json:"require_pushed_authorization_requests"`
-	Prompts        []string `json:"prompt_values_supported"`
-	UILocales      []string `json:"ui_locales_supported,omitempty"`
-
-	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
-	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
-	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
-	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
-
-	DPoPAlgs []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
-
-	SubjectTypes    []string `json:"subject_types_supported"`
-	IDTokenAlgs     []string `json:"id_token_signing_alg_values_supported"`
-	UserInfoAlgs    []string `json:"userinfo_signing_alg_values_supported"`
-	Claims          []string `json:"claims_supported"`
-	ACRs            []string `json:"acr_values_supported"`
-	ClaimsParameter bool     `json:"claims_parameter_supported"`
-	// RequestParameter and RequestURIParameter are request objects (RFC 9101), by value and by reference. The second must be
-	// said to be absent (Discovery §3: true is its default); the request_uri of a pushed request is not meant by it.
-	RequestParameter         bool     `json:"request_parameter_supported"`
-	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
-	RequestObjectAlgs        []string `json:"request_object_signing_alg_values_supported"`
-	BackchannelLogout        bool     `json:"backchannel_logout_supported"`
-	BackchannelLogoutSession bool     `json:"backchannel_logout_session_supported"`
-}
-
 // Metadata is the authorization server's metadata document (RFC 8414 §3), which is the OpenID configuration too: clients look
 // for one and take what they find for the other.
 func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
@@ -89,57 +39,64 @@ func (h *Handlers) Metadata(w http.ResponseWriter, r *http.Request) error {
 	return last.write(w, r)
 }
 
-// metadata is the document, given the scopes of the protected resources.
-func (h *Handlers) metadata(scopes []string) *metadata {
+// metadata is the document of RFC 8414 §2 and of OpenID Connect Discovery 1.0 §3 at once, given the scopes of the protected resources. It
+// names what works, nothing else.
+func (h *Handlers) metadata(scopes []string) map[string]any {
+	issuer := h.cfg.Issuer
 	// Introspection is for those who can prove who they are.
 	confidential := []string{clients.AuthBasic, clients.AuthPost, clients.AuthPrivateKeyJWT}
 	all := append(confidential[:3:3], clients.AuthNone)
-	algs := clientauth.AssertionAlgs()
-	m := &metadata{
-		Issuer:                    h.cfg.Issuer,
-		AuthorizationEndpoint:     h.cfg.Issuer + AuthorizePath,
-		PushedRequestEndpoint:     h.cfg.Issuer + PushPath,
-		DeviceEndpoint:            h.cfg.Issuer + DevicePath,
-		TokenEndpoint:             h.cfg.Issuer + TokenPath,
-		UserInfoEndpoint:          h.cfg.Issuer + UserInfoPath,
-		EndSessionEndpoint:        h.cfg.Issuer + LogoutPath,
-		RevocationEndpoint:        h.cfg.Issuer + RevokePath,
-		IntrospectionEndpoint:     h.cfg.Issuer + IntrospectPath,
-		JWKSURI:                   h.cfg.Issuer + JWKSPath,
-		ClientIDMetadataDocuments: h.cfg.ClientDocuments,
+	m := map[string]any{
+		"issuer":                                issuer,
+		"authorization_endpoint":                issuer + AuthorizePath,
+		"pushed_authorization_request_endpoint": issuer + PushPath,
+		"device_authorization_endpoint":         issuer + DevicePath,
+		"token_endpoint":                        issuer + TokenPath,
+		"userinfo_endpoint":                     issuer + UserInfoPath,
+		"end_session_endpoint":                  issuer + LogoutPath,
+		"revocation_endpoint":                   issuer + RevokePath,
+		"introspection_endpoint":                issuer + IntrospectPath,
+		"jwks_uri":                              issuer + JWKSPath,
 
-		Scopes:               withoutRepeats(append(h.cfg.Claims.Scopes(), scopes...)),
-		ResponseTypes:        []string{"code"},
-		ResponseModes:        authorize.ResponseModes,
-		GrantTypes:           token.GrantTypes(),
-		CodeChallengeMethods: []string{"S256"},
-		ResponseIssuer:       true,
-		Prompts:              authorize.Prompts(),
-		UILocales:            h.cfg.Locales,
+		"scopes_supported":                               withoutRepeats(append(h.cfg.Claims.Scopes(), scopes...)),
+		"response_types_supported":                       []string{"code"},
+		"response_modes_supported":                       authorize.ResponseModes,
+		"grant_types_supported":                          token.GrantTypes(),
+		"code_challenge_methods_supported":               []string{"S256"},
+		"authorization_response_iss_parameter_supported": true,  // RFC 9207 §3
+		"require_pushed_authorization_requests":          false, // RFC 9126 §5
+		"prompt_values_supported":                        authorize.Prompts(),
 
-		TokenAuthMethods:         all,
-		TokenAuthAlgs:            algs,
-		RevocationAuthMethods:    all,
-		RevocationAuthAlgs:       algs,
-		IntrospectionAuthMethods: confidential,
-		IntrospectionAuthAlgs:    algs,
-		DPoPAlgs:                 dpop.Algs(),
+		"token_endpoint_auth_methods_supported":                    all,
+		"token_endpoint_auth_signing_alg_values_supported":         clientauth.AssertionAlgs(),
+		"revocation_endpoint_auth_methods_supported":               all,
+		"revocation_endpoint_auth_signing_alg_values_supported":    clientauth.AssertionAlgs(),
+		"introspection_endpoint_auth_methods_supported":            confidential,
+		"introspection_endpoint_auth_signing_alg_values_supported": clientauth.AssertionAlgs(),
+		"dpop_signing_alg_values_supported":                        dpop.Algs(), // RFC 9449 §5.1
 
-		SubjectTypes:    []string{"public"},
-		IDTokenAlgs:     token.IDTokenAlgs(),
-		UserInfoAlgs:    token.IDTokenAlgs(),
-		Claims:          append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.cfg.Claims.Names()...),
-		ClaimsParameter: true,
-		ACRs:            h.cfg.ACRs,
-
-		RequestParameter:  true,
-		RequestObjectAlgs: jwt.IncomingAlgs(),
-
-		BackchannelLogout:        true,
-		BackchannelLogoutSession: true,
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": token.IDTokenAlgs(),
+		"userinfo_signing_alg_values_supported": token.IDTokenAlgs(),
+		"claims_supported":                      append([]string{"iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid"}, h.cfg.Claims.Names()...),
+		"acr_values_supported":                  h.cfg.ACRs,
+		"claims_parameter_supported":            true,
+		// Request objects (RFC 9101), by value and by reference. The second must be said to be absent (Discovery §3: true is its default);
+		// the request_uri of a pushed request is not meant by it.
+		"request_parameter_supported":                 true,
+		"request_uri_parameter_supported":             false,
+		"request_object_signing_alg_values_supported": jwt.IncomingAlgs(),
+		"backchannel_logout_supported":                true,
+		"backchannel_logout_session_supported":        true,
+	}
+	if len(h.cfg.Locales) > 0 {
+		m["ui_locales_supported"] = h.cfg.Locales
+	}
+	if h.cfg.ClientDocuments {
+		m["client_id_metadata_document_supported"] = true
 	}
 	if h.cfg.Registration != RegistrationOff {
-		m.RegistrationEndpoint = h.cfg.Issuer + RegisterPath
+		m["registration_endpoint"] = issuer + RegisterPath
 	}
 	return m
 }
