@@ -10,10 +10,7 @@ import (
 // Fields returns what the site wants in the answer of a login: the claims that are named in the settings, and the fields of its hook. The
 // tokens are not for it to set.
 func (f *Format) Fields(resp *token.Response) []pyjson.Member {
-	t, _ := resp.Site.(*siteAnswer)
-	if t == nil {
-		t = &siteAnswer{}
-	}
+	t := siteOf(resp.Site)
 	var fields []pyjson.Member
 	if len(f.settings.AnswerClaims) > 0 && resp.User != nil {
 		for _, c := range append(f.userClaims(resp.User), t.claims...) {

@@ -178,7 +178,7 @@ func source(r *token.RefreshToken) *codec.Token {
 func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Secret, error) {
 	r := codec.Refresh{
 		UserID: c.User.Sub(), ID: c.Next.ID, Parent: c.Next.Parent, Family: c.Next.Grant, Generation: c.Next.Generation,
-		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: append(f.userClaims(c.User), site(c).claims...),
+		IssuedAt: c.Next.IssuedAt, ExpiresAt: c.Next.ExpiresAt, Extra: append(f.userClaims(c.User), siteOf(c.Site).claims...),
 	}
 	r.Seal = f.sealer.of(&r)
 	if err := f.record(ctx, c); err != nil {
@@ -198,7 +198,7 @@ func (f *Format) WriteRefresh(ctx context.Context, c *token.Content) (storage.Se
 func (f *Format) WriteAccess(ctx context.Context, c *token.Content) (string, error) {
 	a := codec.Access{
 		UserID: c.User.Sub(), JTI: token.NewTokenID(), Session: c.Grant.ID, IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt,
-		Extra: append(f.userClaims(c.User), site(c).claims...),
+		Extra: append(f.userClaims(c.User), siteOf(c.Site).claims...),
 	}
 	if c.Client.ID != clients.SimpleJWTID {
 		a.Extra = append(a.Extra, codec.StringClaim("client_id", c.Client.ID))
@@ -279,7 +279,7 @@ func (f slidingFormat) WriteAccess(ctx context.Context, c *token.Content) (strin
 	}
 	s := codec.Sliding{
 		UserID: c.User.Sub(), JTI: c.Grant.Current, Session: c.Grant.ID,
-		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: append(f.userClaims(c.User), site(c).claims...),
+		IssuedAt: c.IssuedAt, ExpiresAt: c.ExpiresAt, RefreshUntil: c.RefreshUntil, Extra: append(f.userClaims(c.User), siteOf(c.Site).claims...),
 	}
 	if old := source(c.Presented); old != nil {
 		return f.codec.Slid(ctx, old, s)

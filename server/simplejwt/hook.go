@@ -62,9 +62,8 @@ func (h *SiteHook) Login(ctx context.Context, subject string) (claims, answer *p
 
 // read reads {"claims": {…}, "answer": {…}}, of which either may be missing.
 func (h *SiteHook) read(body []byte) (claims, answer *pyjson.Dict, err error) {
-	v, err := pyjson.Decode(string(body), pyjson.Options{Strict: true, Unique: true})
-	d, ok := v.(*pyjson.Dict)
-	if err != nil || !ok {
+	d, ok := pyjson.DecodeDict(string(body), pyjson.Options{Strict: true, Unique: true})
+	if !ok {
 		return nil, nil, fmt.Errorf("it is no JSON object")
 	}
 	claims, answer = &pyjson.Dict{}, &pyjson.Dict{}

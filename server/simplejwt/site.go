@@ -6,7 +6,6 @@ import (
 
 	"latchkey/server/internal/pyjson"
 	"latchkey/server/simplejwt/codec"
-	"latchkey/server/token"
 	"latchkey/storage"
 )
 
@@ -50,9 +49,8 @@ func askSite(ctx context.Context, q Query, h Hook, subject string) (*siteAnswer,
 				t.claims = append(t.claims, codec.NoClaim(name))
 			}
 		} else {
-			v, err := pyjson.Decode(row, pyjson.Options{})
-			d, ok := v.(*pyjson.Dict)
-			if err != nil || !ok {
+			d, ok := pyjson.DecodeDict(row, pyjson.Options{})
+			if !ok {
 				return nil, fmt.Errorf("claims of the site: %w: no JSON object", storage.ErrUnavailable)
 			}
 			t.add(d)
@@ -69,9 +67,9 @@ func askSite(ctx context.Context, q Query, h Hook, subject string) (*siteAnswer,
 	return t, nil
 }
 
-// site returns what the site says for a token that is written.
-func site(c *token.Content) *siteAnswer {
-	if t, ok := c.Site.(*siteAnswer); ok {
+// siteOf returns what Ask said, for a token that is written or its answer: a token's Content and Response pass it on.
+func siteOf(said any) *siteAnswer {
+	if t, ok := said.(*siteAnswer); ok && t != nil {
 		return t
 	}
 	return &siteAnswer{}

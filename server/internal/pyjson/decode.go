@@ -51,6 +51,15 @@ func Decode(text string, o Options) (Value, error) {
 	return v, nil
 }
 
+// DecodeDict is Decode for a text that must be an object.
+func DecodeDict(text string, o Options) (d *Dict, ok bool) {
+	v, err := Decode(text, o)
+	if err == nil {
+		d, ok = v.(*Dict)
+	}
+	return d, ok
+}
+
 // at returns an error with the text of JSONDecodeError: lines end with \n, columns and positions are characters.
 func at(message, text string, pos int) *Error {
 	before := text[:pos]

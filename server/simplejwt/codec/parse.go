@@ -82,11 +82,7 @@ func (c *Codec) readHeader(b *buffer, segment string) (header, bool) {
 	if b.token = text; !ok || !wellEncoded(string(text)) {
 		return header{}, false
 	}
-	v, err := pyjson.Decode(strings.TrimPrefix(string(text), "\ufeff"), pyjson.Options{Unique: true})
-	if err != nil {
-		return header{}, false
-	}
-	dict, ok := v.(*pyjson.Dict)
+	dict, ok := pyjson.DecodeDict(strings.TrimPrefix(string(text), "\ufeff"), pyjson.Options{Unique: true})
 	if !ok {
 		return header{}, false
 	}

@@ -16,11 +16,7 @@ func parseClaims(payload string) (claims, bool) {
 		return nil, false
 	}
 	// json.loads of bytes allows the byte order mark that it forbids in text.
-	v, err := pyjson.Decode(strings.TrimPrefix(payload, "\ufeff"), pyjson.Options{})
-	if err != nil {
-		return nil, false
-	}
-	dict, ok := v.(*pyjson.Dict)
+	dict, ok := pyjson.DecodeDict(strings.TrimPrefix(payload, "\ufeff"), pyjson.Options{})
 	if !ok {
 		return nil, false
 	}
