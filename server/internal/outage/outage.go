@@ -64,11 +64,11 @@ func (l *Log) Note(ctx context.Context, err error) {
 	l.cut = true
 }
 
-// tried notes the outcome of a write. A conflict has written nothing, so it says nothing about an outage.
-func (l *Log) tried(ctx context.Context, err error) {
+// tried notes the outcome of a write, and returns it. A conflict has written nothing, so it says nothing about an outage.
+func (l *Log) tried(ctx context.Context, err error) error {
 	if err != nil {
 		l.Note(ctx, err)
-		return
+		return err
 	}
 	now := l.clock()
 	l.mu.Lock()
@@ -80,6 +80,7 @@ func (l *Log) tried(ctx context.Context, err error) {
 		}
 	}
 	l.cut, l.wrote = false, now
+	return nil
 }
 
 // At returns the outages in the time of the database, which shows now.

@@ -38,30 +38,22 @@ func (w Watched) GrantWithProfile(ctx context.Context, id storage.ID) (*storage.
 
 func (w Watched) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (*storage.LiveGrant, int, error) {
 	moved, which, err := w.Grants.AttemptGrant(ctx, a)
-	w.Log.tried(ctx, err)
-	return moved, which, err
+	return moved, which, w.Log.tried(ctx, err)
 }
 
 func (w Watched) MoveGrant(ctx context.Context, m storage.GrantMove, event *storage.AuditEvent) (*storage.LiveGrant, error) {
 	moved, err := w.Grants.MoveGrant(ctx, m, event)
-	w.Log.tried(ctx, err)
-	return moved, err
+	return moved, w.Log.tried(ctx, err)
 }
 
 func (w Watched) CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, events ...*storage.AuditEvent) error {
-	err := w.Grants.CreateGrant(ctx, g, login, events...)
-	w.Log.tried(ctx, err)
-	return err
+	return w.Log.tried(ctx, w.Grants.CreateGrant(ctx, g, login, events...))
 }
 
 func (w Watched) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest, g *storage.Grant, events ...*storage.AuditEvent) error {
-	err := w.Grants.RedeemAuthorizationCode(ctx, hash, g, events...)
-	w.Log.tried(ctx, err)
-	return err
+	return w.Log.tried(ctx, w.Grants.RedeemAuthorizationCode(ctx, hash, g, events...))
 }
 
 func (w Watched) RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, events ...*storage.AuditEvent) error {
-	err := w.Grants.RedeemDeviceCode(ctx, hash, g, until, events...)
-	w.Log.tried(ctx, err)
-	return err
+	return w.Log.tried(ctx, w.Grants.RedeemDeviceCode(ctx, hash, g, until, events...))
 }
