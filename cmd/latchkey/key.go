@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
+	"latchkey/admin"
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server"
@@ -19,15 +21,7 @@ type keyCmd struct {
 	Retire keyRetireCmd `cmd:"" help:"Remove a key now: the tokens that it signed are no longer valid."`
 }
 
-// ring opens the database and reads the keys, including those that the root secret can't decrypt.
-func (a *app) ring(ctx context.Context) (*keys.Ring, error) {
-	store, err := a.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return a.ringOf(ctx, store)
-}
-
+// ringOf reads the keys, including those that the root secret can't decrypt.
 func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
 	root, err := a.settings.Root()
 	if err != nil {
@@ -63,20 +57,20 @@ func (c *keyListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.listKeys(c.JSON, ring.List(), nil)
+	return a.listKeys(c.JSON, explainedList(ring.Keys(ctx)), nil)
 }
 
-func (a *app) listKeys(asJSON bool, all []keys.Key, err error) error {
-	return list[keys.Key]{
+func (a *app) listKeys(asJSON bool, all iter.Seq2[admin.Key, error], err error) error {
+	return list[admin.Key]{
 		a, asJSON, "keys",
 		[]string{"KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "SIGNS UNTIL", "REMOVED FROM JWKS", "DECRYPTED"},
-		func(k keys.Key) []string {
+		func(k admin.Key) []string {
 			return []string{
-				k.KID, k.Algorithm, string(k.State), when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt), when(k.ExpiresAt),
+				k.KID, k.Algorithm, k.State, when(k.CreatedAt), when(k.ActivatesAt), when(k.RetiresAt), when(k.ExpiresAt),
 				yes(k.Unsealed),
 			}
 		},
-	}.print(each(all), err)
+	}.print(all, err)
 }
 
 type keyRotateCmd struct {
@@ -90,8 +84,8 @@ func (c *keyRotateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	made, err := ring.RotateAll(ctx, c.Algorithm, c.Immediately)
-	return a.listKeys(c.JSON, made, err)
+	made, err := ring.RotateKeys(ctx, admin.KeyRotation{Algorithm: c.Algorithm, Immediately: c.Immediately})
+	return a.listKeys(c.JSON, each(made), explainRemote(err))
 }
 
 type keyRetireCmd struct {
@@ -104,13 +98,38 @@ func (c *keyRetireCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	err = ring.Retire(ctx, c.KID)
-	if errors.Is(err, storage.ErrNotFound) {
+	_, err = ring.RetireKey(ctx, c.KID)
+	switch err = explainRemote(err); {
+	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("there is no key %q. List the keys with `latchkey key list`", c.KID)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return a.confirm(c.JSON, map[string]string{"kid": c.KID, "state": string(keys.StateExpired)},
 		"retired key %s; the tokens that it signed are no longer valid", c.KID)
+}
+
+type localKeys struct{ ring *keys.Ring }
+
+func (l localKeys) Keys(context.Context) iter.Seq2[admin.Key, error] { return each(keysOf(l.ring.List())) }
+
+func (l localKeys) RotateKeys(ctx context.Context, r admin.KeyRotation) ([]admin.Key, error) {
+	made, err := l.ring.RotateAll(ctx, r.Algorithm, r.Immediately)
+	return keysOf(made), err
+}
+
+func (l localKeys) RetireKey(ctx context.Context, kid string, _ ...admin.Option) (*admin.Key, error) {
+	return nil, l.ring.Retire(ctx, kid)
+}
+
+// keysOf returns keys as the API shows them.
+func keysOf(all []keys.Key) []admin.Key {
+	out := make([]admin.Key, len(all))
+	for i, k := range all {
+		out[i] = admin.Key{
+			KID: k.KID, Algorithm: k.Algorithm, State: string(k.State), Sequence: k.Sequence, CreatedAt: k.CreatedAt, ActivatesAt: k.ActivatesAt,
+			RetiresAt: k.RetiresAt, ExpiresAt: k.ExpiresAt, Public: k.Public, Unsealed: k.Unsealed, OldSecret: k.OldSecret,
+		}
+	}
+	return out
 }

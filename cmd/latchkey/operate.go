@@ -9,7 +9,6 @@ import (
 	"latchkey/clients"
 	"latchkey/clients/registry"
 	"latchkey/server/grants"
-	"latchkey/server/keys"
 	"latchkey/server/trail"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -53,11 +52,11 @@ type sessionAdmin interface {
 	EndSessions(ctx context.Context, which admin.SessionsEnd, o ...admin.Option) (*admin.Ended, error)
 }
 
-// keyAdmin is what commands do with keys. A *keys.Ring is one, and remoteKeys.
+// keyAdmin is what commands do with keys. An *admin.API is one, and localKeys on the database.
 type keyAdmin interface {
-	List() []keys.Key
-	RotateAll(ctx context.Context, alg string, immediately bool) ([]keys.Key, error)
-	Retire(ctx context.Context, kid string) error
+	Keys(ctx context.Context) iter.Seq2[admin.Key, error]
+	RotateKeys(ctx context.Context, r admin.KeyRotation) ([]admin.Key, error)
+	RetireKey(ctx context.Context, kid string, o ...admin.Option) (*admin.Key, error)
 }
 
 // users returns what changes users.
@@ -236,8 +235,13 @@ func (a *app) sessions(ctx context.Context, progress func(int)) (sessionAdmin, e
 
 // keys returns what changes keys.
 func (a *app) keys(ctx context.Context) (keyAdmin, error) {
-	if !a.remote() {
-		return a.ring(ctx)
+	if a.remote() {
+		return a.api(ctx)
 	}
-	return a.remoteKeys(ctx)
+	store, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := a.ringOf(ctx, store)
+	return localKeys{ring}, err
 }
