@@ -59,7 +59,7 @@ func compare(x *exchange, django, own *answer, userIDClaim string) (found []diff
 	if x.request.Method == http.MethodOptions {
 		return found
 	}
-	d, l := django.fields(), own.fields()
+	d, l := readObject(django.body), readObject(own.body)
 	if django.status != own.status {
 		because := ""
 		if own.reason != "" {
@@ -107,12 +107,12 @@ func apiRefuses(x *exchange, django, own *answer) bool {
 
 type adder = func(kind string, breaks bool, format string, args ...any)
 
-// object is the body of an answer.
+// object is the body of a request or of an answer.
 type object map[string]json.RawMessage
 
-func (a *answer) fields() object {
-	var o object
-	if json.Unmarshal(a.body, &o) != nil {
+// readObject returns nil for what is no object.
+func readObject(text []byte) (o object) {
+	if json.Unmarshal(text, &o) != nil {
 		return nil
 	}
 	return o
@@ -231,12 +231,9 @@ func compareHeaders(django, own *answer, add adder) {
 			add("headers", true, "%s differs", name)
 		}
 	}
-	ours := map[string]bool{}
-	for _, c := range (&http.Response{Header: own.header}).Cookies() {
-		ours[c.Name] = true
-	}
+	ours := (&http.Response{Header: own.header}).Cookies()
 	for _, c := range (&http.Response{Header: django.header}).Cookies() {
-		if !ours[c.Name] {
+		if !slices.ContainsFunc(ours, func(o *http.Cookie) bool { return o.Name == c.Name }) {
 			add("headers", true, "Latchkey sets no cookie %q", cut(c.Name))
 		}
 	}

@@ -94,12 +94,7 @@ func (x *exchange) field(name string) string {
 		form, _ := url.ParseQuery(string(x.sent))
 		return form.Get(name)
 	}
-	var fields map[string]json.RawMessage
-	var value string
-	if json.Unmarshal(x.sent, &fields) != nil || json.Unmarshal(fields[name], &value) != nil {
-		return ""
-	}
-	return value
+	return readObject(x.sent).text(name)
 }
 
 // presented returns the claims of the token that the request presents; nil if there is none that can be read.
@@ -129,22 +124,17 @@ func readClaims(raw string) claimSet {
 		return nil
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	var c claimSet
-	if err != nil || json.Unmarshal(payload, &c) != nil {
+	if err != nil {
 		return nil
 	}
-	return c
+	return claimSet(readObject(payload))
 }
 
 // algorithm returns the alg of a token's header.
 func algorithm(raw string) string {
 	header, _, _ := strings.Cut(raw, ".")
 	text, _ := base64.RawURLEncoding.DecodeString(header)
-	var h struct {
-		Alg string `json:"alg"`
-	}
-	json.Unmarshal(text, &h)
-	return h.Alg
+	return readObject(text).text("alg")
 }
 
 // text returns a claim as text: 7 and "7" are the same.

@@ -225,7 +225,7 @@ func (l *ledger) differ(route Route, example Example, found []difference) {
 func (l *ledger) user(x *exchange) string {
 	id := x.presented(l.cfg.Cookies).text(l.cfg.UserIDClaim)
 	if id == "" && x.status == 200 {
-		id = readClaims((&answer{body: x.received}).fields().text("access")).text(l.cfg.UserIDClaim)
+		id = readClaims(readObject(x.received).text("access")).text(l.cfg.UserIDClaim)
 	}
 	return cut(id)
 }

@@ -44,7 +44,7 @@ func (l *ledger) saw(x *exchange) {
 	if x.route == RouteRefresh {
 		presented = x.presented(l.cfg.Cookies)
 	}
-	issued := readClaims((&answer{body: x.received}).fields().text("refresh"))
+	issued := readClaims(readObject(x.received).text("refresh"))
 	user, agent := l.user(x), cut(x.request.UserAgent())
 
 	l.mu.Lock()
@@ -57,23 +57,20 @@ func (l *ledger) saw(x *exchange) {
 			l.st.DjangoEnds = ends
 		}
 	}
+	parent := ""
 	if presented != nil {
-		l.present(l.remember(l.hash(presented), ""), user, agent, at)
+		parent = l.hash(presented)
+		l.present(l.remember(parent, ""), user, agent, at)
 	}
 	if issued != nil {
-		parent := ""
-		if presented != nil {
-			parent = l.hash(presented)
-		}
 		l.remember(l.hash(issued), parent)
 	}
 }
 
 func (l *ledger) present(s *Seen, user, agent string, at time.Time) {
-	switch {
-	case s.Presented.IsZero():
+	if s.Presented.IsZero() {
 		s.Presented = at
-	default:
+	} else {
 		l.st.Reuse.Strict.add(user, agent, at)
 	}
 	if !s.Followed.IsZero() && at.Sub(s.Followed) > overlap {
