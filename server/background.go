@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -97,26 +96,24 @@ func (s *Server) reloadKeys(ctx context.Context, reload <-chan struct{}) {
 			return
 		case <-reload:
 		}
-		for ctx.Err() == nil {
-			err := s.keys.Load(ctx)
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			s.cfg.Logger.WarnContext(ctx, "the signing keys could not be read", slog.Any("error", err))
-			pause(ctx, retryAfter)
-		}
+		s.try(ctx, "the signing keys could not be read", s.keys.Load)
 	}
 }
 
 // prepareKeys makes the key of ID tokens ahead of the first one, so that clients find it in the JWKS. A start need not wait for
 // it: an RSA key takes up to a second.
 func (s *Server) prepareKeys(ctx context.Context) {
+	s.try(ctx, "the key of ID tokens could not be made", func(ctx context.Context) error { return s.keys.Ensure(ctx, token.IDTokenAlgs()[0]) })
+}
+
+// try calls do until it succeeds, and logs why it does not.
+func (s *Server) try(ctx context.Context, failure string, do func(context.Context) error) {
 	for ctx.Err() == nil {
-		err := s.keys.Ensure(ctx, token.IDTokenAlgs()[0])
+		err := do(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		s.cfg.Logger.WarnContext(ctx, "the key of ID tokens could not be made", slog.Any("error", err))
+		s.cfg.Logger.WarnContext(ctx, failure, slog.Any("error", err))
 		pause(ctx, retryAfter)
 	}
 }
@@ -135,7 +132,7 @@ func (s *Server) maintain(ctx context.Context) {
 // nothing while this machine's clock is wrong.
 func (s *Server) maintainOnce(ctx context.Context) error {
 	now, err := s.clock.earlier(ctx)
-	if wrong := (*clockError)(nil); errors.As(err, &wrong) {
+	if isClockError(err) {
 		return nil // the clock logs it
 	}
 	if err != nil {
@@ -182,8 +179,7 @@ func (s *Server) watchClock(ctx context.Context) {
 		pause(ctx, clockEvery)
 		_, err := s.clock.earlier(ctx)
 		s.outages.Note(ctx, err)
-		var wrong *clockError
-		if err != nil && !errors.As(err, &wrong) && ctx.Err() == nil {
+		if err != nil && !isClockError(err) && ctx.Err() == nil {
 			s.cfg.Logger.DebugContext(ctx, "the clocks could not be compared", slog.Any("error", err))
 		}
 	}

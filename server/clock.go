@@ -48,6 +48,11 @@ func (e *clockError) Error() string {
 		e.ahead.Abs().Round(time.Second), direction, MaxClockDifference)
 }
 
+func isClockError(err error) bool {
+	_, is := errors.AsType[*clockError](err)
+	return is
+}
+
 // earlier compares the clocks and returns the earlier time, by which what has ended may be removed. It returns a *clockError
 // if they differ by more than MaxClockDifference.
 func (c *clock) earlier(ctx context.Context) (time.Time, error) {
@@ -86,7 +91,7 @@ func (c *clock) earlier(ctx context.Context) (time.Time, error) {
 // ahead compares the clocks and returns by how much this machine's is ahead, however much that is.
 func (c *clock) ahead(ctx context.Context) (time.Duration, error) {
 	_, err := c.earlier(ctx)
-	if wrong := (*clockError)(nil); err != nil && !errors.As(err, &wrong) {
+	if err != nil && !isClockError(err) {
 		return 0, err
 	}
 	return time.Duration(c.difference.Load()), nil

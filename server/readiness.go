@@ -70,11 +70,10 @@ func (r *readiness) check(ctx context.Context, ask func(context.Context) error) 
 
 // inShort returns what readiness says of an error; nothing of the database's own words.
 func inShort(err error) string {
-	var wrong *clockError
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case errors.As(err, &wrong):
+	}
+	if wrong, ok := errors.AsType[*clockError](err); ok {
 		return wrong.Error()
 	}
 	return reasonAway

@@ -83,8 +83,7 @@ func (s *Server) startSimpleJWT(ctx context.Context) error {
 
 // mayPass reports whether a start that failed may succeed later without a change by the operator.
 func mayPass(err error) bool {
-	var wrong *clockError
-	return errors.Is(err, storage.ErrUnavailable) || errors.As(err, &wrong)
+	return errors.Is(err, storage.ErrUnavailable) || isClockError(err)
 }
 
 // startLater tries to start until it succeeds, having failed with err; it returns an error that does not pass by itself, and
@@ -92,8 +91,7 @@ func mayPass(err error) bool {
 func (s *Server) startLater(ctx context.Context, err error) error {
 	var logged time.Time
 	for mayPass(err) {
-		var wrong *clockError
-		if now := time.Now(); !errors.As(err, &wrong) && now.Sub(logged) >= startReminder { // the clock logs for itself
+		if now := time.Now(); !isClockError(err) && now.Sub(logged) >= startReminder { // the clock logs for itself
 			logged = now
 			s.cfg.Logger.WarnContext(ctx, "the server is not ready: it waits for the database, and tries again every second", slog.Any("error", err))
 		}
