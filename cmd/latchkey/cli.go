@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -131,11 +132,9 @@ func commandOf(selected *kong.Context) func(context.Context, *app) error {
 // configure reads the options that the selected command takes. A command that takes none has no configuration.
 func (a *app) configure(selected *kong.Context, environ []string) (found config.Faults) {
 	var names []string
-	for _, group := range selected.Selected().AllFlags(true) {
-		for _, flag := range group {
-			if flag.Tag.Has(config.FlagTag) {
-				names = append(names, flag.Name)
-			}
+	for _, flag := range slices.Concat(selected.Selected().AllFlags(true)...) {
+		if flag.Tag.Has(config.FlagTag) {
+			names = append(names, flag.Name)
 		}
 	}
 	if len(names) == 0 {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"latchkey/clients"
@@ -36,12 +35,8 @@ func (a *app) withDirectory(o *opened) (*opened, error) {
 func (a *app) directoryConfig(url string) (*directory.Config, error) {
 	t, name := django.DefaultTable(), "the default for auth_user"
 	if path := a.settings.DjangoUsers; path != "" {
-		f, err := os.Open(path)
-		if err == nil {
-			t, err = django.InspectedTable(f)
-			f.Close()
-		}
-		if err != nil {
+		var err error
+		if t, err = inspectedTable(path); err != nil {
 			return nil, config.Faults{{
 				Subject: "--django-users (LATCHKEY_DJANGO_USERS)", Problem: "can't be used: " + path + ": " + err.Error(),
 				Remedy: "Name the file that `latchkey django inspect | python manage.py shell` has printed.",
@@ -117,8 +112,7 @@ func (a *app) readDirectory(ctx context.Context, o *opened) error {
 		return nil
 	}
 	err := o.directory.Check(ctx)
-	var unfit *directory.MapError
-	if errors.As(err, &unfit) {
+	if unfit, ok := errors.AsType[*directory.MapError](err); ok {
 		return config.Faults{{Subject: "--django-users (LATCHKEY_DJANGO_USERS)", Problem: "does not fit: " + unfit.Problem, Remedy: unfit.Remedy + "."}}
 	}
 	return err

@@ -86,7 +86,7 @@ type importing struct {
 
 // copy imports page by page. While one is stored, the next is read, checked, and copied as far as the table of users.
 func (c *djangoImportUsersCmd) copy(ctx context.Context, a *app, importer *external.Importer, source *directory.Reader, t *django.Table, n *imported) error {
-	progress := a.progress("users").onTerminal(a.stderr)
+	progress := a.progress("users", true)
 	defer progress.done()
 	ctx, cancel := context.WithCancel(ctx)
 	pages, failed := make(chan *importing), make(chan error, 1)
@@ -133,10 +133,9 @@ func (c *djangoImportUsersCmd) read(ctx context.Context, source *directory.Reade
 		if err != nil {
 			return fmt.Errorf("read Django's users. If a table or column has another name, see --inspected, --table, --columns and --no-groups: %w", err)
 		}
-		if len(page) == 0 {
-			return nil
+		if len(page) > 0 {
+			each(page)
 		}
-		each(page)
 		if len(page) < importBatch {
 			return nil
 		}

@@ -40,12 +40,8 @@ type djangoUsers struct {
 func (c *djangoUsers) table() (*django.Table, error) {
 	t := django.DefaultTable()
 	if c.Inspected != "" {
-		f, err := os.Open(c.Inspected)
-		if err != nil {
-			return nil, usage("--inspected: " + err.Error() + ".")
-		}
-		defer f.Close()
-		if t, err = django.InspectedTable(f); err != nil {
+		var err error
+		if t, err = inspectedTable(c.Inspected); err != nil {
 			return nil, usage("--inspected: " + err.Error() + ".")
 		}
 	}
@@ -59,6 +55,15 @@ func (c *djangoUsers) table() (*django.Table, error) {
 		t.Groups = ""
 	}
 	return t, nil
+}
+
+func inspectedTable(path string) (*django.Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return django.InspectedTable(f)
 }
 
 // reader reads Django's users from after the key that was given.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -88,7 +89,8 @@ func (e *examination) pages() {
 func (e *examination) addresses() {
 	const check = "configuration"
 	s := e.app.settings
-	issuer, host, port := s.Server.Issuer, hostOf(s.Server.Listen), portOf(s.Server.Listen)
+	issuer := s.Server.Issuer
+	host, port, _ := net.SplitHostPort(s.Server.Listen)
 	switch {
 	case issuer == "" || s.Server.Listen == "":
 		return // faults of the configuration
@@ -102,7 +104,8 @@ func (e *examination) addresses() {
 		e.warn(check, "the issuer "+issuer+" has a different port from the listener "+s.Server.Listen,
 			"Set --issuer (LATCHKEY_ISSUER) to the URL that clients use, unless that port is forwarded.")
 	}
-	if admin := s.Server.AdminListen; admin != "" && !config.Loopback(hostOf(admin)) {
+	admin := s.Server.AdminListen
+	if host, _, _ := net.SplitHostPort(admin); admin != "" && !config.Loopback(host) {
 		e.warn(check, "the admin listener at "+admin+" can be reached from other machines; it does not require a login",
 			"Set --admin-listen (LATCHKEY_ADMIN_LISTEN) to an address on 127.0.0.1, or block other machines with a firewall.")
 	}

@@ -78,16 +78,6 @@ const (
 	staleKey = keys.DefaultRotateEvery + 7*24*time.Hour
 )
 
-func hostOf(address string) string {
-	host, _, _ := net.SplitHostPort(address)
-	return host
-}
-
-func portOf(address string) string {
-	_, port, _ := net.SplitHostPort(address)
-	return port
-}
-
 func portOfURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -111,7 +111,9 @@ func (c *keyRetireCmd) Run(ctx context.Context, a *app) error {
 
 type localKeys struct{ ring *keys.Ring }
 
-func (l localKeys) Keys(context.Context) iter.Seq2[admin.Key, error] { return each(keysOf(l.ring.List())) }
+func (l localKeys) Keys(context.Context) iter.Seq2[admin.Key, error] {
+	return each(keysOf(l.ring.List()))
+}
 
 func (l localKeys) RotateKeys(ctx context.Context, r admin.KeyRotation) ([]admin.Key, error) {
 	made, err := l.ring.RotateAll(ctx, r.Algorithm, r.Immediately)

@@ -209,8 +209,7 @@ func (c *logoutCmd) Run(ctx context.Context, a *app) error {
 	if err := os.Remove(s.path); err != nil {
 		return err
 	}
-	var refused *admin.TokenError
-	if errors.As(ended, &refused) {
+	if refused, ok := errors.AsType[*admin.TokenError](ended); ok {
 		fmt.Fprintf(a.stderr, "latchkey: the server did not end the session: %v\n", refused)
 	}
 	_, err = fmt.Fprintf(a.stdout, "logged out at %s\n", s.Server)

@@ -92,7 +92,7 @@ func (l list[T]) print(elements iter.Seq2[T, error], err error) error {
 	if err != nil {
 		return err
 	}
-	progress := l.app.progress(l.what)
+	progress := l.app.progress(l.what, false)
 	rows := newTable(io.Discard)
 	if !l.asJSON {
 		rows = newTable(l.app.stdout, l.headings...)
@@ -142,8 +142,8 @@ func printMember(w io.Writer, i int, v any) error {
 	return err
 }
 
-// progress shows on a terminal how far long work has come. It is silent in a pipe, and if the result itself is printed on the
-// terminal.
+// progress shows on a terminal how far long work has come. It is silent in a pipe, and, unless it is to be shown always, if the result itself
+// is printed on the terminal.
 type progress struct {
 	w     io.Writer // nil if silent
 	what  string
@@ -152,18 +152,10 @@ type progress struct {
 	count int
 }
 
-func (a *app) progress(what string) *progress {
+func (a *app) progress(what string, always bool) *progress {
 	p := &progress{what: what, now: a.now, shown: a.now()}
-	if isTerminal(a.stderr) && !isTerminal(a.stdout) {
+	if isTerminal(a.stderr) && (always || !isTerminal(a.stdout)) {
 		p.w = a.stderr
-	}
-	return p
-}
-
-// onTerminal shows the progress even if the result is printed on the terminal too.
-func (p *progress) onTerminal(stderr io.Writer) *progress {
-	if isTerminal(stderr) {
-		p.w = stderr
 	}
 	return p
 }

@@ -64,15 +64,16 @@ func misreadBy(parser *kong.Kong, args []string, err error) misread {
 	at := len(args) - len(rest)
 	name, _, _ := strings.Cut(rest[0], "=")
 	if strings.HasPrefix(name, "-") && !slices.Contains(args[:at], "--") {
-		if flags := flagNames(node); !slices.Contains(flags, name) {
-			m := misread{at: at, flag: true, name: name, suggestion: didYouMean(name, flags)}
-			switch {
-			case node == parser.Model.Node:
-				m.suggestion = "; flags come after the command and its words."
-			case m.suggestion == "." && len(node.Positional) > 0:
-				m.suggestion = "; an argument that begins with - comes after --."
-			}
+		flags := flagNames(node)
+		if slices.Contains(flags, name) {
 			return m
+		}
+		m := misread{at: at, flag: true, name: name, suggestion: didYouMean(name, flags)}
+		switch {
+		case node == parser.Model.Node:
+			m.suggestion = "; flags come after the command and its words."
+		case m.suggestion == "." && len(node.Positional) > 0:
+			m.suggestion = "; an argument that begins with - comes after --."
 		}
 		return m
 	}
@@ -97,18 +98,16 @@ func misreadBy(parser *kong.Kong, args []string, err error) misread {
 
 // flagNames returns the flags that a command takes, in every form.
 func flagNames(node *kong.Node) (names []string) {
-	for _, group := range node.AllFlags(false) {
-		for _, f := range group {
-			names = append(names, "--"+f.Name)
-			for _, alias := range f.Aliases {
-				names = append(names, "--"+alias)
-			}
-			if f.Tag.Negatable != "" {
-				names = append(names, "--no-"+f.Name)
-			}
-			if f.Short != 0 {
-				names = append(names, "-"+string(f.Short))
-			}
+	for _, f := range slices.Concat(node.AllFlags(false)...) {
+		names = append(names, "--"+f.Name)
+		for _, alias := range f.Aliases {
+			names = append(names, "--"+alias)
+		}
+		if f.Tag.Negatable != "" {
+			names = append(names, "--no-"+f.Name)
+		}
+		if f.Short != 0 {
+			names = append(names, "-"+string(f.Short))
 		}
 	}
 	return names

@@ -52,8 +52,7 @@ func (r remoteUsers) Add(ctx context.Context, n users.NewUser) (*storage.User, e
 		Inactive: !n.Active, Staff: n.Staff, PasswordHash: n.PasswordHash,
 	}
 	if n.Password != nil {
-		text := n.Password.Reveal()
-		body.Password = &text
+		body.Password = new(n.Password.Reveal())
 	}
 	return userOrError(r.api.AddUser(ctx, body))
 }
@@ -87,8 +86,7 @@ func (r remoteUsers) Remove(ctx context.Context, id int64) error {
 }
 
 func (r remoteUsers) SetPassword(ctx context.Context, id int64, secret storage.Secret) error {
-	text := secret.Reveal()
-	return only(r.api.SetPassword(ctx, id, admin.Password{Password: &text}, confirmed))
+	return only(r.api.SetPassword(ctx, id, admin.Password{Password: new(secret.Reveal())}, confirmed))
 }
 
 func (r remoteUsers) SetPasswordHash(ctx context.Context, id int64, encoded string) error {

@@ -11,8 +11,6 @@ import (
 
 	"latchkey/admin"
 	"latchkey/clients"
-	"latchkey/clients/registry"
-	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/grants"
 	"latchkey/storage"
 )
@@ -59,7 +57,7 @@ func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ende
 	if !ended {
 		filter.LiveAt = now
 	}
-	idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
+	idle := a.idleTTLs()
 	filter.Limit = storage.PageSize
 	all := storage.Pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
@@ -73,7 +71,7 @@ func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ende
 			var shown admin.Session
 			if err == nil {
 				var ttl time.Duration
-				ttl, err = idle.of(ctx, g.ClientID)
+				ttl, err = idle(ctx, g.ClientID)
 				shown = grants.Describe(g, ttl, now)
 			}
 			if shown.State == grants.StateIdle && !ended {
@@ -86,34 +84,31 @@ func (a *app) everySession(ctx context.Context, filter storage.GrantFilter, ende
 	}, nil
 }
 
-// idleTTLs looks up the idle timeouts of clients, for a server with this configuration.
-type idleTTLs struct {
-	registry *registry.Registry
-	settings *config.Settings
-	known    map[string]time.Duration
-}
-
-func (i idleTTLs) of(ctx context.Context, id string) (time.Duration, error) {
-	if ttl, ok := i.known[id]; ok {
+// idleTTLs returns what looks up the idle timeouts of clients, for a server with this configuration. It remembers them.
+func (a *app) idleTTLs() func(ctx context.Context, clientID string) (time.Duration, error) {
+	registry, known, cfg := a.registryOf(a.store, nil), map[string]time.Duration{}, &a.settings.Server
+	return func(ctx context.Context, id string) (time.Duration, error) {
+		if ttl, ok := known[id]; ok {
+			return ttl, nil
+		}
+		ttl := cfg.RefreshTokenIdleTTL
+		c, err := registry.Client(ctx, id)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+		case err != nil:
+			return 0, err
+		case c.RefreshTokenIdleTTL != 0:
+			ttl = c.RefreshTokenIdleTTL.Std()
+		case c.TokenFormat() == clients.FormatSimpleJWT:
+			// Each of its refresh tokens has this lifetime; sliding tokens, which share the client, have their own.
+			ttl = cfg.SimpleJWT.RefreshTokenLifetime
+			if cfg.SimpleJWT.Sliding {
+				ttl = max(ttl, cfg.SimpleJWT.SlidingTokenRefreshLifetime)
+			}
+		}
+		known[id] = ttl
 		return ttl, nil
 	}
-	ttl := i.settings.Server.RefreshTokenIdleTTL
-	c, err := i.registry.Client(ctx, id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-	case err != nil:
-		return 0, err
-	case c.RefreshTokenIdleTTL != 0:
-		ttl = c.RefreshTokenIdleTTL.Std()
-	case c.TokenFormat() == clients.FormatSimpleJWT:
-		// Each of its refresh tokens has this lifetime; sliding tokens, which share the client, have their own.
-		ttl = i.settings.Server.SimpleJWT.RefreshTokenLifetime
-		if i.settings.Server.SimpleJWT.Sliding {
-			ttl = max(ttl, i.settings.Server.SimpleJWT.SlidingTokenRefreshLifetime)
-		}
-	}
-	i.known[id] = ttl
-	return ttl, nil
 }
 
 // resolve returns the filter for the names, and opens the database unless --server is set. An unknown name is an error.
@@ -187,7 +182,7 @@ func (c *sessionRevokeCmd) Run(ctx context.Context, a *app) error {
 	if c.User != "" && c.Client != "" {
 		what = "sessions ended"
 	}
-	shown := a.progress(what).onTerminal(a.stderr)
+	shown := a.progress(what, true)
 	defer shown.done()
 	end, err := a.sessions(ctx, shown.at)
 	if err != nil {

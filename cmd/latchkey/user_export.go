@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -22,12 +21,11 @@ func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 	}
 	var out *personal.Data
 	export := func(_ userAdmin, u *storage.User) (err error) {
-		idle := idleTTLs{registry: a.registryOf(a.store, nil), settings: a.settings, known: map[string]time.Duration{}}
 		service, err := factors.New(factors.Config{Store: a.store, Now: a.now})
 		if err != nil {
 			return err
 		}
-		e := personal.Exporter{Store: a.store, Factors: service, IdleTTL: idle.of, Now: a.now}
+		e := personal.Exporter{Store: a.store, Factors: service, IdleTTL: a.idleTTLs(), Now: a.now}
 		out, err = e.Export(ctx, u)
 		return err
 	}

@@ -102,8 +102,7 @@ func (l localFactors) Factors(ctx context.Context, userID int64, _ ...admin.Opti
 	if err != nil {
 		return nil, err
 	}
-	shown := set.Describe()
-	return &shown, nil
+	return new(set.Describe()), nil
 }
 
 func (l localFactors) RemoveFactor(ctx context.Context, userID int64, factorID string, _ ...admin.Option) (*admin.Factors, error) {

@@ -41,8 +41,7 @@ func (c *userInviteCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	made, err := service.AddInvitation(ctx, wire.NewInvitation{Email: c.Email, Groups: c.Group, TTL: clients.Duration(c.TTL).String()})
-	var invalid *input.Error
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*input.Error](err); ok {
 		fault := config.Fault{Subject: "--email", Problem: invalid.Problem, Remedy: "Write it like ann@example.com."}
 		if invalid.Field != "email" {
 			fault = config.Fault{Subject: "--group", Problem: invalid.Problem, Remedy: "See docs/accounts.md."}
@@ -100,8 +99,7 @@ func (l localInvitations) AddInvitation(ctx context.Context, i wire.NewInvitatio
 	if err != nil {
 		return nil, err
 	}
-	shown := admin.DescribeInvitation(made)
-	return &shown, nil
+	return new(admin.DescribeInvitation(made)), nil
 }
 
 func (l localInvitations) RemoveInvitation(ctx context.Context, text string, _ ...wire.Option) (*wire.Invitation, error) {

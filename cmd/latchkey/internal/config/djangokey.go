@@ -39,8 +39,7 @@ func (s *Settings) validateDjangoKeys() (found Faults) {
 func (s *Settings) readKey(name string, jwt server.SimpleJWT, fault func(name, problem, remedy string)) *keys.SharedKey {
 	jwt.Algorithm = s.Server.SimpleJWT.Algorithm
 	key, err := jwt.DjangoKey()
-	var wrong *keys.PEMError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*keys.PEMError](err); ok {
 		fault(name, wrong.Problem, wrong.Remedy)
 	}
 	return key

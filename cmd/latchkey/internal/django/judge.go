@@ -24,10 +24,14 @@ func (t *Translation) symmetric() bool { return strings.HasPrefix(t.text("ALGORI
 // lifetimeOf returns the judge of a duration that becomes an option.
 func lifetimeOf(name string) func(*Translation, string) {
 	return func(t *Translation, key string) {
-		text := clients.Duration(t.duration(key)).String()
-		if t.put(key, line{name: name, text: text}) {
-			t.report(key, TakenOver, name+": "+text, "")
-		}
+		t.takeOver(key, name, clients.Duration(t.duration(key)).String())
+	}
+}
+
+// takeOver puts a key into the file as an option.
+func (t *Translation) takeOver(key, name, text string) {
+	if t.put(key, line{name: name, text: text}) {
+		t.report(key, TakenOver, name+": "+text, "")
 	}
 }
 
@@ -127,17 +131,10 @@ func judgeLastLogin(t *Translation, key string) {
 	if t.flag(key) {
 		text = "on"
 	}
-	t.put(key, line{name: "simplejwt-update-last-login", text: text})
-	t.report(key, TakenOver, "simplejwt-update-last-login: "+text, "")
+	t.takeOver(key, "simplejwt-update-last-login", text)
 }
 
-func judgeAlgorithm(t *Translation, key string) {
-	text := t.text(key)
-	if !t.put(key, line{name: "simplejwt-algorithm", text: text}) {
-		return
-	}
-	t.report(key, TakenOver, "simplejwt-algorithm: "+text, "")
-}
+func judgeAlgorithm(t *Translation, key string) { t.takeOver(key, "simplejwt-algorithm", t.text(key)) }
 
 // judgeSigningKey reports the key even if it was not given, because its default is SECRET_KEY.
 func judgeSigningKey(t *Translation, key string) {
@@ -151,8 +148,7 @@ func judgeSigningKey(t *Translation, key string) {
 		case t.symmetric() && keys.IsPEM(given):
 			t.block(key, "It is a key in PEM, and ALGORITHM is "+t.text("ALGORITHM"), "Set ALGORITHM to the one that Django signs with, such as RS256.")
 		case !t.symmetric() && err != nil:
-			var wrong *keys.PEMError
-			errors.As(err, &wrong)
+			wrong, _ := errors.AsType[*keys.PEMError](err)
 			t.block(key, "It "+wrong.Problem, wrong.Remedy)
 		}
 	}
@@ -177,8 +173,7 @@ func judgeVerifyingKey(t *Translation, key string) {
 		return
 	}
 	if _, err := keys.ReadPEM(t.text("ALGORITHM"), t.text(key)); err != nil {
-		var wrong *keys.PEMError
-		errors.As(err, &wrong)
+		wrong, _ := errors.AsType[*keys.PEMError](err)
 		t.report(key, NeedsDecision, "It "+wrong.Problem, wrong.Remedy)
 		return
 	}
