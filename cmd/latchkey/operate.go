@@ -10,23 +10,21 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/grants"
 	"latchkey/server/trail"
-	"latchkey/server/users"
 	"latchkey/storage"
 )
 
 // This file has what commands do to the data. The services of the server do it on the database; with --server, the types of remote_*.go ask
 // a server to do it.
 
-// userAdmin is what commands do with users. A *users.Service is one, and remoteUsers.
+// userAdmin is what commands do with users. An *admin.API is one, and localUsers on the database.
 type userAdmin interface {
-	Find(ctx context.Context, username string) (*storage.User, error)
-	Add(ctx context.Context, n users.NewUser) (*storage.User, error)
-	Update(ctx context.Context, id int64, change storage.UserChange) (*storage.User, error)
-	Disable(ctx context.Context, id int64) error
-	Enable(ctx context.Context, id int64) error
-	SetPassword(ctx context.Context, id int64, secret storage.Secret) error
-	SetPasswordHash(ctx context.Context, id int64, encoded string) error
-	Remove(ctx context.Context, id int64) error
+	Users(ctx context.Context, f admin.UserFilter) iter.Seq2[admin.User, error]
+	AddUser(ctx context.Context, n admin.NewUser, o ...admin.Option) (*admin.User, error)
+	UpdateUser(ctx context.Context, id int64, c admin.UserChange, o ...admin.Option) (*admin.User, error)
+	DisableUser(ctx context.Context, id int64, o ...admin.Option) (*admin.User, error)
+	EnableUser(ctx context.Context, id int64, o ...admin.Option) (*admin.User, error)
+	SetPassword(ctx context.Context, id int64, p admin.Password, o ...admin.Option) (*admin.User, error)
+	RemoveUser(ctx context.Context, id int64, o ...admin.Option) (*admin.User, error)
 }
 
 // clientAdmin is what commands do with clients, protected resources and initial access tokens. A *registry.Registry is one, and
@@ -61,27 +59,11 @@ type keyAdmin interface {
 
 // users returns what changes users.
 func (a *app) users(ctx context.Context) (userAdmin, error) {
-	if !a.remote() {
-		return a.userService(ctx)
-	}
-	api, err := a.api(ctx)
-	return remoteUsers{api}, err
-}
-
-// everyUser lists the users.
-func (a *app) everyUser(ctx context.Context) (iter.Seq2[admin.User, error], error) {
 	if a.remote() {
-		api, err := a.api(ctx)
-		return explainedList(api.Users(ctx, admin.UserFilter{})), err
+		return a.api(ctx)
 	}
 	service, err := a.userService(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return mapped(storage.Pages(
-		func(u *storage.User) int64 { return u.ID },
-		func(after int64) ([]*storage.User, error) { return service.List(ctx, after, storage.PageSize) },
-	), func(u *storage.User) (admin.User, error) { return users.Describe(u), nil }), nil
+	return localUsers{service}, err
 }
 
 // everyClient lists the clients.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,9 +10,6 @@ import (
 	"latchkey/admin"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/password"
-	"latchkey/server/users"
-	"latchkey/server/users/input"
-	"latchkey/storage"
 )
 
 type userCmd struct {
@@ -41,22 +37,22 @@ type passwordFlags struct {
 }
 
 // read returns the password or its hash; both are empty for no password.
-func (p *passwordFlags) read(ctx context.Context, a *app) (secret *storage.Secret, hash string, err error) {
+func (p *passwordFlags) read(ctx context.Context, a *app) (admin.Password, error) {
 	switch {
 	case p.NoPassword:
-		return nil, "", nil
+		return admin.Password{}, nil
 	case p.PasswordHashStdin:
 		line, err := a.readLine(ctx)
 		if err == nil && line == "" {
 			err = usage("--password-hash-stdin: standard input is empty. Write the hash as one line, or use --no-password.")
 		}
-		return nil, line.Reveal(), err
+		return admin.Password{PasswordHash: line.Reveal()}, err
 	case p.PasswordStdin:
 		line, err := a.readLine(ctx)
-		return &line, "", err
+		return admin.Password{Password: new(line.Reveal())}, err
 	}
 	line, err := a.promptPassword(ctx)
-	return &line, "", err
+	return admin.Password{Password: new(line.Reveal())}, err
 }
 
 type userAddCmd struct {
@@ -76,28 +72,27 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 			return config.Faults{{Subject: "--id", Problem: "is not a positive number", Remedy: "Use the id of the other system, or leave it out for the next free one."}}
 		}
 	}
-	secret, hash, err := c.read(ctx, a)
+	given, err := c.read(ctx, a)
 	if err != nil {
 		return err
 	}
-	if password.HasUnknownHasher(hash) { // other text that is not a hash may be a password, piped in by mistake
+	if password.HasUnknownHasher(given.PasswordHash) { // other text that is not a hash may be a password, piped in by mistake
 		fmt.Fprintf(a.stderr, "latchkey: the algorithm of the hash of %q is not supported; the user is added without a password. "+
 			"Set one with `latchkey user set-password`\n", c.Name)
-		hash = ""
+		given.PasswordHash = ""
 	}
 	n, err := c.newUser()
 	if err != nil {
 		return err
 	}
-	n.ID, n.Subject, n.Username, n.Password, n.PasswordHash, n.Active = id, c.Subject, c.Name, secret, hash, !c.Inactive
+	n.ID, n.Subject, n.Username, n.Password, n.PasswordHash, n.Inactive = id, c.Subject, c.Name, given.Password, given.PasswordHash, c.Inactive
 	service, err := a.users(ctx)
 	if err != nil {
 		return err
 	}
-	u, err := service.Add(ctx, n)
-	var variant *input.CaseVariantError
-	if errors.Is(err, storage.ErrExists) && !errors.As(err, &variant) {
-		if _, found := service.Find(ctx, c.Name); found == nil {
+	u, err := service.AddUser(ctx, n)
+	if isTaken(err) {
+		if _, found := findUser(ctx, service, c.Name); found == nil {
 			return fmt.Errorf("user %q already exists. Choose another name, or change the password with `latchkey user set-password`", c.Name)
 		}
 		if c.Subject != "" {
@@ -109,13 +104,17 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explainUser(err, c.Name)
 	}
-	return a.printJSON(users.Describe(u))
+	return a.printJSON(u)
 }
 
 type userListCmd struct{ databaseFlags }
 
 func (c *userListCmd) Run(ctx context.Context, a *app) error {
-	return list[admin.User]{a, c.JSON, "users", userHeadings(), userRow}.print(a.everyUser(ctx))
+	service, err := a.users(ctx)
+	if err != nil {
+		return err
+	}
+	return list[admin.User]{a, c.JSON, "users", userHeadings(), userRow}.print(explainedList(service.Users(ctx, admin.UserFilter{})), nil)
 }
 
 func userHeadings() []string {
@@ -134,25 +133,24 @@ func userRow(u admin.User) []string {
 }
 
 // showUser prints one user.
-func (a *app) showUser(u *storage.User, asJSON bool) error {
+func (a *app) showUser(u *admin.User, asJSON bool) error {
 	if asJSON {
-		return a.printJSON(users.Describe(u))
+		return a.printJSON(u)
 	}
 	t := newTable(a.stdout, userHeadings()...)
-	info := users.Describe(u)
-	t.row(userRow(info)...)
+	t.row(userRow(*u)...)
 	if err := t.flush(); err != nil {
 		return err
 	}
 	more := &table{w: tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)}
 	for _, field := range [][2]string{
-		{"given name", info.GivenName},
-		{"family name", info.FamilyName},
-		{"picture", info.Picture},
-		{"locale", info.Locale},
-		{"zoneinfo", info.ZoneInfo},
-		{"attributes", string(info.Attributes)},
-		{"updated", when(info.UpdatedAt)},
+		{"given name", u.GivenName},
+		{"family name", u.FamilyName},
+		{"picture", u.Picture},
+		{"locale", u.Locale},
+		{"zoneinfo", u.ZoneInfo},
+		{"attributes", string(u.Attributes)},
+		{"updated", when(u.UpdatedAt)},
 	} {
 		if field[1] != "" {
 			more.row(field[0], field[1])
@@ -167,8 +165,8 @@ type userShowCmd struct {
 }
 
 func (c *userShowCmd) Run(ctx context.Context, a *app) error {
-	nothing := func(userAdmin, *storage.User) error { return nil }
-	return a.withUser(ctx, c.Name, nothing, func(u *storage.User) error { return a.showUser(u, c.JSON) })
+	nothing := func(userAdmin, *admin.User) error { return nil }
+	return a.withUser(ctx, c.Name, nothing, func(u *admin.User) error { return a.showUser(u, c.JSON) })
 }
 
 type userDisableCmd struct {
@@ -177,9 +175,9 @@ type userDisableCmd struct {
 }
 
 func (c *userDisableCmd) Run(ctx context.Context, a *app) error {
-	return a.changeUser(ctx, c.Name, c.JSON, "disabled user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
+	return a.changeUser(ctx, c.Name, c.JSON, "disabled user %s and ended their sessions", func(s userAdmin, u *admin.User) (*admin.User, error) {
 		u.Active = false
-		return s.Disable(ctx, u.ID)
+		return s.DisableUser(ctx, u.ID, confirmed)
 	})
 }
 
@@ -189,9 +187,9 @@ type userEnableCmd struct {
 }
 
 func (c *userEnableCmd) Run(ctx context.Context, a *app) error {
-	return a.changeUser(ctx, c.Name, c.JSON, "enabled user %s", func(s userAdmin, u *storage.User) error {
+	return a.changeUser(ctx, c.Name, c.JSON, "enabled user %s", func(s userAdmin, u *admin.User) (*admin.User, error) {
 		u.Active = true
-		return s.Enable(ctx, u.ID)
+		return s.EnableUser(ctx, u.ID)
 	})
 }
 
@@ -202,15 +200,12 @@ type userSetPasswordCmd struct {
 }
 
 func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
-	secret, hash, err := c.read(ctx, a)
+	given, err := c.read(ctx, a)
 	if err != nil {
 		return err
 	}
-	return a.changeUser(ctx, c.Name, c.JSON, "set the password of user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
-		if secret != nil {
-			return s.SetPassword(ctx, u.ID, *secret)
-		}
-		return s.SetPasswordHash(ctx, u.ID, hash)
+	return a.changeUser(ctx, c.Name, c.JSON, "set the password of user %s and ended their sessions", func(s userAdmin, u *admin.User) (*admin.User, error) {
+		return s.SetPassword(ctx, u.ID, given, confirmed)
 	})
 }
 
@@ -220,7 +215,7 @@ type userRemoveCmd struct {
 }
 
 func (c *userRemoveCmd) Run(ctx context.Context, a *app) error {
-	return a.changeUser(ctx, c.Name, c.JSON, "removed user %s and ended their sessions", func(s userAdmin, u *storage.User) error {
-		return s.Remove(ctx, u.ID)
+	return a.changeUser(ctx, c.Name, c.JSON, "removed user %s and ended their sessions", func(s userAdmin, u *admin.User) (*admin.User, error) {
+		return s.RemoveUser(ctx, u.ID, confirmed)
 	})
 }

@@ -5,9 +5,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/admin"
 	"latchkey/server/factors"
 	"latchkey/server/personal"
-	"latchkey/storage"
 )
 
 type userExportCmd struct {
@@ -20,8 +20,12 @@ func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 		return errNeedsDatabase
 	}
 	var out *personal.Data
-	export := func(_ userAdmin, u *storage.User) (err error) {
+	export := func(_ userAdmin, found *admin.User) error {
 		service, err := factors.New(factors.Config{Store: a.store, Now: a.now})
+		if err != nil {
+			return err
+		}
+		u, err := a.store.User(ctx, found.ID)
 		if err != nil {
 			return err
 		}
@@ -29,5 +33,5 @@ func (c *userExportCmd) Run(ctx context.Context, a *app) error {
 		out, err = e.Export(ctx, u)
 		return err
 	}
-	return a.withUser(ctx, c.Name, export, func(*storage.User) error { return a.printJSON(out) })
+	return a.withUser(ctx, c.Name, export, func(*admin.User) error { return a.printJSON(out) })
 }

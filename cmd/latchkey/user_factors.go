@@ -32,7 +32,7 @@ type factorAdmin interface {
 
 func (c *userFactorsCmd) Run(ctx context.Context, a *app) error {
 	out := userFactors{}
-	act := func(_ userAdmin, u *storage.User) error {
+	act := func(_ userAdmin, u *admin.User) error {
 		service, err := a.factors(ctx)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (c *userFactorsCmd) Run(ctx context.Context, a *app) error {
 		out.Username, out.Factors = u.Username, *set
 		return nil
 	}
-	return a.withUser(ctx, c.Name, act, func(u *storage.User) error {
+	return a.withUser(ctx, c.Name, act, func(u *admin.User) error {
 		switch {
 		case c.Reset:
 			return a.confirm(c.JSON, out, "removed the second factors of user %s and ended their sessions", u.Username)

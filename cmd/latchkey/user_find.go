@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"latchkey/admin"
 	"latchkey/server/password"
 	"latchkey/server/session"
 	"latchkey/server/users"
@@ -43,7 +44,7 @@ func (a *app) notifier() *session.Notifier {
 }
 
 // withUser looks up the named user, calls act, and shows the result.
-func (a *app) withUser(ctx context.Context, name string, act func(userAdmin, *storage.User) error, show func(*storage.User) error) error {
+func (a *app) withUser(ctx context.Context, name string, act func(userAdmin, *admin.User) error, show func(*admin.User) error) error {
 	service, err := a.users(ctx)
 	if err != nil {
 		return err
@@ -59,22 +60,33 @@ func (a *app) withUser(ctx context.Context, name string, act func(userAdmin, *st
 }
 
 // changeUser calls act for the named user, and says with a sentence what it has done.
-func (a *app) changeUser(ctx context.Context, name string, asJSON bool, sentence string, act func(userAdmin, *storage.User) error) error {
-	return a.withUser(ctx, name, act, func(u *storage.User) error {
-		return a.confirm(asJSON, users.Describe(u), sentence, u.Username)
-	})
+func (a *app) changeUser(ctx context.Context, name string, asJSON bool, sentence string, act func(userAdmin, *admin.User) (*admin.User, error)) error {
+	change := func(s userAdmin, u *admin.User) error {
+		_, err := act(s, u)
+		return err
+	}
+	return a.withUser(ctx, name, change, func(u *admin.User) error { return a.confirm(asJSON, u, sentence, u.Username) })
 }
 
-func findUser(ctx context.Context, service userAdmin, name string) (*storage.User, error) {
-	u, err := service.Find(ctx, name)
-	return u, explainUser(err, name)
+func findUser(ctx context.Context, service userAdmin, name string) (*admin.User, error) {
+	for u, err := range service.Users(ctx, admin.UserFilter{Username: name}) {
+		return &u, explainUser(err, name)
+	}
+	return nil, explainUser(storage.ErrNotFound, name)
+}
+
+// isTaken reports whether an error says that another user, or a client, has the name, the id or the subject of a user, as it is.
+func isTaken(err error) bool {
+	err = explainRemote(err)
+	_, variant := errors.AsType[*input.CaseVariantError](err)
+	return errors.Is(err, storage.ErrExists) && !variant
 }
 
 // explainUser returns the error for the operator, with what to do about it.
 func explainUser(err error, name string) error {
 	var invalid *input.Error
 	var variant *input.CaseVariantError
-	switch {
+	switch err = explainRemoteUser(err); {
 	case errors.As(err, &variant):
 		return fmt.Errorf("%w. Choose another name", variant)
 	case errors.Is(err, storage.ErrNotFound):

@@ -8,9 +8,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/admin"
 	"latchkey/server/proof"
 	"latchkey/server/users"
-	"latchkey/storage"
 )
 
 type userSendPasswordLinkCmd struct {
@@ -25,12 +25,12 @@ func (c *userSendPasswordLinkCmd) Help() string {
 }
 
 func (c *userSendPasswordLinkCmd) Run(ctx context.Context, a *app) error {
-	return a.changeUser(ctx, c.Name, c.JSON, "the link for a password is on its way to user %s", func(_ userAdmin, u *storage.User) error {
-		return a.sendPasswordLink(ctx, u)
+	return a.changeUser(ctx, c.Name, c.JSON, "the link for a password is on its way to user %s", func(_ userAdmin, u *admin.User) (*admin.User, error) {
+		return u, a.sendPasswordLink(ctx, u)
 	})
 }
 
-func (a *app) sendPasswordLink(ctx context.Context, u *storage.User) error {
+func (a *app) sendPasswordLink(ctx context.Context, u *admin.User) error {
 	if a.remote() {
 		api, err := a.api(ctx)
 		if err == nil {
@@ -45,7 +45,11 @@ func (a *app) sendPasswordLink(ctx context.Context, u *storage.User) error {
 	if !s.SendsLetters() {
 		return errors.New("this server sends no letters. Set --smtp-url (LATCHKEY_SMTP_URL) here and for the server; users in Django get theirs from Django")
 	}
-	err = s.Proof().SendPasswordLink(ctx, u)
+	row, err := a.store.User(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	err = s.Proof().SendPasswordLink(ctx, row)
 	var throttled *users.ThrottledError
 	switch {
 	case errors.Is(err, proof.ErrNoAddress):

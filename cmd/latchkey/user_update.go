@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
-	"latchkey/server/users"
-	"latchkey/server/users/input"
-	"latchkey/storage"
+	"latchkey/admin"
 )
 
 // profileFlags are what applications ask about a user. nil means that a flag was not given; an empty text removes the value.
@@ -34,8 +32,8 @@ type profileFlags struct {
 }
 
 // change returns what the flags change of a user.
-func (f *profileFlags) change(u *storage.User) (storage.UserChange, error) {
-	c := storage.UserChange{
+func (f *profileFlags) change(u *admin.User) (admin.UserChange, error) {
+	c := admin.UserChange{
 		Email: f.Email, EmailVerified: f.EmailVerified, Staff: f.Staff, Name: f.FullName, GivenName: f.GivenName, FamilyName: f.FamilyName,
 		Picture: f.Picture, Locale: f.Locale, ZoneInfo: f.ZoneInfo, Groups: f.groups(u.Groups),
 	}
@@ -46,8 +44,10 @@ func (f *profileFlags) change(u *storage.User) (storage.UserChange, error) {
 	if f.Attributes != nil {
 		raw = json.RawMessage(*f.Attributes)
 	}
-	raw, err := setAttributes(raw, f.Attribute)
-	c.Attributes = &raw
+	var err error
+	if c.Attributes, err = setAttributes(raw, f.Attribute); len(c.Attributes) == 0 {
+		c.Attributes = json.RawMessage("{}")
+	}
 	return c, err
 }
 
@@ -95,13 +95,13 @@ func setAttributes(raw json.RawMessage, given []string) (json.RawMessage, error)
 }
 
 // newUser returns a user who has what the flags say.
-func (f *profileFlags) newUser() (users.NewUser, error) {
-	c, err := f.change(&storage.User{})
-	n := users.NewUser{Email: value(c.Email), Staff: value(c.Staff), Profile: storage.UserProfile{
-		EmailVerified: value(c.EmailVerified), Name: value(c.Name), GivenName: value(c.GivenName), FamilyName: value(c.FamilyName),
-		Picture: value(c.Picture), Locale: value(c.Locale), ZoneInfo: value(c.ZoneInfo), Groups: value(c.Groups), Attributes: value(c.Attributes),
-	}}
-	return n, err
+func (f *profileFlags) newUser() (admin.NewUser, error) {
+	c, err := f.change(&admin.User{})
+	return admin.NewUser{
+		Email: value(c.Email), Staff: value(c.Staff), EmailVerified: value(c.EmailVerified), Name: value(c.Name), GivenName: value(c.GivenName),
+		FamilyName: value(c.FamilyName), Picture: value(c.Picture), Locale: value(c.Locale), ZoneInfo: value(c.ZoneInfo), Groups: value(c.Groups),
+		Attributes: c.Attributes,
+	}, err
 }
 
 // value returns what p points to; zero for nil.
@@ -133,16 +133,15 @@ func (c *userUpdateCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	change.Username = c.Username
-	if change == (storage.UserChange{}) {
+	if reflect.ValueOf(change).IsZero() {
 		return usage("nothing is to be changed. See `latchkey user update --help`.")
 	}
-	updated, err := service.Update(ctx, u.ID, change)
-	var variant *input.CaseVariantError
-	if errors.Is(err, storage.ErrExists) && !errors.As(err, &variant) {
+	updated, err := service.UpdateUser(ctx, u.ID, change)
+	if isTaken(err) {
 		return fmt.Errorf("user %q already exists. Choose another --username", *c.Username)
 	}
 	if err != nil {
 		return explainUser(err, c.Name)
 	}
-	return a.confirm(c.JSON, users.Describe(updated), "updated user %s; their sessions go on", updated.Username)
+	return a.confirm(c.JSON, updated, "updated user %s; their sessions go on", updated.Username)
 }
