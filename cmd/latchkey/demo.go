@@ -6,17 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"latchkey/clients"
-	"latchkey/clients/document"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server"
 	"latchkey/server/mail"
-	"latchkey/server/selfhelp"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -75,25 +71,15 @@ func (a *app) demoSettings() error {
 		s.Database = config.Database{Path: demoDatabase}
 	}
 	s.UsersFrom = "latchkey"
-	if !s.Given("issuer") {
-		if _, port, err := net.SplitHostPort(s.Server.Listen); err == nil {
-			s.Server.Issuer = "http://localhost:" + port
-		}
+	if _, port, err := net.SplitHostPort(s.Server.Listen); err == nil {
+		s.Preset("issuer", "http://localhost:"+port)
 	}
-	if !s.Given("registration") {
-		s.Server.Registration = "open"
-	}
-	if !s.Given("client-documents") {
-		s.Server.ClientDocuments = document.Policy{Open: true}
-	}
-	if !s.Given("resource-policy") {
-		s.Server.AnyResource = true
-	}
-	if !s.Given("simplejwt-access-token-lifetime") {
-		s.Server.SimpleJWT.AccessTokenLifetime = 15 * time.Minute
-	}
-	if !s.Given("simplejwt-refresh-token-lifetime") {
-		s.Server.SimpleJWT.RefreshTokenLifetime = 7 * 24 * time.Hour
+	for name, text := range map[string]string{
+		"registration": "open", "client-documents": "open", "resource-policy": "any", "sign-up": "open",
+		"simplejwt-access-token-lifetime": "15m", "simplejwt-refresh-token-lifetime": "7d",
+		"outbound-allow": "127.0.0.0/8\n::1/128", // webhooks of a program on the same machine
+	} {
+		s.Preset(name, text)
 	}
 	if !s.Given("console") && !s.Given("admin-group") {
 		s.Server.Console, s.Server.AdminGroup = true, demoGroup
@@ -101,12 +87,6 @@ func (a *app) demoSettings() error {
 	if s.Server.Mail.Transport == nil {
 		s.Server.Mail.Transport = new(mail.Mailbox)
 		s.Server.Mail.From = cmp.Or(s.Server.Mail.From, "Latchkey demo <no-reply@demo.example>")
-	}
-	if !s.Given("sign-up") {
-		s.Server.SignUp = selfhelp.SignUpOpen
-	}
-	if !s.Given("outbound-allow") { // webhooks of a program on the same machine
-		s.Server.OutboundAllow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	s.Server.Television = demoApp
 	s.Server.AllowLoopbackOrigins, s.Server.ShutdownDelay = true, 0

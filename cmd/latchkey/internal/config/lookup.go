@@ -42,6 +42,16 @@ func Flags(groups ...Group) any {
 // Default returns the default of an option as text.
 func Default(name string) string { return optionNamed(&Settings{}, name).preset }
 
+// Preset sets an option to another default than its own, unless a value was given.
+func (s *Settings) Preset(name, text string) {
+	if s.Given(name) {
+		return
+	}
+	if err := optionNamed(s, name).set(text); err != nil {
+		panic(err) // the default is wrong
+	}
+}
+
 // Check returns what is wrong with the value of an option; nil if nothing is.
 func Check(name, text string) *Fault {
 	o := optionNamed(&Settings{}, name)

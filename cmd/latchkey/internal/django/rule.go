@@ -77,7 +77,9 @@ func allRules() []rule {
 func Translate(dictionary map[string]any) *Translation {
 	t := &Translation{given: map[string]bool{}, unfit: map[string]bool{}, values: map[string]any{}}
 	rules := allRules()
+	var known []string
 	for _, r := range rules {
+		known = append(known, r.key)
 		t.values[r.key] = r.preset
 		value, given := dictionary[r.key]
 		if !given {
@@ -101,29 +103,25 @@ func Translate(dictionary map[string]any) *Translation {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(dictionary)) {
-		if !slices.ContainsFunc(rules, func(r rule) bool { return r.key == key }) {
+		if !slices.Contains(known, key) {
 			t.given[key] = true
-			t.report(key, NeedsDecision, "simplejwt 5.5.1 has no such setting and ignores it", unknownRemedy(key, rules))
+			t.report(key, NeedsDecision, "simplejwt 5.5.1 has no such setting and ignores it", unknownRemedy(key, known))
 		}
 	}
 	order := func(key string) int {
-		if i := slices.IndexFunc(rules, func(r rule) bool { return r.key == key }); i >= 0 {
+		if i := slices.Index(known, key); i >= 0 {
 			return i
 		}
-		return len(rules)
+		return len(known)
 	}
 	slices.SortStableFunc(t.Findings, func(a, b Finding) int { return order(a.Key) - order(b.Key) })
 	return t
 }
 
 // unknownRemedy suggests the nearest known setting.
-func unknownRemedy(key string, rules []rule) string {
+func unknownRemedy(key string, known []string) string {
 	if key == "SECRET_KEY" { // removed from simplejwt long ago
 		return "It is called SIGNING_KEY."
-	}
-	var known []string
-	for _, r := range rules {
-		known = append(known, r.key)
 	}
 	best := config.Nearest(strings.ToUpper(key), known, len(key)/2+1)
 	if best == "" {
