@@ -15,16 +15,20 @@ type clientID struct {
 	ID string `arg:"" name:"client-id" help:"The client's id."`
 }
 
+// faultsOf returns the faults of the fields that an error names. subject returns how the command calls a field.
+func faultsOf(err error, subject func(field string) string) (found config.Faults) {
+	for _, f := range clients.Faults(err) {
+		found = append(found, config.Fault{Subject: subject(f.Field), Problem: "is not valid: " + f.Description, Remedy: "Nothing was changed."})
+	}
+	return found
+}
+
 // explainClient returns the error for the operator, with what to do about it.
 func explainClient(err error, id string) error {
-	if wrong := clients.Faults(err); len(wrong) > 0 {
-		var found config.Faults
-		for _, w := range wrong {
-			found = append(found, config.Fault{Subject: flagOf(w.Field), Problem: "is not valid: " + w.Description, Remedy: "Nothing was changed."})
-		}
-		return found
-	}
+	found := faultsOf(err, flagOf)
 	switch {
+	case len(found) > 0:
+		return found
 	case errors.Is(err, storage.ErrNotFound):
 		return fmt.Errorf("there is no client %q. List the clients with `latchkey client list`", id)
 	case errors.Is(err, storage.ErrConflict):

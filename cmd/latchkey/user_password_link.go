@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"latchkey/admin"
 	"latchkey/server/proof"
 	"latchkey/server/users"
@@ -15,8 +13,8 @@ import (
 
 type userSendPasswordLinkCmd struct {
 	userName
-	JSON    bool         `help:"Print JSON."`
-	Options kong.Plugins `embed:"" options:"remote,server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
+	JSON bool `help:"Print JSON."`
+	remoteServerFlags
 }
 
 func (c *userSendPasswordLinkCmd) Help() string {

@@ -9,7 +9,6 @@ import (
 
 	"latchkey/admin"
 	"latchkey/clients"
-	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/storage"
 )
 
@@ -233,10 +232,7 @@ var webhookSubjects = map[string]string{"url": "the URL", "name": "--name", "typ
 // explainWebhook returns what an error about a webhook means for the operator.
 func explainWebhook(err error, id string) error {
 	err = explainRemoteClient(err)
-	var found config.Faults
-	for _, f := range clients.Faults(err) {
-		found = append(found, config.Fault{Subject: webhookSubjects[f.Field], Problem: "is not valid: " + f.Description, Remedy: "Nothing was changed."})
-	}
+	found := faultsOf(err, func(field string) string { return webhookSubjects[field] })
 	switch {
 	case len(found) > 0:
 		return found

@@ -5,14 +5,7 @@ import (
 
 	"latchkey/server/mail"
 	"latchkey/server/selfhelp"
-	"latchkey/storage"
 )
-
-// setSMTP never repeats the text, which may contain a password. Whether the URL goes with the password is checked when both are known.
-func setSMTP(into *storage.Secret, text string) error {
-	*into = storage.Secret(text)
-	return nil
-}
 
 // setMailbox accepts an address with a name or without.
 func setMailbox(into *string, text string) error {

@@ -252,11 +252,11 @@ func options(s *Settings) []*option {
 			name: "smtp-url", value: "URL", group: GroupServer, secret: true, emptyable: true,
 			help: "Mail server that accepts letters: smtp://USER@HOST:587 (STARTTLS, which is demanded) or smtps://USER@HOST:465; ?tls=off for a relay " +
 				"without TLS. Without it all that needs mail is off (docs/accounts.md).",
-			set: to(&s.smtpURL, setSMTP),
+			set: to(&s.smtpURL, setText[storage.Secret]),
 		},
 		{
 			name: "smtp-password", value: "TEXT", group: GroupServer, secret: true, emptyable: true,
-			help: "Password of the user of --smtp-url, in place of one in the URL.", set: to(&s.smtpPassword, setSMTP),
+			help: "Password of the user of --smtp-url, in place of one in the URL.", set: to(&s.smtpPassword, setText[storage.Secret]),
 		},
 		{
 			name: "mail-from", value: "ADDRESS", group: GroupServer, emptyable: true,
