@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,10 +69,7 @@ func (c *Config) sendsLetters() bool { return c.Mail.Transport != nil && c.Direc
 
 // signUp returns who may sign up.
 func (s *Server) signUp() selfhelp.SignUp {
-	if s.cfg.SignUp == "" {
-		return selfhelp.SignUpOff
-	}
-	return s.cfg.SignUp
+	return cmp.Or(s.cfg.SignUp, selfhelp.SignUpOff)
 }
 
 // SendLetters makes and sends the letters that are due and waits for it. It is for tests and for programs that do not call Run.

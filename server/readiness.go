@@ -35,10 +35,6 @@ type readiness struct {
 	problem string
 }
 
-func (r *readiness) start() { r.started.Store(true) }
-
-func (r *readiness) stop() { r.stopping.Store(true) }
-
 // waitFor notes why the start failed.
 func (r *readiness) waitFor(err error) {
 	r.mu.Lock()

@@ -76,7 +76,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	s.ready.stop()
+	s.ready.stopping.Store(true)
 	close(s.stopping)
 	if err == nil {
 		err = s.linger(failed)

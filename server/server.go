@@ -263,7 +263,7 @@ func checkConfig(cfg *Config) (*url.URL, error) {
 // stays published that long. simplejwt is the built-in client, for what the operator has set for it; nil when it is not there.
 func MaxTokenTTL(cfg Config, simplejwt *clients.Client) time.Duration {
 	longest := max(clients.MaxAccessTokenTTL, cfg.AccessTokenTTL, cfg.SimpleJWT.AccessTokenLifetime, cfg.SimpleJWT.SlidingTokenLifetime)
-	if strings.HasPrefix(cfg.SimpleJWT.Algorithm, "HS") {
+	if cfg.SimpleJWT.symmetric() {
 		return longest
 	}
 	// Refresh tokens of the simplejwt routes are signed too.

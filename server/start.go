@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"latchkey/clients"
@@ -46,7 +45,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.warnOfAmbiguousLogins(ctx); err != nil {
 		return err
 	}
-	s.ready.start()
+	s.ready.started.Store(true)
 	return nil
 }
 
@@ -70,8 +69,8 @@ func (s *Server) startSimpleJWT(ctx context.Context) error {
 	if !s.cfg.SimpleJWT.Enabled {
 		return nil
 	}
-	if alg := s.cfg.SimpleJWT.Algorithm; !strings.HasPrefix(alg, "HS") {
-		if err := s.keys.Ensure(ctx, alg); err != nil {
+	if !s.cfg.SimpleJWT.symmetric() {
+		if err := s.keys.Ensure(ctx, s.cfg.SimpleJWT.Algorithm); err != nil {
 			return fmt.Errorf("make the first signing key: %w", err)
 		}
 	}

@@ -13,14 +13,11 @@ import (
 func (s *Server) deliveries() (err error) {
 	o := outboundConfig(&s.cfg)
 	s.webhooks, err = webhooks.New(webhooks.Config{
-		Store: s.cfg.Store, HTTP: webhookClient(o), Keys: s.cfg.Root.Derive(webhookKeys), Audit: s.audit, Now: s.cfg.Now,
+		Store: s.cfg.Store, HTTP: webhookClient(o), Keys: s.cfg.Root.Derive("webhooks"), Audit: s.audit, Now: s.cfg.Now,
 		Logger: s.cfg.Logger, Metrics: s.metrics, Paused: func() bool { return s.clock.err() != nil },
 	})
 	return err
 }
-
-// webhookKeys names the keys that seal the secrets of targets.
-const webhookKeys = "webhooks"
 
 // webhookClient returns the HTTP client for deliveries: no target waits for the slots of another one.
 func webhookClient(o safehttp.Config) *safehttp.Client {
