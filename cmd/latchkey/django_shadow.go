@@ -94,10 +94,7 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	}
 	names := a.settings.Server.LoginNames
 	cfg.Rehearsed, cfg.Rotation = rehearsed.Handler(), string(jwt.Rotation)
-	cfg.UserIDClaim, cfg.UsernameField = jwt.UserIDClaim, jwt.UsernameField
-	if cfg.UsernameField == "" {
-		cfg.UsernameField = "username"
-	}
+	cfg.UserIDClaim, cfg.UsernameField = jwt.UserIDClaim, cmp.Or(jwt.UsernameField, "username")
 	if jwt.RefreshCookie != "" {
 		cfg.Cookies = []string{"__Host-" + jwt.RefreshCookie, jwt.RefreshCookie}
 	}

@@ -13,8 +13,7 @@ import (
 	"latchkey/storage"
 )
 
-// This file has what commands do to the data. The services of the server do it on the database; with --server, the types of remote_*.go ask
-// a server to do it.
+// This file has what commands do to the data. The services of the server do it on the database; with --server, the API of a server does it.
 
 // userAdmin is what commands do with users. An *admin.API is one, and localUsers on the database.
 type userAdmin interface {

@@ -56,7 +56,7 @@ func (s *Settings) Preset(name, text string) {
 func Check(name, text string) *Fault {
 	o := optionNamed(&Settings{}, name)
 	if err := o.set(text); err != nil {
-		return o.fault(o.label(), err)
+		return o.fault(label(o.name), err)
 	}
 	return nil
 }
@@ -64,17 +64,6 @@ func Check(name, text string) *Fault {
 func optionNamed(s *Settings, name string) *option {
 	all := options(s)
 	return all[slices.IndexFunc(all, func(o *option) bool { return o.name == name })]
-}
-
-// pairNames are the names of the options that are a mapping in a file.
-func pairNames() []string {
-	var names []string
-	for _, o := range options(&Settings{}) {
-		if o.pairs {
-			names = append(names, o.name)
-		}
-	}
-	return names
 }
 
 // knownNames are the names of all options, in every form.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -45,9 +46,6 @@ const (
 // variable returns the option's name in the environment.
 func (o *option) variable() string { return variableOf(o.name) }
 
-// label returns the flag and the variable, for messages.
-func (o *option) label() string { return label(o.name) }
-
 // usage returns the help with the default and the variable.
 func (o *option) usage() string {
 	if preset := o.presetShown(); preset != "" {
@@ -56,12 +54,7 @@ func (o *option) usage() string {
 	return fmt.Sprintf("%s [%s]", o.help, o.variable())
 }
 
-func (o *option) presetShown() string {
-	if o.presetText != "" {
-		return o.presetText
-	}
-	return o.preset
-}
+func (o *option) presetShown() string { return cmp.Or(o.presetText, o.preset) }
 
 // fault returns the fault of the option that an error of its set or of its file means.
 func (o *option) fault(subject string, err error) *Fault {

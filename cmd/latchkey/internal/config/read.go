@@ -124,7 +124,7 @@ func (r *reader) readPair(path string, key, value *yaml.Node) {
 	switch list, ok := texts(value); {
 	case ok:
 		r.file[key.Value] = list
-	case value.Kind == yaml.MappingNode && slices.Contains(pairNames(), key.Value):
+	case value.Kind == yaml.MappingNode && slices.ContainsFunc(options(&Settings{}), func(o *option) bool { return o.pairs && o.name == key.Value }):
 		r.readPairs(subject, key.Value, value)
 	case value.Kind == yaml.ScalarNode:
 		r.fault(subject, "has no value", `Set one, remove the line, or write "" for an empty value.`)
@@ -145,7 +145,7 @@ func lineOf(err error) string {
 // apply resolves one option into s.
 func (r *reader) apply(s *Settings, o *option) {
 	text, from, err := r.resolve(s, o)
-	subject := o.label()
+	subject := label(o.name)
 	if from == "" {
 		if o.preset == "" {
 			return

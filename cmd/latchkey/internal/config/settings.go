@@ -190,4 +190,5 @@ func variableOf(name string) string {
 	return "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
+// label returns the flag and the variable, for messages.
 func label(name string) string { return fmt.Sprintf("--%s (%s)", name, variableOf(name)) }
