@@ -37,12 +37,12 @@ type Applied struct {
 	Duration time.Duration
 }
 
-// State is the state of a migration. AppliedAt is zero while it is pending. Name is empty if the migration is applied but
+// State is the state of a migration. AppliedAt is nil while it is pending. Name is empty if the migration is applied but
 // unknown, because it belongs to a newer release.
 type State struct {
-	Version   int64
-	Name      string
-	AppliedAt time.Time
+	Version   int64      `json:"version"`
+	Name      string     `json:"name"`
+	AppliedAt *time.Time `json:"applied_at"`
 }
 
 // Up applies what is missing, each migration in a transaction of its own (but an index of a large table, which Postgres builds while others
@@ -112,7 +112,7 @@ func Behind(ctx context.Context, db *sql.DB, dialect Dialect) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(all, func(s State) bool { return s.AppliedAt.IsZero() }), nil
+	return slices.ContainsFunc(all, func(s State) bool { return s.AppliedAt == nil }), nil
 }
 
 // Files returns the migrations of a dialect, by name.
@@ -166,7 +166,7 @@ func provider(db *sql.DB, dialect Dialect) (*goose.Provider, error) {
 
 // versions returns the applied migrations with their times, or nil if there is no version table. goose itself would create a
 // missing table, which must not happen here since the database may be a standby.
-func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.Time, error) {
+func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]*time.Time, error) {
 	exists := `SELECT to_regclass('` + versionTable + `') IS NOT NULL`
 	if dialect == SQLite {
 		exists = `SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = '` + versionTable + `'`
@@ -183,14 +183,14 @@ func versions(ctx context.Context, db *sql.DB, dialect Dialect) (map[int64]time.
 		return nil, fmt.Errorf("read the schema's version: %w", err)
 	}
 	defer rows.Close()
-	applied := map[int64]time.Time{}
+	applied := map[int64]*time.Time{}
 	for rows.Next() {
 		var version int64
 		var at time.Time
 		if err := rows.Scan(&version, &at); err != nil {
 			return nil, fmt.Errorf("read the schema's version: %w", err)
 		}
-		applied[version] = at.UTC()
+		applied[version] = new(at.UTC())
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the schema's version: %w", err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/latchkeytest"
+	"latchkey/migrations"
 	"latchkey/storage/postgres/postgrestest"
 )
 
@@ -171,7 +172,7 @@ func TestKillNineOfMigrations(t *testing.T) {
 
 // applied returns the names of the migrations, all of which must be applied.
 func applied(s *latchkeytest.Server) (names []string) {
-	var all []migration
+	var all []migrations.State
 	json.Unmarshal(s.Run("", "migrate", "status", "--json"), &all)
 	for _, m := range all {
 		if m.AppliedAt != nil {

@@ -18,13 +18,6 @@ type migrateUpCmd struct{ databaseFlags }
 
 type migrateStatusCmd struct{ databaseFlags }
 
-// migration is one migration in the form that commands print.
-type migration struct {
-	Version   int64      `json:"version"`
-	Name      string     `json:"name"`
-	AppliedAt *time.Time `json:"applied_at"`
-}
-
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 	store, err := a.connect(ctx)
 	if err != nil {
@@ -36,10 +29,9 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.JSON {
-		printed := make([]migration, 0, len(applied))
-		for _, m := range applied {
-			now := a.now()
-			printed = append(printed, migration{m.Version, m.Name, &now})
+		printed := make([]migrations.State, len(applied))
+		for i, m := range applied {
+			printed[i] = migrations.State{Version: m.Version, Name: m.Name, AppliedAt: new(a.now())}
 		}
 		return a.printJSON(printed)
 	}
@@ -59,22 +51,15 @@ func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	all, err := migrating(ctx, store, migrations.Status)
-	shown := mapped(each(all), func(s migrations.State) (migration, error) {
-		m := migration{Version: s.Version, Name: s.Name}
-		if !s.AppliedAt.IsZero() {
-			m.AppliedAt = &s.AppliedAt
-		}
-		return m, nil
-	})
-	return list[migration]{
+	return list[migrations.State]{
 		a, c.JSON, "migrations",
 		[]string{"VERSION", "NAME", "APPLIED"},
-		func(m migration) []string {
+		func(m migrations.State) []string {
 			applied := "pending"
 			if m.AppliedAt != nil {
 				applied = when(*m.AppliedAt)
 			}
 			return []string{strconv.FormatInt(m.Version, 10), m.Name, applied}
 		},
-	}.print(shown, err)
+	}.print(each(all), err)
 }
