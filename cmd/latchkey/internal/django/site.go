@@ -19,12 +19,19 @@ var script string
 type site struct {
 	SimpleJWT string `json:"simplejwt"`
 	User      struct {
-		Model         string `json:"model"`
 		UsernameField string `json:"username_field"`
+		Table         string `json:"table"`
 		Key           struct {
-			Name string `json:"name"`
-			Type string `json:"type"`
+			Name   string `json:"name"`
+			Column string `json:"column"`
+			Type   string `json:"type"`
 		} `json:"key"`
+		Columns map[string]string `json:"columns"`
+		Groups  struct {
+			Table string `json:"table"`
+			User  string `json:"user"`
+			Group string `json:"group"`
+		} `json:"groups"`
 	} `json:"user"`
 	Backends []string `json:"backends"`
 	Hashers  []string `json:"hashers"`

@@ -44,26 +44,11 @@ func (t *Table) Set(columns map[string]string) error {
 
 // InspectedTable reads where the users are from what Script printed.
 func InspectedTable(r io.Reader) (*Table, error) {
-	var s struct {
-		User struct {
-			Table         string `json:"table"`
-			UsernameField string `json:"username_field"`
-			Key           struct {
-				Column string `json:"column"`
-				Type   string `json:"type"`
-			} `json:"key"`
-			Columns map[string]string `json:"columns"`
-			Groups  struct {
-				Table string `json:"table"`
-				User  string `json:"user"`
-				Group string `json:"group"`
-			} `json:"groups"`
-		} `json:"user"`
-	}
 	text, err := io.ReadAll(io.LimitReader(r, maxDictionary))
 	if err != nil {
 		return nil, err
 	}
+	var s site
 	if err := json.NewDecoder(bytes.NewReader(description(text))).Decode(&s); err != nil || s.User.Table == "" || s.User.Key.Column == "" {
 		return nil, fmt.Errorf("it is not what the script of `latchkey django inspect` prints")
 	}
