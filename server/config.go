@@ -174,6 +174,8 @@ func (t Timeouts) withDefaults() Timeouts {
 // SimpleJWT configures the compatibility routes; the names are those of djangorestframework-simplejwt's settings.
 type SimpleJWT struct {
 	Enabled bool
+	// Settings are those of the sessions. New sets Mapped, Hook, Adopt, Record, SealKeys and Off by the rest of the Config.
+	simplejwt.Settings
 	// Sunset is announced as the time at which the routes go away (RFC 8594); zero = no such plan.
 	Sunset    time.Time
 	Algorithm string // HS256, HS384, HS512, RS256, …, ES256, …, EdDSA
@@ -182,36 +184,20 @@ type SimpleJWT struct {
 	SigningKey storage.Secret
 	// VerifyingKey is a public key in PEM: tokens that Django signed are accepted, and Latchkey signs with its own keys.
 	VerifyingKey string
-	// AdoptUntil is when that ends; zero = never. Tokens that Latchkey has sealed are accepted as before.
-	AdoptUntil time.Time
 	// Blacklist is Django's: sessions that end here are ended there until AdoptUntil; nil = they are not.
-	Blacklist            writeback.Blacklist
-	AccessTokenLifetime  time.Duration
-	RefreshTokenLifetime time.Duration
-	Compat               string // "5.2" or "5.5"
-	Rotation             clients.Rotation
-	RotationOverlap      *time.Duration // nil: 10 s for confirmed, 0 for strict
-	OnReuse              clients.OnReuse
-	SecondFactor         clients.PasswordGrantSecondFactor // empty: refuse
-	UserIDClaim          string
-	UsernameField        string // in bodies; empty = username
-	UserIDInteger        bool
-	Issuer               string
-	Audience             []string
-	Leeway               time.Duration
-	UpdateLastLogin      bool
+	Blacklist       writeback.Blacklist
+	Compat          string // "5.2" or "5.5"
+	UserIDClaim     string
+	UsernameField   string // in bodies; empty = username
+	UserIDInteger   bool
+	Issuer          string
+	Audience        []string
+	UpdateLastLogin bool
 	// Sliding serves sliding tokens too.
-	Sliding                     bool
-	SlidingTokenLifetime        time.Duration
-	SlidingTokenRefreshLifetime time.Duration
-	// Claims are put into tokens besides the user's id; they are of token.UserClaims.
-	Claims []string
-	// Query is the site's own query of claims; nil = none. HookURL is asked at each login for more of them, with a MAC by HookKey.
-	Query   simplejwt.Query
+	Sliding bool
+	// HookURL is asked at each login for more claims, with a MAC by HookKey.
 	HookURL string
 	HookKey storage.Secret
-	// AnswerClaims are claims that the answer of a login has beside its tokens.
-	AnswerClaims []string
 	// RefreshCookie names the cookie that the refresh token travels in, without its prefix __Host-; empty = in the bodies.
 	RefreshCookie string
 	// LegacyCookies are Django's refresh cookies, which are read and kept in step until AdoptUntil.

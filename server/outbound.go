@@ -31,10 +31,7 @@ func outboundConfig(cfg *Config) safehttp.Config {
 
 // listenAddress reads host:port. A name, or nothing before the colon, stands for all addresses of the machine.
 func listenAddress(listen string) (netip.AddrPort, bool) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return netip.AddrPort{}, false
-	}
+	host, port, _ := net.SplitHostPort(listen)
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return netip.AddrPort{}, false

@@ -11,6 +11,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/servertest"
+	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -27,7 +28,7 @@ func config(t *testing.T, store storage.Store) server.Config {
 		Store: store, Root: root, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		AccessTokenTTL: time.Minute, RefreshTokenTTL: time.Hour, RefreshTokenIdleTTL: time.Hour,
 		LoginThrottle: true, Argon2: "m=8,t=1,p=1",
-		SimpleJWT: server.SimpleJWT{Enabled: true, Algorithm: "HS256", AccessTokenLifetime: time.Minute, RefreshTokenLifetime: time.Hour},
+		SimpleJWT: server.SimpleJWT{Enabled: true, Algorithm: "HS256", Settings: simplejwt.Settings{AccessTokenLifetime: time.Minute, RefreshTokenLifetime: time.Hour}},
 	}
 }
 

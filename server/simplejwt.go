@@ -13,15 +13,11 @@ import (
 
 // simplejwtSettings returns the settings of the sessions of the compatibility routes.
 func (s *Server) simplejwtSettings() simplejwt.Settings {
-	c := s.cfg.SimpleJWT
-	return simplejwt.Settings{
-		Rotation: c.Rotation, RotationOverlap: c.RotationOverlap, OnReuse: c.OnReuse, SecondFactor: c.SecondFactor,
-		AccessTokenLifetime: c.AccessTokenLifetime, RefreshTokenLifetime: c.RefreshTokenLifetime,
-		SlidingTokenLifetime: c.SlidingTokenLifetime, SlidingTokenRefreshLifetime: c.SlidingTokenRefreshLifetime,
-		Leeway: c.Leeway, Claims: c.Claims, Mapped: s.cfg.Claims, Adopt: c.SigningKey != "" || c.VerifyingKey != "", AdoptUntil: c.AdoptUntil, Record: c.Blacklist != nil, Off: !c.Enabled,
-		Query: c.Query, Hook: s.siteHook(), AnswerClaims: c.AnswerClaims,
-		SealKeys: s.cfg.Root.Derive("simplejwt refresh seal"),
-	}
+	c := &s.cfg.SimpleJWT
+	settings := c.Settings
+	settings.Adopt, settings.Record, settings.Off = c.SigningKey != "" || c.VerifyingKey != "", c.Blacklist != nil, !c.Enabled
+	settings.Mapped, settings.Hook, settings.SealKeys = s.cfg.Claims, s.siteHook(), s.cfg.Root.Derive("simplejwt refresh seal")
+	return settings
 }
 
 // codecConfig returns the configuration of the codec of simplejwt's tokens.

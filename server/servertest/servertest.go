@@ -12,6 +12,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/factors"
 	"latchkey/server/keys"
+	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
 	"latchkey/storage/directory"
@@ -208,8 +209,10 @@ func (s *Server) config() server.Config {
 		Registration: "token", RegistrationLimit: 10_000,
 		SimpleJWT: server.SimpleJWT{
 			Enabled: true, Algorithm: "HS256", Compat: "5.2", UserIDInteger: true, UserIDClaim: "user_id",
-			AccessTokenLifetime: 5 * time.Minute, RefreshTokenLifetime: 24 * time.Hour,
-			Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
+			Settings: simplejwt.Settings{
+				AccessTokenLifetime: 5 * time.Minute, RefreshTokenLifetime: 24 * time.Hour,
+				Rotation: clients.RotationConfirmed, OnReuse: clients.OnReuseRevoke,
+			},
 		},
 	}
 }
