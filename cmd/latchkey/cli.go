@@ -74,11 +74,7 @@ func embedFlags(commands reflect.Value) {
 		fields, isFields := tag.Lookup("fields")
 		switch {
 		case isOptions:
-			var groups []config.Group
-			for name := range strings.SplitSeq(options, ",") {
-				groups = append(groups, config.Group(name))
-			}
-			field.Set(reflect.ValueOf(kong.Plugins{config.Flags(groups...)}))
+			field.Set(reflect.ValueOf(kong.Plugins{config.Flags(strings.Split(options, ",")...)}))
 		case isFields:
 			field.FieldByName("Fields").Set(reflect.ValueOf(clientFieldFlags(fields == "policies")))
 		case field.Kind() == reflect.Struct:

@@ -65,7 +65,7 @@ func (r remoteClients) Client(ctx context.Context, id string) (*clients.Client, 
 func (r remoteClients) Add(ctx context.Context, reg clients.Registration) (*clients.Client, storage.Secret, error) {
 	fields, err := fieldsOf(&reg)
 	if err != nil {
-		return nil, "", badJWKS(err)
+		return nil, "", errBadJWKS
 	}
 	body := admin.NewClient{ID: reg.ID, Fields: map[string]any{}}
 	for name, value := range fields {
@@ -74,10 +74,8 @@ func (r remoteClients) Add(ctx context.Context, reg clients.Registration) (*clie
 	return clientOrError(r.api.AddClient(ctx, body))
 }
 
-// badJWKS is the error of the only field whose text may be no JSON.
-func badJWKS(error) error {
-	return clients.Invalid("jwks", "it must be a JWK set (RFC 7517, section 5)")
-}
+// errBadJWKS is the error of the only field whose text may be no JSON.
+var errBadJWKS = clients.Invalid("jwks", "it must be a JWK set (RFC 7517, section 5)")
 
 // updateAttempts bounds how often a change is attempted again because another one was faster.
 const updateAttempts = 5
@@ -100,7 +98,7 @@ func (r remoteClients) Update(ctx context.Context, id string, change func(*clien
 		}
 		after, err := fieldsOf(&reg)
 		if err != nil {
-			return nil, badJWKS(err)
+			return nil, errBadJWKS
 		}
 		patch := admin.ClientChange{}
 		for name := range before {

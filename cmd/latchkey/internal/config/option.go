@@ -24,8 +24,8 @@ type option struct {
 	set        func(text string) error
 }
 
-// Group is a set of options that commands take together.
-type Group string
+// Group names a set of options that commands take together.
+type Group = string
 
 // The groups of options.
 const (
