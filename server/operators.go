@@ -65,12 +65,19 @@ func (s *Server) dryUsers(argon2 password.Argon2) *users.Service {
 	})
 }
 
-// operatorRouter is the configuration of the routes for operators.
-func (s *Server) operatorRouter() route.Config {
+// routerConfig is what all routers have in common.
+func (s *Server) routerConfig() route.Config {
 	return route.Config{
 		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer, TrustedProxies: s.cfg.TrustedProxies,
-		Available: s.available, HSTS: s.cfg.AdminAPI == AdminAPIPublic && s.issuer.Scheme == "https",
+		Available: s.available, HSTS: s.issuer.Scheme == "https",
 	}
+}
+
+// operatorRouter is the configuration of the routes for operators.
+func (s *Server) operatorRouter() route.Config {
+	cfg := s.routerConfig()
+	cfg.HSTS = cfg.HSTS && s.cfg.AdminAPI == AdminAPIPublic
+	return cfg
 }
 
 // operatorGrants returns the service that ends sessions in an operator's name.

@@ -31,18 +31,12 @@ import (
 
 // routes is every public route.
 func (s *Server) routes() *route.Router {
-	var credentialOrigins []string
+	cfg := s.routerConfig()
+	cfg.NotFoundPage, cfg.AllowOrigin, cfg.Origin = s.pages.RenderError, s.allowOrigin, s.issuer.Scheme+"://"+s.issuer.Host
 	if s.cfg.CORSCredentials {
-		credentialOrigins = s.cfg.CORSOrigins
+		cfg.CredentialOrigins = s.cfg.CORSOrigins
 	}
-	rt := route.New(route.Config{
-		Logger: s.cfg.Logger, Metrics: s.metrics, Now: s.cfg.Now, Tracer: s.tracer,
-		TrustedProxies: s.cfg.TrustedProxies, NotFoundPage: s.pages.RenderError,
-		AllowOrigin: s.allowOrigin, CredentialOrigins: credentialOrigins,
-		Available: s.available,
-		Origin:    s.issuer.Scheme + "://" + s.issuer.Host,
-		HSTS:      s.issuer.Scheme == "https",
-	})
+	rt := route.New(cfg)
 
 	paths := flow.Paths{Base: s.issuer.Path}
 	s.logos = logo.New(logo.Config{Clients: s.registry, HTTP: outbound(&s.cfg), Now: s.cfg.Now, BasePath: s.issuer.Path})

@@ -12,18 +12,13 @@ import (
 // deliveries makes what delivers events to the targets of operators.
 func (s *Server) deliveries() (err error) {
 	o := outboundConfig(&s.cfg)
+	o.Timeout = webhooks.Timeout * 10 / 9                      // of which the client uses nine tenths
+	o.MaxConcurrent = webhooks.MaxTargets * webhooks.PerTarget // no target waits for the slots of another one
 	s.webhooks, err = webhooks.New(webhooks.Config{
-		Store: s.cfg.Store, HTTP: webhookClient(o), Keys: s.cfg.Root.Derive("webhooks"), Audit: s.audit, Now: s.cfg.Now,
+		Store: s.cfg.Store, HTTP: safehttp.New(o), Keys: s.cfg.Root.Derive("webhooks"), Audit: s.audit, Now: s.cfg.Now,
 		Logger: s.cfg.Logger, Metrics: s.metrics, Paused: func() bool { return s.clock.err() != nil },
 	})
 	return err
-}
-
-// webhookClient returns the HTTP client for deliveries: no target waits for the slots of another one.
-func webhookClient(o safehttp.Config) *safehttp.Client {
-	o.Timeout = webhooks.Timeout * 10 / 9 // of which the client uses nine tenths
-	o.MaxConcurrent = webhooks.MaxTargets * webhooks.PerTarget
-	return safehttp.New(o)
 }
 
 // NewWebhooks returns the service of a command, which manages targets in the database without delivering anything but tests.
