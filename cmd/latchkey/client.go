@@ -72,12 +72,6 @@ func (c *clientListCmd) Run(ctx context.Context, a *app) error {
 	}.print(a.everyClient(ctx))
 }
 
-// shownClient is a client and its registration response, which is what JSON shows.
-type shownClient struct {
-	clients.RegistrationResponse
-	client *clients.Client
-}
-
 func clientRow(c shownClient) []string {
 	kind, state := "confidential", "enabled"
 	if c.client.Public() {

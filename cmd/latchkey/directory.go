@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"latchkey/clients"
@@ -53,6 +54,15 @@ func (a *app) directoryConfig(url string) (*directory.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+func inspectedTable(path string) (*django.Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return django.InspectedTable(f)
 }
 
 // withQuery prepares the site's query of claims, in the database that has Django's tables. check returns an error if it can't be used.

@@ -57,15 +57,6 @@ func (c *djangoUsers) table() (*django.Table, error) {
 	return t, nil
 }
 
-func inspectedTable(path string) (*django.Table, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return django.InspectedTable(f)
-}
-
 // reader reads Django's users from after the key that was given.
 func (c *djangoUsers) reader(ctx context.Context, a *app, t *django.Table) (*directory.Reader, *sql.DB, error) {
 	url, err := a.djangoURL()

@@ -65,6 +65,12 @@ func (a *app) users(ctx context.Context) (userAdmin, error) {
 	return localUsers{service}, err
 }
 
+// shownClient is a client and its registration response, which is what JSON shows.
+type shownClient struct {
+	clients.RegistrationResponse
+	client *clients.Client
+}
+
 // everyClient lists the clients.
 func (a *app) everyClient(ctx context.Context) (iter.Seq2[shownClient, error], error) {
 	show := func(c *clients.Client) (shownClient, error) { return shownClient{c.Response(""), c}, nil }
@@ -159,26 +165,6 @@ func (a *app) auditEvents(ctx context.Context, filter storage.AuditFilter) (iter
 			return a.store.ListAudit(ctx, filter)
 		},
 	), func(e *storage.AuditEvent) (admin.AuditEvent, error) { return reader.Describe(ctx, e) }), nil
-}
-
-// mapped returns the views of the elements of a list. An error ends it.
-func mapped[T, V any](elements iter.Seq2[T, error], view func(T) (V, error)) iter.Seq2[V, error] {
-	return func(yield func(V, error) bool) {
-		for t, err := range elements {
-			var v V
-			if err == nil {
-				v, err = view(t)
-			}
-			if !yield(v, explainRemote(err)) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// explainedList returns what a server lists.
-func explainedList[T any](elements iter.Seq2[T, error]) iter.Seq2[T, error] {
-	return mapped(elements, func(element T) (T, error) { return element, nil })
 }
 
 // clients returns what changes clients.

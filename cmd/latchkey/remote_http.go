@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
 	"strings"
@@ -74,4 +75,24 @@ func explainRemoteClient(err error) error {
 		all = append(all, clients.Invalid(name, "%s", d.Message))
 	}
 	return errors.Join(all...)
+}
+
+// mapped returns the views of the elements of a list. An error ends it.
+func mapped[T, V any](elements iter.Seq2[T, error], view func(T) (V, error)) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		for t, err := range elements {
+			var v V
+			if err == nil {
+				v, err = view(t)
+			}
+			if !yield(v, explainRemote(err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// explainedList returns what a server lists.
+func explainedList[T any](elements iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return mapped(elements, func(element T) (T, error) { return element, nil })
 }

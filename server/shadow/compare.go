@@ -107,22 +107,6 @@ func apiRefuses(x *exchange, django, own *answer) bool {
 
 type adder = func(kind string, breaks bool, format string, args ...any)
 
-// object is the body of a request or of an answer.
-type object map[string]json.RawMessage
-
-// readObject returns nil for what is no object.
-func readObject(text []byte) (o object) {
-	if json.Unmarshal(text, &o) != nil {
-		return nil
-	}
-	return o
-}
-
-func (o object) text(name string) (s string) {
-	json.Unmarshal(o[name], &s)
-	return s
-}
-
 // code returns simplejwt's error code, with a space before it.
 func (o object) code() string {
 	if code := o.text("code"); code != "" {

@@ -157,3 +157,19 @@ func (c claimSet) time(name string) time.Time {
 
 // ours reports whether Latchkey has written the token, or Django has written it anew from one of Latchkey's.
 func (c claimSet) ours() bool { return c["fam"] != nil }
+
+// object is the body of a request or of an answer.
+type object map[string]json.RawMessage
+
+// readObject returns nil for what is no object.
+func readObject(text []byte) (o object) {
+	if json.Unmarshal(text, &o) != nil {
+		return nil
+	}
+	return o
+}
+
+func (o object) text(name string) (s string) {
+	json.Unmarshal(o[name], &s)
+	return s
+}

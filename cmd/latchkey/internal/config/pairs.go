@@ -55,18 +55,3 @@ func words(value *yaml.Node) (text string, ok bool) {
 	list, ok := texts(value)
 	return strings.Join(list, " "), ok
 }
-
-// texts returns a text, or those of a list, as they are written: 5.2 is not a number here, nor off a boolean.
-func texts(value *yaml.Node) (list []string, ok bool) {
-	nodes := []*yaml.Node{value}
-	if value.Kind == yaml.SequenceNode {
-		nodes = value.Content
-	}
-	for _, n := range nodes {
-		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-			return nil, false
-		}
-		list = append(list, n.Value)
-	}
-	return list, true
-}

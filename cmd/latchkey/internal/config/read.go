@@ -133,6 +133,21 @@ func (r *reader) readPair(path string, key, value *yaml.Node) {
 	}
 }
 
+// texts returns a text, or those of a list, as they are written: 5.2 is not a number here, nor off a boolean.
+func texts(value *yaml.Node) (list []string, ok bool) {
+	nodes := []*yaml.Node{value}
+	if value.Kind == yaml.SequenceNode {
+		nodes = value.Content
+	}
+	for _, n := range nodes {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+			return nil, false
+		}
+		list = append(list, n.Value)
+	}
+	return list, true
+}
+
 var yamlLine = regexp.MustCompile(`line \d+`)
 
 func lineOf(err error) string {
