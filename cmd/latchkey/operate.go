@@ -173,7 +173,7 @@ func (a *app) clients(ctx context.Context) (clientAdmin, error) {
 		return a.registry(ctx)
 	}
 	api, err := a.api(ctx)
-	return remoteClients{api, a.now}, err
+	return remoteClients{api}, err
 }
 
 // clientsWithoutRoot returns what reads clients and changes protected resources, for which no root secret is needed.

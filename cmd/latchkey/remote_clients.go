@@ -14,10 +14,7 @@ import (
 )
 
 // remoteClients changes clients, protected resources and initial access tokens through the API.
-type remoteClients struct {
-	api *admin.API
-	now func() time.Time
-}
+type remoteClients struct{ api *admin.API }
 
 // clientOf returns a client as the services have it.
 func clientOf(c admin.Client) (*clients.Client, error) {
