@@ -122,12 +122,8 @@ func userHeadings() []string {
 }
 
 func userRow(u admin.User) []string {
-	last := "-"
-	if u.LastLogin != nil {
-		last = when(*u.LastLogin)
-	}
 	return []string{
-		strconv.FormatInt(u.ID, 10), u.Subject, u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), last,
+		strconv.FormatInt(u.ID, 10), u.Subject, u.Username, u.Email, yes(u.Active), yes(u.Staff), when(u.CreatedAt), when(value(u.LastLogin)),
 		u.Name, yes(u.EmailVerified), strings.Join(u.Groups, ", "),
 	}
 }

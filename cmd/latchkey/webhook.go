@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,12 +65,7 @@ func (c *webhookListCmd) Run(ctx context.Context, a *app) error {
 	}.print(explainedList(service.Webhooks(ctx)), nil)
 }
 
-func typesOf(w admin.Webhook) string {
-	if len(w.Types) == 0 {
-		return "all"
-	}
-	return strings.Join(w.Types, " ")
-}
+func typesOf(w admin.Webhook) string { return cmp.Or(strings.Join(w.Types, " "), "all") }
 
 func stateOf(w admin.Webhook) string {
 	switch {

@@ -58,8 +58,8 @@ func (o *option) presetShown() string { return cmp.Or(o.presetText, o.preset) }
 
 // fault returns the fault of the option that an error of its set or of its file means.
 func (o *option) fault(subject string, err error) *Fault {
-	var i *invalid
-	if !errors.As(err, &i) {
+	i, ok := errors.AsType[*invalid](err)
+	if !ok {
 		i = &invalid{"is not valid", "See `latchkey serve --help`."}
 	}
 	return &Fault{subject, i.problem, i.remedy}
