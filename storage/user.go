@@ -190,23 +190,13 @@ type UserFilter struct {
 // Selects reports whether the filter selects a user, not counting Offset and Limit.
 func (f *UserFilter) Selects(u *User) bool {
 	same := func(want, text string) bool {
-		return want == "" || want == text || f.Fold && lowerASCII(want) == lowerASCII(text)
+		return want == "" || want == text || f.Fold && FoldASCII(want) == FoldASCII(text)
 	}
-	contains := func(text string) bool { return strings.Contains(lowerASCII(text), lowerASCII(f.Text)) }
+	contains := func(text string) bool { return strings.Contains(FoldASCII(text), FoldASCII(f.Text)) }
 	return u.ID > f.After &&
 		same(f.Username, u.Username) && same(f.Email, u.Email) && (f.Subject == "" || f.Subject == u.Sub()) &&
 		(f.Group == "" || slices.Contains(u.Groups, f.Group)) && (f.Active == nil || *f.Active == u.Active) &&
 		(f.Text == "" || contains(u.Username) || contains(u.Email) || contains(u.Name))
-}
-
-// lowerASCII returns a text with its ASCII letters in lower case.
-func lowerASCII(text string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}, text)
 }
 
 // Group is a group with the number of users in it.
@@ -223,14 +213,14 @@ type LoginNames struct {
 	Fold bool
 }
 
-// FoldASCII returns a name with its ASCII letters in lower case, as LoginNames.Fold compares.
-func FoldASCII(name string) string {
+// FoldASCII returns a text with its ASCII letters in lower case, as LoginNames.Fold and UserFilter.Fold compare.
+func FoldASCII(text string) string {
 	return strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}
 		return r
-	}, name)
+	}, text)
 }
 
 // LoginAttempt is what is known before a password is checked.

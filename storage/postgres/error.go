@@ -26,49 +26,41 @@ func translate(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var pg *pgconn.PgError
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrExists),
 		errors.Is(err, storage.ErrLimit):
 		return fmt.Errorf("%s: %w", what, err)
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
-	case errors.As(err, &pg) && pg.Code == "23505": // unique_violation
+	case code(err) == "23505": // unique_violation
 		return fmt.Errorf("%s: %w", what, storage.ErrExists)
-	case errors.As(err, &pg) && pg.Code == "23503": // foreign_key_violation: what it belongs to is gone
+	case code(err) == "23503": // foreign_key_violation: what it belongs to is gone
 		return fmt.Errorf("%s: %w", what, storage.ErrNotFound)
-	case unavailable(err, pg):
+	case Unavailable(err):
 		return fmt.Errorf("%s: %w: %w", what, storage.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Unavailable reports whether an error of the connections of [Store.MigrationDB] means that the database is unavailable. All others
-// are translated.
+// Unavailable reports whether err means that the database is unavailable, and says nothing about the data. It is exported for the
+// errors of the connections of [Store.MigrationDB]: all others are translated.
 func Unavailable(err error) bool {
-	var pg *pgconn.PgError
-	errors.As(err, &pg)
-	return err != nil && unavailable(err, pg)
-}
-
-// unavailable reports whether err means that the database is unavailable, and says nothing about the data. pg may be nil.
-func unavailable(err error, pg *pgconn.PgError) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errNotReplicated) {
 		return true
 	}
 	if connect := (*pgconn.ConnectError)(nil); errors.As(err, &connect) {
 		return true
 	}
-	if pg != nil {
-		switch pg.Code {
+	if sqlState := code(err); sqlState != "" {
+		switch sqlState {
 		case "25006", // read_only_sql_transaction: after a fail-over, still connected to the old primary
 			"40001", "40P01", "55P03", // serialization_failure, deadlock_detected, lock_not_available
 			"57014": // query_canceled: the statement took too long
 			return true
 		}
 		// Connection exceptions, insufficient resources, operator intervention, system errors.
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") ||
-			strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "58")
+		return strings.HasPrefix(sqlState, "08") || strings.HasPrefix(sqlState, "53") ||
+			strings.HasPrefix(sqlState, "57P") || strings.HasPrefix(sqlState, "58")
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -77,10 +69,7 @@ func unavailable(err error, pg *pgconn.PgError) bool {
 }
 
 // canceled reports whether the server cancelled the statement on request.
-func canceled(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "57014"
-}
+func canceled(err error) bool { return code(err) == "57014" }
 
 // transient reports whether the transaction has certainly not happened and may succeed at once if it is tried again.
 func transient(err error) bool {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"latchkey/storage"
 )
@@ -225,8 +224,7 @@ func (s *Store) alter(ctx context.Context, limit time.Duration, what, statement 
 
 // later reports whether another session holds a lock, or another replica has dropped or created the table.
 func later(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "55P03" || pg.Code == "42P01" || pg.Code == "42P07")
+	return slices.Contains([]string{"55P03", "42P01", "42P07"}, code(err))
 }
 
 func (s *Store) endOf(name string) time.Time {

@@ -98,7 +98,7 @@ func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage
 	b := &pgx.Batch{}
 	if c.Username != nil {
 		b.Queue(lockSubjects)
-		free = `NOT EXISTS (SELECT FROM users AS other WHERE lower(other.username) = ` + args.add(asciiFold(*c.Username)) + ` AND other.id <> $2)`
+		free = `NOT EXISTS (SELECT FROM users AS other WHERE lower(other.username) = ` + args.add(storage.FoldASCII(*c.Username)) + ` AND other.id <> $2)`
 	}
 	where := `users.id = $2 AND ` + free
 	if c.Was != nil {

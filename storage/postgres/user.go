@@ -143,7 +143,7 @@ func selectUsers(f storage.UserFilter) (where string, args []any, ok bool) {
 	username, email := "username", "email"
 	if f.Fold { // as the indexes have it
 		username, email = "lower(username)", asciiLower("email")
-		f.Username, f.Email = asciiFold(f.Username), asciiFold(f.Email)
+		f.Username, f.Email = storage.FoldASCII(f.Username), storage.FoldASCII(f.Email)
 	}
 	return `id > $1 AND ($2::text IS NULL OR ` + username + ` = $2) AND ($3::text IS NULL OR ` + email + ` = $3)
 			AND ($4::text IS NULL OR coalesce(subject, id::text COLLATE "C") = $4) AND ($5::text IS NULL OR groups ? $5)
@@ -152,22 +152,12 @@ func selectUsers(f storage.UserFilter) (where string, args []any, ok bool) {
 			AND ($7::boolean IS NULL OR active = $7)`,
 		[]any{
 			f.After, zeronull.Text(f.Username), zeronull.Text(f.Email), zeronull.Text(f.Subject), zeronull.Text(f.Group),
-			zeronull.Text(asciiFold(f.Text)), f.Active,
+			zeronull.Text(storage.FoldASCII(f.Text)), f.Active,
 		}, keyed(f.Username, f.Email, f.Subject, f.Group, f.Text)
 }
 
-// asciiLower returns the SQL of a column with its ASCII letters in lower case.
+// asciiLower is the SQL of storage.FoldASCII of a column.
 func asciiLower(column string) string { return `lower(` + column + ` COLLATE "C")` }
-
-// asciiFold is asciiLower of a text.
-func asciiFold(text string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}, text)
-}
 
 // ListGroups implements storage.UserSearch.
 func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {
