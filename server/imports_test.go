@@ -15,7 +15,7 @@ import (
 var levels = [][]string{
 	{"storage", "migrations", "admin", "server/reasons", "server/web/panel", "server/web/look", "server/web/outcome", "clients/colour", "clients/strictjson", "storage/span", "storage/failpoint", "server/internal/request", "server/internal/metrics", "server/internal/seal", "server/internal/mac", "server/internal/form", "server/internal/qr", "server/internal/pyjson"},
 	{"storage/internal/row", "storage/dryrun", "clients", "clients/fetch", "server/internal/safehttp", "server/protocol", "server/keys", "server/replica", "server/internal/audit", "server/password", "server/users/input", "server/internal/outage", "server/internal/outbox"},
-	{"server/internal/alert"},
+	{"storage/internal/alike", "server/internal/alert"},
 	{"storage/postgres", "storage/sqlite", "clients/document", "server/claims", "server/internal/jwt", "server/internal/jwks", "server/internal/breached", "server/users", "server/users/external", "server/mail", "server/route", "server/simplejwt/codec", "server/simplejwt/drf"},
 	{"storage/directory", "clients/registry", "server/proof", "server/clientauth", "server/dpop", "server/factors", "server/web"},
 	{"storage/blacklist", "server/web/entered", "server/session", "server/token", "server/bearer", "server/backchannel", "server/grants", "server/trail", "server/writeback"},

@@ -54,21 +54,6 @@ func (s *Store) AccountToken(ctx context.Context, hash storage.Digest, purpose s
 		tokenParameters(`SELECT `+accountTokenColumns+` FROM account_tokens t WHERE `+liveToken, 1), digest(hash), plain(purpose), at(now))
 }
 
-// ListAccountTokens implements storage.AccountTokens.
-func (s *Store) ListAccountTokens(ctx context.Context, purpose string, after storage.ID, now time.Time, limit int) ([]*storage.AccountToken, error) {
-	return queryRows(ctx, s, "list account tokens", scan(row.AccountToken), `
-		SELECT `+accountTokenColumns+` FROM account_tokens
-		WHERE purpose = $1 AND user_id IS NULL AND expires_at > $2 AND ($3::uuid IS NULL OR request_id > $3) ORDER BY request_id LIMIT $4`,
-		plain(purpose), at(now), uuid(after), max(limit, 0))
-}
-
-// RemoveAccountTokens implements storage.AccountTokens.
-func (s *Store) RemoveAccountTokens(ctx context.Context, purpose string, requestID storage.ID, now time.Time, audit *storage.AuditEvent) error {
-	return s.execOne(ctx, "remove account tokens",
-		`WITH changed AS (DELETE FROM account_tokens WHERE request_id = $2 AND purpose = $3 AND expires_at > $4 RETURNING hash)`+logChanged,
-		events(audit), uuid(requestID), plain(purpose), at(now))
-}
-
 // UseAccountToken implements storage.AccountTokens.
 func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse, audit *storage.AuditEvent) error {
 	const what = "use account token"

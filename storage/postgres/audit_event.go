@@ -7,13 +7,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
-	"latchkey/storage/internal/row"
 )
-
-var auditColumns = row.Names("", row.AuditEvent)
 
 // insertAudit writes the events of $1 (see events), none if it is an empty array. Other statements have it as a CTE with a
 // condition after it, so that an event is written if and only if something was changed.
@@ -95,22 +91,4 @@ func (s *Store) AppendAudit(ctx context.Context, audit ...*storage.AuditEvent) e
 		return nil
 	}
 	return s.exec(ctx, "append audit events", insertAudit, list)
-}
-
-// ListAudit implements storage.AuditEvents.
-func (s *Store) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error) {
-	if !keyed(f.ClientID, f.Action) {
-		return nil, nil
-	}
-	order := "DESC"
-	if !f.After.IsZero() {
-		order = ""
-	}
-	return queryRows(ctx, s, "list audit events", scan(row.AuditEvent), `
-		SELECT `+auditColumns+` FROM audit_events
-		WHERE ($2::uuid IS NULL OR id < $2) AND ($3::bigint IS NULL OR user_id = $3) AND ($4::text IS NULL OR client_id = $4)
-			AND ($5::uuid IS NULL OR grant_id = $5) AND ($6::text IS NULL OR action = $6)
-			AND ($7::uuid IS NULL OR id > $7)
-		ORDER BY id `+order+` LIMIT $1`,
-		limited(f.Limit), uuid(f.Before), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID), uuid(f.GrantID), zeronull.Text(f.Action), uuid(f.After))
 }

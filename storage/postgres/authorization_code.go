@@ -32,7 +32,7 @@ var createPushedCode = `
 
 // CreateAuthorizationCode implements storage.AuthorizationCodes.
 func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
-	if !keyed(c.ClientID) || !clean(c.RedirectURI) {
+	if !keyed(c.ClientID) || !row.Clean(c.RedirectURI) {
 		return fmt.Errorf("create authorization code: %w", errText)
 	}
 	fields := row.Fields(arg, row.AuthorizationCode(c))

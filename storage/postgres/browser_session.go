@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -60,20 +59,6 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 		}
 		return &b, err
 	}, sessionByHash, digest(hash), client)
-}
-
-// TouchBrowserSession implements storage.BrowserSessions.
-func (s *Store) TouchBrowserSession(ctx context.Context, hash storage.Digest, now time.Time) error {
-	return s.exec(ctx, "touch browser session",
-		`UPDATE browser_sessions SET last_seen_at = $2 WHERE hash = $1 AND last_seen_at < $2`, digest(hash), at(now))
-}
-
-// ListBrowserSessions implements storage.BrowserSessions.
-func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error) {
-	return queryRows(ctx, s, "list browser sessions", scan(row.BrowserSession), `
-		SELECT `+sessionColumns+` FROM browser_sessions
-		WHERE user_id = $1 AND expires_at > $2 AND user_epoch = (SELECT auth_epoch FROM `+presentUsers+` WHERE id = $1)
-		ORDER BY auth_time DESC, id DESC LIMIT $3`, userID, at(now), max(limit, 0))
 }
 
 // EndBrowserSession implements storage.BrowserSessions.

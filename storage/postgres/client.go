@@ -111,14 +111,6 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 	return &stored, nil
 }
 
-// Client implements storage.Clients.
-func (s *Store) Client(ctx context.Context, id string) (*storage.Client, error) {
-	if !keyed(id) {
-		return nil, fmt.Errorf("read client: %w", storage.ErrNotFound)
-	}
-	return queryRow(ctx, s, "read client", scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = $1`, id)
-}
-
 // ListClients implements storage.Clients.
 func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*storage.Client, error) {
 	if !keyed(after) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -54,24 +53,6 @@ func union(column string) string {
 				WHERE word <> '' GROUP BY word
 			) AS words
 		) END`, "COLUMN", column)
-}
-
-// ListConsents implements storage.Consents.
-func (s *Store) ListConsents(ctx context.Context, userID int64, limit int) ([]*storage.Consent, error) {
-	return queryRows(ctx, s, "list consents", scan(row.Consent),
-		`SELECT `+row.Names("", row.Consent)+` FROM consents WHERE user_id = $1 ORDER BY client_id LIMIT $2`, userID, max(limit, 0))
-}
-
-// SearchConsents implements storage.Consents.
-func (s *Store) SearchConsents(ctx context.Context, f storage.ConsentFilter) ([]*storage.Consent, error) {
-	if !keyed(f.ClientID, f.AfterClient) {
-		return nil, nil
-	}
-	return queryRows(ctx, s, "search consents", scan(row.Consent), `
-		SELECT `+row.Names("", row.Consent)+` FROM consents
-		WHERE ($2::bigint IS NULL OR user_id = $2) AND ($3::text IS NULL OR client_id = $3) AND (user_id, client_id) > ($4, $5)
-		ORDER BY user_id, client_id LIMIT $1`,
-		max(f.Limit, 0), zeronull.Int8(f.UserID), zeronull.Text(f.ClientID), f.AfterUser, f.AfterClient)
 }
 
 // RevokeConsent implements storage.Consents.

@@ -15,34 +15,6 @@ import (
 const removeDeviceCodes = `DELETE FROM device_codes WHERE hash IN (
 	SELECT hash FROM device_codes WHERE user_id = $1 AND client_id = $2 AND redeemed_at IS NULL ORDER BY hash FOR UPDATE)`
 
-// CreateDeviceCode implements storage.DeviceCodes.
-func (s *Store) CreateDeviceCode(ctx context.Context, c *storage.DeviceCode) error {
-	if !keyed(c.ClientID) {
-		return fmt.Errorf("create device code: %w", errText)
-	}
-	return s.exec(ctx, "create device code", insert("device_codes", 1, row.DeviceCode), row.Fields(arg, row.DeviceCode(c))...)
-}
-
-// PendingDeviceCode implements storage.DeviceCodes.
-func (s *Store) PendingDeviceCode(ctx context.Context, userCode storage.Digest, now time.Time) (*storage.DeviceCode, error) {
-	return queryRow(ctx, s, "read device code", scan(row.DeviceCode), `
-		SELECT `+row.Names("", row.DeviceCode)+` FROM device_codes WHERE user_code = $1 AND decision = '' AND valid_until > $2`,
-		digest(userCode), at(now))
-}
-
-// AnswerDeviceCode implements storage.DeviceCodes.
-func (s *Store) AnswerDeviceCode(ctx context.Context, a storage.DeviceAnswer, audit *storage.AuditEvent) error {
-	n, err := s.count(ctx, "answer device code", `
-		WITH changed AS (
-			UPDATE device_codes SET decision = $3, user_id = $4, user_epoch = $5, auth_time = $6, amr = $7
-			WHERE hash = $2 AND decision = '' AND valid_until > $8 RETURNING hash
-		)`+logChanged, events(audit), digest(a.Hash), string(a.Decision), a.UserID, a.UserEpoch, at(a.AuthTime), arg(&a.AMR), at(a.Now))
-	if err == nil && n == 0 {
-		return fmt.Errorf("answer device code: %w", storage.ErrConflict)
-	}
-	return err
-}
-
 // pollCode is the statement of PollDeviceCode; $3 stands for the database's clock where a test has set it. A caller that waits for the
 // row's lock measures from the poll that it waited for.
 var pollCode = fmt.Sprintf(`

@@ -13,10 +13,10 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
-// errText: Postgres keeps neither NUL nor invalid UTF-8 in text, so a row cannot have such a key.
-var errText = errors.New("text with a NUL, with invalid UTF-8 or too long")
+var errText = row.ErrText
 
 // errKey: without a registration key, a client could not be recognised when it registers again.
 var errKey = errors.New("no registration key")

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"latchkey/storage"
-	"latchkey/storage/internal/row"
 )
 
 // countTime bounds how long an hour is counted. A million events take two seconds; no request waits for them.
@@ -34,9 +33,3 @@ const countEvents = `
 	)
 	INSERT INTO event_counts (hour, action, n) SELECT hour, action, n FROM counted UNION ALL SELECT $5::timestamptz, '', 0
 	ON CONFLICT DO NOTHING`
-
-// ListEventCounts implements storage.EventCounts.
-func (s *Store) ListEventCounts(ctx context.Context, from time.Time) ([]*storage.EventCount, error) {
-	return queryRows(ctx, s, "list event counts", scan(row.EventCount),
-		`SELECT `+row.Names("", row.EventCount)+` FROM event_counts WHERE hour >= $1 ORDER BY hour, action`, at(from))
-}

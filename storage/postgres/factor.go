@@ -64,40 +64,6 @@ func (s *Store) CreateFactors(ctx context.Context, f storage.NewFactors, audit *
 	return err
 }
 
-// ListFactors implements storage.Factors.
-func (s *Store) ListFactors(ctx context.Context, userID int64) ([]*storage.Factor, error) {
-	return queryRows(ctx, s, "list factors", scan(row.Factor), `SELECT `+factorColumns+` FROM factors WHERE user_id = $1 ORDER BY id`, userID)
-}
-
-// FactorByLookup implements storage.Factors.
-func (s *Store) FactorByLookup(ctx context.Context, kind storage.FactorKind, lookup storage.Digest) (*storage.Factor, error) {
-	return queryRow(ctx, s, "read factor", scan(row.Factor), `SELECT `+factorColumns+` FROM factors WHERE kind = $1 AND lookup = $2`,
-		string(kind), digest(lookup))
-}
-
-// UseFactor implements storage.Factors.
-func (s *Store) UseFactor(ctx context.Context, u storage.FactorUse, audit *storage.AuditEvent) error {
-	statement, args := `DELETE FROM factors WHERE id = $2 AND user_id = $3 RETURNING id`, []any{events(audit), uuid(u.ID), u.UserID}
-	if !u.Spend {
-		statement = `
-			UPDATE factors SET counter = $4, last_used_at = $5, data = coalesce($6, data)
-			WHERE id = $2 AND user_id = $3 AND (counter < $4 OR counter = 0 AND $4 = 0) RETURNING id`
-		args = append(args, u.Counter, at(u.Now), u.Data)
-	}
-	n, err := s.count(ctx, "use factor", `WITH changed AS (`+statement+`)`+logChanged, args...)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("use factor: %w", storage.ErrConflict)
-	}
-	return err
-}
-
-// RenameFactor implements storage.Factors.
-func (s *Store) RenameFactor(ctx context.Context, userID int64, id storage.ID, name string, audit *storage.AuditEvent) error {
-	return s.execOne(ctx, "rename factor", `
-		WITH changed AS (UPDATE factors SET name = $4 WHERE id = $2 AND user_id = $3 RETURNING id)`+logChanged,
-		events(audit), uuid(id), userID, plain(name))
-}
-
 // removeFactors has the parameters events, user, all, IDs, whether the epoch is raised, to what at least, notices and messages.
 var removeFactors = `
 	WITH changed AS (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,22 +40,4 @@ func (s *Store) ClaimIdempotencyKey(ctx context.Context, k *storage.IdempotencyK
 	}
 	// What was found may be a result that its own caller has not received, since no standby has confirmed it.
 	return &found, s.settled(ctx, "claim idempotency key", 0, nil)
-}
-
-// FinishIdempotencyKey implements storage.IdempotencyKeys.
-func (s *Store) FinishIdempotencyKey(ctx context.Context, hash storage.Digest, result string, expiresAt time.Time) error {
-	n, err := s.count(ctx, "finish idempotency key", `
-		WITH changed AS (UPDATE idempotency_keys SET result = $2, expires_at = $3 WHERE hash = $1 RETURNING hash) SELECT count(*) FROM changed`,
-		digest(hash), plain(result), at(expiresAt))
-	if err == nil && n == 0 {
-		err = fmt.Errorf("finish idempotency key: %w", storage.ErrNotFound)
-	}
-	return err
-}
-
-// RemoveIdempotencyKey implements storage.IdempotencyKeys.
-func (s *Store) RemoveIdempotencyKey(ctx context.Context, hash storage.Digest) error {
-	_, err := s.change(ctx, "remove idempotency key",
-		`WITH changed AS (DELETE FROM idempotency_keys WHERE hash = $1 RETURNING hash) SELECT count(*) FROM changed`, digest(hash))
-	return err
 }

@@ -59,13 +59,3 @@ func (s *Store) ClaimLogoutNotices(ctx context.Context, now time.Time, lease tim
 		)
 		SELECT `+logoutNoticeColumns+` FROM claimed ORDER BY due_at, id`, at(now), at(now.Add(lease)), max(limit, 0))
 }
-
-// RetryLogoutNotice implements storage.LogoutNotices.
-func (s *Store) RetryLogoutNotice(ctx context.Context, id storage.ID, next time.Time) error {
-	return s.exec(ctx, "retry logout notice", `UPDATE logout_notices SET next_attempt_at = $2 WHERE id = $1`, uuid(id), at(next))
-}
-
-// FinishLogoutNotice implements storage.LogoutNotices.
-func (s *Store) FinishLogoutNotice(ctx context.Context, id storage.ID) error {
-	return s.exec(ctx, "finish logout notice", `DELETE FROM logout_notices WHERE id = $1`, uuid(id))
-}

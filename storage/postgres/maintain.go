@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // expired removes a batch of the rows of a table that have expired. Rows that someone else has locked, such as another replica that
@@ -20,35 +22,18 @@ func (s *Store) Maintain(ctx context.Context, now time.Time, batch int) (storage
 	var m storage.Maintenance
 	var errs []error
 	var adopted, stray int64
-	const oldest = `ORDER BY expires_at` // for tables that have an index on it
-	for _, kind := range []struct {
-		removed                   *int64
-		table, key, order, notify string
-	}{
-		// Only partitions that are never dropped as a whole are cleaned row by row.
-		{&adopted, "grants_adopted", "id", "", ""},
-		{&stray, "grants_default", "id", "", ""},
-		{&m.RevokedTokens, "revoked_tokens", "jti", oldest, ""},
-		{&m.IssuedTokens, "issued_tokens", "jti", oldest, ""},
-		{&m.Throttles, "throttles", "key", "", ""},
-		{&m.BrowserSessions, "browser_sessions", "hash", oldest, ""},
-		{&m.AuthorizationCodes, "authorization_codes", "hash", oldest, ""},
-		{&m.DeviceCodes, "device_codes", "hash", oldest, ""},
-		{&m.UsedJTIs, "used_jtis", "client_id, jti", oldest, ""},
-		{&m.PushedRequests, "pushed_requests", "hash", oldest, ""},
-		{&m.LogoutNotices, "logout_notices", "id", oldest, ""},
-		{&m.RegistrationTokens, "registration_tokens", "id", oldest, ""},
-		{&m.IdempotencyKeys, "idempotency_keys", "hash", oldest, ""},
-		{&m.AccountTokens, "account_tokens", "hash", oldest, ""},
-		{&m.OutboxMessages, "outbox", "id", oldest, ""},
-		{&m.UndeliveredLetters, "undelivered_letters", "id", oldest, ""},
-		{&m.Factors, "factors", "id", oldest, ""},
-		// Servers cache clients, so they are notified that some were removed.
-		{&m.Clients, "clients", "id", oldest, ", " + notify(storage.ChangeClient, "''")},
-	} {
-		remove := strings.NewReplacer("TABLE", kind.table, "KEY", kind.key, "ORDER", kind.order).Replace(expired)
-		n, err := s.count(ctx, "clean "+kind.table, `WITH changed AS (`+remove+`)`+kind.notify+` SELECT count(*) FROM changed`, at(now), batch)
-		*kind.removed, errs = n, append(errs, err)
+	// Only partitions that are never dropped as a whole are cleaned row by row.
+	for _, kind := range append(row.Ending(&m), row.End{Removed: &adopted, Table: "grants_adopted", Key: "id"}, row.End{Removed: &stray, Table: "grants_default", Key: "id"}) {
+		order, notified := `ORDER BY expires_at`, ``
+		if slices.Contains([]string{"grants_adopted", "grants_default", "throttles"}, kind.Table) { // they have no index on it
+			order = ``
+		}
+		if kind.Changes != "" {
+			notified = `, ` + notify(kind.Changes, "''")
+		}
+		remove := strings.NewReplacer("TABLE", kind.Table, "KEY", kind.Key, "ORDER", order).Replace(expired)
+		n, err := s.count(ctx, "clean "+kind.Table, `WITH changed AS (`+remove+`)`+notified+` SELECT count(*) FROM changed`, at(now), batch)
+		*kind.Removed, errs = n, append(errs, err)
 		m.More = m.More || n >= int64(batch)
 	}
 	m.Grants = adopted + stray

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/alike"
 	"latchkey/storage/internal/row"
 )
 
@@ -64,6 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		closed: make(chan struct{}),
 		ends:   map[string]time.Time{},
 	}
+	s.Methods = alike.New(statements{s})
 	s.timeout, s.log = cmp.Or(cfg.StatementTimeout, 5*time.Second), cmp.Or(cfg.Logger, slog.Default())
 	pc.BeforeConnect = s.beforeConnect
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {

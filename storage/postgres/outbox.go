@@ -77,22 +77,9 @@ func (s *Store) ClaimOutboxMessages(ctx context.Context, kind string, now time.T
 		SELECT `+outboxColumns+` FROM claimed ORDER BY due_at, id`, at(now), at(now.Add(lease)), max(limit, 0), plain(kind))
 }
 
-// RetryOutboxMessage implements storage.Outbox.
-func (s *Store) RetryOutboxMessage(ctx context.Context, id storage.ID, next time.Time) error {
-	return s.exec(ctx, "retry outbox message",
-		`UPDATE outbox SET next_attempt_at = $2 WHERE id = $1 AND next_attempt_at IS NOT NULL`, uuid(id), at(next))
-}
-
 // FinishOutboxMessage implements storage.Outbox.
 func (s *Store) FinishOutboxMessage(ctx context.Context, id storage.ID, next ...*storage.OutboxMessage) error {
 	return s.exec(ctx, "finish outbox message", `
 		WITH next AS (`+insertOutbox(2, "")+`)
 		UPDATE outbox SET payload = '', next_attempt_at = NULL WHERE id = $1`, uuid(id), outboxMessages(next))
-}
-
-// WaitingOutboxMessages implements storage.Outbox.
-func (s *Store) WaitingOutboxMessages(ctx context.Context, kind string) (n int, since time.Time, err error) {
-	err = s.readInto(ctx, "count outbox messages", []any{&n, (*instant)(&since)},
-		`SELECT count(*), min(created_at) FROM outbox WHERE kind = $1 AND next_attempt_at IS NOT NULL`, plain(kind))
-	return n, since, err
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/alike"
 )
 
 // Store is a storage.Store in Postgres.
 type Store struct {
 	database
 	shared
+	alike.Methods
 	// closed ends the calls of Watch.
 	closed    chan struct{}
 	closeOnce sync.Once

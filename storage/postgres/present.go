@@ -3,11 +3,12 @@ package postgres
 import (
 	"strings"
 	"sync"
+
+	"latchkey/storage/internal/row"
 )
 
-// presentUsers is the table of the users in statements that depend on what the user is at this moment: whether they may do something,
-// and what applications learn about them. See ReadUsersFrom.
-const presentUsers = `users AS present`
+// presentUsers is a table that ReadUsersFrom replaces.
+const presentUsers = row.PresentUsers
 
 // directory is a query that replaces presentUsers.
 type directory struct {

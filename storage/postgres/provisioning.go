@@ -222,13 +222,3 @@ func (s *Store) ProvisionedUsers(ctx context.Context, clientID string, users []i
 		LEFT JOIN user_external_ids e ON e.user_id = asked.id AND e.client_id = $1 LEFT JOIN provisioned_users p ON p.user_id = asked.id
 		WHERE e.user_id IS NOT NULL OR p.user_id IS NOT NULL ORDER BY asked.id`, clientID, users)
 }
-
-// UsersByExternalID implements storage.Provisioning.
-func (s *Store) UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*storage.User, error) {
-	if !keyed(clientID, externalID) {
-		return nil, nil
-	}
-	return queryRows(ctx, s, "read users", scan(row.User), `SELECT `+userColumns+` FROM users
-		WHERE id IN (SELECT user_id FROM user_external_ids WHERE client_id = $1 AND external_id = $2) ORDER BY id LIMIT $3`,
-		clientID, externalID, max(limit, 0))
-}

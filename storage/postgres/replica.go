@@ -8,24 +8,11 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-var (
-	replicaColumns = row.Names("", row.Replica)
-	noteReplica    = `WITH gone AS (DELETE FROM replicas WHERE seen_at < $1 AND id <> $2) ` + insert("replicas", 2, row.Replica) + `
+var noteReplica = `WITH gone AS (DELETE FROM replicas WHERE seen_at < $1 AND id <> $2) ` + insert("replicas", 2, row.Replica) + `
 		ON CONFLICT (id) DO UPDATE SET host = excluded.host, release = excluded.release, schema_version = excluded.schema_version,
 			clock_ahead = excluded.clock_ahead, started_at = excluded.started_at, seen_at = excluded.seen_at`
-)
 
 // NoteReplica implements storage.Replicas.
 func (s *Store) NoteReplica(ctx context.Context, r *storage.Replica, since time.Time) error {
 	return s.exec(ctx, "touch replica", noteReplica, append([]any{at(since)}, row.Fields(arg, row.Replica(r))...)...)
-}
-
-// ListReplicas implements storage.Replicas.
-func (s *Store) ListReplicas(ctx context.Context) ([]*storage.Replica, error) {
-	return queryRows(ctx, s, "list replicas", scan(row.Replica), `SELECT `+replicaColumns+` FROM replicas ORDER BY started_at, id`)
-}
-
-// RemoveReplica implements storage.Replicas.
-func (s *Store) RemoveReplica(ctx context.Context, id storage.ID) error {
-	return s.exec(ctx, "touch replica that stops", `DELETE FROM replicas WHERE id = $1`, uuid(id))
 }

@@ -21,12 +21,6 @@ func (s *Store) CreateResource(ctx context.Context, r *storage.Resource, audit *
 	return s.execOne(ctx, "create resource", createResource, append([]any{events(audit)}, row.Fields(arg, row.Resource(r))...)...)
 }
 
-// ListResources implements storage.Resources.
-func (s *Store) ListResources(ctx context.Context) ([]*storage.Resource, error) {
-	return queryRows(ctx, s, "list resources", scan(row.Resource),
-		`SELECT `+row.Names("", row.Resource)+` FROM resources ORDER BY identifier`)
-}
-
 // RemoveResource implements storage.Resources.
 func (s *Store) RemoveResource(ctx context.Context, identifier string, audit *storage.AuditEvent) error {
 	if !keyed(identifier) {

@@ -29,12 +29,6 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 	return s.batch(ctx, "create signing key", b)
 }
 
-// ListSigningKeys implements storage.SigningKeys.
-func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
-	return queryRows(ctx, s, "list signing keys", scan(row.SigningKey),
-		`SELECT `+row.Names("", row.SigningKey)+` FROM signing_keys ORDER BY algorithm, sequence`)
-}
-
 // RetireSigningKey implements storage.SigningKeys.
 func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
 	if !keyed(kid) {

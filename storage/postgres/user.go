@@ -18,8 +18,6 @@ import (
 
 var (
 	userColumns = row.Names("", row.User)
-	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = $1`
-	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = $1`
 	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, id::text COLLATE "C") = $1`
 	// createUser draws the ID if it is NULL. A client whose ID is the subject keeps the user away, and another user with the name. Callers hold
 	// lockSubjects.
@@ -91,31 +89,12 @@ func queueGivenID(b *pgx.Batch, id int64) {
 	}
 }
 
-// User implements storage.Users.
-func (s *Store) User(ctx context.Context, id int64) (*storage.User, error) {
-	return queryRow(ctx, s, "read user", scan(row.User), userByID, id)
-}
-
-// UserByUsername implements storage.Users.
-func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.User, error) {
-	if !keyed(username) {
-		return nil, fmt.Errorf("read user: %w", storage.ErrNotFound)
-	}
-	return queryRow(ctx, s, "read user", scan(row.User), userByName, username)
-}
-
 // UserBySubject implements storage.Users.
 func (s *Store) UserBySubject(ctx context.Context, subject string) (*storage.User, error) {
 	if !keyed(subject) {
 		return nil, fmt.Errorf("read user: %w", storage.ErrNotFound)
 	}
 	return queryRow(ctx, s, "read user", scan(row.User), userBySub, subject)
-}
-
-// ListUsers implements storage.Users.
-func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
-	return queryRows(ctx, s, "list users", scan(row.User),
-		`SELECT `+userColumns+` FROM users WHERE id > $1 ORDER BY id LIMIT $2`, after, max(limit, 0))
 }
 
 // SearchUsers implements storage.UserSearch.

@@ -12,28 +12,21 @@ import (
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // keyed reports whether rows can have these texts as keys.
 func keyed(keys ...string) bool {
 	for _, key := range keys {
-		if len(key) > 4096 || !clean(key) {
+		if len(key) > 4096 || !row.Clean(key) {
 			return false
 		}
 	}
 	return true
 }
 
-// clean reports whether Postgres can store a text unchanged.
-func clean(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
-
-// plain makes descriptive text (an address, a user agent) storable, so that it never makes the write fail that it is part of.
-func plain(s string) string {
-	if strings.IndexByte(s, 0) >= 0 {
-		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
+// plain makes descriptive text storable.
+func plain(s string) string { return row.Plain(s) }
 
 // encoded returns a value of our own types as a jsonb parameter. None of them can fail to be encoded.
 func encoded(value any) string {

@@ -37,11 +37,6 @@ func (s *Store) CreateWebhook(ctx context.Context, w *storage.Webhook, limit int
 	return nil
 }
 
-// ListWebhooks implements storage.Webhooks.
-func (s *Store) ListWebhooks(ctx context.Context) ([]*storage.Webhook, error) {
-	return queryRows(ctx, s, "list webhooks", scan(row.Webhook), `SELECT `+webhookColumns+` FROM webhooks ORDER BY id`)
-}
-
 // UpdateWebhook implements storage.Webhooks.
 func (s *Store) UpdateWebhook(ctx context.Context, w *storage.Webhook, audit *storage.AuditEvent) error {
 	n, err := s.count(ctx, "update webhook", `
@@ -83,17 +78,5 @@ func (s *Store) RelayWebhook(ctx context.Context, r storage.WebhookRelay) error 
 	if err == nil && n == 0 {
 		err = fmt.Errorf("relay webhook: %w", storage.ErrConflict)
 	}
-	return err
-}
-
-// NoteWebhook implements storage.Webhooks.
-func (s *Store) NoteWebhook(ctx context.Context, o storage.WebhookOutcome, audit *storage.AuditEvent) error {
-	_, err := s.change(ctx, "note webhook", `
-		WITH changed AS (
-			UPDATE webhooks SET last_attempt_at = $3, last_status = $4, last_error = $5, abandoned = abandoned + $6,
-				last_success_at = CASE WHEN $5::text = '' THEN $3 ELSE last_success_at END,
-				failing_since = CASE WHEN $5::text = '' THEN NULL ELSE coalesce(failing_since, $3) END
-			WHERE id = $2 RETURNING id
-		)`+logChanged, events(audit), uuid(o.ID), at(o.At), o.Status, plain(o.Error), o.Abandoned)
 	return err
 }

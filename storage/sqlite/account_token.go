@@ -32,56 +32,33 @@ func (s *Store) AccountToken(ctx context.Context, hash storage.Digest, purpose s
 	return readOne(ctx, s, "read account token", scan(row.AccountToken), selectAccountToken, hash[:], purpose, now.UnixMicro())
 }
 
-// ListAccountTokens implements [storage.AccountTokens].
-func (s *Store) ListAccountTokens(ctx context.Context, purpose string, after storage.ID, now time.Time, limit int) ([]*storage.AccountToken, error) {
-	return readAll(ctx, s, "list account tokens", scan(row.AccountToken), `SELECT `+accountTokenColumns+` FROM account_tokens
-		WHERE purpose = ? AND user_id IS NULL AND expires_at > ? AND request_id > ? ORDER BY request_id LIMIT ?`,
-		purpose, now.UnixMicro(), after[:], max(limit, 0))
-}
-
-// RemoveAccountTokens implements [storage.AccountTokens].
-func (s *Store) RemoveAccountTokens(ctx context.Context, purpose string, requestID storage.ID, now time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove account tokens", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `DELETE FROM account_tokens WHERE request_id = ? AND purpose = ? AND expires_at > ?`,
-			requestID[:], purpose, now.UnixMicro())
-		t.audit(audit)
-	})
-}
-
 // UseAccountToken implements [storage.AccountTokens].
 func (s *Store) UseAccountToken(ctx context.Context, use storage.AccountTokenUse, audit *storage.AuditEvent) error {
-	const what = "use account token"
-	var stored storage.User
-	if use.User != nil {
-		if !keyed(use.User.Username, use.User.Subject) {
-			return interpret(what, errText)
-		}
-	}
-	err := s.write(ctx, what, func(t *tx) {
+	created, err := writeFor(ctx, s, "use account token", func(t *tx) (created *storage.User) {
+		t.check(use.User == nil || keyed(use.User.Username, use.User.Subject), row.ErrText)
 		token, found := find(t, row.AccountToken, selectAccountToken, use.Hash[:], use.Purpose, use.Now.UnixMicro())
 		if !found {
 			t.fail(storage.ErrNotFound)
-			return
+			return nil
 		}
 		t.exec(`DELETE FROM account_tokens WHERE request_id = ? OR purpose = ? AND user_id = ?`, token.RequestID[:], token.Purpose, token.UserID)
 		switch {
 		case use.User != nil:
-			stored = *use.User
-			stored.AuthEpoch = stored.CreatedAt.UnixMicro()
-			t.create(&stored)
+			created = t.createNew(use.User)
 		case use.Email != "":
 			t.execOr(storage.ErrNotFound, `UPDATE users SET email = ?, email_verified = 1, updated_at = ? WHERE id = ?`,
-				plain(use.Email), use.Now.UnixMicro(), token.UserID)
+				row.Plain(use.Email), use.Now.UnixMicro(), token.UserID)
 		default:
 			t.execOr(storage.ErrNotFound, `UPDATE users SET password_hash = ?, auth_epoch = `+raiseEpoch+` WHERE id = ?`,
-				plain(use.PasswordHash), use.Now.UnixMicro(), token.UserID)
+				row.Plain(use.PasswordHash), use.Now.UnixMicro(), token.UserID)
 		}
 		t.notices(use.Notices)
 		t.enqueue(use.Messages)
 		t.audit(audit)
+		return created
 	})
-	if err == nil && use.User != nil {
-		use.User.ID, use.User.AuthEpoch = stored.ID, stored.AuthEpoch
+	if created != nil {
+		use.User.ID, use.User.AuthEpoch = created.ID, created.AuthEpoch
 	}
 	return err
 }

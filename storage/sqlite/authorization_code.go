@@ -9,10 +9,8 @@ import (
 
 // CreateAuthorizationCode implements [storage.AuthorizationCodes].
 func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.AuthorizationCode, audit ...*storage.AuditEvent) error {
-	if !keyed(c.ClientID, c.RedirectURI) {
-		return interpret("create authorization code", errText)
-	}
 	return s.write(ctx, "create authorization code", func(t *tx) {
+		t.check(keyed(c.ClientID, c.RedirectURI), row.ErrText)
 		if !c.Pushed.IsZero() {
 			t.execOr(storage.ErrConflict, `DELETE FROM pushed_requests WHERE hash = ? AND client_id = ? AND expires_at > ?`,
 				c.Pushed[:], c.ClientID, micros(c.CreatedAt))
@@ -43,11 +41,9 @@ func (s *Store) AuthorizationCode(ctx context.Context, hash storage.Digest) (*st
 
 // RedeemAuthorizationCode implements [storage.AuthorizationCodes].
 func (s *Store) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest, g *storage.Grant, audit ...*storage.AuditEvent) error {
-	if !keyed(g.ClientID) {
-		return interpret("redeem authorization code", storage.ErrConflict)
-	}
 	now := micros(g.CreatedAt)
 	return s.write(ctx, "redeem authorization code", func(t *tx) {
+		t.check(keyed(g.ClientID), storage.ErrConflict)
 		t.execOr(storage.ErrConflict, `
 			UPDATE authorization_codes AS a SET redeemed_at = ?, grant_id = ?
 			WHERE a.hash = ? AND a.client_id = ? AND a.user_id = ? AND a.redeemed_at IS NULL AND a.valid_until > ?
@@ -55,10 +51,15 @@ func (s *Store) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest
 				AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = a.user_id AND u.active AND u.auth_epoch = a.user_epoch)
 				AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = a.client_id AND NOT c.disabled AND c.auth_epoch = a.client_epoch)`,
 			now, g.ID[:], hash[:], g.ClientID, g.UserID, now)
-		t.createGrant(g)
-		if t.exec(`UPDATE clients SET expires_at = NULL WHERE id = ? AND expires_at IS NOT NULL`, g.ClientID) > 0 {
-			t.changed(storage.ChangeClient)
-		}
-		t.audit(audit...)
+		t.redeemed(g, audit)
 	})
+}
+
+// redeemed stores the grant of a code that was redeemed, and notes that the client is in use.
+func (t *tx) redeemed(g *storage.Grant, audit []*storage.AuditEvent) {
+	t.createGrant(g)
+	if t.exec(`UPDATE clients SET expires_at = NULL WHERE id = ? AND expires_at IS NOT NULL`, g.ClientID) > 0 {
+		t.changed(storage.ChangeClient)
+	}
+	t.audit(audit...)
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -42,38 +41,22 @@ func (s *Store) BrowserSession(ctx context.Context, hash storage.Digest, clientI
 	}, sessionByHash, clientID, hash[:])
 }
 
-// TouchBrowserSession implements [storage.BrowserSessions].
-func (s *Store) TouchBrowserSession(ctx context.Context, hash storage.Digest, now time.Time) error {
-	return s.write(ctx, "touch browser session", func(t *tx) {
-		t.exec(`UPDATE browser_sessions SET last_seen_at = ?1 WHERE hash = ?2 AND last_seen_at < ?1`, now.UnixMicro(), hash[:])
-	})
-}
-
-// ListBrowserSessions implements [storage.BrowserSessions].
-func (s *Store) ListBrowserSessions(ctx context.Context, userID int64, now time.Time, limit int) ([]*storage.BrowserSession, error) {
-	return readAll(ctx, s, "list browser sessions", scan(row.BrowserSession), `
-		SELECT `+row.Names("", row.BrowserSession)+` FROM browser_sessions
-		WHERE user_id = ?1 AND expires_at > ? AND user_epoch = (SELECT auth_epoch FROM users WHERE id = ?1)
-		ORDER BY auth_time DESC, id DESC LIMIT ?`, userID, now.UnixMicro(), max(limit, 0))
-}
-
 // EndBrowserSession implements [storage.BrowserSessions].
 //
 // Unredeemed codes of the session are removed too: the user may sign in again at once, and the session has the same ID then.
 func (s *Store) EndBrowserSession(ctx context.Context, e storage.BrowserSessionEnd, audit *storage.AuditEvent) (bool, error) {
-	var n int64
-	err := s.write(ctx, "end browser session", func(t *tx) {
-		n = t.exec(`DELETE FROM browser_sessions WHERE id = ? AND user_id = ?`, e.ID[:], e.UserID)
+	return writeFor(ctx, s, "end browser session", func(t *tx) bool {
+		n := t.exec(`DELETE FROM browser_sessions WHERE id = ? AND user_id = ?`, e.ID[:], e.UserID)
 		t.exec(`DELETE FROM authorization_codes WHERE user_id = ? AND session_id = ? AND redeemed_at IS NULL`, e.UserID, e.ID[:])
 		t.exec(`
 			UPDATE grants AS g SET revoked_at = ?, revoke_reason = ?
 			WHERE g.user_id = ? AND g.session_id = ? AND g.revoked_at IS NULL
 				AND instr(' ' || g.scope || ' ', ' offline_access ') = 0`,
-			e.Now.UnixMicro(), plain(e.Reason), e.UserID, e.ID[:])
+			e.Now.UnixMicro(), row.Plain(e.Reason), e.UserID, e.ID[:])
 		if n > 0 {
 			t.notices(e.Notices)
 			t.audit(audit)
 		}
+		return n > 0
 	})
-	return err == nil && n > 0, err
 }

@@ -22,11 +22,9 @@ func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *stor
 
 // createClientAfter creates a client unless what comes first in its transaction fails.
 func (s *Store) createClientAfter(ctx context.Context, what string, c *storage.Client, audit *storage.AuditEvent, first func(*tx)) error {
-	if !keyed(c.ID, string(c.Origin)) {
-		return interpret(what, errText)
-	}
 	stored := begun(c)
 	err := s.write(ctx, what, func(t *tx) {
+		t.check(keyed(c.ID, string(c.Origin)), row.ErrText)
 		first(t)
 		if _, found := find(t, row.User, userBySub, c.ID); found {
 			t.fail(fmt.Errorf("a user has the id as their subject: %w", storage.ErrExists))
@@ -55,14 +53,9 @@ func (t *tx) createClient(new *storage.Client, audit *storage.AuditEvent) {
 
 // CreateRegisteredClient implements [storage.Clients].
 func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, limit int, audit *storage.AuditEvent) (*storage.Client, error) {
-	if !keyed(c.ID, string(c.Origin)) {
-		return nil, interpret("create registered client", errText)
-	}
-	if c.RegistrationKey.IsZero() {
-		return nil, interpret("create registered client", errKey)
-	}
-	var stored *storage.Client
-	err := s.write(ctx, "create registered client", func(t *tx) {
+	return writeFor(ctx, s, "create registered client", func(t *tx) *storage.Client {
+		t.check(keyed(c.ID, string(c.Origin)), row.ErrText)
+		t.check(!c.RegistrationKey.IsZero(), errKey)
 		before, found := find(t, row.Client, clientByRegistration, c.RegistrationKey[:])
 		switch {
 		case !found:
@@ -71,27 +64,16 @@ func (s *Store) CreateRegisteredClient(ctx context.Context, c *storage.Client, l
 			t.exec(`UPDATE clients SET expires_at = ? WHERE id = ?`, micros(c.ExpiresAt), before.ID)
 			t.changed(storage.ChangeClient)
 		}
-		stored, _ = find(t, row.Client, clientByRegistration, c.RegistrationKey[:])
+		return get(t, scan(row.Client), clientByRegistration, c.RegistrationKey[:])
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stored, nil
 }
 
 // createWithin creates a client unless limit clients with an ExpiresAt exist.
 func (t *tx) createWithin(new *storage.Client, limit int, audit *storage.AuditEvent) {
 	var waiting int
 	t.row(`SELECT count(*) FROM (SELECT 1 FROM clients WHERE expires_at IS NOT NULL LIMIT ?)`, []any{max(limit, 0)}, &waiting)
-	if waiting >= limit {
-		t.fail(storage.ErrLimit)
-	}
+	t.check(waiting < limit, storage.ErrLimit)
 	t.createClient(new, audit)
-}
-
-// Client implements [storage.Clients].
-func (s *Store) Client(ctx context.Context, id string) (*storage.Client, error) {
-	return readOne(ctx, s, "read client", scan(row.Client), `SELECT `+clientColumns+` FROM clients WHERE id = ?`, id)
 }
 
 // ListClients implements [storage.Clients].
@@ -102,10 +84,7 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]*st
 
 // ClientHasOrigin implements [storage.Clients].
 func (s *Store) ClientHasOrigin(ctx context.Context, origin string) (bool, error) {
-	return readOne(ctx, s, "read client origin", func(row scanner) (known bool, err error) {
-		err = row.Scan(&known)
-		return known, err
-	}, `
+	return readOne(ctx, s, "read client origin", value[bool], `
 		SELECT EXISTS (SELECT 1 FROM client_origins JOIN clients ON clients.id = client_id WHERE client_origins.origin = ? AND NOT disabled)`,
 		origin)
 }
@@ -149,9 +128,7 @@ func (s *Store) UpdateClient(ctx context.Context, c *storage.Client, audit ...*s
 func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, audit *storage.AuditEvent) error {
 	return s.write(ctx, "raise client epoch", func(t *tx) {
 		n := t.exec(`UPDATE clients SET auth_epoch = `+raiseEpoch+` WHERE id = ? OR ? = ''`, now.UnixMicro(), id, id)
-		if n == 0 && id != "" {
-			t.fail(storage.ErrNotFound)
-		}
+		t.check(n > 0 || id == "", storage.ErrNotFound)
 		t.changed(storage.ChangeClient)
 		t.audit(audit)
 	})

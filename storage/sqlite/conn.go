@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/alike"
 	"latchkey/storage/internal/row"
 	"latchkey/storage/span"
 )
@@ -64,6 +65,12 @@ func scan[T any](columns func(*T) []row.Column) func(scanner) (*T, error) {
 	}
 }
 
+// value reads a row of one value.
+func value[T any](r scanner) (v T, err error) {
+	err = r.Scan(&v)
+	return v, err
+}
+
 // one reads one row.
 func one[T any](c conn, scan func(scanner) (T, error), query string, args ...any) (T, error) {
 	stmt, err := c.prepare(c.ctx, query)
@@ -75,25 +82,38 @@ func one[T any](c conn, scan func(scanner) (T, error), query string, args ...any
 }
 
 // all reads every row.
-func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	stmt, err := c.prepare(c.ctx, query)
+func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any) (list []T, err error) {
+	err = c.each(func(rows alike.Rows) error {
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				return fmt.Errorf("scan: %w", err)
+			}
+			list = append(list, v)
+		}
+		return nil
+	}, query, args...)
 	if err != nil {
 		return nil, err
+	}
+	return list, nil
+}
+
+// each lets a function read the rows of an answer.
+func (c conn) each(read func(alike.Rows) error, query string, args ...any) error {
+	stmt, err := c.prepare(c.ctx, query)
+	if err != nil {
+		return err
 	}
 	rows, err := stmt.QueryContext(c.ctx, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var list []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("scan: %w", err)
-		}
-		list = append(list, v)
+	if err := read(rows); err != nil {
+		return err
 	}
-	return list, rows.Err()
+	return rows.Err()
 }
 
 // finish ends the span of an operation and returns its error, interpreted.

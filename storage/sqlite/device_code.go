@@ -8,32 +8,6 @@ import (
 	"latchkey/storage/internal/row"
 )
 
-// CreateDeviceCode implements [storage.DeviceCodes].
-func (s *Store) CreateDeviceCode(ctx context.Context, c *storage.DeviceCode) error {
-	if !keyed(c.ClientID) {
-		return interpret("create device code", errText)
-	}
-	return s.write(ctx, "create device code", func(t *tx) { t.insert("device_codes", row.DeviceCode(c)) })
-}
-
-// PendingDeviceCode implements [storage.DeviceCodes].
-func (s *Store) PendingDeviceCode(ctx context.Context, userCode storage.Digest, now time.Time) (*storage.DeviceCode, error) {
-	return readOne(ctx, s, "read device code", scan(row.DeviceCode),
-		`SELECT `+row.Names("", row.DeviceCode)+` FROM device_codes WHERE user_code = ? AND decision = '' AND valid_until > ?`,
-		userCode[:], now.UnixMicro())
-}
-
-// AnswerDeviceCode implements [storage.DeviceCodes].
-func (s *Store) AnswerDeviceCode(ctx context.Context, a storage.DeviceAnswer, audit *storage.AuditEvent) error {
-	return s.write(ctx, "answer device code", func(t *tx) {
-		t.execOr(storage.ErrConflict, `
-			UPDATE device_codes SET decision = ?, user_id = ?, user_epoch = ?, auth_time = ?, amr = ?
-			WHERE hash = ? AND decision = '' AND valid_until > ?`,
-			string(a.Decision), a.UserID, a.UserEpoch, field(&a.AuthTime), field(&a.AMR), a.Hash[:], a.Now.UnixMicro())
-		t.audit(audit)
-	})
-}
-
 // pollCode is the statement of PollDeviceCode; ?1 is the time in microseconds.
 const pollCode = `
 	UPDATE device_codes SET polled_at = ?1,
@@ -47,14 +21,11 @@ var deviceCodeByHash = `
 	WHERE d.hash = ?`
 
 // PollDeviceCode implements [storage.DeviceCodes].
-func (s *Store) PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (c *storage.LiveDeviceCode, err error) {
-	err = s.write(ctx, "poll device code", func(t *tx) {
+func (s *Store) PollDeviceCode(ctx context.Context, hash storage.Digest, clientID string) (*storage.LiveDeviceCode, error) {
+	return writeFor(ctx, s, "poll device code", func(t *tx) *storage.LiveDeviceCode {
 		t.exec(pollCode, s.now().UnixMicro(), storage.DeviceTolerance, storage.DeviceSlowDown, hash[:], clientID)
-		if t.err == nil {
-			c, t.err = one(t.conn, scanDeviceCode, deviceCodeByHash, hash[:])
-		}
+		return get(t, scanDeviceCode, deviceCodeByHash, hash[:])
 	})
-	return c, err
 }
 
 func scanDeviceCode(r scanner) (*storage.LiveDeviceCode, error) {
@@ -69,21 +40,15 @@ func scanDeviceCode(r scanner) (*storage.LiveDeviceCode, error) {
 
 // RedeemDeviceCode implements [storage.DeviceCodes].
 func (s *Store) RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *storage.Grant, until time.Time, audit ...*storage.AuditEvent) error {
-	if !keyed(g.ClientID) {
-		return interpret("redeem device code", storage.ErrConflict)
-	}
 	now := micros(g.CreatedAt)
 	return s.write(ctx, "redeem device code", func(t *tx) {
+		t.check(keyed(g.ClientID), storage.ErrConflict)
 		t.execOr(storage.ErrConflict, `
 			UPDATE device_codes AS d SET redeemed_at = ?, grant_id = ?, expires_at = ?
 			WHERE d.hash = ? AND d.client_id = ? AND d.user_id = ? AND d.decision = 'approved' AND d.redeemed_at IS NULL AND d.valid_until > ?
 				AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = d.user_id AND u.active AND u.auth_epoch = d.user_epoch)
 				AND EXISTS (SELECT 1 FROM clients AS c WHERE c.id = d.client_id AND NOT c.disabled AND c.auth_epoch = d.client_epoch)`,
 			now, g.ID[:], until.UnixMicro(), hash[:], g.ClientID, g.UserID, now)
-		t.createGrant(g)
-		if t.exec(`UPDATE clients SET expires_at = NULL WHERE id = ? AND expires_at IS NOT NULL`, g.ClientID) > 0 {
-			t.changed(storage.ChangeClient)
-		}
-		t.audit(audit...)
+		t.redeemed(g, audit)
 	})
 }

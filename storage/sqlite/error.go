@@ -17,8 +17,6 @@ import (
 var (
 	// errClosed is what a write finds when the store was closed.
 	errClosed = errors.New("store is closed")
-	// errText refuses a key that a row can't have.
-	errText = errors.New("text with a NUL or invalid UTF-8")
 	// errKey: without a registration key, a client could not be recognised when it registers again.
 	errKey = errors.New("no registration key")
 	// errDiscard makes database/sql close a connection instead of keeping it.

@@ -37,9 +37,3 @@ func (s *Store) CountEvents(ctx context.Context, from, until, since time.Time, a
 		}
 	})
 }
-
-// ListEventCounts implements [storage.EventCounts].
-func (s *Store) ListEventCounts(ctx context.Context, from time.Time) ([]*storage.EventCount, error) {
-	return readAll(ctx, s, "list event counts", scan(row.EventCount),
-		`SELECT `+row.Names("", row.EventCount)+` FROM event_counts WHERE hour >= ? ORDER BY hour, action`, from.UnixMicro())
-}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"strings"
 	"time"
 
 	"latchkey/storage"
@@ -12,10 +11,8 @@ import (
 
 // CreateGrant implements [storage.Grants].
 func (s *Store) CreateGrant(ctx context.Context, g *storage.Grant, login *storage.Login, audit ...*storage.AuditEvent) error {
-	if !keyed(g.ClientID) {
-		return interpret("create grant", errText)
-	}
 	return s.write(ctx, "create grant", func(t *tx) {
+		t.check(keyed(g.ClientID), row.ErrText)
 		t.createGrant(g)
 		t.login(login, g.CreatedAt)
 		t.audit(audit...)
@@ -103,23 +100,16 @@ const (
 // MoveGrant implements [storage.Grants].
 func (s *Store) MoveGrant(ctx context.Context, m storage.GrantMove, audit *storage.AuditEvent) (*storage.LiveGrant, error) {
 	retired, was, then := cmp.Or(m.Retired, m.From), m.Was, m.Sharing
-	var moved *storage.LiveGrant
-	err := s.write(ctx, "move grant", func(t *tx) {
+	return writeFor(ctx, s, "move grant", func(t *tx) *storage.LiveGrant {
 		now := s.now()
 		t.execOr(storage.ErrConflict, moveGrant+alive,
 			now.UnixMicro(), (*uuidField)(&m.To), m.Generation, (*uuidField)(&retired), m.Window.Microseconds(), (*timeField)(&m.CurrentExpiresAt),
 			(*nullIntField)(&then.Network), then.Elsewhere, then.Joins, then.JoinedGeneration,
 			m.ID[:], m.From[:], (*nullIntField)(&was.Network), was.Elsewhere, was.Joins, was.JoinedGeneration,
 			(*nullTextField)(&m.NotRevoked), now.UnixMicro())
-		if t.err == nil {
-			moved, t.err = one(t.conn, scanGrant(row.UserWithoutProfile, now), grantByID, m.ID[:])
-		}
 		t.audit(audit)
+		return get(t, scanGrant(row.UserWithoutProfile, now), grantByID, m.ID[:])
 	})
-	if err != nil {
-		return nil, err
-	}
-	return moved, nil
 }
 
 // attemptGrant is the statement of AttemptGrant; ?1 to ?6 are those of moveGrant.
@@ -135,14 +125,12 @@ const attemptGrant = `
 
 // AttemptGrant implements [storage.Grants].
 func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (moved *storage.LiveGrant, which int, err error) {
-	if !keyed(a.ClientID, a.NotRevoked) {
-		return nil, 0, interpret("attempt grant", storage.ErrConflict)
-	}
 	read, user := grantByID, row.UserWithoutProfile
 	if a.Profile {
 		read, user = grantWithProfile, row.UserWithProfile
 	}
-	err = s.write(ctx, "attempt grant", func(t *tx) {
+	moved, err = writeFor(ctx, s, "attempt grant", func(t *tx) *storage.LiveGrant {
+		t.check(keyed(a.ClientID, a.NotRevoked), storage.ErrConflict)
 		now := s.now()
 		for i, m := range a.Moves {
 			retired := cmp.Or(m.Retired, m.From)
@@ -152,83 +140,63 @@ func (s *Store) AttemptGrant(ctx context.Context, a storage.GrantAttempt) (moved
 				(*nullTextField)(&a.NotRevoked), now.UnixMicro())
 			if n > 0 {
 				which = i
-				moved, t.err = one(t.conn, scanGrant(user, now), read, a.ID[:])
-				return
+				return get(t, scanGrant(user, now), read, a.ID[:])
 			}
 		}
 		t.fail(storage.ErrConflict)
+		return nil
 	})
-	if err != nil {
-		return nil, 0, err
-	}
-	return moved, which, nil
+	return moved, which, err
 }
 
 // RevokeGrant implements [storage.Grants].
 func (s *Store) RevokeGrant(ctx context.Context, id storage.ID, reason string, now time.Time, audit *storage.AuditEvent) (bool, error) {
-	var n int64
-	err := s.write(ctx, "revoke grant", func(t *tx) {
-		n = t.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
-			now.UnixMicro(), plain(reason), id[:])
+	return writeFor(ctx, s, "revoke grant", func(t *tx) bool {
+		n := t.exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
+			now.UnixMicro(), row.Plain(reason), id[:])
 		if n > 0 {
 			t.audit(audit)
 		}
+		return n > 0
 	})
-	return err == nil && n > 0, err
 }
 
 // RevokeGrants implements [storage.Grants].
 func (s *Store) RevokeGrants(ctx context.Context, f storage.GrantFilter, reason string, now time.Time, audit *storage.AuditEvent) (int, error) {
-	where, args := selects(f)
-	args = append([]any{now.UnixMicro(), plain(reason)}, args...)
-	var n int64
-	err := s.write(ctx, "revoke grants", func(t *tx) {
-		n = t.exec(`
-			UPDATE grants SET revoked_at = ?, revoke_reason = ?
-			WHERE id IN (SELECT g.id FROM grants AS g WHERE g.revoked_at IS NULL AND `+where+`)`, args...)
+	where, args := selects(f, now.UnixMicro(), row.Plain(reason))
+	return writeFor(ctx, s, "revoke grants", func(t *tx) int {
+		n := t.exec(`
+			UPDATE grants SET revoked_at = $1, revoke_reason = $2
+			WHERE id IN (SELECT g.id FROM grants AS g WHERE g.revoked_at IS NULL`+where+`)`, args...)
 		if n > 0 {
 			t.audit(audit)
 		}
+		return int(n)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return int(n), nil
 }
 
 // ListGrants implements [storage.Grants].
 func (s *Store) ListGrants(ctx context.Context, f storage.GrantFilter) ([]*storage.LiveGrant, error) {
 	where, args := selects(f)
-	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile, s.now()), liveGrants+` WHERE `+where, args...)
+	return readAll(ctx, s, "list grants", scanGrant(row.UserWithoutProfile, s.now()), liveGrants+` WHERE true`+where, args...)
 }
 
 // CountGrants implements [storage.Grants].
 func (s *Store) CountGrants(ctx context.Context, f storage.GrantFilter) (int, error) {
 	where, args := selects(f)
-	n, err := readOne(ctx, s, "count grants", func(r scanner) (n int, err error) {
-		err = r.Scan(&n)
-		return n, err
-	},
-		`SELECT count(*) FROM (SELECT 1 FROM grants AS g WHERE `+where+`)`, args...)
-	return n, err
+	return readOne(ctx, s, "count grants", value[int], `SELECT count(*) FROM (SELECT 1 FROM grants AS g WHERE true`+where+`)`, args...)
 }
 
-// selects returns the condition, the order and the limit of a filter on grants g, with its arguments.
-func selects(f storage.GrantFilter) (string, []any) {
-	where, args := []string{`g.id > ?`}, []any{f.After[:]}
-	if f.UserID != 0 {
-		where, args = append(where, `g.user_id = ?`), append(args, f.UserID)
-	}
-	if f.ClientID != "" {
-		where, args = append(where, `g.client_id = ?`), append(args, f.ClientID)
-	}
-	if !f.SessionID.IsZero() {
-		where, args = append(where, `g.session_id = ?`), append(args, f.SessionID[:])
-	}
-	if !f.LiveAt.IsZero() {
-		where, args = append(where, alive), append(args, f.LiveAt.UnixMicro())
-	}
-	return strings.Join(where, ` AND `) + ` ORDER BY g.id LIMIT ?`, append(args, limit(f.Limit))
+// selects returns the conditions, the order and the limit of a filter on grants g, and its arguments after others.
+func selects(f storage.GrantFilter, others ...any) (string, []any) {
+	where := row.Where{Args: others}
+	where.And(true, `g.id > ?`, f.After[:])
+	where.And(f.UserID != 0, `g.user_id = ?`, f.UserID)
+	where.And(f.ClientID != "", `g.client_id = ?`, f.ClientID)
+	where.And(!f.SessionID.IsZero(), `g.session_id = ?`, f.SessionID[:])
+	where.And(!f.LiveAt.IsZero(), alive, f.LiveAt.UnixMicro())
+	limit := where.Limit(f.Limit)
+	return where.Conditions + ` ORDER BY g.id` + limit, where.Args
 }
 
 // limit returns the LIMIT of a filter whose zero limit means no limit.

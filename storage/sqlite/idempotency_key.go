@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"time"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -11,36 +10,15 @@ import (
 var idempotencyKeyColumns = row.Names("", row.IdempotencyKey)
 
 // ClaimIdempotencyKey implements [storage.IdempotencyKeys].
-func (s *Store) ClaimIdempotencyKey(ctx context.Context, k *storage.IdempotencyKey, limit int) (found *storage.IdempotencyKey, err error) {
-	err = s.write(ctx, "claim idempotency key", func(t *tx) {
-		found = nil
+func (s *Store) ClaimIdempotencyKey(ctx context.Context, k *storage.IdempotencyKey, limit int) (*storage.IdempotencyKey, error) {
+	return writeFor(ctx, s, "claim idempotency key", func(t *tx) *storage.IdempotencyKey {
 		t.exec(`DELETE FROM idempotency_keys WHERE hash = ? AND expires_at <= ?`, k.Hash[:], k.CreatedAt.UnixMicro())
 		other, exists := find(t, row.IdempotencyKey, `SELECT `+idempotencyKeyColumns+` FROM idempotency_keys WHERE hash = ?`, k.Hash[:])
 		if exists {
-			found = other
-			return
+			return other
 		}
-		var n int
-		t.row(`SELECT count(*) FROM idempotency_keys`, nil, &n)
-		if n >= limit {
-			t.fail(storage.ErrLimit)
-		}
+		t.room("idempotency_keys", limit)
 		t.insert("idempotency_keys", row.IdempotencyKey(k))
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
-}
-
-// FinishIdempotencyKey implements [storage.IdempotencyKeys].
-func (s *Store) FinishIdempotencyKey(ctx context.Context, hash storage.Digest, result string, expiresAt time.Time) error {
-	return s.write(ctx, "finish idempotency key", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `UPDATE idempotency_keys SET result = ?, expires_at = ? WHERE hash = ?`, result, expiresAt.UnixMicro(), hash[:])
-	})
-}
-
-// RemoveIdempotencyKey implements [storage.IdempotencyKeys].
-func (s *Store) RemoveIdempotencyKey(ctx context.Context, hash storage.Digest) error {
-	return s.write(ctx, "remove idempotency key", func(t *tx) { t.exec(`DELETE FROM idempotency_keys WHERE hash = ?`, hash[:]) })
 }

@@ -16,14 +16,10 @@ var errDryRun = errors.New("dry run")
 // ImportUsers implements [storage.Imports].
 func (s *Store) ImportUsers(ctx context.Context, im storage.Import, users []storage.ImportedUser) ([]storage.ImportOutcome, error) {
 	outcomes := make([]storage.ImportOutcome, len(users))
-	for i := range users {
-		if !keyed(users[i].Username, users[i].Subject) {
-			return nil, interpret("import users", errText)
-		}
-	}
 	var tried bool
 	err := s.write(ctx, "import users", func(t *tx) {
 		for i := range users {
+			t.check(keyed(users[i].Username, users[i].Subject), row.ErrText)
 			outcomes[i] = t.importUser(&im, &users[i])
 		}
 		for i := range users {
@@ -54,7 +50,8 @@ func (t *tx) importUser(im *storage.Import, u *storage.ImportedUser) (o storage.
 		return storage.ImportOutcome{Taken: true}
 	}
 	if !found {
-		t.createImported(u.User)
+		created := u.User
+		t.insertUser(&created)
 		return storage.ImportOutcome{Created: true}
 	}
 	if im.NewOnly {
@@ -64,18 +61,6 @@ func (t *tx) importUser(im *storage.Import, u *storage.ImportedUser) (o storage.
 	o.KeptInactive = u.Active && !known.Active
 	o.Changed = t.updateImported(im.Now, known, merged(*known, u, o.KeptPassword))
 	return o
-}
-
-func (t *tx) createImported(u storage.User) {
-	var last int64
-	t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
-	if u.ID == 0 {
-		u.ID = last + 1
-	}
-	t.insert("users", row.User(&u))
-	if u.ID >= storage.UnfollowedUserIDs {
-		t.exec(`UPDATE sqlite_sequence SET seq = ? WHERE name = 'users'`, last)
-	}
 }
 
 // merged returns a known user with what comes from the other system.
@@ -114,8 +99,8 @@ func (t *tx) updateImported(now time.Time, known, u *storage.User) bool {
 		UPDATE users SET username = ?, email = ?, email_verified = ?, staff = ?, active = ?, auth_epoch = ?, password_hash = ?, last_login = ?,
 			name = ?, given_name = ?, family_name = ?, groups = ?, updated_at = ?
 		WHERE id = ?`,
-		u.Username, plain(u.Email), u.EmailVerified, u.Staff, u.Active, u.AuthEpoch, plain(u.PasswordHash), micros(u.LastLogin),
-		plain(u.Name), plain(u.GivenName), plain(u.FamilyName), &groups, now.UnixMicro(), u.ID)
+		u.Username, row.Plain(u.Email), u.EmailVerified, u.Staff, u.Active, u.AuthEpoch, row.Plain(u.PasswordHash), micros(u.LastLogin),
+		row.Plain(u.Name), row.Plain(u.GivenName), row.Plain(u.FamilyName), &groups, now.UnixMicro(), u.ID)
 	return true
 }
 
@@ -135,19 +120,14 @@ func (t *tx) variant(username string) bool {
 }
 
 // ImportRevokedTokens implements [storage.Imports].
-func (s *Store) ImportRevokedTokens(ctx context.Context, tokens []storage.RevokedToken) (added int64, err error) {
-	for _, revoked := range tokens {
-		if !keyed(revoked.JTI) {
-			return 0, interpret("import revoked tokens", errText)
-		}
-	}
-	err = s.write(ctx, "import revoked tokens", func(t *tx) {
-		added = 0
+func (s *Store) ImportRevokedTokens(ctx context.Context, tokens []storage.RevokedToken) (int64, error) {
+	return writeFor(ctx, s, "import revoked tokens", func(t *tx) (added int64) {
 		for _, revoked := range tokens {
+			t.check(keyed(revoked.JTI), row.ErrText)
 			added += t.exec(`INSERT INTO revoked_tokens (jti, expires_at) VALUES (?, ?) ON CONFLICT (jti) DO NOTHING`, revoked.JTI, revoked.ExpiresAt.UnixMicro())
 		}
+		return added
 	})
-	return added, err
 }
 
 // FinishImport implements [storage.Imports].

@@ -5,15 +5,11 @@ import (
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/row"
 )
 
 // RecordIssuedTokens implements [storage.IssuedTokens].
 func (s *Store) RecordIssuedTokens(ctx context.Context, tokens []storage.IssuedToken, r *storage.RetiredTokens) error {
-	for i := range tokens {
-		if !keyed(tokens[i].JTI) {
-			return interpret("record issued tokens", errText)
-		}
-	}
 	return s.write(ctx, "record issued tokens", func(t *tx) {
 		if r != nil {
 			t.exec(`UPDATE issued_tokens SET ended_at = ? WHERE grant_id = ? AND generation <= ? AND jti <> ? AND ended_at IS NULL`,
@@ -21,6 +17,7 @@ func (s *Store) RecordIssuedTokens(ctx context.Context, tokens []storage.IssuedT
 		}
 		for i := range tokens {
 			k := &tokens[i]
+			t.check(keyed(k.JTI), row.ErrText)
 			t.exec(`
 				INSERT INTO issued_tokens (jti, grant_id, generation, issued_at, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (jti) DO NOTHING`,
 				k.JTI, k.GrantID[:], k.Generation, k.IssuedAt.UnixMicro(), k.ExpiresAt.UnixMicro())
@@ -30,11 +27,8 @@ func (s *Store) RecordIssuedTokens(ctx context.Context, tokens []storage.IssuedT
 
 // EndedTokens implements [storage.IssuedTokens].
 func (s *Store) EndedTokens(ctx context.Context, now time.Time, limit int) ([]storage.RevokedToken, error) {
-	return readAll(ctx, s, "read ended tokens", func(row scanner) (storage.RevokedToken, error) {
-		var t storage.RevokedToken
-		var ends int64
-		err := row.Scan(&t.JTI, &ends)
-		t.ExpiresAt = time.UnixMicro(ends).UTC()
+	return readAll(ctx, s, "read ended tokens", func(r scanner) (t storage.RevokedToken, err error) {
+		err = r.Scan(&t.JTI, field(&t.ExpiresAt))
 		return t, err
 	}, `SELECT jti, expires_at FROM issued_tokens WHERE ended_at <= ?1 AND expires_at > ?1 ORDER BY ended_at LIMIT ?2`, now.UnixMicro(), limit)
 }
@@ -49,14 +43,13 @@ func (s *Store) ForgetIssuedTokens(ctx context.Context, jtis []string) error {
 }
 
 // MissedTokens implements [storage.IssuedTokens]. An epoch is the microsecond of its last raise.
-func (s *Store) MissedTokens(ctx context.Context, since time.Time) (n int64, err error) {
-	err = s.write(ctx, "end missed tokens", func(t *tx) {
-		n = t.exec(`
+func (s *Store) MissedTokens(ctx context.Context, since time.Time) (int64, error) {
+	return writeFor(ctx, s, "end missed tokens", func(t *tx) int64 {
+		return t.exec(`
 			UPDATE issued_tokens SET ended_at = 0 WHERE issued_at >= ?1 AND ended_at IS NULL AND EXISTS (
 				SELECT 1 FROM grants g WHERE g.id = grant_id AND (g.revoked_at IS NOT NULL
 					OR EXISTS (SELECT 1 FROM users u WHERE u.id = g.user_id AND u.auth_epoch > g.user_epoch AND u.auth_epoch > ?1)
 					OR EXISTS (SELECT 1 FROM clients c WHERE c.id = g.client_id AND c.auth_epoch > g.client_epoch AND c.auth_epoch > ?1)))`,
 			since.UnixMicro())
 	})
-	return n, err
 }

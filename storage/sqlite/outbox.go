@@ -2,13 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
 )
-
-var outboxColumns = row.Names("", row.OutboxMessage)
 
 // CreateOutboxMessages implements [storage.Outbox].
 func (s *Store) CreateOutboxMessages(ctx context.Context, messages ...*storage.OutboxMessage) error {
@@ -27,36 +26,35 @@ func (t *tx) enqueue(messages []*storage.OutboxMessage) {
 	}
 }
 
-// ClaimOutboxMessages implements [storage.Outbox]. It is called often and rarely finds a message, so it looks before it locks the file.
+// ClaimOutboxMessages implements [storage.Outbox].
 func (s *Store) ClaimOutboxMessages(ctx context.Context, kind string, now time.Time, lease time.Duration, limit int) ([]*storage.OutboxMessage, error) {
-	due := func(c conn, limit int) ([]*storage.OutboxMessage, error) {
-		return all(c, scan(row.OutboxMessage), `SELECT `+outboxColumns+` FROM outbox
-			WHERE kind = ?1 AND next_attempt_at <= ?2 ORDER BY next_attempt_at, id LIMIT ?3`, kind, now.UnixMicro(), max(limit, 0))
-	}
-	if some, err := due(s.reader(ctx), min(limit, 1)); err != nil || len(some) == 0 {
-		return nil, interpret("claim outbox messages", err)
-	}
 	until := time.UnixMicro(now.Add(lease).UnixMicro()).UTC()
-	var claimed []*storage.OutboxMessage
-	err := s.write(ctx, "claim outbox messages", func(t *tx) {
-		if claimed, t.err = due(t.conn, limit); t.err != nil {
-			return
-		}
-		for _, m := range claimed {
-			m.NextAttemptAt, m.Attempts = until, m.Attempts+1
-			t.exec(`UPDATE outbox SET next_attempt_at = ?, attempts = ? WHERE id = ?`, micros(until), m.Attempts, m.ID[:])
-		}
+	return claim(ctx, s, "claim outbox messages", "outbox", row.OutboxMessage, kind, now, until, limit, func(m *storage.OutboxMessage) {
+		m.NextAttemptAt, m.Attempts = until, m.Attempts+1
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claimed, nil
 }
 
-// RetryOutboxMessage implements [storage.Outbox].
-func (s *Store) RetryOutboxMessage(ctx context.Context, id storage.ID, at time.Time) error {
-	return s.write(ctx, "retry outbox message", func(t *tx) {
-		t.exec(`UPDATE outbox SET next_attempt_at = ? WHERE id = ? AND next_attempt_at IS NOT NULL`, at.UnixMicro(), id[:])
+// claim returns up to limit rows that are due, of one kind if the table has kinds, and says in the table that they are tried again at until;
+// claimed says so in what is returned. It is called often and rarely finds a row, so it looks before it locks the file.
+func claim[T any](ctx context.Context, s *Store, what, table string, columns func(*T) []row.Column, kind string, now, until time.Time, limit int,
+	claimed func(*T),
+) ([]*T, error) {
+	where := row.Where{Args: []any{now.UnixMicro(), max(limit, 0)}}
+	where.And(kind != "", `kind = ?`, kind)
+	due := ` FROM ` + table + ` WHERE next_attempt_at <= $1` + where.Conditions + ` ORDER BY next_attempt_at, id LIMIT $2`
+	some, err := one(s.reader(ctx), value[bool], `SELECT EXISTS (SELECT 1`+due+`)`, where.Args...)
+	if err != nil || !some {
+		return nil, interpret(what, err)
+	}
+	return writeFor(ctx, s, what, func(t *tx) []*T {
+		list, err := all(t.conn, scan(columns), `SELECT `+row.Names("", columns)+due, where.Args...)
+		t.check(err == nil, err)
+		for _, v := range list {
+			claimed(v)
+		}
+		args := append(where.Args, until.UnixMicro())
+		t.exec(`UPDATE `+table+` SET next_attempt_at = $`+strconv.Itoa(len(args))+`, attempts = attempts + 1 WHERE id IN (SELECT id`+due+`)`, args...)
+		return list
 	})
 }
 
@@ -66,12 +64,4 @@ func (s *Store) FinishOutboxMessage(ctx context.Context, id storage.ID, next ...
 		t.exec(`UPDATE outbox SET payload = x'', next_attempt_at = NULL WHERE id = ?`, id[:])
 		t.enqueue(next)
 	})
-}
-
-// WaitingOutboxMessages implements [storage.Outbox].
-func (s *Store) WaitingOutboxMessages(ctx context.Context, kind string) (n int, since time.Time, err error) {
-	err = s.read(ctx, "count outbox messages", func(t *tx) {
-		t.row(`SELECT count(*), min(created_at) FROM outbox WHERE kind = ? AND next_attempt_at IS NOT NULL`, []any{kind}, &n, field(&since))
-	})
-	return n, since, err
 }

@@ -11,32 +11,19 @@ import (
 
 // CreateProvisionedUser implements [storage.Provisioning].
 func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clientID string, p storage.ProvisionedUser, audit *storage.AuditEvent) error {
-	if !keyed(u.Username, u.Subject, clientID, p.ExternalID) {
-		return interpret("create provisioned user", errText)
-	}
-	stored := *u
-	stored.AuthEpoch = u.CreatedAt.UnixMicro()
-	err := s.write(ctx, "create provisioned user", func(t *tx) {
-		t.create(&stored)
-		t.nameUser(clientID, stored.ID, p.ExternalID)
-		t.keepAttributes(stored.ID, p.Attributes)
+	return s.createUser(ctx, "create provisioned user", u, func(t *tx, id int64) {
+		t.nameUser(clientID, id, p.ExternalID)
+		t.keepAttributes(id, p.Attributes)
 		if audit != nil {
-			audit.UserID = stored.ID
+			audit.UserID = id
 		}
 		t.audit(audit)
-	})
-	if err != nil {
-		return err
-	}
-	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
-	return nil
+	}, clientID, p.ExternalID)
 }
 
 // free makes the operation fail if a user other than id has the name, whatever the case of its ASCII letters.
 func (t *tx) free(username string, id int64) {
-	if t.row(`SELECT id FROM users WHERE lower(username) = lower(?) AND id <> ?`, []any{username, id}, new(int64)) {
-		t.fail(storage.ErrExists)
-	}
+	t.check(!t.row(`SELECT id FROM users WHERE lower(username) = lower(?) AND id <> ?`, []any{username, id}, new(int64)), storage.ErrExists)
 }
 
 // nameUser keeps what a client calls a user.
@@ -61,12 +48,10 @@ func (t *tx) keepAttributes(id int64, attributes json.RawMessage) {
 
 // expectProvisioned makes the operation fail if what a client sees beside a user is not as was, unless that is nil.
 func (t *tx) expectProvisioned(clientID string, id int64, was *storage.ProvisionedUser) {
-	if was != nil && !t.row(`SELECT id FROM users WHERE id = ?
+	t.check(was == nil || t.row(`SELECT id FROM users WHERE id = ?
 			AND coalesce((SELECT external_id FROM user_external_ids WHERE client_id = ? AND user_id = users.id), '') = ?
 			AND (SELECT attributes FROM provisioned_users WHERE user_id = users.id) IS ?`,
-		[]any{id, clientID, was.ExternalID, field(&was.Attributes)}, new(int64)) {
-		t.fail(storage.ErrConflict)
-	}
+		[]any{id, clientID, was.ExternalID, field(&was.Attributes)}, new(int64)), storage.ErrConflict)
 }
 
 // ChangeProvisionedUser implements [storage.Provisioning].
@@ -76,9 +61,6 @@ func (s *Store) ChangeProvisionedUser(ctx context.Context, id int64, c storage.P
 
 // changeUser is ChangeProvisionedUser under a name for errors.
 func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage.ProvisionedChange, audit ...*storage.AuditEvent) error {
-	if c.Username != nil && !keyed(*c.Username) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
-		return interpret(what, errText)
-	}
 	columns := row.ProvisionedChange(&c)
 	var set []string
 	for _, c := range columns {
@@ -97,12 +79,10 @@ func (s *Store) changeUser(ctx context.Context, what string, id int64, c storage
 	}
 	whose := append([]any{id}, row.Fields(field, was)...)
 	return s.write(ctx, what, func(t *tx) {
-		if !t.row(`SELECT id FROM users WHERE id = ?`, []any{id}, new(int64)) {
-			t.fail(storage.ErrNotFound)
-		}
-		if !t.row(`SELECT id FROM users WHERE `+where, whose, new(int64)) {
-			t.fail(storage.ErrConflict)
-		}
+		t.check(c.Username == nil || keyed(*c.Username), row.ErrText)
+		t.check(c.ExternalID == nil || keyed(*c.ExternalID, c.ClientID), row.ErrText)
+		t.check(t.row(`SELECT id FROM users WHERE id = ?`, []any{id}, new(int64)), storage.ErrNotFound)
+		t.check(t.row(`SELECT id FROM users WHERE `+where, whose, new(int64)), storage.ErrConflict)
 		t.expectProvisioned(c.ClientID, id, c.WasProvisioned)
 		if c.Username != nil {
 			t.free(*c.Username, id)

@@ -52,16 +52,14 @@ func (t *tx) leave(name string, members []int64, now time.Time) {
 // AdoptGroups implements [storage.Provisioning].
 func (s *Store) AdoptGroups(ctx context.Context, names []string, now time.Time) error {
 	if !keyed(names...) {
-		return interpret("adopt groups", errText)
+		return interpret("adopt groups", row.ErrText)
 	}
 	who, args := ``, []any(nil)
 	if names != nil {
 		who, args = ` AND m.value IN (SELECT value FROM json_each(?))`, []any{list(names)}
 	}
-	unknown, err := readAll(ctx, s, "find groups without an id", func(r scanner) (name string, err error) {
-		err = r.Scan(&name)
-		return name, err
-	}, `SELECT DISTINCT m.value FROM users, json_each(users.groups) AS m
+	unknown, err := readAll(ctx, s, "find groups without an id", value[string], `
+		SELECT DISTINCT m.value FROM users, json_each(users.groups) AS m
 		WHERE NOT EXISTS (SELECT 1 FROM provisioned_groups WHERE name = m.value)`+who+` ORDER BY 1`, args...)
 	if err != nil || len(unknown) == 0 {
 		return err
@@ -79,10 +77,8 @@ func (s *Store) AdoptGroups(ctx context.Context, names []string, now time.Time) 
 func (s *Store) CreateProvisionedGroup(
 	ctx context.Context, g *storage.ProvisionedGroup, clientID string, members []int64, audit ...*storage.AuditEvent,
 ) error {
-	if !keyed(g.Name, g.ExternalID, clientID) {
-		return interpret("create group", errText)
-	}
 	return s.write(ctx, "create group", func(t *tx) {
+		t.check(keyed(g.Name, g.ExternalID, clientID), row.ErrText)
 		t.insert("provisioned_groups", row.ProvisionedGroup(g))
 		t.join(g.Name, members, g.CreatedAt)
 		if g.ExternalID != "" {
@@ -102,10 +98,9 @@ func (t *tx) nameGroup(clientID string, id storage.ID, externalID string) {
 
 // ChangeGroup implements [storage.Provisioning].
 func (s *Store) ChangeGroup(ctx context.Context, c storage.GroupChange, audit ...*storage.AuditEvent) error {
-	if c.Name != nil && !keyed(*c.Name) || c.ExternalID != nil && !keyed(*c.ExternalID, c.ClientID) {
-		return interpret("change group", errText)
-	}
 	return s.write(ctx, "change group", func(t *tx) {
+		t.check(c.Name == nil || keyed(*c.Name), row.ErrText)
+		t.check(c.ExternalID == nil || keyed(*c.ExternalID, c.ClientID), row.ErrText)
 		t.expectGroup(c.ID, c.Was)
 		g := t.group(c.ID)
 		t.leave(g.Name, append([]int64{}, c.Remove...), c.Now)
@@ -127,12 +122,10 @@ func (s *Store) ChangeGroup(ctx context.Context, c storage.GroupChange, audit ..
 
 // expectGroup makes the operation fail if a group is not as was, unless that is nil.
 func (t *tx) expectGroup(id storage.ID, was *storage.GroupState) {
-	if was != nil && !t.row(`SELECT id FROM provisioned_groups g WHERE id = ? AND name = ?
+	t.check(was == nil || t.row(`SELECT id FROM provisioned_groups g WHERE id = ? AND name = ?
 			AND coalesce((SELECT external_id FROM group_external_ids e WHERE e.client_id = ? AND e.group_id = g.id), '') = ?
 			AND (SELECT json_group_array(users.id ORDER BY users.id) FROM users WHERE EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = g.name)) = ?`,
-		[]any{id[:], was.Name, was.ClientID, was.ExternalID, list(append([]int64{}, was.Members...))}, new([]byte)) {
-		t.fail(storage.ErrConflict)
-	}
+		[]any{id[:], was.Name, was.ClientID, was.ExternalID, list(append([]int64{}, was.Members...))}, new([]byte)), storage.ErrConflict)
 }
 
 // RemoveProvisionedGroup implements [storage.Provisioning].
@@ -149,17 +142,11 @@ func (s *Store) RemoveProvisionedGroup(
 
 // selectGroups returns what follows the columns of a query of groups.
 func selectGroups(f storage.ProvisionedGroupFilter) (string, []any) {
-	where, args := ` FROM provisioned_groups LEFT JOIN group_external_ids e ON e.group_id = id AND e.client_id = ? WHERE 1`, []any{f.ClientID}
-	if !f.ID.IsZero() {
-		where, args = where+` AND id = ?`, append(args, f.ID[:])
-	}
-	if f.Names != nil {
-		where, args = where+` AND name IN (SELECT value FROM json_each(?))`, append(args, list(f.Names))
-	}
-	if f.ExternalID != "" {
-		where, args = where+` AND external_id = ?`, append(args, f.ExternalID)
-	}
-	return where, args
+	where := row.Where{Args: []any{f.ClientID}}
+	where.And(!f.ID.IsZero(), `id = ?`, f.ID[:])
+	where.And(f.Names != nil, `name IN (SELECT value FROM json_each(?))`, list(f.Names))
+	where.And(f.ExternalID != "", `external_id = ?`, f.ExternalID)
+	return ` FROM provisioned_groups LEFT JOIN group_external_ids e ON e.group_id = id AND e.client_id = $1 WHERE true` + where.Conditions, where.Args
 }
 
 // SearchProvisionedGroups implements [storage.Provisioning].
@@ -181,7 +168,7 @@ func (s *Store) CountProvisionedGroups(ctx context.Context, f storage.Provisione
 		return 0, nil
 	}
 	where, args := selectGroups(f)
-	return readOne(ctx, s, "count groups", number, `SELECT count(*)`+where, args...)
+	return readOne(ctx, s, "count groups", value[int], `SELECT count(*)`+where, args...)
 }
 
 // GroupMembers implements [storage.Provisioning].
@@ -204,11 +191,4 @@ func (s *Store) ProvisionedUsers(ctx context.Context, clientID string, users []i
 	}, `SELECT asked.value, external_id, attributes FROM json_each(?) AS asked
 		LEFT JOIN user_external_ids e ON e.user_id = asked.value AND e.client_id = ? LEFT JOIN provisioned_users p ON p.user_id = asked.value
 		WHERE e.user_id IS NOT NULL OR p.user_id IS NOT NULL ORDER BY asked.value`, list(users), clientID)
-}
-
-// UsersByExternalID implements [storage.Provisioning].
-func (s *Store) UsersByExternalID(ctx context.Context, clientID, externalID string, limit int) ([]*storage.User, error) {
-	return readAll(ctx, s, "read users", scan(row.User), `SELECT `+userColumns+` FROM users
-		WHERE id IN (SELECT user_id FROM user_external_ids WHERE client_id = ? AND external_id = ?) ORDER BY id LIMIT ?`,
-		clientID, externalID, max(limit, 0))
 }

@@ -15,13 +15,3 @@ func (s *Store) NoteReplica(ctx context.Context, r *storage.Replica, since time.
 		t.insert("replicas", row.Replica(r))
 	})
 }
-
-// ListReplicas implements [storage.Replicas].
-func (s *Store) ListReplicas(ctx context.Context) ([]*storage.Replica, error) {
-	return readAll(ctx, s, "list replicas", scan(row.Replica), `SELECT `+row.Names("", row.Replica)+` FROM replicas ORDER BY started_at, id`)
-}
-
-// RemoveReplica implements [storage.Replicas].
-func (s *Store) RemoveReplica(ctx context.Context, id storage.ID) error {
-	return s.write(ctx, "touch replica that stops", func(t *tx) { t.exec(`DELETE FROM replicas WHERE id = ?`, id[:]) })
-}

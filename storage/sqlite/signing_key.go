@@ -10,10 +10,8 @@ import (
 
 // CreateSigningKey implements [storage.SigningKeys].
 func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, othersRetireAt, othersExpireAt time.Time, audit *storage.AuditEvent) error {
-	if !keyed(k.KID, k.Algorithm) {
-		return interpret("create signing key", errText)
-	}
 	return s.write(ctx, "create signing key", func(t *tx) {
+		t.check(keyed(k.KID, k.Algorithm), row.ErrText)
 		t.exec(`
 			UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE algorithm = ? AND retires_at IS NULL`,
 			micros(othersRetireAt), micros(othersExpireAt), k.Algorithm)
@@ -21,12 +19,6 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 		t.changed(storage.ChangeSigningKeys)
 		t.audit(audit)
 	})
-}
-
-// ListSigningKeys implements [storage.SigningKeys].
-func (s *Store) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, error) {
-	return readAll(ctx, s, "list signing keys", scan(row.SigningKey),
-		`SELECT `+row.Names("", row.SigningKey)+` FROM signing_keys ORDER BY algorithm, sequence`)
 }
 
 // RetireSigningKey implements [storage.SigningKeys].
@@ -41,14 +33,11 @@ func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, exp
 
 // RemoveSigningKeys implements [storage.SigningKeys].
 func (s *Store) RemoveSigningKeys(ctx context.Context, now time.Time) (int, error) {
-	var n int64
-	err := s.write(ctx, "remove signing keys", func(t *tx) {
-		if n = t.exec(`DELETE FROM signing_keys WHERE expires_at <= ?`, now.UnixMicro()); n > 0 {
+	return writeFor(ctx, s, "remove signing keys", func(t *tx) int {
+		n := t.exec(`DELETE FROM signing_keys WHERE expires_at <= ?`, now.UnixMicro())
+		if n > 0 {
 			t.changed(storage.ChangeSigningKeys)
 		}
+		return int(n)
 	})
-	if err != nil {
-		return 0, err
-	}
-	return int(n), nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/internal/alike"
 )
 
 // Config says where the database is.
@@ -38,6 +39,7 @@ type Config struct {
 
 // Store implements [storage.Store].
 type Store struct {
+	alike.Methods
 	logger   *slog.Logger
 	writer   *writer
 	writeDB  *sql.DB
@@ -72,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, interpret("open database", err)
 	}
 	s := &Store{logger: cfg.Logger, readers: cfg.Readers, closed: make(chan struct{})}
+	s.Methods = s.methods()
 	if s.writeDB, err = pool(dsn(path, cfg, cfg.ReadOnly), 1); err != nil {
 		return nil, err
 	}

@@ -12,12 +12,7 @@ func (s *Store) TakeAttempts(ctx context.Context, now time.Time, buckets ...stor
 	if len(buckets) == 0 {
 		return 0, nil
 	}
-	var wait time.Duration
-	err := s.write(ctx, "take attempts", func(t *tx) { wait = t.take(now, buckets) })
-	if err != nil {
-		return 0, err
-	}
-	return wait, nil
+	return writeFor(ctx, s, "take attempts", func(t *tx) time.Duration { return t.take(now, buckets) })
 }
 
 // GiveBackAttempts implements [storage.Throttles].

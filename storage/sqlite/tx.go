@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"strings"
 
 	"latchkey/storage"
 	"latchkey/storage/failpoint"
@@ -27,16 +26,19 @@ func (s *Store) write(ctx context.Context, what string, operation func(*tx)) err
 	return finish(traced, what, err)
 }
 
+// writeFor is write for an operation that returns something, which is zero if it fails.
+func writeFor[T any](ctx context.Context, s *Store, what string, operation func(*tx) T) (v T, err error) {
+	err = s.write(ctx, what, func(t *tx) { v = operation(t) })
+	if err != nil {
+		return *new(T), err
+	}
+	return v, nil
+}
+
 // read runs an operation on one of the readers. Its statements do not share a transaction.
 func (s *Store) read(ctx context.Context, what string, operation func(*tx)) error {
 	ctx, traced := span.Start(ctx, what, system)
 	return finish(traced, what, run(s.reader(ctx), what, operation))
-}
-
-// writeOne runs a statement that changes one row and returns it.
-func writeOne[T any](ctx context.Context, s *Store, what string, columns func(*T) []row.Column, query string, args ...any) (v *T, err error) {
-	err = s.write(ctx, what, func(t *tx) { v, t.err = one(t.conn, scan(columns), query, args...) })
-	return v, err
 }
 
 func run(c conn, what string, operation func(*tx)) error {
@@ -52,6 +54,13 @@ func (t *tx) fail(err error) {
 	}
 }
 
+// check makes the operation fail with err unless something holds.
+func (t *tx) check(holds bool, err error) {
+	if !holds {
+		t.fail(err)
+	}
+}
+
 // exec runs a statement and returns how many rows it wrote.
 func (t *tx) exec(query string, args ...any) (n int64) {
 	if t.err == nil {
@@ -63,19 +72,19 @@ func (t *tx) exec(query string, args ...any) (n int64) {
 
 // execOr runs a statement that must write a row; otherwise the operation fails with err.
 func (t *tx) execOr(err error, query string, args ...any) {
-	if t.exec(query, args...) == 0 {
-		t.fail(err)
-	}
+	t.check(t.exec(query, args...) > 0, err)
+}
+
+// room makes the operation fail unless a table has fewer rows than limit.
+func (t *tx) room(table string, limit int) {
+	var n int
+	t.row(`SELECT count(*) FROM `+table, nil, &n)
+	t.check(n < limit, storage.ErrLimit)
 }
 
 // insert stores a row.
 func (t *tx) insert(table string, columns []row.Column) {
-	names := make([]string, 0, len(columns))
-	for _, column := range columns {
-		names = append(names, column.Name)
-	}
-	t.exec(`INSERT INTO `+table+` (`+strings.Join(names, ", ")+`) VALUES (?`+strings.Repeat(", ?", len(names)-1)+`)`,
-		row.Fields(field, columns)...)
+	t.exec(row.Insert(table, columns), row.Fields(field, columns)...)
 }
 
 // row reads one row and reports whether there is one.
@@ -85,6 +94,14 @@ func (t *tx) row(query string, args []any, dest ...any) bool {
 	}
 	err := t.conn.row(query, args, dest...)
 	return t.found(err)
+}
+
+// get reads a row that must be there.
+func get[T any](t *tx, scan func(scanner) (T, error), query string, args ...any) (v T) {
+	if t.err == nil {
+		v, t.err = one(t.conn, scan, query, args...)
+	}
+	return v
 }
 
 // find is row for a whole row of a table.

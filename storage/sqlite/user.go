@@ -13,36 +13,50 @@ import (
 
 var (
 	userColumns = row.Names("", row.User)
-	userByID    = `SELECT ` + userColumns + ` FROM users WHERE id = ?`
 	userByName  = `SELECT ` + userColumns + ` FROM users WHERE username = ?`
 	userBySub   = `SELECT ` + userColumns + ` FROM users WHERE coalesce(subject, CAST(id AS TEXT)) = ?`
 )
 
-// CreateUser implements [storage.Users]. SQLite raises the sequence to every ID that is stored, and draws none after the highest one
-// there is; so the ID is drawn here, and the sequence is put back where it must not follow.
+// CreateUser implements [storage.Users].
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
-	if !keyed(u.Username, u.Subject) {
-		return interpret("create user", errText)
+	return s.createUser(ctx, "create user", u, func(*tx, int64) {})
+}
+
+// createUser creates a user with what belongs to it, which has more keys.
+func (s *Store) createUser(ctx context.Context, what string, u *storage.User, with func(t *tx, id int64), keys ...string) error {
+	stored, err := writeFor(ctx, s, what, func(t *tx) *storage.User {
+		t.check(keyed(append(keys, u.Username, u.Subject)...), row.ErrText)
+		stored := t.createNew(u)
+		with(t, stored.ID)
+		return stored
+	})
+	if err == nil {
+		u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
 	}
+	return err
+}
+
+// createNew stores a user whose epoch is the time of the creation, and returns what is stored.
+func (t *tx) createNew(u *storage.User) *storage.User {
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
-	err := s.write(ctx, "create user", func(t *tx) {
-		t.create(&stored)
-	})
-	if err != nil {
-		return err
-	}
-	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
-	return nil
+	t.create(&stored)
+	return &stored
 }
 
 // create stores a user whose name is free, and draws the ID if it is 0.
 func (t *tx) create(u *storage.User) {
-	var last int64
 	t.free(u.Username, 0)
 	if u.Subject != "" && t.row(`SELECT 1 FROM clients WHERE id = ?`, []any{u.Subject}, new(int)) {
 		t.fail(fmt.Errorf("a client has the subject as its id: %w", storage.ErrExists))
 	}
+	t.insertUser(u)
+}
+
+// insertUser stores a user, and draws the ID if it is 0. SQLite raises the sequence to every ID that is stored, and draws none after the
+// highest one there is; so the ID is drawn here, and the sequence is put back where it must not follow.
+func (t *tx) insertUser(u *storage.User) {
+	var last int64
 	t.row(`SELECT seq FROM sqlite_sequence WHERE name = 'users'`, nil, &last)
 	if u.ID == 0 {
 		u.ID = last + 1
@@ -54,36 +68,24 @@ func (t *tx) create(u *storage.User) {
 }
 
 // EnterUser implements [storage.Users].
-func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (u *storage.User, err error) {
-	if !keyed(e.Subject) {
-		return nil, interpret("enter user", errText)
-	}
-	err = s.write(ctx, "enter user", func(t *tx) {
-		known, found := find(t, row.User, userBySub, e.Sub())
+func (s *Store) EnterUser(ctx context.Context, e storage.UserEntry) (*storage.User, error) {
+	return writeFor(ctx, s, "enter user", func(t *tx) *storage.User {
+		t.check(keyed(e.Subject), row.ErrText)
+		u, found := find(t, row.User, userBySub, e.Sub())
 		if !found {
 			u = e.New()
 			t.create(u)
-			return
+			return u
 		}
-		if u = known; u.PasswordHash != e.PasswordHash {
+		if u.PasswordHash != e.PasswordHash {
 			if u.PasswordHash = e.PasswordHash; !e.SamePassword {
 				u.AuthEpoch++
 			}
-			t.exec(`UPDATE users SET password_hash = ?, auth_epoch = ? WHERE id = ?`, plain(u.PasswordHash), u.AuthEpoch, u.ID)
+			t.exec(`UPDATE users SET password_hash = ?, auth_epoch = ? WHERE id = ?`, row.Plain(u.PasswordHash), u.AuthEpoch, u.ID)
 		}
 		t.exec(`UPDATE users SET account_seen = 1, absent_since = NULL WHERE id = ? AND (account_seen = 0 OR absent_since IS NOT NULL)`, u.ID)
+		return u
 	})
-	return u, err
-}
-
-// User implements [storage.Users].
-func (s *Store) User(ctx context.Context, id int64) (*storage.User, error) {
-	return readOne(ctx, s, "read user", scan(row.User), userByID, id)
-}
-
-// UserByUsername implements [storage.Users].
-func (s *Store) UserByUsername(ctx context.Context, username string) (*storage.User, error) {
-	return readOne(ctx, s, "read user", scan(row.User), userByName, username)
 }
 
 // UserBySubject implements [storage.Users].
@@ -91,57 +93,34 @@ func (s *Store) UserBySubject(ctx context.Context, subject string) (*storage.Use
 	return readOne(ctx, s, "read user", scan(row.User), userBySub, subject)
 }
 
-// ListUsers implements [storage.Users].
-func (s *Store) ListUsers(ctx context.Context, after int64, limit int) ([]*storage.User, error) {
-	return readAll(ctx, s, "list users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE id > ? ORDER BY id LIMIT ?`,
-		after, max(limit, 0))
-}
-
 // SearchUsers implements [storage.UserSearch].
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
-	where, args := selectUsers(f)
-	return readAll(ctx, s, "search users", scan(row.User), `SELECT `+userColumns+` FROM users WHERE `+where+` ORDER BY id LIMIT ? OFFSET ?`,
+	selected, args := selectUsers(f)
+	return readAll(ctx, s, "search users", scan(row.User), `SELECT `+userColumns+selected+` ORDER BY id LIMIT ? OFFSET ?`,
 		append(args, limit(f.Limit), max(f.Offset, 0))...)
 }
 
 // CountUsers implements [storage.Provisioning].
 func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, error) {
-	where, args := selectUsers(f)
-	return readOne(ctx, s, "count users", number, `SELECT count(*) FROM users WHERE `+where, args...)
+	selected, args := selectUsers(f)
+	return readOne(ctx, s, "count users", value[int], `SELECT count(*)`+selected, args...)
 }
 
-// number reads a row of one number.
-func number(r scanner) (n int, err error) {
-	err = r.Scan(&n)
-	return n, err
-}
-
-// selectUsers returns the condition of a filter.
+// selectUsers returns what follows the columns of a query of users, with its arguments. lower and instr of SQLite know the case of ASCII letters only.
 func selectUsers(f storage.UserFilter) (string, []any) {
-	where, args := []string{`id > ?`}, []any{f.After}
-	and := func(condition, text string, times int) {
-		if text != "" {
-			where = append(where, condition)
-			for range times {
-				args = append(args, text)
-			}
-		}
-	}
-	// lower and instr of SQLite know the case of ASCII letters only.
+	where := row.Where{Args: []any{f.After}}
 	if f.Fold {
-		and(`lower(username) = lower(?)`, f.Username, 1)
-		and(`lower(email) = lower(?)`, f.Email, 1)
+		where.And(f.Username != "", `lower(username) = lower(?)`, f.Username)
+		where.And(f.Email != "", `lower(email) = lower(?)`, f.Email)
 	} else {
-		and(`username = ?`, f.Username, 1)
-		and(`email = ?`, f.Email, 1)
+		where.And(f.Username != "", `username = ?`, f.Username)
+		where.And(f.Email != "", `email = ?`, f.Email)
 	}
-	and(`coalesce(subject, CAST(id AS TEXT)) = ?`, f.Subject, 1)
-	and(`EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = ?)`, f.Group, 1)
-	and(`(instr(lower(username), lower(?)) OR instr(lower(email), lower(?)) OR instr(lower(name), lower(?)))`, f.Text, 3)
-	if f.Active != nil {
-		where, args = append(where, `active = ?`), append(args, *f.Active)
-	}
-	return strings.Join(where, ` AND `), args
+	where.And(f.Subject != "", `coalesce(subject, CAST(id AS TEXT)) = ?`, f.Subject)
+	where.And(f.Group != "", `EXISTS (SELECT 1 FROM json_each(users.groups) WHERE value = ?)`, f.Group)
+	where.And(f.Text != "", `(instr(lower(username), lower(?)) OR instr(lower(email), lower(?)) OR instr(lower(name), lower(?)))`, f.Text)
+	where.And(f.Active != nil, `active = ?`, f.Active)
+	return ` FROM users WHERE id > $1` + where.Conditions, where.Args
 }
 
 // ListGroups implements [storage.UserSearch].
@@ -208,7 +187,7 @@ func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, a
 			missing = storage.ErrConflict
 		}
 		t.execOr(missing, `UPDATE users SET password_hash = ?1, auth_epoch = max(auth_epoch + 1, ?2) WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4)`,
-			plain(c.Hash), c.Now.UnixMicro(), c.UserID, c.Was)
+			row.Plain(c.Hash), c.Now.UnixMicro(), c.UserID, c.Was)
 		t.notices(c.Notices)
 		t.enqueue(c.Messages)
 		t.audit(audit)
@@ -291,5 +270,5 @@ func (t *tx) login(l *storage.Login, now time.Time) {
 			last_login = coalesce(?, last_login),
 			password_hash = CASE WHEN ? <> '' AND password_hash = ? THEN ? ELSE password_hash END
 		WHERE id = ?`,
-		micros(l.SetLastLogin), l.NewHash, plain(l.OldHash), plain(l.NewHash), l.UserID)
+		micros(l.SetLastLogin), l.NewHash, row.Plain(l.OldHash), row.Plain(l.NewHash), l.UserID)
 }

@@ -4,9 +4,9 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
@@ -68,21 +68,21 @@ func (f *uuidField) Value() (driver.Value, error)   { return orNull(*f, f[:]) }
 func (f *tokenField) Value() (driver.Value, error)  { return f[:], nil }
 func (f *digestField) Value() (driver.Value, error) { return orNull(*f, f[:]) }
 func (f *timeField) Value() (driver.Value, error)   { return micros(time.Time(*f)), nil }
-func (f *wordsField) Value() (driver.Value, error)  { return plain(strings.Join(*f, " ")), nil }
+func (f *wordsField) Value() (driver.Value, error)  { return row.Plain(strings.Join(*f, " ")), nil }
 func (f *textsField) Value() (driver.Value, error) {
 	if len(*f) == 0 {
 		return nil, nil
 	}
 	text, err := json.Marshal([]string(*f))
-	return plain(string(text)), err
+	return row.Plain(string(text)), err
 }
 
-func (f *textField) Value() (driver.Value, error)     { return plain(string(*f)), nil }
-func (f *nullTextField) Value() (driver.Value, error) { return orNull(*f, plain(string(*f))) }
+func (f *textField) Value() (driver.Value, error)     { return row.Plain(string(*f)), nil }
+func (f *nullTextField) Value() (driver.Value, error) { return orNull(*f, row.Plain(string(*f))) }
 func (f *intField) Value() (driver.Value, error)      { return int64(*f), nil }
 func (f *nullIntField) Value() (driver.Value, error)  { return orNull(*f, int64(*f)) }
 func (f *boolField) Value() (driver.Value, error)     { return bool(*f), nil }
-func (f *jsonField) Value() (driver.Value, error)     { return orNull(string(*f), plain(string(*f))) }
+func (f *jsonField) Value() (driver.Value, error)     { return orNull(string(*f), row.Plain(string(*f))) }
 
 // orNull returns the value of a field, or nil if the field is zero.
 func orNull[T comparable](field T, value driver.Value) (driver.Value, error) {
@@ -205,19 +205,5 @@ func digest(d storage.Digest) any {
 
 // keyed reports whether rows of either database can have these texts as keys: valid UTF-8 without NUL.
 func keyed(keys ...string) bool {
-	for _, key := range keys {
-		if strings.IndexByte(key, 0) >= 0 || !utf8.ValidString(key) {
-			return false
-		}
-	}
-	return true
-}
-
-// plain makes descriptive text (an address, a user agent) storable in either database, so that it never makes the write fail that it
-// is part of.
-func plain(s string) string {
-	if keyed(s) {
-		return s
-	}
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+	return !slices.ContainsFunc(keys, func(key string) bool { return !row.Clean(key) })
 }

@@ -3,6 +3,7 @@
 package row
 
 import (
+	"strconv"
 	"strings"
 
 	"latchkey/storage"
@@ -23,17 +24,31 @@ type (
 	NullText string
 	// Texts is a list of texts that may have spaces, stored as a JSON array; an empty one is NULL.
 	Texts []string
-	// Token is a token ID that is stored as it is, even if it is zero.
+	// Token is an ID of a token or of a row that is stored, or compared, as it is, even if it is zero.
 	Token storage.TokenID
 )
 
 // Names returns the names of the columns, each with the prefix, as SQL lists them.
 func Names[T any](prefix string, columns func(*T) []Column) string {
-	var names []string
-	for _, c := range columns(new(T)) {
-		names = append(names, prefix+c.Name)
+	return Join(prefix, columns(new(T)))
+}
+
+// Join is Names of columns.
+func Join(prefix string, columns []Column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = prefix + c.Name
 	}
 	return strings.Join(names, ", ")
+}
+
+// Insert returns the INSERT of a row whose columns are the parameters from $1 on.
+func Insert(table string, columns []Column) string {
+	parameters := make([]string, len(columns))
+	for i := range columns {
+		parameters[i] = "$" + strconv.Itoa(i+1)
+	}
+	return `INSERT INTO ` + table + ` (` + Join("", columns) + `) VALUES (` + strings.Join(parameters, ", ") + `)`
 }
 
 // Fields returns what convert makes of the pointer to each field.

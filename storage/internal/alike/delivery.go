@@ -1,0 +1,107 @@
+package alike
+
+import (
+	"context"
+	"time"
+
+	"latchkey/storage"
+	"latchkey/storage/internal/row"
+)
+
+// RetryLogoutNotice implements storage.LogoutNotices.
+func (m Methods) RetryLogoutNotice(ctx context.Context, id storage.ID, at time.Time) error {
+	return m.db.Exec(ctx, "retry logout notice", `UPDATE logout_notices SET next_attempt_at = $1 WHERE id = $2`, &at, &id)
+}
+
+// FinishLogoutNotice implements storage.LogoutNotices.
+func (m Methods) FinishLogoutNotice(ctx context.Context, id storage.ID) error {
+	return m.db.Exec(ctx, "finish logout notice", `DELETE FROM logout_notices WHERE id = $1`, &id)
+}
+
+// RetryOutboxMessage implements storage.Outbox.
+func (m Methods) RetryOutboxMessage(ctx context.Context, id storage.ID, at time.Time) error {
+	return m.db.Exec(ctx, "retry outbox message", `UPDATE outbox SET next_attempt_at = $1 WHERE id = $2 AND next_attempt_at IS NOT NULL`, &at, &id)
+}
+
+// WaitingOutboxMessages implements storage.Outbox.
+func (m Methods) WaitingOutboxMessages(ctx context.Context, kind string) (n int, since time.Time, err error) {
+	err = read(ctx, m.db, "count outbox messages", []row.Column{{Name: "count(*)", Field: &n}, {Name: "min(created_at)", Field: &since}},
+		`FROM outbox WHERE kind = $1 AND next_attempt_at IS NOT NULL`, kind)
+	return n, since, err
+}
+
+// ListUndeliveredLetters implements storage.UndeliveredLetters.
+func (m Methods) ListUndeliveredLetters(ctx context.Context, f storage.UndeliveredLetterFilter) ([]*storage.UndeliveredLetter, error) {
+	var where row.Where
+	where.And(!f.Before.IsZero(), `id < ?`, &f.Before)
+	where.And(f.UserID != 0, `user_id = ?`, f.UserID)
+	return list(ctx, m.db, "list undelivered letters", row.UndeliveredLetter,
+		`FROM undelivered_letters WHERE true`+where.Conditions+` ORDER BY id DESC`+where.Limit(f.Limit), where.Args...)
+}
+
+// UndeliveredLetter implements storage.UndeliveredLetters.
+func (m Methods) UndeliveredLetter(ctx context.Context, id storage.ID) (*storage.UndeliveredLetter, error) {
+	return one(ctx, m.db, "read undelivered letter", row.UndeliveredLetter, `FROM undelivered_letters WHERE id = $1`, &id)
+}
+
+// RemoveUndeliveredLetter implements storage.UndeliveredLetters.
+func (m Methods) RemoveUndeliveredLetter(ctx context.Context, id storage.ID, audit *storage.AuditEvent) error {
+	return change(ctx, m.db, "remove undelivered letter", storage.ErrNotFound, audit, `DELETE FROM undelivered_letters WHERE id = $1`, &id)
+}
+
+// CountUndeliveredLetters implements storage.UndeliveredLetters.
+func (m Methods) CountUndeliveredLetters(ctx context.Context, since time.Time, limit int) (n int, err error) {
+	var from storage.ID
+	if !since.IsZero() {
+		from = storage.FirstID(since)
+	}
+	err = read(ctx, m.db, "count undelivered letters", []row.Column{{Name: "count(*)", Field: &n}},
+		`FROM (SELECT 1 FROM undelivered_letters WHERE id >= $1 LIMIT $2) AS found`, (*row.Token)(&from), max(limit, 0))
+	return n, err
+}
+
+// ListWebhooks implements storage.Webhooks.
+func (m Methods) ListWebhooks(ctx context.Context) ([]*storage.Webhook, error) {
+	return list(ctx, m.db, "list webhooks", row.Webhook, `FROM webhooks ORDER BY id`)
+}
+
+// NoteWebhook implements storage.Webhooks.
+func (m Methods) NoteWebhook(ctx context.Context, o storage.WebhookOutcome, audit *storage.AuditEvent) error {
+	return m.db.Change(ctx, "note webhook", nil, audit, `
+		UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_error = $3, abandoned = abandoned + $4,
+			last_success_at = CASE WHEN CAST($3 AS text) = '' THEN $1 ELSE last_success_at END,
+			failing_since = CASE WHEN CAST($3 AS text) = '' THEN NULL ELSE coalesce(failing_since, $1) END
+		WHERE id = $5`, &o.At, o.Status, &o.Error, o.Abandoned, &o.ID)
+}
+
+// ListAudit implements storage.AuditEvents.
+func (m Methods) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*storage.AuditEvent, error) {
+	var where row.Where
+	where.And(f.UserID != 0, `user_id = ?`, f.UserID)
+	where.And(f.ClientID != "", `client_id = ?`, f.ClientID)
+	where.And(!f.GrantID.IsZero(), `grant_id = ?`, &f.GrantID)
+	where.And(f.Action != "", `action = ?`, f.Action)
+	where.And(!f.Before.IsZero(), `id < ?`, &f.Before)
+	where.And(!f.After.IsZero(), `id > ?`, &f.After)
+	order := ` ORDER BY id DESC`
+	if !f.After.IsZero() {
+		order = ` ORDER BY id`
+	}
+	return list(ctx, m.db, "list audit events", row.AuditEvent,
+		`FROM audit_events WHERE true`+where.Conditions+order+where.Limit(f.Limit), where.Args...)
+}
+
+// ListEventCounts implements storage.EventCounts.
+func (m Methods) ListEventCounts(ctx context.Context, from time.Time) ([]*storage.EventCount, error) {
+	return list(ctx, m.db, "list event counts", row.EventCount, `FROM event_counts WHERE hour >= $1 ORDER BY hour, action`, &from)
+}
+
+// ListReplicas implements storage.Replicas.
+func (m Methods) ListReplicas(ctx context.Context) ([]*storage.Replica, error) {
+	return list(ctx, m.db, "list replicas", row.Replica, `FROM replicas ORDER BY started_at, id`)
+}
+
+// RemoveReplica implements storage.Replicas.
+func (m Methods) RemoveReplica(ctx context.Context, id storage.ID) error {
+	return m.db.Exec(ctx, "touch replica that stops", `DELETE FROM replicas WHERE id = $1`, &id)
+}
