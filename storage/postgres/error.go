@@ -42,6 +42,14 @@ func translate(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// unless returns the error of a write, or refused if there is none and the write did not happen.
+func unless(happened bool, err error, what string, refused error) error {
+	if err == nil && !happened {
+		return translate(what, refused)
+	}
+	return err
+}
+
 // Unavailable reports whether err means that the database is unavailable, and says nothing about the data. It is exported for the
 // errors of the connections of [Store.MigrationDB]: all others are translated.
 func Unavailable(err error) bool {

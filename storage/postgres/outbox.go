@@ -2,26 +2,17 @@ package postgres
 
 import (
 	"context"
-	"encoding/hex"
 	"strconv"
-	"strings"
 	"time"
 
 	"latchkey/storage"
 	"latchkey/storage/internal/row"
 )
 
-var outboxColumns = row.Names("", row.OutboxMessage)
-
 // insertOutbox writes the messages of parameter n (see outboxMessages) unless they are there. It can be a CTE; where is
 // a condition, for a write that depends on another one.
 func insertOutbox(n int, where string) string {
-	return strings.NewReplacer("$1", "$"+strconv.Itoa(n), "WHERE", where).Replace(`
-	INSERT INTO outbox (` + outboxColumns + `)
-	SELECT m.id, m.kind, decode(m.key, 'hex'), decode(m.payload, 'hex'), m.created_at, m.next_attempt_at, m.attempts, m.give_up_at, m.expires_at
-	FROM jsonb_to_recordset($1::jsonb) AS m (id uuid, kind text, key text, payload text, created_at timestamptz,
-		next_attempt_at timestamptz, attempts bigint, give_up_at timestamptz, expires_at timestamptz)
-	WHERE ON CONFLICT (kind, key) DO NOTHING`)
+	return insertRecords("outbox", "$"+strconv.Itoa(n), row.OutboxMessage) + ` ` + where + ` ON CONFLICT (kind, key) DO NOTHING`
 }
 
 // withMessages is a CTE that writes the messages of parameter n if the CTE changed has rows.
@@ -29,29 +20,9 @@ func withMessages(n int) string {
 	return `, letters AS (` + insertOutbox(n, `WHERE EXISTS (SELECT FROM changed)`) + `)`
 }
 
-// outboxMessage is an OutboxMessage as insertOutbox reads it.
-type outboxMessage struct {
-	ID            storage.ID `json:"id"`
-	Kind          string     `json:"kind"`
-	Key           string     `json:"key"`
-	Payload       string     `json:"payload"`
-	CreatedAt     string     `json:"created_at"`
-	NextAttemptAt string     `json:"next_attempt_at"`
-	Attempts      int        `json:"attempts"`
-	GiveUpAt      string     `json:"give_up_at"`
-	ExpiresAt     string     `json:"expires_at"`
-}
-
 // outboxMessages returns the parameter of insertOutbox.
 func outboxMessages(messages []*storage.OutboxMessage) string {
-	list := make([]outboxMessage, 0, len(messages))
-	for _, m := range messages {
-		list = append(list, outboxMessage{
-			m.ID, m.Kind, hex.EncodeToString(m.Key[:]), hex.EncodeToString(m.Payload), stamp(m.CreatedAt), stamp(m.NextAttemptAt), m.Attempts,
-			stamp(m.GiveUpAt), stamp(m.ExpiresAt),
-		})
-	}
-	return encoded(list)
+	return records(messages, row.OutboxMessage)
 }
 
 // CreateOutboxMessages implements storage.Outbox.
@@ -66,15 +37,22 @@ func (s *Store) CreateOutboxMessages(ctx context.Context, messages ...*storage.O
 
 // ClaimOutboxMessages implements storage.Outbox. Rows that another replica is claiming are skipped.
 func (s *Store) ClaimOutboxMessages(ctx context.Context, kind string, now time.Time, lease time.Duration, limit int) ([]*storage.OutboxMessage, error) {
-	return queryRows(ctx, s, "claim outbox messages", scan(row.OutboxMessage), `
+	return queryRows(ctx, s, "claim outbox messages", scan(row.OutboxMessage), claim("outbox", ` AND kind = $4`, row.OutboxMessage),
+		at(now), at(now.Add(lease)), max(limit, 0), plain(kind))
+}
+
+// claim returns the statement that claims up to $3 rows of a table that are due at $1, until $2; more is another condition.
+func claim[T any](table, more string, columns func(*T) []row.Column) string {
+	names := row.Names("", columns)
+	return `
 		WITH due AS (
-			SELECT id AS due_id, next_attempt_at AS due_at FROM outbox WHERE kind = $4 AND next_attempt_at <= $1
+			SELECT id AS due_id, next_attempt_at AS due_at FROM ` + table + ` WHERE next_attempt_at <= $1` + more + `
 			ORDER BY next_attempt_at, id LIMIT $3 FOR UPDATE SKIP LOCKED
 		), claimed AS (
-			UPDATE outbox SET next_attempt_at = $2, attempts = attempts + 1 FROM due WHERE id = due_id
-			RETURNING `+outboxColumns+`, due_at
+			UPDATE ` + table + ` SET next_attempt_at = $2, attempts = attempts + 1 FROM due WHERE id = due_id
+			RETURNING ` + names + `, due_at
 		)
-		SELECT `+outboxColumns+` FROM claimed ORDER BY due_at, id`, at(now), at(now.Add(lease)), max(limit, 0), plain(kind))
+		SELECT ` + names + ` FROM claimed ORDER BY due_at, id`
 }
 
 // FinishOutboxMessage implements storage.Outbox.
