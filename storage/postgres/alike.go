@@ -53,14 +53,12 @@ func (s statements) Exec(ctx context.Context, what, statement string, args ...an
 
 // Change implements alike.DB. A conflict is refused as one, and so nothing that was done has to be durable.
 func (s statements) Change(ctx context.Context, what string, missing error, audit *storage.AuditEvent, statement string, args ...any) error {
-	n, err := s.count(ctx, what, `
+	run := s.change
+	if errors.Is(missing, storage.ErrConflict) {
+		run = s.count
+	}
+	n, err := run(ctx, what, `
 		WITH changed AS (`+statement+` RETURNING 1), log AS (`+insertAuditOf(len(args)+1)+` WHERE EXISTS (SELECT FROM changed))
 		SELECT count(*) FROM changed`, append(s.arguments(args), events(audit))...)
-	if !errors.Is(missing, storage.ErrConflict) {
-		err = s.settled(ctx, what, n, err)
-	}
-	if err == nil && n == 0 {
-		err = translate(what, missing)
-	}
-	return err
+	return unless(n > 0, err, what, missing)
 }

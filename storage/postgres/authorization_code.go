@@ -41,10 +41,7 @@ func (s *Store) CreateAuthorizationCode(ctx context.Context, c *storage.Authoriz
 	}
 	args := append([]any{events(audit...), digest(c.Pushed), c.ClientID, at(c.CreatedAt)}, fields...)
 	n, err := s.count(ctx, "create authorization code", createPushedCode, args...)
-	if err == nil && n == 0 {
-		return fmt.Errorf("create authorization code: %w", storage.ErrConflict)
-	}
-	return err
+	return unless(n > 0, err, "create authorization code", storage.ErrConflict)
 }
 
 var codeByHash = `
@@ -93,8 +90,5 @@ func (s *Store) RedeemAuthorizationCode(ctx context.Context, hash storage.Digest
 	}
 	args := append([]any{digest(hash), uuid(g.ID), g.ClientID, g.UserID, at(g.CreatedAt), events(audit...)}, row.Fields(arg, row.Grant(g))...)
 	n, err := s.count(ctx, "redeem authorization code", redeemCode, args...)
-	if err == nil && n == 0 {
-		return fmt.Errorf("redeem authorization code: %w", storage.ErrConflict)
-	}
-	return err
+	return unless(n > 0, err, "redeem authorization code", storage.ErrConflict)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,15 +17,15 @@ import (
 var (
 	clientColumns = row.Names("", row.Client)
 	notifyClient  = notify(storage.ChangeClient, "$2::text")
-	// createClient creates a client unless its ID is the subject of a user.
+	// createClient creates a client unless its ID is the subject of a user. It returns whether it has done so, and whether a user has the subject.
 	createClient = `
 		WITH changed AS (
 			INSERT INTO clients (` + clientColumns + `) SELECT ` + values(2, row.Client) + `
 			WHERE NOT ` + subjectTaken + `
 			RETURNING id
-		), ` + notifyClient + logChanged
-	// createClientByToken is createClient for the caller that has the initial access token $16 at $17, of which it takes one use. It returns whether it has
-	// done so, and whether a user has the subject.
+		), ` + notifyClient + `, log AS (` + insertAudit + ` WHERE EXISTS (SELECT FROM changed))
+		SELECT EXISTS (SELECT FROM changed), ` + subjectTaken
+	// createClientByToken is createClient for the caller that has the initial access token $16 at $17, of which it takes one use.
 	createClientByToken = `
 		WITH used AS (
 			UPDATE registration_tokens SET uses = CASE WHEN uses > 0 THEN uses - 1 ELSE uses END
@@ -60,19 +61,28 @@ func newClient(c *storage.Client) (*storage.Client, error) {
 
 // CreateClient implements storage.Clients.
 func (s *Store) CreateClient(ctx context.Context, c *storage.Client, audit *storage.AuditEvent) error {
+	return s.createClient(ctx, "create client", c, createClient, audit)
+}
+
+// createClient creates a client by a statement that has more arguments than the event and the row. ErrNotFound: it did not.
+func (s *Store) createClient(ctx context.Context, what string, c *storage.Client, statement string, audit *storage.AuditEvent, more ...any) error {
 	stored, err := newClient(c)
 	if err != nil {
-		return fmt.Errorf("create client: %w", err)
+		return translate(what, err)
 	}
-	var created int64
+	var created, taken bool
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
-	b.Queue(createClient, append([]any{events(audit)}, row.Fields(arg, row.Client(stored))...)...).QueryRow(scanTo(&created))
-	if err := s.batch(ctx, "create client", b); err != nil {
+	b.Queue(statement, slices.Concat([]any{events(audit)}, row.Fields(arg, row.Client(stored)), more)...).
+		QueryRow(func(r pgx.Row) error { return r.Scan(&created, &taken) })
+	if err := s.batch(ctx, what, b); err != nil {
 		return err
 	}
-	if created == 0 {
-		return fmt.Errorf("create client: a user has the id as their subject: %w", storage.ErrExists)
+	switch {
+	case taken:
+		return fmt.Errorf("%s: a user has the client's id as their subject: %w", what, storage.ErrExists)
+	case !created:
+		return translate(what, storage.ErrNotFound)
 	}
 	c.AuthEpoch, c.Version, c.Origin = stored.AuthEpoch, stored.Version, stored.Origin
 	return nil

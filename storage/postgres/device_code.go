@@ -73,8 +73,5 @@ func (s *Store) RedeemDeviceCode(ctx context.Context, hash storage.Digest, g *st
 	}
 	args := append([]any{digest(hash), uuid(g.ID), g.ClientID, g.UserID, at(g.CreatedAt), events(audit...), at(until)}, row.Fields(arg, row.Grant(g))...)
 	n, err := s.count(ctx, "redeem device code", redeemDeviceCode, args...)
-	if err == nil && n == 0 {
-		return fmt.Errorf("redeem device code: %w", storage.ErrConflict)
-	}
-	return err
+	return unless(n > 0, err, "redeem device code", storage.ErrConflict)
 }

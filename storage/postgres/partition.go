@@ -105,7 +105,7 @@ func (s *Store) createPartition(ctx context.Context, p partition) (made bool, er
 	if err != nil {
 		return false, err
 	}
-	err = s.readInto(ctx, "look for partition "+p.name, []any{&made}, `SELECT to_regclass($1) IS NOT NULL`, p.name)
+	made, err = s.hasTable(ctx, p.name)
 	if err == nil && !made {
 		s.log.WarnContext(ctx, "partition not made", "partition", p.name)
 	}
@@ -204,8 +204,13 @@ func (s *Store) dropPartition(ctx context.Context, name string, now time.Time) (
 	if err != nil {
 		return false, err
 	}
-	err = s.readInto(ctx, "look for partition "+name, []any{&gone}, `SELECT to_regclass($1) IS NULL`, name)
-	return gone, err
+	there, err := s.hasTable(ctx, name)
+	return err == nil && !there, err
+}
+
+func (s *Store) hasTable(ctx context.Context, name string) (there bool, err error) {
+	err = s.readInto(ctx, "look for partition "+name, []any{&there}, `SELECT to_regclass($1) IS NOT NULL`, name)
+	return there, err
 }
 
 // alter runs a statement that changes the schema. If another session holds a lock, or another replica was faster, it returns no

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,15 +15,6 @@ import (
 // errNameTaken: what creates and changes users finds out under lockSubjects. No index says it, since an import may store users whose names
 // differ in case only.
 var errNameTaken = fmt.Errorf("another user has the username, or one that differs in case only: %w", storage.ErrExists)
-
-// arguments are those of a statement that is put together.
-type arguments []any
-
-// add adds one, and returns its parameter.
-func (a *arguments) add(value any) string {
-	*a = append(*a, value)
-	return "$" + strconv.Itoa(len(*a))
-}
 
 // nameChanged is the CTE that keeps what a client calls the user of the CTE changed; an empty external ID is removed.
 func nameChanged(args *arguments, clientID, externalID string) string {
@@ -53,34 +43,20 @@ func (s *Store) CreateProvisionedUser(ctx context.Context, u *storage.User, clie
 	if !keyed(u.Username, u.Subject, clientID, p.ExternalID) {
 		return translate(what, errText)
 	}
-	stored := *u
-	stored.AuthEpoch = u.CreatedAt.UnixMicro()
-	args := arguments(row.Fields(arg, row.User(&stored)))
-	beside := ""
-	if p.ExternalID != "" {
-		beside = nameChanged(&args, clientID, p.ExternalID)
-	}
-	if len(p.Attributes) > 0 {
-		beside += attributesChanged(&args, p.Attributes)
-	}
-	log := strings.Replace(strings.Replace(insertAudit, "$1", args.add(events(audit)), 1), "e.user_id", "changed.id", 1)
-	b := &pgx.Batch{}
-	b.Queue(lockSubjects)
-	queueGivenID(b, u.ID)
-	b.Queue(`WITH changed AS (`+createUser+`)`+beside+`, log AS (`+log+`, changed) SELECT coalesce((SELECT id FROM changed), 0)`, args...).
-		QueryRow(scanTo(&stored.ID))
-	err := s.batch(ctx, what, b)
-	if err == nil && stored.ID == 0 {
-		err = translate(what, errNameTaken)
-	}
-	if err != nil {
-		return err
-	}
-	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
-	if audit != nil {
+	err := s.createUser(ctx, what, u, func(args *arguments) (with string) {
+		if p.ExternalID != "" {
+			with = nameChanged(args, clientID, p.ExternalID)
+		}
+		if len(p.Attributes) > 0 {
+			with += attributesChanged(args, p.Attributes)
+		}
+		log := strings.Replace(strings.Replace(insertAudit, "$1", args.add(events(audit)), 1), "e.user_id", "changed.id", 1)
+		return with + `, log AS (` + log + `, changed)`
+	})
+	if err == nil && audit != nil {
 		audit.UserID = u.ID
 	}
-	return nil
+	return err
 }
 
 // ChangeProvisionedUser implements storage.Provisioning.

@@ -62,25 +62,31 @@ func found(u *storage.User) *storage.User {
 // So callers that draw an ID and callers that choose one take the same lock until the end of the transaction. So does CreateClient: of
 // a user and a client with one subject, who are created at once, one comes second and sees the other.
 func (s *Store) CreateUser(ctx context.Context, u *storage.User) error {
-	if !keyed(u.Username) || !keyed(u.Subject) {
+	if !keyed(u.Username, u.Subject) {
 		return fmt.Errorf("create user: username or subject: %w", errText)
 	}
+	return s.createUser(ctx, "create user", u, func(*arguments) string { return "" })
+}
+
+// createUser creates a user; with returns the CTEs that go with it, and adds their arguments.
+func (s *Store) createUser(ctx context.Context, what string, u *storage.User, with func(*arguments) string) error {
 	stored := *u
 	stored.AuthEpoch = u.CreatedAt.UnixMicro()
+	args := arguments(row.Fields(arg, row.User(&stored)))
+	statement := `WITH changed AS (` + createUser + `)` + with(&args) + ` SELECT coalesce((SELECT id FROM changed), 0)`
 	b := &pgx.Batch{}
 	b.Queue(lockSubjects)
 	queueGivenID(b, u.ID)
-	b.Queue(createUser, row.Fields(arg, row.User(&stored))...).QueryRow(scanTo(&stored.ID))
-	err := s.batch(ctx, "create user", b)
-	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("create user: another user has the username in this or another case, or a client has the subject as its id: %w", storage.ErrExists)
+	b.Queue(statement, args...).QueryRow(scanTo(&stored.ID))
+	err := s.batch(ctx, what, b)
+	err = unless(stored.ID != 0, err, what, errTaken)
+	if err == nil {
+		u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
 	}
-	if err != nil {
-		return err
-	}
-	u.ID, u.AuthEpoch = stored.ID, stored.AuthEpoch
-	return nil
+	return err
 }
+
+var errTaken = fmt.Errorf("another user has the username in this or another case, or a client has the subject as its id: %w", storage.ErrExists)
 
 // queueGivenID raises the sequence to an ID that is not drawn from it; 0 is none.
 func queueGivenID(b *pgx.Batch, id int64) {

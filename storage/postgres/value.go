@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -203,4 +204,13 @@ func limited(n int) any {
 		return nil
 	}
 	return int64(n)
+}
+
+// arguments are those of a statement that is put together.
+type arguments []any
+
+// add adds one, and returns its parameter.
+func (a *arguments) add(value any) string {
+	*a = append(*a, value)
+	return "$" + strconv.Itoa(len(*a))
 }

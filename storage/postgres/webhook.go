@@ -75,8 +75,5 @@ func (s *Store) RelayWebhook(ctx context.Context, r storage.WebhookRelay) error 
 			WHERE id = $2 AND disabled_at IS NULL AND (relay_owner = $3 OR relay_owner IS NULL OR relay_until <= $4) RETURNING id
 		), messages AS (`+insertOutbox(1, `WHERE EXISTS (SELECT FROM changed)`)+`)
 		SELECT count(*) FROM changed`, outboxMessages(r.Messages), uuid(r.ID), uuid(r.Owner), at(r.Now), at(r.Until), uuid(r.Cursor))
-	if err == nil && n == 0 {
-		err = fmt.Errorf("relay webhook: %w", storage.ErrConflict)
-	}
-	return err
+	return unless(n > 0, err, "relay webhook", storage.ErrConflict)
 }
