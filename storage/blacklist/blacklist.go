@@ -4,6 +4,7 @@
 package blacklist
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -88,19 +89,17 @@ func (b *Blacklist) Ended(ctx context.Context, after int64, limit int) (tokens [
 	rows, err := b.db.QueryContext(ctx, fmt.Sprintf(`
 		SELECT b.id, o.jti, o.expires_at FROM %s b JOIN %s o ON o.id = b.token_id WHERE b.id > %s AND o.expires_at > %s ORDER BY b.id LIMIT %d`,
 		blacklisted, outstanding, parameter, now, limit), after)
-	if err != nil {
-		return nil, after, fmt.Errorf("read the blacklist of Django: %w", err)
-	}
-	defer rows.Close()
 	last, tokens = after, make([]storage.RevokedToken, 0, limit)
-	for rows.Next() {
+	if err == nil {
+		defer rows.Close()
 		var t storage.RevokedToken
-		if err := rows.Scan(&last, &t.JTI, &t.ExpiresAt); err != nil {
-			return nil, after, fmt.Errorf("read the blacklist of Django: %w", err)
+		for err == nil && rows.Next() {
+			err = rows.Scan(&last, &t.JTI, &t.ExpiresAt)
+			tokens = append(tokens, t)
 		}
-		tokens = append(tokens, t)
+		err = cmp.Or(err, rows.Err())
 	}
-	if err := rows.Err(); err != nil {
+	if err != nil {
 		return nil, after, fmt.Errorf("read the blacklist of Django: %w", err)
 	}
 	return tokens, last, nil

@@ -31,7 +31,7 @@ func (s *Source) Accounts(ctx context.Context, profile bool, subjects ...string)
 		if len(args) == 0 {
 			continue
 		}
-		list, err := s.query(ctx, shape.key, `SELECT `+s.columns(profile)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+s.key()+` IN (`+strings.Join(places, ", ")+`)`, args...)
+		list, err := s.query(ctx, profile, s.key()+` IN (`+strings.Join(places, ", ")+`)`, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -62,8 +62,7 @@ func (s *Source) Account(ctx context.Context, profile bool, subject string) (*st
 // ByLogin returns the account that has a name, as it was typed at a login, or nil; it is in lower case if case is ignored. Names are compared
 // byte for byte, or ignoring the case of ASCII letters, whatever the collation of the table is. A name that two accounts have finds neither.
 func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name string) (*storage.User, error) {
-	shape := s.shape.Load()
-	if shape == nil {
+	if s.shape.Load() == nil {
 		return nil, errUnchecked
 	}
 	if name == "" || len(name) > 1024 || !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
@@ -80,7 +79,7 @@ func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name str
 	if len(conditions) == 0 {
 		return nil, nil
 	}
-	list, err := s.query(ctx, shape.key, `SELECT `+s.columns(true)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+strings.Join(conditions, " OR ")+` LIMIT 100`, args...)
+	list, err := s.query(ctx, true, strings.Join(conditions, " OR ")+` LIMIT 100`, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -144,19 +143,13 @@ func (s *Source) AmbiguousLogins(ctx context.Context, names storage.LoginNames) 
 
 // sampleHashes returns some password hashes, which ones is the database's choice.
 func (s *Source) sampleHashes(ctx context.Context, limit int) (hashes []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	rows, err := s.db.QueryContext(ctx, `SELECT `+s.textField("password")+` FROM `+s.dialect.quote(s.table.Name)+` d LIMIT `+strconv.Itoa(limit))
-	if err != nil {
-		return nil, away(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var hash string
-		if err := rows.Scan(&hash); err != nil {
-			return nil, away(err)
-		}
+	var hash string
+	err = s.each(ctx, `SELECT `+s.textField("password")+` FROM `+s.dialect.quote(s.table.Name)+` d LIMIT `+strconv.Itoa(limit), nil, []any{&hash}, func() error {
 		hashes = append(hashes, hash)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return hashes, away(rows.Err())
+	return hashes, nil
 }

@@ -40,11 +40,8 @@ func (s *Source) Check(ctx context.Context, names storage.LoginNames) ([]Notice,
 
 // ask asks each kind of question once, about an account that does not exist.
 func (s *Source) ask(ctx context.Context, names storage.LoginNames) error {
-	kind := s.shape.Load().key
-	missing := map[keyKind]string{keyInteger: "9223372036854775807", keyUUID: "00000000-0000-0000-0000-000000000000", keyHex: "00000000-0000-0000-0000-000000000000", keyText: "-"}[kind]
-	value, _ := kind.argument(missing)
 	for _, profile := range []bool{false, true} {
-		_, err := s.query(ctx, kind, `SELECT `+s.columns(profile)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+s.key()+` = `+kind.comparison(s.dialect, 1), value)
+		err := s.askForNobody(ctx, profile)
 		if err == nil && profile {
 			_, err = s.ByLogin(ctx, names, "-")
 		}
@@ -60,6 +57,21 @@ func (s *Source) ask(ctx context.Context, names storage.LoginNames) error {
 		}
 	}
 	return nil
+}
+
+// askForNobody asks for an account that does not exist, by its key.
+func (s *Source) askForNobody(ctx context.Context, profile bool) error {
+	kind := s.shape.Load().key
+	missing := "00000000-0000-0000-0000-000000000000"
+	switch kind {
+	case keyInteger:
+		missing = "9223372036854775807"
+	case keyText:
+		missing = "-"
+	}
+	value, _ := kind.argument(missing)
+	_, err := s.query(ctx, profile, s.key()+` = `+kind.comparison(s.dialect, 1), value)
+	return err
 }
 
 // reachable reports whether the database answers at all.
@@ -113,7 +125,7 @@ func (s *Source) MayWrite(ctx context.Context) (bool, error) {
 	set := []string{}
 	for _, field := range []string{"password", "last_login"} {
 		if column := s.table.Columns[field]; column != "" {
-			name := s.dialect.column(column)[len("d."):]
+			name := s.dialect.identifier(column)
 			set = append(set, name+" = "+name)
 		}
 	}

@@ -5,19 +5,22 @@ import (
 	"strings"
 )
 
-// columns are those of scanAccount.
+// columns are those of query.
 func (s *Source) columns(profile bool) string {
-	list := []string{s.dialect.text(s.key())}
-	for _, field := range []string{"username", "password", "email", "first_name", "last_name"} {
-		list = append(list, s.textField(field))
-	}
 	groups := "'[]'"
 	if profile {
 		groups = s.groups()
 	}
-	list = append(list, s.boolField("is_active", true), s.boolField("is_staff", false), s.timeField("last_login"), s.timeField("date_joined"),
-		s.verified(), groups)
-	return strings.Join(list, ", ")
+	return strings.Join(append(s.fields(s.boolField), groups), ", ")
+}
+
+// fields are the columns of an account, but for the groups.
+func (s *Source) fields(boolField func(field string, absent bool) string) []string {
+	list := []string{s.dialect.text(s.key())}
+	for _, field := range []string{"username", "password", "email", "first_name", "last_name"} {
+		list = append(list, s.textField(field))
+	}
+	return append(list, boolField("is_active", true), boolField("is_staff", false), s.timeField("last_login"), s.timeField("date_joined"), s.verified())
 }
 
 // textField, boolField and timeField return a field as what the query reads, or a constant for one that the table does not have.
@@ -29,11 +32,15 @@ func (s *Source) textField(field string) string {
 }
 
 func (s *Source) boolField(field string, absent bool) string {
-	column := s.table.Columns[field]
-	if column == "" {
-		return fmt.Sprint(absent)
+	return "coalesce(" + s.nullableField(field, absent) + ", false)" // NULL, which Django never has there, allows nothing
+}
+
+// nullableField is boolField with NULL as it is.
+func (s *Source) nullableField(field string, absent bool) string {
+	if column := s.table.Columns[field]; column != "" {
+		return s.dialect.column(column)
 	}
-	return "coalesce(" + s.dialect.column(column) + ", false)" // NULL, which Django never has there, allows nothing
+	return fmt.Sprint(absent)
 }
 
 // verified returns whether the site says that the address is the user's.

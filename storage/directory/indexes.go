@@ -14,17 +14,12 @@ func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notic
 	var notices []Notice
 	indexed, err := s.indexed(ctx)
 	if err != nil {
-		return nil, away(err)
+		return nil, err
 	}
 	table, key := s.table.Name, s.table.Columns["id"]
 	if !indexed[bare(key)] {
-		kind := s.shape.Load().key
-		value, _ := kind.argument(map[keyKind]string{keyInteger: "9223372036854775807", keyText: "-"}[kind])
 		began := time.Now()
-		if value == nil || value == "" {
-			value = "00000000-0000-0000-0000-000000000000"
-		}
-		if _, err := s.query(ctx, kind, `SELECT `+s.columns(false)+` FROM `+s.dialect.quote(table)+` d WHERE `+s.key()+` = `+kind.comparison(s.dialect, 1), value); err != nil {
+		if err := s.askForNobody(ctx, false); err != nil {
 			return nil, err
 		}
 		notices = append(notices, Notice{
@@ -53,8 +48,6 @@ func (s *Source) notices(ctx context.Context, names storage.LoginNames) ([]Notic
 
 // indexed returns what the first column of an index is; of the key only unique ones count.
 func (s *Source) indexed(ctx context.Context) (map[string]bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	query, args := `
 		SELECT coalesce(a.attname::text, pg_get_indexdef(i.indexrelid, 1, true)), i.indisunique AND i.indnkeyatts = 1
 		FROM pg_index i LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attnum > 0
@@ -64,23 +57,16 @@ func (s *Source) indexed(ctx context.Context) (map[string]bool, error) {
 		query = `SELECT column_name, non_unique = 0 FROM information_schema.statistics WHERE table_schema = coalesce(?, database()) AND table_name = ? AND seq_in_index = 1`
 		args = []any{schema, table}
 	}
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	first := map[string]bool{}
-	for rows.Next() {
-		var name string
-		var unique bool
-		if err := rows.Scan(&name, &unique); err != nil {
-			return nil, err
-		}
+	var name string
+	var unique bool
+	err := s.each(ctx, query, args, []any{&name, &unique}, func() error {
 		if name != s.table.Columns["id"] || unique {
 			first[bare(name)] = true
 		}
-	}
-	return first, rows.Err()
+		return nil
+	})
+	return first, err
 }
 
 // bare returns an expression as what two spellings of it have in common.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,11 +11,9 @@ import (
 
 // look reads the shape of the table and holds it against the map.
 func (s *Source) look(ctx context.Context) (*shape, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
 	types, collations, err := s.readColumns(ctx)
 	if err != nil {
-		return nil, away(err)
+		return nil, err
 	}
 	if len(types) == 0 {
 		return nil, &MapError{
@@ -44,18 +43,11 @@ func (s *Source) look(ctx context.Context) (*shape, error) {
 	kind, ok := s.kindOf(types[key])
 	if !ok {
 		return nil, &MapError{
-			fmt.Sprintf("the key %s of %s is %s (the model's type in %s: %s)", key, s.table.Name, types[key], s.name, orUnknown(s.table.KeyType)),
+			fmt.Sprintf("the key %s of %s is %s (the model's type in %s: %s)", key, s.table.Name, types[key], s.name, cmp.Or(s.table.KeyType, "not known")),
 			"An integer, a UUID or a text is needed; if a migration has changed it, print the map again with the script of `latchkey django inspect`",
 		}
 	}
 	return &shape{kind, types[key], collations[key], types}, nil
-}
-
-func orUnknown(text string) string {
-	if text == "" {
-		return "not known"
-	}
-	return text
 }
 
 // readColumns returns the types of the columns of the table, and their collations.
@@ -71,20 +63,13 @@ func (s *Source) readColumns(ctx context.Context) (types, collations map[string]
 			ELSE data_type END, coalesce(collation_name, '') FROM information_schema.columns WHERE table_schema = coalesce(?, database()) AND table_name = ?`
 		args = []any{schema, table}
 	}
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
 	types, collations = map[string]string{}, map[string]string{}
-	for rows.Next() {
-		var name, kind, collation string
-		if err := rows.Scan(&name, &kind, &collation); err != nil {
-			return nil, nil, err
-		}
+	var name, kind, collation string
+	err = s.each(ctx, query, args, []any{&name, &kind, &collation}, func() error {
 		types[name], collations[name] = kind, collation
-	}
-	return types, collations, rows.Err()
+		return nil
+	})
+	return types, collations, err
 }
 
 // mysqlName returns the schema, or nil for that of the connection, and the table.

@@ -59,7 +59,7 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]Record, error) {
 	if err == nil && len(page) > 0 && r.source.table.Groups != "" {
 		err = r.groups(ctx, page, at, from)
 	}
-	return page, away(err)
+	return page, err
 }
 
 // accounts returns the page, and which index each key has.
@@ -69,28 +69,21 @@ func (r *Reader) accounts(ctx context.Context, limit int) ([]Record, map[string]
 	if r.after != nil {
 		where, args = ` WHERE `+s.key()+` > `+r.kind.comparison(s.dialect, 1), []any{r.after}
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT `+r.columns()+` FROM `+s.dialect.quote(s.table.Name)+` d`+where+` ORDER BY `+s.key()+` LIMIT `+strconv.Itoa(limit), args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
 	page, at := make([]Record, 0, limit), make(map[string]int, limit)
-	for rows.Next() {
-		var a Record
-		var key string
-		var login, joined sql.NullTime
-		if err := rows.Scan(&key, &a.Username, &a.PasswordHash, &a.Email, &a.GivenName, &a.FamilyName, &a.Active, &a.Staff, &login, &joined, &a.EmailVerified); err != nil {
-			return nil, nil, err
-		}
+	var a Record
+	var key string
+	var login, joined sql.NullTime
+	targets := []any{&key, &a.Username, &a.PasswordHash, &a.Email, &a.GivenName, &a.FamilyName, &a.Active, &a.Staff, &login, &joined, &a.EmailVerified}
+	query := `SELECT ` + r.columns() + ` FROM ` + s.dialect.quote(s.table.Name) + ` d` + where + ` ORDER BY ` + s.key() + ` LIMIT ` + strconv.Itoa(limit)
+	err := s.each(ctx, query, args, targets, func() (err error) {
 		a.Key, _ = r.kind.subject(key)
 		a.LastLogin, a.Joined = login.Time.UTC(), joined.Time.UTC()
 		at[key] = len(page)
 		page = append(page, a)
-		if r.after, err = r.parameter(key); err != nil {
-			return nil, nil, err
-		}
-	}
-	return page, at, rows.Err()
+		r.after, err = r.parameter(key)
+		return err
+	})
+	return page, at, err
 }
 
 // parameter returns a key of the database's as a parameter, whatever tokens can carry.
@@ -102,20 +95,7 @@ func (r *Reader) parameter(key string) (any, error) {
 }
 
 func (r *Reader) columns() string {
-	s := r.source
-	list := []string{s.dialect.text(s.key())}
-	for _, field := range []string{"username", "password", "email", "first_name", "last_name"} {
-		list = append(list, s.textField(field))
-	}
-	for _, field := range []string{"is_active", "is_staff"} {
-		column := s.table.Columns[field]
-		if column == "" {
-			list = append(list, fmt.Sprint(field == "is_active"))
-			continue
-		}
-		list = append(list, s.dialect.column(column))
-	}
-	return strings.Join(append(list, s.timeField("last_login"), s.timeField("date_joined"), s.verified()), ", ")
+	return strings.Join(r.source.fields(r.source.nullableField), ", ")
 }
 
 // groups adds the groups to a page that begins after the key from.
@@ -126,23 +106,17 @@ func (r *Reader) groups(ctx context.Context, page []Record, at map[string]int, f
 	if from != nil {
 		where, args = where+` AND `+user+` > `+r.kind.comparison(d, 2), append(args, from)
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT `+d.text(user)+`, g.name FROM `+d.quote(s.table.Groups)+` ug JOIN `+s.groupTable()+` g ON g.id = ug.`+
-		d.quote(s.table.GroupsGroup)+` WHERE `+where, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key, group string
-		if err := rows.Scan(&key, &group); err != nil {
-			return err
-		}
+	query := `SELECT ` + d.text(user) + `, g.name FROM ` + d.quote(s.table.Groups) + ` ug JOIN ` + s.groupTable() + ` g ON g.id = ug.` +
+		d.quote(s.table.GroupsGroup) + ` WHERE ` + where
+	var key, group string
+	err := s.each(ctx, query, args, []any{&key, &group}, func() error {
 		if i, ok := at[key]; ok {
 			page[i].Groups = append(page[i].Groups, group)
 		}
-	}
+		return nil
+	})
 	for i := range page {
 		slices.Sort(page[i].Groups)
 	}
-	return rows.Err()
+	return err
 }

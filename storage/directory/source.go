@@ -68,46 +68,54 @@ func away(err error) error {
 	return fmt.Errorf("users in Django: %w: %w", storage.ErrUnavailable, err)
 }
 
-// scanAccount reads a row of columns. It returns nil for a key that tokens can't carry.
-func (s *Source) scanAccount(rows *sql.Rows, kind keyKind) (*storage.User, error) {
-	var u storage.User
-	var key, groups string
-	var login, joined sql.NullTime
-	if err := rows.Scan(&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined,
-		&u.EmailVerified, &groups); err != nil {
-		return nil, err
-	}
-	subject, ok := kind.subject(key)
-	if !ok {
-		return nil, nil
-	}
-	identify(&u, subject)
-	u.LastLogin, u.CreatedAt = login.Time.UTC(), joined.Time.UTC()
-	u.Name = strings.TrimSpace(u.GivenName + " " + u.FamilyName)
-	if err := json.Unmarshal([]byte(groups), &u.Groups); err != nil {
-		return nil, fmt.Errorf("groups: %w", err)
-	}
-	slices.Sort(u.Groups)
-	return &u, nil
-}
-
-// query asks for accounts.
-func (s *Source) query(ctx context.Context, kind keyKind, query string, args ...any) (list []*storage.User, err error) {
+// each asks a question and calls do for each row of the answer, which is read into the targets. Its error is that of a question that was
+// not answered.
+func (s *Source) each(ctx context.Context, query string, args, targets []any, do func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, away(err)
+		return away(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		u, err := s.scanAccount(rows, kind)
-		if err != nil {
-			return nil, away(err)
+		if err = rows.Scan(targets...); err == nil {
+			err = do()
 		}
-		if u != nil {
-			list = append(list, u)
+		if err != nil {
+			return away(err)
 		}
 	}
-	return list, away(rows.Err())
+	return away(rows.Err())
+}
+
+// query asks for the accounts that a condition selects, except those whose key tokens can't carry.
+func (s *Source) query(ctx context.Context, profile bool, where string, args ...any) (list []*storage.User, err error) {
+	var u storage.User
+	var key, groups string
+	var login, joined sql.NullTime
+	targets := []any{
+		&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined, &u.EmailVerified, &groups,
+	}
+	kind := s.shape.Load().key
+	err = s.each(ctx, `SELECT `+s.columns(profile)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+where, args, targets, func() error {
+		subject, ok := kind.subject(key)
+		if !ok {
+			return nil
+		}
+		account := u
+		identify(&account, subject)
+		account.LastLogin, account.CreatedAt = login.Time.UTC(), joined.Time.UTC()
+		account.Name = strings.TrimSpace(u.GivenName + " " + u.FamilyName)
+		if err := json.Unmarshal([]byte(groups), &account.Groups); err != nil {
+			return fmt.Errorf("groups: %w", err)
+		}
+		slices.Sort(account.Groups)
+		list = append(list, &account)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
 }

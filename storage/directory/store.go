@@ -319,28 +319,24 @@ func (s *Store) loggedIn(ctx context.Context, login *storage.Login) {
 // SearchUsers implements storage.UserSearch: among those who have had a session here, as their accounts are now.
 func (s *Store) SearchUsers(ctx context.Context, f storage.UserFilter) ([]*storage.User, error) {
 	var found []*storage.User
-	for {
-		page, err := s.ListUsers(ctx, f.After, searchPage)
+	for u, err := range storage.Pages(func(u *storage.User) int64 { return u.ID }, func(after int64) ([]*storage.User, error) {
+		return s.ListUsers(ctx, max(after, f.After), storage.PageSize)
+	}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, u := range page {
-			f.After = u.ID
-			switch {
-			case !f.Selects(u):
-			case f.Offset > 0:
-				f.Offset--
-			default:
-				found = append(found, u)
-			}
-			if f.Limit > 0 && len(found) == f.Limit {
-				return found, nil
-			}
+		switch {
+		case !f.Selects(u):
+		case f.Offset > 0:
+			f.Offset--
+		default:
+			found = append(found, u)
 		}
-		if len(page) < searchPage {
-			return found, nil
+		if f.Limit > 0 && len(found) == f.Limit {
+			break
 		}
 	}
+	return found, nil
 }
 
 // CountUsers implements storage.Provisioning: it counts the users that SearchUsers finds.
@@ -349,9 +345,6 @@ func (s *Store) CountUsers(ctx context.Context, f storage.UserFilter) (int, erro
 	all, err := s.SearchUsers(ctx, f)
 	return len(all), err
 }
-
-// searchPage is how many users a search reads at a time.
-const searchPage = 500
 
 // ListGroups implements storage.UserSearch: groups of those who have had a session here.
 func (s *Store) ListGroups(ctx context.Context, after string, limit int) ([]*storage.Group, error) {

@@ -24,25 +24,24 @@ type dialect struct {
 
 // quote returns a name as an identifier; dots separate the schema from the table.
 func (d dialect) quote(name string) string {
-	mark := `"`
-	if d.mysql {
-		mark = "`"
-	}
 	parts := strings.Split(name, ".")
 	for i, part := range parts {
-		parts[i] = mark + strings.ReplaceAll(part, mark, mark+mark) + mark
+		parts[i] = d.identifier(part)
 	}
 	return strings.Join(parts, ".")
 }
 
-// column returns a column of the table d; its dots are part of the name.
-func (d dialect) column(name string) string {
+// identifier returns a name whose dots are part of it as an identifier.
+func (d dialect) identifier(name string) string {
 	mark := `"`
 	if d.mysql {
 		mark = "`"
 	}
-	return "d." + mark + strings.ReplaceAll(name, mark, mark+mark) + mark
+	return mark + strings.ReplaceAll(name, mark, mark+mark) + mark
 }
+
+// column returns a column of the table d.
+func (d dialect) column(name string) string { return "d." + d.identifier(name) }
 
 // parameter returns the n-th parameter.
 func (d dialect) parameter(n int) string {

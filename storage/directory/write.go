@@ -14,15 +14,14 @@ func (s *Source) SetLastLogin(ctx context.Context, subject string, at time.Time)
 		return nil
 	}
 	column := s.dialect.column(s.table.Columns["last_login"])
-	name := column[len("d."):]
-	_, err := s.update(ctx, `SET `+name+` = `+s.dialect.parameter(1), `AND (`+column+` IS NULL OR `+column+` < `+s.dialect.parameter(3)+`)`, subject,
+	_, err := s.update(ctx, `SET `+s.dialect.identifier(s.table.Columns["last_login"])+` = `+s.dialect.parameter(1), `AND (`+column+` IS NULL OR `+column+` < `+s.dialect.parameter(3)+`)`, subject,
 		at.UTC().Truncate(time.Microsecond), at.UTC().Truncate(time.Microsecond))
 	return err
 }
 
 // SetPassword replaces a password hash, which is in a form that Django verifies.
 func (s *Source) SetPassword(ctx context.Context, subject, hash string) error {
-	n, err := s.update(ctx, `SET `+s.dialect.column(s.table.Columns["password"])[len("d."):]+` = `+s.dialect.parameter(1), ``, subject, hash)
+	n, err := s.update(ctx, `SET `+s.dialect.identifier(s.table.Columns["password"])+` = `+s.dialect.parameter(1), ``, subject, hash)
 	if err == nil && n == 0 {
 		return fmt.Errorf("set the password in Django's table: %w", storage.ErrNotFound)
 	}
