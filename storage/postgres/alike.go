@@ -52,13 +52,25 @@ func (s statements) Exec(ctx context.Context, what, statement string, args ...an
 }
 
 // Change implements alike.DB. A conflict is refused as one, and so nothing that was done has to be durable.
-func (s statements) Change(ctx context.Context, what string, missing error, audit *storage.AuditEvent, statement string, args ...any) error {
+func (s statements) Change(ctx context.Context, c alike.Change, statement string, args ...any) error {
+	sent := arguments(s.arguments(args))
+	statement = `WITH changed AS (` + statement + ` RETURNING 1)`
+	if c.Kind != "" {
+		statement += `, ` + notify(c.Kind, sent.add(c.ID)+`::text`)
+	}
+	if len(c.Notices) > 0 {
+		statement += withNotices(sent.add(logoutNotices(c.Notices)))
+	}
+	if len(c.Messages) > 0 {
+		sent.add(outboxMessages(c.Messages))
+		statement += withMessages(len(sent))
+	}
+	sent.add(events(c.Audit))
+	statement += `, log AS (` + insertAuditOf(len(sent)) + ` WHERE EXISTS (SELECT FROM changed)) SELECT count(*) FROM changed`
 	run := s.change
-	if errors.Is(missing, storage.ErrConflict) {
+	if errors.Is(c.Missing, storage.ErrConflict) {
 		run = s.count
 	}
-	n, err := run(ctx, what, `
-		WITH changed AS (`+statement+` RETURNING 1), log AS (`+insertAuditOf(len(args)+1)+` WHERE EXISTS (SELECT FROM changed))
-		SELECT count(*) FROM changed`, append(s.arguments(args), events(audit))...)
-	return unless(n > 0, err, what, missing)
+	n, err := run(ctx, c.What, statement, sent...)
+	return unless(n > 0, err, c.What, c.Missing)
 }

@@ -189,12 +189,3 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 	}
 	return err
 }
-
-// RemoveClient implements storage.Clients.
-func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
-	if !keyed(id) {
-		return fmt.Errorf("remove client: %w", storage.ErrNotFound)
-	}
-	return s.execOne(ctx, "remove client",
-		`WITH changed AS (DELETE FROM clients WHERE id = $2::text RETURNING id), `+notifyClient+logChanged, events(audit), id)
-}

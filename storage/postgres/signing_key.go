@@ -29,16 +29,6 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 	return s.batch(ctx, "create signing key", b)
 }
 
-// RetireSigningKey implements storage.SigningKeys.
-func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
-	if !keyed(kid) {
-		return fmt.Errorf("retire signing key: %w", storage.ErrNotFound)
-	}
-	return s.execOne(ctx, "retire signing key", `
-		WITH changed AS (UPDATE signing_keys SET retires_at = $3, expires_at = $4 WHERE kid = $2 RETURNING kid), `+notifySigningKeys+logChanged,
-		events(audit), kid, at(retiresAt), at(expiresAt))
-}
-
 // RemoveSigningKeys implements storage.SigningKeys.
 func (s *Store) RemoveSigningKeys(ctx context.Context, now time.Time) (int, error) {
 	n, err := s.count(ctx, "remove signing keys", `

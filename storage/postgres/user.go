@@ -188,36 +188,6 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 	return err
 }
 
-// SetUserActive implements storage.Users.
-func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
-	return s.execOne(ctx, "set user active", `
-		WITH changed AS (
-			UPDATE users SET active = $3, auth_epoch = CASE WHEN $3 THEN auth_epoch ELSE greatest(auth_epoch + 1, $4) END
-			WHERE id = $2 RETURNING id
-		)`+withNotices("$5")+logChanged, events(audit), id, active, now.UnixMicro(), logoutNotices(notices))
-}
-
-// SetUserPassword implements storage.Users.
-func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
-	err := s.execOne(ctx, "set user password", `
-		WITH changed AS (
-			UPDATE users SET password_hash = $3, auth_epoch = greatest(auth_epoch + 1, $4)
-			WHERE id = $2 AND ($7::text IS NULL OR password_hash = $7) RETURNING id
-		)`+withNotices("$5")+withMessages(6)+logChanged,
-		events(audit), c.UserID, plain(c.Hash), c.Now.UnixMicro(), logoutNotices(c.Notices), outboxMessages(c.Messages), c.Was)
-	if c.Was != nil && errors.Is(err, storage.ErrNotFound) {
-		err = fmt.Errorf("set user password: %w", storage.ErrConflict)
-	}
-	return err
-}
-
-// RaiseUserEpoch implements storage.Users.
-func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
-	return s.execOne(ctx, "raise user epoch", `
-		WITH changed AS (UPDATE users SET auth_epoch = greatest(auth_epoch + 1, $3) WHERE id = $2 RETURNING id)`+withNotices("$4")+logChanged,
-		events(audit), id, now.UnixMicro(), logoutNotices(notices))
-}
-
 // removeUser removes the user that a condition selects, and stores the logout notices of a parameter. A foreign key removes the consents.
 func removeUser(where, notices string) string {
 	return `

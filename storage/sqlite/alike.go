@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 
-	"latchkey/storage"
 	"latchkey/storage/internal/alike"
 )
 
@@ -44,12 +43,17 @@ func (s statements) Exec(ctx context.Context, what, statement string, args ...an
 }
 
 // Change implements alike.DB.
-func (s statements) Change(ctx context.Context, what string, missing error, audit *storage.AuditEvent, statement string, args ...any) error {
-	return s.write(ctx, what, func(t *tx) {
-		if t.exec(statement, s.arguments(args)...) > 0 {
-			t.audit(audit)
-		} else {
-			t.fail(missing)
+func (s statements) Change(ctx context.Context, c alike.Change, statement string, args ...any) error {
+	return s.write(ctx, c.What, func(t *tx) {
+		if t.exec(statement, s.arguments(args)...) == 0 {
+			t.fail(c.Missing)
+			return
 		}
+		if c.Kind != "" {
+			t.changed(c.Kind)
+		}
+		t.notices(c.Notices)
+		t.enqueue(c.Messages)
+		t.audit(c.Audit)
 	})
 }

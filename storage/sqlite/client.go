@@ -133,12 +133,3 @@ func (s *Store) RaiseClientEpoch(ctx context.Context, id string, now time.Time, 
 		t.audit(audit)
 	})
 }
-
-// RemoveClient implements [storage.Clients].
-func (s *Store) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
-	return s.write(ctx, "remove client", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `DELETE FROM clients WHERE id = ?`, id)
-		t.changed(storage.ChangeClient)
-		t.audit(audit)
-	})
-}

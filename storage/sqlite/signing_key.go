@@ -21,16 +21,6 @@ func (s *Store) CreateSigningKey(ctx context.Context, k *storage.SigningKey, oth
 	})
 }
 
-// RetireSigningKey implements [storage.SigningKeys].
-func (s *Store) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
-	return s.write(ctx, "retire signing key", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `UPDATE signing_keys SET retires_at = ?, expires_at = ? WHERE kid = ?`,
-			micros(retiresAt), micros(expiresAt), kid)
-		t.changed(storage.ChangeSigningKeys)
-		t.audit(audit)
-	})
-}
-
 // RemoveSigningKeys implements [storage.SigningKeys].
 func (s *Store) RemoveSigningKeys(ctx context.Context, now time.Time) (int, error) {
 	return writeFor(ctx, s, "remove signing keys", func(t *tx) int {

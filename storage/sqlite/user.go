@@ -166,43 +166,6 @@ func (s *Store) UpdateUser(ctx context.Context, id int64, change storage.UserCha
 // raiseEpoch is the SQL of an epoch that is raised at a time; it exceeds the old one even if the clock was set back.
 const raiseEpoch = `max(auth_epoch + 1, ?)`
 
-// SetUserActive implements [storage.Users].
-func (s *Store) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
-	return s.write(ctx, "set user active", func(t *tx) {
-		if active {
-			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 1 WHERE id = ?`, id)
-		} else {
-			t.execOr(storage.ErrNotFound, `UPDATE users SET active = 0, auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
-		}
-		t.notices(notices)
-		t.audit(audit)
-	})
-}
-
-// SetUserPassword implements [storage.Users].
-func (s *Store) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
-	return s.write(ctx, "set user password", func(t *tx) {
-		missing := storage.ErrNotFound
-		if c.Was != nil {
-			missing = storage.ErrConflict
-		}
-		t.execOr(missing, `UPDATE users SET password_hash = ?1, auth_epoch = max(auth_epoch + 1, ?2) WHERE id = ?3 AND (?4 IS NULL OR password_hash = ?4)`,
-			row.Plain(c.Hash), c.Now.UnixMicro(), c.UserID, c.Was)
-		t.notices(c.Notices)
-		t.enqueue(c.Messages)
-		t.audit(audit)
-	})
-}
-
-// RaiseUserEpoch implements [storage.Users].
-func (s *Store) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
-	return s.write(ctx, "raise user epoch", func(t *tx) {
-		t.execOr(storage.ErrNotFound, `UPDATE users SET auth_epoch = `+raiseEpoch+` WHERE id = ?`, now.UnixMicro(), id)
-		t.notices(notices)
-		t.audit(audit)
-	})
-}
-
 // forget removes what is kept of a user who was removed. A foreign key removes the consents.
 func (t *tx) forget(id int64) {
 	t.exec(`DELETE FROM device_codes WHERE user_id = ?`, id)

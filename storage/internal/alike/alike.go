@@ -24,9 +24,22 @@ type DB interface {
 	Write(ctx context.Context, what string, read func(Rows) error, statement string, args ...any) error
 	// Exec runs a statement that returns nothing.
 	Exec(ctx context.Context, what, statement string, args ...any) error
-	// Change runs a statement that changes rows, and stores audit, which may be nil, if it has changed one. If it has not, the error is
-	// missing, which may be nil.
-	Change(ctx context.Context, what string, missing error, audit *storage.AuditEvent, statement string, args ...any) error
+	// Change runs a statement that changes rows, and stores what belongs to the change if it has changed one.
+	Change(ctx context.Context, c Change, statement string, args ...any) error
+}
+
+// Change is what a statement that changes rows brings about.
+type Change struct {
+	What string
+	// Missing is the error if no row was changed; nil = none.
+	Missing error
+	// Kind and ID are what Watch reports; an empty kind is nothing.
+	Kind storage.ChangeKind
+	ID   string
+	// Notices, Messages and Audit are stored. Audit may be nil.
+	Notices  []*storage.LogoutNotice
+	Messages []*storage.OutboxMessage
+	Audit    *storage.AuditEvent
 }
 
 // Rows are those of an answer.
@@ -101,11 +114,11 @@ func first(ctx context.Context, db DB, run func(context.Context, string, func(Ro
 }
 
 // change is Change where a row that can't have a key is missing, too.
-func change(ctx context.Context, db DB, what string, missing error, audit *storage.AuditEvent, statement string, args ...any) error {
+func change(ctx context.Context, db DB, c Change, statement string, args ...any) error {
 	if !keyed(db, args) {
-		return fmt.Errorf("%s: %w", what, missing)
+		return fmt.Errorf("%s: %w", c.What, c.Missing)
 	}
-	return db.Change(ctx, what, missing, audit, statement, args...)
+	return db.Change(ctx, c, statement, args...)
 }
 
 // insert stores a row; storable reports whether rows can have its texts.

@@ -2,6 +2,7 @@ package alike
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"latchkey/storage"
@@ -13,10 +14,16 @@ func (m Methods) Client(ctx context.Context, id string) (*storage.Client, error)
 	return one(ctx, m.db, "read client", row.Client, `FROM clients WHERE id = $1`, id)
 }
 
+// RemoveClient implements storage.Clients.
+func (m Methods) RemoveClient(ctx context.Context, id string, audit *storage.AuditEvent) error {
+	return change(ctx, m.db, Change{What: "remove client", Missing: storage.ErrNotFound, Kind: storage.ChangeClient, ID: id, Audit: audit},
+		`DELETE FROM clients WHERE id = $1`, id)
+}
+
 // CreateRegistrationToken implements storage.RegistrationTokens.
 func (m Methods) CreateRegistrationToken(ctx context.Context, t *storage.RegistrationToken, audit *storage.AuditEvent) error {
 	columns := row.RegistrationToken(t)
-	return m.db.Change(ctx, "create registration token", nil, audit, row.Insert("registration_tokens", columns), fields(columns)...)
+	return m.db.Change(ctx, Change{What: "create registration token", Audit: audit}, row.Insert("registration_tokens", columns), fields(columns)...)
 }
 
 // RegistrationToken implements storage.RegistrationTokens.
@@ -33,7 +40,23 @@ func (m Methods) ListRegistrationTokens(ctx context.Context, after storage.ID, l
 
 // RemoveRegistrationToken implements storage.RegistrationTokens.
 func (m Methods) RemoveRegistrationToken(ctx context.Context, id storage.ID, audit *storage.AuditEvent) error {
-	return change(ctx, m.db, "remove registration token", storage.ErrNotFound, audit, `DELETE FROM registration_tokens WHERE id = $1`, &id)
+	return change(ctx, m.db, Change{What: "remove registration token", Missing: storage.ErrNotFound, Audit: audit}, `DELETE FROM registration_tokens WHERE id = $1`, &id)
+}
+
+// CreateResource implements storage.Resources.
+func (m Methods) CreateResource(ctx context.Context, r *storage.Resource, audit *storage.AuditEvent) error {
+	if !m.db.Keyed(r.Identifier) {
+		return fmt.Errorf("create resource: identifier: %w", row.ErrText)
+	}
+	columns := row.Resource(r)
+	return m.db.Change(ctx, Change{What: "create resource", Kind: storage.ChangeResources, ID: r.Identifier, Audit: audit},
+		row.Insert("resources", columns), fields(columns)...)
+}
+
+// RemoveResource implements storage.Resources.
+func (m Methods) RemoveResource(ctx context.Context, identifier string, audit *storage.AuditEvent) error {
+	return change(ctx, m.db, Change{What: "remove resource", Missing: storage.ErrNotFound, Kind: storage.ChangeResources, ID: identifier, Audit: audit},
+		`DELETE FROM resources WHERE identifier = $1`, identifier)
 }
 
 // ListResources implements storage.Resources.
@@ -46,13 +69,19 @@ func (m Methods) ListSigningKeys(ctx context.Context) ([]*storage.SigningKey, er
 	return list(ctx, m.db, "list signing keys", row.SigningKey, `FROM signing_keys ORDER BY algorithm, sequence`)
 }
 
+// RetireSigningKey implements storage.SigningKeys.
+func (m Methods) RetireSigningKey(ctx context.Context, kid string, retiresAt, expiresAt time.Time, audit *storage.AuditEvent) error {
+	return change(ctx, m.db, Change{What: "retire signing key", Missing: storage.ErrNotFound, Kind: storage.ChangeSigningKeys, Audit: audit},
+		`UPDATE signing_keys SET retires_at = $1, expires_at = $2 WHERE kid = $3`, &retiresAt, &expiresAt, kid)
+}
+
 // FinishIdempotencyKey implements storage.IdempotencyKeys.
 func (m Methods) FinishIdempotencyKey(ctx context.Context, hash storage.Digest, result string, expiresAt time.Time) error {
-	return change(ctx, m.db, "finish idempotency key", storage.ErrNotFound, nil,
+	return change(ctx, m.db, Change{What: "finish idempotency key", Missing: storage.ErrNotFound},
 		`UPDATE idempotency_keys SET result = $1, expires_at = $2 WHERE hash = $3`, &result, &expiresAt, &hash)
 }
 
 // RemoveIdempotencyKey implements storage.IdempotencyKeys.
 func (m Methods) RemoveIdempotencyKey(ctx context.Context, hash storage.Digest) error {
-	return m.db.Change(ctx, "remove idempotency key", nil, nil, `DELETE FROM idempotency_keys WHERE hash = $1`, &hash)
+	return m.db.Change(ctx, Change{What: "remove idempotency key"}, `DELETE FROM idempotency_keys WHERE hash = $1`, &hash)
 }

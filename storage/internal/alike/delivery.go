@@ -46,7 +46,7 @@ func (m Methods) UndeliveredLetter(ctx context.Context, id storage.ID) (*storage
 
 // RemoveUndeliveredLetter implements storage.UndeliveredLetters.
 func (m Methods) RemoveUndeliveredLetter(ctx context.Context, id storage.ID, audit *storage.AuditEvent) error {
-	return change(ctx, m.db, "remove undelivered letter", storage.ErrNotFound, audit, `DELETE FROM undelivered_letters WHERE id = $1`, &id)
+	return change(ctx, m.db, Change{What: "remove undelivered letter", Missing: storage.ErrNotFound, Audit: audit}, `DELETE FROM undelivered_letters WHERE id = $1`, &id)
 }
 
 // CountUndeliveredLetters implements storage.UndeliveredLetters.
@@ -65,9 +65,31 @@ func (m Methods) ListWebhooks(ctx context.Context) ([]*storage.Webhook, error) {
 	return list(ctx, m.db, "list webhooks", row.Webhook, `FROM webhooks ORDER BY id`)
 }
 
+// UpdateWebhook implements storage.Webhooks.
+func (m Methods) UpdateWebhook(ctx context.Context, w *storage.Webhook, audit *storage.AuditEvent) error {
+	err := change(ctx, m.db, Change{What: "update webhook", Missing: storage.ErrConflict, Kind: storage.ChangeWebhooks, ID: w.ID.String(), Audit: audit}, `
+		UPDATE webhooks SET url = $1, name = $2, event_types = $3, secret = $4, previous_secret = $5, previous_secret_expires_at = $6,
+			updated_at = $7, disabled_at = $8, disabled_reason = $9, cursor = CASE WHEN cursor < $10 THEN $10 ELSE cursor END, version = version + 1
+		WHERE id = $11 AND version = $12`,
+		&w.URL, &w.Name, &w.Types, w.Secret, w.PreviousSecret, &w.PreviousSecretExpiresAt, &w.UpdatedAt, &w.DisabledAt, &w.DisabledReason,
+		&w.Cursor, &w.ID, w.Version)
+	if err == nil {
+		w.Version++
+	}
+	return err
+}
+
+// RelayWebhook implements storage.Webhooks.
+func (m Methods) RelayWebhook(ctx context.Context, r storage.WebhookRelay) error {
+	return change(ctx, m.db, Change{What: "relay webhook", Missing: storage.ErrConflict, Messages: r.Messages}, `
+		UPDATE webhooks SET relay_owner = $1, relay_until = $2, cursor = CASE WHEN cursor < $3 THEN $3 ELSE cursor END
+		WHERE id = $4 AND disabled_at IS NULL AND (relay_owner = $1 OR relay_owner IS NULL OR relay_until <= $5)`,
+		&r.Owner, &r.Until, &r.Cursor, &r.ID, &r.Now)
+}
+
 // NoteWebhook implements storage.Webhooks.
 func (m Methods) NoteWebhook(ctx context.Context, o storage.WebhookOutcome, audit *storage.AuditEvent) error {
-	return m.db.Change(ctx, "note webhook", nil, audit, `
+	return m.db.Change(ctx, Change{What: "note webhook", Audit: audit}, `
 		UPDATE webhooks SET last_attempt_at = $1, last_status = $2, last_error = $3, abandoned = abandoned + $4,
 			last_success_at = CASE WHEN CAST($3 AS text) = '' THEN $1 ELSE last_success_at END,
 			failing_since = CASE WHEN CAST($3 AS text) = '' THEN NULL ELSE coalesce(failing_since, $1) END

@@ -34,7 +34,7 @@ func (m Methods) PendingDeviceCode(ctx context.Context, userCode storage.Digest,
 
 // AnswerDeviceCode implements storage.DeviceCodes.
 func (m Methods) AnswerDeviceCode(ctx context.Context, a storage.DeviceAnswer, audit *storage.AuditEvent) error {
-	return change(ctx, m.db, "answer device code", storage.ErrConflict, audit, `
+	return change(ctx, m.db, Change{What: "answer device code", Missing: storage.ErrConflict, Audit: audit}, `
 		UPDATE device_codes SET decision = $1, user_id = $2, user_epoch = $3, auth_time = $4, amr = $5
 		WHERE hash = $6 AND decision = '' AND valid_until > $7`,
 		string(a.Decision), a.UserID, a.UserEpoch, &a.AuthTime, &a.AMR, &a.Hash, &a.Now)

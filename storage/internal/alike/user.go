@@ -2,6 +2,8 @@ package alike
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"latchkey/storage"
@@ -57,16 +59,16 @@ func (m Methods) FactorByLookup(ctx context.Context, kind storage.FactorKind, lo
 // UseFactor implements storage.Factors.
 func (m Methods) UseFactor(ctx context.Context, u storage.FactorUse, audit *storage.AuditEvent) error {
 	if u.Spend {
-		return change(ctx, m.db, "use factor", storage.ErrConflict, audit, `DELETE FROM factors WHERE id = $1 AND user_id = $2`, &u.ID, u.UserID)
+		return change(ctx, m.db, Change{What: "use factor", Missing: storage.ErrConflict, Audit: audit}, `DELETE FROM factors WHERE id = $1 AND user_id = $2`, &u.ID, u.UserID)
 	}
-	return change(ctx, m.db, "use factor", storage.ErrConflict, audit, `
+	return change(ctx, m.db, Change{What: "use factor", Missing: storage.ErrConflict, Audit: audit}, `
 		UPDATE factors SET counter = $3, last_used_at = $4, data = coalesce($5, data)
 		WHERE id = $1 AND user_id = $2 AND (counter < $3 OR counter = 0 AND $3 = 0)`, &u.ID, u.UserID, u.Counter, &u.Now, u.Data)
 }
 
 // RenameFactor implements storage.Factors.
 func (m Methods) RenameFactor(ctx context.Context, userID int64, id storage.ID, name string, audit *storage.AuditEvent) error {
-	return change(ctx, m.db, "rename factor", storage.ErrNotFound, audit, `UPDATE factors SET name = $1 WHERE id = $2 AND user_id = $3`, &name, &id, userID)
+	return change(ctx, m.db, Change{What: "rename factor", Missing: storage.ErrNotFound, Audit: audit}, `UPDATE factors SET name = $1 WHERE id = $2 AND user_id = $3`, &name, &id, userID)
 }
 
 // ListAccountTokens implements storage.AccountTokens.
@@ -78,6 +80,33 @@ func (m Methods) ListAccountTokens(ctx context.Context, purpose string, after st
 
 // RemoveAccountTokens implements storage.AccountTokens.
 func (m Methods) RemoveAccountTokens(ctx context.Context, purpose string, requestID storage.ID, now time.Time, audit *storage.AuditEvent) error {
-	return change(ctx, m.db, "remove account tokens", storage.ErrNotFound, audit,
+	return change(ctx, m.db, Change{What: "remove account tokens", Missing: storage.ErrNotFound, Audit: audit},
 		`DELETE FROM account_tokens WHERE request_id = $1 AND purpose = $2 AND expires_at > $3`, &requestID, purpose, &now)
+}
+
+// raised is the SQL of the epoch that is raised at the time $1, in microseconds; it exceeds the old one even if the clock was set back.
+const raised = `CASE WHEN auth_epoch < $1 THEN $1 ELSE auth_epoch + 1 END`
+
+// SetUserActive implements storage.Users.
+func (m Methods) SetUserActive(ctx context.Context, id int64, active bool, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+	return change(ctx, m.db, Change{What: "set user active", Missing: storage.ErrNotFound, Notices: notices, Audit: audit},
+		`UPDATE users SET auth_epoch = CASE WHEN $2 THEN auth_epoch ELSE `+raised+` END, active = $2 WHERE id = $3`, now.UnixMicro(), active, id)
+}
+
+// SetUserPassword implements storage.Users.
+func (m Methods) SetUserPassword(ctx context.Context, c storage.PasswordChange, audit *storage.AuditEvent) error {
+	was := row.Where{Args: []any{c.Now.UnixMicro(), &c.Hash, c.UserID}}
+	was.And(c.Was != nil, `password_hash = ?`, c.Was)
+	err := change(ctx, m.db, Change{What: "set user password", Missing: storage.ErrNotFound, Notices: c.Notices, Messages: c.Messages, Audit: audit},
+		`UPDATE users SET auth_epoch = `+raised+`, password_hash = $2 WHERE id = $3`+was.Conditions, was.Args...)
+	if c.Was != nil && errors.Is(err, storage.ErrNotFound) {
+		err = fmt.Errorf("set user password: %w", storage.ErrConflict)
+	}
+	return err
+}
+
+// RaiseUserEpoch implements storage.Users.
+func (m Methods) RaiseUserEpoch(ctx context.Context, id int64, now time.Time, audit *storage.AuditEvent, notices ...*storage.LogoutNotice) error {
+	return change(ctx, m.db, Change{What: "raise user epoch", Missing: storage.ErrNotFound, Notices: notices, Audit: audit},
+		`UPDATE users SET auth_epoch = `+raised+` WHERE id = $2`, now.UnixMicro(), id)
 }
