@@ -35,8 +35,9 @@ func (m Methods) ListUndeliveredLetters(ctx context.Context, f storage.Undeliver
 	var where row.Where
 	where.And(!f.Before.IsZero(), `id < ?`, &f.Before)
 	where.And(f.UserID != 0, `user_id = ?`, f.UserID)
+	limit := where.Limit(f.Limit)
 	return list(ctx, m.db, "list undelivered letters", row.UndeliveredLetter,
-		`FROM undelivered_letters WHERE true`+where.Conditions+` ORDER BY id DESC`+where.Limit(f.Limit), where.Args...)
+		`FROM undelivered_letters WHERE true`+where.Conditions+` ORDER BY id DESC`+limit, where.Args...)
 }
 
 // UndeliveredLetter implements storage.UndeliveredLetters.
@@ -109,8 +110,8 @@ func (m Methods) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*stora
 	if !f.After.IsZero() {
 		order = ` ORDER BY id`
 	}
-	return list(ctx, m.db, "list audit events", row.AuditEvent,
-		`FROM audit_events WHERE true`+where.Conditions+order+where.Limit(f.Limit), where.Args...)
+	limit := where.Limit(f.Limit)
+	return list(ctx, m.db, "list audit events", row.AuditEvent, `FROM audit_events WHERE true`+where.Conditions+order+limit, where.Args...)
 }
 
 // ListEventCounts implements storage.EventCounts.

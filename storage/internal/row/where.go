@@ -21,7 +21,7 @@ func (w *Where) And(has bool, condition string, arg any) {
 	}
 }
 
-// Limit returns the LIMIT of a filter: none for 0.
+// Limit returns the LIMIT of a filter, none for 0, and adds its argument.
 func (w *Where) Limit(n int) string {
 	if n <= 0 {
 		return ""

@@ -62,9 +62,10 @@ func Cluster(t testing.TB) *OwnCluster {
 	return c
 }
 
-// Shared starts a cluster for many test processes, without fsync. Stop ends and removes it.
-func Shared() (c *OwnCluster, stop func(), err error) {
-	c, err = start(false)
+// Shared starts a cluster for many test processes, without fsync, or a durable one with it, in the usual folder for temporary files: for
+// measurements that mean a disk. Stop ends and removes it.
+func Shared(durable bool) (c *OwnCluster, stop func(), err error) {
+	c, err = start(durable)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,9 +21,9 @@ import (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	start := postgrestest.Shared
-	if len(args) > 0 && args[0] == "-durable" {
-		start, args = postgrestest.Durable, args[1:]
+	durable := len(args) > 0 && args[0] == "-durable"
+	if durable {
+		args = args[1:]
 	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
@@ -34,7 +34,7 @@ func run(args []string) int {
 	}
 	url := os.Getenv("LATCHKEY_TEST_DATABASE_URL")
 	if url == "" {
-		c, stop, err := start()
+		c, stop, err := postgrestest.Shared(durable)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cluster:", err)
 			return 1
