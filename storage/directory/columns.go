@@ -14,7 +14,7 @@ func (s *Source) columns(profile bool) string {
 	return strings.Join(append(s.fields(s.boolField), groups), ", ")
 }
 
-// fields are the columns of an account, but for the groups.
+// fields are the columns of an account without the groups.
 func (s *Source) fields(boolField func(field string, absent bool) string) []string {
 	list := []string{s.dialect.text(s.key())}
 	for _, field := range []string{"username", "password", "email", "first_name", "last_name"} {

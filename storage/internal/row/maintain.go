@@ -11,7 +11,7 @@ type End struct {
 	Changes storage.ChangeKind
 }
 
-// Ending lists the tables whose rows have an end, but for grants.
+// Ending lists the tables whose rows have an end, without grants.
 func Ending(m *storage.Maintenance) []End {
 	return []End{
 		{&m.RevokedTokens, "revoked_tokens", "jti", ""},
