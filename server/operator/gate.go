@@ -57,16 +57,7 @@ func (g *Gate) Check(r *http.Request, access *token.Access, scope string) error 
 		}
 	}
 	if !slices.Contains(access.Scope, scope) {
-		return &ScopeError{bearer.InsufficientScope(fmt.Sprintf("The access token lacks the scope %s.", scope)), scope}
+		return &challengedError{bearer.InsufficientScope(fmt.Sprintf("The access token lacks the scope %s.", scope)), `, scope="` + scope + `"`}
 	}
 	return g.stepUp(r.Context(), access, scope)
 }
-
-// ScopeError is a refusal whose challenge names the scope that is needed (RFC 6750 §3).
-type ScopeError struct {
-	error
-	Scope string
-}
-
-// Unwrap returns the *protocol.Error.
-func (e *ScopeError) Unwrap() error { return e.error }

@@ -44,26 +44,23 @@ func (g *Gate) stepUp(ctx context.Context, access *token.Access, scope string) e
 	if weak {
 		more = fmt.Sprintf(`, acr_values="%s"`, claims.ACRMultiFactor)
 	}
-	return &stepUpError{e, more + fmt.Sprintf(`, max_age="%d"`, session.ConfirmedFor/time.Second)}
+	return &challengedError{e, more + fmt.Sprintf(`, max_age="%d"`, session.ConfirmedFor/time.Second)}
 }
 
-// stepUpError is a refusal whose challenge says which login is needed.
-type stepUpError struct {
+// challengedError is a refusal whose challenge says more than its code: the scope (RFC 6750 §3), or the login that is needed (RFC 9470 §3).
+type challengedError struct {
 	error
 	parameters string
 }
 
-func (e *stepUpError) Unwrap() error { return e.error }
+// Unwrap returns the *protocol.Error.
+func (e *challengedError) Unwrap() error { return e.error }
 
-// Parameters returns what the challenge of an error says beside its code: the scope (RFC 6750 §3), or the login that is needed (RFC 9470 §3).
+// Parameters returns what the challenge of an error says beside its code.
 func Parameters(err error) string {
-	var scope *ScopeError
-	var login *stepUpError
-	switch {
-	case errors.As(err, &scope):
-		return `, scope="` + scope.Scope + `"`
-	case errors.As(err, &login):
-		return login.parameters
+	var e *challengedError
+	if errors.As(err, &e) {
+		return e.parameters
 	}
 	return ""
 }
