@@ -11,7 +11,7 @@ import (
 	"latchkey/storage"
 )
 
-// batch is how many rows are read or written at a time.
+// batch is how many rows are written at a time.
 const batch = 500
 
 // Reason is the revoke reason of sessions that an operator ended.
@@ -109,26 +109,23 @@ func (s *Service) EndAll(ctx context.Context) error {
 		return err
 	}
 	done := 0
-	for after := int64(0); ; {
-		page, err := s.Store.ListUsers(ctx, after, batch)
+	for u, err := range storage.Pages(
+		func(u *storage.User) int64 { return u.ID },
+		func(after int64) ([]*storage.User, error) { return s.Store.ListUsers(ctx, after, storage.PageSize) },
+	) {
 		if err != nil {
 			return fmt.Errorf("sign out everyone: %w", err)
 		}
-		for _, u := range page {
-			after = u.ID
-			signOut := func(notices ...*storage.LogoutNotice) error {
-				return s.Store.RaiseUserEpoch(ctx, u.ID, s.now(), nil, notices...)
-			}
-			if err := s.Users.Ending(ctx, u.ID, signOut); err != nil && !errors.Is(err, storage.ErrNotFound) {
-				return fmt.Errorf("sign out user %d: %w", u.ID, err)
-			}
-			done++
-			s.progress(done)
+		signOut := func(notices ...*storage.LogoutNotice) error {
+			return s.Store.RaiseUserEpoch(ctx, u.ID, s.now(), nil, notices...)
 		}
-		if len(page) < batch {
-			return nil
+		if err := s.Users.Ending(ctx, u.ID, signOut); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("sign out user %d: %w", u.ID, err)
 		}
+		done++
+		s.progress(done)
 	}
+	return nil
 }
 
 func (s *Service) progress(done int) {

@@ -3,6 +3,7 @@ package personal
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"time"
 
 	"latchkey/admin"
@@ -108,22 +109,28 @@ func (e *Exporter) provisioned(ctx context.Context, u *storage.User) (json.RawMe
 
 func (e *Exporter) sessions(ctx context.Context, u *storage.User, now time.Time) ([]admin.Session, error) {
 	filter := storage.GrantFilter{UserID: u.ID, Limit: storage.PageSize}
-	list := []admin.Session{}
-	for g, err := range storage.Pages(
-		func(g *storage.LiveGrant) storage.ID { return g.ID },
-		func(after storage.ID) ([]*storage.LiveGrant, error) {
-			filter.After = after
-			return e.Store.ListGrants(ctx, filter)
-		},
-	) {
-		if err != nil {
-			return nil, err
-		}
+	pages := storage.Pages(func(g *storage.LiveGrant) storage.ID { return g.ID }, func(after storage.ID) ([]*storage.LiveGrant, error) {
+		filter.After = after
+		return e.Store.ListGrants(ctx, filter)
+	})
+	return described(pages, func(g *storage.LiveGrant) (admin.Session, error) {
 		ttl, err := e.IdleTTL(ctx, g.ClientID)
+		return grants.Describe(g, ttl, now), err
+	})
+}
+
+// described returns all rows as they are shown.
+func described[T, V any](rows iter.Seq2[T, error], view func(T) (V, error)) ([]V, error) {
+	list := []V{}
+	for row, err := range rows {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, grants.Describe(g, ttl, now))
+		v, err := view(row)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
 	}
 	return list, nil
 }
@@ -163,22 +170,9 @@ func (e *Exporter) consents(ctx context.Context, u *storage.User) ([]consent, er
 func (e *Exporter) events(ctx context.Context, u *storage.User) ([]admin.AuditEvent, error) {
 	filter := storage.AuditFilter{UserID: u.ID, Limit: storage.PageSize}
 	reader := trail.NewReader(e.Store, u)
-	list := []admin.AuditEvent{}
-	for ev, err := range storage.Pages(
-		func(ev *storage.AuditEvent) storage.ID { return ev.ID },
-		func(before storage.ID) ([]*storage.AuditEvent, error) {
-			filter.Before = before
-			return e.Store.ListAudit(ctx, filter)
-		},
-	) {
-		if err != nil {
-			return nil, err
-		}
-		shown, err := reader.Describe(ctx, ev)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, shown)
-	}
-	return list, nil
+	pages := storage.Pages(func(ev *storage.AuditEvent) storage.ID { return ev.ID }, func(before storage.ID) ([]*storage.AuditEvent, error) {
+		filter.Before = before
+		return e.Store.ListAudit(ctx, filter)
+	})
+	return described(pages, func(ev *storage.AuditEvent) (admin.AuditEvent, error) { return reader.Describe(ctx, ev) })
 }
