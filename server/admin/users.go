@@ -74,8 +74,7 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 ) (*listed[wire.User], error) {
 	f := storage.UserFilter{Username: in.Username, Email: in.Email, Subject: in.Subject, Group: in.Group, Text: in.Search}
 	if in.Active != "" {
-		active := in.Active == "true"
-		f.Active = &active
+		f.Active = new(in.Active == "true")
 	}
 	read := func(after int64, limit int) ([]*storage.User, error) {
 		f.After, f.Limit = after, limit
@@ -88,15 +87,11 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[wire.User], error) {
 	b := in.Body
 	n := users.NewUser{
-		ID: b.ID, Subject: b.Subject, Username: b.Username, Email: b.Email, PasswordHash: b.PasswordHash, Active: !b.Inactive, Staff: b.Staff,
+		ID: b.ID, Subject: b.Subject, Username: b.Username, Email: b.Email, Password: (*storage.Secret)(b.Password), PasswordHash: b.PasswordHash, Active: !b.Inactive, Staff: b.Staff,
 		Profile: storage.UserProfile{
 			EmailVerified: b.EmailVerified, Name: b.Name, GivenName: b.GivenName, FamilyName: b.FamilyName, Picture: b.Picture,
 			Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups, Attributes: given(b.Attributes),
 		},
-	}
-	if b.Password != nil {
-		secret := storage.Secret(*b.Password)
-		n.Password = &secret
 	}
 	return maker[wire.User]{
 		kind: "user", noun: "user", path: "/users/", tag: etagOfUser,
@@ -164,8 +159,7 @@ func (a *API) updateUser(ctx context.Context, in *struct {
 		FamilyName: b.FamilyName, Picture: b.Picture, Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups,
 	}
 	if b.Attributes != nil {
-		raw := given(b.Attributes)
-		change.Attributes = &raw
+		change.Attributes = new(given(b.Attributes))
 	}
 	if !in.any() {
 		change.Was = u

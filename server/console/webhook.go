@@ -114,8 +114,7 @@ func (h *Handlers) changeWebhook(ctx context.Context, form url.Values) (*panel.P
 	case "rotate":
 		page, err = h.rotateWebhook(ctx, w, form)
 	case "enable", "disable":
-		enabled := what == "enable"
-		_, err = h.Webhooks.Update(ctx, w, wire.WebhookChange{Enabled: &enabled}, false)
+		_, err = h.Webhooks.Update(ctx, w, wire.WebhookChange{Enabled: new(what == "enable")}, false)
 		done = what + "d"
 	case "test":
 		page, err = h.testWebhook(ctx, w)

@@ -2,13 +2,13 @@ package scim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -182,23 +182,17 @@ func (a *API) createGroup(w http.ResponseWriter, q *query) error {
 
 // events returns the audit events of a change of a group: one of the group, and one of each user who joins or leaves it.
 func (a *API) events(ctx context.Context, action string, g *storage.ProvisionedGroup, join, leave []int64) []*storage.AuditEvent {
-	detail := func(e *storage.AuditEvent, of any) *storage.AuditEvent {
-		raw, err := json.Marshal(of)
-		if err != nil {
-			panic(err) // texts and numbers
-		}
-		e.Details = raw
-		return e
-	}
-	list := []*storage.AuditEvent{detail(a.Audit.Event(ctx, action, "operator"), struct {
+	e := a.Audit.Event(ctx, action, "operator")
+	e.Details = audit.Details(struct {
 		Group string `json:"group"`
 		ID    string `json:"id"`
 		Join  int    `json:"joined"`
 		Leave int    `json:"left"`
-	}{g.Name, g.ID.String(), len(join), len(leave)})}
+	}{g.Name, g.ID.String(), len(join), len(leave)})
+	list := []*storage.AuditEvent{e}
 	for _, id := range slices.Concat(join, leave) {
-		e := detail(a.Audit.Event(ctx, "user_updated", "operator"), map[string]any{"fields": []string{"groups"}})
-		e.UserID = id
+		e := a.Audit.Event(ctx, "user_updated", "operator")
+		e.UserID, e.Details = id, audit.Details(map[string]any{"fields": []string{"groups"}})
 		list = append(list, e)
 	}
 	return list

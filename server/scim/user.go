@@ -177,8 +177,7 @@ func changeOf(u *storage.User, was, o object) (c userChange, err error) {
 		c.Active = &active
 	}
 	if text := textOf(o, "password"); text != "" {
-		secret := storage.Secret(text)
-		c.password = &secret
+		c.password = new(storage.Secret(text))
 	}
 	if text := textOf(o, "externalId"); text != textOf(was, "externalId") {
 		c.ExternalID = &text

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/password"
 	"latchkey/server/users/input"
@@ -166,11 +167,7 @@ func (s *Service) mayKnow(ctx context.Context, u *storage.User) bool {
 // outage, not a verdict.
 func (s *Service) failed(ctx context.Context, u *storage.User, verdict string, started time.Time) error {
 	s.count("failure")
-	var id int64
-	if u != nil {
-		id = u.ID
-	}
-	if err := s.auditFailure(ctx, id, "failure", verdict); err != nil {
+	if err := s.auditFailure(ctx, u, "failure", verdict); err != nil {
 		return err
 	}
 	s.decoys.wait(ctx, started)
@@ -182,31 +179,31 @@ func (s *Service) failed(ctx context.Context, u *storage.User, verdict string, s
 func (s *Service) throttled(ctx context.Context, username string, check *storage.LoginCheck) error {
 	s.count("throttled")
 	refused := &ThrottledError{RetryAfter: check.RetryAfter}
-	var id int64
-	if check.User != nil {
-		id = check.User.ID
-	}
 	if !s.noise.first(s.mac("account", username), s.now()) {
 		request.From(ctx).Event.Add(slog.String("login", "throttled"))
 		return refused
 	}
-	if err := s.auditFailure(ctx, id, "denied", "throttled"); err != nil {
+	if err := s.auditFailure(ctx, check.User, "denied", "throttled"); err != nil {
 		return err
 	}
 	return refused
 }
 
-func (s *Service) auditFailure(ctx context.Context, userID int64, outcome, reason string) error {
+// auditFailure writes the event of a login that failed; u is nil for an unknown user.
+func (s *Service) auditFailure(ctx context.Context, u *storage.User, outcome, reason string) error {
 	request.From(ctx).Event.Add(slog.String("login", reason))
 	network, _ := request.From(ctx).WideNetwork()
 	suppressed, ok := s.noise.allow(network, s.now())
 	if !ok {
 		return nil
 	}
-	e := s.event(ctx, "login_failed", "user", userID)
+	e := s.event(ctx, "login_failed", "user", 0)
 	e.Outcome, e.Reason = outcome, reason
+	if u != nil {
+		e.UserID = u.ID
+	}
 	if suppressed > 0 {
-		e.Details = details(map[string]any{"suppressed_before": suppressed})
+		e.Details = audit.Details(map[string]any{"suppressed_before": suppressed})
 	}
 	return s.audit.Append(ctx, e)
 }

@@ -122,39 +122,39 @@ func (d *decoys) run(ctx context.Context) error {
 // sample reads some users, continuing where it stopped, and halves the weight of the earlier samples. If the database is
 // unavailable it changes nothing; other callers report that.
 func (d *decoys) sample(ctx context.Context) {
-	counted := make(map[password.Cost]float64)
-	if d.directory != nil { // most of its users have never been here
-		hashes, err := d.directory.SampleHashes(ctx, samplePage)
-		if err != nil {
-			return
-		}
-		for _, hash := range hashes {
-			if cost, ok := password.CostOf(hash); ok {
-				counted[cost]++
-			}
-		}
-		d.add(counted, .5)
-		d.measure(ctx)
+	hashes, err := d.hashes(ctx)
+	if err != nil {
 		return
+	}
+	counted := make(map[password.Cost]float64)
+	for _, hash := range hashes {
+		if cost, ok := password.CostOf(hash); ok {
+			counted[cost]++
+		}
+	}
+	d.add(counted, .5)
+	d.measure(ctx)
+}
+
+// hashes returns the password hashes of the next users.
+func (d *decoys) hashes(ctx context.Context) (list []string, err error) {
+	if d.directory != nil { // most of its users have never been here
+		return d.directory.SampleHashes(ctx, samplePage)
 	}
 	for range samplePages {
 		page, err := d.store.ListUsers(ctx, d.cursor, samplePage)
 		if err != nil {
-			return
+			return nil, err
 		}
 		for _, u := range page {
-			if cost, ok := password.CostOf(u.PasswordHash); ok {
-				counted[cost]++
-			}
-			d.cursor = u.ID
+			list, d.cursor = append(list, u.PasswordHash), u.ID
 		}
 		if len(page) < samplePage {
 			d.cursor = 0
 			break
 		}
 	}
-	d.add(counted, .5)
-	d.measure(ctx)
+	return list, nil
 }
 
 func (d *decoys) add(counted map[password.Cost]float64, keep float64) {

@@ -17,8 +17,7 @@ func Describe(u *storage.User) admin.User {
 		shown.UpdatedAt = shown.CreatedAt
 	}
 	if !u.LastLogin.IsZero() {
-		last := u.LastLogin.UTC()
-		shown.LastLogin = &last
+		shown.LastLogin = new(u.LastLogin.UTC())
 	}
 	return shown
 }

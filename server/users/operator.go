@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"latchkey/server/internal/alert"
+	"latchkey/server/internal/audit"
 	"latchkey/server/users/input"
 	"latchkey/storage"
 )
@@ -76,7 +77,7 @@ func (s *Service) setHash(ctx context.Context, id int64, encoded, kind string) e
 		return err
 	}
 	e := s.event(ctx, "password_changed", "operator", id)
-	e.Details = details(map[string]any{"set_to": kind})
+	e.Details = audit.Details(map[string]any{"set_to": kind})
 	return s.changePassword(ctx, e, "set password", storage.PasswordChange{Hash: encoded})
 }
 

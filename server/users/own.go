@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/password"
 	"latchkey/storage"
 )
@@ -35,10 +36,10 @@ func (s *Service) ChangeOwnPassword(ctx context.Context, u *storage.User, secret
 		return err
 	}
 	e := s.event(ctx, "password_changed", "user", u.ID)
-	e.Details = details(map[string]any{"set_to": "password"})
+	e.Details = audit.Details(map[string]any{"set_to": "password"})
 	change := storage.PasswordChange{Hash: encoded}
 	if !password.Usable(u.PasswordHash) {
-		e.Details = details(map[string]any{"set_to": "password", "first": true})
+		e.Details = audit.Details(map[string]any{"set_to": "password", "first": true})
 		change.Was = &u.PasswordHash
 	}
 	return s.changePassword(ctx, e, "change own password", change)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"latchkey/server/internal/alert"
+	"latchkey/server/internal/audit"
 	"latchkey/storage"
 )
 
@@ -36,7 +37,7 @@ func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.Pro
 	}
 	if c.Attributes != nil {
 		updated = s.event(ctx, "user_updated", "operator", id)
-		updated.Details = details(map[string]any{"fields": append(changed(before, after), "provisioned")})
+		updated.Details = audit.Details(map[string]any{"fields": append(changed(before, after), "provisioned")})
 	}
 	if updated != nil {
 		events = append(events, updated)
@@ -48,7 +49,7 @@ func (s *Service) ChangeProvisioned(ctx context.Context, id int64, c storage.Pro
 		}
 		c.PasswordHash = &hash
 		e := s.event(ctx, "password_changed", "operator", id)
-		e.Details = details(map[string]any{"set_to": "password"})
+		e.Details = audit.Details(map[string]any{"set_to": "password"})
 		events, c.Messages = append(events, e), alert.Of(ctx, s.cfg.Alerts, e)
 	}
 	if c.Active != nil {

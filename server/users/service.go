@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -159,14 +158,6 @@ func (l *limiter) first(account storage.Digest, now time.Time) bool {
 	}
 	l.throttled[account] = now
 	return true
-}
-
-func details(pairs map[string]any) json.RawMessage {
-	b, err := json.Marshal(pairs)
-	if err != nil {
-		panic(err) // the values are numbers and text
-	}
-	return b
 }
 
 // ErrCredentials: unknown user, wrong password, inactive user or no password. It never reveals which.

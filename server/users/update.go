@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"latchkey/server/internal/audit"
 	"latchkey/server/users/input"
 	"latchkey/storage"
 )
@@ -37,8 +38,7 @@ func (s *Service) planned(ctx context.Context, actor string, id int64, change *s
 		return nil, nil, nil, fmt.Errorf("update user: %w", err)
 	}
 	if change.Username != nil {
-		name := input.Username(*change.Username)
-		change.Username = &name
+		change.Username = new(input.Username(*change.Username))
 	}
 	if change.Email != nil && *change.Email != before.Email && (change.EmailVerified == nil || *change.Email == "") {
 		change.EmailVerified = new(bool)
@@ -58,7 +58,7 @@ func (s *Service) planned(ctx context.Context, actor string, id int64, change *s
 		return before, after, nil, nil
 	}
 	e = s.event(ctx, "user_updated", actor, id)
-	e.Details = details(map[string]any{"fields": fields}) // names only: values are personal data, and this stays
+	e.Details = audit.Details(map[string]any{"fields": fields}) // names only: values are personal data, and this stays
 	return before, after, e, nil
 }
 

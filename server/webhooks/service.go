@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"time"
 
@@ -239,14 +240,8 @@ func (s *Service) details(w *storage.Webhook, more map[string]any) json.RawMessa
 	if u, err := url.Parse(w.URL); err == nil {
 		all["host"] = u.Host
 	}
-	for name, value := range more {
-		all[name] = value
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic(err) // texts and numbers
-	}
-	return text
+	maps.Copy(all, more)
+	return audit.Details(all)
 }
 
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -44,6 +45,15 @@ func EventAt(ctx context.Context, action, actor string, at time.Time) *storage.A
 func Stamp(ctx context.Context, e *storage.AuditEvent) {
 	from := request.From(ctx)
 	e.RequestID, e.Address, e.ActorID = from.ID, from.AddressText(), from.Operator
+}
+
+// Details returns the details of an event, which have texts, numbers and times.
+func Details(of any) json.RawMessage {
+	raw, err := json.Marshal(of)
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }
 
 // Append writes an event in a statement of its own, and counts it. A nil event is not written.

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"strings"
 	"time"
@@ -60,7 +59,7 @@ func (l *Log) Refused(ctx context.Context, r Refusal) {
 	if e.Reason == "" {
 		e.Reason = r.Error
 	}
-	e.Details, _ = json.Marshal(d)
+	e.Details = Details(d)
 	if e = l.Limited(ctx, e); e == nil {
 		return
 	}

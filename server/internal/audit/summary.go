@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 )
 
@@ -24,7 +23,7 @@ func (l *Log) Summarise(ctx context.Context) error {
 		return nil
 	}
 	e := l.Event(ctx, ActionSuppressed, "server")
-	e.Details, _ = json.Marshal(map[string]any{"since": since.UTC().Truncate(time.Second), "actions": suppressed})
+	e.Details = Details(map[string]any{"since": since.UTC().Truncate(time.Second), "actions": suppressed})
 	return l.Append(ctx, e)
 }
 

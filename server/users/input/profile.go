@@ -113,10 +113,8 @@ func cleanGroups(groups []string) ([]string, error) {
 			kept = append(kept, g)
 		}
 	}
-	text, err := json.Marshal(kept)
+	text, _ := json.Marshal(kept) // texts
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("groups: %w", err)
 	case len(kept) > maxGroups:
 		return nil, &Error{"groups", fmt.Sprintf("are more than %d", maxGroups)}
 	case len(text) > maxGroupBytes:
