@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/language"
@@ -105,15 +106,24 @@ func samples(now time.Time) []View {
 // New loads templates, texts and files, first the shipped ones, then the operator's. Its error lists every fault in the
 // operator's.
 func New(cfg Config) (*Pages, error) {
-	p := &Pages{base: cfg.BasePath, host: cfg.Host, now: cfg.Now, lookOf: cfg.LookOf, templates: make(map[string]*template.Template), files: make(map[string]*file)}
+	base, err := builtIn()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{
+		base: cfg.BasePath, host: cfg.Host, now: cfg.Now, lookOf: cfg.LookOf,
+		fonts: base.pages.fonts, templates: maps.Clone(base.pages.templates), files: maps.Clone(base.pages.files),
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}
-	l := &loader{pages: p, templates: make(map[string]string), locales: make(map[string]*locale)}
-	if err := l.load(shipped); err != nil {
-		return nil, err
+	p.brand, _ = readBrand(nil)
+	l := &loader{
+		pages: p, templates: maps.Clone(base.templates), locales: make(map[string]*locale), english: base.english, style: base.style,
 	}
-	l.english = maps.Clone(l.locales["en"].messages)
+	for lang, loc := range base.locales {
+		l.locales[lang] = &locale{tag: loc.tag, messages: maps.Clone(loc.messages), scopes: maps.Clone(loc.scopes)}
+	}
 	if cfg.Dir != "" {
 		// os.Root, so that no symbolic link leads out of the folder: its files are served to everyone.
 		root, err := os.OpenRoot(cfg.Dir)
@@ -131,7 +141,7 @@ func New(cfg Config) (*Pages, error) {
 		return nil, fmt.Errorf("pages: the logo: %w", err)
 	}
 	l.assemble()
-	if l.parse() && cfg.Dir != "" { // tests try the shipped pages
+	if cfg.Dir != "" && l.parse() { // tests try the shipped pages
 		l.try()
 	}
 	if len(l.faults) > 0 {
@@ -139,6 +149,20 @@ func New(cfg Config) (*Pages, error) {
 	}
 	return p, nil
 }
+
+// builtIn loads and parses the shipped files, once: the servers of a process share them.
+var builtIn = sync.OnceValues(func() (*loader, error) {
+	l := &loader{
+		pages:     &Pages{templates: make(map[string]*template.Template), files: make(map[string]*file)},
+		templates: make(map[string]string), locales: make(map[string]*locale),
+	}
+	if err := l.load(shipped); err != nil {
+		return nil, err
+	}
+	l.english = l.locales["en"].messages
+	l.parse()
+	return l, errors.Join(l.faults...)
+})
 
 // loader collects what pages are made of.
 type loader struct {
@@ -156,7 +180,6 @@ func (l *loader) fault(file, format string, args ...any) {
 
 // load reads the shipped files, which tests check.
 func (l *loader) load(from fs.FS) error {
-	l.pages.brand, _ = readBrand(nil)
 	return fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -435,14 +458,16 @@ func complete[V any](some, all map[string]V) {
 // parse parses each page together with the layout and the parts, and reports whether all are valid.
 func (l *loader) parse() bool {
 	before := len(l.faults)
-	shared := template.New("")
-	for _, name := range []string{"layout.html", "parts.html"} {
+	shared, common := template.New(""), []string{"layout.html", "parts.html"}
+	for _, name := range common {
 		if _, err := shared.New(name).Parse(l.templates[name]); err != nil {
 			l.fault("templates/"+name, "%w", err)
 		}
-		delete(l.templates, name)
 	}
 	for name, text := range l.templates {
+		if slices.Contains(common, name) {
+			continue
+		}
 		page := template.Must(shared.Clone()) // none was executed
 		if _, err := page.New(name).Parse(text); err != nil {
 			l.fault("templates/"+name, "%w", err)
