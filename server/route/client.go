@@ -84,8 +84,6 @@ func (p proxies) trusted(a netip.Addr) bool {
 func (p proxies) clientAddress(peer netip.Addr, h http.Header) netip.Addr {
 	legacy, standard := h.Values("X-Forwarded-For"), h.Values("Forwarded")
 	switch {
-	case len(legacy) == 0 && len(standard) == 0:
-		return peer
 	case len(standard) == 0:
 		return p.rightmostUntrusted(peer, legacy, xForwardedFor)
 	case len(legacy) == 0:
