@@ -18,6 +18,7 @@ type Client struct {
 	ID string
 	Metadata
 	Policy
+	History
 	Disabled  bool
 	AuthEpoch int64
 	Version   int64
@@ -31,10 +32,6 @@ type Client struct {
 	// The MACs of the client's secrets; zero means that there is none.
 	SecretMAC, PreviousSecretMAC storage.Digest
 	PreviousSecretExpiresAt      time.Time
-	// These are those of [Registration].
-	TokenRotations     uint64
-	DescriptionChanges uint64
-	TrustWithdrawnAt   int64
 
 	scopes []string // Metadata.Scope split
 }
@@ -54,10 +51,9 @@ func FromRow(row *storage.Client) (*Client, error) {
 		}
 	}
 	c := &Client{
-		ID: row.ID, Policy: reg.Policy, Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
+		ID: row.ID, Policy: reg.Policy, History: reg.History, Disabled: row.Disabled, AuthEpoch: row.AuthEpoch, Version: row.Version,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Origin: row.Origin, ExpiresAt: row.ExpiresAt,
 		SecretMAC: row.SecretMAC, PreviousSecretMAC: row.PreviousSecretMAC, PreviousSecretExpiresAt: row.PreviousSecretExpiresAt,
-		TokenRotations: reg.TokenRotations, DescriptionChanges: reg.DescriptionChanges, TrustWithdrawnAt: reg.TrustWithdrawnAt,
 	}
 	if c.Origin == "" {
 		c.Origin = storage.OriginOperator
@@ -77,10 +73,7 @@ func (c *Client) WithMetadata(m Metadata) *Client {
 
 // Registration returns what the client is registered with.
 func (c *Client) Registration() Registration {
-	return Registration{
-		ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, TokenRotations: c.TokenRotations,
-		DescriptionChanges: c.DescriptionChanges, TrustWithdrawnAt: c.TrustWithdrawnAt, Version: c.Version,
-	}
+	return Registration{ID: c.ID, Metadata: c.Metadata, Policy: c.Policy, History: c.History, Version: c.Version}
 }
 
 // Response returns the client as an operator sees it. secret is empty when there is none to show.

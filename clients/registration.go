@@ -11,18 +11,23 @@ type Registration struct {
 	ID string `json:"-"`
 	Metadata
 	Policy
-	// TokenRotations counts the registration access tokens that the client had before the current one.
-	TokenRotations uint64 `json:"registration_token_rotations,omitempty"`
+	History
 	// Schemes are the private-use schemes without a dot that redirect URIs may have; nil means those of RedirectSchemes.
 	Schemes []string `json:"-"`
-	// DescriptionChanges counts how often the client, or its metadata document, changed what users and operators judge it by.
-	DescriptionChanges uint64 `json:"description_changes,omitempty"`
-	// TrustWithdrawnAt, if not zero, is when such a change withdrew verified or first_party, in seconds since 1970.
-	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
 	// Version is that of the client that is changed.
 	Version int64 `json:"-"`
 	// Actor is who registers, for the audit event; empty means the registry's.
 	Actor string `json:"-"`
+}
+
+// History is what a client did to its own registration.
+type History struct {
+	// TokenRotations counts the registration access tokens that the client had before the current one.
+	TokenRotations uint64 `json:"registration_token_rotations,omitempty"`
+	// DescriptionChanges counts how often the client, or its metadata document, changed what users and operators judge it by.
+	DescriptionChanges uint64 `json:"description_changes,omitempty"`
+	// TrustWithdrawnAt, if not zero, is when such a change withdrew verified or first_party, in seconds since 1970.
+	TrustWithdrawnAt int64 `json:"trust_withdrawn_at,omitempty"`
 }
 
 // Encode returns the JSON of a registration that [Validate] returned or that was stored.

@@ -41,7 +41,7 @@ func (c *Client) Described(m Metadata, now time.Time) (with *Client, withdrawn b
 	reg := c.Registration()
 	_, lost := reg.Describe(m, now)
 	with = c.WithMetadata(m)
-	with.Policy, with.DescriptionChanges, with.TrustWithdrawnAt = reg.Policy, reg.DescriptionChanges, reg.TrustWithdrawnAt
+	with.Policy, with.History = reg.Policy, reg.History
 	return with, len(lost) > 0
 }
 
