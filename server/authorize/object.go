@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -165,19 +166,13 @@ func paramValues(value json.RawMessage) (values []string, err error) {
 		values = make([]string, 1)
 		err = json.Unmarshal(value, &values[0])
 	case '[':
-		var list []json.RawMessage
-		if err = json.Unmarshal(value, &list); err != nil {
-			return nil, err
-		}
-		for _, member := range list {
-			var text string
-			if member[0] != '"' {
-				return nil, fmt.Errorf("%s is no text", member)
+		var list []*string
+		err = json.Unmarshal(value, &list)
+		for _, text := range list {
+			if text == nil {
+				return nil, errors.New("null is no text")
 			}
-			if err = json.Unmarshal(member, &text); err != nil {
-				return nil, err
-			}
-			values = append(values, text)
+			values = append(values, *text)
 		}
 	case 'n', 't', 'f':
 		err = fmt.Errorf("%s is no parameter", value)
