@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -45,22 +44,4 @@ func (g *Gate) stepUp(ctx context.Context, access *token.Access, scope string) e
 		more = fmt.Sprintf(`, acr_values="%s"`, claims.ACRMultiFactor)
 	}
 	return &challengedError{e, more + fmt.Sprintf(`, max_age="%d"`, session.ConfirmedFor/time.Second)}
-}
-
-// challengedError is a refusal whose challenge says more than its code: the scope (RFC 6750 §3), or the login that is needed (RFC 9470 §3).
-type challengedError struct {
-	error
-	parameters string
-}
-
-// Unwrap returns the *protocol.Error.
-func (e *challengedError) Unwrap() error { return e.error }
-
-// Parameters returns what the challenge of an error says beside its code.
-func Parameters(err error) string {
-	var e *challengedError
-	if errors.As(err, &e) {
-		return e.parameters
-	}
-	return ""
 }
