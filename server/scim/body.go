@@ -229,17 +229,6 @@ func coerceOne(a *attribute, v any) (any, error) {
 	return nil, bad(invalidValue, "The value of %s has the wrong type: it is %s.", a.Name, described(a))
 }
 
-// truth reads a boolean that was sent as text: Entra ID sends "True" and "False" unless it is set to follow the RFC.
-func truth(text string) (is, ok bool) {
-	switch strings.ToLower(text) {
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	}
-	return false, false
-}
-
 // described says what the values of an attribute are.
 func described(a *attribute) string {
 	switch {

@@ -17,7 +17,6 @@ const (
 	defaultCount = 100
 	maxCount     = 200
 	maxScanned   = 20_000
-	scanPage     = 500
 )
 
 // id returns the id of the address; empty for what is none.
@@ -127,17 +126,7 @@ func (q *query) search(s *schema) (f search, err error) {
 	return f, err
 }
 
-// posted makes a list one whose parameters are in the body (RFC 7644 §3.4.3).
-func posted(list handler) handler {
-	return func(w http.ResponseWriter, q *query) error {
-		if err := q.readSearch(); err != nil {
-			return err
-		}
-		return list(w, q)
-	}
-}
-
-// readSearch reads the parameters of a list from the body.
+// readSearch reads the parameters of a list from the body (RFC 7644 §3.4.3).
 func (q *query) readSearch() error {
 	body, err := readBody(q.Request)
 	if err != nil {
@@ -288,20 +277,18 @@ func (a *API) candidates(q *query, e expr) (found []*storage.User, narrowed bool
 
 // everyUser returns all users, if they are not too many to look at.
 func (a *API) everyUser(q *query) (all []*storage.User, err error) {
-	for f := (storage.UserFilter{Limit: scanPage}); ; {
-		page, err := a.Store.SearchUsers(q.ctx(), f)
+	for u, err := range storage.Pages(func(u *storage.User) int64 { return u.ID }, func(after int64) ([]*storage.User, error) {
+		return a.Store.SearchUsers(q.ctx(), storage.UserFilter{After: after, Limit: storage.PageSize})
+	}) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
-		switch {
-		case len(page) < scanPage:
-			return all, nil
-		case len(all) > maxScanned:
+		if len(all) == maxScanned {
 			return nil, tooManyScanned()
 		}
-		f.After = page[len(page)-1].ID
+		all = append(all, u)
 	}
+	return all, nil
 }
 
 // listGroups lists all groups that there are: what an operator has put users into is one too, and gets its id now.
@@ -318,12 +305,15 @@ func (a *API) listGroups(w http.ResponseWriter, q *query) error {
 	}
 	if f.filter == nil {
 		total, err := a.Store.CountProvisionedGroups(q.ctx(), by)
-		var shown []object
-		if by.Offset, by.Limit = f.start-1, f.count; err == nil && f.count > 0 {
-			shown, err = a.groupsBy(q, by, f.view.shows("members"))
-		}
 		if err != nil {
 			return err
+		}
+		var shown []object
+		if f.count > 0 {
+			by.Offset, by.Limit = f.start-1, f.count
+			if shown, err = a.groupsBy(q, by, f.view.shows("members")); err != nil {
+				return err
+			}
 		}
 		return f.page(w, q, total, shown)
 	}

@@ -114,6 +114,16 @@ func allowed(by map[string]handler) route.Option {
 // handler answers a request of a client that may make it.
 type handler func(w http.ResponseWriter, q *query) error
 
+// posted makes a list one whose parameters are in the body.
+func posted(list handler) handler {
+	return func(w http.ResponseWriter, q *query) error {
+		if err := q.readSearch(); err != nil {
+			return err
+		}
+		return list(w, q)
+	}
+}
+
 // query is a request that was let in.
 type query struct {
 	*http.Request
