@@ -112,7 +112,7 @@ func (h *Handlers) sendAgain(ctx context.Context, l *proof.Undelivered) (*panel.
 		page.Problem, page.Detail = "console.letter_throttled", fmt.Sprint(max(1, int(throttled.RetryAfter.Minutes())), " min")
 	case errors.Is(err, proof.ErrGone):
 		page.Problem = "console.letter_gone"
-	case errors.Is(err, proof.ErrNotAgain):
+	case errors.Is(err, proof.ErrNotAgain), errors.Is(err, proof.ErrNoAddress):
 		page.Problem = "console.letter_not_again"
 	default:
 		return nil, address(LettersPath, "done", "letter"), err

@@ -92,7 +92,7 @@ func (u *Undelivered) isNotice() bool {
 
 // SendAgain sends a letter again that was abandoned, and removes it from those that were. Links and codes are made anew, by the
 // service that made them first and within its limits; a letter for a password goes to the address that the user has now. Of concurrent callers
-// each may send one. Errors: ErrNotAgain; ErrGone: the invitation was used or withdrawn, or has ended; *users.ThrottledError.
+// each may send one. Errors: ErrNotAgain, ErrNoAddress; ErrGone: the invitation was used or withdrawn, or has ended; *users.ThrottledError.
 func (s *Service) SendAgain(ctx context.Context, u *Undelivered) error {
 	if s.cfg.Mailer == nil || !u.CanSendAgain() {
 		return ErrNotAgain
