@@ -121,8 +121,8 @@ func (h *Handlers) Register(rt *route.Router) {
 
 // page is what an address shows, and what its forms do; nil where there are none.
 type page struct {
-	show
-	change
+	show   show
+	change change
 }
 
 // show returns a page for a query.
