@@ -122,7 +122,8 @@ func (r *replay) event(ctx context.Context, e admin.AuditEvent) (done replayed, 
 		return done, false, err
 	}
 	done = replayed{At: e.At, Action: e.Action, UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID}
-	return done, true, end(ctx, &done)
+	err = end(ctx, &done)
+	return done, true, err
 }
 
 // has reports whether the database has an event.
