@@ -158,7 +158,7 @@ func (c claimSet) time(name string) time.Time {
 // ours reports whether Latchkey has written the token, or Django has written it anew from one of Latchkey's.
 func (c claimSet) ours() bool { return c["fam"] != nil }
 
-// object is the body of a request or of an answer.
+// object is the body of a request or of an answer, or a part of a token.
 type object map[string]json.RawMessage
 
 // readObject returns nil for what is no object.
