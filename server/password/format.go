@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -59,146 +60,105 @@ func parse(encoded string) (hashed, error) {
 	return h, nil
 }
 
-func split(encoded string) (hashed, error) {
+// format is how the hash strings of an algorithm are written, after what they begin with.
+type format struct {
+	algorithm string
+	// pattern has the groups n, r, p and v (the version of Argon2), salt and tag: as many characters as salts and tags may have.
+	pattern *regexp.Regexp
+	// salt and tag decode their groups.
+	salt, tag func(string) ([]byte, error)
+}
+
+// formats are those of all algorithms by the text before the first '$', which is in the names of those that Django does not write so.
+//
+// RFC 9106 §3.1 allows tags of Argon2 from 4 bytes, which can be guessed; software writes at least 16. The variants 2a, 2b and 2y of bcrypt
+// indicate bugs of the programs that wrote them; the computation is the same. Django writes the first salt of crypt as nothing, and reads only
+// the second; the last character of its tag has four bits only.
+var formats = map[string]format{
+	"$" + argon2id: {argon2id, phc, raw, raw},
+	"$" + argon2i:  {argon2i, phc, raw, raw},
+	"$" + argon2d:  {argon2d, phc, raw, raw},
+	pbkdf2SHA256:   {pbkdf2SHA256, whole(`(?<n>\d+)\$(?<salt>[^$]+)\$(?<tag>[^$=]{43}=)`), text, std},
+	pbkdf2SHA1:     {pbkdf2SHA1, whole(`(?<n>\d+)\$(?<salt>[^$]+)\$(?<tag>[^$=]{27}=)`), text, std},
+	scryptName:     {scryptName, whole(`(?<n>\d{1,9})\$(?<salt>[^$]+)\$(?<r>\d{1,9})\$(?<p>\d{1,9})\$(?<tag>[^$=]{86}==)`), text, std},
+	bcryptPlain:    {bcryptPlain, crypt, text, text},
+	bcryptSHA256:   {bcryptSHA256, crypt, text, text},
+	desCrypt:       {desCrypt, whole(`[^$]*\$(?<salt>[./0-9A-Za-z]{2})(?<tag>[./0-9A-Za-z]{10}[.26AEIMQUYcgkosw])`), text, text},
+	// Lower-case hex, since Django compares text.
+	md5Name:  {md5Name, whole(`(?<salt>[^$]+)\$(?<tag>[0-9a-f]{32})`), text, hex.DecodeString},
+	sha1Name: {sha1Name, whole(`(?<salt>[^$]+)\$(?<tag>[0-9a-f]{40})`), text, hex.DecodeString},
+	"md5$$":  {unsaltedMD5, whole(`(?<tag>[0-9a-f]{32})`), text, hex.DecodeString},
+	"sha1$$": {unsaltedSHA1, whole(`(?<tag>[0-9a-f]{40})`), text, hex.DecodeString},
+}
+
+var (
+	phc   = whole(`(?:v=(?<v>16|19)\$)?m=(?<n>\d{1,9}),t=(?<r>\d{1,9}),p=(?<p>\d{1,9})\$(?<salt>[^$]{11,86})\$(?<tag>[^$]{22,86})`)
+	crypt = whole(`\$2[aby]\$(?<n>\d\d)\$(?<salt>[./A-Za-z0-9]{22})(?<tag>[./A-Za-z0-9]{31})`)
+
+	std, raw = canonical(base64.StdEncoding), canonical(base64.RawStdEncoding)
+)
+
+func whole(pattern string) *regexp.Regexp { return regexp.MustCompile("^" + pattern + "$") }
+
+// cutFormat returns what the format of a hash string is known by, and the rest of the string.
+func cutFormat(encoded string) (begin, rest string) {
 	name, rest, found := strings.Cut(encoded, "$")
 	switch {
 	case !found && len(encoded) == 32:
-		return digest(unsaltedMD5, "", encoded, 16)
+		return "md5$$", encoded
 	case !found:
-		return hashed{}, ErrUnknown
-	case len(encoded) == 37 && strings.HasPrefix(encoded, "md5$$"):
-		return digest(unsaltedMD5, "", encoded[5:], 16)
-	case len(encoded) == 46 && strings.HasPrefix(encoded, "sha1$$"):
-		return digest(unsaltedSHA1, "", encoded[6:], 20)
+		return "", ""
+	case len(encoded) == 37 && name == md5Name && rest[0] == '$', len(encoded) == 46 && name == sha1Name && rest[0] == '$':
+		return name + "$$", rest[1:]
+	case name == "" && strings.HasPrefix(rest, "2"): // bcrypt's crypt string
+		return bcryptPlain, encoded
+	case name == "" || name == "argon2": // PHC
+		name, rest, _ = strings.Cut(rest, "$")
+		return "$" + name, rest
 	}
-	switch name {
-	case "": // PHC, or bcrypt's crypt string
-		if strings.HasPrefix(rest, "2") {
-			return splitBcrypt(bcryptPlain, encoded)
-		}
-		return splitPHC(encoded)
-	case "argon2":
-		return splitPHC("$" + rest)
-	case pbkdf2SHA256:
-		return splitPBKDF2(pbkdf2SHA256, rest, 32)
-	case pbkdf2SHA1:
-		return splitPBKDF2(pbkdf2SHA1, rest, 20)
-	case bcryptPlain, bcryptSHA256:
-		return splitBcrypt(name, rest)
-	case scryptName:
-		return splitScrypt(rest)
-	case desCrypt:
-		return splitCrypt(rest)
-	case md5Name, sha1Name:
-		salt, tag, _ := strings.Cut(rest, "$")
-		if salt == "" {
-			return hashed{}, fmt.Errorf("%s: %w", name, errMalformed)
-		}
-		return digest(name, salt, tag, map[string]int{md5Name: 16, sha1Name: 20}[name])
-	}
-	return hashed{}, ErrUnknown
+	return name, rest
 }
 
-// digest parses an MD5 or SHA-1 tag in hex. It must be lower-case, since Django compares text.
-func digest(algorithm, salt, tag string, length int) (hashed, error) {
-	b, err := hex.DecodeString(tag)
-	if err != nil || len(b) != length || strings.ToLower(tag) != tag {
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
-	}
-	return hashed{Cost{Algorithm: algorithm}, []byte(salt), b}, nil
-}
-
-// splitPHC parses $argon2id$v=19$m=19456,t=2,p=1$<salt>$<tag>, base64 without padding. Version 0x10 has v=16, or no such field.
-func splitPHC(encoded string) (hashed, error) {
-	f := strings.Split(encoded, "$")
-	if len(f) < 2 || f[1] != argon2id && f[1] != argon2i && f[1] != argon2d {
-		return hashed{}, ErrUnknown
-	}
-	if len(f) == 5 {
-		f = slices.Insert(f, 2, "v=16")
-	}
-	if len(f) != 6 || f[2] != "v=19" && f[2] != "v=16" {
-		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
-	}
-	name := f[1]
-	if f[2] == "v=16" {
-		name += argon2Old
-	}
-	var text [3]string
-	rest := f[3]
-	for i, name := range [...]string{"m=", "t=", "p="} {
-		var ok bool
-		text[i], rest, _ = strings.Cut(rest, ",")
-		if text[i], ok = strings.CutPrefix(text[i], name); !ok {
-			return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
-		}
-	}
-	m, ok1 := number(text[0])
-	t, ok2 := number(text[1])
-	p, ok3 := number(text[2])
-	salt, ok4 := decode(base64.RawStdEncoding, f[4])
-	tag, ok5 := decode(base64.RawStdEncoding, f[5])
-	// RFC 9106 §3.1 allows tags from 4 bytes, which can be guessed; software writes at least 16.
-	sized := len(salt) >= 8 && len(salt) <= 64 && len(tag) >= 16 && len(tag) <= 64
-	if rest != "" || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !sized {
-		return hashed{}, fmt.Errorf("%s: %w", f[1], errMalformed)
-	}
-	return hashed{Cost{name, m, t, p}, salt, tag}, nil
-}
-
-// splitPBKDF2 parses <iterations>$<salt>$<tag>, base64 with padding.
-func splitPBKDF2(algorithm, rest string, length int) (hashed, error) {
-	f := strings.Split(rest, "$")
-	if len(f) != 3 {
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
-	}
-	n, ok1 := number(f[0])
-	tag, ok2 := decode(base64.StdEncoding, f[2])
-	if len(f[0]) > 9 && strings.Trim(f[0], "0123456789") == "" { // more than number reads
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errTooExpensive)
-	}
-	if !ok1 || !ok2 || f[1] == "" || len(tag) != length {
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
-	}
-	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(f[1]), tag}, nil
-}
-
-// splitScrypt parses <N>$<salt>$<r>$<p>$<tag>, base64 with padding.
-func splitScrypt(rest string) (hashed, error) {
-	f := strings.Split(rest, "$")
-	if len(f) != 5 {
-		return hashed{}, fmt.Errorf("%s: %w", scryptName, errMalformed)
-	}
-	n, ok1 := number(f[0])
-	r, ok2 := number(f[2])
-	p, ok3 := number(f[3])
-	tag, ok4 := decode(base64.StdEncoding, f[4])
-	if !ok1 || !ok2 || !ok3 || !ok4 || f[1] == "" || len(tag) != 64 {
-		return hashed{}, fmt.Errorf("%s: %w", scryptName, errMalformed)
-	}
-	return hashed{Cost{scryptName, n, r, p}, []byte(f[1]), tag}, nil
-}
-
-const bcryptAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-// splitBcrypt parses $2b$12$<22 characters of salt><31 of tag>. The variants 2a, 2b and 2y indicate bugs of the programs
-// that wrote them; the computation is the same.
-func splitBcrypt(algorithm, s string) (hashed, error) {
-	if len(s) != 60 || s[0] != '$' || s[1] != '2' || strings.IndexByte("aby", s[2]) < 0 || s[3] != '$' || s[6] != '$' ||
-		strings.Trim(s[7:], bcryptAlphabet) != "" {
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
-	}
-	n, ok := number(s[4:6])
+func split(encoded string) (hashed, error) {
+	begin, rest := cutFormat(encoded)
+	f, ok := formats[begin]
 	if !ok {
-		return hashed{}, fmt.Errorf("%s: %w", algorithm, errMalformed)
+		return hashed{}, ErrUnknown
 	}
-	return hashed{Cost{Algorithm: algorithm, N: n}, []byte(s[7:29]), []byte(s[29:])}, nil
+	if _, s, _ := strings.Cut(rest, "$"); begin == desCrypt && strings.HasPrefix(s, "$") { // as in /etc/shadow; Django makes none of these
+		return hashed{}, fmt.Errorf("%s: only its traditional form, DES, is supported", desCrypt)
+	}
+	groups := make(map[string]string)
+	for i, value := range f.pattern.FindStringSubmatch(rest) {
+		groups[f.pattern.SubexpNames()[i]] = value
+	}
+	salt, saltErr := f.salt(groups["salt"])
+	tag, tagErr := f.tag(groups["tag"])
+	if len(tag) == 0 || saltErr != nil || tagErr != nil {
+		return hashed{}, fmt.Errorf("%s: %w", f.algorithm, errMalformed)
+	}
+	number := func(group string) int {
+		n, _ := strconv.Atoi(groups[group]) // digits or nothing; the largest number if it is too large
+		return n
+	}
+	h := hashed{Cost{f.algorithm, number("n"), number("r"), number("p")}, salt, tag}
+	if h.isArgon2() && groups["v"] != "19" { // version 0x10 has v=16, or no such field
+		h.Algorithm += argon2Old
+	}
+	return h, nil
 }
 
-// decode decodes base64 in its canonical form only; Go's decoder skips line breaks and ignores unused bits.
-func decode(e *base64.Encoding, s string) ([]byte, bool) {
-	b, err := e.DecodeString(s)
-	return b, err == nil && e.EncodeToString(b) == s
+func text(s string) ([]byte, error) { return []byte(s), nil }
+
+// canonical returns a decoder of base64 in its canonical form only; Go's skips line breaks and ignores unused bits.
+func canonical(e *base64.Encoding) func(string) ([]byte, error) {
+	return func(s string) ([]byte, error) {
+		b, err := e.DecodeString(s)
+		if err == nil && e.EncodeToString(b) != s {
+			err = errMalformed
+		}
+		return b, err
+	}
 }
 
 // HasUnknownHasher reports whether a string has the form of a Django hash with an unsupported hasher, for example a project's own.
@@ -206,17 +166,4 @@ func HasUnknownHasher(encoded string) bool {
 	name, rest, ok := strings.Cut(encoded, "$")
 	return ok && name != "" && rest != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" &&
 		errors.Is(Check(encoded), ErrUnknown)
-}
-
-// splitCrypt parses <salt>$<2 characters of salt><11 of tag>. Django writes the first salt as nothing, and reads only the second.
-func splitCrypt(rest string) (hashed, error) {
-	_, s, found := strings.Cut(rest, "$")
-	if strings.HasPrefix(s, "$") { // as in /etc/shadow; Django makes none of these
-		return hashed{}, fmt.Errorf("%s: only its traditional form, DES, is supported", desCrypt)
-	}
-	// The last character has four bits of the tag only.
-	if !found || len(s) != 13 || strings.Trim(s, cryptAlphabet) != "" || strings.IndexByte(cryptAlphabet, s[12])%4 != 0 {
-		return hashed{}, fmt.Errorf("%s: %w", desCrypt, errMalformed)
-	}
-	return hashed{Cost{Algorithm: desCrypt}, []byte(s[:2]), []byte(s[2:])}, nil
 }
