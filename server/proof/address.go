@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"fmt"
 
 	"latchkey/server/mail"
 	"latchkey/server/users"
@@ -27,12 +26,9 @@ func (s *Service) ProveAddress(ctx context.Context, u *storage.User, email, lang
 		}
 		return err
 	}
-	i, err := s.issue(purposeEmail, u, data{Email: email, Lang: lang}, whomUser(u), LinkTTL)
+	i, err := s.issue(ctx, purposeEmail, u, data{Email: email, Lang: lang}, whomUser(u), LinkTTL)
 	if err != nil {
 		return err
-	}
-	if err := s.cfg.Store.CreateAccountTokens(ctx, true, i.tokens...); err != nil {
-		return fmt.Errorf("store link: %w", err)
 	}
 	l := letter(mail.Verify, u, lang)
 	l.To, l.Link, l.Code, l.Until = email, s.address(VerifyPath, i.secret), spaced(i.code), i.until

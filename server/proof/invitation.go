@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -59,12 +58,9 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (*Invited, error) {
 		in.TTL = DefaultInvitationTTL
 	}
 	sent := in.Email != "" && s.cfg.Mailer != nil
-	i, err := s.issue(purposeInvitation, nil, data{Email: in.Email, Lang: in.Lang, Groups: in.Groups, Unproved: !sent}, "", in.TTL)
+	i, err := s.issue(ctx, purposeInvitation, nil, data{Email: in.Email, Lang: in.Lang, Groups: in.Groups, Unproved: !sent}, "", in.TTL)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
-		return nil, fmt.Errorf("store invitation: %w", err)
 	}
 	if err := s.cfg.Audit.Append(ctx, s.cfg.Audit.Event(ctx, "user_invited", "operator")); err != nil {
 		return nil, fmt.Errorf("the invitation was made, but without its audit event: %w", err)
@@ -84,11 +80,7 @@ func (s *Service) Invite(ctx context.Context, in Invitation) (*Invited, error) {
 // invited returns the invitation of a token.
 func (s *Service) invited(t *storage.AccountToken) (*Invited, error) {
 	var d data
-	plain, err := s.seal.Open(t.Data, purposeInvitation)
-	if err == nil {
-		err = json.Unmarshal(plain, &d)
-	}
-	if err != nil {
+	if err := s.open(t.Data, purposeInvitation, &d); err != nil {
 		return nil, fmt.Errorf("read invitation %s: %w", t.RequestID, err)
 	}
 	return &Invited{ID: t.RequestID, Email: d.Email, Groups: d.Groups, Sent: !d.Unproved, CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt}, nil

@@ -103,12 +103,9 @@ func (s *Service) sendPasswordLink(ctx context.Context, u *storage.User, lang st
 func (s *Service) resetLetter(
 	ctx context.Context, name mail.Name, actor string, u *storage.User, d data, ttl time.Duration,
 ) (*storage.OutboxMessage, error) {
-	i, err := s.issue(purposeReset, u, d, "", ttl)
+	i, err := s.issue(ctx, purposeReset, u, d, "", ttl)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
-		return nil, fmt.Errorf("store link: %w", err)
 	}
 	e := s.event(ctx, "password_reset_sent", u.ID)
 	e.Actor = actor

@@ -145,11 +145,7 @@ func (s *Service) find(ctx context.Context, purpose string, parts ...string) (*L
 			return nil, fmt.Errorf("find link: %w", err)
 		}
 		l := &Link{token: t}
-		plain, err := s.seal.Open(t.Data, purpose)
-		if err == nil {
-			err = json.Unmarshal(plain, &l.data)
-		}
-		if err != nil {
+		if err := s.open(t.Data, purpose, &l.data); err != nil {
 			return nil, fmt.Errorf("read link: %w", err)
 		}
 		if t.UserID == 0 {
@@ -162,6 +158,15 @@ func (s *Service) find(ctx context.Context, purpose string, parts ...string) (*L
 		return l, err
 	}
 	return nil, ErrGone
+}
+
+// open decodes into v what was sealed for a purpose.
+func (s *Service) open(sealed []byte, purpose string, v any) error {
+	plain, err := s.seal.Open(sealed, purpose)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
 }
 
 // link returns the link of a secret.
@@ -180,8 +185,9 @@ type issue struct {
 	tokens []*storage.AccountToken
 }
 
-// issue returns the tokens of a letter: a link, and a code if there is a user or a request that it is bound to.
-func (s *Service) issue(purpose string, u *storage.User, d data, boundTo string, ttl time.Duration) (*issue, error) {
+// issue stores the tokens of a letter: a link, and a code if there is a user or a request that it is bound to. Those of an earlier letter about the
+// user's address end.
+func (s *Service) issue(ctx context.Context, purpose string, u *storage.User, d data, boundTo string, ttl time.Duration) (*issue, error) {
 	plain, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("make link: %w", err)
@@ -205,6 +211,9 @@ func (s *Service) issue(purpose string, u *storage.User, d data, boundTo string,
 	if boundTo != "" {
 		i.code = newCode()
 		add("code", boundTo, i.code)
+	}
+	if err := s.cfg.Store.CreateAccountTokens(ctx, purpose == purposeEmail, i.tokens...); err != nil {
+		return nil, fmt.Errorf("store link: %w", err)
 	}
 	return i, nil
 }
@@ -339,12 +348,8 @@ func (s *Service) enqueue(ctx context.Context, q queued, key ...string) error {
 
 // Send makes the letters of a request. It is an outbox.Send.
 func (s *Service) Send(ctx context.Context, m *storage.OutboxMessage) ([]*storage.OutboxMessage, error) {
-	plain, err := s.seal.Open(m.Payload, sealed)
 	var q queued
-	if err == nil {
-		err = json.Unmarshal(plain, &q)
-	}
-	if err != nil {
+	if err := s.open(m.Payload, sealed, &q); err != nil {
 		return nil, fmt.Errorf("read request: %w: %w", outbox.ErrRefused, err)
 	}
 	defer s.cfg.Written()

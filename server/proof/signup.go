@@ -40,12 +40,9 @@ func (s *Service) signUpLetters(ctx context.Context, q *queued) ([]*storage.Outb
 		l = letter(mail.HasAccount, theirs[0], q.Lang)
 		l.Link = s.cfg.Issuer + accountPath
 	} else {
-		i, err := s.issue(purposeSignUp, nil, data{Email: q.Named, Lang: q.Lang, ReturnTo: q.ReturnTo}, q.BoundTo, LinkTTL)
+		i, err := s.issue(ctx, purposeSignUp, nil, data{Email: q.Named, Lang: q.Lang, ReturnTo: q.ReturnTo}, q.BoundTo, LinkTTL)
 		if err != nil {
 			return nil, err
-		}
-		if err := s.cfg.Store.CreateAccountTokens(ctx, false, i.tokens...); err != nil {
-			return nil, fmt.Errorf("store link: %w", err)
 		}
 		l = mail.Letter{
 			Name: mail.SignUp, To: q.Named, Lang: q.Lang, Link: s.address(FinishPath, i.secret), Code: spaced(i.code), Until: i.until,
