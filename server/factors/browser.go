@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/server/route"
 	"latchkey/storage"
 )
 
@@ -58,9 +59,6 @@ func (s *Service) Remember(ctx context.Context, w http.ResponseWriter, set *Set,
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: BrowserCookie, Value: value.Reveal(), MaxAge: int(BrowserTTL / time.Second),
-		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	route.SetHostCookie(w, BrowserCookie, value.Reveal(), int(BrowserTTL/time.Second))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"latchkey/server/route"
 	"latchkey/server/users"
 	"latchkey/storage"
 )
@@ -44,15 +45,8 @@ func (h *Handlers) suspend(w http.ResponseWriter, who *users.Authenticated, reme
 	if err != nil {
 		return err
 	}
-	setPending(w, text, 0)
+	route.SetHostCookie(w, pendingCookie, text, 0)
 	return nil
-}
-
-func setPending(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
-		Name: pendingCookie, Value: value, MaxAge: maxAge,
-		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
 }
 
 // pending returns the login of the request's cookie, or nil if there is none that is good.

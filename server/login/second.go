@@ -162,7 +162,7 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, s *step, metho
 	if _, err := h.Sessions.Start(w, r, who, s.pending.Remember, s.session); err != nil {
 		return err
 	}
-	setPending(w, "", -1)
+	route.SetHostCookie(w, pendingCookie, "", -1)
 	if codes != nil {
 		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Way: web.Way{Look: h.way(s.visit).Look}})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"latchkey/clients"
 	"latchkey/server/internal/mac"
+	"latchkey/server/route"
 	"latchkey/storage"
 )
 
@@ -30,25 +31,12 @@ func presented(r *http.Request) storage.Secret {
 // setCookie sets the cookie. It lasts until the session's end if the user wants to be remembered, otherwise until the browser is
 // closed.
 func setCookie(w http.ResponseWriter, value storage.Secret, remember bool, ttl time.Duration) {
-	c := cookie(value.Reveal())
+	maxAge := 0
 	if remember {
-		c.MaxAge = int(ttl / time.Second)
+		maxAge = int(ttl / time.Second)
 	}
-	http.SetCookie(w, c)
+	route.SetHostCookie(w, CookieName, value.Reveal(), maxAge)
 }
 
 // clearCookie removes the cookie from the browser.
-func clearCookie(w http.ResponseWriter) {
-	c := cookie("")
-	c.MaxAge = -1
-	http.SetCookie(w, c)
-}
-
-// cookie returns a cookie with the attributes that the prefix __Host- requires. SameSite is Lax and not Strict, since the cookie
-// must be sent when an application redirects the browser here from its own site.
-func cookie(value string) *http.Cookie {
-	return &http.Cookie{
-		Name: CookieName, Value: value,
-		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	}
-}
+func clearCookie(w http.ResponseWriter) { route.SetHostCookie(w, CookieName, "", -1) }

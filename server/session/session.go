@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -65,9 +66,9 @@ func New(cfg Config) *Manager {
 	if len(cfg.Keys) == 0 || slices.ContainsFunc(cfg.Keys, func(key []byte) bool { return len(key) < 32 }) {
 		panic("session: the MACs of cookies need keys of 32 bytes")
 	}
-	cfg.TTL = orDefault(cfg.TTL, DefaultTTL)
-	cfg.IdleTTL = orDefault(cfg.IdleTTL, DefaultIdleTTL)
-	cfg.RememberTTL = orDefault(cfg.RememberTTL, DefaultRememberTTL)
+	cfg.TTL = cmp.Or(cfg.TTL, DefaultTTL)
+	cfg.IdleTTL = cmp.Or(cfg.IdleTTL, DefaultIdleTTL)
+	cfg.RememberTTL = cmp.Or(cfg.RememberTTL, DefaultRememberTTL)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -75,13 +76,6 @@ func New(cfg Config) *Manager {
 		cfg.Noticed = func() {}
 	}
 	return &Manager{cfg: cfg}
-}
-
-func orDefault(d, fallback time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return fallback
 }
 
 // Now returns the time by which sessions are judged, in UTC and whole microseconds.
