@@ -116,7 +116,7 @@ func errOtherSession() error {
 
 // page returns the page with the question.
 func (h *Handlers) page(ctx context.Context, a *authorize.Request, session *storage.LiveBrowserSession, ticket flow.Ticket) (web.Consent, error) {
-	resources, err := h.resources(ctx, append(slices.Clone(a.Resource), a.Offered...))
+	resources, err := web.ResourceInfos(ctx, h.Clients.Resources, slices.Concat(a.Resource, a.Offered))
 	if err != nil {
 		return web.Consent{}, err
 	}
@@ -149,13 +149,4 @@ func scopes(a *authorize.Request, before *storage.Consent) []web.ScopeInfo {
 		infos[i] = web.ScopeInfo{Name: scope, New: !a.Allowed(before, scope)}
 	}
 	return infos
-}
-
-// resources returns the resources with the names that the operator gave them.
-func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.ResourceInfo, error) {
-	if len(asked) == 0 {
-		return nil, nil
-	}
-	all, err := h.Clients.Resources(ctx)
-	return web.ResourceInfos(asked, all), err
 }

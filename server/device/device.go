@@ -125,7 +125,7 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 			AccountURL: h.AccountURL, Device: true,
 		})
 	}
-	resources, err := h.resources(r.Context(), append(slices.Clone(d.Resource), d.Offered...))
+	resources, err := web.ResourceInfos(r.Context(), h.Clients.Resources, slices.Concat(d.Resource, d.Offered))
 	if err != nil {
 		return err
 	}
@@ -138,15 +138,6 @@ func (h *Handlers) show(w http.ResponseWriter, r *http.Request, session *storage
 		Username: session.User.Username, UserCode: d.UserCode, Client: h.Describe(d.Client), Scope: scopes, Resources: resources,
 		Address: d.Address, At: d.At, Lifetime: h.Tokens.Lifetime(d.Client),
 	})
-}
-
-// resources returns the resources with the names that the operator gave them.
-func (h *Handlers) resources(ctx context.Context, asked []string) ([]web.ResourceInfo, error) {
-	if len(asked) == 0 {
-		return nil, nil
-	}
-	all, err := h.Clients.Resources(ctx)
-	return web.ResourceInfos(asked, all), err
 }
 
 // decide stores the decision of the user, who has seen what waits.
@@ -166,36 +157,23 @@ func (h *Handlers) decide(w http.ResponseWriter, r *http.Request, session *stora
 	if decision == flow.Allow && h.needsLogin(d, session) {
 		return route.SeeOther(w, h.Paths.LoginAgain(h.Paths.DeviceAgain(d.UserCode)))
 	}
-	switch decision {
-	case flow.Allow:
-		err = h.allow(r.Context(), d, session)
-	case flow.Deny:
-		err = h.deny(r.Context(), d, session)
-	default:
+	if decision != flow.Allow && decision != flow.Deny {
 		return route.ErrForm
 	}
-	if err != nil {
+	if err := h.answer(r.Context(), d, session, decision); err != nil {
 		return flow.OnTheWay(d.Client, "", h.again(w, r, session, "", err))
 	}
 	return h.Pages.Render(w, r, http.StatusOK, web.DeviceDone{Approved: decision == flow.Allow, Client: h.Describe(d.Client)})
 }
 
-func (h *Handlers) allow(ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession) error {
-	event := h.Audit.Event(ctx, "device_approved", "user")
-	return h.answer(ctx, d, session, storage.DeviceApproved, event)
-}
-
-func (h *Handlers) deny(ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession) error {
-	event := h.Audit.Event(ctx, "device_denied", "user")
-	event.Outcome = "denied"
-	return h.answer(ctx, d, session, storage.DeviceDenied, event)
-}
-
-func (h *Handlers) answer(
-	ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession, decision storage.DeviceDecision, event *storage.AuditEvent,
-) error {
+func (h *Handlers) answer(ctx context.Context, d *authorize.DeviceRequest, session *storage.LiveBrowserSession, decision flow.Decision) error {
+	answer, event := storage.DeviceApproved, h.Audit.Event(ctx, "device_approved", "user")
+	if decision == flow.Deny {
+		answer, event = storage.DeviceDenied, h.Audit.Event(ctx, "device_denied", "user")
+		event.Outcome = "denied"
+	}
 	event.UserID, event.ClientID = session.UserID, d.Client.ID
-	if err := h.Requests.AnswerDevice(ctx, d, session, decision, event); err != nil {
+	if err := h.Requests.AnswerDevice(ctx, d, session, answer, event); err != nil {
 		return err
 	}
 	h.Audit.Written(event)

@@ -193,12 +193,10 @@ func (s *Set) Describe() admin.Factors {
 	for _, f := range slices.Concat(s.TOTP, s.Passkeys, s.Browsers) {
 		i := admin.Factor{ID: f.ID.String(), Kind: string(f.Kind), Name: f.Name, CreatedAt: f.CreatedAt.UTC()}
 		if !f.LastUsedAt.IsZero() {
-			used := f.LastUsedAt.UTC()
-			i.LastUsed = &used
+			i.LastUsed = new(f.LastUsedAt.UTC())
 		}
 		if !f.ExpiresAt.IsZero() {
-			end := f.ExpiresAt.UTC()
-			i.ExpiresAt = &end
+			i.ExpiresAt = new(f.ExpiresAt.UTC())
 		}
 		list = append(list, i)
 	}

@@ -80,10 +80,7 @@ func (h *Handlers) serve(w http.ResponseWriter, r *http.Request) error {
 // page returns the contents of the page. state is that of an enrolment that goes on.
 func (h *Handlers) page(v *visit, state string) (p web.Security, err error) {
 	p = web.Security{Username: v.session.User.Username, Action: h.Paths.Base + route.SecurityPath, Recovery: len(v.set.Recovery)}
-	for _, f := range v.set.TOTP {
-		p.Factors = append(p.Factors, info(f))
-	}
-	for _, f := range v.set.Passkeys {
+	for _, f := range slices.Concat(v.set.TOTP, v.set.Passkeys) {
 		p.Factors = append(p.Factors, info(f))
 	}
 	for _, f := range v.set.Browsers {

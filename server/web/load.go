@@ -219,7 +219,7 @@ func (l *loader) operators(from fs.FS) {
 		if d.IsDir() {
 			return nil
 		}
-		data, err := readFile(from, name, maxFile)
+		data, err := readFile(from, name)
 		if err != nil {
 			l.fault(name, "%w", err)
 			return nil
@@ -235,18 +235,18 @@ func (l *loader) operators(from fs.FS) {
 // maxFile bounds a file of the operator's.
 const maxFile = 1 << 20
 
-func readFile(from fs.FS, name string, maxSize int64) ([]byte, error) {
+func readFile(from fs.FS, name string) ([]byte, error) {
 	f, err := from.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, maxSize)
+	return readAll(f)
 }
 
-func readAll(f io.Reader, maxSize int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && int64(len(data)) > maxSize {
+func readAll(f io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
 		err = errors.New("is larger than 1 MiB")
 	}
 	return data, err
@@ -323,7 +323,7 @@ func readLogo(file string) (kind string, data []byte, err error) {
 		return "", nil, err
 	}
 	defer f.Close()
-	data, err = readAll(f, maxFile)
+	data, err = readAll(f)
 	switch {
 	case err != nil:
 		return "", nil, fmt.Errorf("%s: %w", file, err)
