@@ -50,14 +50,7 @@ func (s *Service) Address(ctx context.Context, secret storage.Secret) (*Link, er
 
 // AddressByCode is Address by the code that a user who is signed in has typed. *users.ThrottledError.
 func (s *Service) AddressByCode(ctx context.Context, u *storage.User, code string) (*Link, error) {
-	if err := s.guess(ctx, whomUser(u)); err != nil {
-		return nil, err
-	}
-	digits := typed(code)
-	if digits == "" {
-		return nil, ErrGone
-	}
-	return s.find(ctx, purposeEmail, "code", whomUser(u), digits)
+	return s.byCode(ctx, purposeEmail, whomUser(u), code)
 }
 
 // ConfirmAddress sets the user's address to that of a link, as a verified one. Errors: ErrGone.

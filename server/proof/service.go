@@ -177,6 +177,18 @@ func (s *Service) link(ctx context.Context, purpose string, secret storage.Secre
 	return s.find(ctx, purpose, "link", secret.Reveal())
 }
 
+// byCode returns the link of a code that was typed, and counts the guess. ErrGone, *users.ThrottledError.
+func (s *Service) byCode(ctx context.Context, purpose, boundTo, code string) (*Link, error) {
+	if err := s.guess(ctx, boundTo); err != nil {
+		return nil, err
+	}
+	digits := typed(code)
+	if digits == "" {
+		return nil, ErrGone
+	}
+	return s.find(ctx, purpose, "code", boundTo, digits)
+}
+
 // issue is one letter's tokens.
 type issue struct {
 	secret storage.Secret
@@ -244,12 +256,7 @@ func spaced(code string) string {
 
 // typed returns the digits of a code as people type it; empty if it is none.
 func typed(code string) string {
-	digits := strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '\u00a0' {
-			return -1
-		}
-		return r
-	}, code)
+	digits := strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(code)
 	if len(digits) != codeDigits || strings.Trim(digits, "0123456789") != "" {
 		return ""
 	}

@@ -69,14 +69,7 @@ func (s *Service) NewAccountByCode(ctx context.Context, boundTo, code string) (*
 	if _, err := storage.ParseID(boundTo); err != nil {
 		return nil, ErrGone
 	}
-	if err := s.guess(ctx, boundTo); err != nil {
-		return nil, err
-	}
-	digits := typed(code)
-	if digits == "" {
-		return nil, ErrGone
-	}
-	return s.find(ctx, purposeSignUp, "code", boundTo, digits)
+	return s.byCode(ctx, purposeSignUp, boundTo, code)
 }
 
 // CreateAccount makes the account of a link. Errors: *input.Error, users.ErrWeakPassword, storage.ErrExists (the username is taken, and the link

@@ -82,6 +82,7 @@ func (l *locale) direction() string {
 	return "ltr"
 }
 
+// text returns a text; nothing for a key that there is none of.
 func (l *locale) text(key string, args ...string) string { return l.messages[key].format(args...) }
 
 // forms are the suffixes of keys whose text depends on a number (CLDR's plural categories).

@@ -189,10 +189,7 @@ func (s *sheet) Problem(p outcome.Problem, wait time.Duration) string {
 	if p == outcome.Throttled && wait > 0 {
 		return s.locale.text("problem.throttled_wait", "time", s.locale.span(wait))
 	}
-	if m, ok := s.locale.messages["problem."+string(p)]; ok {
-		return m.format()
-	}
-	return s.locale.text("problem.other")
+	return cmp.Or(s.locale.text("problem."+string(p)), s.locale.text("problem.other"))
 }
 
 // Notice returns the text for a notice, or an empty string if there is none.
@@ -206,31 +203,17 @@ func (s *sheet) NewPassword() bool {
 
 // Field returns the label of a field of the profile, and its note below the field, which may be empty.
 func (s *sheet) Field(name string) profileLabel {
-	label := profileLabel{Label: s.locale.text("account.profile." + name)}
-	if m, ok := s.locale.messages["account.profile."+name+"_note"]; ok {
-		label.Note = m.format()
-	}
-	return label
+	return profileLabel{s.locale.text("account.profile." + name), s.locale.text("account.profile." + name + "_note")}
 }
 
 // profileLabel is what a page has beside a field of the profile.
 type profileLabel struct{ Label, Note string }
 
 // Autocomplete returns the purpose of a field for browsers (HTML §4.10.18.7).
-func (s *sheet) Autocomplete(name string) string {
-	switch name {
-	case "name":
-		return "name"
-	case "given_name":
-		return "given-name"
-	case "family_name":
-		return "family-name"
-	case "picture":
-		return "photo"
-	case "locale":
-		return "language"
-	}
-	return "off"
+func (s *sheet) Autocomplete(name string) string { return cmp.Or(purposes[name], "off") }
+
+var purposes = map[string]string{
+	"name": "name", "given_name": "given-name", "family_name": "family-name", "picture": "photo", "locale": "language",
 }
 
 // scope is a scope with its texts. Title is empty if it has none.

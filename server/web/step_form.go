@@ -23,35 +23,27 @@ type stepInput struct {
 	Wrong, Optional bool
 }
 
+// stepInputs are the fields of the steps, and the problems that are with them.
+var stepInputs = map[string]struct {
+	kind, autocomplete string
+	optional           bool
+	wrong              []outcome.Problem
+}{
+	"identifier":         {"text", "username", false, nil},
+	"email":              {"email", "email", false, []outcome.Problem{outcome.InvalidEmail}},
+	"username":           {"text", "username", false, []outcome.Problem{outcome.InvalidUsername, outcome.Taken}},
+	"name":               {"text", "name", true, []outcome.Problem{outcome.InvalidName}},
+	"code":               {"text", "one-time-code", false, []outcome.Problem{outcome.WrongLetterCode}},
+	"new_password":       {"password", "new-password", false, []outcome.Problem{outcome.WeakPassword, outcome.InvalidPassword, outcome.Mismatch}},
+	"new_password_again": {"password", "new-password", false, []outcome.Problem{outcome.Mismatch}},
+}
+
 // StepInput returns what a page needs to know of a field.
 func (s *sheet) StepInput(name string) stepInput {
 	v, _ := s.View.(Step)
-	i := stepInput{Label: s.locale.text("input." + name), Type: "text", Autocomplete: "off"}
-	if m, ok := s.locale.messages["input."+name+"_note"]; ok {
-		i.Note = m.format()
+	i := stepInputs[name]
+	return stepInput{
+		Label: s.locale.text("input." + name), Note: s.locale.text("input." + name + "_note"), Type: i.kind, Autocomplete: i.autocomplete,
+		Wrong: slices.Contains(i.wrong, v.Problem), Optional: i.optional,
 	}
-	wrong := func(problems ...outcome.Problem) { i.Wrong = slices.Contains(problems, v.Problem) }
-	switch name {
-	case "identifier":
-		i.Autocomplete = "username"
-	case "email":
-		i.Type, i.Autocomplete = "email", "email"
-		wrong(outcome.InvalidEmail)
-	case "username":
-		i.Autocomplete = "username"
-		wrong(outcome.InvalidUsername, outcome.Taken)
-	case "name":
-		i.Autocomplete, i.Optional = "name", true
-		wrong(outcome.InvalidName)
-	case "code":
-		i.Autocomplete = "one-time-code"
-		wrong(outcome.WrongLetterCode)
-	case "new_password":
-		i.Type, i.Autocomplete = "password", "new-password"
-		wrong(outcome.WeakPassword, outcome.InvalidPassword, outcome.Mismatch)
-	case "new_password_again":
-		i.Type, i.Autocomplete = "password", "new-password"
-		wrong(outcome.Mismatch)
-	}
-	return i
 }
