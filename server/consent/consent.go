@@ -93,11 +93,11 @@ func (h *Handlers) open(r *http.Request, ticket flow.Ticket) (*authorize.Request
 	case findErr != nil:
 		err = findErr
 	case session == nil:
-		err = errOtherSession()
+		err = errOtherSession
 	case err != nil:
 		err = fmt.Errorf("resume authorization: %w", err)
 	case !a.BelongsTo(session):
-		err = errOtherSession()
+		err = errOtherSession
 	default:
 		return a, session, nil
 	}
@@ -107,11 +107,9 @@ func (h *Handlers) open(r *http.Request, ticket flow.Ticket) (*authorize.Request
 	return nil, nil, err
 }
 
-func errOtherSession() error {
-	return &route.Error{
-		Status:  http.StatusForbidden,
-		Message: "This page belongs to a session that has ended. Go back to the application and start again.",
-	}
+var errOtherSession = &route.Error{
+	Status:  http.StatusForbidden,
+	Message: "This page belongs to a session that has ended. Go back to the application and start again.",
 }
 
 // page returns the page with the question.

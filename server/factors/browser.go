@@ -28,15 +28,7 @@ func (s *Service) Remembered(r *http.Request, set *Set) bool {
 	if err != nil || !clients.IsSecret(browserPrefix, storage.Secret(c.Value)) {
 		return false
 	}
-	for key := range s.keys {
-		lookup := s.mac(key, "browser", set.User.ID, c.Value)
-		for _, f := range set.Browsers {
-			if f.Lookup == lookup {
-				return true
-			}
-		}
-	}
-	return false
+	return s.withMAC(set.Browsers, "browser", set.User.ID, c.Value) != nil
 }
 
 // Remember remembers the browser for logins of the user. One that was remembered first is forgotten if there are too many.

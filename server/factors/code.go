@@ -81,15 +81,11 @@ func (s *Service) useCode(ctx context.Context, set *Set, code string) error {
 	if len(code) != recoveryLength {
 		return ErrWrong
 	}
-	for key := range s.keys {
-		lookup := s.mac(key, "recovery", set.User.ID, code)
-		for _, f := range set.Recovery {
-			if f.Lookup == lookup {
-				return s.use(ctx, storage.FactorUse{ID: f.ID, UserID: f.UserID, Spend: true}, s.event(ctx, "recovery_code_used", "user", f.UserID))
-			}
-		}
+	f := s.withMAC(set.Recovery, "recovery", set.User.ID, code)
+	if f == nil {
+		return ErrWrong
 	}
-	return ErrWrong
+	return s.use(ctx, storage.FactorUse{ID: f.ID, UserID: f.UserID, Spend: true}, s.event(ctx, "recovery_code_used", "user", f.UserID))
 }
 
 // use uses a factor, unless another request has.
@@ -175,6 +171,19 @@ func normalCode(code string) string {
 		return ""
 	}
 	return strings.NewReplacer(" ", "", "-", "", "\u00a0", "", "\u2013", "", "O", "0", "I", "1", "L", "1").Replace(strings.ToUpper(code))
+}
+
+// withMAC returns the factor that has the MAC of a text under one of the keys; nil if there is none.
+func (s *Service) withMAC(list []*storage.Factor, kind string, userID int64, text string) *storage.Factor {
+	for key := range s.keys {
+		lookup := s.mac(key, kind, userID, text)
+		for _, f := range list {
+			if f.Lookup == lookup {
+				return f
+			}
+		}
+	}
+	return nil
 }
 
 // mac returns a MAC under one of the keys.

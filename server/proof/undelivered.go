@@ -76,16 +76,10 @@ func (u *Undelivered) CanSendAgain() bool {
 		return u.User != nil && u.User.Active && u.Recipient == u.User.Email
 	case mail.Invitation:
 		return true
-	}
-	return u.isNotice() && u.User != nil
-}
-
-// isNotice reports whether a letter says what was done, and has nothing to be used.
-func (u *Undelivered) isNotice() bool {
-	switch mail.Name(u.Name) {
+	// These say what was done, and have nothing to be used.
 	case mail.PasswordChanged, mail.PasswordSet, mail.PasswordAdded, mail.PasswordRemoved, mail.AddressChanging, mail.AddressChanged, mail.FactorAdded, mail.FactorRemoved,
 		mail.FactorsReset, mail.RecoveryCodes:
-		return true
+		return u.User != nil
 	}
 	return false
 }

@@ -79,15 +79,9 @@ func (m *Manager) seen(ctx context.Context, s *storage.LiveBrowserSession, now t
 // List returns up to limit live sessions of a user, the newest sign-in first.
 func (m *Manager) List(ctx context.Context, userID int64, limit int) ([]*storage.BrowserSession, error) {
 	now := m.Now()
-	stored, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, limit)
+	list, err := m.cfg.Store.ListBrowserSessions(ctx, userID, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list browser sessions: %w", err)
 	}
-	var live []*storage.BrowserSession
-	for _, s := range stored {
-		if m.lasts(s, now) {
-			live = append(live, s)
-		}
-	}
-	return live, nil
+	return slices.DeleteFunc(list, func(s *storage.BrowserSession) bool { return !m.lasts(s, now) }), nil
 }

@@ -241,10 +241,6 @@ func readFile(from fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f)
-}
-
-func readAll(f io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(data) > maxFile {
 		err = errors.New("is larger than 1 MiB")
@@ -318,17 +314,12 @@ func readLogo(file string) (kind string, data []byte, err error) {
 	if !ok {
 		return "", nil, fmt.Errorf("%q must end with one of %s", file, strings.Join(slices.Sorted(maps.Keys(images())), ", "))
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", nil, err
+	data, err = readFile(os.DirFS(filepath.Dir(file)), filepath.Base(file))
+	if err == nil && len(data) == 0 {
+		err = errors.New("is empty")
 	}
-	defer f.Close()
-	data, err = readAll(f)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", file, err)
-	case len(data) == 0:
-		return "", nil, fmt.Errorf("%s: is empty", file)
 	}
 	return kind, data, nil
 }
