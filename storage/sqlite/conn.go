@@ -99,7 +99,7 @@ func all[T any](c conn, scan func(scanner) (T, error), query string, args ...any
 	return list, nil
 }
 
-// each lets a function read the rows of an answer.
+// each lets a function read the rows of an answer. An answer that was cut short is an error, whatever the function makes of it.
 func (c conn) each(read func(alike.Rows) error, query string, args ...any) error {
 	stmt, err := c.prepare(c.ctx, query)
 	if err != nil {
@@ -110,10 +110,11 @@ func (c conn) each(read func(alike.Rows) error, query string, args ...any) error
 		return err
 	}
 	defer rows.Close()
-	if err := read(rows); err != nil {
-		return err
+	err = read(rows)
+	if failed := rows.Err(); failed != nil {
+		return failed
 	}
-	return rows.Err()
+	return err
 }
 
 // finish ends the span of an operation and returns its error, interpreted.

@@ -14,6 +14,7 @@ import (
 
 	"latchkey/migrations"
 	"latchkey/storage"
+	"latchkey/storage/internal/alike"
 )
 
 func openMigrated(t testing.TB) *Store {
@@ -278,4 +279,21 @@ func BenchmarkMoveGrant(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
+}
+
+// TestAnAnswerThatIsCutShortIsNotEmpty: a caller who leaves while a row is looked for must not be told that there is none, which others may
+// remember.
+func TestAnAnswerThatIsCutShortIsNotEmpty(t *testing.T) {
+	t.Parallel()
+	s := openMigrated(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := statements{s}.Read(ctx, "look", func(rows alike.Rows) error {
+		cancel()
+		for rows.Next() {
+		}
+		return storage.ErrNotFound
+	}, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n`)
+	if !errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("the answer: %v", err)
+	}
 }
