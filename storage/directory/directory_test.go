@@ -113,6 +113,45 @@ func TestEndsOfLatchkeysOwnHold(t *testing.T) {
 	})
 }
 
+// A search finds users who have had a session here, by what Django says of them, page by page.
+func TestUsersOfDjangosAreSearched(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, site *site) {
+		s := site.serve(servertest.Configure(stringIDs))
+		d := site.directory(storage.LoginNames{})
+		if err := d.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		search := func(f storage.UserFilter) []*storage.User {
+			found, err := d.SearchUsers(t.Context(), f)
+			if err != nil {
+				t.Fatalf("%+v: %v", f, err)
+			}
+			return found
+		}
+		login(s, "ada", "secret").Expect(200)
+		if found := search(storage.UserFilter{}); len(found) != 1 || found[0].Username != "ada" {
+			t.Errorf("before bob's session: %+v", found)
+		}
+		login(s, "bob", "secret").Expect(200)
+		all := search(storage.UserFilter{})
+		if n, err := d.CountUsers(t.Context(), storage.UserFilter{}); n != 2 || len(all) != 2 || err != nil {
+			t.Fatalf("all: %+v, %d, %v", all, n, err)
+		}
+		if found := search(storage.UserFilter{Text: "LOVELACE"}); len(found) != 1 || found[0].GivenName != "Ada" {
+			t.Errorf("by name: %+v", found)
+		}
+		for _, f := range []storage.UserFilter{{After: all[0].ID}, {Offset: 1}, {Offset: 1, Limit: 1}} {
+			if found := search(f); len(found) != 1 || found[0].ID != all[1].ID {
+				t.Errorf("%+v: %+v", f, found)
+			}
+		}
+		if found := search(storage.UserFilter{Limit: 1}); len(found) != 1 || found[0].ID != all[0].ID {
+			t.Errorf("the first: %+v", found)
+		}
+	})
+}
+
 // Tokens in flight are adopted for users of Django's of whom Latchkey knows nothing, also after their password was changed in Django.
 func TestTokensOfDjangosAreAdopted(t *testing.T) {
 	t.Parallel()
