@@ -31,7 +31,7 @@ func (s *Source) Accounts(ctx context.Context, profile bool, subjects ...string)
 		if len(args) == 0 {
 			continue
 		}
-		list, err := s.query(ctx, profile, s.key()+` IN (`+strings.Join(places, ", ")+`)`, args...)
+		list, err := s.query(ctx, shape.key, profile, s.key()+` IN (`+strings.Join(places, ", ")+`)`, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,8 @@ func (s *Source) Account(ctx context.Context, profile bool, subject string) (*st
 // ByLogin returns the account that has a name, as it was typed at a login, or nil; it is in lower case if case is ignored. Names are compared
 // byte for byte, or ignoring the case of ASCII letters, whatever the collation of the table is. A name that two accounts have finds neither.
 func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name string) (*storage.User, error) {
-	if s.shape.Load() == nil {
+	shape := s.shape.Load()
+	if shape == nil {
 		return nil, errUnchecked
 	}
 	if name == "" || len(name) > 1024 || !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
@@ -79,7 +80,7 @@ func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name str
 	if len(conditions) == 0 {
 		return nil, nil
 	}
-	list, err := s.query(ctx, true, strings.Join(conditions, " OR ")+` LIMIT 100`, args...)
+	list, err := s.query(ctx, shape.key, true, strings.Join(conditions, " OR ")+` LIMIT 100`, args...)
 	if err != nil {
 		return nil, err
 	}

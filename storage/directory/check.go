@@ -70,7 +70,7 @@ func (s *Source) askForNobody(ctx context.Context, profile bool) error {
 		missing = "-"
 	}
 	value, _ := kind.argument(missing)
-	_, err := s.query(ctx, profile, s.key()+` = `+kind.comparison(s.dialect, 1), value)
+	_, err := s.query(ctx, kind, profile, s.key()+` = `+kind.comparison(s.dialect, 1), value)
 	return err
 }
 

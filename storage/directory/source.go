@@ -89,15 +89,15 @@ func (s *Source) each(ctx context.Context, query string, args, targets []any, do
 	return away(rows.Err())
 }
 
-// query asks for the accounts that a condition selects, except those whose key tokens can't carry.
-func (s *Source) query(ctx context.Context, profile bool, where string, args ...any) (list []*storage.User, err error) {
+// query asks for the accounts that a condition selects, except those whose key, of a kind that the caller has seen, tokens can't carry: Check
+// may be forgetting it.
+func (s *Source) query(ctx context.Context, kind keyKind, profile bool, where string, args ...any) (list []*storage.User, err error) {
 	var u storage.User
 	var key, groups string
 	var login, joined sql.NullTime
 	targets := []any{
 		&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined, &u.EmailVerified, &groups,
 	}
-	kind := s.shape.Load().key
 	err = s.each(ctx, `SELECT `+s.columns(profile)+` FROM `+s.dialect.quote(s.table.Name)+` d WHERE `+where, args, targets, func() error {
 		subject, ok := kind.subject(key)
 		if !ok {
