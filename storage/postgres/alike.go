@@ -65,12 +65,14 @@ func (s statements) Change(ctx context.Context, c alike.Change, statement string
 		sent.add(outboxMessages(c.Messages))
 		statement += withMessages(len(sent))
 	}
-	sent.add(events(c.Audit))
-	statement += `, log AS (` + insertAuditOf(len(sent)) + ` WHERE EXISTS (SELECT FROM changed)) SELECT count(*) FROM changed`
+	if c.Audit != nil {
+		sent.add(events(c.Audit))
+		statement += `, log AS (` + insertAuditOf(len(sent)) + ` WHERE EXISTS (SELECT FROM changed))`
+	}
 	run := s.change
 	if errors.Is(c.Missing, storage.ErrConflict) {
 		run = s.count
 	}
-	n, err := run(ctx, c.What, statement, sent...)
+	n, err := run(ctx, c.What, statement+` SELECT count(*) FROM changed`, sent...)
 	return unless(n > 0, err, c.What, c.Missing)
 }
