@@ -5,17 +5,6 @@ import (
 	"strings"
 )
 
-// truth reads a boolean that was sent as text: Entra ID sends "True" and "False" unless it is set to follow the RFC.
-func truth(text string) (is, ok bool) {
-	switch strings.ToLower(text) {
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	}
-	return false, false
-}
-
 // valueOf returns the value of an element of an attribute; empty if it has none.
 func valueOf(element any) string {
 	o, _ := element.(object)

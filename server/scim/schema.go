@@ -41,6 +41,17 @@ const (
 	never     = "never"
 )
 
+// truth reads a boolean that was sent as text: Entra ID sends "True" and "False" unless it is set to follow the RFC.
+func truth(text string) (is, ok bool) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	return false, false
+}
+
 // attribute is an attribute of a schema, as /Schemas shows it (RFC 7643 §7).
 type attribute struct {
 	Name          string       `json:"name"`
