@@ -37,14 +37,12 @@ func (l localUsers) Users(ctx context.Context, f admin.UserFilter) iter.Seq2[adm
 
 func (l localUsers) AddUser(ctx context.Context, n admin.NewUser, _ ...admin.Option) (*admin.User, error) {
 	in := users.NewUser{
-		ID: n.ID, Subject: n.Subject, Username: n.Username, Email: n.Email, PasswordHash: n.PasswordHash, Active: !n.Inactive, Staff: n.Staff,
+		ID: n.ID, Subject: n.Subject, Username: n.Username, Email: n.Email, Password: (*storage.Secret)(n.Password), PasswordHash: n.PasswordHash,
+		Active: !n.Inactive, Staff: n.Staff,
 		Profile: storage.UserProfile{
 			EmailVerified: n.EmailVerified, Name: n.Name, GivenName: n.GivenName, FamilyName: n.FamilyName, Picture: n.Picture, Locale: n.Locale,
 			ZoneInfo: n.ZoneInfo, Groups: n.Groups, Attributes: n.Attributes,
 		},
-	}
-	if n.Password != nil {
-		in.Password = new(storage.Secret(*n.Password))
 	}
 	return describedUser(l.service.Add(ctx, in))
 }
