@@ -1,6 +1,7 @@
 package row
 
 import (
+	"slices"
 	"time"
 
 	"latchkey/storage"
@@ -160,28 +161,15 @@ func Grant(g *storage.Grant) []Column {
 	}
 }
 
+// judged are the columns of grants that no token is made of: the guards of an attempt have judged them, or they are for operators.
+var judged = []string{
+	"offered", "client_epoch", "dpop_jkt", "address", "user_agent", "previous_id", "previous_retired_at", "network", "elsewhere", "joins",
+	"joined_generation", "revoked_at", "revoke_reason",
+}
+
 // MovedGrant lists what an answer to an attempt has of the grant: what tokens are made of.
 func MovedGrant(g *storage.Grant) []Column {
-	return []Column{
-		{"id", &g.ID},
-		{"client_id", &g.ClientID},
-		{"user_id", &g.UserID},
-		{"scope", &g.Scope},
-		{"audience", &g.Audience},
-		{"user_epoch", &g.UserEpoch},
-		{"session_id", &g.SessionID},
-		{"auth_time", &g.AuthTime},
-		{"amr", &g.AMR},
-		{"claims", &g.Claims},
-		{"created_at", &g.CreatedAt},
-		{"expires_at", &g.ExpiresAt},
-		{"current_id", (*Token)(&g.Current)},
-		{"generation", &g.Generation},
-		{"current_expires_at", &g.CurrentExpiresAt},
-		{"window_at", &g.WindowAt},
-		{"windows", &g.Windows},
-		{"last_used_at", &g.LastUsedAt},
-	}
+	return slices.DeleteFunc(Grant(g), func(c Column) bool { return slices.Contains(judged, c.Name) })
 }
 
 // GrantClient lists what is read of the client c of a grant.
