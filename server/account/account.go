@@ -103,7 +103,7 @@ func posted(act func(w http.ResponseWriter, r *http.Request, session *storage.Li
 	}
 }
 
-// signedIn passes the browser session to act: for what flow.Paths.Confirms knows only that of a user who has proved of late who they are, with the
+// signedIn passes the browser session to act: for all but the account page only that of a user who has proved of late who they are, with the
 // second factor if there is one (ASVS 5.0 7.5.1). Others go to the login page, which leads back to the address; what a form said is not kept, so that
 // they decide after the login.
 func (h *Handlers) signedIn(to flow.ReturnTo, act action) route.Handler {
@@ -112,7 +112,7 @@ func (h *Handlers) signedIn(to flow.ReturnTo, act action) route.Handler {
 		if err != nil {
 			return err
 		}
-		if session == nil || h.Paths.Confirms(to) && !h.Sessions.Confirmed(session) {
+		if session == nil || to != h.Paths.Account() && !h.Sessions.Confirmed(session) {
 			return route.SeeOther(w, h.Paths.Login(to))
 		}
 		return act(w, r, session)
