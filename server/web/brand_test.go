@@ -79,6 +79,32 @@ func TestDocumentedBranding(t *testing.T) {
 }
 
 // With a folder of the operator's, even an empty one, every page is rendered in every language.
+// The servers of a process share the shipped files, but no operator's.
+func TestFoldersOfOneServerAreNotAnothers(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Config{Dir: folder(t,
+		"templates/logged_out.html", `{{define "title"}}Acme{{end}}{{define "main"}}<p>Acme</p>{{end}}`,
+		"texts.en.json", `{"login.title": "Acme"}`, "texts.fr.json", `{"login.title": "Acme"}`, "brand.json", `{"product_name": "Acme"}`,
+		"static/style.css", "acme {}", "static/acme.svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`,
+	)}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seen := range []string{
+		page(t, p, LoggedOut{}, "en"), page(t, p, Login{}, "en"), page(t, p, Login{}, "fr"), string(p.files["style.css"].data),
+	} {
+		if strings.Contains(strings.ToLower(seen), "acme") {
+			t.Errorf("another server's: %s", seen)
+		}
+	}
+	if p.files["acme.svg"] != nil || len(p.Locales()) != 2 {
+		t.Errorf("files or languages of another server's: %v", p.Locales())
+	}
+}
+
 func TestTheShippedPagesCanBeRendered(t *testing.T) {
 	t.Parallel()
 	if _, err := New(Config{Dir: t.TempDir()}); err != nil {
