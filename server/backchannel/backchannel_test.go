@@ -253,7 +253,7 @@ func TestRetriedUntilItIsHeard(t *testing.T) {
 		b.flush(w)
 		b.flush(w) // before its time
 		if got := len(p.tokens()); got != i+1 {
-			t.Fatalf("%d attempts, want %d", got, i+1)
+			t.Fatalf("%d attempts, want %d; the log has %s", got, i+1, b.log)
 		}
 		if i == 0 {
 			b.clock.Advance(3 * time.Second)

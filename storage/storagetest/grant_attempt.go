@@ -102,6 +102,15 @@ func grantAttempts() cases {
 			b.conflicts(attemptOf(g, next(g.Current)))
 			b.conflicts(attemptOf(g, g.Current))
 		},
+		"the answer has what tokens are made of": func(b *bundle) {
+			u, c := b.user("ada"), b.client("app")
+			g := newGrant(storage.NewID(b.now), u, c, b.now)
+			g.Scope, g.Audience, g.AMR, g.Claims = []string{"openid", "a"}, []string{"https://api.example"}, []string{"pwd", "otp"}, `{"id_token":{"email":null}}`
+			g.SessionID, g.AuthTime, g.CreatedAt = storage.NewID(b.now), kept(b.now.Add(-time.Hour)), kept(b.now.Add(-time.Minute))
+			b.ok(b.CreateGrant(b.ctx, g, nil))
+			b.attempted(attemptOf(g, next(g.Current)), 1)
+			b.attempted(attemptOf(g, next(g.Current)), 0)
+		},
 		"the answer has the user's profile where it is wanted": func(b *bundle) {
 			g := b.session()
 			name := "Ada Lovelace"
