@@ -9,13 +9,14 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // A10: --audit-retention removes what is older: Postgres whole months, when all of a month is; SQLite to the second. Without it all stays.
 func TestA10AuditRetention(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Bare())
 		// Fifteen events: in March, April and May, on the first to the fifth of each month.
 		for month := range 3 {

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 	"latchkey/storage/testclock"
+	"latchkey/storage/teststore"
 )
 
 // body is what a GET of the operator's side says.
@@ -30,7 +32,7 @@ func (r *running) body(t *testing.T, path string) string {
 // F3: a replica that starts with a wrong clock takes part in nothing until the clock is right.
 func TestF3AReplicaThatStartsInTheFutureIsNotReady(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		session := s.LoginSimpleJWT()
 		s.Login(s.SPA)
@@ -38,14 +40,14 @@ func TestF3AReplicaThatStartsInTheFutureIsNotReady(t *testing.T) {
 		if _, err := s.Keys().Rotate(t.Context(), keys.ES256, true); err != nil { // so that the first one has an end
 			t.Fatal(err)
 		}
-		ahead := testclock.New(servertest.Epoch.Add(40 * 24 * time.Hour))
+		ahead := testclock.New(testclock.Epoch.Add(40 * 24 * time.Hour))
 		r := launch(t, func(c *server.Config) {
-			c.Store, c.Now, c.Root, c.Issuer = servertest.Clocked(s.Store, s.Clock.Now), ahead.Now, s.Root(), s.URL
+			c.Store, c.Now, c.Root, c.Issuer = teststore.Clocked(s.Store, s.Clock.Now), ahead.Now, s.Root(), s.URL
 		})
-		servertest.Eventually(t, "it says why it is not ready", func() bool {
+		eventually.True(t, "it says why it is not ready", func() bool {
 			return strings.Contains(r.body(t, "/readyz"), "this machine's clock is 960h0m0s ahead of the database's")
 		})
-		servertest.Eventually(t, "the key set is served", func() bool { return r.status(t, r.public, "/oauth2/jwks") == 200 })
+		eventually.True(t, "the key set is served", func() bool { return r.status(t, r.public, "/oauth2/jwks") == 200 })
 		resp, err := http.Post("http://"+r.public+"/api/token/refresh/", "application/json", strings.NewReader(`{"refresh":"`+session.Refresh+`"}`))
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +70,7 @@ func TestF3AReplicaThatStartsInTheFutureIsNotReady(t *testing.T) {
 		s.RefreshSimpleJWT(session.Refresh).Expect(200)
 
 		ahead.Advance(-40 * 24 * time.Hour)
-		servertest.Eventually(t, "it is ready once the clock is right", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
+		eventually.True(t, "it is ready once the clock is right", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
 	})
 }
 
@@ -78,7 +80,7 @@ func TestF3AClockThatGoesWrongRemovesNothing(t *testing.T) {
 	for name, off := range map[string]time.Duration{"ahead": 90 * 24 * time.Hour, "a little too far": 61 * time.Second, "behind": -2 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			database := testclock.New(servertest.Epoch)
+			database := testclock.New(testclock.Epoch)
 			s := servertest.New(t, servertest.DatabaseClock(database.Now))
 			session := s.LoginSimpleJWT()
 			expiring(t, s.Store, database.Now().Add(30*time.Second))
@@ -110,14 +112,14 @@ func TestF3TheEarlierClockSaysWhatHasEnded(t *testing.T) {
 	}{"ahead": {30 * time.Second, 2}, "together": {0, 2}, "behind": {-30 * time.Second, 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			database := testclock.New(servertest.Epoch)
+			database := testclock.New(testclock.Epoch)
 			s := servertest.New(t, servertest.DatabaseClock(database.Now))
 			for _, ends := range []time.Duration{10 * time.Second, -10 * time.Second, -time.Hour} {
 				expiring(t, s.Store, database.Now().Add(ends))
 			}
 			s.Clock.Advance(c.ahead)
 			background(t, s)
-			servertest.Eventually(t, "what both clocks find to have ended is removed", func() bool { return removed(t, s) > 0 })
+			eventually.True(t, "what both clocks find to have ended is removed", func() bool { return removed(t, s) > 0 })
 			if n := removed(t, s); n != c.want {
 				t.Errorf("%d rows were removed, want %d", n, c.want)
 			}
@@ -128,7 +130,7 @@ func TestF3TheEarlierClockSaysWhatHasEnded(t *testing.T) {
 // F3: an operator's machine whose clock is ahead retires the one key, and removes no other.
 func TestF3RetiringAKeyRemovesNoOther(t *testing.T) {
 	t.Parallel()
-	database := testclock.New(servertest.Epoch)
+	database := testclock.New(testclock.Epoch)
 	s := servertest.New(t, servertest.DatabaseClock(database.Now))
 	old := s.Keys().List()[0].KID
 	if _, err := s.Keys().Rotate(t.Context(), keys.ES256, true); err != nil {

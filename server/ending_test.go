@@ -12,6 +12,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // Statement 40: sessions are refreshed at two servers on one Postgres while they are ended, in every way there is. What was given out before
@@ -22,7 +23,7 @@ func TestStatement40RefreshAgainstEveryEnd(t *testing.T) {
 	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
 		rounds = 200
 	}
-	a := servertest.New(t, servertest.Store(servertest.Postgres(t)))
+	a := servertest.New(t, servertest.Store(teststore.Postgres(t)))
 	b := a.Replica(t, servertest.Background(), servertest.Configure(func(c *server.Config) { c.Issuer = a.URL }))
 	servers := [2]*servertest.Server{a, b}
 	must := func(err error) {

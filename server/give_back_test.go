@@ -9,6 +9,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // fullDisk is a store that can change rows, but add none.
@@ -106,7 +107,7 @@ func TestF5WhatFailedGivesItsAttemptBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			disk := &fullDisk{Store: servertest.SQLite(t)}
+			disk := &fullDisk{Store: sqlitetest.SQLite(t)}
 			s := servertest.New(t, servertest.Store(disk), servertest.Configure(func(c *server.Config) {
 				c.SimpleJWT.Sliding, c.SimpleJWT.SlidingTokenLifetime, c.SimpleJWT.SlidingTokenRefreshLifetime = true, c.AccessTokenTTL, c.RefreshTokenTTL
 				c.Registration = "open"

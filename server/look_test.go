@@ -18,6 +18,7 @@ import (
 	"latchkey/server/flow"
 	"latchkey/server/selfhelp"
 	"latchkey/server/servertest"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // shop is a client for which the operator has set the look.
@@ -256,7 +257,7 @@ func TestErrorsAndLogoutsHaveTheLookOfTheirClient(t *testing.T) {
 // A request that took too long is explained on a page that looks as those before it, and so is an outage.
 func TestExpiryAndOutageHaveTheLookOfTheirClient(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	app := s.AddClient(register(shop))
 	has := func(page *servertest.Page, status int, text string) {

@@ -9,15 +9,17 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/servertest"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // F7: while no replica has a database, a load balancer that falls back on /servez still gets answers from them: the documents, and
 // 503 with Retry-After in the format of each route.
 func TestF7ServezIsForTheFallBack(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	s.Get(s.Admin + "/servez").Expect(200).ExpectBody(`{"status":"ready"}` + "\n")
 	session := s.LoginSimpleJWT()
@@ -45,7 +47,7 @@ func TestF7ServezIsForTheFallBack(t *testing.T) {
 // F4: a replica that gets no requests during an outage, since it is not ready, does not count that time for the overlap either.
 func TestF4AProbeThatFailsIsAnOutage(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	first := servertest.New(t, servertest.Store(outage))
 	second := first.Replica(t)
 	overlap := clients.Duration(10 * time.Second)
@@ -68,7 +70,7 @@ func TestF8TheShutdownDelay(t *testing.T) {
 	r := run(t, func(c *server.Config) { c.ShutdownDelay = 6 * time.Second })
 	begin := time.Now()
 	r.stop()
-	servertest.Eventually(t, "the readiness turns", func() bool { return r.status(t, r.admin, "/readyz") == 503 })
+	eventually.True(t, "the readiness turns", func() bool { return r.status(t, r.admin, "/readyz") == 503 })
 	if got := r.status(t, r.admin, "/servez"); got != 503 {
 		t.Errorf("a server that stops is offered as a fall-back: %d", got)
 	}
@@ -92,10 +94,10 @@ func TestF8TheShutdownDelay(t *testing.T) {
 // F9: a server whose database is unreachable at the start serves, not ready, and recovers by itself.
 func TestF9AStartWithoutADatabase(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	outage.Away(true)
 	r := launch(t, func(c *server.Config) { c.Store = outage })
-	servertest.Eventually(t, "it is not ready", func() bool {
+	eventually.True(t, "it is not ready", func() bool {
 		return strings.Contains(r.body(t, "/readyz"), "the database is unavailable") && r.status(t, r.public, "/oauth2/jwks") != 0
 	})
 	for _, path := range []string{"/oauth2/jwks", "/.well-known/openid-configuration", "/account", "/api/token/", "/oauth2/userinfo"} {
@@ -117,7 +119,7 @@ func TestF9AStartWithoutADatabase(t *testing.T) {
 		}
 	}
 	outage.Away(false)
-	servertest.Eventually(t, "it recovers", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
+	eventually.True(t, "it recovers", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
 	if got := r.status(t, r.public, "/oauth2/jwks"); got != 200 {
 		t.Errorf("the key set: %d", got)
 	}
@@ -127,7 +129,7 @@ func TestF9AStartWithoutADatabase(t *testing.T) {
 func TestF9AWrongSchemaEndsTheServer(t *testing.T) {
 	t.Parallel()
 	behind := errors.New("the schema is behind")
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	outage.Away(true)
 	cfg := config(t, outage)
 	cfg.Prepare = func(ctx context.Context) error {

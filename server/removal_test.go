@@ -16,6 +16,7 @@ import (
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 // endOfValue is behind each value of a dump.
@@ -85,7 +86,7 @@ func TestARemovedUserIsInNoTable(t *testing.T) {
 		},
 		"postgres": {
 			func() storage.Store {
-				store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Now: func() time.Time { return servertest.Epoch }})
+				store, err := postgres.Open(t.Context(), postgres.Config{URL: url, Now: func() time.Time { return testclock.Epoch }})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 func get(h http.Handler, path string) *httptest.ResponseRecorder {
@@ -37,7 +39,7 @@ type running struct {
 func run(t *testing.T, change ...func(*server.Config)) *running {
 	t.Helper()
 	r := launch(t, change...)
-	servertest.Eventually(t, "the server is ready", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
+	eventually.True(t, "the server is ready", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
 	return r
 }
 
@@ -45,7 +47,7 @@ func run(t *testing.T, change ...func(*server.Config)) *running {
 func launch(t *testing.T, change ...func(*server.Config)) *running {
 	t.Helper()
 	r := &running{result: make(chan error, 1), log: new(servertest.Log)}
-	cfg := config(t, servertest.SQLite(t))
+	cfg := config(t, sqlitetest.SQLite(t))
 	cfg.Logger = slog.New(slog.NewJSONHandler(r.log, nil))
 	for _, c := range change {
 		c(&cfg)
@@ -146,14 +148,14 @@ func answer(t *testing.T, c net.Conn) (*http.Response, string) {
 
 func TestShutdownLetsRequestsFinish(t *testing.T) {
 	t.Parallel()
-	g := newGate(servertest.SQLite(t))
+	g := newGate(sqlitetest.SQLite(t))
 	r := run(t, func(c *server.Config) { c.Store = g })
 	c := r.dial(t, revoke("client_id=slow&token=x", 0))
 	<-g.entered
 
 	r.stop()
-	servertest.Eventually(t, "the readiness turns", func() bool { return r.status(t, r.admin, "/readyz") == 503 })
-	servertest.Eventually(t, "new connections are refused", func() bool { return r.status(t, r.public, "/oauth2/jwks") == 0 })
+	eventually.True(t, "the readiness turns", func() bool { return r.status(t, r.admin, "/readyz") == 503 })
+	eventually.True(t, "new connections are refused", func() bool { return r.status(t, r.public, "/oauth2/jwks") == 0 })
 	if got := r.status(t, r.admin, "/healthz"); got != 200 {
 		t.Errorf("while it shuts down the process is said to be dead: %d", got)
 	}
@@ -169,7 +171,7 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 
 func TestShutdownIsBounded(t *testing.T) {
 	t.Parallel()
-	g := newGate(servertest.SQLite(t))
+	g := newGate(sqlitetest.SQLite(t))
 	t.Cleanup(func() { close(g.opened) })
 	r := run(t, func(c *server.Config) { c.Store, c.Timeouts.Shutdown = g, 200*time.Millisecond })
 	r.dial(t, revoke("client_id=slow&token=x", 0))
@@ -240,7 +242,7 @@ func TestAddressInUseIsSaid(t *testing.T) {
 		"public": func(c *server.Config) { c.Listen = taken.Addr().String() },
 		"admin":  func(c *server.Config) { c.AdminListen = taken.Addr().String() },
 	} {
-		cfg := config(t, servertest.SQLite(t))
+		cfg := config(t, sqlitetest.SQLite(t))
 		change(&cfg)
 		srv, err := server.New(cfg)
 		if err != nil {
@@ -254,7 +256,7 @@ func TestAddressInUseIsSaid(t *testing.T) {
 
 func TestWithoutAnAdminListener(t *testing.T) {
 	t.Parallel()
-	cfg := config(t, servertest.SQLite(t))
+	cfg := config(t, sqlitetest.SQLite(t))
 	cfg.AdminListen = ""
 	srv, err := server.New(cfg)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"latchkey/storage"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 const (
@@ -62,7 +63,7 @@ func newHolder(t *testing.T, onPostgres bool) *holder {
 				t.Fatal(err)
 			}
 		}
-		store, h.logged = servertest.PostgresAt(t, url), func() string { return cluster.Log(t) }
+		store, h.logged = teststore.PostgresAt(t, url), func() string { return cluster.Log(t) }
 		h.dump = func() map[string]string { return dump(t, "pgx", url, postgresTables) }
 	} else {
 		path := filepath.Join(t.TempDir(), "db")

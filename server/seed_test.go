@@ -7,13 +7,15 @@ import (
 
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 // The single-page application of the first users: it lives on another origin, keeps its first refresh token and
 // presents that again and again.
 func TestSimpleJWTForAPageOfAnotherOrigin(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		fromPage := servertest.Header("Origin", servertest.Origin)
 		a := s.Do(http.MethodOptions, "/api/token/refresh/", "", fromPage,
@@ -37,7 +39,7 @@ func TestSimpleJWTForAPageOfAnotherOrigin(t *testing.T) {
 
 func TestSimpleJWTOutageIs503(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	tokens := s.LoginSimpleJWT()
 	outage.Away(true)

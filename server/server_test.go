@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/keys"
 	"latchkey/server/servertest"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 // config is a configuration that New accepts.
@@ -75,17 +78,17 @@ func TestHSTSFollowsTheIssuer(t *testing.T) {
 
 func TestReadiness(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	s.Get(s.Admin + "/healthz").Expect(200).ExpectBody(`{"status":"ok"}`)
 	s.Get(s.Admin + "/readyz").Expect(200).ExpectBody(`{"status":"ready"}`)
 
 	outage.Away(true)
-	servertest.Eventually(t, "not ready while the database is unavailable", func() bool { return s.Get(s.Admin+"/readyz").Status == 503 })
+	eventually.True(t, "not ready while the database is unavailable", func() bool { return s.Get(s.Admin+"/readyz").Status == 503 })
 	s.Get(s.Admin + "/readyz").ExpectBody(`{"status":"unavailable","reason":"the database is unavailable"}`)
 	s.Get(s.Admin + "/healthz").Expect(200)
 	outage.Away(false)
-	servertest.Eventually(t, "ready again", func() bool { return s.Get(s.Admin+"/readyz").Status == 200 })
+	eventually.True(t, "ready again", func() bool { return s.Get(s.Admin+"/readyz").Status == 200 })
 
 	// The operator's side is not on the public one.
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
@@ -96,7 +99,7 @@ func TestReadiness(t *testing.T) {
 // Probes of any number must not become a load for the database.
 func TestProbesShareOnePing(t *testing.T) {
 	t.Parallel()
-	pings := &pingCounter{Store: servertest.SQLite(t)}
+	pings := &pingCounter{Store: sqlitetest.SQLite(t)}
 	s := servertest.New(t, servertest.Bare(), servertest.Store(pings))
 	begin := time.Now()
 	for range 50 {
@@ -119,7 +122,7 @@ func (p *pingCounter) Ping(ctx context.Context) error {
 
 func TestNotReadyBeforeStart(t *testing.T) {
 	t.Parallel()
-	srv, err := server.New(config(t, servertest.SQLite(t)))
+	srv, err := server.New(config(t, sqlitetest.SQLite(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,14 +182,14 @@ func TestThrottleThatIsOffIsSaid(t *testing.T) {
 // What a replica caches, it loses within a second of a change elsewhere.
 func TestReplicasSeeChangesWithinASecond(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		a := servertest.New(t, servertest.Store(open(t)), servertest.Background())
 		b := a.Replica(t, servertest.Background())
 		ctx := t.Context()
 		within := func(what string, done func() bool) {
 			t.Helper()
 			begin := time.Now()
-			servertest.Eventually(t, what, done)
+			eventually.True(t, what, done)
 			if took := time.Since(begin); took > 15*time.Second { // the promise is one; a busy machine gets the rest
 				t.Errorf("%s after %s", what, took)
 			}
@@ -247,8 +250,8 @@ func TestBackgroundRemovesWhatHasEnded(t *testing.T) {
 	s.Clock.Advance(90 * 24 * time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	wait := s.Background(ctx)
-	servertest.Eventually(t, "the ended session is removed", func() bool { return count() == 0 })
-	servertest.Eventually(t, "the metrics count it", func() bool {
+	eventually.True(t, "the ended session is removed", func() bool { return count() == 0 })
+	eventually.True(t, "the metrics count it", func() bool {
 		metrics := s.Get(s.Admin + "/metrics").Body
 		return strings.Contains(metrics, `latchkey_maintenance_removed_total{kind="grants"} 1`) &&
 			strings.Contains(metrics, `latchkey_maintenance_removed_total{kind="pushed_requests"} 1`)
@@ -260,7 +263,7 @@ func TestBackgroundRemovesWhatHasEnded(t *testing.T) {
 // The background work outlives an outage: it says so and tries again.
 func TestBackgroundOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	other := servertest.New(t, servertest.Bare(), servertest.Store(outage.Store))
 	if _, err := other.Keys().Rotate(t.Context(), keys.ES256, false); err != nil {
@@ -270,11 +273,11 @@ func TestBackgroundOutlivesAnOutage(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	wait := s.Background(ctx)
 	defer func() { cancel(); wait() }()
-	servertest.Eventually(t, "the outage is in the log", func() bool {
+	eventually.True(t, "the outage is in the log", func() bool {
 		return strings.Contains(s.Log.String(), "the signing keys could not be read") && strings.Contains(s.Log.String(), "the background cleaning failed")
 	})
 	outage.Away(false)
-	servertest.Eventually(t, "the keys are read", func() bool { return strings.Count(s.Get("/oauth2/jwks").Body, `"kid"`) == 2 })
+	eventually.True(t, "the keys are read", func() bool { return strings.Count(s.Get("/oauth2/jwks").Body, `"kid"`) == 2 })
 }
 
 func TestSigningKeysOutliveTheirTokens(t *testing.T) {
@@ -304,7 +307,7 @@ func TestSigningKeysOutliveTheirTokens(t *testing.T) {
 
 func TestFirstStartMakesKeysAndTheBuiltInClient(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Bare(),
 			servertest.Configure(func(c *server.Config) { c.SimpleJWT.Algorithm = "RS256" }))
 		set := s.Get("/oauth2/jwks").Expect(200).Body
@@ -324,7 +327,7 @@ func TestFirstStartMakesKeysAndTheBuiltInClient(t *testing.T) {
 
 func TestDiscoveryOutlivesAnOutage(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: "https://api.example/", Scopes: []string{"x"}}); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server"
 	"latchkey/server/servertest"
+	"latchkey/storage/teststore"
 )
 
 // Statements 21, 27, 37, 50, 61: everything that may be used once is used by 32 requests at the same time, at two servers on one Postgres,
@@ -26,7 +27,7 @@ func TestSingleUse(t *testing.T) {
 	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
 		rounds = 500
 	}
-	a := servertest.New(t, servertest.Store(servertest.Postgres(t)))
+	a := servertest.New(t, servertest.Store(teststore.Postgres(t)))
 	// One server behind two addresses: what is signed for it has one audience, and one target.
 	b := a.Replica(t, servertest.Store(a.Store), servertest.Configure(func(c *server.Config) { c.Issuer = a.URL }))
 	servers := [2]*servertest.Server{a, b}

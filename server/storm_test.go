@@ -16,6 +16,7 @@ import (
 	"latchkey/server/password"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 func behindProxy(c *server.Config) {
@@ -33,7 +34,7 @@ func tryLogin(s *servertest.Server, name, password, address string) *servertest.
 // A6: wrong passwords from random /64s of one /56 are answered with 429 and a Retry-After, everybody else's logins with 200.
 func TestA6FloodFromASite(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(behindProxy))
 		const flood = 400
 		statuses := map[int]int{}

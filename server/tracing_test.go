@@ -26,6 +26,8 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
+	"latchkey/storage/teststore"
 )
 
 // collector receives what an OTLP exporter sends, as OpenTelemetry's collector does.
@@ -160,11 +162,11 @@ func (r *running) post(t *testing.T, path string, body map[string]string) (answe
 
 func TestARefreshIsTracedDownToTheDatabase(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		c := newCollector(t)
 		r := run(t, func(cfg *server.Config) {
-			cfg.Now = func() time.Time { return servertest.Epoch } // the store was opened then, with the partitions of that time
-			cfg.Store, cfg.Traces = servertest.Clocked(open(t), cfg.Now), c.exporter(t)
+			cfg.Now = func() time.Time { return testclock.Epoch } // the store was opened then, with the partitions of that time
+			cfg.Store, cfg.Traces = teststore.Clocked(open(t), cfg.Now), c.exporter(t)
 			cfg.SimpleJWT.Rotation, cfg.SimpleJWT.Compat, cfg.SimpleJWT.UserIDClaim = clients.RotationStrict, "5.2", "user_id"
 		})
 		password := storage.Secret("canary-password")

@@ -14,6 +14,8 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 const next = "a password that is new"
@@ -455,7 +457,7 @@ func TestAccountShowsWhatHappened(t *testing.T) {
 
 func TestAccountWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	b := signedIn(s)
 	outage.Away(true)
@@ -492,7 +494,7 @@ func TestStatement40EndsAgainstCodesAndRefreshes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+			teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 				s := servertest.New(t, servertest.Store(open(t)))
 				password := servertest.Password
 				for round := range 10 {

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/session"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // mailed gives a server that sends letters, and a browser in which its user, who has an address, is signed in.
@@ -29,7 +30,7 @@ func mailed(t *testing.T, open ...servertest.Option) (*servertest.Server, *serve
 
 func TestAnAddressIsConfirmedByLinkAndByCode(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box, b := mailed(t, servertest.Store(open(t)))
 		sent := b.Get("/account").Form("/account/email/verify").Submit()
 		letter := s.Letter(box, "old@example.com")
@@ -98,7 +99,7 @@ func TestAnAddressIsNotConfirmedByOthers(t *testing.T) {
 
 func TestUsersDownloadTheirDataAndRemoveTheirAccounts(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box, b := mailed(t, servertest.Store(open(t)))
 		held := tokens(s, b, s.Portal)
 		now := s.Clock.Now()

@@ -9,6 +9,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 func profiles(t *testing.T, fields []string, open ...servertest.Option) (*servertest.Server, *servertest.Browser) {
@@ -31,7 +32,7 @@ func user(t *testing.T, s *servertest.Server) *storage.User {
 // Users change what --account-fields allows; applications see it.
 func TestAccountFields(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, b := profiles(t, nil, servertest.Store(open(t)))
 		form := b.Get("/account").Form("/account/profile")
 		for _, name := range []string{"name", "given_name", "family_name", "locale", "zoneinfo"} {

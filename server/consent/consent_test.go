@@ -12,6 +12,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // asked goes to the consent page of a client, signed in.
@@ -302,7 +303,7 @@ func TestFirstPartyClientAsksNothing(t *testing.T) {
 // What was allowed at one API is asked again at another, and without any; RFC 8707 §3.
 func TestA5ConsentIsPerResource(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		apis := []string{"https://api1.example/", "https://api2.example/"}
 		c := s.AddClient(clients.Registration{ID: "shop", Policy: clients.Policy{Resources: apis}, Metadata: clients.Metadata{

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/console"
 	"latchkey/server/figures"
@@ -270,7 +271,7 @@ func TestARefusedRequestIsExplained(t *testing.T) {
 	s, b := operating(t)
 	visitor := s.Browser()
 	visitor.Authorize(s.Portal, "redirect_uri", "https://elsewhere.example/callback")
-	servertest.Eventually(t, "the refusal is written", func() bool {
+	eventually.True(t, "the refusal is written", func() bool {
 		return strings.Contains(b.Get(console.ClientPath+"?id="+s.Portal.ID).Body, "https://elsewhere.example/callback")
 	})
 	has(t, b.Get(console.ClientPath+"?id="+s.Portal.ID), "register it beside the others")
@@ -333,7 +334,7 @@ func TestServersInTheConsole(t *testing.T) {
 	if err := s.Store.NoteReplica(t.Context(), other, now); err != nil {
 		t.Fatal(err)
 	}
-	servertest.Eventually(t, "the server has noted that it runs", func() bool {
+	eventually.True(t, "the server has noted that it runs", func() bool {
 		return strings.Count(b.Get(console.Path).Body, "Running") == 2
 	})
 	has(t, b.Get(console.Path), "&lt;b&gt;older", `<span class="badge warn"><bdi>v0.9.0`, `<span class="badge bad"><bdi>&#43;61000 ms`)

@@ -15,6 +15,8 @@ import (
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
+	"latchkey/storage/testclock"
+	"latchkey/storage/teststore"
 )
 
 const endpoint = "/oauth2/device_authorization"
@@ -433,7 +435,7 @@ func TestDeviceRoundTrips(t *testing.T) {
 	t.Parallel()
 	counter := new(postgrestest.RoundTrips)
 	store, err := postgres.Open(t.Context(), postgres.Config{
-		URL: postgrestest.URL(t), Tracer: counter, Now: func() time.Time { return servertest.Epoch },
+		URL: postgrestest.URL(t), Tracer: counter, Now: func() time.Time { return testclock.Epoch },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -467,7 +469,7 @@ func TestDeviceRoundTrips(t *testing.T) {
 // Row N against A5: the page shows what the device may name at the token endpoint alone, and it may name nothing else.
 func TestRowNADeviceNamesWhatTheUserHasSeen(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		c := tv(s)
 		add := func(identifier string, scopes ...string) {

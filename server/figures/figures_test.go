@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"latchkey/server/figures"
-	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // Issue 14, point 2: what happened is counted by hours, each once, and shown by hours and days.
 func TestFigures(t *testing.T) {
 	t.Parallel()
-	store, now := servertest.SQLite(t), time.Date(2026, 3, 31, 12, 30, 0, 0, time.UTC)
+	store, now := sqlitetest.SQLite(t), time.Date(2026, 3, 31, 12, 30, 0, 0, time.UTC)
 	happen := func(action string, ago ...time.Duration) {
 		for _, d := range ago {
 			if err := store.AppendAudit(t.Context(), storage.NewAuditEvent(action, "user", now.Add(-d))); err != nil {

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 const wrong = "not the password"
@@ -241,7 +242,7 @@ func TestLoginForARequestThatIsTooOld(t *testing.T) {
 
 func TestLoginWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	b := s.Browser()
 	signIn(b, servertest.Password)

@@ -11,10 +11,11 @@ import (
 	"latchkey/clients"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 func forEachServer(t *testing.T, test func(t *testing.T, s *servertest.Server)) {
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		test(t, servertest.New(t, servertest.Store(open(t))))
 	})
 }

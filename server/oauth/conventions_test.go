@@ -11,6 +11,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // withResource adds a protected resource.
@@ -125,7 +126,7 @@ func TestRowMScopes(t *testing.T) {
 // Row M: what there is not can't be registered; the answer shows what is left. A metadata document is read alike.
 func TestRowMUnknownScopesAreNotRegistered(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.Registration = "open" }))
 		withResource(t, s, "https://tools.example.com/mcp", "tools:read")
 		for asked, want := range map[string]string{

@@ -18,6 +18,7 @@ import (
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // publisher serves one client's metadata document, on loopback, over TLS.
@@ -94,7 +95,7 @@ func TestADocumentIsAskedForAgainWhenItsHostSaysSo(t *testing.T) {
 // An application that nobody has registered: its client_id is where its metadata are.
 func TestStatement65AClientByItsDocument(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		p := publish(t)
 		s := servertest.New(t, servertest.Store(open(t)), accepting(p))
 		agent := servertest.Client{ID: p.id(), Redirect: "http://127.0.0.1:43210/callback"}

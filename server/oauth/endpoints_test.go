@@ -12,11 +12,12 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 func TestRevoke(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		tokens := s.Login(s.SPA)
 		// RFC 7009 §2.2: 200 for whatever is no token of the client, so that nothing is learned.
@@ -47,7 +48,7 @@ func TestRevokeBadRequests(t *testing.T) {
 
 func TestIntrospect(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		tokens := s.Login(s.Backend)
 		a := s.Introspect(s.Backend, tokens.Access).Expect(200)

@@ -12,6 +12,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // Statement 62: a hundred thousand registrations (in make test-long; fewer otherwise), from as many places as there are, leave at
@@ -23,7 +24,7 @@ func TestStatement62AFloodOfRegistrations(t *testing.T) {
 	if os.Getenv("LATCHKEY_TEST_LONG") != "" {
 		flood = 100_000
 	}
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationLimit = most }))
 		refresh := s.Login(s.SPA).Refresh
 		// p99 refreshes until done.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"latchkey/clients"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 )
@@ -107,7 +108,7 @@ func TestRequireGroupAtRefresh(t *testing.T) {
 			s.Refresh(c, token).Expect(200)
 		}
 		var refusals []*storage.AuditEvent
-		servertest.Eventually(t, "an event that names the user", func() bool {
+		eventually.True(t, "an event that names the user", func() bool {
 			refusals, _ = s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "client_refused", Limit: 1})
 			return len(refusals) == 1 && refusals[0].UserID == servertest.UserID && refusals[0].Reason == "user_not_in_required_group"
 		})

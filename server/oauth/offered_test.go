@@ -12,6 +12,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // Row N against A5: what a client names at the token endpoint alone is what the user has seen on the page.
@@ -148,7 +149,7 @@ func TestRowNAnAgentNamesTheResourceLate(t *testing.T) {
 // A grant of the release before has no list of what was seen: nothing can be named.
 func TestRowNACodeOfThePreviousRelease(t *testing.T) {
 	t.Parallel()
-	k := &forgetful{Store: servertest.SQLite(t)}
+	k := &forgetful{Store: sqlitetest.SQLite(t)}
 	s := servertest.New(t, servertest.Store(k))
 	withResource(t, s, "https://mail.example/", "read")
 	s.Redeem(s.Web, s.Browser().Code(s.Web), "resource", "https://mail.example/").ExpectError(400, "invalid_target")

@@ -7,6 +7,8 @@ import (
 
 	"latchkey/clients"
 	"latchkey/clients/document"
+	"latchkey/latchkeytest/canary"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/servertest"
@@ -39,10 +41,10 @@ func TestStatement59NoURLOfAStrangerLeadsInside(t *testing.T) {
 			for _, host := range []string{"127.0.0.1", "localhost"} {
 				led := func(what string, want bool, follow func(url string)) {
 					t.Helper()
-					l := servertest.NewCanary(t)
+					l := canary.New(t)
 					follow("https://" + host + ":" + l.Port + "/x")
 					if want {
-						servertest.Eventually(t, what+" at "+host, func() bool { return l.Hits() > 0 })
+						eventually.True(t, what+" at "+host, func() bool { return l.Hits() > 0 })
 					} else if n := l.Hits(); n != 0 {
 						t.Errorf("%s at %s: %d connections", what, host, n)
 					}

@@ -13,6 +13,7 @@ import (
 	"latchkey/server/claims"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // everyScope is what an application asks for that wants to know all about a user.
@@ -73,7 +74,7 @@ func asJSON(v any) string {
 var aliceProfile = map[string]any{
 	"name": "Alice Ångström", "given_name": "Alice", "family_name": "Ångström", "preferred_username": "alice", "nickname": "Al",
 	"website": "https://alice.example", "picture": "https://img.example/alice.png", "locale": "de-AT", "zoneinfo": "Europe/Vienna",
-	"updated_at": servertest.Epoch.Unix(),
+	"updated_at": testclock.Epoch.Unix(),
 }
 
 // Row B, row C, row I: the claims of the granted scopes are in the ID token and at userinfo, now and after each refresh.
@@ -206,7 +207,7 @@ func TestI_AUserWithoutProfile(t *testing.T) {
 		GrantTypes: []string{"authorization_code"}, RedirectURIs: []string{servertest.Callback}, Scope: everyScope,
 	}})
 	tokens := s.Redeem(app, s.Browser().Code(app, "scope", "openid profile email groups")).Expect(200)
-	want := fmt.Sprintf(`{"sub":"1","name":"alice","preferred_username":"alice","updated_at":%d,"groups":[]}`, servertest.Epoch.Unix())
+	want := fmt.Sprintf(`{"sub":"1","name":"alice","preferred_username":"alice","updated_at":%d,"groups":[]}`, testclock.Epoch.Unix())
 	s.Get("/oauth2/userinfo", bearer(tokens.String("access_token"))).Expect(200).ExpectBody(want)
 }
 

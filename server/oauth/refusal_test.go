@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/html"
 
 	"latchkey/clients"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 )
@@ -17,7 +18,7 @@ import (
 func refused(t *testing.T, s *servertest.Server, client, reason string) map[string]any {
 	t.Helper()
 	details := map[string]any{}
-	servertest.Eventually(t, "the event "+reason+" of "+client, func() bool {
+	eventually.True(t, "the event "+reason+" of "+client, func() bool {
 		events, err := s.Store.ListAudit(t.Context(), storage.AuditFilter{ClientID: client, Action: "client_refused", Limit: 1})
 		return err == nil && len(events) == 1 && events[0].Reason == reason && events[0].Outcome == "denied" &&
 			events[0].RequestID != "" && json.Unmarshal(events[0].Details, &details) == nil
@@ -96,7 +97,7 @@ func TestRowHEventsAreLimited(t *testing.T) {
 		s.Token(servertest.Client{ID: "web", Secret: "wrong"}, "grant_type", "client_credentials").ExpectError(401, "invalid_client")
 	}
 	var events []*storage.AuditEvent
-	servertest.Eventually(t, "events", func() bool {
+	eventually.True(t, "events", func() bool {
 		events, _ = s.Store.ListAudit(t.Context(), storage.AuditFilter{Action: "client_refused", Limit: 100})
 		return len(events) >= 20
 	})

@@ -8,6 +8,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // OpenID Connect Registration §2: initiate_login_uri is kept, shown and https.
@@ -33,7 +34,7 @@ func TestRegistrationKeepsInitiateLoginURI(t *testing.T) {
 // A client that keeps the first registration access token can remove itself, however often it has read.
 func TestTheFirstRegistrationAccessTokenStays(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)))
 		a := s.PostJSON(registerPath, app()).Expect(201)
 		uri, token := a.String("registration_client_uri"), a.String("registration_access_token")

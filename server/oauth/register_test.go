@@ -17,6 +17,8 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 const registerPath = "/oauth2/register"
@@ -62,7 +64,7 @@ func put(s *servertest.Server, uri, token string, v any) *servertest.Answer {
 // Statement 61: the three modes; an initial access token is good for its uses and for its time, whatever happens at once.
 func TestStatement61RegistrationModes(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		off := registering(t, "off", servertest.Store(open(t)))
 		off.PostJSON(registerPath, app()).Expect(404)
 		off.Get(registerPath + "/spa").Expect(404)
@@ -143,7 +145,7 @@ func TestStatement61PolicyComesFromTheToken(t *testing.T) {
 // Statement 61: the client configuration endpoint takes the client's own present registration access token and no other.
 func TestStatement61RegistrationAccessTokens(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)))
 		mine := s.PostJSON(registerPath, app("token_endpoint_auth_method", "client_secret_basic")).Expect(201)
 		other := s.PostJSON(registerPath, app("client_name", "Other")).Expect(201)
@@ -234,7 +236,7 @@ func TestL1RegistrationFromUnknownAddressIsAuditedWithoutOne(t *testing.T) {
 // Statement 62: who registers the same again gets the same; who registers too much gets 429, alone and all together.
 func TestStatement62OpenRegistrationIsBounded(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationLimit = 50 }))
 		first := s.PostJSON(registerPath, app(), from("192.0.2.1")).Expect(201).String("client_id")
 		if again := s.PostJSON(registerPath, app(), from("192.0.2.1")).Expect(201).String("client_id"); again != first {
@@ -416,7 +418,7 @@ func TestRegistrationRefusesBadRequests(t *testing.T) {
 // A database that is away is no statement about the client.
 func TestRegistrationDuringAnOutage(t *testing.T) {
 	t.Parallel()
-	store := servertest.NewOutage(servertest.SQLite(t))
+	store := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := registering(t, "open", servertest.Store(store))
 	a := s.PostJSON(registerPath, app()).Expect(201)
 	store.Away(true)

@@ -7,6 +7,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // selfRegistered returns a client that registered itself with these redirect URIs.
@@ -19,7 +20,7 @@ func selfRegistered(t *testing.T, s *servertest.Server, uris ...string) (servert
 // An https redirect URI identifies a client: what was allowed to it is remembered, for the client, the host, the scope and the resource.
 func TestConsentOfAnUnverifiedWebClientIsRemembered(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "open", servertest.Store(open(t)))
 		withResource(t, s, "https://api.example", "read", "write")
 		c, _ := selfRegistered(t, s, "https://app.example/callback", "https://other.example/callback")

@@ -7,6 +7,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
+	"latchkey/storage/testclock"
 )
 
 // With clients and keys cached, these requests cost this many round trips to the database.
@@ -14,7 +15,7 @@ func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	counter := new(postgrestest.RoundTrips)
 	store, err := postgres.Open(t.Context(), postgres.Config{
-		URL: postgrestest.URL(t), Tracer: counter, Now: func() time.Time { return servertest.Epoch },
+		URL: postgrestest.URL(t), Tracer: counter, Now: func() time.Time { return testclock.Epoch },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 func TestTokenAnswer(t *testing.T) {
@@ -263,7 +265,7 @@ func TestThrottledLoginSaysWhenToTryAgain(t *testing.T) {
 // No client may drop a good session because the database is away.
 func TestDatabaseAwayIs503NeverAnOAuthError(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	tokens := s.Login(s.Backend)
 	stranger := servertest.Client{ID: "not-in-memory", Secret: "x"}
@@ -386,7 +388,7 @@ func TestLogSaysWhyInOneEvent(t *testing.T) {
 
 func TestSessionKeepsWhereItBegan(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)))
 		s.PostForm("/oauth2/token", servertest.Form("grant_type", "password", "client_id", "spa", "username", "alice", "password", servertest.Password),
 			servertest.Header("User-Agent", "a browser \xff"), servertest.Header("X-Forwarded-For", "203.0.113.9")).Expect(200)

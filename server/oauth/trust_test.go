@@ -10,6 +10,7 @@ import (
 	"latchkey/clients/registry"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // trusted registers a client with a token, which the operator then verifies and makes first-party.
@@ -85,7 +86,7 @@ func TestA2WhatAClientChangesItselfEndsTrust(t *testing.T) {
 
 func TestA2WhatDoesNotChangeTheDescriptionKeepsTrust(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "token", servertest.Store(open(t)))
 		jwks := map[string]any{"keys": []any{map[string]any{"x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kty": "OKP", "crv": "Ed25519", "use": "sig"}}}
 		uris := []string{"https://app.example/callback", "https://app.example/other"}
@@ -121,7 +122,7 @@ func TestA2WhatDoesNotChangeTheDescriptionKeepsTrust(t *testing.T) {
 // What users allowed is void, also when the client is again what it was.
 func TestA2ConsentsAreDropped(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := registering(t, "token", servertest.Store(open(t)))
 		made := s.PostJSON(registerPath, app("scope", "openid read", "token_endpoint_auth_method", "client_secret_basic"),
 			bearer(initialToken(t, s, registry.InitialToken{Uses: 1, TTL: time.Hour}))).Expect(201)
@@ -164,7 +165,7 @@ func TestA2ConsentsAreDropped(t *testing.T) {
 // A metadata document that changes withdraws trust when it is fetched, and for good.
 func TestA2AChangedDocumentEndsTrust(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		p := publish(t)
 		s := servertest.New(t, servertest.Store(open(t)), accepting(p))
 		c := servertest.Client{ID: p.id(), Redirect: "https://app.example/callback"}

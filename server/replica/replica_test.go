@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"latchkey/server/replica"
-	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // fleet are servers on one database, whose clock is now.
@@ -20,7 +20,7 @@ type fleet struct {
 }
 
 func setup(t *testing.T) *fleet {
-	return &fleet{t, servertest.SQLite(t), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return &fleet{t, sqlitetest.SQLite(t), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
 // server adds a server whose clock is ahead.

@@ -7,6 +7,7 @@ import (
 
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // crowd is a store with a number of users, of which it counts how many are read.
@@ -28,7 +29,7 @@ func (c *crowd) SearchUsers(_ context.Context, f storage.UserFilter) (page []*st
 func TestNoMoreUsersAreLookedAtThanTheMessageSays(t *testing.T) {
 	t.Parallel()
 	for _, users := range []int64{20_001, 20_499, 20_500, 100_000} {
-		c := &crowd{Store: servertest.SQLite(t), users: users}
+		c := &crowd{Store: sqlitetest.SQLite(t), users: users}
 		b := setup(t, servertest.Store(c))
 		b.refused(b.call("GET", `/Users?filter=userName+sw+%22x%22`, ""), http.StatusBadRequest, "tooMany")
 		if c.read > 20_500 {

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/selfhelp"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // byInvitation is the sign-up of invited people alone.
@@ -25,7 +26,7 @@ func finish(page *servertest.Page, username string) {
 // address; one that the operator passed on does not.
 func TestAnInvitationMakesOneAccount(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		box := new(servertest.Mailbox)
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Mail(box), servertest.Configure(byInvitation))
 		s.Browser().Get("/sign-up").Expect(http.StatusNotFound)

@@ -15,6 +15,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 const (
@@ -53,7 +54,7 @@ func choose(b *servertest.Browser, link, password string) *servertest.Page {
 
 func TestStatement55AForgottenPasswordIsChosenAnew(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box := setup(t, servertest.Store(open(t)))
 		elsewhere := s.Browser()
 		elsewhere.SignIn()
@@ -100,7 +101,7 @@ func TestStatement55AForgottenPasswordIsChosenAnew(t *testing.T) {
 
 func TestStatement55ALinkIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box := setup(t, servertest.Store(open(t)))
 		to := link(t, s, box)
 		u, err := url.Parse(to)
@@ -292,7 +293,7 @@ func TestWithoutMailNothingNeedsIt(t *testing.T) {
 
 func TestSignUpLeadsToTheApplication(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		for _, way := range []string{"link", "code"} {
 			s, box := setup(t, servertest.Store(open(t)))
 			b := s.Browser()

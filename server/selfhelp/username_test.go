@@ -7,13 +7,14 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // A name that two users have signs in neither of them. So nobody may choose one that is another's in another case, or another's address; nor one
 // that looks like another's.
 func TestUsernamesThatPeopleMayNotChoose(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, box := setup(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) {
 			c.LoginNames = storage.LoginNames{Email: true, Fold: true}
 		}))

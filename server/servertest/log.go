@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"latchkey/latchkeytest/eventually"
 )
 
 // Log is everything that the server logged.
@@ -52,7 +53,7 @@ func (l *Log) Events(t testing.TB, message string) []Event {
 // moment after its answer.
 func (l *Log) Requests(t testing.TB, route string, count int) (events []Event) {
 	t.Helper()
-	Eventually(t, fmt.Sprintf("%d requests of %s are in the log", count, route), func() bool {
+	eventually.True(t, fmt.Sprintf("%d requests of %s are in the log", count, route), func() bool {
 		events = nil
 		for _, e := range l.Events(t, "request") {
 			if e["route"] == route {
@@ -62,14 +63,4 @@ func (l *Log) Requests(t testing.TB, route string, count int) (events []Event) {
 		return len(events) >= count
 	})
 	return events
-}
-
-// Eventually waits up to a minute for what another goroutine is about to do.
-func Eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
-		}
-	}
 }

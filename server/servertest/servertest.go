@@ -16,7 +16,9 @@ import (
 	"latchkey/server/users"
 	"latchkey/storage"
 	"latchkey/storage/directory"
+	"latchkey/storage/sqlite/sqlitetest"
 	"latchkey/storage/testclock"
+	"latchkey/storage/teststore"
 )
 
 // What every server has unless [Bare] is given.
@@ -28,9 +30,6 @@ const (
 	// Origin is the browser origin of SPA's redirect URI.
 	Origin = "https://app.example"
 )
-
-// Epoch is the time at which the clock of a server begins.
-var Epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // rootSecret is the same in all tests, so that what one server wrote another one reads.
 const rootSecret = storage.Secret("a root secret for tests, and tests alone")
@@ -117,15 +116,14 @@ func New(t testing.TB, opts ...Option) *Server {
 		opt(o)
 	}
 	if o.store == nil {
-		o.store = SQLite(t)
+		o.store = sqlitetest.SQLite(t)
 	}
 	if o.clock == nil {
-		o.clock = testclock.New(Epoch)
+		o.clock = testclock.New(testclock.Epoch)
 	}
 	if o.database == nil {
 		o.database = o.clock.Now
 	}
-	testclock.Set(o.store, o.database)
 	s := &Server{Clock: o.clock, Log: new(Log), Store: o.store, t: t}
 	s.serve(o)
 	t.Cleanup(func() {
@@ -157,7 +155,7 @@ func (s *Server) serve(o *options) {
 	public := httptest.NewUnstartedServer(nil)
 	s.URL = "http://" + public.Listener.Addr().String()
 	cfg := s.config()
-	cfg.Store = clocked{s.Store, o.database}
+	cfg.Store = teststore.Clocked(s.Store, o.database)
 	for _, change := range o.change {
 		change(&cfg)
 	}

@@ -18,11 +18,12 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/request"
 	"latchkey/server/password"
-	"latchkey/server/servertest"
 	"latchkey/server/session"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 	"latchkey/storage/testclock"
+	"latchkey/storage/teststore"
 )
 
 const secret = "correct horse battery staple"
@@ -38,12 +39,12 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	return setupOn(t, servertest.SQLite)
+	return setupOn(t, sqlitetest.SQLite)
 }
 
 func setupOn(t *testing.T, open func(testing.TB) storage.Store) *bundle {
 	t.Helper()
-	b := &bundle{clock: testclock.New(servertest.Epoch), t: t}
+	b := &bundle{clock: testclock.New(testclock.Epoch), t: t}
 	b.store = &counting{Store: open(t)}
 	b.reg = registry.New(registry.Config{Store: b.store, MACKeys: [][]byte{key('m')}, Now: b.clock.Now})
 	b.users = users.New(users.Config{
@@ -165,7 +166,7 @@ func TestStatement48SessionCookie(t *testing.T) {
 
 func TestStatement13CookieIsNewAtEverySignIn(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		cookieIsNewAtEverySignIn(t, setupOn(t, open))
 	})
 }
@@ -325,7 +326,7 @@ func TestSessionsOutliveTheKey(t *testing.T) {
 // Two tabs that sign in at once must not end the one and refuse the other.
 func TestParallelSignInsOfOneBrowser(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		parallelSignInsOfOneBrowser(t, setupOn(t, open))
 	})
 }
@@ -416,7 +417,7 @@ func (b *bundle) notices() []*storage.LogoutNotice {
 
 func TestStatement45SignOutEndsWhatTheSessionGave(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		signOutEndsWhatTheSessionGave(t, setupOn(t, open))
 	})
 }
@@ -474,7 +475,7 @@ func TestAnotherUserInTheSameBrowserIsASignOut(t *testing.T) {
 
 func TestStatement47EndEverywhere(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		endEverywhere(t, setupOn(t, open))
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/server/servertest"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server/shadow"
 )
 
@@ -95,7 +95,7 @@ func TestADownLatchkeyIsTriedNowAndThen(t *testing.T) {
 	}
 	count := func() shadow.RouteCount { return *w.snapshot(t).Routes[shadow.RouteRefresh] }
 	post(100)
-	servertest.Eventually(t, "100 failures", func() bool { return count().Failed == 100 })
+	eventually.True(t, "100 failures", func() bool { return count().Failed == 100 })
 	if n := tried.Load(); n < 16 || n > 24 { // 8 are rehearsed at a time
 		t.Errorf("tried %d times", n)
 	}
@@ -103,7 +103,7 @@ func TestADownLatchkeyIsTriedNowAndThen(t *testing.T) {
 	w.step(2 * time.Second)
 	before := tried.Load()
 	post(50)
-	servertest.Eventually(t, "all are tried", func() bool { return tried.Load() == before+50 })
+	eventually.True(t, "all are tried", func() bool { return tried.Load() == before+50 })
 	if n := count().Failed; n != 100 {
 		t.Errorf("%d failed", n)
 	}

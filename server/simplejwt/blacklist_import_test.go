@@ -10,13 +10,14 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/simplejwt"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // A jti that comes from Django's blacklist ends that token alone: one that was never used here, the current one of an adopted session, and one
 // that Django has written anew. The session goes on with its other tokens, and other sessions with theirs.
 func TestAnImportedJTIEndsOnlyItself(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(withSliding), servertest.Configure(func(c *server.Config) {
 			c.SimpleJWT.Rotation = clients.RotationConfirmed
 		}))

@@ -15,6 +15,7 @@ import (
 	"latchkey/server/simplejwt"
 	"latchkey/server/simplejwt/codec"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 const (
@@ -251,7 +252,7 @@ func TestALateTabDoesNotClearTheCookie(t *testing.T) {
 
 func TestOutageLeavesTheCookie(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage), servertest.Configure(func(c *server.Config) { c.SimpleJWT.RefreshCookie = "refresh" }))
 	refresh := login(t, s)
 	outage.Away(true)

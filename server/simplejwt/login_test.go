@@ -9,6 +9,7 @@ import (
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // A site with USERNAME_FIELD = "email": the field has that name in bodies and in error messages.
@@ -33,7 +34,7 @@ func TestUsernameField(t *testing.T) {
 // Of the spellings that find one user, attempts are counted together; a name of two users signs in neither, and is counted at the start.
 func TestLoginNames(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		store := open(t)
 		before := servertest.New(t, servertest.Store(store))
 		before.AddUser(users.NewUser{Username: "ada", Email: "ada@example.org", Active: true}, "ada's password")

@@ -10,13 +10,14 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/simplejwt"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 // A14: who presents a dead token learns that it is dead, and not how it died: superseded by a sibling, retired by its successor, ended
 // with its session, by the user or with all of the client's sessions.
 func TestA14ADeadTokenDoesNotTellHowItDied(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) {
 			c.SimpleJWT.OnReuse = clients.OnReuseReject
 		}))

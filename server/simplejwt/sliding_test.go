@@ -14,6 +14,7 @@ import (
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 const djangoKey = "the SECRET_KEY of a Django that was here before"
@@ -55,7 +56,7 @@ func TestSlidingTokensAreOffByDefault(t *testing.T) {
 // A day of an application with sliding tokens, and its logout.
 func TestASlidingSession(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(withSliding))
 		auditor := s.AddClient(clients.Registration{
 			ID:       "auditor",
@@ -129,7 +130,7 @@ func signed(claims string) string {
 // What an application reads from its access token follows the user from refresh to refresh.
 func TestClaimsOfTheUser(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(withSliding))
 		token := s.LoginSimpleJWT()
 		for _, raw := range []string{token.Access, token.Refresh} {

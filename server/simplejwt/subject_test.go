@@ -10,6 +10,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/teststore"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // A site whose users have UUIDs: every token, and every answer about one, names the user by it. One round trip reads it.
 func TestSubjectsAreWhatEveryTokenSays(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.SimpleJWT.Claims = []string{"id"} }))
 		bob := s.AddUser(users.NewUser{Subject: uuidUser, Username: "bob", Active: true}, "bob's password")
 		if bob.ID < storage.DrawnUserIDs || bob.Sub() != uuidUser {
@@ -61,7 +62,7 @@ func TestSubjectsAreWhatEveryTokenSays(t *testing.T) {
 // A token that Django wrote finds its user by the key that Django has: a UUID, an integer in either JSON type, a slug.
 func TestDjangosTokensFindTheirUserBySubject(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(withSliding))
 		s.AddUser(users.NewUser{Subject: uuidUser, Username: "bob", Active: true}, "bob's password")
 		s.AddUser(users.NewUser{Subject: slugUser, Username: slugUsername, Active: true}, "carla's password")
@@ -93,7 +94,7 @@ func TestDjangosTokensFindTheirUserBySubject(t *testing.T) {
 // R39: SIMPLE_JWT's USER_ID_CLAIM may be sub, which is a string: PyJWT refuses any other from 2.10 on.
 func TestR39TheUsersIDInSub(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s := servertest.New(t, servertest.Store(open(t)), servertest.Configure(func(c *server.Config) {
 			c.SimpleJWT.UserIDClaim, c.SimpleJWT.UserIDInteger = "sub", false
 		}))

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/server/servertest"
 	"latchkey/server/trail"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // counting counts the events that are read.
@@ -26,7 +26,7 @@ func (c *counting) ListAudit(ctx context.Context, f storage.AuditFilter) ([]*sto
 // Each event is returned once, also one whose transaction took ten seconds; and the last seconds are not read again each second.
 func TestFollower(t *testing.T) {
 	t.Parallel()
-	store := &counting{Store: servertest.SQLite(t)}
+	store := &counting{Store: sqlitetest.SQLite(t)}
 	begin := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	follower := trail.NewFollower(store, storage.FirstID(begin))
 	var want, got []string

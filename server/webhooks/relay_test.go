@@ -15,6 +15,7 @@ import (
 	"time"
 
 	wire "latchkey/admin"
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
@@ -23,6 +24,8 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/webhooks"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 // idle is a store that has no targets, and nothing else.
@@ -100,7 +103,7 @@ func distinct(t *testing.T, got []delivery, n int) {
 // However many servers there are, an event is delivered once to each target; when one dies, another one goes on where it was.
 func TestSeveralServersDeliverEachEventOnce(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		severalServers(t, setup(t, servertest.Store(open(t))))
 	})
 }
@@ -224,7 +227,7 @@ func TestASlowTargetHoldsUpNoOther(t *testing.T) {
 	b.Clock.Advance(3 * time.Second)
 	<-held
 	var got []delivery
-	servertest.Eventually(t, "the deliveries to the fast target", func() bool {
+	eventually.True(t, "the deliveries to the fast target", func() bool {
 		got = append(got, fast.taken()...)
 		return len(got) >= 40
 	})
@@ -280,7 +283,7 @@ func TestSecretsFollowTheRootSecret(t *testing.T) {
 // While the database is away nothing is lost.
 func TestEventsWaitForTheDatabase(t *testing.T) {
 	t.Parallel()
-	outage := servertest.NewOutage(servertest.SQLite(t))
+	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	b := setup(t, servertest.Store(outage))
 	r := newReceiver(t)
 	b.target(wire.NewWebhook{URL: r.URL})
@@ -307,11 +310,11 @@ func TestMetricsOfTargets(t *testing.T) {
 	shown := func(text string) bool {
 		return strings.Contains(b.Do("GET", b.Admin+"/metrics", "").Expect(http.StatusOK).Body, text)
 	}
-	servertest.Eventually(t, "the metrics of a delivery", func() bool {
+	eventually.True(t, "the metrics of a delivery", func() bool {
 		return shown(line("latchkey_outbox_attempts_total")+`,outcome="sent"} 1`) && shown(line("latchkey_outbox_waiting"))
 	})
 	if err := b.Webhooks().Remove(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	servertest.Eventually(t, "the end of its gauges", func() bool { return !shown(line("latchkey_outbox_waiting")) })
+	eventually.True(t, "the end of its gauges", func() bool { return !shown(line("latchkey_outbox_waiting")) })
 }

@@ -23,6 +23,8 @@ import (
 	"latchkey/server/users"
 	"latchkey/server/writeback"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/teststore"
 )
 
 // blacklist stands for Django's.
@@ -97,7 +99,7 @@ func (b *bundle) jti(raw string) string {
 // Whatever ends a session here, Django knows of each refresh token of it that it would accept.
 func TestEveryWayOfEndingASessionReachesDjango(t *testing.T) {
 	t.Parallel()
-	servertest.ForEachStore(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		b := setup(t, open(t), func(c *server.Config) { c.SimpleJWT.Rotation = clients.RotationReissue })
 		ctx := t.Context()
 		ways := map[string]func(u *storage.User, first, last string){
@@ -167,7 +169,7 @@ func TestEveryWayOfEndingASessionReachesDjango(t *testing.T) {
 func TestRetiredTokensReachDjangoAfterTheOverlap(t *testing.T) {
 	t.Parallel()
 	for _, rotation := range []clients.Rotation{clients.RotationConfirmed, clients.RotationStrict} {
-		b := setup(t, servertest.SQLite(t), func(c *server.Config) { c.SimpleJWT.Rotation = rotation })
+		b := setup(t, sqlitetest.SQLite(t), func(c *server.Config) { c.SimpleJWT.Rotation = rotation })
 		b.AddUser(users.NewUser{Username: "bob", Active: true}, "the password of bob")
 		tokens := []string{b.login("bob")}
 		for range 4 {
@@ -198,7 +200,7 @@ func TestRetiredTokensReachDjangoAfterTheOverlap(t *testing.T) {
 // A client that never takes the new token gets one at each refresh: all of them end with the session.
 func TestTokensOfAClientThatNeverAdoptsReachDjango(t *testing.T) {
 	t.Parallel()
-	b := setup(t, servertest.SQLite(t))
+	b := setup(t, sqlitetest.SQLite(t))
 	b.AddUser(users.NewUser{Username: "bob", Active: true}, "the password of bob")
 	first := b.login("bob")
 	offered := []string{first}
@@ -222,7 +224,7 @@ func TestTokensOfAClientThatNeverAdoptsReachDjango(t *testing.T) {
 // A session that Django began ends in Django too, whether it was refreshed here or only logged out, and so does a sliding token.
 func TestAdoptedAndSlidingTokensReachDjango(t *testing.T) {
 	t.Parallel()
-	b := setup(t, servertest.SQLite(t))
+	b := setup(t, sqlitetest.SQLite(t))
 	bob := b.AddUser(users.NewUser{Username: "bob", Active: true}, "the password of bob")
 	refreshed, loggedOut := djangoToken(b, bob, "0123456789abcdef0123456789abcdef"), djangoToken(b, bob, "a jti of another form")
 	ours := b.refresh(refreshed)
@@ -243,7 +245,7 @@ func TestAdoptedAndSlidingTokensReachDjango(t *testing.T) {
 func TestDjangosDatabaseMayBeAway(t *testing.T) {
 	t.Parallel()
 	var until time.Time
-	b := setup(t, servertest.SQLite(t), func(c *server.Config) {
+	b := setup(t, sqlitetest.SQLite(t), func(c *server.Config) {
 		until = c.Now().Add(time.Hour)
 		c.SimpleJWT.AdoptUntil = until
 	})

@@ -11,6 +11,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users/external"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // grace is how long accounts are missing before users are removed in these tests.
@@ -21,7 +22,7 @@ func removing(c *server.Config) { c.AbsentUsersAfter = grace }
 // sweep looks for missing accounts some time after the start of the test.
 func sweep(t testing.TB, s *servertest.Server, after time.Duration) {
 	t.Helper()
-	if err := s.SweepAbsent(t.Context(), servertest.Epoch.Add(after)); err != nil {
+	if err := s.SweepAbsent(t.Context(), testclock.Epoch.Add(after)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -60,7 +61,7 @@ func TestUsersDeletedInDjangoAreRemoved(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, site *site) {
 		s := site.serve(servertest.Configure(stringIDs), servertest.Configure(removing))
-		own := &storage.User{Username: "own", CreatedAt: servertest.Epoch} // never had an account in Django
+		own := &storage.User{Username: "own", CreatedAt: testclock.Epoch} // never had an account in Django
 		if err := site.store.CreateUser(t.Context(), own); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +84,7 @@ func TestUsersDeletedInDjangoAreRemoved(t *testing.T) {
 		if site.kept(site.key) || !site.kept(site.other) || !site.kept(own.Sub()) || site.removals() != 1 {
 			t.Fatalf("ada kept: %v, bob kept: %v, own kept: %v, %d events", site.kept(site.key), site.kept(site.other), site.kept(own.Sub()), site.removals())
 		}
-		if list, err := site.store.ListBrowserSessions(t.Context(), ada.ID, servertest.Epoch, 10); err != nil || len(list) > 0 {
+		if list, err := site.store.ListBrowserSessions(t.Context(), ada.ID, testclock.Epoch, 10); err != nil || len(list) > 0 {
 			t.Errorf("%d browser sessions are kept: %v", len(list), err)
 		}
 		grants, err := site.store.ListGrants(t.Context(), storage.GrantFilter{UserID: ada.ID, Limit: 10})
@@ -171,7 +172,7 @@ func TestAMissingTableRemovesNobody(t *testing.T) {
 			const more = 38
 			site.do(`INSERT INTO auth_user (id, username, password) SELECT n, 'user' || n, 'x' FROM generate_series(100, $1::int) n`, 99+more)
 			for i := range more {
-				if _, err := site.store.EnterUser(t.Context(), storage.UserEntry{ID: int64(100 + i), PasswordHash: "x", Now: servertest.Epoch}); err != nil {
+				if _, err := site.store.EnterUser(t.Context(), storage.UserEntry{ID: int64(100 + i), PasswordHash: "x", Now: testclock.Epoch}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -224,7 +225,7 @@ func TestReplicasRemoveEachUserOnce(t *testing.T) {
 	sweep(t, a, 0)
 	failed := make(chan error, 2)
 	for _, s := range []*servertest.Server{a, b} {
-		go func() { failed <- s.SweepAbsent(t.Context(), servertest.Epoch.Add(grace+time.Hour)) }()
+		go func() { failed <- s.SweepAbsent(t.Context(), testclock.Epoch.Add(grace+time.Hour)) }()
 	}
 	for range 2 {
 		if err := <-failed; err != nil {

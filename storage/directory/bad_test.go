@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
@@ -142,7 +143,7 @@ func TestWhileDjangosTableIsAway(t *testing.T) {
 					t.Errorf("the account page: %d", p.Status)
 				}
 				site.do(way[1])
-				servertest.Eventually(t, "Django's users are back", func() bool { return s.RefreshSimpleJWT(session).Status == 200 })
+				eventually.True(t, "Django's users are back", func() bool { return s.RefreshSimpleJWT(session).Status == 200 })
 				s.Refresh(s.Backend, native).Expect(200)
 				if p := b.Get("/account"); p.Status != 200 {
 					t.Errorf("the account page: %d", p.Status)

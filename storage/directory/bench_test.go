@@ -16,6 +16,7 @@ import (
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
+	"latchkey/storage/testclock"
 )
 
 // BenchmarkRefresh compares the CPU time of server and Postgres for one refresh with and without Django's table, in turns, so that what else
@@ -26,14 +27,14 @@ func BenchmarkRefresh(b *testing.B) {
 	site.do(`ANALYZE`)
 	url := postgrestest.URL(b)
 	databases := []string{path.Base(strings.Split(site.url, "?")[0]), path.Base(strings.Split(url, "?")[0])}
-	own, err := postgres.Open(b.Context(), postgres.Config{URL: url, MaxConns: 8, Now: func() time.Time { return servertest.Epoch }})
+	own, err := postgres.Open(b.Context(), postgres.Config{URL: url, MaxConns: 8, Now: func() time.Time { return testclock.Epoch }})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer own.Close()
 	with, without := site.serve(), servertest.New(b, servertest.Store(own))
 	for i := range 20000 {
-		if err := own.CreateUser(b.Context(), &storage.User{Username: fmt.Sprint("user", i), CreatedAt: servertest.Epoch}); err != nil {
+		if err := own.CreateUser(b.Context(), &storage.User{Username: fmt.Sprint("user", i), CreatedAt: testclock.Epoch}); err != nil {
 			b.Fatal(err)
 		}
 	}

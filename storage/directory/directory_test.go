@@ -12,6 +12,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // login logs in on the compatibility route.
@@ -208,7 +209,7 @@ func TestAColumnOfDjangosVerifiesAddresses(t *testing.T) {
 				t.Error("an address that there is not is verified")
 			}
 			site.do(`UPDATE auth_user SET confirmed = false`)
-			if err := site.store.UpdateUser(t.Context(), 7, storage.UserChange{Email: new("ada@example.org"), EmailVerified: new(true)}, servertest.Epoch, nil); err != nil {
+			if err := site.store.UpdateUser(t.Context(), 7, storage.UserChange{Email: new("ada@example.org"), EmailVerified: new(true)}, testclock.Epoch, nil); err != nil {
 				t.Fatal(err)
 			}
 			if got := verified("ada"); got != true {

@@ -20,6 +20,7 @@ import (
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
 	"latchkey/storage/sqlite/sqlitetest"
+	"latchkey/storage/testclock"
 )
 
 // hash returns a cheap hash in Django's form.
@@ -98,7 +99,7 @@ func newSite(t testing.TB, place, keyType string) *site {
 
 func (s *site) open(url string) *postgres.Store {
 	s.Helper()
-	store, err := postgres.Open(s.Context(), postgres.Config{URL: url, MaxConns: 8, Now: func() time.Time { return servertest.Epoch }, Tracer: s.counter})
+	store, err := postgres.Open(s.Context(), postgres.Config{URL: url, MaxConns: 8, Now: func() time.Time { return testclock.Epoch }, Tracer: s.counter})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// Epoch is the time at which clocks of tests begin.
+var Epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // Clock shows the same time until it is advanced.
 type Clock struct {
 	mu  sync.Mutex

@@ -14,13 +14,14 @@ import (
 	"latchkey/server"
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/testclock"
 )
 
 // The guard that docs/mcp.md shows, unmodified, against a server.
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	s.Clock.Advance(time.Since(servertest.Epoch)) // the guard reads the real clock
+	s.Clock.Advance(time.Since(testclock.Epoch)) // the guard reads the real clock
 	const resource, other = "https://tools.example/mcp", "https://other.example/mcp"
 	for _, identifier := range []string{resource, other} {
 		if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: identifier, Scopes: []string{"tools:read", "tools:write"}}); err != nil {
@@ -104,7 +105,7 @@ func TestAgentThatKnowsOnlyTheURL(t *testing.T) {
 			c.Registration = "open"
 			c.Issuer += path
 		}))
-		s.Clock.Advance(time.Since(servertest.Epoch))
+		s.Clock.Advance(time.Since(testclock.Epoch))
 		const resource = "https://tools.example/mcp"
 		if _, err := s.Clients().AddResource(t.Context(), storage.Resource{Identifier: resource, Scopes: []string{"tools:read"}}); err != nil {
 			t.Fatal(err)

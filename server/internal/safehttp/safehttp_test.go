@@ -27,8 +27,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"latchkey/latchkeytest/canary"
 	"latchkey/server/internal/safehttp"
-	"latchkey/server/servertest"
 )
 
 const timeout = 500 * time.Millisecond
@@ -197,7 +197,7 @@ func TestRequestsAreTracedByHostAndSendNoTrace(t *testing.T) {
 
 func TestStatement59CanarySeesNothing(t *testing.T) {
 	t.Parallel()
-	can := servertest.NewCanary(t)
+	can := canary.New(t)
 	redirecting := newSite(t, "127.0.0.2", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "https://127.0.0.1:"+can.Port+"/", http.StatusFound)
 	})
@@ -261,7 +261,7 @@ func TestStatement59CanarySeesNothing(t *testing.T) {
 // The canary is worth something: a URL that may lead to it does.
 func TestCanarySings(t *testing.T) {
 	t.Parallel()
-	can := servertest.NewCanary(t)
+	can := canary.New(t)
 	c := safehttp.New(safehttp.Config{Timeout: timeout, Allow: loopback})
 	u := "https://127.0.0.1:" + can.Port + "/"
 	c.Get(t.Context(), u, safehttp.Options{})
@@ -276,7 +276,7 @@ func TestCanarySings(t *testing.T) {
 
 func TestStatement59RebindingGainsNothing(t *testing.T) {
 	t.Parallel()
-	good, can := newSite(t, "127.0.0.2", answer("{}")), servertest.NewCanary(t)
+	good, can := newSite(t, "127.0.0.2", answer("{}")), canary.New(t)
 	cfg := safehttp.Config{TestAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}, Roots: good.roots(), Timeout: timeout}
 	flips := &names{answers: map[string][]string{"example.com": {"127.0.0.2", "127.0.0.1"}}}
 	cfg.Resolver = flips
@@ -431,7 +431,7 @@ func TestStatement60FailuresLookTheSame(t *testing.T) {
 	t.Parallel()
 	open := newSite(t, "127.0.0.1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	silent := newSite(t, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	noTLS := servertest.NewCanary(t)
+	noTLS := canary.New(t)
 	closed := newSite(t, "127.0.0.1", answer(""))
 	closed.Close()
 	config := safehttp.Config{
@@ -531,7 +531,7 @@ func TestPostForm(t *testing.T) {
 
 // Not parallel: it sets the environment.
 func TestNoProxyOfTheEnvironment(t *testing.T) {
-	proxy := servertest.NewCanary(t)
+	proxy := canary.New(t)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:"+proxy.Port)
 	s := newSite(t, "127.0.0.1", answer("{}"))
 	c := safehttp.New(safehttp.Config{

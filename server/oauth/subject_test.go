@@ -1,4 +1,4 @@
-package token_test
+package oauth_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // renamed gives a client another id, as an earlier release allowed it.
@@ -31,7 +32,7 @@ func TestA16SubjectsOfClientsAreNoUsers(t *testing.T) {
 	for _, id := range []string{"814", "007", "8f14e45f-ceea-467f-a0e6-0123456789ab", "8F14E45FCEEA467FA0E60123456789AB"} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.New(t, servertest.Store(renamed{servertest.SQLite(t), id}))
+			s := servertest.New(t, servertest.Store(renamed{sqlitetest.SQLite(t), id}))
 			reg := clients.Registration{ID: id, Metadata: clients.Metadata{GrantTypes: []string{"client_credentials"}}}
 			var wrong *clients.MetadataError
 			if _, _, err := s.Clients().Add(t.Context(), reg); !errors.As(err, &wrong) || wrong.Field != "client_id" {

@@ -1,4 +1,5 @@
-package servertest
+// Package canary tells tests that a connection was made which must not be made.
+package canary
 
 import (
 	"net"
@@ -12,8 +13,8 @@ type Canary struct {
 	hits atomic.Int64
 }
 
-// NewCanary listens on every address of the machine until the test ends.
-func NewCanary(t *testing.T) *Canary {
+// New listens on every address of the machine until the test ends.
+func New(t *testing.T) *Canary {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", ":0")
 	if err != nil {

@@ -1,15 +1,15 @@
-package authorize_test
+package oauth_test
 
 import (
 	"context"
 	"crypto/sha256"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey/server/servertest"
 	"latchkey/storage"
+	"latchkey/storage/sqlite/sqlitetest"
 )
 
 // kept notes what is stored of pushed requests.
@@ -23,27 +23,18 @@ func (k *kept) CreatePushedRequest(ctx context.Context, p *storage.PushedRequest
 	return k.Store.CreatePushedRequest(ctx, p)
 }
 
-func pushed(c servertest.Client, pairs ...string) (all []string) {
-	for name, values := range c.AuthorizeParams(pairs...) {
-		all = append(all, name, values[0])
-	}
-	return all
-}
-
-// authorizePushed follows a request_uri, signed in.
-func authorizePushed(s *servertest.Server, uri string) *servertest.Page {
+// openPushed opens the path of a pushed request, signed in.
+func openPushed(s *servertest.Server, path string) *servertest.Page {
 	b := s.Browser()
 	b.SignIn()
-	return b.Follow("/oauth2/authorize?" + servertest.Form("client_id", s.Web.ID, "request_uri", uri).Encode())
+	return b.Follow(path)
 }
 
 func TestA15PushedParametersAreSealed(t *testing.T) {
 	t.Parallel()
-	k := &kept{Store: servertest.SQLite(t)}
+	k := &kept{Store: sqlitetest.SQLite(t)}
 	s := servertest.New(t, servertest.Store(k))
-	push := func() string {
-		return s.PostAs(s.Web, "/oauth2/par", pushed(s.Web, "login_hint", "alice@example.com")...).Expect(http.StatusCreated).String("request_uri")
-	}
+	push := func() string { return pushRequest(s, s.Web, "login_hint", "alice@example.com") }
 	first := push()
 	if len(k.requests) != 1 {
 		t.Fatalf("%d rows", len(k.requests))
@@ -53,7 +44,7 @@ func TestA15PushedParametersAreSealed(t *testing.T) {
 			t.Errorf("%q lies in clear in %s", part, k.requests[0].Parameters)
 		}
 	}
-	if page := authorizePushed(s, first); !page.Has("/consent") {
+	if page := openPushed(s, first); !page.Has("/consent") {
 		t.Errorf("the pushed request leads to %d %s", page.Status, page.Body)
 	}
 	// What was sealed for one reference is nothing under another.
@@ -66,7 +57,7 @@ func TestA15PushedParametersAreSealed(t *testing.T) {
 	if err := s.Store.CreatePushedRequest(t.Context(), &other); err != nil {
 		t.Fatal(err)
 	}
-	if page := authorizePushed(s, second); page.Has("/consent") || page.Left != "" {
+	if page := openPushed(s, second); page.Has("/consent") || page.Left != "" {
 		t.Errorf("the parameters of another reference lead to %d %s", page.Status, page.Left)
 	}
 }
@@ -82,7 +73,7 @@ func TestA15RowsOfThePreviousReleaseAreRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := authorizePushed(s, "urn:ietf:params:oauth:request_uri:old"); !page.Has("/consent") {
+	if page := openPushed(s, "/oauth2/authorize?"+servertest.Form("client_id", s.Web.ID, "request_uri", "urn:ietf:params:oauth:request_uri:old").Encode()); !page.Has("/consent") {
 		t.Errorf("leads to %d %s", page.Status, page.Body)
 	}
 }

@@ -1,4 +1,4 @@
-package token_test
+package oauth_test
 
 import (
 	"net/http"
