@@ -309,7 +309,7 @@ func TestBothDialectsHaveTheSameTablesAndColumns(t *testing.T) {
 	t.Parallel()
 	tables := map[migrations.Dialect]map[string][]string{}
 	for dialect, url := range map[migrations.Dialect]string{
-		migrations.Postgres: postgrestest.URL(t),
+		migrations.Postgres: postgrestest.MigratedURL(t),
 		migrations.SQLite:   "file:" + t.TempDir() + "/latchkey.db",
 	} {
 		db := connections(t, dialect, url)

@@ -19,7 +19,7 @@ import (
 // setup gives a store, its URL and a plain connection to look behind it.
 func setup(t *testing.T, now time.Time) (*postgres.Store, string, *pgx.Conn) {
 	t.Helper()
-	url := postgrestest.URL(t)
+	url := postgrestest.MigratedURL(t)
 	return open(t, postgres.Config{URL: url, Now: func() time.Time { return now }}), url, connect(t, url)
 }
 
@@ -262,7 +262,7 @@ func TestAPartitionStaysForAnOldGrant(t *testing.T) {
 // Of ten million ended grants one look at all of them takes longer than a statement may, and they are removed all the same.
 func TestAPartitionThatTakesLongToEmptyIsDropped(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
+	url := postgrestest.MigratedURL(t)
 	s, conn := open(t, postgres.Config{URL: url, StatementTimeout: 2 * time.Second}), connect(t, url)
 	people(t, s)
 	name := partitionOf(t, conn, grant(t, s, noon, time.Hour).ID)

@@ -15,9 +15,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"latchkey/migrations"
+	"latchkey/storage/postgres"
+	"latchkey/storage/testclock"
 )
 
 // server is shared by the tests of a process: starting Postgres and migrating takes longer than most tests.
@@ -33,56 +36,108 @@ var server = sync.OnceValues(func() (string, error) {
 	return c.URL(), nil
 })
 
-// template is the name of the migrated database that all others are copies of.
-var template = sync.OnceValues(func() (string, error) {
+// copies are the options of CREATE DATABASE for what a test gets.
+type copies struct{ empty, migrated, opened string }
+
+// templates makes the databases that those of tests are copies of.
+var templates = sync.OnceValues(func() (of copies, err error) {
 	base, err := server()
 	if err != nil {
-		return "", err
+		return of, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	return makeTemplate(ctx, base)
+	conn, err := pgx.Connect(ctx, base)
+	if err != nil {
+		return of, fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close(ctx)
+	migrated, err := templateName()
+	if err != nil {
+		return of, err
+	}
+	// Other test processes wait here; the lock goes with the connection.
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(7401883524112)`); err != nil {
+		return of, err
+	}
+	opened := migrated + "_opened"
+	if err := makeTemplate(ctx, conn, base, migrated, "", migrate); err != nil {
+		return of, err
+	}
+	if err := makeTemplate(ctx, conn, base, opened, ` TEMPLATE `+migrated, openStores); err != nil {
+		return of, err
+	}
+	return copies{"", ` TEMPLATE ` + migrated, ` TEMPLATE ` + opened}, nil
 })
 
-// URL gives a fresh, migrated database of this test's own. It is dropped when the test ends.
+// URL gives a fresh database of this test's own, as a server leaves it at its start: migrated, with the partitions of this week and of
+// testclock.Epoch. It is dropped when the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
-	name, err := template()
-	if err != nil {
-		t.Fatalf("Postgres for tests: %v", err)
-	}
-	return create(t, ` TEMPLATE `+name)
+	return create(t, func(c copies) string { return c.opened })
+}
+
+// MigratedURL gives a fresh, migrated database that no server has opened. It is dropped when the test ends.
+func MigratedURL(t testing.TB) string {
+	t.Helper()
+	return create(t, func(c copies) string { return c.migrated })
 }
 
 // EmptyURL gives a fresh database without a schema. It is dropped when the test ends.
 func EmptyURL(t testing.TB) string {
 	t.Helper()
-	return create(t, "")
+	return create(t, func(c copies) string { return c.empty })
 }
 
-func create(t testing.TB, options string) string {
-	t.Helper()
+// admin has the connections that make databases and drop them.
+var admin = sync.OnceValues(func() (*pgxpool.Pool, error) {
 	base, err := server()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := pgxpool.ParseConfig(base)
+	if err != nil {
+		return nil, err
+	}
+	cfg.MaxConns = 4
+	return pgxpool.NewWithConfig(context.Background(), cfg)
+})
+
+func create(t testing.TB, option func(copies) string) string {
+	t.Helper()
+	of, err := templates()
 	if err != nil {
 		t.Fatalf("Postgres for tests: %v", err)
 	}
 	name := "latchkey_test_" + strings.ToLower(rand.Text())
-	if err := run(base, `CREATE DATABASE `+name+options); err != nil {
+	if err := administer(`CREATE DATABASE ` + name + option(of)); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := run(base, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
+		if err := administer(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`); err != nil {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
+	base, _ := server()
 	return inDatabase(base, name)
 }
 
-// makeTemplate makes the migrated database if it isn't there. It is named after the migrations, so processes that share
-// a server share it, and a server that is kept keeps one per schema.
-func makeTemplate(ctx context.Context, base string) (string, error) {
+// administer runs a statement that can't be in a transaction.
+func administer(statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	pool, err := admin()
+	if err == nil {
+		_, err = pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+	}
+	return err
+}
+
+// templateName is the name of the migrated template. It has a hash of the migrations, so that processes that share a server share it, and
+// a server that is kept keeps one per schema.
+func templateName() (string, error) {
 	sum := sha256.New()
-	if err := fs.WalkDir(migrations.Files(migrations.Postgres), ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(migrations.Files(migrations.Postgres), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -90,36 +145,39 @@ func makeTemplate(ctx context.Context, base string) (string, error) {
 		sum.Write([]byte(path))
 		sum.Write(text)
 		return err
-	}); err != nil {
-		return "", err
-	}
-	name := "latchkey_template_" + hex.EncodeToString(sum.Sum(nil)[:8])
+	})
+	return "latchkey_template_" + hex.EncodeToString(sum.Sum(nil)[:8]), err
+}
 
-	conn, err := pgx.Connect(ctx, base)
-	if err != nil {
-		return "", fmt.Errorf("connect: %w", err)
-	}
-	defer conn.Close(ctx)
-	// Other test processes wait here; the lock goes with the connection.
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(7401883524112)`); err != nil {
-		return "", err
-	}
+// makeTemplate makes a database and prepares it, if it isn't there: under another name first, so that a template that is there is whole.
+func makeTemplate(ctx context.Context, conn *pgx.Conn, base, name, options string, prepare func(ctx context.Context, url string) error) error {
 	var exists bool
 	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name).Scan(&exists); err != nil || exists {
-		return name, err
+		return err
 	}
-	// Migrated under another name, so that a template that is there is whole.
 	unfinished := name + "_unfinished"
-	for _, statement := range []string{`DROP DATABASE IF EXISTS ` + unfinished + ` WITH (FORCE)`, `CREATE DATABASE ` + unfinished} {
+	for _, statement := range []string{`DROP DATABASE IF EXISTS ` + unfinished + ` WITH (FORCE)`, `CREATE DATABASE ` + unfinished + options} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
-			return "", err
+			return err
 		}
 	}
-	if err := migrate(ctx, inDatabase(base, unfinished)); err != nil {
-		return "", err
+	if err := prepare(ctx, inDatabase(base, unfinished)); err != nil {
+		return err
 	}
-	_, err = conn.Exec(ctx, `ALTER DATABASE `+unfinished+` RENAME TO `+name)
-	return name, err
+	_, err := conn.Exec(ctx, `ALTER DATABASE `+unfinished+` RENAME TO `+name)
+	return err
+}
+
+// openStores opens a database as servers do, now and at testclock.Epoch.
+func openStores(ctx context.Context, url string) error {
+	for _, now := range []func() time.Time{nil, func() time.Time { return testclock.Epoch }} {
+		s, err := postgres.Open(ctx, postgres.Config{URL: url, Now: now})
+		if err != nil {
+			return err
+		}
+		s.Close()
+	}
+	return nil
 }
 
 func migrate(ctx context.Context, url string) error {
