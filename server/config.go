@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -43,8 +44,10 @@ type Config struct {
 	// storage.ErrUnavailable ends Run.
 	Prepare func(context.Context) error
 	Root    *keys.Root
-	Logger  *slog.Logger
-	Now     func() time.Time
+	// GenerateKey makes the signing keys; nil means keys.Generate. Tests share RSA keys, which take longer to make than most of them.
+	GenerateKey func(alg string) (crypto.Signer, error)
+	Logger      *slog.Logger
+	Now         func() time.Time
 
 	TrustedProxies []netip.Prefix
 	// CORSOrigins are browser origins allowed besides those of registered clients;

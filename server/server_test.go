@@ -266,7 +266,8 @@ func TestBackgroundOutlivesAnOutage(t *testing.T) {
 	outage := servertest.NewOutage(sqlitetest.SQLite(t))
 	s := servertest.New(t, servertest.Store(outage))
 	other := servertest.New(t, servertest.Bare(), servertest.Store(outage.Store))
-	if _, err := other.Keys().Rotate(t.Context(), keys.ES256, false); err != nil {
+	made, err := other.Keys().Rotate(t.Context(), keys.ES256, false)
+	if err != nil {
 		t.Fatal(err)
 	}
 	outage.Away(true)
@@ -277,7 +278,7 @@ func TestBackgroundOutlivesAnOutage(t *testing.T) {
 		return strings.Contains(s.Log.String(), "the signing keys could not be read") && strings.Contains(s.Log.String(), "the background cleaning failed")
 	})
 	outage.Away(false)
-	eventually.True(t, "the keys are read", func() bool { return strings.Count(s.Get("/oauth2/jwks").Body, `"kid"`) == 2 })
+	eventually.True(t, "the keys are read", func() bool { return strings.Contains(s.Get("/oauth2/jwks").Body, made.KID) })
 }
 
 func TestSigningKeysOutliveTheirTokens(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 	"latchkey/server/internal/metrics"
 	"latchkey/server/internal/safehttp"
 	"latchkey/server/keys"
+	"latchkey/server/keys/keystest"
 	"latchkey/server/token"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -117,7 +118,9 @@ func setup(t *testing.T, p *party) *bundle {
 	b.registry = registry.New(registry.Config{Store: b.store, MACKeys: root.Derive("client secrets"), Now: b.clock.Now})
 	b.tokens, err = token.New(token.Config{
 		Store: b.store, Clients: b.registry, Users: users.New(users.Config{Store: b.store, Now: b.clock.Now}), Root: root, Metrics: b.metrics, Now: b.clock.Now,
-		Keys:   keys.NewRing(keys.RingConfig{Store: b.store, Root: root, Now: b.clock.Now, MaxTokenTTL: func() time.Duration { return time.Hour }}),
+		Keys: keys.NewRing(keys.RingConfig{
+			Store: b.store, Root: root, Now: b.clock.Now, Generate: keystest.Generator(t), MaxTokenTTL: func() time.Duration { return time.Hour },
+		}),
 		Issuer: issuer,
 	})
 	if err != nil {

@@ -49,9 +49,9 @@ func curve(alg string) elliptic.Curve {
 
 // generateNamed returns a new key pair and its kid, which doesn't begin with "-": one in 64 would, and a command line takes that for a
 // flag.
-func generateNamed(alg string) (private crypto.Signer, kid string, err error) {
+func (r *Ring) generateNamed(alg string) (private crypto.Signer, kid string, err error) {
 	for kid == "" || kid[0] == '-' {
-		if private, err = generate(alg); err != nil {
+		if private, err = r.cfg.Generate(alg); err != nil {
 			return nil, "", err
 		}
 		if kid, err = thumbprint(private.Public()); err != nil {
@@ -61,8 +61,8 @@ func generateNamed(alg string) (private crypto.Signer, kid string, err error) {
 	return private, kid, nil
 }
 
-// generate returns a new key pair.
-func generate(alg string) (crypto.Signer, error) {
+// Generate returns a new key pair for an algorithm.
+func Generate(alg string) (crypto.Signer, error) {
 	switch alg {
 	case ES256, ES384, ES512:
 		return ecdsa.GenerateKey(curve(alg), rand.Reader)

@@ -12,6 +12,7 @@ import (
 	"latchkey/server"
 	"latchkey/server/factors"
 	"latchkey/server/keys"
+	"latchkey/server/keys/keystest"
 	"latchkey/server/simplejwt"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -196,7 +197,7 @@ func (s *Server) Root() *keys.Root {
 func (s *Server) config() server.Config {
 	return server.Config{
 		Issuer: s.URL,
-		Store:  s.Store, Root: s.Root(), Now: s.Clock.Now,
+		Store:  s.Store, Root: s.Root(), Now: s.Clock.Now, GenerateKey: keystest.Generator(s.t),
 		Logger:         slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
 		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,

@@ -12,6 +12,7 @@ import (
 	"latchkey/server/internal/audit"
 	"latchkey/server/internal/metrics"
 	"latchkey/server/keys"
+	"latchkey/server/keys/keystest"
 	"latchkey/server/password"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
@@ -113,7 +114,7 @@ func (w *world) build() {
 	w.clients = registry.New(registry.Config{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.Now})
 	ring := keys.NewRing(keys.RingConfig{
 		Store: w.store, Root: root, Now: w.clock.Now, MaxTokenTTL: func() time.Duration { return time.Hour },
-		RotateEvery: 1000 * 24 * time.Hour,
+		RotateEvery: 1000 * 24 * time.Hour, Generate: keystest.Generator(t),
 	})
 	w.codec = codec.New(codec.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: codec.Compat52, UserIDInteger: true})
 	instruments := metrics.New()
