@@ -114,7 +114,8 @@ func sign(alg string, private crypto.Signer, input []byte) ([]byte, error) {
 	switch key := private.(type) {
 	case *ecdsa.PrivateKey:
 		var space [sha512.Size]byte
-		der, err := ecdsa.SignASN1(rand.Reader, key, digestOf(alg, input, &space))
+		// Without randomness: RFC 6979, as RFC 8725 §3.2 wants it of JWTs.
+		der, err := key.Sign(nil, digestOf(alg, input, &space), hashOf(alg))
 		if err != nil {
 			return nil, err
 		}

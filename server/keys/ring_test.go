@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func TestSignaturesAreThoseOfRFC7518(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			r := b.loaded()
-			for range 20 { // ES256 signatures differ each time, and so does the length of their DER form
+			for range 20 { // each signs another input, and the DER form of ES256 has another length
 				signed := b.sign(r, alg)
 				if err := signed.verify(r); err != nil {
 					t.Fatalf("verify: %v", err)
@@ -37,6 +38,13 @@ func TestSignaturesAreThoseOfRFC7518(t *testing.T) {
 				}
 			}
 			verifyWithJOSE(t, r, b.signer(r, alg))
+			// A random number that repeats would reveal an ECDSA key, so there is none: RFC 8725 §3.2.
+			s, input := b.signer(r, alg), []byte("header.payload")
+			first, err := s.Sign(input)
+			again, err2 := s.Sign(input)
+			if err != nil || err2 != nil || !bytes.Equal(first, again) {
+				t.Errorf("two signatures of one input: %x (%v), %x (%v)", first, err, again, err2)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package keys_test
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,7 +99,7 @@ type token struct {
 func (b *bundle) sign(r *keys.Ring, alg string) token {
 	b.Helper()
 	s := b.signer(r, alg)
-	input := []byte("header.payload")
+	input := []byte("header." + rand.Text())
 	signature, err := s.Sign(input)
 	if err != nil {
 		b.Fatalf("sign: %v", err)
