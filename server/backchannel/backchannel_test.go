@@ -268,6 +268,10 @@ func TestRetriedUntilItIsHeard(t *testing.T) {
 	}
 	b.want("delivered", 1)
 	b.want("retried", 5)
+	const again = "a back-channel logout could not be delivered and will be tried again"
+	if log := b.log.String(); strings.Count(log, again) != 5 || !strings.Contains(log, "status=429") || !strings.Contains(log, "error=") {
+		t.Errorf("the log does not say why: %s", log)
+	}
 	if tokens := p.tokens(); tokens[0] == tokens[5] {
 		t.Error("the token of the first attempt was sent again: it has expired by now")
 	}

@@ -99,7 +99,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) 
 	}
 	host, wait := w.hosts.enter(ctx, to.Host, w.now())
 	if wait > 0 {
-		return w.retry(ctx, n, wait, outcomePostponed)
+		return w.retry(ctx, n, wait, outcomePostponed, slog.Attr{})
 	}
 	// A new token each time, since they expire after two minutes.
 	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.Sub(), n.SessionID)
@@ -112,7 +112,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) 
 		safehttp.Options{Trusted: operators, AllowHTTP: operators})
 	if err != nil {
 		wait := w.hosts.failed(host, w.now())
-		return w.retry(ctx, n, wait, outcomeRetried)
+		return w.retry(ctx, n, wait, outcomeRetried, slog.Any("error", err))
 	}
 	w.hosts.answered(host)
 	switch {
@@ -121,16 +121,21 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) 
 	case status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests && w.now().Sub(n.CreatedAt) >= refusedFor:
 		return w.finish(ctx, n, outcomeRefused, slog.Int("status", status))
 	}
-	return w.retry(ctx, n, outbox.Backoff(n.Attempts), outcomeRetried)
+	return w.retry(ctx, n, outbox.Backoff(n.Attempts), outcomeRetried, slog.Int("status", status))
 }
 
-// retry schedules the next attempt, unless the notice expires before it.
-func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string) error {
+// retry schedules the next attempt, unless the notice expires before it. An attempt that failed is in the log, with the reason.
+func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string, reason slog.Attr) error {
 	at := w.now().Add(wait)
 	if !at.Before(n.ExpiresAt) {
-		return w.finish(ctx, n, outcomeExpired)
+		return w.finish(ctx, n, outcomeExpired, reason)
 	}
 	w.count(outcome)
+	if outcome == outcomeRetried {
+		w.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a back-channel logout could not be delivered and will be tried again",
+			slog.String("client_id", n.ClientID), slog.String("session_id", n.SessionID.String()), slog.Int("attempts", n.Attempts),
+			slog.Time("next_attempt", at), reason)
+	}
 	if err := w.cfg.Store.RetryLogoutNotice(ctx, n.ID, at); err != nil {
 		return fmt.Errorf("retry logout notice: %w", err)
 	}

@@ -164,7 +164,9 @@ func (h *Handlers) finish(w http.ResponseWriter, r *http.Request, s *step, metho
 	}
 	route.SetHostCookie(w, pendingCookie, "", -1)
 	if codes != nil {
-		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Way: web.Way{Look: h.way(s.visit).Look}})
+		way := h.way(s.visit)
+		way.Away = false // it goes on by a link: there is no form
+		return h.Pages.Render(w, r, http.StatusOK, web.RecoveryCodes{Codes: codes, Continue: string(s.returnTo), Way: way})
 	}
 	return route.SeeOther(w, string(s.returnTo))
 }

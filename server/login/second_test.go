@@ -378,6 +378,18 @@ func TestRequiredSecondFactor(t *testing.T) {
 	}
 }
 
+// The pages on the way to a client are in the language that it asks for, down to the last (OpenID Connect Core §3.1.2.1).
+func TestRecoveryCodesAreInTheLanguageOfTheRequest(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.SecondFactor = factors.Required }))
+	page := s.Browser().Authorize(s.Portal, "ui_locales", "de").Form("/login").Set("username", servertest.Username, "password", servertest.Password).Submit()
+	a := readApp(t, s, page)
+	page = totpForm(page).Set("code", a.code(t)).Submit()
+	if len(recoveryText.FindAllString(page.Body, -1)) != 10 || !strings.Contains(page.Body, `<html lang="de"`) {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+}
+
 func TestSecondFactorsCanBeOff(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
