@@ -205,7 +205,7 @@ var revokeGrantStatement = `
 
 // revokeGrant ends grants.
 var revokeGrant = &grantStatement[revocation, struct{}]{
-	one: revokeGrantStatement, many: revokeGrantStatement,
+	one: revokeGrantStatement, many: strings.Replace(revokeGrantStatement, `SELECT $1::uuid[]`, `SELECT $1::uuid[]`+briefly, 1),
 	id:     func(r revocation) storage.ID { return r.id },
 	args:   func(r revocation) []any { return revocationArgs([]revocation{r}) },
 	argsOf: revocationArgs,

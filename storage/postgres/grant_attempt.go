@@ -43,7 +43,7 @@ const (
 	SELECT g.*, USER, statement_timestamp() FROM changed g `
 	// attemptsOfMany are the moves of several calls. A single call has at most two, and lists of their values: what is made ready for
 	// the arrays takes a quarter of the time of its statement.
-	attemptsOfMany = `unnest((SELECT $2::int[]), (SELECT $3::int[]), (SELECT $4::uuid[]), (SELECT $5::uuid[]), (SELECT $6::uuid[]), (SELECT $7::uuid[]),
+	attemptsOfMany = `unnest((SELECT $2::int[]` + briefly + `), (SELECT $3::int[]), (SELECT $4::uuid[]), (SELECT $5::uuid[]), (SELECT $6::uuid[]), (SELECT $7::uuid[]),
 		(SELECT $8::bigint[]), (SELECT $9::bigint[]), (SELECT $10::bigint[]), (SELECT $11::timestamptz[]), (SELECT $12::text[]),
 		(SELECT $13::bigint[]), (SELECT $14::bigint[]), (SELECT $15::text[]))`
 	attemptsOfOne = `(VALUES

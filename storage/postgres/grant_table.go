@@ -12,9 +12,9 @@ import (
 	"latchkey/storage"
 )
 
-// sharedLockTimeout is how long a statement of several calls waits for a row that another transaction has locked. Then each call is
-// sent alone, and only the one that needs the row goes on waiting.
-const sharedLockTimeout = "100ms"
+// briefly, behind the sub-select of an array, limits how long a statement of several calls waits for a row that another transaction has
+// locked. Then each call is sent alone, and only the one that needs the row goes on waiting. The array is read before any row is locked.
+const briefly = ` FROM set_config('lock_timeout', '100ms', true)`
 
 // grantStatement is a statement about grants in two forms: for one call and for several. TABLE stands for the partition. Each row
 // begins with the number of the call, from 1, that it answers.
@@ -53,14 +53,15 @@ func (st *grantStatement[Q, A]) run(ctx context.Context, db *database, conn *pgx
 	}
 	tables := slices.Sorted(maps.Keys(groups))
 	var err error
-	if len(list) == 1 {
+	switch {
+	case len(list) == 1:
 		rows, _ := conn.Query(ctx, db.text(text(&st.ofOne, st.one, tables[0])), st.args(list[0])...) // rows carries the error
 		err = st.read(rows, groups[tables[0]], answers)
-	} else {
+	case len(tables) == 1: // a batch costs more
+		rows, _ := conn.Query(ctx, db.text(text(&st.ofMany, st.many, tables[0])), st.argsOf(list)...)
+		err = st.read(rows, groups[tables[0]], answers)
+	default:
 		b := &pgx.Batch{}
-		if !st.reads() {
-			b.Queue(`SELECT set_config('lock_timeout', '` + sharedLockTimeout + `', true)`)
-		}
 		for _, table := range tables {
 			members := make([]Q, 0, len(groups[table]))
 			for _, i := range groups[table] {
