@@ -3,7 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto"
+	"crypto/rsa"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -44,8 +44,8 @@ type Config struct {
 	// storage.ErrUnavailable ends Run.
 	Prepare func(context.Context) error
 	Root    *keys.Root
-	// GenerateKey makes the signing keys; nil means keys.Generate. Tests share RSA keys, which take longer to make than most of them.
-	GenerateKey func(alg string) (crypto.Signer, error)
+	// GenerateRSA makes the RSA signing keys; nil means rsa.GenerateKey. Tests share them: making one takes longer than most tests.
+	GenerateRSA func() (*rsa.PrivateKey, error)
 	Logger      *slog.Logger
 	Now         func() time.Time
 

@@ -139,7 +139,7 @@ func New(cfg Config) (*Server, error) {
 	if s.django, err = cfg.SimpleJWT.DjangoKey(); err != nil {
 		return nil, fmt.Errorf("simplejwt: the key of Django %w", err)
 	}
-	ring := keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, Generate: cfg.GenerateKey, MaxTokenTTL: s.maxTokenTTL}
+	ring := keys.RingConfig{Store: cfg.Store, Root: cfg.Root, Now: cfg.Now, GenerateRSA: cfg.GenerateRSA, MaxTokenTTL: s.maxTokenTTL}
 	if s.django != nil && s.django.CanSign() && cfg.SimpleJWT.Enabled {
 		ring.Published = append(ring.Published, s.django.Public)
 	}

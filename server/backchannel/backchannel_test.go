@@ -119,7 +119,7 @@ func setup(t *testing.T, p *party) *bundle {
 	b.tokens, err = token.New(token.Config{
 		Store: b.store, Clients: b.registry, Users: users.New(users.Config{Store: b.store, Now: b.clock.Now}), Root: root, Metrics: b.metrics, Now: b.clock.Now,
 		Keys: keys.NewRing(keys.RingConfig{
-			Store: b.store, Root: root, Now: b.clock.Now, Generate: keystest.Generator(t), MaxTokenTTL: func() time.Duration { return time.Hour },
+			Store: b.store, Root: root, Now: b.clock.Now, GenerateRSA: keystest.RSA(t), MaxTokenTTL: func() time.Duration { return time.Hour },
 		}),
 		Issuer: issuer,
 	})

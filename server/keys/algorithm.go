@@ -49,9 +49,9 @@ func curve(alg string) elliptic.Curve {
 
 // generateNamed returns a new key pair and its kid, which doesn't begin with "-": one in 64 would, and a command line takes that for a
 // flag.
-func (r *Ring) generateNamed(alg string) (private crypto.Signer, kid string, err error) {
+func generateNamed(alg string, newRSA func() (*rsa.PrivateKey, error)) (private crypto.Signer, kid string, err error) {
 	for kid == "" || kid[0] == '-' {
-		if private, err = r.cfg.Generate(alg); err != nil {
+		if private, err = generate(alg, newRSA); err != nil {
 			return nil, "", err
 		}
 		if kid, err = thumbprint(private.Public()); err != nil {
@@ -61,8 +61,8 @@ func (r *Ring) generateNamed(alg string) (private crypto.Signer, kid string, err
 	return private, kid, nil
 }
 
-// Generate returns a new key pair for an algorithm.
-func Generate(alg string) (crypto.Signer, error) {
+// generate returns a new key pair for an algorithm.
+func generate(alg string, newRSA func() (*rsa.PrivateKey, error)) (crypto.Signer, error) {
 	switch alg {
 	case ES256, ES384, ES512:
 		return ecdsa.GenerateKey(curve(alg), rand.Reader)
@@ -70,10 +70,12 @@ func Generate(alg string) (crypto.Signer, error) {
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
 	case RS256, RS384, RS512:
-		return rsa.GenerateKey(rand.Reader, rsaBits)
+		return newRSA()
 	}
 	return nil, fmt.Errorf("%w: %q", ErrAlgorithm, alg)
 }
+
+func generateRSA() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
 
 // fits reports whether a public key has the type that the algorithm needs.
 func fits(alg string, public crypto.PublicKey) bool {

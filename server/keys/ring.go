@@ -2,7 +2,7 @@ package keys
 
 import (
 	"context"
-	"crypto"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,8 +38,8 @@ type RingConfig struct {
 	Store Store
 	Root  *Root
 	Now   func() time.Time
-	// Generate returns a new key pair for an algorithm; nil means Generate of this package.
-	Generate func(alg string) (crypto.Signer, error)
+	// GenerateRSA makes the RSA keys; nil means rsa.GenerateKey.
+	GenerateRSA func() (*rsa.PrivateKey, error)
 	// MaxTokenTTL returns the longest lifetime of a token that is signed now: a key stays in the key set that long after it
 	// has stopped signing.
 	MaxTokenTTL func() time.Duration
@@ -73,8 +73,8 @@ func NewRing(cfg RingConfig) *Ring {
 	if cfg.Overlap <= 0 {
 		cfg.Overlap = DefaultOverlap
 	}
-	if cfg.Generate == nil {
-		cfg.Generate = Generate
+	if cfg.GenerateRSA == nil {
+		cfg.GenerateRSA = generateRSA
 	}
 	r := &Ring{cfg: cfg, turn: make(chan struct{}, 1), unknown: make(chan *unknownReload, 1), verified: newRemembered()}
 	r.current.Store(&snapshot{})

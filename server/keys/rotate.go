@@ -294,7 +294,7 @@ func (r *Ring) removeExpired(ctx context.Context, now time.Time) error {
 // create generates and stores the next key of an algorithm; earlier keys retire when it begins to sign. It returns
 // storage.ErrExists if another process was faster.
 func (r *Ring) create(ctx context.Context, alg string, activates time.Time, why cause) (*Key, error) {
-	private, kid, err := r.generateNamed(alg)
+	private, kid, err := generateNamed(alg, r.cfg.GenerateRSA)
 	if err != nil {
 		return nil, fmt.Errorf("generate a signing key: %w", err)
 	}

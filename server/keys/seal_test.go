@@ -26,7 +26,7 @@ func testRoot(t *testing.T, letters ...string) *Root {
 
 func TestSealedKeyOpensOnlyInItsPlace(t *testing.T) {
 	t.Parallel()
-	private, err := Generate(ES256)
+	private, err := generate(ES256, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +70,8 @@ func TestSealedKeyOpensOnlyInItsPlace(t *testing.T) {
 // A row whose public key is not the one that its kid names must not verify anything.
 func TestRowWithAForeignPublicKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	mine, _ := Generate(ES256)
-	foreign, _ := Generate(ES256)
+	mine, _ := generate(ES256, nil)
+	foreign, _ := generate(ES256, nil)
 	root := testRoot(t, "a")
 	kid, _ := thumbprint(mine.Public())
 	sealed, _ := root.seal(mine, kid, ES256)

@@ -197,7 +197,7 @@ func (s *Server) Root() *keys.Root {
 func (s *Server) config() server.Config {
 	return server.Config{
 		Issuer: s.URL,
-		Store:  s.Store, Root: s.Root(), Now: s.Clock.Now, GenerateKey: keystest.Generator(s.t),
+		Store:  s.Store, Root: s.Root(), Now: s.Clock.Now, GenerateRSA: keystest.RSA(s.t),
 		Logger:         slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AccessTokenTTL: 15 * time.Minute, RefreshTokenTTL: 30 * 24 * time.Hour, RefreshTokenIdleTTL: 14 * 24 * time.Hour,
 		BrowserSessionTTL: 24 * time.Hour, BrowserSessionIdleTTL: 8 * time.Hour, BrowserSessionRememberTTL: 30 * 24 * time.Hour,

@@ -114,7 +114,7 @@ func (w *world) build() {
 	w.clients = registry.New(registry.Config{Store: w.store, MACKeys: root.Derive("client secrets"), Now: w.clock.Now})
 	ring := keys.NewRing(keys.RingConfig{
 		Store: w.store, Root: root, Now: w.clock.Now, MaxTokenTTL: func() time.Duration { return time.Hour },
-		RotateEvery: 1000 * 24 * time.Hour, Generate: keystest.Generator(t),
+		RotateEvery: 1000 * 24 * time.Hour, GenerateRSA: keystest.RSA(t),
 	})
 	w.codec = codec.New(codec.Config{Algorithm: "HS256", Key: testLegacyKey, Compat: codec.Compat52, UserIDInteger: true})
 	instruments := metrics.New()

@@ -2,14 +2,11 @@
 package keystest
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"strings"
 	"sync"
 	"testing"
-
-	"latchkey/server/keys"
 )
 
 // rsaKeys are the RSA keys that this process has made: making one takes longer than most tests. Each test draws them from the first
@@ -20,13 +17,10 @@ var rsaKeys struct {
 	drawn map[string]int // by the name of the test
 }
 
-// Generator returns what makes the signing keys of a test's servers: RSA keys are shared with those of other tests.
-func Generator(t testing.TB) func(alg string) (crypto.Signer, error) {
+// RSA returns what makes the RSA keys of a test's servers.
+func RSA(t testing.TB) func() (*rsa.PrivateKey, error) {
 	test, _, _ := strings.Cut(t.Name(), "/")
-	return func(alg string) (crypto.Signer, error) {
-		if !strings.HasPrefix(alg, "RS") {
-			return keys.Generate(alg)
-		}
+	return func() (*rsa.PrivateKey, error) {
 		k := &rsaKeys
 		k.mu.Lock()
 		defer k.mu.Unlock()
