@@ -36,26 +36,11 @@ func (l localUsers) Users(ctx context.Context, f admin.UserFilter) iter.Seq2[adm
 }
 
 func (l localUsers) AddUser(ctx context.Context, n admin.NewUser, _ ...admin.Option) (*admin.User, error) {
-	in := users.NewUser{
-		ID: n.ID, Subject: n.Subject, Username: n.Username, Email: n.Email, Password: (*storage.Secret)(n.Password), PasswordHash: n.PasswordHash,
-		Active: !n.Inactive, Staff: n.Staff,
-		Profile: storage.UserProfile{
-			EmailVerified: n.EmailVerified, Name: n.Name, GivenName: n.GivenName, FamilyName: n.FamilyName, Picture: n.Picture, Locale: n.Locale,
-			ZoneInfo: n.ZoneInfo, Groups: n.Groups, Attributes: n.Attributes,
-		},
-	}
-	return describedUser(l.service.Add(ctx, in))
+	return describedUser(l.service.Add(ctx, users.NewUserOf(n)))
 }
 
 func (l localUsers) UpdateUser(ctx context.Context, id int64, c admin.UserChange, _ ...admin.Option) (*admin.User, error) {
-	change := storage.UserChange{
-		Username: c.Username, Email: c.Email, EmailVerified: c.EmailVerified, Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName,
-		Picture: c.Picture, Locale: c.Locale, ZoneInfo: c.ZoneInfo, Groups: c.Groups, Staff: c.Staff,
-	}
-	if c.Attributes != nil {
-		change.Attributes = &c.Attributes
-	}
-	return describedUser(l.service.Update(ctx, id, change))
+	return describedUser(l.service.Update(ctx, id, users.ChangeOf(c)))
 }
 
 func (l localUsers) DisableUser(ctx context.Context, id int64, _ ...admin.Option) (*admin.User, error) {

@@ -92,6 +92,21 @@ func userID(t *testing.T, b *bundle, name string) int64 {
 	return u.ID
 }
 
+// A merge patch removes attributes by null (RFC 7396 §2); an ordinary body has no null.
+func TestAttributesAreRemovedByNull(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call("PATCH", "/users/1", `{"attributes":{"team":7}}`, anyway).Expect(http.StatusOK)
+	b.problem(b.call("PATCH", "/users/1", `{"attributes":null}`, anyway), http.StatusBadRequest)
+	if a := b.call("GET", "/users/1", ""); !strings.Contains(a.Body, "team") {
+		t.Errorf("after a refused change: %s", a.Body)
+	}
+	b.call("PATCH", "/users/1", `{"attributes":null}`, anyway, mergePatch).Expect(http.StatusOK)
+	if a := b.call("GET", "/users/1", ""); strings.Contains(a.Body, "team") {
+		t.Errorf("after null: %s", a.Body)
+	}
+}
+
 // A dry run answers as the change would, and changes nothing.
 func TestDryRun(t *testing.T) {
 	t.Parallel()

@@ -85,19 +85,11 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 }
 
 func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[wire.User], error) {
-	b := in.Body
-	n := users.NewUser{
-		ID: b.ID, Subject: b.Subject, Username: b.Username, Email: b.Email, Password: (*storage.Secret)(b.Password), PasswordHash: b.PasswordHash, Active: !b.Inactive, Staff: b.Staff,
-		Profile: storage.UserProfile{
-			EmailVerified: b.EmailVerified, Name: b.Name, GivenName: b.GivenName, FamilyName: b.FamilyName, Picture: b.Picture,
-			Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups, Attributes: given(b.Attributes),
-		},
-	}
 	return maker[wire.User]{
 		kind: "user", noun: "user", path: "/users/", tag: etagOfUser,
 		id: func(u wire.User) string { return strconv.FormatInt(u.ID, 10) },
 		create: func(ctx context.Context) (wire.User, error) {
-			u, err := a.users(in.DryRun).Add(ctx, n)
+			u, err := a.users(in.DryRun).Add(ctx, users.NewUserOf(in.Body))
 			if err != nil {
 				return wire.User{}, err
 			}
@@ -114,15 +106,7 @@ func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[w
 			}
 			return users.Describe(u), nil
 		},
-	}.do(ctx, a, in.Creation, b)
-}
-
-// given returns attributes; null is none.
-func given(raw json.RawMessage) json.RawMessage {
-	if string(raw) == "null" {
-		return nil
-	}
-	return raw
+	}.do(ctx, a, in.Creation, in.Body)
 }
 
 func (a *API) user(ctx context.Context, id int64) (*storage.User, error) {
@@ -153,13 +137,9 @@ func (a *API) updateUser(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	b := in.Body
-	change := storage.UserChange{
-		Username: b.Username, Email: b.Email, EmailVerified: b.EmailVerified, Staff: b.Staff, Name: b.Name, GivenName: b.GivenName,
-		FamilyName: b.FamilyName, Picture: b.Picture, Locale: b.Locale, ZoneInfo: b.ZoneInfo, Groups: b.Groups,
-	}
-	if b.Attributes != nil {
-		change.Attributes = new(given(b.Attributes))
+	change := users.ChangeOf(in.Body)
+	if string(in.Body.Attributes) == "null" { // of a merge patch: there are none any more
+		change.Attributes = new(json.RawMessage)
 	}
 	if !in.any() {
 		change.Was = u

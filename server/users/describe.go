@@ -21,3 +21,27 @@ func Describe(u *storage.User) admin.User {
 	}
 	return shown
 }
+
+// NewUserOf returns what Add takes for a new user of the API and the commands.
+func NewUserOf(n admin.NewUser) NewUser {
+	return NewUser{
+		ID: n.ID, Subject: n.Subject, Username: n.Username, Email: n.Email, Password: (*storage.Secret)(n.Password), PasswordHash: n.PasswordHash,
+		Active: !n.Inactive, Staff: n.Staff,
+		Profile: storage.UserProfile{
+			EmailVerified: n.EmailVerified, Name: n.Name, GivenName: n.GivenName, FamilyName: n.FamilyName, Picture: n.Picture, Locale: n.Locale,
+			ZoneInfo: n.ZoneInfo, Groups: n.Groups, Attributes: n.Attributes,
+		},
+	}
+}
+
+// ChangeOf returns what Update takes for a change of the API and the commands.
+func ChangeOf(c admin.UserChange) storage.UserChange {
+	change := storage.UserChange{
+		Username: c.Username, Email: c.Email, EmailVerified: c.EmailVerified, Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName,
+		Picture: c.Picture, Locale: c.Locale, ZoneInfo: c.ZoneInfo, Groups: c.Groups, Staff: c.Staff,
+	}
+	if c.Attributes != nil {
+		change.Attributes = &c.Attributes
+	}
+	return change
+}
