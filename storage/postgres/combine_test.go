@@ -27,6 +27,16 @@ func spread(t *testing.T, s *postgres.Store, n int) (list []*storage.Grant) {
 	return list
 }
 
+// ofOneWeek creates grants of this week.
+func ofOneWeek(t *testing.T, s *postgres.Store, n int) (list []*storage.Grant) {
+	t.Helper()
+	people(t, s)
+	for range n {
+		list = append(list, grant(t, s, noon, 1000*24*time.Hour))
+	}
+	return list
+}
+
 // hold makes the statements about grants wait for a while.
 func hold(t *testing.T, url string, d time.Duration) {
 	t.Helper()
@@ -211,31 +221,54 @@ func attempts(g *storage.Grant) storage.GrantAttempt {
 // A row that another transaction holds delays the call that needs it, and not those that share its statement.
 func TestALockedGrantDelaysNoOther(t *testing.T) {
 	t.Parallel()
-	url := postgrestest.URL(t)
-	s, conn := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}), connect(t, url)
-	list := spread(t, s, 40)
-	execute(t, conn, `BEGIN`)
-	execute(t, conn, `SELECT FROM grants WHERE id = $1 FOR UPDATE`, list[0].ID)
-	others := make(chan struct{})
-	released := make(chan struct{})
-	go func() {
-		defer close(released)
-		<-others
-		execute(t, conn, `ROLLBACK`)
-	}()
-	var left sync.WaitGroup
-	left.Add(len(list) - 1)
-	go func() { left.Wait(); close(others) }()
-	errs := together(list, func(g *storage.Grant) error {
-		_, _, err := s.AttemptGrant(t.Context(), attempts(g))
-		if g != list[0] {
-			left.Done() // only then the lock is released, so a call that waits for it never ends
-		}
+	attempt := func(ctx context.Context, s *postgres.Store, g *storage.Grant) error {
+		_, _, err := s.AttemptGrant(ctx, attempts(g))
 		return err
-	})
-	<-released
-	if err := errors.Join(errs...); err != nil {
-		t.Error(err)
+	}
+	revoke := func(ctx context.Context, s *postgres.Store, g *storage.Grant) error {
+		_, err := s.RevokeGrant(ctx, g.ID, "test", g.CreatedAt, nil)
+		return err
+	}
+	for _, c := range []struct {
+		name string
+		// make makes grants: of one week, whose calls are one statement, or of several.
+		make func(*testing.T, *postgres.Store, int) []*storage.Grant
+		call func(context.Context, *postgres.Store, *storage.Grant) error
+	}{
+		{"attempts", ofOneWeek, attempt},
+		{"attempts of several weeks", spread, attempt},
+		{"revocations", ofOneWeek, revoke},
+		{"revocations of several weeks", spread, revoke},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			url := postgrestest.URL(t)
+			s, conn := open(t, postgres.Config{URL: url, StatementTimeout: time.Minute}), connect(t, url)
+			list := c.make(t, s, 40)
+			execute(t, conn, `BEGIN`)
+			execute(t, conn, `SELECT FROM grants WHERE id = $1 FOR UPDATE`, list[0].ID)
+			others := make(chan struct{})
+			released := make(chan struct{})
+			go func() {
+				defer close(released)
+				<-others
+				execute(t, conn, `ROLLBACK`)
+			}()
+			var left sync.WaitGroup
+			left.Add(len(list) - 1)
+			go func() { left.Wait(); close(others) }()
+			errs := together(list, func(g *storage.Grant) error {
+				err := c.call(t.Context(), s, g)
+				if g != list[0] {
+					left.Done() // only then the lock is released, so a call that waits for it never ends
+				}
+				return err
+			})
+			<-released
+			if err := errors.Join(errs...); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
