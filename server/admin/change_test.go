@@ -105,6 +105,7 @@ func TestAttributesAreRemovedByNull(t *testing.T) {
 	if a := b.call("GET", "/users/1", ""); strings.Contains(a.Body, "team") {
 		t.Errorf("after null: %s", a.Body)
 	}
+	b.call("POST", "/users", `{"username":"bob","attributes":null}`, mergePatch).Expect(http.StatusCreated)
 }
 
 // A dry run answers as the change would, and changes nothing.

@@ -85,11 +85,13 @@ func (a *API) listUsers(ctx context.Context, in *struct {
 }
 
 func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[wire.User], error) {
+	n := users.NewUserOf(in.Body)
+	n.Profile.Attributes = given(n.Profile.Attributes)
 	return maker[wire.User]{
 		kind: "user", noun: "user", path: "/users/", tag: etagOfUser,
 		id: func(u wire.User) string { return strconv.FormatInt(u.ID, 10) },
 		create: func(ctx context.Context) (wire.User, error) {
-			u, err := a.users(in.DryRun).Add(ctx, users.NewUserOf(in.Body))
+			u, err := a.users(in.DryRun).Add(ctx, n)
 			if err != nil {
 				return wire.User{}, err
 			}
@@ -107,6 +109,14 @@ func (a *API) addUser(ctx context.Context, in *adding[wire.NewUser]) (*created[w
 			return users.Describe(u), nil
 		},
 	}.do(ctx, a, in.Creation, in.Body)
+}
+
+// given returns attributes; the null of a merge patch (RFC 7396) is none.
+func given(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
 }
 
 func (a *API) user(ctx context.Context, id int64) (*storage.User, error) {
@@ -138,8 +148,8 @@ func (a *API) updateUser(ctx context.Context, in *struct {
 		return nil, err
 	}
 	change := users.ChangeOf(in.Body)
-	if string(in.Body.Attributes) == "null" { // of a merge patch: there are none any more
-		change.Attributes = new(json.RawMessage)
+	if change.Attributes != nil {
+		change.Attributes = new(given(*change.Attributes))
 	}
 	if !in.any() {
 		change.Was = u

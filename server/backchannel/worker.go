@@ -99,7 +99,7 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) 
 	}
 	host, wait := w.hosts.enter(ctx, to.Host, w.now())
 	if wait > 0 {
-		return w.retry(ctx, n, wait, outcomePostponed, slog.Attr{})
+		return w.retry(ctx, n, wait, outcomePostponed)
 	}
 	// A new token each time, since they expire after two minutes.
 	token, err := w.cfg.Tokens.LogoutToken(ctx, client, n.Sub(), n.SessionID)
@@ -125,16 +125,16 @@ func (w *Worker) send(ctx context.Context, n *storage.LogoutNotice) (err error) 
 }
 
 // retry schedules the next attempt, unless the notice expires before it. An attempt that failed is in the log, with the reason.
-func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string, reason slog.Attr) error {
+func (w *Worker) retry(ctx context.Context, n *storage.LogoutNotice, wait time.Duration, outcome string, reason ...slog.Attr) error {
 	at := w.now().Add(wait)
 	if !at.Before(n.ExpiresAt) {
-		return w.finish(ctx, n, outcomeExpired, reason)
+		return w.finish(ctx, n, outcomeExpired, reason...)
 	}
 	w.count(outcome)
 	if outcome == outcomeRetried {
-		w.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a back-channel logout could not be delivered and will be tried again",
+		w.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a back-channel logout could not be delivered and will be tried again", append(reason,
 			slog.String("client_id", n.ClientID), slog.String("session_id", n.SessionID.String()), slog.Int("attempts", n.Attempts),
-			slog.Time("next_attempt", at), reason)
+			slog.Time("next_attempt", at))...)
 	}
 	if err := w.cfg.Store.RetryLogoutNotice(ctx, n.ID, at); err != nil {
 		return fmt.Errorf("retry logout notice: %w", err)

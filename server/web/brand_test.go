@@ -78,7 +78,6 @@ func TestDocumentedBranding(t *testing.T) {
 	}
 }
 
-// With a folder of the operator's, even an empty one, every page is rendered in every language.
 // The servers of a process share the shipped files, but no operator's.
 func TestFoldersOfOneServerAreNotAnothers(t *testing.T) {
 	t.Parallel()
@@ -105,6 +104,7 @@ func TestFoldersOfOneServerAreNotAnothers(t *testing.T) {
 	}
 }
 
+// With a folder of the operator's, even an empty one, every page is rendered in every language.
 func TestTheShippedPagesCanBeRendered(t *testing.T) {
 	t.Parallel()
 	if _, err := New(Config{Dir: t.TempDir()}); err != nil {

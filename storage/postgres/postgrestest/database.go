@@ -36,11 +36,11 @@ var server = sync.OnceValues(func() (string, error) {
 	return c.URL(), nil
 })
 
-// copies are the options of CREATE DATABASE for what a test gets.
-type copies struct{ empty, migrated, opened string }
+// names are those of the databases that the ones of tests are copies of.
+type names struct{ migrated, opened string }
 
-// templates makes the databases that those of tests are copies of.
-var templates = sync.OnceValues(func() (of copies, err error) {
+// templates makes these databases.
+var templates = sync.OnceValues(func() (of names, err error) {
 	base, err := server()
 	if err != nil {
 		return of, err
@@ -52,41 +52,37 @@ var templates = sync.OnceValues(func() (of copies, err error) {
 		return of, fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close(ctx)
-	migrated, err := templateName()
-	if err != nil {
+	if of.migrated, err = templateName(); err != nil {
 		return of, err
 	}
+	of.opened = of.migrated + "_opened"
 	// Other test processes wait here; the lock goes with the connection.
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(7401883524112)`); err != nil {
 		return of, err
 	}
-	opened := migrated + "_opened"
-	if err := makeTemplate(ctx, conn, base, migrated, "", migrate); err != nil {
+	if err := makeTemplate(ctx, conn, base, of.migrated, "", migrate); err != nil {
 		return of, err
 	}
-	if err := makeTemplate(ctx, conn, base, opened, ` TEMPLATE `+migrated, openStores); err != nil {
-		return of, err
-	}
-	return copies{"", ` TEMPLATE ` + migrated, ` TEMPLATE ` + opened}, nil
+	return of, makeTemplate(ctx, conn, base, of.opened, ` TEMPLATE `+of.migrated, openStores)
 })
 
 // URL gives a fresh database of this test's own, as a server leaves it at its start: migrated, with the partitions of this week and of
 // testclock.Epoch. It is dropped when the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
-	return create(t, func(c copies) string { return c.opened })
+	return create(t, ` TEMPLATE `+templatesFor(t).opened)
 }
 
 // MigratedURL gives a fresh, migrated database that no server has opened. It is dropped when the test ends.
 func MigratedURL(t testing.TB) string {
 	t.Helper()
-	return create(t, func(c copies) string { return c.migrated })
+	return create(t, ` TEMPLATE `+templatesFor(t).migrated)
 }
 
 // EmptyURL gives a fresh database without a schema. It is dropped when the test ends.
 func EmptyURL(t testing.TB) string {
 	t.Helper()
-	return create(t, func(c copies) string { return c.empty })
+	return create(t, "")
 }
 
 // admin has the connections that make databases and drop them.
@@ -103,14 +99,23 @@ var admin = sync.OnceValues(func() (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), cfg)
 })
 
-func create(t testing.TB, option func(copies) string) string {
+func templatesFor(t testing.TB) names {
 	t.Helper()
 	of, err := templates()
 	if err != nil {
 		t.Fatalf("Postgres for tests: %v", err)
 	}
+	return of
+}
+
+func create(t testing.TB, options string) string {
+	t.Helper()
+	base, err := server()
+	if err != nil {
+		t.Fatalf("Postgres for tests: %v", err)
+	}
 	name := "latchkey_test_" + strings.ToLower(rand.Text())
-	if err := administer(`CREATE DATABASE ` + name + option(of)); err != nil {
+	if err := administer(`CREATE DATABASE ` + name + options); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {
@@ -118,7 +123,6 @@ func create(t testing.TB, option func(copies) string) string {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
-	base, _ := server()
 	return inDatabase(base, name)
 }
 
