@@ -74,5 +74,6 @@ func (s *Server) verifySimpleJWT(ctx context.Context, kid, alg string, input, si
 	if s.django != nil && (kid == "" || kid == s.django.KID) {
 		return s.django.Verify(input, signature)
 	}
-	return s.keys.VerifyContext(ctx, kid, alg, input, signature)
+	_, err := s.keys.VerifyContext(ctx, kid, alg, input, signature)
+	return err
 }

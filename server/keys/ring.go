@@ -133,15 +133,17 @@ func (r *Ring) Signer(ctx context.Context, alg string) (*Signer, error) {
 
 // Verify checks a signature with the key kid. The token's algorithm must be the key's (RFC 8725 §3.1). It never reads the
 // database.
-func (r *Ring) Verify(kid, alg string, signingInput, signature []byte) error {
+func (r *Ring) Verify(kid, alg string, signingInput, signature []byte) (*Verified, error) {
 	k := r.current.Load().byKID[kid]
-	switch {
-	case k == nil || !k.published(r.cfg.Now()):
-		return ErrUnknownKey
-	case k.row.Algorithm != alg || !r.verified.verify(kid, alg, k, signingInput, signature):
-		return ErrSignature
+	if k == nil || !k.published(r.cfg.Now()) {
+		return nil, ErrUnknownKey
 	}
-	return nil
+	if k.row.Algorithm == alg {
+		if v := r.verified.verify(kid, alg, k, signingInput, signature); v != nil {
+			return v, nil
+		}
+	}
+	return nil, ErrSignature
 }
 
 // unknownEvery is how often an unknown kid may cause a read of the database.
@@ -159,13 +161,13 @@ type unknownReload struct {
 // VerifyContext is Verify, but reads the keys again if the kid is unknown, since another replica may have just created
 // the key. Made-up kids cause at most one read per unknownEvery. If the database is unavailable it returns
 // storage.ErrUnavailable, since the key may exist.
-func (r *Ring) VerifyContext(ctx context.Context, kid, alg string, signingInput, signature []byte) error {
-	err := r.Verify(kid, alg, signingInput, signature)
+func (r *Ring) VerifyContext(ctx context.Context, kid, alg string, signingInput, signature []byte) (*Verified, error) {
+	v, err := r.Verify(kid, alg, signingInput, signature)
 	if !errors.Is(err, ErrUnknownKey) || !plausibleKID(kid) || r.current.Load().byKID[kid] != nil {
-		return err
+		return v, err
 	}
 	if err := r.reloadForUnknown(ctx, kid); err != nil {
-		return err
+		return nil, err
 	}
 	return r.Verify(kid, alg, signingInput, signature)
 }

@@ -78,16 +78,16 @@ func TestAlgorithmOfTokenMustBeTheKeys(t *testing.T) {
 	signed := b.sign(r, keys.ES256)
 	b.sign(r, keys.RS256)
 	for _, alg := range []string{"none", "", "HS256", "RS256", "EdDSA", "es256", "ES384"} {
-		if err := r.Verify(signed.kid, alg, signed.input, signed.sign); !errors.Is(err, keys.ErrSignature) {
+		if _, err := r.Verify(signed.kid, alg, signed.input, signed.sign); !errors.Is(err, keys.ErrSignature) {
 			t.Errorf("alg %q: %v", alg, err)
 		}
 	}
 	for _, signature := range [][]byte{nil, {}, make([]byte, 64), make([]byte, 63), signed.sign[:63], append(slices.Clone(signed.sign), 0)} {
-		if err := r.Verify(signed.kid, signed.alg, signed.input, signature); !errors.Is(err, keys.ErrSignature) {
+		if _, err := r.Verify(signed.kid, signed.alg, signed.input, signature); !errors.Is(err, keys.ErrSignature) {
 			t.Errorf("signature of %d bytes: %v", len(signature), err)
 		}
 	}
-	if err := r.Verify("nobody", signed.alg, signed.input, signed.sign); !errors.Is(err, keys.ErrUnknownKey) {
+	if _, err := r.Verify("nobody", signed.alg, signed.input, signed.sign); !errors.Is(err, keys.ErrUnknownKey) {
 		t.Errorf("unknown kid: %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func TestUnknownKeyIsLookedUpNowAndThen(t *testing.T) {
 	if err := signed.verify(r); !errors.Is(err, keys.ErrUnknownKey) {
 		t.Fatalf("verify: %v", err)
 	}
-	if err := r.VerifyContext(t.Context(), signed.kid, signed.alg, signed.input, signed.sign); err != nil {
+	if _, err := r.VerifyContext(t.Context(), signed.kid, signed.alg, signed.input, signed.sign); err != nil {
 		t.Fatalf("a key that another replica has just made: %v", err)
 	}
 
@@ -259,7 +259,7 @@ func TestUnknownKeyIsLookedUpNowAndThen(t *testing.T) {
 	for i := range 100 {
 		wg.Go(func() {
 			kid := strings.Repeat("A", 40) + string(rune('a'+i%26)) + "xx"
-			if err := r.VerifyContext(t.Context(), kid, keys.ES256, signed.input, signed.sign); !errors.Is(err, keys.ErrUnknownKey) {
+			if _, err := r.VerifyContext(t.Context(), kid, keys.ES256, signed.input, signed.sign); !errors.Is(err, keys.ErrUnknownKey) {
 				t.Errorf("made-up kid: %v", err)
 			}
 		})
@@ -270,8 +270,8 @@ func TestUnknownKeyIsLookedUpNowAndThen(t *testing.T) {
 	}
 	b.clock.Advance(6 * time.Second)
 	for range 10 {
-		_ = r.VerifyContext(t.Context(), strings.Repeat("B", 43), keys.ES256, nil, nil)
-		_ = r.VerifyContext(t.Context(), "not a thumbprint", keys.ES256, nil, nil)
+		_, _ = r.VerifyContext(t.Context(), strings.Repeat("B", 43), keys.ES256, nil, nil)
+		_, _ = r.VerifyContext(t.Context(), "not a thumbprint", keys.ES256, nil, nil)
 	}
 	if n := b.store.lists.Load() - before; n != 1 {
 		t.Errorf("%d reads, want 1", n)
@@ -294,7 +294,7 @@ func TestDatabaseAway(t *testing.T) {
 	b.sign(r, keys.ES256) // what was in memory is still there
 	for range 2 {
 		// A token whose key is not known yet may be good: 503, not "invalid token".
-		err := r.VerifyContext(t.Context(), strings.Repeat("A", 43), keys.ES256, nil, nil)
+		_, err := r.VerifyContext(t.Context(), strings.Repeat("A", 43), keys.ES256, nil, nil)
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("unknown key: %v", err)
 		}

@@ -107,7 +107,10 @@ func (b *bundle) sign(r *keys.Ring, alg string) token {
 	return token{s.KID, s.Algorithm, input, signature}
 }
 
-func (t token) verify(r *keys.Ring) error { return r.Verify(t.kid, t.alg, t.input, t.sign) }
+func (t token) verify(r *keys.Ring) error {
+	_, err := r.Verify(t.kid, t.alg, t.input, t.sign)
+	return err
+}
 
 func (b *bundle) rows() []*storage.SigningKey {
 	b.Helper()

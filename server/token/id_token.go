@@ -116,8 +116,7 @@ type IDTokenHint struct {
 
 // IDTokenHint reads an ID token that this issuer has written, expired or not. The error is a *protocol.Error or an outage.
 func (s *Service) IDTokenHint(ctx context.Context, raw storage.Secret) (*IDTokenHint, error) {
-	var c idTokenClaims
-	err := jwt.Read(ctx, s.keys, raw.Reveal(), typIDToken, &c)
+	c, err := jwt.Read[idTokenClaims](ctx, s.keys, raw.Reveal(), typIDToken)
 	if err != nil && jwtReason(err) == reasons.None {
 		return nil, err
 	}

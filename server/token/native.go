@@ -207,24 +207,25 @@ func (n *native) sealAccess(claims *accessClaims) (string, error) {
 	return opaquePrefix + base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-func (n *native) openAccess(raw string, claims *accessClaims) reasons.Reason {
+func (n *native) openAccess(raw string) (*accessClaims, reasons.Reason) {
 	text := strings.TrimPrefix(raw, opaquePrefix)
 	if len(raw) > jwt.MaxLength {
-		return reasons.Malformed
+		return nil, reasons.Malformed
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	sealed, ok := strings.CutPrefix(string(b), opaqueVersion)
 	if err != nil || !ok {
-		return reasons.Malformed
+		return nil, reasons.Malformed
 	}
 	payload, err := n.opaque.Open([]byte(sealed), opaqueVersion)
 	if err != nil {
-		return reasons.BadSignature
+		return nil, reasons.BadSignature
 	}
+	claims := &accessClaims{}
 	if json.Unmarshal(payload, claims) != nil {
-		return reasons.Malformed
+		return nil, reasons.Malformed
 	}
-	return reasons.None
+	return claims, reasons.None
 }
 
 // Read returns a refresh token, expired or not, or an access token, expired or not.
@@ -240,13 +241,16 @@ func (n *native) Read(ctx context.Context, raw storage.Secret, _ time.Time) (*To
 			IssuedAt: t.IssuedAt.Unix(), ExpiresAt: t.ExpiresAt.Unix(), JTI: hexID(t.ID),
 		}, nil
 	}
-	var claims accessClaims
+	var claims *accessClaims
 	reason := reasons.None
 	if strings.HasPrefix(text, opaquePrefix) {
-		reason = n.openAccess(text, &claims)
-	} else if err := jwt.Read(ctx, n.keys, text, typAccess, &claims); err != nil {
-		if reason = jwtReason(err); reason == reasons.None {
-			return nil, err
+		claims, reason = n.openAccess(text)
+	} else {
+		var err error
+		if claims, err = jwt.Read[accessClaims](ctx, n.keys, text, typAccess); err != nil {
+			if reason = jwtReason(err); reason == reasons.None {
+				return nil, err
+			}
 		}
 	}
 	if reason == reasons.None && claims.Issuer != n.issuer {

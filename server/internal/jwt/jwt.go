@@ -67,32 +67,42 @@ func Sign(signer *keys.Signer, typ string, claims any) (string, error) {
 	return string(base64.RawURLEncoding.AppendEncode(append(token, '.'), signature)), nil
 }
 
-// Read decodes the claims of a JWT that Sign wrote with the same typ, expired or not. Only the header that Sign would write is
-// accepted, so nothing in it can steer the check (RFC 8725 §3.1), and a token of one type is not taken for another (§3.11).
-func Read(ctx context.Context, ring *keys.Ring, raw, typ string, claims any) error {
+// Read returns the claims of a JWT that Sign wrote with the same typ, expired or not. Only the header that Sign would write is
+// accepted, so nothing in it can steer the check (RFC 8725 §3.1), and a token of one type is not taken for another (§3.11). The claims
+// are shared by those who read the same token, and must not be changed.
+func Read[Claims any](ctx context.Context, ring *keys.Ring, raw, typ string) (*Claims, error) {
 	parts, ok := Split(raw)
 	if !ok {
-		return ErrMalformed
+		return nil, ErrMalformed
 	}
 	headJSON, err := strict.DecodeString(parts.Header)
 	if err != nil {
-		return ErrMalformed
+		return nil, ErrMalformed
 	}
 	alg, kid := algAndKID(string(headJSON))
 	if header(alg, kid, typ) != parts.Header {
-		return ErrType
+		return nil, ErrType
 	}
-	switch err := ring.VerifyContext(ctx, kid, alg, []byte(parts.Input), parts.Signature); {
+	verified, err := ring.VerifyContext(ctx, kid, alg, []byte(parts.Input), parts.Signature)
+	switch {
 	case errors.Is(err, keys.ErrUnknownKey) || errors.Is(err, keys.ErrSignature):
-		return ErrSignature
+		return nil, ErrSignature
 	case err != nil:
-		return fmt.Errorf("verify a JWT: %w", err)
+		return nil, fmt.Errorf("verify a JWT: %w", err)
 	}
-	payload, err := strict.DecodeString(parts.Payload)
-	if err != nil || json.Unmarshal(payload, claims) != nil {
-		return ErrMalformed
+	content, err := verified.Content(func() (any, error) {
+		claims := new(Claims)
+		payload, err := strict.DecodeString(parts.Payload)
+		if err != nil || json.Unmarshal(payload, claims) != nil {
+			return nil, ErrMalformed
+		}
+		return claims, nil
+	})
+	claims, ok := content.(*Claims)
+	if err != nil || !ok { // a typ has claims of one shape
+		return nil, ErrMalformed
 	}
-	return nil
+	return claims, nil
 }
 
 // Parts are the parts of a JWT in the compact form.
