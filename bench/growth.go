@@ -82,11 +82,13 @@ func (g *growth) prepare(ctx context.Context) error {
 	if err := g.begin(ctx); err != nil { // so that there is one to copy
 		return err
 	}
-	// The sessions that will be copied have the epochs of a session of another user and client.
-	if _, err := g.conn.Exec(ctx, `UPDATE users SET auth_epoch = (SELECT user_epoch FROM grants LIMIT 1) WHERE username = $1`, busyUser); err != nil {
+	// All copies are of the same session, the first, so that they have the epochs of its user and client.
+	if _, err := g.conn.Exec(ctx, `
+		UPDATE users SET auth_epoch = (SELECT user_epoch FROM grants WHERE client_id = $2 ORDER BY id LIMIT 1) WHERE username = $1`, busyUser, g.world.site.ID); err != nil {
 		return err
 	}
-	if _, err := g.conn.Exec(ctx, `UPDATE clients SET auth_epoch = (SELECT client_epoch FROM grants LIMIT 1) WHERE id = $1`, g.busy.ID); err != nil {
+	if _, err := g.conn.Exec(ctx, `
+		UPDATE clients SET auth_epoch = (SELECT client_epoch FROM grants WHERE client_id = $2 ORDER BY id LIMIT 1) WHERE id = $1`, g.busy.ID, g.world.site.ID); err != nil {
 		return err
 	}
 	return g.conn.QueryRow(ctx, `
@@ -148,7 +150,7 @@ func (g *growth) copyTable(ctx context.Context, table, name, like string, n int,
 func (g *growth) fillGrants(ctx context.Context, from, to int) error {
 	others := strings.Join(g.columns, ", ")
 	_, err := g.conn.Exec(ctx, fmt.Sprintf(`
-		WITH one AS (SELECT %[1]s FROM grants WHERE client_id = $2 LIMIT 1),
+		WITH one AS (SELECT %[1]s FROM grants WHERE client_id = $2 ORDER BY id LIMIT 1),
 		filled_users AS (SELECT count(*) FILTER (WHERE username LIKE 'filled-%%') AS many, max(id) FILTER (WHERE username = $3) AS busy FROM users),
 		filled_clients AS (SELECT count(*) AS many FROM clients WHERE id LIKE 'filled-%%')
 		INSERT INTO grants (id, current_id, user_id, client_id, %[1]s)
