@@ -49,6 +49,7 @@ func combine[Q, A any](db *database, counts *combined, what string, lanes int, s
 
 // call is one call of a combiner.
 type call[Q, A any] struct {
+	ctx    context.Context
 	ask    Q
 	since  time.Time
 	answer *A
@@ -65,7 +66,7 @@ type combined struct {
 // do returns the answer to one call, nil if the statement found no row for it. A call whose context ends returns; the statement goes
 // on for the others, and its outcome for this call is unknown.
 func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
-	c := &call[Q, A]{ask: ask, since: time.Now(), done: make(chan struct{})}
+	c := &call[Q, A]{ctx: ctx, ask: ask, since: time.Now(), done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
 	list := b.take(1)
@@ -74,7 +75,9 @@ func (b *combiner[Q, A]) do(ctx context.Context, ask Q) (*A, error) {
 	}
 	b.mu.Unlock()
 	if list != nil { // c alone: the calls that wait are behind a statement that is under way
-		b.send(ctx, list)
+		if next := b.send(ctx, list); next != nil {
+			go b.sendAll(next)
+		}
 		return c.answer, c.err
 	}
 	defer func() { b.counts.waited.Add(int64(time.Since(c.since))) }()
@@ -130,7 +133,7 @@ func (b *combiner[Q, A]) beside() {
 	}
 	b.mu.Unlock()
 	if list != nil {
-		b.send(context.Background(), list)
+		b.sendAll(list)
 	}
 }
 
@@ -170,8 +173,16 @@ func (b *combiner[Q, A]) leave(c *call[Q, A]) {
 	}
 }
 
-// send sends calls and hands each its outcome. Calls that have come in the meantime follow in a goroutine of their own.
-func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
+// sendAll sends calls, and then those that have come in the meantime, until none waits: each statement in the trace of the call that has
+// waited longest. A goroutine for each statement would have to grow its stack each time.
+func (b *combiner[Q, A]) sendAll(list []*call[Q, A]) {
+	for list != nil {
+		list = b.send(context.WithoutCancel(list[0].ctx), list)
+	}
+}
+
+// send sends calls, hands each its outcome, and returns those that have come in the meantime. It stops at the end of ctx.
+func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) (next []*call[Q, A]) {
 	// In this order, whatever else locks several grants does so too.
 	slices.SortFunc(list, func(x, y *call[Q, A]) int { return compare(b.statement.id(x.ask), b.statement.id(y.ask)) })
 	var err error
@@ -180,18 +191,15 @@ func (b *combiner[Q, A]) send(ctx context.Context, list []*call[Q, A]) {
 	} else {
 		b.counts.statements.Add(1)
 		b.counts.calls.Add(int64(len(list)))
-		err = b.together(context.WithoutCancel(ctx), list)
+		err = b.together(ctx, list)
 	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.underWay--
 	if err == nil || !outage(err) {
 		b.progress = time.Now()
 	}
-	next := b.take(b.lanes)
-	b.mu.Unlock()
-	if next != nil {
-		go b.send(context.WithoutCancel(ctx), next)
-	}
+	return b.take(b.lanes)
 }
 
 // alone sends one call, and returns its error.
@@ -211,7 +219,7 @@ func (b *combiner[Q, A]) together(ctx context.Context, list []*call[Q, A]) error
 	if err != nil && !outage(err) {
 		b.counts.alone.Add(int64(len(list)))
 		for _, c := range list {
-			go b.alone(ctx, c)
+			go b.alone(context.WithoutCancel(c.ctx), c)
 		}
 		return err
 	}

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/postgres/postgrestest"
@@ -121,6 +124,47 @@ func TestReadsOfOneGrantShareStatements(t *testing.T) {
 	}
 	if len(answers) != len(list) {
 		t.Errorf("%d answers for %d calls, each of which may change its own", len(answers), len(list))
+	}
+}
+
+// A statement is in the trace of one of its calls, however long statements follow each other.
+func TestASharedStatementIsInATraceOfItsCalls(t *testing.T) {
+	t.Parallel()
+	s := open(t, postgres.Config{URL: postgrestest.URL(t), StatementTimeout: time.Minute})
+	list := spread(t, s, 8)
+	recorder := tracetest.NewSpanRecorder()
+	tracer := trace.NewTracerProvider(trace.WithSpanProcessor(recorder)).Tracer("test")
+	errs := together(list, func(g *storage.Grant) error {
+		for range 50 {
+			ctx, call := tracer.Start(t.Context(), "call")
+			_, err := s.Grant(ctx, g.ID)
+			call.End()
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+	ended := map[string]time.Time{}
+	for _, span := range recorder.Ended() {
+		if span.Name() == "call" {
+			ended[span.SpanContext().TraceID().String()] = span.EndTime()
+		}
+	}
+	statements := 0
+	for _, span := range recorder.Ended() {
+		if span.Name() != "call" {
+			statements++
+			if end := ended[span.SpanContext().TraceID().String()]; end.Before(span.EndTime()) {
+				t.Fatalf("statement %q ended %s after the call in whose trace it is", span.Name(), span.EndTime().Sub(end))
+			}
+		}
+	}
+	if len(ended) != 400 || statements == 0 {
+		t.Errorf("%d calls in %d statements", len(ended), statements)
 	}
 }
 
