@@ -102,7 +102,7 @@ func (e *examination) database(ctx context.Context) {
 			return
 		}
 	}
-	store, err := e.app.connect(ctx)
+	store, err := e.app.connect(ctx, 0)
 	if err == nil {
 		defer store.Close()
 		err = store.Ping(ctx)

@@ -19,7 +19,7 @@ type migrateUpCmd struct{ databaseFlags }
 type migrateStatusCmd struct{ databaseFlags }
 
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.connect(ctx)
+	store, err := a.connect(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
-	store, err := a.connect(ctx)
+	store, err := a.connect(ctx, 0)
 	if err != nil {
 		return err
 	}

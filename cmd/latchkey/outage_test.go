@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"latchkey/latchkeytest"
 	"latchkey/storage/postgres/postgrestest"
 )
@@ -42,6 +44,33 @@ func TestF9ARefusedLoginIsAFaultOfTheConfiguration(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(err.Error(), "LATCHKEY_DATABASE_URL) is refused by Postgres") {
 			t.Errorf("%v: %v", command, err)
 		}
+	}
+}
+
+// A command waits for a statement longer than a server lets a request wait.
+func TestACommandWaitsForASlowStatement(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.URL(t)
+	s := newServer(t, database)
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE grants IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	released := make(chan error, 1)
+	time.AfterFunc(6*time.Second, func() {
+		_, err := conn.Exec(t.Context(), `ROLLBACK`)
+		released <- err
+	})
+	began := time.Now()
+	if _, err := s.Instance.Run(t.Context(), "", "session", "list"); err != nil || time.Since(began) < 5*time.Second {
+		t.Errorf("after %s: %v", time.Since(began).Round(time.Millisecond), err)
+	}
+	if err := <-released; err != nil {
+		t.Error(err)
 	}
 }
 

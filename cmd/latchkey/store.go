@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -23,7 +24,7 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	store, err := a.connect(ctx)
+	store, err := a.connect(ctx, commandTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +42,19 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 // errNeedsDatabase is the answer of commands that have no operation of the API.
 const errNeedsDatabase = usage("this needs the database itself. Run it where the database is, without --server (LATCHKEY_SERVER).")
 
-// connect opens the database with the schema that it has. The caller closes it.
-func (a *app) connect(ctx context.Context) (*opened, error) {
+// commandTimeout bounds each transaction of a command. The list of a client all of whose sessions have ended, a million of ten million,
+// takes longer than a server lets anyone wait.
+const commandTimeout = time.Minute
+
+// connect opens the database with the schema that it has. The caller closes it. The limit is that of a transaction in Postgres; 0 is that
+// of a server.
+func (a *app) connect(ctx context.Context, limit time.Duration) (*opened, error) {
 	if a.remote() {
 		return nil, errNeedsDatabase
 	}
 	d := a.settings.Database
 	if d.Postgres() {
-		store, err := postgres.Open(ctx, postgres.Config{URL: d.URL.Reveal(), Logger: a.logger(), Now: a.now})
+		store, err := postgres.Open(ctx, postgres.Config{URL: d.URL.Reveal(), StatementTimeout: limit, Logger: a.logger(), Now: a.now})
 		if err != nil {
 			// pgx's message may quote the URL, and with it the password.
 			return nil, unreadableURL("--database-url (LATCHKEY_DATABASE_URL)")
@@ -140,7 +146,7 @@ func refusedLogin(err error) error {
 // openForServing opens the database without waiting for it if it is Postgres, and Django's blacklist if a server writes it. prepare checks
 // the schema, or applies the migrations, and checks what is read of Django, once the database is there.
 func (a *app) openForServing(ctx context.Context, migrate bool) (prepare func(context.Context) error, err error) {
-	if a.store, err = a.connect(ctx); err != nil {
+	if a.store, err = a.connect(ctx, 0); err != nil {
 		return nil, err
 	}
 	if !a.settings.Database.Postgres() {
