@@ -10,7 +10,7 @@ import (
 // rememberedMost bounds the texts that are remembered; with what they say they take about four megabytes.
 const rememberedMost = 4096
 
-// Verified is a signed text that a Ring has found to be good. Who presents the text again gets the same Verified.
+// Verified is a signed text that a Ring has found to be good. As long as it is remembered, the same text brings the same Verified.
 type Verified struct {
 	content atomic.Pointer[any]
 }
