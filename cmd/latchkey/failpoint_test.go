@@ -182,7 +182,7 @@ func newJar() http.CookieJar { jar, _ := cookiejar.New(nil); return jar }
 // unrelated are how operations begin that write nothing, or happen in the background of a server.
 var unrelated = []string{
 	"read ", "list ", "count ", "ping", "clock", "clean ", "remove signing keys", "prune ", "claim logout", "retry logout",
-	"finish logout", "create partition", "look for ", "analyze", "touch ",
+	"finish logout", "create partition", "drop partition", "look for ", "analyze", "touch ",
 }
 
 // passed returns the points around writes that the process passes meanwhile, without what happens in the background.
