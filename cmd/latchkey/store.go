@@ -24,7 +24,11 @@ func (a *app) open(ctx context.Context) (*opened, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	store, err := a.connect(ctx, commandTimeout)
+	limit := commandTimeout
+	if a.serving { // the demo
+		limit = 0
+	}
+	store, err := a.connect(ctx, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func combine[Q, A any](db *database, counts *combined, what string, lanes int, s
 
 // call is one call of a combiner.
 type call[Q, A any] struct {
-	ctx    context.Context
+	ctx    context.Context // of the caller: a statement is in the trace of one of its calls
 	ask    Q
 	since  time.Time
 	answer *A
