@@ -32,6 +32,7 @@ type cli struct {
 	RegistrationToken registrationTokenCmd `cmd:"" help:"Manage initial access tokens, with which developers register clients themselves."`
 	Resource          resourceCmd          `cmd:"" help:"Manage protected resources, the audiences of tokens (RFC 8707)."`
 	Session           sessionCmd           `cmd:"" help:"List and end sessions: the access that clients have for users."`
+	Letter            letterCmd            `cmd:"" help:"Manage letters that could not be delivered."`
 	Webhook           webhookCmd           `cmd:"" help:"Manage webhooks, the targets that events are delivered to."`
 	Key               keyCmd               `cmd:"" help:"Manage the keys that sign tokens."`
 	Audit             auditCmd             `cmd:"" help:"Read the audit log: logins, changes, refusals."`

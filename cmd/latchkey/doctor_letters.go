@@ -31,5 +31,5 @@ func (e *examination) letters(ctx context.Context, store *opened) {
 		reason = "its time was over"
 	}
 	e.warn(check, fmt.Sprintf("letters of the last day that could not be delivered: %s, the last one at %s: %s", number, when(last[0].AbandonedAt), printable(reason)),
-		"See them on the page E-mails of the console (docs/console.md), which can send them again.")
+		"See them with `latchkey letter list`, or on the page E-mails of the console (docs/console.md): both can send them again.")
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -23,16 +25,7 @@ func TestDoctorSaysWhichLettersCouldNotBeDelivered(t *testing.T) {
 	t.Cleanup(func() { store.Close() })
 	abandon := func(at time.Time, reason string) {
 		t.Helper()
-		m := &storage.OutboxMessage{
-			ID: storage.NewID(at), Kind: "mail", Key: storage.Digest{byte(len(reason))}, Payload: []byte("x"), CreatedAt: at, NextAttemptAt: at, GiveUpAt: at,
-			ExpiresAt: at.Add(time.Hour),
-		}
-		l := &storage.UndeliveredLetter{ID: storage.NewID(at), QueuedAt: at, AbandonedAt: at, ExpiresAt: at.Add(time.Hour), LastError: reason}
-		err := store.CreateOutboxMessages(t.Context(), m)
-		if err == nil {
-			err = store.AbandonLetter(t.Context(), m.ID, l)
-		}
-		if err != nil {
+		if err := abandonLetter(t.Context(), store, at, &storage.UndeliveredLetter{LastError: reason}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,4 +41,17 @@ func TestDoctorSaysWhichLettersCouldNotBeDelivered(t *testing.T) {
 	if want := fmt.Sprint(finding, ": 2, the last one at "); !strings.Contains(out, want) || !strings.Contains(out, ": 550 5.1.1") || strings.Contains(out, "\x1b") {
 		t.Errorf("no %q in %s", want, out)
 	}
+}
+
+// abandonLetter stores a letter that could not be delivered at a time, and is kept for an hour.
+func abandonLetter(ctx context.Context, store storage.Store, at time.Time, l *storage.UndeliveredLetter) error {
+	l.ID, l.QueuedAt, l.AbandonedAt, l.ExpiresAt = storage.NewID(at), at, at, at.Add(time.Hour)
+	m := &storage.OutboxMessage{
+		ID: storage.NewID(at), Kind: "mail", Key: sha256.Sum256(l.ID[:]), Payload: []byte("x"), CreatedAt: at, NextAttemptAt: at, GiveUpAt: at,
+		ExpiresAt: at.Add(time.Hour),
+	}
+	if err := store.CreateOutboxMessages(ctx, m); err != nil {
+		return err
+	}
+	return store.AbandonLetter(ctx, m.ID, l)
 }

@@ -22,8 +22,10 @@ import (
 
 	"latchkey/latchkeytest"
 	"latchkey/latchkeytest/port"
+	"latchkey/storage"
 	"latchkey/storage/failpoint/failpointtest"
 	"latchkey/storage/postgres/postgrestest"
+	"latchkey/storage/sqlite"
 )
 
 func TestMain(m *testing.M) {
@@ -109,6 +111,7 @@ func scriptCommands() map[string]scriptCommand {
 		"mode":       scriptMode,
 		"parallel":   scriptParallel,
 		"terminate":  scriptTerminate,
+		"abandon":    scriptAbandon,
 	}
 }
 
@@ -119,6 +122,21 @@ func scriptTerminate(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%v", err)
 		}
 	}
+}
+
+// abandon NAME RECIPIENT USER sets LETTER to the id of a letter about the user with an id that could not be delivered. It is in latchkey.db.
+func scriptAbandon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: abandon NAME RECIPIENT USER")
+	}
+	user, err := strconv.ParseInt(args[2], 10, 64)
+	ts.Check(err)
+	store, err := sqlite.Open(context.Background(), sqlite.Config{Path: ts.MkAbs("latchkey.db")})
+	ts.Check(err)
+	defer store.Close()
+	l := &storage.UndeliveredLetter{Name: args[0], Recipient: args[1], UserID: user, LastError: "550 5.1.1 no such user", Attempts: 1}
+	ts.Check(abandonLetter(context.Background(), store, time.Now().UTC(), l))
+	ts.Setenv("LETTER", l.ID.String())
 }
 
 // exits STATUS PROGRAM ARGS… runs the program and wants that exit status.

@@ -12,6 +12,7 @@ import (
 	"latchkey/admin"
 	"latchkey/clients"
 	"latchkey/clients/registry"
+	"latchkey/server/proof"
 	"latchkey/server/users/input"
 	"latchkey/storage"
 )
@@ -38,7 +39,11 @@ func explainRemote(err error) error {
 		return fmt.Errorf("%w", storage.ErrExists)
 	case p.Kind() == "no-secret":
 		return registry.ErrNoSecret
-	case p.Kind() == "elsewhere", p.Kind() == "case-variant":
+	case p.Kind() == "not-again":
+		return proof.ErrNotAgain
+	case p.Kind() == "gone":
+		return proof.ErrGone
+	case p.Kind() == "elsewhere", p.Kind() == "case-variant", p.Kind() == "no-mail":
 		return errors.New(strings.TrimSuffix(p.Detail, "."))
 	case p.Status == http.StatusPreconditionFailed || p.Status == http.StatusConflict && p.Kind() == "":
 		return fmt.Errorf("%w", storage.ErrConflict)

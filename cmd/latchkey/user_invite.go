@@ -11,6 +11,7 @@ import (
 	wire "latchkey/admin"
 	"latchkey/clients"
 	"latchkey/cmd/latchkey/internal/config"
+	"latchkey/server"
 	"latchkey/server/admin"
 	"latchkey/server/proof"
 	"latchkey/server/selfhelp"
@@ -66,10 +67,7 @@ func (a *app) invitations(ctx context.Context) (invitationAdmin, error) {
 	if a.remote() {
 		return a.api(ctx)
 	}
-	if _, err := a.open(ctx); err != nil {
-		return nil, err
-	}
-	s, err := a.newServer()
+	s, err := a.openServer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +75,14 @@ func (a *app) invitations(ctx context.Context) (invitationAdmin, error) {
 		return nil, errors.New("the users are kept in Django's database (--users-from django): add them there")
 	}
 	return localInvitations{s.Proof()}, nil
+}
+
+// openServer returns the server of the configuration, which is not started, for what a command does in its place.
+func (a *app) openServer(ctx context.Context) (*server.Server, error) {
+	if _, err := a.open(ctx); err != nil {
+		return nil, err
+	}
+	return a.newServer()
 }
 
 type localInvitations struct{ service *proof.Service }

@@ -28,6 +28,9 @@ func (c *userSendPasswordLinkCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+// errNoLetters is the error of a command that needs letters.
+var errNoLetters = errors.New("this server sends no letters. Set --smtp-url (LATCHKEY_SMTP_URL) here and for the server; users in Django get theirs from Django")
+
 func (a *app) sendPasswordLink(ctx context.Context, u *admin.User) error {
 	if a.remote() {
 		api, err := a.api(ctx)
@@ -41,7 +44,7 @@ func (a *app) sendPasswordLink(ctx context.Context, u *admin.User) error {
 		return err
 	}
 	if !s.SendsLetters() {
-		return errors.New("this server sends no letters. Set --smtp-url (LATCHKEY_SMTP_URL) here and for the server; users in Django get theirs from Django")
+		return errNoLetters
 	}
 	row, err := a.store.User(ctx, u.ID)
 	if err != nil {
