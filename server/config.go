@@ -62,6 +62,8 @@ type Config struct {
 	RefreshTokenIdleTTL time.Duration
 	// Rotation is that of clients that have none of their own; empty means confirmed. The simplejwt routes have their own.
 	Rotation clients.Rotation
+	// RotationOverlap is that of clients that have none of their own; nil means 10 s with confirmed, none with strict.
+	RotationOverlap *time.Duration
 
 	// BrowserSessionTTL is the absolute lifetime of a browser's sign-in, BrowserSessionIdleTTL the lifetime without use.
 	// A user who chooses to be remembered gets BrowserSessionRememberTTL, without an idle limit.
@@ -101,6 +103,8 @@ type Config struct {
 	LoginNames storage.LoginNames
 	// Argon2 is the cost of new password hashes, as "m=19456,t=2,p=1".
 	Argon2 string
+	// KeepPasswordHashes leaves a hash of another format or cost as it is at a login.
+	KeepPasswordHashes bool
 
 	// SecondFactor says whether logins need a second factor; empty = factors.Off, as where the accounts are in Directory. Members of one of
 	// SecondFactorGroups need one in any case, unless it is Off.
@@ -121,12 +125,12 @@ type Config struct {
 	Registration string
 	// Outbound, when not nil, changes how URLs that others supply are fetched. It is for tests, whose servers are on loopback.
 	Outbound func(*safehttp.Config)
-	// RegistrationLimit is the maximum number of clients that registered themselves and are still unused.
-	RegistrationLimit int
-	// RegistrationNetworkLimit is how many clients may register without an initial access token from one network in an hour; zero
+	// RegistrationUnusedLimit is the maximum number of clients that registered themselves and are still unused.
+	RegistrationUnusedLimit int
+	// RegistrationLimit is how many clients may register without an initial access token from one network in an hour; zero
 	// means 20.
-	RegistrationNetworkLimit int
-	// AccountFields are those of users.OwnFields that users may change on the account page; nil means users.DefaultOwnFields.
+	RegistrationLimit int
+	// AccountFields are those of users.OwnFields that users may change on the account page; nil means all.
 	AccountFields []string
 	// RedirectSchemes are the private-use schemes without a dot that redirect URIs may have; nil means those of
 	// clients.RedirectSchemes.

@@ -44,7 +44,7 @@ func (s *Server) routes() *route.Router {
 		Tokens: s.tokens, Requests: s.requests, Keys: s.keys, Clients: s.registry, Sessions: s.sessions, Audit: s.audit, Pages: s.pages,
 		Proofs: s.proofs, Paths: paths, Look: s.lookOf, Sealer: s.sealer, Issuer: s.cfg.Issuer, Scopes: s.scopes, Claims: s.cfg.Claims, ACRs: s.factors.ACRs(),
 		Registration: s.cfg.Registration, RegistrationKey: s.cfg.Root.Derive("registration")[0],
-		RegistrationPerNetwork: s.cfg.RegistrationNetworkLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
+		RegistrationPerNetwork: s.cfg.RegistrationLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
 	crossSite := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}

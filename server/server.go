@@ -117,7 +117,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if cfg.AccountFields == nil {
-		cfg.AccountFields = users.DefaultOwnFields()
+		cfg.AccountFields = users.OwnFields()
 	}
 	if cfg.Claims == nil {
 		cfg.Claims = claims.Standard()
@@ -132,7 +132,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.registry = registry.New(registry.Config{
 		Store: cfg.Store, MACKeys: cfg.Root.Derive("client secrets"), Now: cfg.Now,
-		MaxUnused: cfg.RegistrationLimit, Schemes: cfg.RedirectSchemes, Scopes: cfg.Claims.Scopes(),
+		MaxUnused: cfg.RegistrationUnusedLimit, Schemes: cfg.RedirectSchemes, Scopes: cfg.Claims.Scopes(),
 		Documents: cfg.ClientDocuments, Fetcher: documents{outbound(&cfg)},
 		Limited: s.audit.Limited, Stamp: audit.Stamp,
 	})
@@ -156,7 +156,7 @@ func New(cfg Config) (*Server, error) {
 	notifier := &session.Notifier{Store: cfg.Store, Clients: s.registry, Now: cfg.Now}
 	s.users = users.New(users.Config{
 		Breached: leaked,
-		Store:    cfg.Store, Argon2: argon2, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
+		Store:    cfg.Store, Argon2: argon2, KeepHashes: cfg.KeepPasswordHashes, Now: cfg.Now, Directory: cfg.Directory, AccountURL: cfg.AccountURL,
 		ThrottleKey: cfg.Root.Derive("login throttle")[0], Throttle: cfg.LoginThrottle, Names: cfg.LoginNames, Metrics: s.metrics,
 		Notices: notifier.Notices, Noticed: func() { s.logouts.Wake() }, Alerts: cfg.sendsLetters(),
 	})
@@ -187,7 +187,7 @@ func New(cfg Config) (*Server, error) {
 		Lifetimes: token.Lifetimes{
 			AccessToken: cfg.AccessTokenTTL, RefreshToken: cfg.RefreshTokenTTL, RefreshTokenIdle: cfg.RefreshTokenIdleTTL,
 		},
-		Rotation: cfg.Rotation,
+		Rotation: cfg.Rotation, Overlap: cfg.RotationOverlap,
 		Claims:   cfg.Claims,
 		AdminAPI: adminResource(&cfg), AnyResource: cfg.AnyResource, AccountsElsewhere: cfg.Directory != nil,
 		Formats: map[clients.AccessTokenFormat]token.Format{clients.FormatSimpleJWT: s.simplejwt},

@@ -131,7 +131,7 @@ func TestAFullDiskIsAnOutage(t *testing.T) {
 			t.Parallel()
 			d := newDisk(t)
 			s := newServer(t, "sqlite:"+filepath.Join(d.folder, "latchkey.db"))
-			s.Env = append(s.Env, "LATCHKEY_REGISTRATION=open", "LATCHKEY_REGISTRATION_NETWORK_LIMIT=10000")
+			s.Env = append(s.Env, "LATCHKEY_REGISTRATION=open", "LATCHKEY_REGISTRATION_LIMIT=10000")
 			s.Run("wonderland-7\n", "user", "add", "alice", "--password-stdin")
 			s.AddClient("--client-id", "app", "--token-endpoint-auth-method", "none", "--grant-type", "password", "--grant-type", "refresh_token")
 			s.Start("serve")

@@ -35,12 +35,12 @@ func TestAccountFields(t *testing.T) {
 	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
 		s, b := profiles(t, nil, servertest.Store(open(t)))
 		form := b.Get("/account").Form("/account/profile")
-		for _, name := range []string{"name", "given_name", "family_name", "locale", "zoneinfo"} {
+		for _, name := range []string{"name", "given_name", "family_name", "picture", "locale", "zoneinfo"} {
 			if !form.Fields.Has(name) {
 				t.Errorf("%s can't be changed", name)
 			}
 		}
-		if form.Fields.Has("picture") || form.Fields.Has("email") || form.Fields.Has("groups") {
+		if form.Fields.Has("email") || form.Fields.Has("groups") {
 			t.Errorf("the form has %v", form.Fields)
 		}
 		page := form.Set("name", " Alice Ä. <b> ", "given_name", "Alice", "zoneinfo", "Europe/Vienna", "locale", "de-AT").Submit()

@@ -25,7 +25,7 @@ func TestStatement62AFloodOfRegistrations(t *testing.T) {
 		flood = 100_000
 	}
 	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
-		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationLimit = most }))
+		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationUnusedLimit = most }))
 		refresh := s.Login(s.SPA).Refresh
 		// p99 refreshes until done.
 		p99 := func(atLeast int, done func() bool) time.Duration {

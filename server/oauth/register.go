@@ -159,7 +159,7 @@ func (h *Handlers) throttleRegistration(ctx context.Context) ([]storage.Bucket, 
 	}
 	if wait > 0 {
 		return nil, protocol.Throttled(wait, fmt.Sprintf("Too many clients were registered within an hour: %d from one network or %d in all. "+
-			"Try again after the time in Retry-After; the operator can set --registration-network-limit.", one, all))
+			"Try again after the time in Retry-After; the operator can set --registration-limit.", one, all))
 	}
 	return buckets, nil
 }

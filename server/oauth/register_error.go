@@ -33,7 +33,7 @@ func registrationError(err error) error {
 	case errors.Is(err, registry.ErrRegistrationToken):
 		return invalidToken("This is not the current registration access token of this client. An update replaces it: use the one from the last response.")
 	case errors.Is(err, storage.ErrLimit):
-		return protocol.Throttled(registerFull, "Too many registered clients are waiting for their first user. Try again later; the operator can set --registration-limit.")
+		return protocol.Throttled(registerFull, "Too many registered clients are waiting for their first user. Try again later; the operator can set --registration-unused-limit.")
 	case errors.Is(err, storage.ErrConflict):
 		return protocol.Overloaded("The client is being changed by another request. Try again.")
 	}

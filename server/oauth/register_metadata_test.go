@@ -54,15 +54,15 @@ func TestTheFirstRegistrationAccessTokenStays(t *testing.T) {
 	})
 }
 
-// --registration-network-limit; the error names it.
+// --registration-limit; the error names it.
 func TestTheRegistrationLimitOfANetworkIsAnOption(t *testing.T) {
 	t.Parallel()
-	s := registering(t, "open", servertest.Configure(func(c *server.Config) { c.RegistrationNetworkLimit = 30 }))
+	s := registering(t, "open", servertest.Configure(func(c *server.Config) { c.RegistrationLimit = 30 }))
 	for i := range 30 {
 		s.PostJSON(registerPath, app("client_name", fmt.Sprint(i))).Expect(201)
 	}
 	a := s.PostJSON(registerPath, app()).Expect(429)
-	if a.Header.Get("Retry-After") != "120" || !strings.Contains(a.Body, "--registration-network-limit") {
+	if a.Header.Get("Retry-After") != "120" || !strings.Contains(a.Body, "--registration-limit") {
 		t.Errorf("%v %s", a.Header, a.Body)
 	}
 }
@@ -70,7 +70,7 @@ func TestTheRegistrationLimitOfANetworkIsAnOption(t *testing.T) {
 // Row L, RFC 8252 §8.4: editors and agents have schemes without a dot, some beside application_type web.
 func TestRowLSchemesOfEditorsAndAgents(t *testing.T) {
 	t.Parallel()
-	s := registering(t, "open", servertest.Configure(func(c *server.Config) { c.RegistrationNetworkLimit = 100 }))
+	s := registering(t, "open", servertest.Configure(func(c *server.Config) { c.RegistrationLimit = 100 }))
 	for _, uri := range []string{
 		"cursor://anysphere.cursor-retrieval/oauth/user-agent/callback", "vscode://vscode.github-authentication/did-authenticate",
 		"vscode-insiders://ms.mcp/callback", "claude://oauth/callback", "windsurf:/callback",

@@ -237,7 +237,7 @@ func TestL1RegistrationFromUnknownAddressIsAuditedWithoutOne(t *testing.T) {
 func TestStatement62OpenRegistrationIsBounded(t *testing.T) {
 	t.Parallel()
 	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
-		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationLimit = 50 }))
+		s := registering(t, "open", servertest.Store(open(t)), servertest.Configure(func(c *server.Config) { c.RegistrationUnusedLimit = 50 }))
 		first := s.PostJSON(registerPath, app(), from("192.0.2.1")).Expect(201).String("client_id")
 		if again := s.PostJSON(registerPath, app(), from("192.0.2.1")).Expect(201).String("client_id"); again != first {
 			t.Errorf("the same from the same place is %s, then %s", first, again)

@@ -398,6 +398,26 @@ func TestStatement37ParallelRefreshes(t *testing.T) {
 	}
 }
 
+// --rotation-overlap is that of clients that have none of their own.
+func TestTheOverlapOfTheDeployment(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.RotationOverlap = new(time.Minute) }))
+	own := s.AddClient(clients.Registration{
+		ID: "own", Policy: clients.Policy{RotationOverlap: new(clients.Duration(time.Second)), FirstParty: true},
+		Metadata: clients.Metadata{GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid read", RedirectURIs: []string{servertest.Callback}},
+	})
+	b := s.Browser()
+	for c, works := range map[servertest.Client]bool{s.Web: true, own: false} {
+		first := s.Redeem(c, b.Code(c)).Expect(200).String("refresh_token")
+		second := s.Refresh(c, first).Expect(200).String("refresh_token")
+		s.Refresh(c, second).Expect(200) // retires the first
+		s.Clock.Advance(30 * time.Second)
+		if a := s.Refresh(c, first); a.Status == 200 != works {
+			t.Errorf("%s: %d %s after 30 seconds", c.ID, a.Status, a.Body)
+		}
+	}
+}
+
 // Row D: eight requests or processes refresh one token at once, and all of them go on; later the old token is reuse.
 func TestRowDParallelRefreshesUnderTheDefault(t *testing.T) {
 	t.Parallel()

@@ -205,7 +205,7 @@ func (s *Server) config() server.Config {
 		SecondFactor:  factors.Optional,
 		Argon2:        "m=8,t=1,p=1",
 		AdminAPI:      server.AdminAPIAdmin, AdminGroup: "operators",
-		Registration: "token", RegistrationLimit: 10_000,
+		Registration: "token", RegistrationUnusedLimit: 10_000,
 		SimpleJWT: server.SimpleJWT{
 			Enabled: true, Algorithm: "HS256", Compat: "5.2", UserIDInteger: true, UserIDClaim: "user_id",
 			Settings: simplejwt.Settings{

@@ -57,7 +57,7 @@ func NewFormat(c *codec.Codec, s Settings, store Store, log *audit.Log) (*Format
 // Policy applies the settings to the built-in client. Other clients with access tokens of this format have
 // Latchkey's refresh tokens.
 func (f *Format) Policy(p token.Policy, c *clients.Client) *token.Policy {
-	p.Rotation, p.OnReuse = f.settings.Rotation, f.settings.OnReuse
+	p.Rotation, p.Overlap, p.OnReuse = f.settings.Rotation, token.OverlapByRotation, f.settings.OnReuse
 	if f.settings.RotationOverlap != nil {
 		p.Overlap = *f.settings.RotationOverlap
 	}

@@ -13,8 +13,8 @@ import (
 // coalesce is how long presentations of one token share a successor (docs/rotation.md).
 const coalesce = 10 * time.Second
 
-// overlapByRotation is the Policy.Overlap that follows from the rotation.
-const overlapByRotation time.Duration = -1
+// OverlapByRotation is the Policy.Overlap that follows from the rotation.
+const OverlapByRotation time.Duration = -1
 
 // Lifetimes are the defaults of a deployment, for clients that have no setting of their own.
 type Lifetimes struct {
@@ -53,13 +53,18 @@ type Policy struct {
 	Closed bool
 }
 
-// deploymentPolicy is the policy of clients that have no settings of their own. An empty rotation is confirmed: docs/decisions/0012.
-func deploymentPolicy(l Lifetimes, rotation clients.Rotation) Policy {
-	return Policy{
-		Rotation: cmp.Or(rotation, clients.RotationConfirmed), Overlap: overlapByRotation, OnReuse: clients.OnReuseRevoke,
+// deploymentPolicy is the policy of clients that have no settings of their own. An empty rotation is confirmed: docs/decisions/0012. A nil overlap
+// is that of the rotation.
+func deploymentPolicy(l Lifetimes, rotation clients.Rotation, overlap *time.Duration) Policy {
+	p := Policy{
+		Rotation: cmp.Or(rotation, clients.RotationConfirmed), Overlap: OverlapByRotation, OnReuse: clients.OnReuseRevoke,
 		AccessTTL: l.AccessToken, Absolute: l.RefreshToken, Idle: l.RefreshTokenIdle,
 		AccessFormat: clients.FormatJWT, AccessAlg: keys.ES256, // small and fast: RS256 costs twenty times the CPU
 	}
+	if overlap != nil {
+		p.Overlap = *overlap
+	}
+	return p
 }
 
 // Of returns the policy of a client: p under the client's own settings.
@@ -76,9 +81,9 @@ func (p Policy) Of(c *clients.Client) *Policy {
 	switch {
 	case c.RotationOverlap != nil:
 		p.Overlap = c.RotationOverlap.Std()
-	case p.Overlap == overlapByRotation && p.Rotation == clients.RotationConfirmed:
+	case p.Overlap == OverlapByRotation && p.Rotation == clients.RotationConfirmed:
 		p.Overlap = coalesce
-	case p.Overlap == overlapByRotation:
+	case p.Overlap == OverlapByRotation:
 		p.Overlap = 0
 	}
 	return &p

@@ -71,6 +71,8 @@ type Config struct {
 	Lifetimes Lifetimes
 	// Rotation is that of clients that have none of their own; empty means confirmed.
 	Rotation clients.Rotation
+	// Overlap is that of clients that have none of their own; nil means that of the rotation.
+	Overlap *time.Duration
 	// Claims are those about users; nil means the standard ones.
 	Claims *claims.Catalog
 	// AnyResource lets clients without a list of their own ask for any resource.
@@ -128,7 +130,7 @@ func New(c Config) (*Service, error) {
 		store: watchedStore{outage.Watched{Grants: c.Store, Log: c.Outages}, c.Store}, outages: c.Outages, clients: c.Clients, auth: c.Auth, users: c.Users, factors: c.Factors, keys: c.Keys, audit: c.Audit, metrics: c.Metrics, clock: c.Now,
 		issuer: c.Issuer, anyResource: c.AnyResource, adminAPI: c.AdminAPI, accountsElsewhere: c.AccountsElsewhere, claims: c.Claims, proofs: c.Proofs,
 		native:  &native{issuer: c.Issuer, keys: c.Keys, refreshKeys: mac.Keys(c.Root.Derive("refresh tokens")), opaque: opaque, claims: c.Claims},
-		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation), rules: newFositeRules(),
+		formats: c.Formats, deployment: deploymentPolicy(c.Lifetimes, c.Rotation, c.Overlap), rules: newFositeRules(),
 		// The current secret derives: a chain that spans a change of the root secret gets one more successor.
 		chain:      chain{keys: mac.Keys(c.Root.Derive("refresh chain"))},
 		networkKey: mac.Keys(c.Root.Derive("refresh networks"))[0],

@@ -146,7 +146,7 @@ func (s *Service) login(ctx context.Context, a storage.LoginAttempt, check *stor
 	if !a.Known.IsZero() && (check.KnownNetwork || s.mayKnow(ctx, check.User)) {
 		l.Known, l.KnownUntil = a.Known, a.Now.Add(knownFor)
 	}
-	if rehash && s.cfg.Directory == nil { // while another system writes hashes too, neither replaces those of the other
+	if rehash && !s.cfg.KeepHashes && s.cfg.Directory == nil { // while another system writes hashes too, neither replaces those of the other
 		// Not while others wait for the pool: the next login will do.
 		if hash, ok := s.cfg.Hasher.TryHash(secret); ok {
 			l.OldHash, l.NewHash = check.User.PasswordHash, hash

@@ -15,11 +15,6 @@ func OwnFields() []string {
 	return []string{"name", "given_name", "family_name", "picture", "locale", "zoneinfo"}
 }
 
-// DefaultOwnFields returns OwnFields without the picture: it is a URL that the browsers of other people load.
-func DefaultOwnFields() []string {
-	return []string{"name", "given_name", "family_name", "locale", "zoneinfo"}
-}
-
 // ownField returns the text of one of OwnFields.
 func ownField(u *storage.UserProfile, c *storage.UserChange, name string) (is string, to **string) {
 	switch name {

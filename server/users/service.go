@@ -28,6 +28,8 @@ type Config struct {
 	// Hasher is the pool that checks passwords; nil makes one with Argon2.
 	Hasher *password.Hasher
 	Argon2 password.Argon2
+	// KeepHashes leaves a hash of another format or cost as it is at a login. Those in the Directory always stay.
+	KeepHashes bool
 	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 	// ThrottleKey keys the MACs of names and addresses. It has at least 32 bytes, the same for all replicas. Commands that don't

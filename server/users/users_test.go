@@ -248,6 +248,22 @@ func TestRehash(t *testing.T) {
 	}
 }
 
+// While another system reads the hashes, they stay as they are.
+func TestNoRehash(t *testing.T) {
+	t.Parallel()
+	b := setup(t, unthrottled, func(c *Config, _ *password.Config) { c.KeepHashes = true })
+	u, err := b.Add(t.Context(), NewUser{Username: "old", PasswordHash: imported, Active: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.try(home, "old", ""); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := b.store.User(t.Context(), u.ID); err != nil || after.PasswordHash != imported {
+		t.Errorf("after the login: %+v, %v", after, err)
+	}
+}
+
 // TestRehashYields: while the pool is busy, the hash stays as it is and the login does not wait.
 func TestRehashYields(t *testing.T) {
 	t.Parallel()

@@ -81,7 +81,8 @@ func TestDefaultsAreGood(t *testing.T) {
 		c.RefreshTokenTTL != 30*24*time.Hour || c.RefreshTokenIdleTTL != 14*24*time.Hour || !c.LoginThrottle ||
 		c.Argon2 != "m=19456,t=2,p=1" || c.AnyResource ||
 		c.BrowserSessionTTL != 24*time.Hour || c.BrowserSessionIdleTTL != 8*time.Hour || c.BrowserSessionRememberTTL != 30*24*time.Hour ||
-		c.PagesDir != "" || c.OutboundAllow != nil || c.RegistrationLimit != 10000 || !c.ClientDocuments.Off() || !c.SimpleJWT.Sunset.IsZero() {
+		c.PagesDir != "" || c.OutboundAllow != nil || c.RegistrationLimit != 20 || c.RegistrationUnusedLimit != 10000 || c.AuditRetention != 365*24*time.Hour || c.AssertionsForIssuerOnly ||
+		c.RotationOverlap != nil || c.KeepPasswordHashes || !c.ClientDocuments.Off() || !c.SimpleJWT.Sunset.IsZero() {
 		t.Errorf("defaults: %+v", c)
 	}
 	j := c.SimpleJWT
@@ -151,10 +152,10 @@ func TestValues(t *testing.T) {
 		{"secret-previous", "", true},
 		{"registration", "open", true},
 		{"registration", "Open", false},
-		{"registration-limit", "1", true},
-		{"registration-limit", "0", false},
-		{"registration-limit", "-1", false},
-		{"registration-limit", "many", false},
+		{"registration-unused-limit", "1", true},
+		{"registration-unused-limit", "0", false},
+		{"registration-unused-limit", "-1", false},
+		{"registration-unused-limit", "many", false},
 		{"client-documents", "off", true},
 		{"client-documents", "open", true},
 		{"client-documents", "", false},

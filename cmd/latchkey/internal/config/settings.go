@@ -131,6 +131,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 	if s.UsersFrom == "django" && !s.Database.Postgres() && s.DjangoDatabase.URL == "" {
 		fault("django-database-url", "is missing: with --users-from django and SQLite, Django's users are in another database", "Name Django's database.")
 	}
+	if s.UsersFrom == "django" && s.Given("password-rehash") && !s.Server.KeepPasswordHashes {
+		fault("password-rehash", "can't be on with --users-from django: the hashes are Django's, which hashes anew by its own settings", "Leave it out.")
+	}
 	if (s.Remote.ClientID == "") != (s.Remote.ClientSecret == "") {
 		fault("server-client-id", "and --server-client-secret need each other", "Set both, or neither.")
 	}

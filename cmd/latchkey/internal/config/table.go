@@ -109,20 +109,20 @@ func options(s *Settings) []*option {
 			set: choice(&s.Server.Registration, "off", "token", "open"),
 		},
 		{
-			name: "registration-limit", preset: "10000", value: "N", group: GroupServer,
-			help: "Maximum number of self-registered clients that no user has signed in to yet.", set: to(&s.Server.RegistrationLimit, setCount),
+			name: "registration-unused-limit", preset: "10000", value: "N", group: GroupServer,
+			help: "Maximum number of self-registered clients that no user has signed in to yet.", set: to(&s.Server.RegistrationUnusedLimit, setCount),
 		},
 		{
-			name: "registration-network-limit", preset: "20", value: "N", group: GroupServer,
+			name: "registration-limit", preset: "20", value: "N", group: GroupServer,
 			help: "Maximum number of clients that register without an initial access token from one network (an IPv4 address or an " +
 				"IPv6 /64) within an hour.",
-			set: to(&s.Server.RegistrationNetworkLimit, setCount),
+			set: to(&s.Server.RegistrationLimit, setCount),
 		},
 		{
 			name: "account-fields", value: "FIELD", group: GroupServer, list: true, emptyable: true,
-			presetText: strings.Join(users.DefaultOwnFields(), ", "),
-			help: "What users may change of their profile on the account page, in place of the default: " + strings.Join(users.OwnFields(), ", ") +
-				"; empty = nothing. A picture is a URL that others load.",
+			presetText: strings.Join(users.OwnFields(), ", "),
+			help: "What users may change of their profile on the account page, in place of the default, which is all that they may be allowed; empty = nothing. " +
+				"A picture is a URL that others load.",
 			set: to(&s.Server.AccountFields, setAccountFields),
 		},
 		{
@@ -198,8 +198,13 @@ func options(s *Settings) []*option {
 		{
 			name: "rotation", preset: "confirmed", value: "confirmed|strict", group: GroupLifetimes,
 			help: "How refresh tokens are rotated, unless the client has its own policy: confirmed (one is retired when its successor is " +
-				"first used, and works 10 s longer) or strict (at once). The simplejwt routes have --simplejwt-rotation.",
+				"first used, and works on for --rotation-overlap) or strict (at once). The simplejwt routes have --simplejwt-rotation.",
 			set: choice(&s.Server.Rotation, "confirmed", "strict"),
+		},
+		{
+			name: "rotation-overlap", value: "DURATION", group: GroupLifetimes,
+			presetText: "confirmed: 10s, strict: 0s",
+			help:       "How long a rotated refresh token still works, unless the client has its own overlap.", set: to(&s.Server.RotationOverlap, setOptionalWait),
 		},
 		{
 			name: "browser-session-ttl", preset: "24h", value: "DURATION", group: GroupServer,
@@ -294,7 +299,7 @@ func options(s *Settings) []*option {
 			set:  to(&s.Server.SecondFactorGroups, setGroups),
 		},
 		{
-			name: "audit-retention", preset: "400d", value: "DURATION", group: GroupServer,
+			name: "audit-retention", preset: "365d", value: "DURATION", group: GroupServer,
 			help: "How long audit events are kept; 0 means for ever. Postgres drops whole months.",
 			set:  to(&s.Server.AuditRetention, setWait),
 		},
@@ -312,16 +317,22 @@ func options(s *Settings) []*option {
 			help: "Cost of new password hashes (argon2id): KiB of memory, passes, lanes.", set: to(&s.Server.Argon2, setArgon2),
 		},
 		{
+			name: "password-rehash", preset: "on", value: "on|off", group: GroupLogins,
+			presetText: "on; with --users-from django: off",
+			help:       "Whether a login replaces a password hash of another format or cost than new ones have. off is for as long as another system reads the hashes too.",
+			set:        either(&s.Server.KeepPasswordHashes, "on", "off"),
+		},
+		{
 			name: "require-pkce", preset: "default", value: "default|all", group: GroupServer,
 			help: "Who must use PKCE (RFC 7636). default: public clients, and others unless they send an OpenID nonce or have " +
 				"--no-require-pkce. all: every client, also those.",
 			set: either(&s.Server.RequirePKCE, "default", "all"),
 		},
 		{
-			name: "client-assertion-audience", preset: "default", value: "default|issuer", group: GroupServer,
-			help: "Audience of client assertions (private_key_jwt). default: the issuer or the URL of the token or PAR endpoint, also in a list. " +
+			name: "client-assertion-audience", preset: "any", value: "any|issuer", group: GroupServer,
+			help: "Audience of client assertions (private_key_jwt). any: the issuer or the URL of the token or PAR endpoint, also in a list. " +
 				"issuer: the issuer as a single string, as FAPI 2.0 demands.",
-			set: either(&s.Server.AssertionsForIssuerOnly, "default", "issuer"),
+			set: either(&s.Server.AssertionsForIssuerOnly, "any", "issuer"),
 		},
 		{
 			name: "dpop-nonce", preset: "optional", value: "optional|required", group: GroupServer,
