@@ -132,7 +132,7 @@ func (a *Request) identified() bool {
 }
 
 // covers reports whether everything asked for was allowed before, to the client as it is now.
-func covers(c *storage.Consent, a *Request) bool { return a.Allowed(c, a.Scope...) }
+func covers(c *storage.Consent, a *Request) bool { return a.Allowed(c, a.Permissions...) }
 
 // Allowed reports whether a consent allows the scopes to the client as it is now, at the resources of the request. What was allowed at
 // one resource is not allowed at another: RFC 8707 §3.
@@ -170,7 +170,7 @@ func (a *Request) consentHost() string {
 func (a *Request) ConsentOf(userID int64) *storage.Consent {
 	now := a.service.now()
 	return &storage.Consent{
-		UserID: userID, ClientID: a.Client.ID, Scope: a.Scope, Audience: a.Resource, Offered: a.Offered, Fingerprint: a.Client.Fingerprint(),
+		UserID: userID, ClientID: a.Client.ID, Scope: a.Permissions, Audience: a.Resource, Offered: a.Offered, Fingerprint: a.Client.Fingerprint(),
 		RedirectHost: a.consentHost(), CreatedAt: now, UpdatedAt: now,
 	}
 }

@@ -83,6 +83,7 @@ func (a *Request) steps(session *storage.LiveBrowserSession) bool {
 
 // checkSubject reads what says who the user must be: the id_token_hint and the sub of the claims parameter.
 func (a *Request) checkSubject(ctx context.Context) error {
+	a.Permissions = a.Scope
 	if text := a.params.Get("claims"); text != "" {
 		asked, err := claims.Parse(text)
 		if err != nil {
@@ -96,6 +97,7 @@ func (a *Request) checkSubject(ctx context.Context) error {
 			return err
 		}
 		a.claims, a.subject = a.service.cfg.Claims.Stored(asked, allowed), asked.Subject()
+		a.Permissions = append(slices.Clip(a.Permissions), a.service.cfg.Claims.Beyond(a.claims, a.Scope, allowed)...)
 	}
 	if text := a.params.Get("id_token_hint"); text != "" {
 		hint, err := a.service.cfg.Tokens.IDTokenHint(ctx, storage.Secret(text))

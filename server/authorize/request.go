@@ -28,6 +28,8 @@ type Request struct {
 	Resource []string
 	// Offered are the resources that the client may name later if Resource is empty: the user is asked about them.
 	Offered []string
+	// Permissions are the scopes that the user is asked to allow: Scope, and those that bring what the claims parameter asks for besides.
+	Permissions []string
 	// LoginHint and UILocales are parameters of OpenID Connect (Core §3.1.2.1).
 	LoginHint string
 	UILocales string

@@ -140,11 +140,12 @@ func (c *Catalog) All(u *storage.User, target Target) map[string]any {
 	return c.values(u, func(_ string, e *entry) bool { return e.targets&target != 0 })
 }
 
-// Asked returns the claims about a user that the claims parameter asks for at one target.
-func (c *Catalog) Asked(u *storage.User, target Target, asked map[string]*RequestedClaim) map[string]any {
+// Asked returns the claims about a user that the claims parameter asks for at one target, and that one of the allowed scopes brings; nil
+// allows every scope.
+func (c *Catalog) Asked(u *storage.User, target Target, asked map[string]*RequestedClaim, allowed []string) map[string]any {
 	return c.values(u, func(name string, e *entry) bool {
 		_, ok := asked[name]
-		return ok && e.targets&target != 0
+		return ok && e.targets&target != 0 && (allowed == nil || e.grantedBy(allowed))
 	})
 }
 
@@ -161,6 +162,23 @@ func (c *Catalog) values(u *storage.User, told func(string, *entry) bool) map[st
 		}
 	}
 	return values
+}
+
+// Beyond returns scopes that bring what the result of Stored asks for and the granted scopes don't: for each such claim one of those allowed.
+// The user must learn that the client gets it (OpenID Connect Core §3.1.2.4).
+func (c *Catalog) Beyond(stored string, granted, allowed []string) (scopes []string) {
+	asked := ParseStored(stored)
+	for _, name := range c.names {
+		e := c.entries[name]
+		_, atUserInfo := asked.UserInfo[name]
+		_, inIDToken := asked.IDToken[name]
+		if !atUserInfo && !inIDToken || e.grantedBy(granted) || e.grantedBy(scopes) {
+			continue
+		}
+		at := slices.IndexFunc(e.scopes, func(s string) bool { return slices.Contains(allowed, s) })
+		scopes = append(scopes, e.scopes[at]) // Stored has let it through
+	}
+	return scopes
 }
 
 // Stored returns what is stored with the code and the grant: the names of those claims of a request that the catalog has and that one of

@@ -140,10 +140,10 @@ func redirectHost(uri string) string {
 	return u.Scheme
 }
 
-// scopes marks the scopes that the user has not allowed to this client before, at the resources asked for.
+// scopes returns what the user is asked to allow. It marks the scopes that the user has not allowed to this client before, at the resources asked for.
 func scopes(a *authorize.Request, before *storage.Consent) []web.ScopeInfo {
-	infos := make([]web.ScopeInfo, len(a.Scope))
-	for i, scope := range a.Scope {
+	infos := make([]web.ScopeInfo, len(a.Permissions))
+	for i, scope := range a.Permissions {
 		infos[i] = web.ScopeInfo{Name: scope, New: !a.Allowed(before, scope)}
 	}
 	return infos

@@ -30,6 +30,14 @@ func stillAllowed(c *clients.Client, granted []string) []string {
 	return slices.DeleteFunc(slices.Clone(granted), func(scope string) bool { return !slices.Contains(allowed, scope) })
 }
 
+// mayBring returns the scopes that may bring what the claims parameter has asked for: those that the client has now, or nil for every one.
+func mayBring(c *clients.Client) []string {
+	if len(c.Scopes()) == 0 {
+		return nil
+	}
+	return AllowedScopes(c)
+}
+
 // AskedResources returns the resources that a request asks for: the parameter resource (RFC 8707 §2), or audience, which applications
 // made for Auth0 send instead. The error is a *protocol.Error.
 func AskedResources(params url.Values) ([]string, error) {

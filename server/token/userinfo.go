@@ -76,7 +76,7 @@ func (s *Service) UserInfo(ctx context.Context, req *UserInfoRequest) (*UserInfo
 			return nil, unauthorized(err)
 		}
 	}
-	info := &UserInfo{Claims: s.userInfoClaims(client, live, scope)}
+	info := &UserInfo{Claims: s.userInfoClaims(client, live, scope, openID)}
 	if alg := client.UserinfoSignedResponseAlg; alg != "" {
 		info.JWT, err = s.signUserInfo(ctx, client, alg, info.Claims)
 	}
@@ -122,10 +122,14 @@ func invalidToken(reason reasons.Reason) *protocol.Error {
 	return protocol.InvalidToken(reason, "The access token is invalid, expired or revoked.")
 }
 
-func (s *Service) userInfoClaims(client *clients.Client, live *storage.LiveGrant, scope []string) map[string]any {
+// userInfoClaims returns what the scopes of the token bring, and what the claims parameter of its session asks for unless the client has left
+// openid out of the token, as it does before it hands it on.
+func (s *Service) userInfoClaims(client *clients.Client, live *storage.LiveGrant, scope []string, openID bool) map[string]any {
 	user := seenBy(client, live.User)
 	values := s.claims.Of(user, claims.UserInfo, scope)
-	maps.Copy(values, s.claims.Asked(user, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo))
+	if openID {
+		maps.Copy(values, s.claims.Asked(user, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo, mayBring(client)))
+	}
 	values = named(client, values)
 	values["sub"] = live.User.Sub()
 	return values
