@@ -137,9 +137,10 @@ func (d *Description) settleGrants() *MetadataError {
 	return nil // Validate refuses other response types
 }
 
-// settleURIs sets the application type of a client that sent none, and refuses what only an operator may register.
+// settleURIs sets the application type of a client that sent none, and refuses what only an operator may register. A client with a domain
+// name in reverse as a scheme is native whatever it says, as oidc-agent, which sends web (RFC 7591 §3.2.1 lets a server replace a value).
 func (d *Description) settleURIs() (faults []*MetadataError) {
-	if d.ApplicationType == "" && d.onDevice() {
+	if d.ApplicationType == "" && d.onDevice() || slices.ContainsFunc(d.RedirectURIs, isReverseDomain) {
 		d.ApplicationType = applicationNative
 	}
 	if slices.ContainsFunc(strings.Fields(d.Scope), IsAdminScope) {
@@ -154,6 +155,12 @@ func (d *Description) settleURIs() (faults []*MetadataError) {
 	return faults
 }
 
+// isReverseDomain reports whether the scheme of a URI is a domain name in reverse (RFC 8252 §7.1).
+func isReverseDomain(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	return strings.Contains(scheme, ".") && !strings.Contains(scheme, "/")
+}
+
 // onDevice reports whether the redirect URIs are those of an application on the user's device (RFC 8252 §7): one has a
 // private-use scheme, or all are on a loopback host.
 func (d *Description) onDevice() bool {
@@ -162,7 +169,7 @@ func (d *Description) onDevice() bool {
 	}
 	private := func(uri string) bool {
 		scheme, _, _ := strings.Cut(uri, ":")
-		return (strings.Contains(scheme, ".") || d.knowsScheme(scheme)) && !strings.Contains(scheme, "/")
+		return isReverseDomain(uri) || d.knowsScheme(scheme)
 	}
 	elsewhere := func(uri string) bool { return !IsLoopbackURI(uri) }
 	return slices.ContainsFunc(d.RedirectURIs, private) || len(d.RedirectURIs) > 0 && !slices.ContainsFunc(d.RedirectURIs, elsewhere)

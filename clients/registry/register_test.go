@@ -176,7 +176,6 @@ func TestRefusedRegistrations(t *testing.T) {
 		`{"redirect_uris":["https://a.example/cb"],"subject_type":"pairwise"}`:                                   "subject_type",
 		`{"redirect_uris":["https://a.example/cb"],"backchannel_logout_uri":"http://a.example/"}`:                "backchannel_logout_uri",
 		`{"redirect_uris":["https://a.example/cb"],"jwks":{"keys":[{"kty":"EC","d":"x"}]}}`:                      "jwks",
-		`{"redirect_uris":["com.example.app:/cb"],"application_type":"web"}`:                                     "redirect_uris",
 	} {
 		_, err := b.tryRegister(body, 1)
 		var wrong *clients.MetadataError

@@ -29,6 +29,8 @@ type logout struct {
 	// back is where the browser goes afterwards, if that is the client's; empty = nowhere. unregistered is where it was to go, if that
 	// is not the client's.
 	back, unregistered string
+	// link is where a link leads instead of back.
+	link string
 }
 
 // maxLogoutQuery is the longest query that a posted request is redirected with, in bytes.
@@ -108,14 +110,18 @@ func (h *Handlers) logout(w http.ResponseWriter, r *http.Request, session *stora
 		}
 	case l.client != nil && l.client.Unverified():
 		// RFC 9700 §4.11.2 and §3 of the logout specification: without a session, a redirect to an unverified client would make
-		// this endpoint an open redirector.
-		l.back = ""
+		// this endpoint an open redirector. The user may follow the link.
+		l.back, l.link = "", l.back
 	}
 	switch {
 	case l.back != "":
 		return route.SeeOther(w, l.back)
 	case ended:
-		return h.cfg.Pages.Render(w, r, http.StatusOK, web.LoggedOut{Unregistered: l.unregistered, Way: h.way(l)})
+		page := web.LoggedOut{Unregistered: l.unregistered, ReturnURL: l.link, Way: h.way(l)}
+		if u, err := url.Parse(l.link); err == nil {
+			page.ReturnHost = u.Host
+		}
+		return h.cfg.Pages.Render(w, r, http.StatusOK, page)
 	}
 	return h.cfg.Pages.Render(w, r, nothingEnded(r, l), web.NotLoggedOut{BadHint: l.badHint, Unregistered: l.unregistered, Way: h.way(l)})
 }

@@ -90,6 +90,26 @@ func TestRowELogoutWithoutACookieEndsTheSessionThatTheHintNames(t *testing.T) {
 	})
 }
 
+// Without a session in the browser a client that no operator has verified gets a link in place of the redirect (RFC 9700 §4.11.2).
+func TestRowEALinkBackToAnUnverifiedClient(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	const back = "https://app.example/out"
+	made := s.PostJSON(registerPath, app("redirect_uris", []string{"https://app.example/callback"}, "post_logout_redirect_uris", []string{back})).Expect(201)
+	c := servertest.Client{ID: made.String("client_id"), Redirect: "https://app.example/callback"}
+	b := s.Browser()
+	hint := s.Redeem(c, b.Code(c, "scope", "openid")).Expect(200).String("id_token")
+	path := logoutPath("id_token_hint", hint, "post_logout_redirect_uri", back, "state", "q")
+	if page := s.Browser().Follow(path); page.Status != 200 || !strings.Contains(page.Body, `href="`+back+`?state=q"`) || !strings.Contains(page.Body, "Return to <bdi>app.example</bdi>") {
+		t.Errorf("without a session: %d %s %s", page.Status, page.Left, page.Body)
+	}
+	b = s.Browser()
+	hint = s.Redeem(c, b.Code(c, "scope", "openid")).Expect(200).String("id_token")
+	if page := b.Follow(logoutPath("id_token_hint", hint, "post_logout_redirect_uri", back, "state", "q")); page.Left != back+"?state=q" {
+		t.Errorf("with a session: %d %s %s", page.Status, page.Left, page.Body)
+	}
+}
+
 // Row E: what proves nothing ends nothing, and the answer does not say that it did.
 func TestRowELogoutWithoutAValidHintClaimsNoSuccess(t *testing.T) {
 	t.Parallel()

@@ -95,6 +95,21 @@ func TestRowLSchemesOfEditorsAndAgents(t *testing.T) {
 	}
 }
 
+// Row L: what oidc-agent sends, whose scheme is a domain name in reverse beside application_type web.
+func TestRowLADomainNameInReverseIsNative(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "open")
+	a := s.PostJSON(registerPath, map[string]any{
+		"application_type": "web", "client_name": "oidc-agent:test", "response_types": []string{},
+		"grant_types":   []string{"refresh_token", "urn:ietf:params:oauth:grant-type:device_code"},
+		"redirect_uris": []string{"http://localhost:4242", "http://localhost:8080", "edu.kit.data.oidc-agent:/redirect"},
+	}).Expect(201)
+	if a.String("application_type") != "native" {
+		t.Error(a.Body)
+	}
+	s.PostJSON(registerPath, app("redirect_uris", []string{"com..app:/cb"}, "application_type", "web")).ExpectError(400, "invalid_redirect_uri")
+}
+
 // Row L: every bad URI beside good ones is named, with the option that would allow it.
 func TestRowLABadURINamesItself(t *testing.T) {
 	t.Parallel()

@@ -170,6 +170,7 @@ func (v Logout) cleaned() View {
 
 func (v LoggedOut) cleaned() View {
 	v.Unregistered = clean(v.Unregistered, maxIdentifier)
+	v.ReturnURL, v.ReturnHost = webLink(v.ReturnURL), cleanHost(v.ReturnHost)
 	return v
 }
 

@@ -59,7 +59,7 @@ func samples(now time.Time) []View {
 		Error{Status: 500, Way: Way{Look: look.Client{Name: "App", Accent: "#0b6b4f"}}},
 		Logout{Hidden: fields, Username: "u", ClientName: "App", Unregistered: "https://app.example"},
 		Logout{},
-		LoggedOut{Unregistered: "https://app.example"},
+		LoggedOut{Unregistered: "https://app.example", ReturnURL: "https://app.example/out", ReturnHost: "app.example"},
 		LoggedOut{},
 		NotLoggedOut{BadHint: true, Unregistered: "https://app.example"},
 		NotLoggedOut{},

@@ -107,7 +107,7 @@ func filled(s string) []web.View {
 		&web.DeviceDone{Approved: true},
 		&web.Error{Status: 400, Advice: "redirect", ReturnURL: "https://app.example/"},
 		&web.Logout{Hidden: make([]web.Field, 1)},
-		&web.LoggedOut{},
+		&web.LoggedOut{ReturnURL: "https://app.example/"},
 		&web.NotLoggedOut{BadHint: true},
 		&web.FormPost{Fields: make([]web.Field, 2)},
 		&web.Account{

@@ -165,6 +165,8 @@ type Logout struct {
 type LoggedOut struct {
 	// Unregistered is as in Logout.
 	Unregistered string
+	// ReturnURL leads back to the application, at ReturnHost, if the user wants that; may be empty.
+	ReturnURL, ReturnHost string
 	Way
 }
 
