@@ -84,7 +84,7 @@ func reportTranslation(w io.Writer, t *django.Translation) error {
 	if err := rows.flush(); err != nil {
 		return err
 	}
-	for _, line := range django.Also() {
+	for _, line := range t.Also() {
 		fmt.Fprintf(w, "\n%s\n", line)
 	}
 	if keys := t.Blocking(); len(keys) > 0 {

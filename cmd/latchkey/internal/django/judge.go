@@ -241,9 +241,9 @@ func serializer(name string) func(*Translation, string) {
 		"Check what it adds. Tokens can have the claims "+strings.Join(simplejwt.UserClaims(), ", ")+": simplejwt-claims. Serve everything else from an API of your own.")
 }
 
-// sliding reports whether the APIs accept sliding tokens.
+// sliding reports whether there are sliding tokens: the APIs accept them, or a route issues them.
 func (t *Translation) sliding() bool {
-	return slices.ContainsFunc(t.values["AUTH_TOKEN_CLASSES"].([]string), func(name string) bool {
+	return t.routedSliding || slices.ContainsFunc(t.values["AUTH_TOKEN_CLASSES"].([]string), func(name string) bool {
 		return strings.HasSuffix(class(name), "SlidingToken")
 	})
 }
@@ -254,8 +254,12 @@ func judgeTokenClasses(t *Translation, key string) {
 	})
 	switch {
 	case t.sliding():
-		t.put(key, line{name: "simplejwt-sliding", text: "on", comment: "The APIs accept sliding tokens."})
-		t.report(key, TakenOver, "simplejwt-sliding: on, because the APIs accept sliding tokens", "")
+		why := "The APIs accept sliding tokens"
+		if t.routedSliding {
+			why = "A route of the package issues sliding tokens"
+		}
+		t.put(key, line{name: "simplejwt-sliding", text: "on", comment: why + "."})
+		t.report(key, TakenOver, "simplejwt-sliding: on. "+why, "")
 	case !takesAccess:
 		t.report(key, NeedsDecision, "The APIs do not seem to accept access tokens", "Add rest_framework_simplejwt.tokens.AccessToken to the list.")
 	default:
@@ -263,14 +267,14 @@ func judgeTokenClasses(t *Translation, key string) {
 	}
 }
 
-// ofSliding returns a judge that applies only if an API accepts sliding tokens.
+// ofSliding returns a judge that applies only if there are sliding tokens.
 func ofSliding(judge func(*Translation, string)) func(*Translation, string) {
 	return func(t *Translation, key string) {
 		if t.sliding() {
 			judge(t, key)
 			return
 		}
-		t.report(key, NoEffect, "AUTH_TOKEN_CLASSES has no SlidingToken, so no API accepts sliding tokens", "")
+		t.report(key, NoEffect, "AUTH_TOKEN_CLASSES has no SlidingToken and no route issues one, so that there are no sliding tokens", "")
 	}
 }
 

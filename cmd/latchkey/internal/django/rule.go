@@ -75,7 +75,12 @@ func allRules() []rule {
 
 // Translate judges every known setting, given or not, and reports unknown ones.
 func Translate(dictionary map[string]any) *Translation {
-	t := &Translation{given: map[string]bool{}, unfit: map[string]bool{}, values: map[string]any{}}
+	return translate(dictionary, &Translation{})
+}
+
+// translate is Translate for a Translation that has what else is known of the site.
+func translate(dictionary map[string]any, t *Translation) *Translation {
+	t.given, t.unfit, t.values = map[string]bool{}, map[string]bool{}, map[string]any{}
 	rules := allRules()
 	var known []string
 	for _, r := range rules {

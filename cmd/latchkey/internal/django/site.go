@@ -62,7 +62,7 @@ func TranslateSite(document map[string]any) (*Translation, error) {
 		return nil, fmt.Errorf("the description of the site is not whole: print it again with the script of `latchkey django inspect`")
 	}
 	settings, _ := document["simple_jwt"].(map[string]any)
-	t := Translate(settings)
+	t := translate(settings, &Translation{routedSliding: s.routesSliding(), knownRelease: s.SimpleJWT != ""})
 	for _, judge := range []func(*Translation, *site){judgeRelease, judgeUser, judgeBackends, judgeHashers, judgeRoutes, judgeCORS, judgeCookies} {
 		judge(t, &s)
 	}
@@ -136,17 +136,30 @@ var stock = map[string]string{
 	"TokenBlacklistView": "/api/token/blacklist/", "TokenObtainSlidingView": "/api/token/sliding/", "TokenRefreshSlidingView": "/api/token/sliding/refresh/",
 }
 
+const packageViews = "rest_framework_simplejwt.views."
+
+// routesSliding reports whether a view of the package that issues sliding tokens is where it is here.
+func (s *site) routesSliding() bool {
+	for _, r := range s.Routes {
+		view, of := strings.CutPrefix(r.View, packageViews)
+		if of && strings.Contains(view, "Sliding") && r.Path == stock[view] {
+			return true
+		}
+	}
+	return false
+}
+
 func judgeRoutes(t *Translation, s *site) {
-	const views, serializers = "rest_framework_simplejwt.views.", "rest_framework_simplejwt.serializers."
+	const serializers = "rest_framework_simplejwt.serializers."
 	if len(s.Routes) == 0 {
 		t.block("routes", "No view of simplejwt is routed", "Run the script in the project that serves the tokens.")
 	}
 	for _, r := range s.Routes {
-		path, isStock := stock[strings.TrimPrefix(r.View, views)]
+		path, isStock := stock[strings.TrimPrefix(r.View, packageViews)]
 		switch {
 		case slices.ContainsFunc(r.Bases, func(name string) bool { return strings.HasPrefix(name, "dj_rest_auth.") }):
 			t.block(r.Path, r.View+" is dj-rest-auth's, whose answers and cookies differ", "Move its clients to /api/token/ first, or keep this route in Django.")
-		case !isStock || !strings.HasPrefix(r.View, views):
+		case !isStock || !strings.HasPrefix(r.View, packageViews):
 			t.block(r.Path, r.View+" is the site's own view, which is not run", "Check what it adds to the package's, then route the package's view, or keep this route in Django.")
 		case !strings.HasPrefix(r.Serializer, serializers):
 			t.block(r.Path, r.Serializer+" is the site's own serializer, which is not run",

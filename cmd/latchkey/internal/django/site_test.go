@@ -17,6 +17,11 @@ from django.urls import path
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 urlpatterns = [path("api/token/", TokenObtainPairView.as_view()), path("api/token/refresh/", TokenRefreshView.as_view())]
 `
+	slidingURLs = `
+from django.urls import path
+from rest_framework_simplejwt.views import TokenObtainSlidingView, TokenRefreshSlidingView
+urlpatterns = [path("api/token/sliding/", TokenObtainSlidingView.as_view()), path("api/token/sliding/refresh/", TokenRefreshSlidingView.as_view())]
+`
 	ownURLs = `
 from django.urls import include, path
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
@@ -88,6 +93,21 @@ func TestInspectedSites(t *testing.T) {
 	for _, line := range []string{`cors-origins: "https://app.example"`, `cors-credentials: "on"`} {
 		if !strings.Contains(good.File(), line) {
 			t.Errorf("%s is not in %s", line, good.File())
+		}
+	}
+	if also := good.Also(); len(also) != 1 {
+		t.Errorf("the release is known, and yet: %q", also)
+	}
+	if strings.Contains(good.File(), "simplejwt-sliding") {
+		t.Errorf("sliding tokens of a site that has none: %s", good.File())
+	}
+	sliding := inspect(t, "from datetime import timedelta\nSIMPLE_JWT = {'SLIDING_TOKEN_LIFETIME': timedelta(minutes=10)}\n", slidingURLs)
+	if b := sliding.Blocking(); len(b) > 0 {
+		t.Errorf("the site with sliding tokens is blocked by %v", b)
+	}
+	for _, line := range []string{"simplejwt-sliding: on", "simplejwt-sliding-token-lifetime: 10m"} {
+		if !strings.Contains(sliding.File(), line) {
+			t.Errorf("%s is not in %s", line, sliding.File())
 		}
 	}
 	uuid := inspect(t, "INSTALLED_APPS += ['people']\nAUTH_USER_MODEL = 'people.Person'\n", stockURLs)

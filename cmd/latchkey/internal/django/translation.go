@@ -106,6 +106,9 @@ type Translation struct {
 	given, unfit map[string]bool
 	values       map[string]any
 	options      []line
+	// routedSliding says that the site has a route of the package that issues sliding tokens, knownRelease that it has said which release of
+	// the package it runs.
+	routedSliding, knownRelease bool
 }
 
 // Blocking returns the keys that prevent the configuration from being used.
@@ -154,16 +157,20 @@ func (t *Translation) MarshalJSON() ([]byte, error) {
 		File     string            `json:"config_file"`
 		Findings []Finding         `json:"findings"`
 		Also     []string          `json:"also"`
-	}{len(t.Blocking()) == 0, options, t.File(), t.Findings, Also()})
+	}{len(t.Blocking()) == 0, options, t.File(), t.Findings, t.Also()})
 	return b.Bytes(), err
 }
 
-// Also returns what an operator has to decide beyond SIMPLE_JWT.
-func Also() []string {
+// Also returns what an operator has to decide beyond what was read.
+func (t *Translation) Also() []string {
+	own := "issuer, database-url and secret are this server's own: add them before `latchkey serve --config FILE`."
+	if t.knownRelease {
+		return []string{own}
+	}
 	return []string{
 		"SIMPLE_JWT does not contain the release of simplejwt (`pip show djangorestframework-simplejwt`). From 5.5 on add simplejwt-compat: 5.5; " +
 			"5.5.0 itself wrote user ids as numbers: add simplejwt-user-id-type: integer as well.",
-		"issuer, database-url and secret are this server's own: add them before `latchkey serve --config FILE`.",
+		own,
 	}
 }
 
