@@ -56,6 +56,9 @@ func (a *adapter) serve(methods map[string]*operation) route.Handler {
 		if err := a.authorize(w, r, op.Operation); err != nil {
 			return err
 		}
+		if method == http.MethodGet {
+			w = route.Revalidated(w, r)
+		}
 		ctx, err := newContext(op.Operation, w, r)
 		if err != nil {
 			return err

@@ -97,6 +97,10 @@ func TestUsers(t *testing.T) {
 	if got.Body != a.Body || got.Header.Get("ETag") != tag || tag == "" {
 		t.Errorf("GET %s: %s with %s, want %s with %s", path, got.Body, got.Header.Get("ETag"), a.Body, tag)
 	}
+	if same := b.call("GET", path, "", servertest.Header("If-None-Match", `"x", W/`+tag)).Expect(http.StatusNotModified); same.Body != "" || same.Header.Get("ETag") != tag {
+		t.Errorf("not modified: %v %q", same.Header, same.Body)
+	}
+	b.call("GET", path, "", servertest.Header("If-None-Match", `"x"`)).Expect(http.StatusOK)
 	b.Token(b.Backend, "grant_type", "password", "username", "bob", "password", "a long password").Expect(http.StatusOK)
 
 	b.problem(b.call("PATCH", path, `{"name":"Bob"}`), http.StatusPreconditionRequired)

@@ -271,3 +271,15 @@ func TestWhereItIs(t *testing.T) {
 		}
 	}
 }
+
+// Names of members have one spelling: a check that reads them must not see other values than those that count.
+func TestNamesOfMembersAreExact(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, body := range []string{
+		`{"username":"ann","USERNAME":"eve"}`, `{"USERNAME":"ann"}`, `{"username":"ann","\u017fubject":"eve"}`, `{"username":"ann","id":7,"ID":8}`,
+	} {
+		b.problem(b.call("POST", "/users", body), http.StatusUnprocessableEntity)
+	}
+	b.call("POST", "/users", `{"username":"ann","attributes":{"Tenant":"a","tenant":"b"}}`).Expect(http.StatusCreated)
+}

@@ -10,6 +10,9 @@ import (
 	"latchkey/clients/strictjson"
 )
 
+// Names of members are what the description says, to the letter: encoding/json would take USERNAME for username, and the last of both.
+func init() { huma.ValidateStrictCasing = true }
+
 // strictJSON reads JSON that means the same to everybody who reads it. In a merge patch (RFC 7396) members may be null.
 var strictJSON, mergePatch = jsonFormat(false), jsonFormat(true)
 

@@ -31,7 +31,7 @@ func (q *query) id() string {
 // unchanged compares If-Match with the version of a resource (RFC 7644 §3.14). The comparison is weak, as its examples have it.
 func (q *query) unchanged(o object) error {
 	header := q.Header.Get("If-Match")
-	if header == "" || matchesTag(header, versionOf(o)) {
+	if header == "" || route.MatchesETag(header, versionOf(o)) {
 		return nil
 	}
 	return storage.ErrConflict
@@ -48,15 +48,6 @@ func versionOf(o object) string {
 	return textOf(meta, "version")
 }
 
-func matchesTag(header, tag string) bool {
-	for one := range strings.SplitSeq(header, ",") {
-		if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
-			return true
-		}
-	}
-	return false
-}
-
 // answer writes a resource, as much of it as the client wants.
 func (a *API) answer(w http.ResponseWriter, q *query, s *schema, status int, o object) error {
 	view, err := q.projection(s)
@@ -67,7 +58,7 @@ func (a *API) answer(w http.ResponseWriter, q *query, s *schema, status int, o o
 	h := w.Header()
 	if tag := versionOf(o); tag != "" {
 		h.Set("ETag", tag)
-		if header := q.Header.Get("If-None-Match"); header != "" && matchesTag(header, tag) && (q.Method == http.MethodGet || q.Method == http.MethodHead) {
+		if header := q.Header.Get("If-None-Match"); header != "" && route.MatchesETag(header, tag) && (q.Method == http.MethodGet || q.Method == http.MethodHead) {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
