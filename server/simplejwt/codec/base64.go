@@ -1,6 +1,6 @@
 package codec
 
-// decodeSegment is PyJWT's base64url_decode before its version 2.15: padding is added to what the length of the text
+// decodeSegment is PyJWT's base64url_decode before its version 2.14: padding is added to what the length of the text
 // calls for, and binascii.a2b_base64 reads that without its strict mode, with both alphabets: characters of neither are skipped,
 // a quantum that padding completes ends the text, and what follows is not looked at. Spare low bits are ignored.
 func decodeSegment(dst []byte, text string) ([]byte, bool) {

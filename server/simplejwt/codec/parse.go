@@ -163,7 +163,7 @@ func (c *Codec) checkClaims(t *Token, now time.Time) error {
 		begins = max(leeway, ownLeeway.Seconds())
 	}
 	if v, ok := t.claims.get("iat"); ok {
-		iat, ok := number(v)
+		iat, ok := integer(v)
 		if !ok || iat.after(seconds, begins) {
 			return c.invalid(BadClaims)
 		}
