@@ -65,24 +65,27 @@ func setServer(into *string, text string) error {
 	return setIssuer(into, strings.TrimSuffix(text, "/"))
 }
 
-// setLink accepts a URL that people may be led to.
-func setLink(into *string, text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return &invalid{"is not an https URL", "Write it like https://www.example.com/account/."}
+// setLink returns the set of an option whose value is a URL that people may be led to. example is one that fits it.
+func setLink(example string) func(into *string, text string) error {
+	return func(into *string, text string) error {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+			return &invalid{"is not an https URL", "Write it like " + example + "."}
+		}
+		*into = text
+		return nil
 	}
-	*into = text
-	return nil
 }
 
 // setRange takes an https URL, or http on this machine.
 func setRange(into *string, text string) error {
-	if err := setLink(into, text); err != nil {
+	const example = "https://api.pwnedpasswords.com/range/"
+	if err := setLink(example)(into, text); err != nil {
 		return err
 	}
 	if strings.HasPrefix(text, "http:") && !clients.IsLoopbackURI(text) || strings.ContainsAny(text, "?#") {
 		*into = ""
-		return &invalid{"is not an https URL without a query", "Write it like https://api.pwnedpasswords.com/range/."}
+		return &invalid{"is not an https URL without a query", "Write it like " + example + "."}
 	}
 	return nil
 }

@@ -273,6 +273,27 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// The example in a fault is one for its option, and would be accepted.
+func TestExamplesFitTheirOptions(t *testing.T) {
+	t.Parallel()
+	for name, example := range map[string]string{
+		"account-url": "https://www.example.com/account/", "terms-url": "https://www.example.com/terms/", "privacy-url": "https://www.example.com/privacy/",
+		"django-hook": "https://www.example.com/latchkey/login/", "breached-passwords-url": "https://api.pwnedpasswords.com/range/",
+		"support-url": "https://www.example.com/help",
+	} {
+		_, found := everyOption(values{name: {"example"}})
+		if len(found) != 1 || !strings.HasPrefix(found[0].Remedy, "Write it like "+example) {
+			t.Errorf("--%s: %v", name, found)
+		}
+		_, found = everyOption(values{name: {example}})
+		for _, f := range found { // others: the option may need another one
+			if f.Subject == "--"+name+" ("+variableOf(name)+")" && strings.Contains(f.Problem, "URL") {
+				t.Errorf("--%s %s: %v", name, example, f)
+			}
+		}
+	}
+}
+
 func TestClaimsOfTheUser(t *testing.T) {
 	t.Parallel()
 	s, found := everyOption(values{"simplejwt-claims": {"username,email", "username"}})

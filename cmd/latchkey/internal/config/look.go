@@ -44,8 +44,9 @@ func setSupport(into *string, text string) error {
 		*into = text
 		return nil
 	}
-	if setLink(into, text) != nil {
-		return &invalid{"is neither an https nor a mailto URL", "Write it like https://www.example.com/help or mailto:help@example.com."}
+	const example = "https://www.example.com/help"
+	if setLink(example)(into, text) != nil {
+		return &invalid{"is neither an https nor a mailto URL", "Write it like " + example + " or mailto:help@example.com."}
 	}
 	return nil
 }

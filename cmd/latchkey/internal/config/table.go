@@ -91,7 +91,7 @@ func options(s *Settings) []*option {
 		{
 			name: "account-url", value: "URL", group: GroupDatabase, emptyable: true,
 			help: "Where people change what Django keeps of them, for a link on the account page: with --users-from django.",
-			set:  to(&s.Server.AccountURL, setLink),
+			set:  to(&s.Server.AccountURL, setLink("https://www.example.com/account/")),
 		},
 		{
 			name: "secret", value: "TEXT", group: GroupRootSecret, secret: true,
@@ -243,11 +243,11 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "terms-url", value: "URL", group: GroupServer, emptyable: true,
-			help: "Terms of service: a link below each page and at sign-up.", set: to(&s.Server.Look.TermsURL, setLink),
+			help: "Terms of service: a link below each page and at sign-up.", set: to(&s.Server.Look.TermsURL, setLink("https://www.example.com/terms/")),
 		},
 		{
 			name: "privacy-url", value: "URL", group: GroupServer, emptyable: true,
-			help: "Privacy policy: a link below each page and at sign-up.", set: to(&s.Server.Look.PrivacyURL, setLink),
+			help: "Privacy policy: a link below each page and at sign-up.", set: to(&s.Server.Look.PrivacyURL, setLink("https://www.example.com/privacy/")),
 		},
 		{
 			name: "support-url", value: "URL", group: GroupServer, emptyable: true,
@@ -468,7 +468,7 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 		{
 			name: "django-hook", value: "URL", group: GroupSimpleJWT, emptyable: true,
 			help: "URL of the site's that is asked at each login on these routes for more claims and more fields of the answer (docs/django-users.md).",
-			set:  to(&jwt.HookURL, setLink),
+			set:  to(&jwt.HookURL, setLink("https://www.example.com/latchkey/login/")),
 		},
 		{
 			name: "django-hook-key", value: "TEXT", group: GroupSimpleJWT, secret: true, emptyable: true,
