@@ -20,8 +20,8 @@ func (s *Service) check(w *storage.Webhook) error {
 		if err == nil {
 			err = errors.New("it has characters that URLs don't have")
 		}
-		faults = append(faults, clients.Invalid("url", "it can't be used: %s. It must be an https URL that leads to a public address, without user information; "+
-			"private networks, and http on loopback hosts, are for what --outbound-allow (LATCHKEY_OUTBOUND_ALLOW) names", err))
+		faults = append(faults, clients.Invalid("url", "it can't be used: %s. It must be an https URL that leads to a public address, without user information, at port 443, "+
+			"with http 80, or one from 1024 on that browsers don't block (6000, for example, is X11's); private networks, and http on loopback hosts, are for what --outbound-allow (LATCHKEY_OUTBOUND_ALLOW) names", err))
 	}
 	if len(w.Name) > 255 || strings.ContainsFunc(w.Name, unicode.IsControl) || !utf8.ValidString(w.Name) {
 		faults = append(faults, clients.Invalid("name", "it must be text of at most 255 bytes without control characters"))
