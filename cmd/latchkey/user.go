@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"latchkey/admin"
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/server/password"
+	"latchkey/server/users"
+	"latchkey/storage"
 )
 
 type userCmd struct {
@@ -53,6 +56,19 @@ func (p *passwordFlags) read(ctx context.Context, a *app) (admin.Password, error
 	}
 	line, err := a.promptPassword(ctx)
 	return admin.Password{Password: new(line.Reveal())}, err
+}
+
+// warnOfWeakPassword warns of a password that has been set and that the user could not choose. It is no error: imports, scripts and tests go on
+// working with what they have.
+func (a *app) warnOfWeakPassword(username string, p admin.Password) {
+	if p.Password == nil {
+		return
+	}
+	err := users.CheckOwnPassword(&storage.User{Username: username}, storage.Secret(*p.Password))
+	if errors.Is(err, users.ErrWeakPassword) {
+		fmt.Fprintf(a.stderr, "latchkey: warning: the password of user %q was set, but it is easily guessed: it has fewer than 8 characters, is a common one, or is the username. "+
+			"Users can't choose such a password themselves\n", username)
+	}
 }
 
 type userAddCmd struct {
@@ -104,6 +120,7 @@ func (c *userAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return explainUser(err, c.Name)
 	}
+	a.warnOfWeakPassword(u.Username, given)
 	return a.printJSON(u)
 }
 
@@ -201,7 +218,11 @@ func (c *userSetPasswordCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.changeUser(ctx, c.Name, c.JSON, "set the password of user %s and ended their sessions", func(s userAdmin, u *admin.User) (*admin.User, error) {
-		return s.SetPassword(ctx, u.ID, given, confirmed)
+		changed, err := s.SetPassword(ctx, u.ID, given, confirmed)
+		if err == nil {
+			a.warnOfWeakPassword(u.Username, given)
+		}
+		return changed, err
 	})
 }
 
