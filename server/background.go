@@ -25,12 +25,19 @@ const (
 // rotates keys. wait returns when it has ended. Run does it itself.
 func (s *Server) Background(ctx context.Context) (wait func()) {
 	var wg sync.WaitGroup
+	wg.Go(func() { s.replica.Run(ctx) })
+	wg.Go(s.background(ctx))
+	return wg.Wait
+}
+
+// background is Background without the note that this server runs, which begins earlier when the start has to wait.
+func (s *Server) background(ctx context.Context) (wait func()) {
+	var wg sync.WaitGroup
 	reload := make(chan struct{}, 1)
 	wg.Go(func() { s.watch(ctx, reload) })
 	wg.Go(func() { s.reloadKeys(ctx, reload) })
 	wg.Go(func() { s.prepareKeys(ctx) })
 	wg.Go(func() { s.watchClock(ctx) })
-	wg.Go(func() { s.replica.Run(ctx) })
 	wg.Go(func() { s.maintain(ctx) })
 	wg.Go(func() { s.users.Run(ctx) })
 	wg.Go(func() { s.audit.Run(ctx) })

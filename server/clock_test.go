@@ -10,6 +10,7 @@ import (
 	"latchkey/latchkeytest/eventually"
 	"latchkey/server"
 	"latchkey/server/keys"
+	"latchkey/server/replica"
 	"latchkey/server/servertest"
 	"latchkey/storage"
 	"latchkey/storage/testclock"
@@ -71,6 +72,37 @@ func TestF3AReplicaThatStartsInTheFutureIsNotReady(t *testing.T) {
 
 		ahead.Advance(-40 * 24 * time.Hour)
 		eventually.True(t, "it is ready once the clock is right", func() bool { return r.status(t, r.admin, "/readyz") == 200 })
+	})
+}
+
+// A server whose clock is wrong from its start is not ready, and is among the servers that doctor and the console show, until it stops.
+func TestAReplicaThatStartsWithAWrongClockIsSeen(t *testing.T) {
+	t.Parallel()
+	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
+		for name, ahead := range map[string]time.Duration{"ahead": 90 * time.Second, "behind": -2 * time.Minute} {
+			store := open(t)
+			database, own := testclock.New(testclock.Epoch), testclock.New(testclock.Epoch.Add(ahead))
+			r := launch(t, func(c *server.Config) { c.Store, c.Now = teststore.Clocked(store, database.Now), own.Now })
+			list := func() []replica.View {
+				views, err := replica.List(t.Context(), store, database.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return views
+			}
+			eventually.True(t, "it is seen", func() bool { return len(list()) == 1 })
+			if v := list()[0]; !v.Wrong || v.Silent || v.Ahead != ahead || !v.StartedAt.Equal(database.Now()) {
+				t.Errorf("%s: %+v", name, v)
+			}
+			if ready := r.body(t, "/readyz"); !strings.Contains(ready, "this machine's clock is") {
+				t.Errorf("%s: %s", name, ready)
+			}
+			r.stop()
+			r.wait(t, time.Minute)
+			if got := list(); len(got) != 0 {
+				t.Errorf("%s: after the stop there are %+v", name, got)
+			}
+		}
 	})
 }
 

@@ -97,12 +97,14 @@ func (s *Server) front() http.Handler {
 	return s.Handler()
 }
 
-// work does what no request asks for, until ctx ends. If the start failed with late, it starts first.
+// work does what no request asks for, until ctx ends. If the start failed with late, it starts first. Other servers and operators see this
+// one as soon as the database answers, also while it is not ready because of its clock.
 func (s *Server) work(ctx context.Context, late error, failed chan<- error) (wait func()) {
 	var wg sync.WaitGroup
+	note := sync.OnceFunc(func() { wg.Go(func() { s.replica.Run(ctx) }) })
 	wg.Go(func() {
 		if late != nil {
-			err := s.startLater(ctx, late)
+			err := s.startLater(ctx, late, note)
 			if err != nil {
 				failed <- err
 			}
@@ -111,7 +113,8 @@ func (s *Server) work(ctx context.Context, late error, failed chan<- error) (wai
 			}
 			s.cfg.Logger.InfoContext(ctx, "the server is ready")
 		}
-		s.Background(ctx)()
+		note()
+		s.background(ctx)()
 	})
 	return wg.Wait
 }

@@ -86,10 +86,13 @@ func mayPass(err error) bool {
 }
 
 // startLater tries to start until it succeeds, having failed with err; it returns an error that does not pass by itself, and
-// nil when ctx ends.
-func (s *Server) startLater(ctx context.Context, err error) error {
+// nil when ctx ends. It calls answered whenever only the clock keeps it from starting: the database has answered.
+func (s *Server) startLater(ctx context.Context, err error, answered func()) error {
 	var logged time.Time
 	for mayPass(err) {
+		if isClockError(err) {
+			answered()
+		}
 		if now := time.Now(); !isClockError(err) && now.Sub(logged) >= startReminder { // the clock logs for itself
 			logged = now
 			s.cfg.Logger.WarnContext(ctx, "the server is not ready: it waits for the database, and tries again every second", slog.Any("error", err))
