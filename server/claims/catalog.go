@@ -140,9 +140,14 @@ func (c *Catalog) All(u *storage.User, target Target) map[string]any {
 	return c.values(u, func(_ string, e *entry) bool { return e.targets&target != 0 })
 }
 
-// Asked returns the claims about a user that the claims parameter asks for at one target, and that one of the allowed scopes brings; nil
-// allows every scope.
-func (c *Catalog) Asked(u *storage.User, target Target, asked map[string]*RequestedClaim, allowed []string) map[string]any {
+// Asked returns the claims about a user that the result of Stored asks for at one target, the ID token or userinfo, and that one of the
+// allowed scopes brings; nil allows every scope.
+func (c *Catalog) Asked(u *storage.User, target Target, stored string, allowed []string) map[string]any {
+	r := ParseStored(stored)
+	asked := r.IDToken
+	if target == UserInfo {
+		asked = r.UserInfo
+	}
 	return c.values(u, func(name string, e *entry) bool {
 		_, ok := asked[name]
 		return ok && e.targets&target != 0 && (allowed == nil || e.grantedBy(allowed))

@@ -81,7 +81,10 @@ func (s *Service) writeIDToken(ctx context.Context, c *Content, access string) (
 // (OpenID Connect Core §5.4 leaves it to userinfo where there is an access token; most applications never ask there), and what the claims
 // parameter asks for.
 func (s *Service) idTokenClaims(c *Content) map[string]any {
-	told := s.claims.Asked(c.User, claims.IDToken, claims.ParseStored(c.Grant.Claims).IDToken, mayBring(c.Client))
+	told := map[string]any{}
+	if c.Grant.Claims != "" {
+		told = s.claims.Asked(c.User, claims.IDToken, c.Grant.Claims, mayBring(c.Client))
+	}
 	if c.Client.ClaimsInIDToken() {
 		maps.Copy(told, s.claims.Of(c.User, claims.IDToken, c.Scope))
 	}

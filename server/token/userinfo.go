@@ -127,8 +127,8 @@ func invalidToken(reason reasons.Reason) *protocol.Error {
 func (s *Service) userInfoClaims(client *clients.Client, live *storage.LiveGrant, scope []string, openID bool) map[string]any {
 	user := seenBy(client, live.User)
 	values := s.claims.Of(user, claims.UserInfo, scope)
-	if openID {
-		maps.Copy(values, s.claims.Asked(user, claims.UserInfo, claims.ParseStored(live.Claims).UserInfo, mayBring(client)))
+	if openID && live.Claims != "" {
+		maps.Copy(values, s.claims.Asked(user, claims.UserInfo, live.Claims, mayBring(client)))
 	}
 	values = named(client, values)
 	values["sub"] = live.User.Sub()
