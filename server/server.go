@@ -324,7 +324,7 @@ func self(cfg *Config) storage.Replica {
 	if err != nil {
 		host = "unknown"
 	}
-	return storage.Replica{ID: storage.NewID(cfg.Now()), Host: strings.ToValidUTF8(host, ""), Release: cfg.Release, Schema: cfg.Schema}
+	return storage.Replica{ID: storage.NewID(cfg.Now()), Host: strings.ToValidUTF8(host, ""), Release: cfg.Release, Schema: cfg.Schema, Issuer: cfg.Issuer}
 }
 
 // newSweeper returns nil where users are not removed by themselves.

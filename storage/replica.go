@@ -12,6 +12,8 @@ type Replica struct {
 	Host, Release string
 	// Schema is the version of the newest migration that it knows.
 	Schema int64
+	// Issuer is its own; empty for a server of a release that does not say it.
+	Issuer string
 	// ClockAhead is by how many milliseconds its clock is ahead of the database's.
 	ClockAhead int64
 	// StartedAt and SeenAt are by the database's clock.

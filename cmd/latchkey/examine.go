@@ -327,6 +327,7 @@ func (e *examination) replicas(ctx context.Context, store *opened) {
 		return
 	}
 	before, running := len(e.findings), 0
+	var first *replica.View // of those that run and say their issuer
 	for _, r := range list {
 		name := fmt.Sprintf("%s (release %s, schema %d, since %s)", r.Host, r.Release, r.Schema, when(r.StartedAt))
 		switch {
@@ -340,6 +341,14 @@ func (e *examination) replicas(ctx context.Context, store *opened) {
 		}
 		if r.Other {
 			e.warn(check, name+" is of another release than the server that has started last", "Finish the update, unless one is under way.")
+		}
+		switch {
+		case r.Issuer == "":
+		case first == nil:
+			first = &r
+		case r.Issuer != first.Issuer:
+			e.warn(check, name+" has the issuer "+r.Issuer+", and "+first.Host+" has "+first.Issuer+": each refuses the tokens of the other",
+				"Set the same --issuer (LATCHKEY_ISSUER) for all servers on this database.")
 		}
 		running++
 	}

@@ -11,7 +11,7 @@ import (
 func (b *bundle) replica(seconds int) *storage.Replica {
 	at := kept(b.now.Add(time.Duration(seconds) * time.Second))
 	return &storage.Replica{
-		ID: storage.NewID(at), Host: fmt.Sprint("latchkey-", seconds), Release: "v1.2.3", Schema: 21, ClockAhead: -12, StartedAt: at, SeenAt: at,
+		ID: storage.NewID(at), Host: fmt.Sprint("latchkey-", seconds), Release: "v1.2.3", Schema: 21, ClockAhead: -12, Issuer: "https://id.example.com", StartedAt: at, SeenAt: at,
 	}
 }
 
@@ -30,6 +30,7 @@ func replicas() cases {
 			b.ok(b.NoteReplica(b.ctx, first, first.SeenAt))
 			list(b, first, second)
 			first.SeenAt, first.ClockAhead, first.Release = first.SeenAt.Add(time.Minute), 70_000, "v1.2.4"
+			first.Issuer = "https://login.example.com"
 			b.ok(b.NoteReplica(b.ctx, first, second.SeenAt)) // seen at that time
 			list(b, first, second)
 			b.ok(b.NoteReplica(b.ctx, first, second.SeenAt.Add(time.Microsecond)))

@@ -474,6 +474,7 @@ func Replica(r *storage.Replica) []Column {
 		{"clock_ahead", &r.ClockAhead},
 		{"started_at", &r.StartedAt},
 		{"seen_at", &r.SeenAt},
+		{"issuer", &r.Issuer},
 	}
 }
 
