@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -43,9 +44,12 @@ func interpret(what string, err error) error {
 }
 
 // isBusy reports whether another connection holds the lock.
-func isBusy(err error) bool {
+func isBusy(err error) bool { return hasCode(err, sqlite3.SQLITE_BUSY) }
+
+// hasCode reports whether an error has one of these primary codes.
+func hasCode(err error, codes ...int) bool {
 	e := (*sqlite.Error)(nil)
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+	return errors.As(err, &e) && slices.Contains(codes, e.Code()&0xff) // the low byte; the rest says more
 }
 
 // sentinel returns the sentinel for an error of the driver, or nil.
