@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"latchkey/clients"
 	"latchkey/cmd/latchkey/internal/config"
@@ -14,7 +13,6 @@ import (
 	"latchkey/server"
 	"latchkey/server/users/external"
 	"latchkey/storage/directory"
-	"latchkey/storage/postgres"
 )
 
 // withDirectory replaces the users of the database with Django's if the configuration says so. Nothing is asked yet.
@@ -48,7 +46,7 @@ func (a *app) directoryConfig(url string) (*directory.Config, error) {
 	c := &directory.Config{Table: directory.Table(*t), Name: name, Now: a.now}
 	if url != "" {
 		var err error
-		c.MySQL = a.settings.DjangoDatabase.MySQL
+		c.Dialect = directory.DialectOf(url)
 		if c.DB, err = a.djangoDB(url); err != nil {
 			return nil, err
 		}
@@ -72,8 +70,8 @@ func (a *app) withQuery(o *opened) (check func(context.Context) error, err error
 		return func(context.Context) error { return nil }, nil
 	}
 	const subject = "--simplejwt-claims-query (LATCHKEY_SIMPLEJWT_CLAIMS_QUERY)"
-	if a.settings.DjangoDatabase.MySQL {
-		return nil, config.Faults{{Subject: subject, Problem: "needs Postgres, and --django-database-url is MySQL", Remedy: "Use --django-hook instead."}}
+	if d := directory.DialectOf(a.settings.DjangoDatabase.URL.Reveal()); d != directory.Postgres {
+		return nil, config.Faults{{Subject: subject, Problem: fmt.Sprintf("needs Postgres, and --django-database-url is %s", d), Remedy: "Use --django-hook instead."}}
 	}
 	var q *directory.Query
 	if o.directory != nil {
@@ -100,16 +98,8 @@ func (a *app) withQuery(o *opened) (check func(context.Context) error, err error
 	}, nil
 }
 
-func isMySQL(url string) bool {
-	return strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "mariadb:")
-}
-
 func (a *app) djangoDB(url string) (*sql.DB, error) {
-	open := postgres.OpenDB
-	if isMySQL(url) {
-		open = directory.OpenMySQL
-	}
-	db, err := open(url)
+	db, err := directory.Open(url)
 	if err != nil { // the driver's message may quote the password
 		return nil, unreadableURL("--django-database-url (LATCHKEY_DJANGO_DATABASE_URL)")
 	}

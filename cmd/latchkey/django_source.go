@@ -68,7 +68,7 @@ func (c *djangoUsers) reader(ctx context.Context, a *app, t *django.Table) (*dir
 		return nil, nil, err
 	}
 	name := cmp.Or(c.Inspected, "--columns and the names of auth_user")
-	source := directory.NewSource(directory.Config{DB: db, MySQL: isMySQL(url), Table: directory.Table(*t), Name: name, Timeout: time.Minute})
+	source := directory.NewSource(directory.Config{DB: db, Dialect: directory.DialectOf(url), Table: directory.Table(*t), Name: name, Timeout: time.Minute})
 	r, err := source.Reader(ctx, c.After)
 	if err != nil {
 		db.Close()

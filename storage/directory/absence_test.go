@@ -170,7 +170,8 @@ func TestAMissingTableRemovesNobody(t *testing.T) {
 			site := newSite(t, place, "integer")
 			s := site.serve(servertest.Configure(removing))
 			const more = 38
-			site.do(`INSERT INTO auth_user (id, username, password) SELECT n, 'user' || n, 'x' FROM generate_series(100, $1::int) n`, 99+more)
+			site.do(fmt.Sprintf(`WITH RECURSIVE numbers (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM numbers WHERE n < %d)
+				INSERT INTO auth_user (id, username, password) SELECT n, 'user' || n, 'x' FROM numbers`, 99+more))
 			for i := range more {
 				if _, err := site.store.EnterUser(t.Context(), storage.UserEntry{ID: int64(100 + i), PasswordHash: "x", Now: testclock.Epoch}); err != nil {
 					t.Fatal(err)
@@ -182,7 +183,7 @@ func TestAMissingTableRemovesNobody(t *testing.T) {
 			at := time.Duration(0)
 			for _, broken := range [][2]string{
 				{`ALTER TABLE auth_user RENAME TO hidden`, `ALTER TABLE hidden RENAME TO auth_user`},
-				{`CREATE TABLE copy AS TABLE auth_user; TRUNCATE auth_user CASCADE`, `INSERT INTO auth_user SELECT * FROM copy`},
+				{`CREATE TABLE copy AS SELECT * FROM auth_user; DELETE FROM auth_user`, `INSERT INTO auth_user SELECT * FROM copy`},
 				{`UPDATE auth_user SET id = id + 1000 WHERE id BETWEEN 100 AND 104`, ``}, // 5 of 40
 			} {
 				for _, statement := range strings.Split(broken[0], ";") {

@@ -73,7 +73,7 @@ func (s *Source) ByLogin(ctx context.Context, names storage.LoginNames, name str
 	var args []any
 	for _, column := range s.loginColumns(names) {
 		if args = append(args, name); names.Fold {
-			column = s.folded(column)
+			column = s.dialect.folded(column)
 		}
 		conditions = append(conditions, column+" = "+s.dialect.parameter(len(args)))
 	}
@@ -115,20 +115,12 @@ func (s *Source) loginColumns(names storage.LoginNames) (columns []string) {
 	return columns
 }
 
-// folded returns a column in lower case. Postgres folds ASCII only in this collation; MySQL folds more, which ByLogin sorts out.
-func (s *Source) folded(column string) string {
-	if s.dialect.mysql {
-		return "lower(" + column + ")"
-	}
-	return "lower(" + column + `::text COLLATE "C")`
-}
-
 // AmbiguousLogins is that of storage.Users.
 func (s *Source) AmbiguousLogins(ctx context.Context, names storage.LoginNames) (n int, err error) {
 	var all []string
 	for _, column := range s.loginColumns(names) {
 		if names.Fold {
-			column = s.folded(column)
+			column = s.dialect.folded(column)
 		}
 		all = append(all, `SELECT `+s.key()+` AS id, `+column+` AS name FROM `+s.dialect.quote(s.table.Name)+` d`)
 	}

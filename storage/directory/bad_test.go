@@ -83,9 +83,7 @@ func TestRowsThatDjangoNeverWrites(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			site := newSite(t, place, "integer")
-			for _, column := range []string{"username", "password", "email", "first_name", "last_name", "is_staff", "is_active"} {
-				site.do(`ALTER TABLE auth_user ALTER ` + column + ` DROP NOT NULL`)
-			}
+			site.lax("username", "password", "email", "first_name", "last_name", "is_staff", "is_active")
 			s := site.serve()
 			session := login(s, "ada", "secret").Expect(200).String("refresh")
 			site.do(`INSERT INTO auth_user (id, username, password, is_active, email, first_name) VALUES (-3, 'negative', $1, true, '', ''), (20, 'nulls', NULL, NULL, NULL, NULL), (21, NULL, NULL, NULL, NULL, NULL)`, hash("secret"))
@@ -114,7 +112,7 @@ func TestWhileDjangosTableIsAway(t *testing.T) {
 	for _, place := range places {
 		for name, way := range map[string][2]string{
 			"gone":    {`ALTER TABLE auth_user RENAME TO hidden`, `ALTER TABLE hidden RENAME TO auth_user`},
-			"emptied": {`CREATE TABLE kept AS TABLE auth_user; DELETE FROM auth_user`, `INSERT INTO auth_user TABLE kept`},
+			"emptied": {`CREATE TABLE kept AS SELECT * FROM auth_user; DELETE FROM auth_user`, `INSERT INTO auth_user SELECT * FROM kept`},
 			"migrated": {
 				`ALTER TABLE auth_user RENAME TO hidden; CREATE TABLE auth_user (LIKE hidden); ALTER TABLE auth_user ALTER id TYPE uuid USING gen_random_uuid()`,
 				`DROP TABLE auth_user; ALTER TABLE hidden RENAME TO auth_user`,
@@ -129,6 +127,10 @@ func TestWhileDjangosTableIsAway(t *testing.T) {
 				native := s.Token(s.Backend, "grant_type", "password", "username", "ada", "password", "secret").Expect(200).String("refresh_token")
 				b := s.Browser()
 				b.SignInAs("ada", "secret")
+				if site.config.Dialect == directory.SQLite && name == "migrated" {
+					way[0] = `ALTER TABLE auth_user RENAME TO hidden; CREATE TABLE auth_user AS SELECT username AS id, password, last_login, username, first_name, last_name, email,
+						is_staff, is_active, date_joined FROM hidden`
+				}
 				site.do(way[0])
 				for range 2 {
 					s.RefreshSimpleJWT(session).Expect(503)

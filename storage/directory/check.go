@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/storage"
+	"latchkey/storage/sqlite"
 )
 
 // MapError is a column map that does not fit the table.
@@ -45,7 +46,7 @@ func (s *Source) ask(ctx context.Context, names storage.LoginNames) error {
 		if err == nil && profile {
 			_, err = s.ByLogin(ctx, names, "-")
 		}
-		if err != nil && s.reachable(ctx) && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		if err != nil && s.refused(ctx, err) && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
 			remedy := "Correct the map, or grant the role SELECT on " + s.table.Name
 			if s.table.Groups != "" {
 				remedy += ", " + s.table.Groups + " and auth_group"
@@ -72,6 +73,14 @@ func (s *Source) askForNobody(ctx context.Context, profile bool) error {
 	value, _ := kind.argument(missing)
 	_, err := s.query(ctx, kind, profile, s.key()+` = `+kind.comparison(s.dialect, 1), value)
 	return err
+}
+
+// refused reports whether a question failed for what it asks, and not because the database is unavailable.
+func (s *Source) refused(ctx context.Context, err error) bool {
+	if s.dialect == SQLite {
+		return sqlite.IsRefused(err)
+	}
+	return s.reachable(ctx)
 }
 
 // reachable reports whether the database answers at all.
@@ -131,7 +140,11 @@ func (s *Source) MayWrite(ctx context.Context) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	_, err := s.db.ExecContext(ctx, `UPDATE `+s.dialect.quote(s.table.Name)+` SET `+strings.Join(set, ", ")+` WHERE false`)
+	statement := `UPDATE ` + s.dialect.quote(s.table.Name) + ` SET ` + strings.Join(set, ", ") + ` WHERE false`
+	if s.dialect == SQLite {
+		return s.mayWriteFile(ctx, statement)
+	}
+	_, err := s.db.ExecContext(ctx, statement)
 	if err != nil && !s.reachable(ctx) {
 		return false, away(err)
 	}

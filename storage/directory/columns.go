@@ -37,10 +37,14 @@ func (s *Source) boolField(field string, absent bool) string {
 
 // nullableField is boolField with NULL as it is.
 func (s *Source) nullableField(field string, absent bool) string {
-	if column := s.table.Columns[field]; column != "" {
-		return s.dialect.column(column)
+	column := s.table.Columns[field]
+	switch {
+	case column == "":
+		return fmt.Sprint(absent)
+	case s.dialect == SQLite:
+		return "(" + s.dialect.column(column) + " = 1)" // any other value is possible there, and allows nothing
 	}
-	return fmt.Sprint(absent)
+	return s.dialect.column(column)
 }
 
 // verified returns whether the site says that the address is the user's.
@@ -54,12 +58,14 @@ func (s *Source) verified() string {
 func (s *Source) timeField(field string) string {
 	column := s.table.Columns[field]
 	switch {
-	case column == "" && s.dialect.mysql:
-		return "NULL"
-	case column == "":
+	case column == "" && s.dialect == Postgres:
 		return "NULL::timestamptz"
-	case s.dialect.mysql:
+	case column == "":
+		return "NULL"
+	case s.dialect == MySQL:
 		return s.dialect.column(column)
+	case s.dialect == SQLite:
+		return s.dialect.text(s.dialect.column(column))
 	}
 	value := s.dialect.column(column)
 	if found := s.shape.Load(); found != nil && found.types[column] == "timestamp" {
@@ -74,11 +80,7 @@ func (s *Source) groups() string {
 	if t.Groups == "" {
 		return "'[]'"
 	}
-	aggregate := "json_agg(g.name ORDER BY g.name)"
-	if d.mysql {
-		aggregate = "json_arrayagg(g.name)"
-	}
-	return "coalesce((SELECT " + aggregate + " FROM " + d.quote(t.Groups) + " ug JOIN " + s.groupTable() + " g ON g.id = ug." + d.quote(t.GroupsGroup) +
+	return "coalesce((SELECT " + d.groupNames() + " FROM " + d.quote(t.Groups) + " ug JOIN " + s.groupTable() + " g ON g.id = ug." + d.quote(t.GroupsGroup) +
 		" WHERE ug." + d.quote(t.GroupsUser) + " = " + s.key() + "), '[]')"
 }
 

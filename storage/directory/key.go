@@ -14,7 +14,7 @@ type keyKind string
 const (
 	keyInteger keyKind = "integer"
 	keyUUID    keyKind = "uuid"
-	keyHex     keyKind = "uuid in 32 hexadecimal digits" // Django on MySQL
+	keyHex     keyKind = "uuid in 32 hexadecimal digits" // Django on MySQL and SQLite
 	keyText    keyKind = "text"
 )
 
@@ -35,9 +35,9 @@ func (k keyKind) argument(subject string) (value any, ok bool) {
 }
 
 // comparison returns the parameter as the type of the key.
-func (k keyKind) comparison(d dialect, n int) string {
+func (k keyKind) comparison(d Dialect, n int) string {
 	switch {
-	case d.mysql:
+	case d != Postgres:
 	case k == keyInteger:
 		return d.parameter(n) + "::bigint"
 	case k == keyUUID:

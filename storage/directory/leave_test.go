@@ -27,7 +27,7 @@ func TestLeavingDjango(t *testing.T) {
 			site.store = site.open(site.url) // a store whose statements read Django's table goes on doing so
 		}
 		alone := servertest.New(t, servertest.Store(site.store), servertest.Bare(), servertest.Configure(stringIDs))
-		site.do(`DROP TABLE auth_user CASCADE`)
+		site.do(`DROP TABLE auth_user_groups; DROP TABLE auth_user`)
 		alone.RefreshSimpleJWT(session).Expect(200)
 		login(alone, "ada", "secret").Expect(200)
 		login(alone, "bob", "secret").Expect(200)

@@ -52,28 +52,39 @@ func (s *Source) look(ctx context.Context) (*shape, error) {
 
 // readColumns returns the types of the columns of the table, and their collations.
 func (s *Source) readColumns(ctx context.Context) (types, collations map[string]string, err error) {
-	query, args := `
-		SELECT a.attname::text, coalesce(b.typname, t.typname)::text, coalesce(quote_ident(n.nspname) || '.' || quote_ident(c.collname), '')
-		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
-		LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
-		WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, []any{s.dialect.quote(s.table.Name)}
-	if s.dialect.mysql {
-		schema, table := s.mysqlName()
-		query = `SELECT column_name, CASE WHEN data_type = 'char' AND character_maximum_length = 32 THEN 'char(32)' WHEN column_type = 'tinyint(1)' THEN 'bool'
-			ELSE data_type END, coalesce(collation_name, '') FROM information_schema.columns WHERE table_schema = coalesce(?, database()) AND table_name = ?`
-		args = []any{schema, table}
-	}
+	query, args := s.columnQuery()
 	types, collations = map[string]string{}, map[string]string{}
 	var name, kind, collation string
 	err = s.each(ctx, query, args, []any{&name, &kind, &collation}, func() error {
+		if s.dialect == SQLite {
+			kind = sqliteType(kind)
+		}
 		types[name], collations[name] = kind, collation
 		return nil
 	})
 	return types, collations, err
 }
 
-// mysqlName returns the schema, or nil for that of the connection, and the table.
-func (s *Source) mysqlName() (schema any, table string) {
+// columnQuery returns the query of the names, types and collations of the columns.
+func (s *Source) columnQuery() (query string, args []any) {
+	schema, table := s.schemaAndTable()
+	switch s.dialect {
+	case MySQL:
+		return `SELECT column_name, CASE WHEN data_type = 'char' AND character_maximum_length = 32 THEN 'char(32)' WHEN column_type = 'tinyint(1)' THEN 'bool'
+			ELSE data_type END, coalesce(collation_name, '') FROM information_schema.columns WHERE table_schema = coalesce(?, database()) AND table_name = ?`,
+			[]any{schema, table}
+	case SQLite: // what is hidden = 1 is no column
+		return `SELECT name, type, '' FROM pragma_table_xinfo(?1, ?2) WHERE hidden <> 1`, []any{table, schema}
+	}
+	return `
+		SELECT a.attname::text, coalesce(b.typname, t.typname)::text, coalesce(quote_ident(n.nspname) || '.' || quote_ident(c.collname), '')
+		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+		LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
+		WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, []any{s.dialect.quote(s.table.Name)}
+}
+
+// schemaAndTable returns the schema, or nil for that of the connection, and the table.
+func (s *Source) schemaAndTable() (schema any, table string) {
 	if before, after, ok := strings.Cut(s.table.Name, "."); ok {
 		return before, after
 	}
@@ -82,6 +93,9 @@ func (s *Source) mysqlName() (schema any, table string) {
 
 // fits reports whether a column of a type can be a field.
 func fits(field, kind string) bool {
+	if field != "id" && kind == "" {
+		return true // an expression of a view in SQLite
+	}
 	switch field {
 	case "id":
 		return true // kindOf says
@@ -98,7 +112,7 @@ func (s *Source) kindOf(kind string) (keyKind, bool) {
 	model := s.table.KeyType
 	integer := strings.HasSuffix(model, "AutoField") || strings.HasSuffix(model, "IntegerField")
 	switch kind {
-	case "int2", "int4", "int8", "smallint", "int", "bigint", "mediumint":
+	case "int2", "int4", "int8", "smallint", "int", "integer", "bigint", "mediumint":
 		return keyInteger, model == "" || integer
 	case "uuid":
 		return keyUUID, model == "" || model == "UUIDField"

@@ -41,7 +41,7 @@ func TestMariaDB(t *testing.T) {
 		do(`INSERT INTO auth_user (id, username, password) VALUES (?, 'bob', ?)`, keys[1], hash("secret"))
 		do(`INSERT INTO auth_group VALUES (1, 'editors'), (2, 'b c')`)
 		do(`INSERT INTO auth_user_groups VALUES (?, 1), (?, 2)`, keys[0], keys[0])
-		c := directory.Config{DB: db, MySQL: true, Table: table(), Name: "the test", Timeout: 20 * time.Second}
+		c := directory.Config{DB: db, Dialect: directory.MySQL, Table: table(), Name: "the test", Timeout: 20 * time.Second}
 		want := "7"
 		if keyType != "int" {
 			c.Table.KeyType, want = "UUIDField", "b5b3a0a2-7f0e-4c54-8b7e-0d7f6a1d2c3b"

@@ -72,12 +72,12 @@ func (r *Reader) accounts(ctx context.Context, limit int) ([]Record, map[string]
 	page, at := make([]Record, 0, limit), make(map[string]int, limit)
 	var a Record
 	var key string
-	var login, joined sql.NullTime
+	var login, joined moment
 	targets := []any{&key, &a.Username, &a.PasswordHash, &a.Email, &a.GivenName, &a.FamilyName, &a.Active, &a.Staff, &login, &joined, &a.EmailVerified}
 	query := `SELECT ` + r.columns() + ` FROM ` + s.dialect.quote(s.table.Name) + ` d` + where + ` ORDER BY ` + s.key() + ` LIMIT ` + strconv.Itoa(limit)
 	err := s.each(ctx, query, args, targets, func() (err error) {
 		a.Key, _ = r.kind.subject(key)
-		a.LastLogin, a.Joined = login.Time.UTC(), joined.Time.UTC()
+		a.LastLogin, a.Joined = login.Time, joined.Time
 		at[key] = len(page)
 		page = append(page, a)
 		r.after, err = r.parameter(key)

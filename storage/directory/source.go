@@ -17,10 +17,10 @@ import (
 
 // Config says where the accounts are.
 type Config struct {
-	// DB leads to Django's database; MySQL says that it is MySQL or MariaDB and not Postgres.
-	DB    *sql.DB
-	MySQL bool
-	Table Table
+	// DB leads to Django's database, which is of the kind Dialect.
+	DB      *sql.DB
+	Dialect Dialect
+	Table   Table
 	// Name is what the table is read from, for error messages: a file or "the default".
 	Name string
 	// Timeout bounds each question; 0 = 3 s.
@@ -32,7 +32,7 @@ type Config struct {
 // Source reads accounts from Django's table.
 type Source struct {
 	db      *sql.DB
-	dialect dialect
+	dialect Dialect
 	table   Table
 	name    string
 	timeout time.Duration
@@ -48,7 +48,7 @@ type Source struct {
 
 // NewSource returns a Source. Check must succeed before anything else is asked.
 func NewSource(c Config) *Source {
-	s := &Source{db: c.DB, dialect: dialect{c.MySQL}, table: c.Table, name: c.Name, timeout: c.Timeout, now: c.Now}
+	s := &Source{db: c.DB, dialect: c.Dialect, table: c.Table, name: c.Name, timeout: c.Timeout, now: c.Now}
 	if s.timeout <= 0 {
 		s.timeout = 3 * time.Second
 	}
@@ -94,7 +94,7 @@ func (s *Source) each(ctx context.Context, query string, args, targets []any, do
 func (s *Source) query(ctx context.Context, kind keyKind, profile bool, where string, args ...any) (list []*storage.User, err error) {
 	var u storage.User
 	var key, groups string
-	var login, joined sql.NullTime
+	var login, joined moment
 	targets := []any{
 		&key, &u.Username, &u.PasswordHash, &u.Email, &u.GivenName, &u.FamilyName, &u.Active, &u.Staff, &login, &joined, &u.EmailVerified, &groups,
 	}
@@ -105,7 +105,7 @@ func (s *Source) query(ctx context.Context, kind keyKind, profile bool, where st
 		}
 		account := u
 		identify(&account, subject)
-		account.LastLogin, account.CreatedAt = login.Time.UTC(), joined.Time.UTC()
+		account.LastLogin, account.CreatedAt = login.Time, joined.Time
 		account.Name = strings.TrimSpace(u.GivenName + " " + u.FamilyName)
 		if err := json.Unmarshal([]byte(groups), &account.Groups); err != nil {
 			return fmt.Errorf("groups: %w", err)

@@ -14,8 +14,11 @@ func (s *Source) SetLastLogin(ctx context.Context, subject string, at time.Time)
 		return nil
 	}
 	column := s.dialect.column(s.table.Columns["last_login"])
-	_, err := s.update(ctx, `SET `+s.dialect.identifier(s.table.Columns["last_login"])+` = `+s.dialect.parameter(1), `AND (`+column+` IS NULL OR `+column+` < `+s.dialect.parameter(3)+`)`, subject,
-		at.UTC().Truncate(time.Microsecond), at.UTC().Truncate(time.Microsecond))
+	var value any = at.UTC().Truncate(time.Microsecond)
+	if s.dialect == SQLite {
+		value = SQLiteTime(at)
+	}
+	_, err := s.update(ctx, `SET `+s.dialect.identifier(s.table.Columns["last_login"])+` = `+s.dialect.parameter(1), `AND (`+column+` IS NULL OR `+column+` < `+s.dialect.parameter(3)+`)`, subject, value, value)
 	return err
 }
 

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -95,13 +97,11 @@ func setDatabase(into *Database, text string) error {
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch scheme {
 	case "sqlite":
-		switch {
-		case rest == "":
-			return &invalid{"names no file", "Write it like sqlite:latchkey.db or sqlite:/var/lib/latchkey/latchkey.db."}
-		case strings.HasPrefix(rest, ":memory:"):
-			return &invalid{"is an in-memory database", "Name a file, as sqlite:PATH: commands and restarts must find the data again."}
+		path, err := sqlitePath(rest, "Write it like sqlite:latchkey.db or sqlite:/var/lib/latchkey/latchkey.db.")
+		if err != nil {
+			return err
 		}
-		*into = Database{Path: strings.TrimPrefix(rest, "//")}
+		*into = Database{Path: path}
 	case "postgres", "postgresql":
 		if u, err := url.Parse(text); err != nil || !strings.HasPrefix(rest, "//") || u.Scheme == "" {
 			return &invalid{
@@ -116,8 +116,41 @@ func setDatabase(into *Database, text string) error {
 	return nil
 }
 
+// sqlitePath returns the path of what follows sqlite: in a URL.
+func sqlitePath(rest, remedy string) (string, error) {
+	path := strings.TrimPrefix(rest, "//")
+	switch {
+	case path == "":
+		return "", &invalid{"names no file", remedy}
+	case strings.HasPrefix(path, ":memory:"):
+		return "", &invalid{"is an in-memory database", "Name a file, as sqlite:PATH: commands and restarts must find the data again."}
+	}
+	return path, nil
+}
+
+// sameFile reports whether two paths, each of which may be empty, are those of one file.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	one, err := os.Stat(a)
+	other, errOther := os.Stat(b)
+	if err != nil || errOther != nil {
+		return filepath.Clean(a) == filepath.Clean(b)
+	}
+	return os.SameFile(one, other)
+}
+
 // setDjangoDatabase never repeats the text, which may contain a password.
 func setDjangoDatabase(into *DjangoDatabase, text string) error {
+	if rest, ok := strings.CutPrefix(text, "sqlite:"); ok {
+		path, err := sqlitePath(rest, "Write it like sqlite:/srv/site/db.sqlite3.")
+		if err != nil {
+			return err
+		}
+		*into = DjangoDatabase{URL: storage.Secret(text), Path: path}
+		return nil
+	}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" && u.Query().Get("host") == "":
@@ -126,10 +159,10 @@ func setDjangoDatabase(into *DjangoDatabase, text string) error {
 		*into = DjangoDatabase{URL: storage.Secret(text)}
 		return nil
 	case u.Scheme == "mysql" || u.Scheme == "mariadb":
-		*into = DjangoDatabase{URL: storage.Secret(text), MySQL: true}
+		*into = DjangoDatabase{URL: storage.Secret(text)}
 		return nil
 	}
-	return &invalid{"is neither postgres:// nor mysql://", "Write postgres://user:password@host:5432/name or mysql://user:password@host:3306/name."}
+	return &invalid{"is neither postgres:// nor mysql:// nor sqlite:", "Write postgres://user:password@host:5432/name, mysql://user:password@host:3306/name or sqlite:PATH."}
 }
 
 func setPrefixes(into *[]netip.Prefix, text string) error {

@@ -96,11 +96,10 @@ type Remote struct {
 	ClientID, ClientSecret storage.Secret
 }
 
-// DjangoDatabase is where Django's tables are; without a URL in Latchkey's database.
+// DjangoDatabase is where Django's tables are; without a URL in Latchkey's database. Path is the file of an SQLite database.
 type DjangoDatabase struct {
-	URL storage.Secret
-	// MySQL is set for MySQL and MariaDB.
-	MySQL bool
+	URL  storage.Secret
+	Path string
 }
 
 // Postgres reports whether the database is Postgres.
@@ -133,6 +132,9 @@ func (s *Settings) validate(names []string) (found Faults) {
 	}
 	if s.UsersFrom == "django" && s.Given("password-rehash") && !s.Server.KeepPasswordHashes {
 		fault("password-rehash", "can't be on with --users-from django: the hashes are Django's, which hashes anew by its own settings", "Leave it out.")
+	}
+	if sameFile(s.DjangoDatabase.Path, s.Database.Path) {
+		fault("django-database-url", "is the file of --database-url (LATCHKEY_DATABASE_URL), and Latchkey's SQLite file is its own", "Name two files.")
 	}
 	if (s.Remote.ClientID == "") != (s.Remote.ClientSecret == "") {
 		fault("server-client-id", "and --server-client-secret need each other", "Set both, or neither.")

@@ -73,7 +73,7 @@ func options(s *Settings) []*option {
 		{
 			name: "django-database-url", value: "URL", group: GroupDatabase, secret: true, emptyable: true,
 			presetText: "the database of --database-url",
-			help:       "Django's database: postgres://…, or mysql://… for MySQL and MariaDB. Its role needs SELECT on the users and their groups, and UPDATE on the users if people may change passwords here.",
+			help:       "Django's database: postgres://…, mysql://… for MySQL and MariaDB, or sqlite:PATH. Its role needs SELECT on the users and their groups, and UPDATE on the users if people may change passwords here.",
 			set:        to(&s.DjangoDatabase, setDjangoDatabase),
 		},
 		{
