@@ -1,4 +1,4 @@
-// Package blacklist reads and writes the blacklist of Django (rest_framework_simplejwt.token_blacklist), in Postgres, MySQL or MariaDB.
+// Package blacklist reads and writes the blacklist of Django (rest_framework_simplejwt.token_blacklist), in Postgres, MySQL, MariaDB or SQLite.
 //
 // Reading needs SELECT on the two tables. Writing needs INSERT too, in Postgres also on their sequences. What is there already stays.
 package blacklist
@@ -16,6 +16,7 @@ import (
 	"latchkey/storage"
 	"latchkey/storage/directory"
 	"latchkey/storage/postgres"
+	"latchkey/storage/sqlite"
 )
 
 // timeout limits a call, the wait for a connection included.
@@ -28,23 +29,18 @@ const (
 
 // Blacklist is that of a site. It is safe for concurrent use, in any number of processes.
 type Blacklist struct {
-	db    *sql.DB
-	mysql bool
+	db      *sql.DB
+	dialect directory.Dialect
 }
 
 // Open returns a Blacklist without connecting. The error is about the URL, which the driver's message may quote: don't show it.
 func Open(url string) (*Blacklist, error) {
-	b := &Blacklist{mysql: strings.HasPrefix(url, "mysql:") || strings.HasPrefix(url, "mariadb:")}
-	open := postgres.OpenDB
-	if b.mysql {
-		open = directory.OpenMySQL
-	}
-	var err error
-	if b.db, err = open(url); err != nil {
+	db, err := directory.Open(url)
+	if err != nil {
 		return nil, fmt.Errorf("open Django's database: %w", err)
 	}
-	b.db.SetMaxOpenConns(1)
-	return b, nil
+	db.SetMaxOpenConns(1)
+	return &Blacklist{db, directory.DialectOf(url)}, nil
 }
 
 // Close ends the connections.
@@ -61,7 +57,7 @@ func (b *Blacklist) Check(ctx context.Context) error {
 				return err
 			}
 		}
-		if b.mysql {
+		if b.dialect != directory.Postgres {
 			return nil
 		}
 		// No row, no value of a sequence: it is asked for by itself. Identity columns of newer releases need no right.
@@ -83,8 +79,11 @@ func (b *Blacklist) Ended(ctx context.Context, after int64, limit int) (tokens [
 	ctx, cancel := context.WithTimeout(ctx, 6*timeout) // it may have to pass over as many as have expired
 	defer cancel()
 	now, parameter := "now()", "$1"
-	if b.mysql {
-		now, parameter = "utc_timestamp(6)", "?" // Django writes UTC
+	switch b.dialect { // Django writes UTC
+	case directory.MySQL:
+		now, parameter = "utc_timestamp(6)", "?"
+	case directory.SQLite:
+		now, parameter = sqliteNow, "?"
 	}
 	rows, err := b.db.QueryContext(ctx, fmt.Sprintf(`
 		SELECT b.id, o.jti, o.expires_at FROM %s b JOIN %s o ON o.id = b.token_id WHERE b.id > %s AND o.expires_at > %s ORDER BY b.id LIMIT %d`,
@@ -121,8 +120,11 @@ func (b *Blacklist) Add(ctx context.Context, tokens []storage.RevokedToken) erro
 		return nil
 	}
 	return b.within(ctx, func(tx *sql.Tx) error {
-		if b.mysql {
+		switch b.dialect {
+		case directory.MySQL:
 			return addMySQL(ctx, tx, jtis, ends)
+		case directory.SQLite:
+			return addSQLite(ctx, tx, jtis, ends)
 		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO token_blacklist_outstandingtoken (token, jti, created_at, expires_at)
@@ -153,6 +155,24 @@ func addMySQL(ctx context.Context, tx *sql.Tx, jtis []string, ends []time.Time) 
 	return err
 }
 
+// sqliteNow is the present time as Django writes one into SQLite.
+const sqliteNow = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+// addSQLite adds rows that are not there.
+func addSQLite(ctx context.Context, tx *sql.Tx, jtis []string, ends []time.Time) error {
+	for i, jti := range jtis {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO `+outstanding+` (token, created_at, jti, expires_at) VALUES ('', `+sqliteNow+`, ?, ?) ON CONFLICT DO NOTHING`,
+			jti, directory.SQLiteTime(ends[i])); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO `+blacklisted+` (token_id, blacklisted_at) SELECT id, `+sqliteNow+` FROM `+outstanding+` WHERE jti = ? ON CONFLICT DO NOTHING`,
+			jti); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (b *Blacklist) within(ctx context.Context, do func(*sql.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -166,7 +186,7 @@ func (b *Blacklist) within(ctx context.Context, do func(*sql.Tx) error) error {
 	switch {
 	case err == nil:
 		return nil
-	case postgres.IsRefused(err) || directory.IsRefused(err):
+	case postgres.IsRefused(err) || directory.IsRefused(err) || sqlite.IsRefused(err) || sqlite.IsReadOnly(err):
 		return fmt.Errorf("the blacklist of Django can't be written: %w", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the blacklist of Django does not answer within %s: %w", timeout, err)
