@@ -11,15 +11,6 @@ import (
 	"latchkey/server/protocol"
 )
 
-// optional distinguishes an absent parameter from a present one.
-func optional(f url.Values, name string) *string {
-	if !f.Has(name) {
-		return nil
-	}
-	v := f.Get(name)
-	return &v
-}
-
 // readRequest reads the form of a request that a client authenticates, and its credentials.
 func readRequest(r *http.Request) (url.Values, clientauth.Credentials, error) {
 	f, err := readForm(r)

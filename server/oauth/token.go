@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/http"
+	"strings"
 
 	"latchkey/server/token"
 	"latchkey/storage"
@@ -37,7 +38,7 @@ func (h *Handlers) Token(w http.ResponseWriter, r *http.Request) error {
 		CodeVerifier: storage.Secret(f.Get("code_verifier")),
 		RedirectURI:  f.Get("redirect_uri"),
 		DeviceCode:   storage.Secret(f.Get("device_code")),
-		Scope:        optional(f, "scope"),
+		Scope:        strings.Fields(f.Get("scope")),
 		Resource:     resources,
 		Proof:        h.proofOf(w, r, TokenPath),
 	})

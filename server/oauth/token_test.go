@@ -163,6 +163,24 @@ func TestGrantTypes(t *testing.T) {
 	s.Token(s.SPA, "grant_type", "client_credentials").ExpectError(400, "unauthorized_client")
 }
 
+// RFC 6749 §3.3: a scope is one token or more. A parameter without any counts as absent, as at the authorization endpoint, so that
+// the answer always says what the token is for.
+func TestAScopeWithoutTokensIsNone(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, blank := range []string{" ", "   ", "\t"} {
+		client := s.Token(s.Backend, "grant_type", "client_credentials", "scope", blank).Expect(200)
+		login := s.Token(s.SPA, "grant_type", "password", "username", "alice", "password", servertest.Password, "scope", blank).Expect(200)
+		next := s.Token(s.SPA, "grant_type", "refresh_token", "refresh_token", login.String("refresh_token"), "scope", blank).Expect(200)
+		for grant, a := range map[string]*servertest.Answer{"client_credentials": client, "password": login, "refresh_token": next} {
+			held := s.Introspect(s.Inspector, a.String("access_token")).Expect(200).String("scope")
+			if got := a.String("scope"); got != "read write" || held != got {
+				t.Errorf("%s with the scope %q: the answer has %q, the token %q", grant, blank, got, held)
+			}
+		}
+	}
+}
+
 func TestResourceMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, servertest.Configure(func(c *server.Config) { c.AnyResource = true }))

@@ -88,6 +88,6 @@ func (g *refreshGrant) ordinary() bool {
 	default:
 		return false
 	}
-	return g.proof == nil && len(g.client.RequireGroups) == 0 && t.Sealed && t.Client == TagOf(g.client.ID) && g.req.Scope == nil && len(g.req.Resource) == 0 &&
+	return g.proof == nil && len(g.client.RequireGroups) == 0 && t.Sealed && t.Client == TagOf(g.client.ID) && len(g.req.Scope) == 0 && len(g.req.Resource) == 0 &&
 		t.ExpiresAt.Add(g.policy.Leeway).After(g.now.Add(maxClockSkew)) && g.outages.Calm(coalesce)
 }

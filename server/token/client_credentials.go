@@ -14,7 +14,7 @@ type clientCredentialsGrant struct{ *exchange }
 func (g *clientCredentialsGrant) load(ctx context.Context) (err error) {
 	g.scope = g.askedScope()
 	if g.client.Unverified() {
-		if g.req.Scope != nil && len(g.scope) > 0 || len(g.req.Resource) > 0 {
+		if len(g.req.Scope) > 0 || len(g.req.Resource) > 0 {
 			return protocol.Refuse("invalid_scope", reasons.BadRequest,
 				"The operator has not verified the client: without a user it gets neither scopes nor resources.")
 		}

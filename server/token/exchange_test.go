@@ -182,7 +182,7 @@ func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	issue := func() *token.Response {
-		resp, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials("strict"), GrantType: clients.GrantClientCredentials, Scope: ptr("read")})
+		resp, err := w.svc.Exchange(t.Context(), &token.Request{Client: w.credentials("strict"), GrantType: clients.GrantClientCredentials, Scope: []string{"read"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,16 +212,17 @@ func TestScopes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sqlitetest.SQLite(t))
 	for _, c := range []struct {
-		asked *string
+		asked []string
 		want  string
 	}{
 		{nil, "read write"},
-		{ptr("read"), "read"},
-		{ptr("write read"), "write read"},
-		{ptr("read offline_access"), "read offline_access"},
-		{ptr("admin"), "invalid_scope"},
-		{ptr("READ"), "invalid_scope"},
-		{ptr("read admin"), "invalid_scope"},
+		{[]string{}, "read write"},
+		{[]string{"read"}, "read"},
+		{[]string{"write", "read"}, "write read"},
+		{[]string{"read", "offline_access"}, "read offline_access"},
+		{[]string{"admin"}, "invalid_scope"},
+		{[]string{"READ"}, "invalid_scope"},
+		{[]string{"read", "admin"}, "invalid_scope"},
 	} {
 		resp, err := w.svc.Exchange(t.Context(), &token.Request{
 			Client: w.credentials("strict"), GrantType: clients.GrantPassword, Username: "alice", Password: testPassword, Scope: c.asked,
@@ -530,8 +531,8 @@ func TestPasswordGrantWithOpenIDReturnsAnIDToken(t *testing.T) {
 	if next := w.refresh("openid", first.RefreshToken); next.IDToken == "" {
 		t.Error("no ID token at the refresh")
 	}
-	narrow := "read"
-	if without := w.loginWith("openid", func(r *token.Request) { r.Scope = &narrow }); without.IDToken != "" {
+	narrow := []string{"read"}
+	if without := w.loginWith("openid", func(r *token.Request) { r.Scope = narrow }); without.IDToken != "" {
 		t.Error("an ID token without the scope openid")
 	}
 }

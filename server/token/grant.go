@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"latchkey/clients"
@@ -35,8 +34,8 @@ type Request struct {
 	// DeviceCode is for the device_code grant (RFC 8628 §3.4).
 	DeviceCode storage.Secret
 
-	// Scope is nil when the parameter is absent.
-	Scope *string
+	// Scope are the tokens of the scope parameter. Without any the parameter counts as absent.
+	Scope []string
 	// Resource are the resource parameters (RFC 8707 §2).
 	Resource []string
 
@@ -100,10 +99,10 @@ type exchange struct {
 
 // askedScope returns the scope parameter; without one all that the client is registered for (docs/decisions/0005).
 func (x *exchange) askedScope() []string {
-	if x.req.Scope == nil {
+	if len(x.req.Scope) == 0 {
 		return x.client.Scopes()
 	}
-	return strings.Fields(*x.req.Scope)
+	return x.req.Scope
 }
 
 // begin makes the session that a login or a code begins, and its first refresh token. Neither is stored yet.

@@ -270,8 +270,8 @@ func TestCase8EndsHoldHoweverOftenTheClientRefreshes(t *testing.T) {
 func TestCase8ARefreshNeverWidensTheScope(t *testing.T) {
 	forEachStore(t, func(t *testing.T, store storage.Store) {
 		w := newWorld(t, store)
-		r := w.loginWith("strict", func(req *token.Request) { req.Scope = ptr("read write") }).RefreshToken
-		narrow := w.refreshWith("strict", r, func(req *token.Request) { req.Scope = ptr("read") })
+		r := w.loginWith("strict", func(req *token.Request) { req.Scope = []string{"read", "write"} }).RefreshToken
+		narrow := w.refreshWith("strict", r, func(req *token.Request) { req.Scope = []string{"read"} })
 		if narrow.Scope != "read" {
 			t.Errorf("scope %q, want the narrower one", narrow.Scope)
 		}
@@ -279,7 +279,7 @@ func TestCase8ARefreshNeverWidensTheScope(t *testing.T) {
 		if full.Scope != "read write" {
 			t.Errorf("scope %q: a narrower access token has narrowed the session", full.Scope)
 		}
-		_, err := w.tryRefreshWith("strict", full.RefreshToken, func(req *token.Request) { req.Scope = ptr("read admin") })
+		_, err := w.tryRefreshWith("strict", full.RefreshToken, func(req *token.Request) { req.Scope = []string{"read", "admin"} })
 		if e := protocol.AsError(err); e.Code != "invalid_scope" {
 			t.Fatalf("a wider scope: %v", err)
 		}
@@ -484,5 +484,3 @@ func (w *world) inParallel(n int, f func() (*token.Response, error)) ([]*token.R
 	wg.Wait()
 	return got, errs
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -61,17 +61,16 @@ func AskedResources(params url.Values) ([]string, error) {
 }
 
 // narrowScope returns the scope of the next access token: RFC 6749 §6, never more than was granted.
-func narrowScope(granted []string, asked *string) ([]string, error) {
-	if asked == nil {
+func narrowScope(granted, asked []string) ([]string, error) {
+	if len(asked) == 0 {
 		return granted, nil
 	}
-	scopes := strings.Fields(*asked)
-	for _, scope := range scopes {
+	for _, scope := range asked {
 		if !slices.Contains(granted, scope) {
 			return nil, protocol.Refuse("invalid_scope", reasons.BadRequest, "A scope was asked for that the session does not hold.")
 		}
 	}
-	return scopes, nil
+	return asked, nil
 }
 
 // narrowAudience returns the audience of the next access token: RFC 8707 §2.2, a subset of what was granted, spelt as it was
