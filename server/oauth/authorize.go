@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"latchkey/clients"
 	"latchkey/server/authorize"
@@ -61,7 +62,22 @@ func (h *Handlers) authorization(r *http.Request) (*authorize.Request, error) {
 	if text := params.Get(flow.ParamContinue); text != "" && r.Method == http.MethodGet {
 		return h.cfg.Requests.Resume(r.Context(), flow.Continuation(text))
 	}
+	omitEmpty(params)
 	return h.cfg.Requests.Check(r.Context(), params)
+}
+
+// omitEmpty removes parameters without a value: RFC 6749 §3.1. One that is repeated stays as it is, to be refused.
+func omitEmpty(params url.Values) {
+	for name, values := range params {
+		if name != repeatable && len(values) > 1 {
+			continue
+		}
+		if values = slices.DeleteFunc(values, func(value string) bool { return value == "" }); len(values) == 0 {
+			delete(params, name)
+			continue
+		}
+		params[name] = values
+	}
 }
 
 // authorizationParams returns the parameters of the query or of the form, repeated ones too: the answer to those depends on which they are.

@@ -42,6 +42,36 @@ func TestRowFUserInfoTakesATokenForAnAPI(t *testing.T) {
 	userInfo(got).ExpectError(401, "invalid_token")
 }
 
+// RFC 6749 §3.1, §3.2: a parameter without a value counts as omitted, at each endpoint.
+func TestAnEmptyResourceIsNone(t *testing.T) {
+	t.Parallel()
+	const a = "https://a.example"
+	s := withResources(t, a)
+	b := s.Browser()
+	aud := func(code string, pairs ...string) any {
+		return servertest.Claims(t, s.Redeem(s.Portal, code, pairs...).Expect(200).String("access_token"))["aud"]
+	}
+	open := func(path string) any { return aud(b.Follow(path).Through().Response(servertest.Callback).Get("code")) }
+	none := open(s.Portal.AuthorizePath())
+	if got := open(s.Portal.AuthorizePath() + "&resource="); got != none {
+		t.Errorf("resource= at the authorization endpoint: aud is %v, want %v", got, none)
+	}
+	if got := open(s.Portal.AuthorizePath("resource", a) + "&resource="); got != a {
+		t.Errorf("an empty one beside another: aud is %v", got)
+	}
+	if got := aud(b.Code(s.Portal), "resource", ""); got != none {
+		t.Errorf("resource= at the token endpoint: aud is %v, want %v", got, none)
+	}
+	params := s.Portal.AuthorizeParams()
+	params.Set("resource", "")
+	pushed := s.PostForm("/oauth2/par", params).Expect(201).String("request_uri")
+	if got := open("/oauth2/authorize?" + servertest.Form("client_id", s.Portal.ID, "request_uri", pushed).Encode()); got != none {
+		t.Errorf("resource= pushed: aud is %v, want %v", got, none)
+	}
+	// Twice is twice, with or without a value.
+	refusal(t, s, b.Follow(s.Portal.AuthorizePath()+"&nonce="), "invalid_request")
+}
+
 // Row F: Auth0's parameter.
 func TestRowFAudienceMeansResource(t *testing.T) {
 	t.Parallel()
