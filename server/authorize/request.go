@@ -202,6 +202,9 @@ func (a *Request) respond(params url.Values) *Response {
 }
 
 func (a *Request) checkForm(context.Context) error {
+	if len(a.state) > maxAuthorization {
+		a.state = "" // no answer with it would fit where the request does not
+	}
 	size := 0
 	for name, values := range a.params {
 		// RFC 6749 §3.1: parameters must not be repeated; RFC 8707 §2 excepts resource.
@@ -213,7 +216,6 @@ func (a *Request) checkForm(context.Context) error {
 		}
 	}
 	if size > maxAuthorization {
-		a.state = "" // it may be what is too long
 		return a.refuse("invalid_request", "The parameters are longer than %d bytes.", maxAuthorization)
 	}
 	return nil

@@ -237,6 +237,14 @@ func TestStatement9StateComesBackAsItWas(t *testing.T) {
 			t.Errorf("%q on a page: %d", state, page.Status)
 		}
 	}
+	// RFC 6749 §4.1.2.1: that another parameter is too long takes nothing from the state.
+	refusal(t, s, b.Authorize(s.Portal, "login_hint", strings.Repeat("x", 9000)), "invalid_request")
+	for _, more := range []string{"", "&nonce=again"} {
+		answer := b.Follow(s.Portal.AuthorizePath("state", strings.Repeat("x", 9000)) + more).Response(servertest.Callback)
+		if answer.Has("state") || answer.Get("error") != "invalid_request" {
+			t.Errorf("a state that is too long itself: %.100q", answer)
+		}
+	}
 	answer := b.Authorize(s.Portal, "state", "").Response(servertest.Callback)
 	if _, ok := answer["state"]; ok || answer.Get("code") == "" {
 		t.Errorf("state is optional: %v", answer)
