@@ -47,7 +47,8 @@ func (s *Server) routes() *route.Router {
 		RegistrationPerNetwork: s.cfg.RegistrationLimit, Throttles: s.cfg.Store, Now: s.cfg.Now,
 		ClientDocuments: !s.cfg.ClientDocuments.Off(), Locales: s.pages.Locales(),
 	})
-	crossSite := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.AllowCrossSite()}
+	// A GET request gets a code here, or signs the user out.
+	crossSite := []route.Option{route.Methods(http.MethodGet, http.MethodPost), route.WithoutHead(), route.AllowCrossSite()}
 	rt.Page(oauth.AuthorizePath, h.Authorize, s.pages.RenderError, crossSite...)
 	rt.Page(oauth.LogoutPath, h.Logout, s.pages.RenderError, crossSite...)
 	rt.API(oauth.PushPath, h.Push, oauth.RenderError, route.Methods(http.MethodPost), route.CORS())
@@ -118,7 +119,8 @@ func (s *Server) pageRoutes(rt *route.Router, paths flow.Paths) {
 		tv := television.New(television.Config{
 			ClientID: client, Origin: s.issuer.Scheme + "://" + s.issuer.Host, Requests: s.requests, Tokens: s.tokens, Paths: paths,
 		})
-		rt.Page(television.Path, tv.Serve, s.pages.RenderError, route.Methods(http.MethodGet))
+		// Each picture polls for the device, or asks for new codes.
+		rt.Page(television.Path, tv.Serve, s.pages.RenderError, route.Methods(http.MethodGet), route.WithoutHead())
 	}
 	selfhelp.New(selfhelp.Config{
 		Proof: s.proof, Sessions: s.sessions, Users: s.users, Pages: s.pages, Paths: paths, Mail: s.mailer != nil, SignUp: s.signUp(),

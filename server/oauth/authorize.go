@@ -18,10 +18,6 @@ import (
 // Authorize is the authorization endpoint (RFC 6749 §3.1). A request that lacks something goes to a page, which sends it back
 // here as a continuation.
 func (h *Handlers) Authorize(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodHead { // it must not get a code
-		w.Header().Set("Allow", "GET, POST")
-		return &route.Error{Status: http.StatusMethodNotAllowed, Message: "Use GET or POST."}
-	}
 	a, err := h.authorization(r)
 	if err != nil {
 		return h.refuseAuthorization(w, r, err, nil)

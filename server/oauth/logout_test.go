@@ -161,6 +161,27 @@ func TestRowELogoutWithoutAValidHintClaimsNoSuccess(t *testing.T) {
 	}
 }
 
+// RFC 9110 §9.2.1: HEAD has no effects. Scanners of links send it.
+func TestHeadHasNoEffects(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	b := s.Browser()
+	hint := s.Redeem(s.Web, b.Code(s.Web)).Expect(200).String("id_token")
+	cookie := servertest.Header("Cookie", b.Header())
+	for _, path := range []string{logoutPath("id_token_hint", hint), s.Portal.AuthorizePath()} {
+		for _, method := range []string{"HEAD", "OPTIONS"} {
+			for _, edits := range [][]servertest.Edit{nil, {cookie}} {
+				if a := s.Do(method, path, "", edits...).Expect(405); a.Header.Get("Allow") != "GET, POST" { // RFC 9110 §10.2.1
+					t.Errorf("%s %s: Allow is %q", method, path, a.Header.Get("Allow"))
+				}
+			}
+		}
+	}
+	if !isSignedIn(b) {
+		t.Error("the session has ended")
+	}
+}
+
 // Row E: an ID token that is stolen can end its session, and nothing else; least of all that of the browser that it is used in.
 func TestRowEAHintOfAnotherSessionAsks(t *testing.T) {
 	t.Parallel()

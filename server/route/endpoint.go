@@ -46,7 +46,9 @@ type endpoint struct {
 	handle   Handler
 	render   Renderer
 	methods  []string // nil = all reach the handler
-	cors     corsPolicy
+	// withoutHead takes HEAD out of methods.
+	withoutHead bool
+	cors        corsPolicy
 	// allowCrossSite lets pages of other sites send unsafe requests.
 	allowCrossSite bool
 	maxBody        int64

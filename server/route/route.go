@@ -54,6 +54,9 @@ func (rt *Router) endpoint(template string, c class, h Handler, render Renderer,
 	for _, opt := range opts {
 		opt(e)
 	}
+	if e.withoutHead {
+		e.methods = slices.DeleteFunc(e.methods, func(method string) bool { return method == http.MethodHead })
+	}
 	if c == classPublic {
 		e.cors.mode = corsPublic
 	}
@@ -110,7 +113,7 @@ func Var(r *http.Request, name string) string { return mux.Vars(r)[name] }
 // Option changes one route.
 type Option func(*endpoint)
 
-// Methods makes the class answer all other methods with 405 and Allow (RFC 9110 §15.5.6). GET includes HEAD.
+// Methods makes the class answer all other methods with 405 and Allow (RFC 9110 §15.5.6). GET includes HEAD, except with [WithoutHead].
 // Without this option every method reaches the handler.
 func Methods(methods ...string) Option {
 	return func(e *endpoint) {
@@ -120,6 +123,10 @@ func Methods(methods ...string) Option {
 		}
 	}
 }
+
+// WithoutHead excludes HEAD from [Methods], for a protocol whose GET requests have effects. A HEAD request is expected to have none
+// (RFC 9110 §9.2.1); scanners of links send it.
+func WithoutHead() Option { return func(e *endpoint) { e.withoutHead = true } }
 
 // CORS lets pages of the allowed origins read the answers, without credentials. The class answers preflights and adds the headers,
 // also to errors. methods is the list in the answer to a preflight; none means those of Methods. The handler gets OPTIONS requests that

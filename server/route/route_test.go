@@ -180,6 +180,7 @@ func TestMethods(t *testing.T) {
 	b := setup(t)
 	b.API("/post", ok, render, route.Methods("POST"))
 	b.API("/get", ok, render, route.Methods("GET"))
+	b.API("/acts", ok, render, route.WithoutHead(), route.Methods("GET", "POST"))
 	b.API("/raw", func(w http.ResponseWriter, r *http.Request) error {
 		_, err := io.WriteString(w, "handler saw "+r.Method)
 		return err
@@ -193,6 +194,11 @@ func TestMethods(t *testing.T) {
 	}
 	if w := do(b, "DELETE", "/get", ""); w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("Allow is %q", w.Header().Get("Allow"))
+	}
+	for _, m := range []string{"HEAD", "OPTIONS"} {
+		if w := do(b, m, "/acts", ""); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" {
+			t.Errorf("%s of a route without HEAD: %d, Allow %q", m, w.Code, w.Header().Get("Allow"))
+		}
 	}
 	for _, m := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "BREW"} {
 		if w := do(b, m, "/raw", ""); w.Body.String() != "handler saw "+m {

@@ -35,6 +35,15 @@ func shown(t *testing.T, p *servertest.Page) string {
 	return found[1]
 }
 
+// RFC 9110 §9.2.1: HEAD has no effects.
+func TestHeadAsksForNoCode(t *testing.T) {
+	t.Parallel()
+	s, _ := television(t)
+	if a := s.Do("HEAD", "/television", "").Expect(http.StatusMethodNotAllowed); a.Header.Get("Set-Cookie") != "" {
+		t.Error("HEAD begins the login of a device")
+	}
+}
+
 func TestTelevision(t *testing.T) {
 	t.Parallel()
 	s, screen := television(t)
