@@ -142,8 +142,11 @@ func (c *Checker) readClaims(proof *Proof, claims jwt.Object, p Presented) error
 	if !claims.Strings(map[string]*string{"jti": &proof.jti, "htm": &method, "htu": &target, "ath": &proof.ath, "nonce": &nonce}) {
 		return Invalid("jti, htm, htu, ath and nonce must be strings.")
 	}
-	var issued time.Time
-	if claims.Dates(map[string]*time.Time{"iat": &issued}) != "" || issued.IsZero() {
+	var issued, begins, ends time.Time
+	if name := claims.Dates(map[string]*time.Time{"iat": &issued, "nbf": &begins, "exp": &ends}); name != "" {
+		return Invalid("%s must be a number of seconds.", name)
+	}
+	if issued.IsZero() {
 		return Invalid("iat must be a number of seconds.")
 	}
 	now := c.cfg.Now().UTC()
@@ -156,6 +159,10 @@ func (c *Checker) readClaims(proof *Proof, claims jwt.Object, p Presented) error
 		return Invalid("htu must be %s.", p.URL)
 	case issued.Before(now.Add(-maxAge)) || issued.After(now.Add(maxAhead)):
 		return Invalid("iat must be the present time; the server's clock says %d, %s.", now.Unix(), now.Format(time.RFC3339))
+	case !ends.IsZero() && !ends.After(now.Add(-maxAhead)): // RFC 7519 §4.1.4
+		return Invalid("it has expired; the server's clock says %d, %s.", now.Unix(), now.Format(time.RFC3339))
+	case begins.After(now.Add(maxAhead)): // RFC 7519 §4.1.5
+		return Invalid("nbf is in the future; the server's clock says %d, %s.", now.Unix(), now.Format(time.RFC3339))
 	}
 	proof.keep = issued.Add(maxAge + keepExtra)
 	return c.checkNonce(nonce, now)

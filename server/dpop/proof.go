@@ -22,7 +22,7 @@ const (
 	maxProof = 8 << 10 // bytes
 	maxJTI   = 255     // bytes
 	// maxAge and maxAhead are how far iat may be from the server's clock: FAPI 2.0 Security Profile §5.3.2.1 accepts clocks that are
-	// 10 seconds ahead, and none that is more than 60.
+	// 10 seconds ahead, and none that is more than 60. A proof need not have exp or nbf; where it has, maxAhead is the leeway for both.
 	maxAge   = 2 * time.Minute
 	maxAhead = time.Minute
 	// keepExtra is how far the clocks of replicas may be apart.

@@ -119,6 +119,11 @@ func TestDPoPProofs(t *testing.T) {
 		"iat ahead":               {nil, m{"iat": now + 600}},
 		"iat is text":             {nil, m{"iat": "now"}},
 		"no iat":                  {nil, m{"iat": nil}},
+		"expired":                 {nil, m{"exp": now - 60}},
+		"exp long ago":            {nil, m{"exp": 0}},
+		"exp is text":             {nil, m{"exp": "soon"}},
+		"not yet":                 {nil, m{"nbf": now + 61}},
+		"nbf is a list":           {nil, m{"nbf": []any{}}},
 		"no jti":                  {nil, m{"jti": nil}},
 		"an empty jti":            {nil, m{"jti": ""}},
 		"a huge jti":              {nil, m{"jti": strings.Repeat("j", 300)}},
@@ -135,6 +140,13 @@ func TestDPoPProofs(t *testing.T) {
 		"invalid UTF-8": "\xff\xfe", "a comma and another": good + "," + good,
 	} {
 		if a := b.login(b.SPA, servertest.Header("DPoP", raw)); a.Status != 400 || a.String("error") != "invalid_dpop_proof" {
+			t.Errorf("%s: %d %s", name, a.Status, a.Body)
+		}
+	}
+	for name, claims := range map[string]m{
+		"exp and nbf": {"exp": now + 60, "nbf": now}, "within the leeway": {"exp": now - 59, "nbf": now + 60}, "far away": {"exp": now + 86400, "nbf": 0},
+	} {
+		if a := b.login(b.SPA, b.key.DPoP(b.Server, claims)); a.Status != 200 {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
 		}
 	}
