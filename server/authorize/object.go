@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"latchkey/clients"
+	"latchkey/clients/strictjson"
+	"latchkey/server/internal/form"
 	"latchkey/server/internal/jwt"
 	"latchkey/server/protocol"
 	"latchkey/server/reasons"
@@ -139,13 +141,18 @@ func (s *Service) checkObjectClaims(client *clients.Client, claims jwt.Object) *
 	return nil
 }
 
-// objectParams returns the claims of a request object as parameters (RFC 9101 §4): text as it is, numbers and objects as their JSON.
+// objectParams returns the claims of a request object as parameters (RFC 9101 §4): text as it is, numbers and objects as their JSON. It
+// refuses text that can't be stored as it is, as the query of a request without an object does, and half a surrogate pair, which Go would
+// replace: what comes back to the client, such as the nonce, must be what it has sent.
 func objectParams(claims jwt.Object) (url.Values, *protocol.Error) {
 	params := url.Values{}
 	for name, value := range claims {
 		switch name {
 		case "iss", "aud", "sub", "exp", "nbf", "iat", "jti": // of the JWT
 			continue
+		}
+		if err := strictjson.CheckStored(value); err != nil || !form.IsText(name) {
+			return nil, badObject("a member has text with NUL or half a surrogate pair, or text that is not UTF-8, or a member twice.")
 		}
 		values, err := paramValues(value)
 		if err != nil || len(values) > 1 && name != "resource" {

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,7 +73,17 @@ func TestRequestObject(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	got := s.answer(t, s.object(s.key, nil, m{"code_challenge": nil, "nonce": nil}), "code_challenge", servertest.Challenge(), "nonce", "n")
+	const odd = "\u202e\x01ä€𝄞\r\n"
+	got := s.answer(t, s.object(s.key, nil, m{"nonce": odd, "state": json.RawMessage(`"\ud834\udd1e"`)}))
+	if got.Get("state") != "𝄞" {
+		t.Errorf("the state came back as %q", got.Get("state"))
+	}
+	redeemed := s.PostForm("/oauth2/token", servertest.Form(append(s.key.Assertion(s.Server, s.ID),
+		"grant_type", "authorization_code", "code", got.Get("code"), "redirect_uri", servertest.Callback, "code_verifier", servertest.Verifier)...)).Expect(200)
+	if nonce := redeemed.IDToken()["nonce"]; nonce != odd {
+		t.Errorf("the nonce came back as %q", nonce)
+	}
+	got = s.answer(t, s.object(s.key, nil, m{"code_challenge": nil, "nonce": nil}), "code_challenge", servertest.Challenge(), "nonce", "n")
 	if got.Get("error") != "invalid_request" {
 		t.Errorf("the challenge outside counted: %v", got)
 	}
@@ -116,6 +127,13 @@ func TestRequestObjectFaults(t *testing.T) {
 		"a list of states":      s.object(s.key, nil, m{"state": []string{"a", "b"}}),
 		"null":                  s.object(s.key, nil, m{"state": []any{nil}}),
 		"a boolean":             s.object(s.key, nil, m{"state": true}),
+		"a NUL":                 s.object(s.key, nil, m{"nonce": "a\x00b"}),
+		"a NUL in a name":       s.object(s.key, nil, m{"a\x00b": "x"}),
+		"a NUL in a list":       s.object(s.key, nil, m{"resource": []string{"a\x00b"}}),
+		"a NUL in an object":    s.object(s.key, nil, m{"claims": m{"id_token": m{"acr": m{"value": "a\x00b"}}}}),
+		"half a surrogate pair": s.object(s.key, nil, m{"nonce": json.RawMessage(`"\ud800"`)}),
+		"the other half":        s.object(s.key, nil, m{"state": json.RawMessage(`"a\udc00b"`)}),
+		"not UTF-8":             s.object(s.key, nil, m{"nonce": json.RawMessage("\"\xff\"")}),
 	} {
 		got := s.answer(t, object, "redirect_uri", servertest.Callback, "state", "outside")
 		if got.Get("error") != "invalid_request_object" || got.Get("state") != "outside" {
