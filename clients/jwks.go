@@ -56,13 +56,13 @@ func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 	if bytes.Contains(raw, []byte(`\u0000`)) {
 		return nil, errors.New("NUL is not allowed") // no database stores it in JSON
 	}
-	var set struct {
-		Keys []map[string]any `json:"keys"`
-	}
-	if err := json.Unmarshal(raw, &set); err != nil || set.Keys == nil {
+	// A map, since a struct would take KEYS, which is to be ignored (RFC 7517 §5), for keys.
+	var members map[string]json.RawMessage
+	var list []map[string]any
+	if json.Unmarshal(raw, &members) != nil || json.Unmarshal(members["keys"], &list) != nil || list == nil {
 		return nil, errors.New("it is not a JWK set, an object with an array named keys")
 	}
-	for i, key := range set.Keys {
+	for i, key := range list {
 		if _, ok := key["kty"]; !ok {
 			return nil, errors.New("a key has no kty")
 		}
@@ -76,5 +76,5 @@ func publicKeySet(raw json.RawMessage) (json.RawMessage, error) {
 			return nil, fmt.Errorf("key %d can't be used: %v", i+1, err)
 		}
 	}
-	return json.Marshal(set)
+	return json.Marshal(map[string]any{"keys": list})
 }

@@ -23,3 +23,18 @@ func TestBrokenKeysAreRefusedWhereTheyAreRegistered(t *testing.T) {
 		}
 	}
 }
+
+// Members of a key set have exactly their names; others are ignored (RFC 7517 §5).
+func TestTheKeysOfASetAreItsMemberKeys(t *testing.T) {
+	t.Parallel()
+	const good = `{"keys":[{"kty":"OKP","crv":"X25519"}]}`
+	for _, more := range []string{`"KEYS":[]`, `"\u212aeys":[]`, `"Keys":[{"kty":"other"}]`} {
+		got, err := publicKeySet(json.RawMessage(good[:len(good)-1] + "," + more + "}"))
+		if err != nil || string(got) != `{"keys":[{"crv":"X25519","kty":"OKP"}]}` {
+			t.Errorf("%s: %s, %v", more, got, err)
+		}
+		if _, err := publicKeySet(json.RawMessage("{" + more + "}")); err == nil {
+			t.Errorf("%s alone is a key set", more)
+		}
+	}
+}
