@@ -97,11 +97,13 @@ func readObject(d *json.Decoder, depth int) (any, error) {
 		if !ok {
 			return nil, notJSON()
 		}
-		// RFC 7643 §2.1: names of attributes are case insensitive, so that these are one attribute twice.
-		if seen[strings.ToLower(key)] {
+		// RFC 7643 §2.1: names of attributes are case insensitive, so that these are one attribute twice. Names are found with
+		// [strings.EqualFold], for which ſ is an s; it is one in upper case only.
+		folded := strings.ToLower(strings.ToUpper(key))
+		if seen[folded] {
 			return nil, bad(invalidSyntax, "The body has a member twice.")
 		}
-		seen[strings.ToLower(key)] = true
+		seen[folded] = true
 		if o[key], err = readValue(d, depth+1); err != nil {
 			return nil, err
 		}

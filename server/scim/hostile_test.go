@@ -34,6 +34,7 @@ func TestHostileBodies(t *testing.T) {
 		"schemas are a text":    {`{"schemas":"urn:ietf:params:scim:schemas:core:2.0:User","userName":"x"}`, "invalidSyntax", 400},
 		"a member twice":        {`{` + userSchema + `,"userName":"x","userName":"y"}`, "invalidSyntax", 400},
 		"a member in two cases": {`{` + userSchema + `,"userName":"x","USERNAME":"y"}`, "invalidSyntax", 400},
+		"a member with ſ":       {`{` + userSchema + `,"userName":"x","uſerName":"y"}`, "invalidSyntax", 400},
 		"NUL":                   {`{` + userSchema + `,"userName":"x\u0000"}`, "invalidSyntax", 400},
 		"half a surrogate":      {`{` + userSchema + `,"userName":"\ud800"}`, "invalidSyntax", 400},
 		"not UTF-8":             {"{" + userSchema + ",\"userName\":\"\xff\"}", "invalidSyntax", 400},
