@@ -33,12 +33,8 @@ func (s *Server) Start(ctx context.Context) error {
 	if _, err := s.clock.earlier(ctx); err != nil {
 		return err
 	}
-	// Consumers may hold the key set for minutes: a key that came with the first token of a client would be unknown to them for that
-	// long. These are made at once; see prepareKeys for the other.
-	for _, alg := range [...]string{keys.ES256, keys.EdDSA} {
-		if err := s.keys.Ensure(ctx, alg); err != nil {
-			return fmt.Errorf("make the first signing key: %w", err)
-		}
+	if err := s.keys.Ensure(ctx, keys.ES256); err != nil {
+		return fmt.Errorf("make the first signing key: %w", err)
 	}
 	if err := s.startSimpleJWT(ctx); err != nil {
 		return err

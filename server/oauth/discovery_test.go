@@ -19,11 +19,9 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"latchkey/clients"
-	"latchkey/latchkeytest/eventually"
 	"latchkey/server/servertest"
 	"latchkey/server/users"
 	"latchkey/storage"
-	"latchkey/storage/teststore"
 )
 
 // walk is a server with its discovery document, as a client that knows nothing else reads it.
@@ -71,51 +69,6 @@ func (w *walk) text(name string) string {
 		w.t.Fatalf("%s is not advertised", name)
 	}
 	return text
-}
-
-// The key set may be cached. Whoever has read it before the first client of an algorithm is registered verifies its tokens with it.
-func TestTheKeySetHasTheKeysOfFirstTokens(t *testing.T) {
-	t.Parallel()
-	teststore.Each(t, func(t *testing.T, open func(testing.TB) storage.Store) {
-		s := servertest.New(t, servertest.Store(open(t)), servertest.Background())
-		var set jose.JSONWebKeySet
-		// The RSA key is made in the background.
-		eventually.True(t, "a key for each algorithm", func() bool {
-			set = jose.JSONWebKeySet{}
-			if err := json.Unmarshal([]byte(s.Get("/oauth2/jwks").Expect(200).Body), &set); err != nil {
-				t.Fatal(err)
-			}
-			return slices.ContainsFunc(set.Keys, func(k jose.JSONWebKey) bool { return k.Algorithm == "RS256" })
-		})
-		advertised, _ := s.Get("/.well-known/openid-configuration").Expect(200).JSON()["id_token_signing_alg_values_supported"].([]any)
-		if len(advertised) == 0 {
-			t.Error("no algorithm is advertised")
-		}
-		for _, alg := range advertised {
-			name := fmt.Sprint(alg)
-			c := s.AddClient(clients.Registration{
-				ID: "first-" + name, Policy: clients.Policy{FirstParty: true, AccessTokenSigningAlg: name},
-				Metadata: clients.Metadata{
-					GrantTypes: []string{"authorization_code"}, Scope: "openid", TokenEndpointAuthMethod: "none", RedirectURIs: []string{servertest.Callback},
-					IDTokenSignedResponseAlg: name, UserinfoSignedResponseAlg: name,
-				},
-			})
-			got := s.Redeem(c, s.Browser().Code(c, "scope", "openid")).Expect(200)
-			access := got.String("access_token")
-			for what, raw := range map[string]string{
-				"the access token": access, "the ID token": got.String("id_token"),
-				"the userinfo response": s.Get("/oauth2/userinfo", servertest.Header("Authorization", "Bearer "+access)).Expect(200).Body,
-			} {
-				signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(name)})
-				if err == nil {
-					_, err = signed.Verify(set)
-				}
-				if err != nil {
-					t.Errorf("%s: %s: %v", name, what, err)
-				}
-			}
-		}
-	})
 }
 
 // signedIn makes a browser in which claire is signed in.
