@@ -26,6 +26,10 @@ type app struct {
 	configFaults config.Faults
 	// serving is true for commands that run a server: others log only warnings by default.
 	serving bool
+	// mayCreate is true for commands that fill a new database: where an SQLite database does not exist, others fail.
+	mayCreate bool
+	// reading is true for commands that change nothing: they draw no root secret.
+	reading bool
 	store   *opened // nil until a command opens it
 	// blacklist is Django's, if this command runs a server that writes it.
 	blacklist *djangoblacklist.Blacklist

@@ -43,6 +43,7 @@ type clientAddCmd struct {
 }
 
 func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	reg := clients.Registration{ID: c.ClientID, Actor: "operator"}
 	if found := c.apply(&reg); found != nil {
 		return found

@@ -35,6 +35,7 @@ func (c *demoCmd) Help() string {
 }
 
 func (c *demoCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	defer a.serves()()
 	if err := a.demoSettings(); err != nil {
 		return err

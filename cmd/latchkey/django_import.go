@@ -42,6 +42,7 @@ type imported struct {
 }
 
 func (c *djangoImportUsersCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = !c.DryRun
 	t, err := c.table()
 	if err != nil {
 		return err

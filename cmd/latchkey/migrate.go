@@ -19,6 +19,7 @@ type migrateUpCmd struct{ databaseFlags }
 type migrateStatusCmd struct{ databaseFlags }
 
 func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	store, err := a.connect(ctx, 0)
 	if err != nil {
 		return err

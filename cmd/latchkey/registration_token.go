@@ -35,6 +35,7 @@ func (c *registrationTokenAddCmd) Help() string {
 }
 
 func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	token := registry.InitialToken{Name: c.Name, Uses: -1}
 	var ttl clients.Duration
 	found := setDuration(&ttl, "--ttl", c.TTL)

@@ -32,6 +32,7 @@ type resourceAddCmd struct {
 }
 
 func (c *resourceAddCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	service, err := a.clientsWithoutRoot(ctx)
 	if err != nil {
 		return err

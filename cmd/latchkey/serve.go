@@ -13,6 +13,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	defer a.serves()()
 	var err error
 	if a.settings.Server.Prepare, err = a.openForServing(ctx, c.Migrate); err != nil {

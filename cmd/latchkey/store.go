@@ -71,8 +71,10 @@ func (a *app) connect(ctx context.Context, limit time.Duration) (*opened, error)
 			return db, db.Close, nil
 		}})
 	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.Path, Logger: a.logger()})
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: d.Path, MustExist: !a.mayCreate, Logger: a.logger()})
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !a.mayCreate:
+		return nil, fmt.Errorf("there is no database at %s. Name it with --database-url (LATCHKEY_DATABASE_URL), or make it with `latchkey migrate up`", d.Path)
 	// %v: these are not outages that end by themselves, even if the store classifies them so.
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%v. Create the directory of %s, or choose another file with --database-url (LATCHKEY_DATABASE_URL)", err, d.Path)

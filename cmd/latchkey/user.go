@@ -82,6 +82,7 @@ type userAddCmd struct {
 }
 
 func (c *userAddCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	var id int64 // 0: the next free one
 	if c.ID != nil {
 		if id = *c.ID; id < 1 {

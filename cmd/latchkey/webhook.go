@@ -36,6 +36,7 @@ type webhookAddCmd struct {
 }
 
 func (c *webhookAddCmd) Run(ctx context.Context, a *app) error {
+	a.mayCreate = true
 	service, err := a.webhooks(ctx)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ type Config struct {
 	BusyTimeout time.Duration
 	// Readers is the number of connections that read; zero means 4.
 	Readers int
+	// MustExist makes Open return an error that is [fs.ErrNotExist] if the file does not exist, and create nothing.
+	MustExist bool
 	// ReadOnly makes the database refuse every write. The file must exist.
 	ReadOnly bool
 	// NoSync leaves it to the operating system when a write reaches the disk: a crash of the machine may lose writes
@@ -58,7 +60,7 @@ type Store struct {
 
 var _ storage.Store = (*Store)(nil)
 
-// Open opens the database, or creates an empty one if it doesn't exist. It applies no migrations.
+// Open opens the database, or creates an empty one if it doesn't exist and need not. It applies no migrations.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.BusyTimeout == 0 {
 		cfg.BusyTimeout = 5 * time.Second
@@ -69,7 +71,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	path, err := create(cfg.Path)
+	path, err := locate(cfg.Path, !cfg.MustExist)
 	if err != nil {
 		return nil, interpret("open database", err)
 	}
@@ -113,15 +115,19 @@ func (s *Store) firstConnection(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// create creates the file if it doesn't exist, readable only by its owner; SQLite creates -wal and -shm with the same mode.
-// An existing file is not opened: closing it would drop the POSIX locks that this process holds on it.
-func create(path string) (string, error) {
+// locate returns the absolute path of the file. With create it creates one that doesn't exist, readable only by its owner; SQLite creates
+// -wal and -shm with the same mode. An existing file is not opened: closing it would drop the POSIX locks that this process holds on it.
+func locate(path string, create bool) (string, error) {
 	if path == "" || strings.ContainsRune(path, 0) {
 		return "", errors.New("the path of the database is empty or has a NUL byte")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
+	}
+	if !create {
+		_, err := os.Stat(path)
+		return path, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -136,6 +142,7 @@ func create(path string) (string, error) {
 // dsn is the path as a URI, with the settings of each connection.
 func dsn(path string, cfg Config, queryOnly bool) string {
 	q := url.Values{
+		"mode":          {"rw"}, // without creating it: a file that was moved away is missed
 		"_busy_timeout": {strconv.FormatInt(cfg.BusyTimeout.Milliseconds(), 10)},
 		"_foreign_keys": {"1"},
 		"_dqs":          {"0"},
