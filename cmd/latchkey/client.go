@@ -66,6 +66,7 @@ func (c *clientAddCmd) Run(ctx context.Context, a *app) error {
 type clientListCmd struct{ rootFlags }
 
 func (c *clientListCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	return list[shownClient]{
 		a, c.JSON, "clients",
 		[]string{"CLIENT ID", "NAME", "TYPE", "GRANT TYPES", "STATE", "ORIGIN", "CREATED"},
@@ -137,6 +138,7 @@ type clientShowCmd struct {
 }
 
 func (c *clientShowCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	nothing := func(clientAdmin) error { return nil }
 	return a.withClient(ctx, c.ID, nothing, func(client *clients.Client) error { return a.showClient(client, "", c.JSON) })
 }

@@ -20,6 +20,7 @@ func (c *clientDoctorCmd) Help() string {
 }
 
 func (c *clientDoctorCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	if c.Limit < 1 {
 		return usage("--limit must be at least 1.")
 	}

@@ -21,11 +21,11 @@ func (a *app) registryOf(store *opened, root *keys.Root) *registry.Registry {
 
 // registry opens the database and returns the registry over it.
 func (a *app) registry(ctx context.Context) (*registry.Registry, error) {
-	root, err := a.settings.Root()
+	store, err := a.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.open(ctx)
+	root, err := a.root(ctx, store)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if _, err := a.open(ctx); err != nil {
 		return err
 	}
-	s, err := a.newServer()
+	s, err := a.newServer(ctx)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer reading.Close()
-	root, err := a.settings.Root()
+	root, err := a.root(ctx, a.store)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	}
 	// Django's answers may be long, and so may what is sent to it.
 	a.settings.Server.Timeouts = server.Timeouts{Read: time.Hour, Write: time.Hour}
-	s, err := a.newServer()
+	s, err := a.newServer(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (a *app) rehearsal(ctx context.Context) (*server.Server, storage.Store, err
 		return nil, nil, err
 	}
 	reading := dryrun.Store{Store: store}
-	root, err := a.settings.Root()
+	root, err := a.root(ctx, a.store)
 	if err != nil {
 		return nil, nil, err
 	}

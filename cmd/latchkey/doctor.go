@@ -22,6 +22,7 @@ func (c *doctorCmd) Help() string {
 }
 
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	e := &examination{app: a}
 	e.configuration()
 	e.database(ctx)

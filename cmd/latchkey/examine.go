@@ -210,14 +210,11 @@ func (e *examination) keys(ctx context.Context, store *opened) {
 	if s.Database.Postgres() && s.Secret == "" {
 		return // a fault of the configuration
 	}
-	if s.Secret == "" {
-		path := s.Database.SecretPath()
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			e.warn(check, "the root secret "+path+" does not exist yet", "`latchkey serve` creates it. If there was one before, restore it from a backup first, or set LATCHKEY_SECRET.")
-			return
-		}
-	}
 	ring, err := e.app.ringOf(ctx, store)
+	if lost, ok := errors.AsType[*config.MissingSecret](err); ok {
+		e.wrong(check, lost.Path+" is missing, the root secret that the database was made with", "Restore it from the backup of the database, or set LATCHKEY_SECRET.")
+		return
+	}
 	if err != nil {
 		e.wrong(check, err.Error(), "Restore the root secret from a backup, or set LATCHKEY_SECRET.")
 		return
@@ -228,6 +225,12 @@ func (e *examination) keys(ctx context.Context, store *opened) {
 			signing++
 		}
 		e.key(k)
+	}
+	if path := s.Database.SecretPath(); s.Secret == "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			e.warn(check, "the root secret "+path+" does not exist yet", "`latchkey serve` creates it. If there was one before, restore it from a backup first, or set LATCHKEY_SECRET.")
+			return
+		}
 	}
 	if signing == 0 {
 		e.warn(check, "there is no signing key yet", "The server creates one when it starts.")

@@ -23,7 +23,7 @@ type keyCmd struct {
 
 // ringOf reads the keys, including those that the root secret can't decrypt.
 func (a *app) ringOf(ctx context.Context, store *opened) (*keys.Ring, error) {
-	root, err := a.settings.Root()
+	root, err := a.root(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,7 @@ func (a *app) longestTokenTTL(ctx context.Context, registry *registry.Registry) 
 type keyListCmd struct{ keyFlags }
 
 func (c *keyListCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	ring, err := a.keys(ctx)
 	if err != nil {
 		return err

@@ -82,6 +82,7 @@ type letterListCmd struct {
 }
 
 func (c *letterListCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	service, err := a.letters(ctx)
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ func (c *registrationTokenAddCmd) Run(ctx context.Context, a *app) error {
 type registrationTokenListCmd struct{ rootFlags }
 
 func (c *registrationTokenListCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	return list[admin.RegistrationToken]{
 		a, c.JSON, "tokens",
 		[]string{"ID", "NAME", "USES LEFT", "STATE", "POLICY", "CREATED", "EXPIRES"},

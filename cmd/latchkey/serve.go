@@ -19,7 +19,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if a.settings.Server.Prepare, err = a.openForServing(ctx, c.Migrate); err != nil {
 		return err
 	}
-	s, err := a.newServer()
+	s, err := a.newServer(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 }
 
 // newServer returns a server over the opened database with the settings.
-func (a *app) newServer() (*server.Server, error) {
-	root, err := a.settings.Root()
+func (a *app) newServer(ctx context.Context) (*server.Server, error) {
+	root, err := a.root(ctx, a.store)
 	if err != nil {
 		return nil, err
 	}

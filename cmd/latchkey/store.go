@@ -13,6 +13,7 @@ import (
 
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/migrations"
+	"latchkey/server/keys"
 	"latchkey/storage"
 	"latchkey/storage/postgres"
 	"latchkey/storage/sqlite"
@@ -88,6 +89,47 @@ func (a *app) connect(ctx context.Context, limit time.Duration) (*opened, error)
 	return a.withDirectory(&opened{Store: store, dialect: migrations.SQLite, migrationDB: func() (*sql.DB, func() error, error) {
 		return store.MigrationDB(), func() error { return nil }, nil // the store closes it
 	}})
+}
+
+// root returns the root secret. A missing one of an SQLite database is drawn only before it was needed: a new one would open nothing of
+// what was made with the lost one.
+func (a *app) root(ctx context.Context, store *opened) (*keys.Root, error) {
+	return a.settings.Root(func() (config.Missing, error) {
+		needed, err := needsRoot(ctx, store)
+		switch {
+		case err != nil || needed:
+			return config.Refuse, err
+		case a.reading:
+			return config.Pretend, nil
+		}
+		return config.Draw, nil
+	})
+}
+
+// needsRoot reports whether the database has what was made with a root secret: keys, which each server makes at its start, or secrets that
+// were added before.
+func needsRoot(ctx context.Context, store *opened) (bool, error) {
+	signing, err := store.ListSigningKeys(ctx)
+	if err != nil || len(signing) > 0 {
+		return true, err
+	}
+	hooks, err := store.ListWebhooks(ctx)
+	if err != nil || len(hooks) > 0 {
+		return true, err
+	}
+	tokens, err := store.ListRegistrationTokens(ctx, storage.ID{}, 1)
+	if err != nil || len(tokens) > 0 {
+		return true, err
+	}
+	for c, err := range storage.Pages(
+		func(c *storage.Client) string { return c.ID },
+		func(after string) ([]*storage.Client, error) { return store.ListClients(ctx, after, storage.PageSize) },
+	) {
+		if err != nil || c.SecretMAC != (storage.Digest{}) {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // unreadableURL returns the fault of an option that the driver can't read, without the driver's words.

@@ -82,7 +82,7 @@ func (a *app) openServer(ctx context.Context) (*server.Server, error) {
 	if _, err := a.open(ctx); err != nil {
 		return nil, err
 	}
-	return a.newServer()
+	return a.newServer(ctx)
 }
 
 type localInvitations struct{ service *proof.Service }
@@ -122,6 +122,7 @@ type userInvitationsCmd struct {
 }
 
 func (c *userInvitationsCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	service, err := a.invitations(ctx)
 	if err != nil {
 		return err

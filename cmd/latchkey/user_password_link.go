@@ -39,7 +39,7 @@ func (a *app) sendPasswordLink(ctx context.Context, u *admin.User) error {
 		}
 		return explainRemote(err)
 	}
-	s, err := a.newServer()
+	s, err := a.newServer(ctx)
 	if err != nil {
 		return err
 	}

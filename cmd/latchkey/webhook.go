@@ -51,6 +51,7 @@ func (c *webhookAddCmd) Run(ctx context.Context, a *app) error {
 type webhookListCmd struct{ webhookFlags }
 
 func (c *webhookListCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	service, err := a.webhooks(ctx)
 	if err != nil {
 		return err
@@ -117,6 +118,7 @@ type webhookShowCmd struct {
 }
 
 func (c *webhookShowCmd) Run(ctx context.Context, a *app) error {
+	a.reading = true
 	return a.withWebhook(ctx, c.ID, c.JSON, func(s webhookAdmin) (*admin.Webhook, error) { return s.Webhook(ctx, c.ID) })
 }
 

@@ -29,10 +29,10 @@ func (a *app) webhooks(ctx context.Context) (webhookAdmin, error) {
 	}
 	cfg := a.settings.Server
 	var err error
-	if cfg.Root, err = a.settings.Root(); err != nil {
+	if cfg.Store, err = a.open(ctx); err != nil {
 		return nil, err
 	}
-	if cfg.Store, err = a.open(ctx); err != nil {
+	if cfg.Root, err = a.root(ctx, a.store); err != nil {
 		return nil, err
 	}
 	cfg.Logger, cfg.Now = a.logger(), a.now

@@ -14,17 +14,56 @@ import (
 	"latchkey/storage"
 )
 
-// rootSecretFile reads the root secret from a file. A missing file is created, with mode 0600, completely or not at all, and
+// Missing is what to do about a root secret whose file does not exist.
+type Missing int
+
+const (
+	// Refuse: the database has what was made with it.
+	Refuse Missing = iota
+	// Draw creates the file.
+	Draw
+	// Pretend returns a secret that is kept nowhere, for commands that change nothing.
+	Pretend
+)
+
+// MissingSecret means that the file of the root secret is gone, and that the database needs it.
+type MissingSecret struct{ Path string }
+
+func (m *MissingSecret) Error() string {
+	return m.Path + " is missing, the root secret that the database was made with. Restore it from the backup of the database, or set LATCHKEY_SECRET"
+}
+
+// rootSecretFile reads the root secret from a file. A missing file may be created, with mode 0600, completely or not at all, and
 // once even if several processes start at the same time.
-func rootSecretFile(path string) (storage.Secret, error) {
+func rootSecretFile(path string, missing func() (Missing, error)) (storage.Secret, error) {
 	secret, err := readRootSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
-	if err := createRootSecret(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("create the root secret: %w. Set LATCHKEY_SECRET if the file can't be created", err)
+	what, err := missing()
+	switch {
+	case err != nil:
+		return "", err
+	case what == Draw:
+		if err := createRootSecret(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("create the root secret: %w. Set LATCHKEY_SECRET if the file can't be created", err)
+		}
 	}
-	return readRootSecret(path)
+	// Another process may have created it meanwhile, and used it.
+	secret, err = readRootSecret(path)
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return secret, err
+	case what == Pretend:
+		return drawRootSecret(), nil
+	}
+	return "", &MissingSecret{path}
+}
+
+func drawRootSecret() storage.Secret {
+	drawn := make([]byte, 48)
+	rand.Read(drawn)
+	return storage.Secret(base64.RawURLEncoding.EncodeToString(drawn))
 }
 
 func readRootSecret(path string) (storage.Secret, error) {
@@ -48,9 +87,7 @@ func createRootSecret(path string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	drawn := make([]byte, 48)
-	rand.Read(drawn)
-	_, err = f.WriteString(base64.RawURLEncoding.EncodeToString(drawn) + "\n")
+	_, err = f.WriteString(drawRootSecret().Reveal() + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ func TestOneRootSecretForManyProcesses(t *testing.T) {
 	secrets := make(chan string, n)
 	for range n {
 		go func() {
-			s, err := rootSecretFile(path)
+			s, err := rootSecretFile(path, func() (Missing, error) { return Draw, nil })
 			if err != nil {
 				t.Error(err)
 			}
@@ -44,8 +45,28 @@ func TestShortRootSecretFileIsRefused(t *testing.T) {
 	if err := os.WriteFile(path, []byte("short-canary\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := rootSecretFile(path)
+	_, err := rootSecretFile(path, nil)
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestMissingRootSecretFile(t *testing.T) {
+	t.Parallel()
+	for what, want := range map[Missing]struct{ secret, file bool }{Refuse: {false, false}, Pretend: {true, false}, Draw: {true, true}} {
+		path := filepath.Join(t.TempDir(), "db.secret")
+		secret, err := rootSecretFile(path, func() (Missing, error) { return what, nil })
+		if _, lost := errors.AsType[*MissingSecret](err); (secret != "") != want.secret || lost == want.secret {
+			t.Errorf("%d: %v", what, err)
+		}
+		if _, err := os.Stat(path); (err == nil) != want.file {
+			t.Errorf("%d: %v", what, err)
+		}
+	}
+	// A process that was faster has created the file and used it.
+	path := filepath.Join(t.TempDir(), "db.secret")
+	secret, err := rootSecretFile(path, func() (Missing, error) { return Refuse, createRootSecret(path) })
+	if err != nil || secret == "" {
+		t.Error(err)
 	}
 }

@@ -108,12 +108,12 @@ func (d Database) Postgres() bool { return d.URL != "" }
 // SecretPath returns the path of the file in which the root secret of an SQLite database is kept.
 func (d Database) SecretPath() string { return d.Path + ".secret" }
 
-// Root returns the root secret with the retired ones. For SQLite a missing one is generated and kept in a file.
-func (s *Settings) Root() (*keys.Root, error) {
+// Root returns the root secret with the retired ones. For SQLite it is kept in a file; whether a missing one is generated is for missing to say.
+func (s *Settings) Root(missing func() (Missing, error)) (*keys.Root, error) {
 	secret := s.Secret
 	if secret == "" {
 		var err error
-		if secret, err = rootSecretFile(s.Database.SecretPath()); err != nil {
+		if secret, err = rootSecretFile(s.Database.SecretPath(), missing); err != nil {
 			return nil, err
 		}
 	}
