@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/admin"
+	"latchkey/server/claims"
 	"latchkey/server/grants"
 	"latchkey/server/users"
 	"latchkey/storage"
@@ -23,6 +24,7 @@ type replayed struct {
 	At        time.Time `json:"at"`
 	Action    string    `json:"action"`
 	UserID    int64     `json:"user_id,omitempty"`
+	Username  string    `json:"username,omitempty"` // empty if the database does not have the user
 	ClientID  string    `json:"client_id,omitempty"`
 	SessionID string    `json:"session_id,omitempty"`
 	// Ended is how many sessions and browsers this has ended, or would end.
@@ -37,6 +39,8 @@ type replay struct {
 	users *users.Service
 	dry   bool
 	now   time.Time
+	// counted is what a dry run would have ended by now, by its id: it counts once.
+	counted map[string]bool
 }
 
 // maxListed bounds the lists that storage does not page: no user has so many browsers or applications.
@@ -61,7 +65,15 @@ func readTrail(r io.Reader) ([]admin.AuditEvent, error) {
 		if err != nil {
 			return nil, usage("--from-audit: the file is not what `latchkey audit list --limit 0 --json` prints: " + err.Error() + ".")
 		}
+		for _, e := range page {
+			if _, err := storage.ParseID(e.ID); err != nil || e.At.IsZero() || e.Action == "" {
+				return nil, usage("--from-audit: the file is not what `latchkey audit list --limit 0 --json` prints: an event has no id, time or action.")
+			}
+		}
 		list = append(list, page...)
+	}
+	if len(list) == 0 {
+		return nil, usage("--from-audit: there are no events in the file. Write it with `latchkey audit list --limit 0 --json`.")
 	}
 	slices.SortStableFunc(list, func(a, b admin.AuditEvent) int { return a.At.Compare(b.At) })
 	return list, nil
@@ -85,7 +97,7 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r := &replay{app: a, users: service, dry: c.DryRun, now: a.now()}
+	r := &replay{app: a, users: service, dry: c.DryRun, now: a.now(), counted: map[string]bool{}}
 	events := func(yield func(replayed, error) bool) {
 		for _, e := range trail {
 			done, missing, err := r.event(ctx, e)
@@ -98,8 +110,8 @@ func (c *sessionRevokeCmd) fromAudit(ctx context.Context, a *app) error {
 		a, c.JSON, "events",
 		[]string{"TIME", "ACTION", "USER", "CLIENT", "SESSION", "ENDED", "TO DO"},
 		func(d replayed) []string {
-			user := ""
-			if d.UserID != 0 {
+			user := d.Username
+			if user == "" && d.UserID != 0 {
 				user = fmt.Sprintf("#%d", d.UserID)
 			}
 			return []string{when(d.At), d.Action, user, d.ClientID, d.SessionID, fmt.Sprint(d.Ended), d.Todo}
@@ -116,14 +128,32 @@ func (r *replay) event(ctx context.Context, e admin.AuditEvent) (done replayed, 
 	}
 	id, err := storage.ParseID(e.ID)
 	if err != nil {
-		return done, false, usage(fmt.Sprintf("--from-audit: %q is not the id of an event.", e.ID))
+		return done, false, err
 	}
 	if has, err := r.has(ctx, id, e); err != nil || has {
 		return done, false, err
 	}
-	done = replayed{At: e.At, Action: e.Action, UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID}
+	if done, err = r.about(ctx, e); err != nil {
+		return done, false, err
+	}
 	err = end(ctx, &done)
 	return done, true, err
+}
+
+// about returns what is known of an event before anything has ended.
+func (r *replay) about(ctx context.Context, e admin.AuditEvent) (replayed, error) {
+	done := replayed{At: e.At, Action: e.Action, UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID}
+	if e.UserID == 0 {
+		return done, nil
+	}
+	u, err := r.store.User(ctx, e.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return done, nil
+	}
+	if err == nil {
+		done.Username = u.Username
+	}
+	return done, err
 }
 
 // has reports whether the database has an event.
@@ -157,7 +187,9 @@ func (r *replay) endOf(e admin.AuditEvent) func(context.Context, *replayed) erro
 		return r.endUser
 	case "password_changed":
 		return func(ctx context.Context, done *replayed) error {
-			done.Todo = "the password is the one of the backup: latchkey user set-password"
+			if done.Todo = "the user is not in the backup"; done.Username != "" {
+				done.Todo = "the password is the one of the backup: latchkey user set-password -- " + done.Username
+			}
 			return r.endUser(ctx, done)
 		}
 	// The trail is followed in its order, so that the last event wins.
@@ -207,7 +239,7 @@ func (r *replay) end(ctx context.Context, done *replayed, g *storage.LiveGrant) 
 		return nil
 	}
 	if r.dry {
-		done.Ended++
+		r.count(done, "session "+g.ID.String())
 		return nil
 	}
 	e := r.operatorEvent("session_revoked")
@@ -219,8 +251,21 @@ func (r *replay) end(ctx context.Context, done *replayed, g *storage.LiveGrant) 
 	return err
 }
 
+// count counts in a dry run what a real one would end.
+func (r *replay) count(done *replayed, what string) {
+	if !r.counted[what] {
+		r.counted[what] = true
+		done.Ended++
+	}
+}
+
 // endGrants ends the live sessions that a filter selects and that had begun when the event happened.
 func (r *replay) endGrants(ctx context.Context, done *replayed, f storage.GrantFilter) error {
+	return r.endGrantsIf(ctx, done, f, func(g *storage.LiveGrant) bool { return !g.CreatedAt.After(done.At) })
+}
+
+// endGrantsIf ends the live sessions that a filter and a condition select.
+func (r *replay) endGrantsIf(ctx context.Context, done *replayed, f storage.GrantFilter, selected func(*storage.LiveGrant) bool) error {
 	f.LiveAt, f.Limit = r.now, storage.PageSize
 	for g, err := range storage.Pages(
 		func(g *storage.LiveGrant) storage.ID { return g.ID },
@@ -229,7 +274,7 @@ func (r *replay) endGrants(ctx context.Context, done *replayed, f storage.GrantF
 			return r.store.ListGrants(ctx, f)
 		},
 	) {
-		if err == nil && !g.CreatedAt.After(done.At) {
+		if err == nil && selected(g) {
 			err = r.end(ctx, done, g)
 		}
 		if err != nil {
@@ -252,9 +297,11 @@ func (r *replay) endConsent(ctx context.Context, done *replayed) error {
 		if c.ClientID != done.ClientID || c.UpdatedAt.After(done.At) {
 			continue
 		}
-		if done.Ended++; r.dry {
+		if r.dry {
+			r.count(done, fmt.Sprintf("consent %d %s", done.UserID, done.ClientID))
 			continue
 		}
+		done.Ended++
 		e := r.operatorEvent("consent_revoked")
 		e.UserID, e.ClientID, e.Reason = done.UserID, done.ClientID, "from_audit"
 		if _, err := r.store.RevokeConsent(ctx, storage.ConsentEnd{UserID: done.UserID, ClientID: done.ClientID, Reason: grants.Reason, Now: e.At}, e); err != nil {
@@ -282,9 +329,16 @@ func (r *replay) endBrowsers(ctx context.Context, done *replayed, only string) e
 		if s.AuthTime.After(done.At) || only != "" && s.ID.String() != only {
 			continue
 		}
-		if done.Ended++; r.dry {
+		// They would end with the browser, without being counted.
+		online := func(g *storage.LiveGrant) bool { return !slices.Contains(g.Scope, claims.ScopeOffline) }
+		if err := r.endGrantsIf(ctx, done, storage.GrantFilter{UserID: s.UserID, SessionID: s.ID}, online); err != nil {
+			return err
+		}
+		if r.dry {
+			r.count(done, "browser "+s.ID.String())
 			continue
 		}
+		done.Ended++
 		e := r.operatorEvent("browser_session_ended")
 		e.UserID, e.Reason, e.Details = done.UserID, "from_audit", fmt.Appendf(nil, `{"browser_session":%q}`, s.ID)
 		if _, err := r.store.EndBrowserSession(ctx, storage.BrowserSessionEnd{ID: s.ID, UserID: s.UserID, Reason: grants.Reason, Now: e.At}, e); err != nil {
