@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +43,9 @@ func TraceExporter(ctx context.Context, logger *slog.Logger) (sdktrace.SpanExpor
 	if !on {
 		return nil, nil
 	}
+	if err := checkSDK(); err != nil {
+		return nil, fmt.Errorf("tracing: %w", err)
+	}
 	// What the exporter cannot read apart from these, such as a certificate, it only logs.
 	otel.SetLogger(logr.FromSlogHandler(logger.Handler()))
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithMaxResponseSize(64<<10))
@@ -50,17 +55,41 @@ func TraceExporter(ctx context.Context, logger *slog.Logger) (sdktrace.SpanExpor
 	return exporter, nil
 }
 
+// expectation is what a variable must be if it is set.
+type expectation struct {
+	valid func(string) bool
+	value string
+}
+
 // checkExporter refuses variables that the exporter would replace by a default, logging what they hold.
 func checkExporter(prefix string) error {
-	for name, expected := range map[string]struct {
-		valid func(string) bool
-		value string
-	}{
+	return checkEnvironment(prefix, map[string]expectation{
 		"ENDPOINT": {isHTTP, "an http or https URL, like http://collector:4318"},
 		"PROTOCOL": {func(v string) bool { return v != "grpc" }, "http/protobuf, with the endpoint at the collector's HTTP port (4318): gRPC is not supported"},
 		"TIMEOUT":  {isMilliseconds, "a number of milliseconds, like 10000"},
 		"HEADERS":  {isHeaders, "a list of name=value, separated by commas, with special characters %-encoded"},
-	} {
+	})
+}
+
+// checkSDK refuses variables with which OpenTelemetry's SDK panics, or which it would replace by a default without the log.
+func checkSDK() error {
+	count := expectation{isSpanCount, "a number of spans from 1 to 1000000"}
+	delay := expectation{isMilliseconds, "a number of milliseconds, like 5000"}
+	ratio := expectation{isRatio, "a number from 0 to 1, like 0.1"}
+	return checkEnvironment("OTEL_", map[string]expectation{
+		"BSP_MAX_QUEUE_SIZE": count, "BSP_MAX_EXPORT_BATCH_SIZE": count, "BSP_SCHEDULE_DELAY": delay, "BSP_EXPORT_TIMEOUT": delay,
+		"TRACES_SAMPLER": {isSampler, "one of " + strings.Join(samplers, ", ")}, "TRACES_SAMPLER_ARG": ratio,
+	})
+}
+
+// samplers are those that OpenTelemetry's SDK knows.
+var samplers = []string{
+	"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
+}
+
+func checkEnvironment(prefix string, expectations map[string]expectation) error {
+	for _, name := range slices.Sorted(maps.Keys(expectations)) {
+		expected := expectations[name]
 		if v := strings.TrimSpace(os.Getenv(prefix + name)); v != "" && !expected.valid(v) {
 			return fmt.Errorf("%s must be %s", prefix+name, expected.value) // headers hold secrets: do not quote them
 		}
@@ -76,6 +105,19 @@ func isHTTP(v string) bool {
 func isMilliseconds(v string) bool {
 	ms, err := strconv.Atoi(v)
 	return err == nil && ms > 0
+}
+
+// isSpanCount bounds what is allocated at the start.
+func isSpanCount(v string) bool {
+	n, err := strconv.Atoi(v)
+	return err == nil && n > 0 && n <= 1_000_000
+}
+
+func isSampler(v string) bool { return slices.Contains(samplers, strings.ToLower(v)) }
+
+func isRatio(v string) bool {
+	r, err := strconv.ParseFloat(v, 64)
+	return err == nil && r >= 0 && r <= 1
 }
 
 func isHeaders(v string) bool {

@@ -293,6 +293,13 @@ func TestTraceExporterRefusesBadVariables(t *testing.T) {
 		{"OTEL_EXPORTER_OTLP_HEADERS", "a=b,canary name=c", "name=value"},
 		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=%zcanary", "name=value"},
 		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "-4", "from 1 to"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "99999999999", "from 1 to"},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1", "from 1 to"},
+		{"OTEL_BSP_SCHEDULE_DELAY", "5s", "milliseconds"},
+		{"OTEL_BSP_EXPORT_TIMEOUT", "-1", "milliseconds"},
+		{"OTEL_TRACES_SAMPLER", "canary", "parentbased_traceidratio"},
+		{"OTEL_TRACES_SAMPLER_ARG", "2", "from 0 to 1"},
 	} {
 		t.Run(c.name+" "+c.value, func(t *testing.T) {
 			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
