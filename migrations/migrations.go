@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"time"
 
@@ -44,6 +45,26 @@ type State struct {
 	Name      string     `json:"name"`
 	AppliedAt *time.Time `json:"applied_at"`
 }
+
+// Tables returns the tables that the migrations create, without partitions, in their order.
+func Tables(dialect Dialect) (names []string) {
+	sources, err := fs.Glob(files, string(dialect)+"/*.sql")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	for _, source := range sources {
+		text, err := files.ReadFile(source)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		for _, found := range created.FindAllSubmatch(text, -1) {
+			names = append(names, string(found[1]))
+		}
+	}
+	return names
+}
+
+var created = regexp.MustCompile(`(?m)^CREATE TABLE (\w+) \(`)
 
 // Up applies what is missing, each migration in a transaction of its own (but an index of a large table, which Postgres builds while others
 // write), and returns those that it applied.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"io"
@@ -97,6 +98,8 @@ type opened struct {
 	dialect migrations.Dialect
 	// directory is where the users are, if not in the database.
 	directory *directory.Store
+	// writable returns an error if the file of an SQLite database can't be written; nil for Postgres.
+	writable func(context.Context) error
 	// migrationDB returns connections for migrations and a function that releases them.
 	migrationDB func() (*sql.DB, func() error, error)
 }

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/cmd/latchkey/internal/config"
 	"latchkey/storage"
+	"latchkey/storage/sqlite"
 )
 
 // The exit statuses.
@@ -115,7 +116,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 	defer a.close()
 	command := commandOf(selected)
-	return report(stderr, command(ctx, a))
+	return report(stderr, a.explained(command(ctx, a)))
 }
 
 // commandOf returns what runs the selected command. It does without kong, whose model of all commands and flags takes 2 MB, half of
@@ -153,6 +154,14 @@ func givenFlags(selected *kong.Context) map[string][]string {
 		}
 	}
 	return given
+}
+
+// explained returns what went wrong with the file of an SQLite database as its opening says it.
+func (a *app) explained(err error) error {
+	if a.settings == nil || a.settings.Database.Postgres() || !sqlite.Unavailable(err) {
+		return err
+	}
+	return unusableFile(err, a.settings.Database.Path)
 }
 
 // report prints an error and returns the exit status.

@@ -127,6 +127,7 @@ func (e *examination) database(ctx context.Context) {
 		e.wrong("schema", "older than this release needs", "Run `latchkey migrate up`.")
 	default:
 		e.fine("schema", "up to date")
+		e.writable(ctx, store)
 		e.keys(ctx, store)
 		e.directory(ctx, store)
 		e.replicas(ctx, store)

@@ -82,13 +82,18 @@ func (a *app) connect(ctx context.Context, limit time.Duration) (*opened, error)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%v. Allow this user to read and write %s and its directory", err, d.Path)
 	case errors.Is(err, storage.ErrUnavailable):
-		return nil, fmt.Errorf("%v. Check that %s is a file that this user may read and write, and its directory too, and that the disk is not full", err, d.Path)
+		return nil, unusableFile(err, d.Path)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w. Choose another file with --database-url (LATCHKEY_DATABASE_URL), or restore this one from a backup", d.Path, err)
 	}
-	return a.withDirectory(&opened{Store: store, dialect: migrations.SQLite, migrationDB: func() (*sql.DB, func() error, error) {
+	return a.withDirectory(&opened{Store: store, dialect: migrations.SQLite, writable: store.Writable, migrationDB: func() (*sql.DB, func() error, error) {
 		return store.MigrationDB(), func() error { return nil }, nil // the store closes it
 	}})
+}
+
+// unusableFile returns the error for an SQLite database that can't be read or written. It is not an outage that ends by itself.
+func unusableFile(err error, path string) error {
+	return fmt.Errorf("%v. Check that %s is a file that this user may read and write, and its directory too, and that the disk is not full", err, path)
 }
 
 // root returns the root secret. A missing one of an SQLite database is drawn only before it was needed: a new one would open nothing of
@@ -197,9 +202,12 @@ func (a *app) openForServing(ctx context.Context, migrate bool) (prepare func(co
 	if a.store, err = a.connect(ctx, 0); err != nil {
 		return nil, err
 	}
-	if !a.settings.Database.Postgres() {
+	if path := a.settings.Database.Path; !a.settings.Database.Postgres() {
 		if err := a.store.prepare(ctx); err != nil {
 			return nil, err
+		}
+		if err := a.store.writable(ctx); err != nil {
+			return nil, unusableFile(err, path)
 		}
 	}
 	checkQuery, err := a.withQuery(a.store)

@@ -43,6 +43,12 @@ func interpret(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// Unavailable reports whether an error of the driver means that the file can't be read or written now.
+func Unavailable(err error) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && sentinel(e) == storage.ErrUnavailable
+}
+
 // isBusy reports whether another connection holds the lock.
 func isBusy(err error) bool { return hasCode(err, sqlite3.SQLITE_BUSY) }
 

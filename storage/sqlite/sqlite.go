@@ -186,6 +186,19 @@ func (s *Store) Ping(ctx context.Context) error {
 	return interpret("ping", s.reader(ctx).row(`SELECT count(*) FROM sqlite_schema WHERE name = 'changes'`, nil, &n))
 }
 
+// Writable returns an error if the file can't be written now. It changes nothing.
+func (s *Store) Writable(ctx context.Context) error {
+	write := func() error {
+		tx, err := s.adminDB.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `CREATE TABLE latchkey_writable (n)`)
+		return errors.Join(err, tx.Rollback())
+	}
+	return interpret("write", write())
+}
+
 // Stats returns the state of the connections, including the writer's.
 func (s *Store) Stats() storage.PoolStats {
 	r := s.readDB.Stats()
