@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,10 +116,14 @@ func scriptCommands() map[string]scriptCommand {
 	}
 }
 
-// terminate sends SIGTERM to what runs in the background.
+// terminate [SIGNAL] sends SIGTERM, or SIGHUP, to what runs in the background.
 func scriptTerminate(ts *testscript.TestScript, neg bool, args []string) {
+	number := syscall.SIGTERM
+	if slices.Equal(args, []string{"HUP"}) {
+		number = syscall.SIGHUP
+	}
 	for _, cmd := range ts.BackgroundCmds() {
-		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := cmd.Process.Signal(number); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			ts.Fatalf("%v", err)
 		}
 	}
