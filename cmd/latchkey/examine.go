@@ -97,8 +97,22 @@ func (e *examination) database(ctx context.Context) {
 		return // a fault of the configuration
 	}
 	if !d.Postgres() {
-		if _, err := os.Stat(d.Path); errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(d.Path)
+		missing := errors.Is(err, fs.ErrNotExist)
+		folder := filepath.Dir(d.Path)
+		if missing {
+			_, err = os.Stat(folder)
+		}
+		const another = "choose another file with --database-url (LATCHKEY_DATABASE_URL)."
+		switch {
+		case missing && errors.Is(err, fs.ErrNotExist):
+			e.wrong(check, "the directory "+folder+" does not exist", "Create it, or "+another)
+			return
+		case missing:
 			e.warn(check, "the file "+d.Path+" does not exist yet", "`latchkey serve` creates it. Otherwise set --database-url (LATCHKEY_DATABASE_URL).")
+			return
+		case err == nil && info.IsDir():
+			e.wrong(check, d.Path+" is a directory", "Name a file in it, or "+another)
 			return
 		}
 	}

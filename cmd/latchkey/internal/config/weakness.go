@@ -48,7 +48,7 @@ func (s *Settings) ReadableByOthers() (found []Weakness) {
 		return nil
 	}
 	for _, path := range []string{s.Database.SecretPath(), s.Database.Path} {
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 			found = append(found, Weakness{"database-url", path + " can be read by other users of the machine", "chmod 600 " + path})
 		}
 	}
