@@ -103,7 +103,14 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		parse(parser, []string{"--help"})
 		return exitUsage
 	}
+	written := &writes{Writer: stdout}
+	if !isTerminal(stdout) { // kong asks a terminal for its width
+		parser.Stdout = written
+	}
 	selected, problems := parse(parser, args)
+	if written.err != nil {
+		return report(stderr, written.err)
+	}
 	if exited >= 0 {
 		return exited
 	}
@@ -154,6 +161,20 @@ func givenFlags(selected *kong.Context) map[string][]string {
 		}
 	}
 	return given
+}
+
+// writes remembers why a write has failed.
+type writes struct {
+	io.Writer
+	err error
+}
+
+func (w *writes) Write(text []byte) (n int, err error) {
+	n, err = w.Writer.Write(text)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // explained returns what went wrong with the file of an SQLite database as its opening says it.

@@ -37,12 +37,14 @@ func (c *migrateUpCmd) Run(ctx context.Context, a *app) error {
 		return a.printJSON(printed)
 	}
 	for _, m := range applied {
-		fmt.Fprintf(a.stdout, "applied %s in %s\n", m.Name, m.Duration.Round(time.Millisecond))
+		if _, err := fmt.Fprintf(a.stdout, "applied %s in %s\n", m.Name, m.Duration.Round(time.Millisecond)); err != nil {
+			return err
+		}
 	}
 	if len(applied) == 0 {
-		fmt.Fprintln(a.stdout, "the schema is up to date")
+		_, err = fmt.Fprintln(a.stdout, "the schema is up to date")
 	}
-	return nil
+	return err
 }
 
 func (c *migrateStatusCmd) Run(ctx context.Context, a *app) error {
