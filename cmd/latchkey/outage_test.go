@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -36,13 +37,25 @@ func TestF9ARefusedLoginIsAFaultOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.Path = "/no_such_database"
-	for _, command := range [][]string{{"serve"}, {"serve", "--migrate"}, {"user", "list"}, {"migrate", "up"}} {
-		s := newServer(t, u.String())
-		_, err := s.Instance.Run(t.Context(), "", command...)
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(err.Error(), "LATCHKEY_DATABASE_URL) is refused by Postgres") {
-			t.Errorf("%v: %v", command, err)
+	base, query := u.Path, u.Query()
+	for _, c := range []struct{ path, parameter, value, want string }{
+		{"/no_such_database", "", "", "is refused by Postgres"},
+		{base, "no_such_parameter", "on", "is refused by Postgres: unrecognized configuration parameter"},
+		{base, "sslmode", "require", "demands TLS"}, // the cluster of the tests has none
+	} {
+		changed := *u
+		changed.Path = c.path
+		if q := maps.Clone(query); c.parameter != "" {
+			q.Set(c.parameter, c.value)
+			changed.RawQuery = q.Encode()
+		}
+		for _, command := range [][]string{{"serve"}, {"serve", "--migrate"}, {"user", "list"}, {"migrate", "up"}} {
+			s := newServer(t, changed.String())
+			_, err := s.Instance.Run(t.Context(), "", command...)
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(err.Error(), "LATCHKEY_DATABASE_URL) "+c.want) {
+				t.Errorf("%s, %v: %v", c.want, command, err)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -182,14 +183,27 @@ func migrating[T any](ctx context.Context, o *opened, do func(context.Context, *
 
 // refusedLogin returns the fault of the configuration that makes Postgres refuse the login, or err. Waiting would not help.
 func refusedLogin(err error) error {
+	const subject = "--database-url (LATCHKEY_DATABASE_URL)"
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	switch {
+	case errors.As(err, &pg):
+	case strings.Contains(err.Error(), "server refused TLS connection"): // of pgconn, which exports no such error
+		return config.Faults{{
+			Subject: subject, Problem: "demands TLS, which Postgres refuses",
+			Remedy: "Turn TLS on in Postgres (ssl = on), or set another sslmode in the URL.",
+		}}
+	default:
 		return err
 	}
 	switch pg.Code {
+	case "42704": // undefined_object
+		return config.Faults{{
+			Subject: subject, Problem: "is refused by Postgres: " + pg.Message,
+			Remedy: "Remove the parameter from the URL, or correct its name.",
+		}}
 	case "28P01", "28000", "3D000": // invalid_password, invalid_authorization_specification, invalid_catalog_name
 		return config.Faults{{
-			Subject: "--database-url (LATCHKEY_DATABASE_URL)", Problem: "is refused by Postgres: " + pg.Message,
+			Subject: subject, Problem: "is refused by Postgres: " + pg.Message,
 			Remedy: "Correct the user, the password and the name of the database, or create them.",
 		}}
 	}

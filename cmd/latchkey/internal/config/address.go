@@ -103,7 +103,7 @@ func setDatabase(into *Database, text string) error {
 		}
 		*into = Database{Path: path}
 	case "postgres", "postgresql":
-		if u, err := url.Parse(text); err != nil || !strings.HasPrefix(rest, "//") || u.Scheme == "" {
+		if u, err := url.Parse(text); err != nil || !strings.HasPrefix(rest, "//") || u.Scheme == "" || unencoded(u) {
 			return &invalid{
 				"is not a URL",
 				"Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded.",
@@ -141,6 +141,14 @@ func sameFile(a, b string) bool {
 	return os.SameFile(one, other)
 }
 
+// unencoded reports whether a part of the URL of a database looks like the end of a password with special characters: a / or ? in it ends
+// the host, and a # the URL. What was taken for the name of the database would be logged.
+func unencoded(u *url.URL) bool {
+	name := strings.TrimLeft(u.EscapedPath(), "/")
+	parameters, _, _ := strings.Cut(u.RawQuery, "=")
+	return strings.ContainsAny(name, "@:/") || strings.Contains(u.Host, "@") || strings.Contains(parameters, "@") || u.Fragment != ""
+}
+
 // setDjangoDatabase never repeats the text, which may contain a password.
 func setDjangoDatabase(into *DjangoDatabase, text string) error {
 	if rest, ok := strings.CutPrefix(text, "sqlite:"); ok {
@@ -153,7 +161,7 @@ func setDjangoDatabase(into *DjangoDatabase, text string) error {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Host == "" && u.Query().Get("host") == "":
+	case err != nil || u.Host == "" && u.Query().Get("host") == "" || unencoded(u):
 		return &invalid{"is not a URL", "Write it like postgres://user:password@host:5432/name, with special characters in the password percent-encoded."}
 	case u.Scheme == "postgres" || u.Scheme == "postgresql":
 		*into = DjangoDatabase{URL: storage.Secret(text)}
