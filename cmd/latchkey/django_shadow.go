@@ -79,6 +79,7 @@ func (c *djangoShadowCmd) Run(ctx context.Context, a *app) error {
 	if !jwt.Enabled || jwt.SigningKey == "" && strings.HasPrefix(jwt.Algorithm, "HS") {
 		return usage("the shadow needs Django's key, or no token of Django's can be compared. Set --simplejwt-signing-key (LATCHKEY_SIMPLEJWT_SIGNING_KEY).")
 	}
+	a.mayCreate = true
 	prepare, err := a.openForServing(ctx, false)
 	if err != nil {
 		return err
