@@ -191,7 +191,23 @@ func TestValues(t *testing.T) {
 		{"cors-credentials", "*", false},
 		{"log-level", "debug", true},
 		{"log-level", "trace", false},
-		{"access-token-ttl", "1d12h", true},
+		{"django-database-url", "postgres://u:p%2Fw%40@h:5432/db?sslmode=require", true},
+		{"django-database-url", "postgres://u:p@w@h/db", true},
+		{"django-database-url", "postgres:///db?host=/run/postgresql", true},
+		{"django-database-url", "postgres://a:1,b:2/a%40b", true},
+		{"database-url", "postgres://u:12/w@127.0.0.1/db", false},
+		{"database-url", "postgres://u:12/w@127.0.0.1:5432", false},
+		{"database-url", "postgres://u:12?w@127.0.0.1/db", false},
+		{"database-url", "postgres://u:12#w@127.0.0.1/db", false},
+		{"django-database-url", "postgres://u:12/w@127.0.0.1/db", false},
+		{"django-database-url", "mysql://u:12/w@127.0.0.1/db", false},
+		{"access-token-ttl", "1d", true},
+		{"access-token-ttl", "1d12h", false},
+		{"shutdown-delay", "1h", true},
+		{"shutdown-delay", "365d", false},
+		{"simplejwt-answer-claims", "first_name,email", true},
+		{"simplejwt-answer-claims", "first_name,refresh", false},
+		{"simplejwt-answer-claims", "access", false},
 		{"access-token-ttl", "0s", false},
 		{"access-token-ttl", "-5m", false},
 		{"access-token-ttl", "15", false},
@@ -437,5 +453,34 @@ func TestSubIsNeverAnInteger(t *testing.T) {
 	_, found := everyOption(values{}, "LATCHKEY_SIMPLEJWT_USER_ID_CLAIM=sub", "LATCHKEY_SIMPLEJWT_USER_ID_TYPE=integer")
 	if len(found) != 1 || !strings.Contains(found[0].Subject, "--simplejwt-user-id-type") {
 		t.Errorf("%v", found)
+	}
+}
+
+func TestSettingsWithoutEffectAreRefused(t *testing.T) {
+	t.Parallel()
+	key := strings.Repeat("k", 32)
+	for _, c := range []struct {
+		flags values
+		want  string // the fault's option; empty for none
+	}{
+		{values{"django-hook-key": {key}}, "django-hook-key"},
+		{values{"django-hook-key": {key}, "django-hook": {"https://site.example/hook"}}, ""},
+		{values{"django-users": {"site.json"}}, "django-users"},
+		{values{"account-url": {"https://site.example/me"}}, "account-url"},
+		{values{"account-url": {"https://site.example/me"}, "users-from": {"django"}, "django-database-url": {"postgres://u@h/db"}}, ""},
+		{values{"console": {"on"}}, "console"},
+		{values{"console": {"on"}, "admin-group": {"operators"}}, ""},
+		{values{"listen": {"127.0.0.1:8001"}}, "admin-listen"},
+		{values{"listen": {":8001"}}, "admin-listen"},
+		{values{"listen": {"0.0.0.0:8001"}}, "admin-listen"},
+		{values{"listen": {"[::1]:8001"}}, ""},
+		{values{"listen": {"0.0.0.0:8001"}, "admin-listen": {"[::1]:8001"}}, ""},
+		{values{"listen": {"127.0.0.1:0"}, "admin-listen": {"127.0.0.1:0"}}, ""},
+		{values{"listen": {"127.0.0.1:8001"}, "admin-listen": {""}}, ""},
+	} {
+		_, found := everyOption(c.flags)
+		if c.want == "" && len(found) > 0 || c.want != "" && (len(found) != 1 || !strings.HasPrefix(found[0].Subject, "--"+c.want+" ")) {
+			t.Errorf("%v: %v", c.flags, found)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ func Read(names []string, flags map[string][]string, environ []string) (*Setting
 			r.apply(s, o)
 		}
 	}
+	s.Elsewhere = !slices.Contains(names, "server") && cmp.Or(last(r.environment["server"]), last(r.file["server"])) != ""
 	s.file = r.path
 	return s, append(r.faults, s.validate(names)...)
 }

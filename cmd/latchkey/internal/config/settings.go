@@ -50,6 +50,8 @@ type Settings struct {
 	claimRules  []claims.Rule
 	claimScopes []claims.Scope
 	sources     map[string]Source
+	// Elsewhere is true if a server is configured for commands, and this command does not take that option.
+	Elsewhere bool
 	// Ignored are the names of variables that Kubernetes has set for services.
 	Ignored []string
 }
@@ -139,6 +141,7 @@ func (s *Settings) validate(names []string) (found Faults) {
 	if (s.Remote.ClientID == "") != (s.Remote.ClientSecret == "") {
 		fault("server-client-id", "and --server-client-secret need each other", "Set both, or neither.")
 	}
+	s.validateEffects(names, fault)
 	second := &s.Server.SecondFactor
 	switch {
 	case s.UsersFrom == "django" && *second != "" && *second != factors.Off:

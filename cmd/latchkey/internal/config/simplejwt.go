@@ -9,10 +9,13 @@ import (
 	"latchkey/server/simplejwt"
 )
 
-// setNames accepts names of claims.
-func setNames(into *[]string, text string) error {
+// setAnswerClaims accepts names of claims, except those of the tokens in the answer.
+func setAnswerClaims(into *[]string, text string) error {
 	*into = lines(text)
 	for _, name := range *into {
+		if name == "access" || name == "refresh" || name == "token" {
+			return &invalid{"contains " + name + ", which is a token in the answer", "Leave it out."}
+		}
 		if err := (claims.Rule{Claim: name, Source: "username"}).Check(); err != nil {
 			return &invalid{"has an invalid name: " + err.Error(), "Name claims that tokens have."}
 		}

@@ -147,7 +147,7 @@ func options(s *Settings) []*option {
 		{
 			name: "shutdown-delay", preset: "0s", value: "DURATION", group: GroupServer,
 			help: "How long the server goes on serving after SIGTERM, not ready, so that load balancers notice before it refuses connections.",
-			set:  to(&s.Server.ShutdownDelay, setWait),
+			set:  to(&s.Server.ShutdownDelay, setDelay),
 		},
 		{
 			name: "trusted-proxies", value: "CIDR", group: GroupServer, list: true, emptyable: true,
@@ -185,7 +185,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "access-token-ttl", preset: "15m", value: "DURATION", group: GroupLifetimes,
-			help: "Lifetime of access tokens, unless the client has its own.", set: to(&s.Server.AccessTokenTTL, setLifetime),
+			help: "Lifetime of access tokens, unless the client has its own.", set: to(&s.Server.AccessTokenTTL, setAccessTokenTTL),
 		},
 		{
 			name: "refresh-token-ttl", preset: "30d", value: "DURATION", group: GroupLifetimes,
@@ -463,7 +463,7 @@ func simpleJWTOptions(jwt *server.SimpleJWT, s *Settings) []*option {
 		},
 		{
 			name: "simplejwt-answer-claims", value: "NAME", group: GroupSimpleJWT, list: true, emptyable: true,
-			help: "Claims that the answer of a login has beside its tokens.", set: to(&jwt.AnswerClaims, setNames),
+			help: "Claims that the answer of a login has beside its tokens.", set: to(&jwt.AnswerClaims, setAnswerClaims),
 		},
 		{
 			name: "django-hook", value: "URL", group: GroupSimpleJWT, emptyable: true,

@@ -157,6 +157,28 @@ func setWait(into *time.Duration, text string) error {
 	return setAtLeast(into, text, 0, "is below zero")
 }
 
+// setDelay accepts up to an hour.
+func setDelay(into *time.Duration, text string) error {
+	return setAtMost(into, text, setWait, time.Hour, "is longer than an hour")
+}
+
+// setAccessTokenTTL accepts what a client may have.
+func setAccessTokenTTL(into *time.Duration, text string) error {
+	return setAtMost(into, text, setLifetime, clients.MaxAccessTokenTTL, "is longer than a day")
+}
+
+func setAtMost(into *time.Duration, text string, set func(*time.Duration, string) error, most time.Duration, problem string) error {
+	var d time.Duration
+	if err := set(&d, text); err != nil {
+		return err
+	}
+	if d > most {
+		return &invalid{problem, "Choose a shorter one."}
+	}
+	*into = d
+	return nil
+}
+
 func setAtLeast(into *time.Duration, text string, least time.Duration, problem string) error {
 	d, err := clients.ParseDuration(text)
 	switch {
