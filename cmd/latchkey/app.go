@@ -63,6 +63,10 @@ type (
 	serverFlags struct {
 		Options kong.Plugins `embed:"" options:"server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}
+	// localFlags refuse to work on another server.
+	localFlags struct {
+		Server string `hidden:"" help:"Not for this command."`
+	}
 	remoteServerFlags struct {
 		Options kong.Plugins `embed:"" options:"remote,server,logins,outbound,clients,issuer,database,root secret,lifetimes,passwords,log,simplejwt"`
 	}

@@ -14,6 +14,7 @@ import (
 
 type doctorCmd struct {
 	JSON bool `help:"Print JSON."`
+	localFlags
 	serverFlags
 }
 
@@ -22,6 +23,9 @@ func (c *doctorCmd) Help() string {
 }
 
 func (c *doctorCmd) Run(ctx context.Context, a *app) error {
+	if c.Server != "" {
+		return errNeedsDatabase
+	}
 	a.reading = true
 	e := &examination{app: a}
 	e.configuration()
@@ -69,6 +73,10 @@ func (e *examination) configuration() {
 	}
 	for _, w := range s.ReadableByOthers() {
 		e.wrong("files", w.Problem, w.Remedy)
+	}
+	if s.Elsewhere {
+		e.warn(check, "--server (LATCHKEY_SERVER) is set, and doctor examines the configuration and the database that are here, not that server",
+			"Run it on the machine of that server, or unset the variable here.")
 	}
 	e.addresses()
 	e.pages()

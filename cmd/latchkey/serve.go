@@ -9,10 +9,14 @@ import (
 
 type serveCmd struct {
 	Migrate bool `help:"Apply migrations first, as SQLite always does."`
+	localFlags
 	serverFlags
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	if c.Server != "" {
+		return errNeedsDatabase
+	}
 	a.mayCreate = true
 	defer a.serves()()
 	var err error
@@ -51,6 +55,9 @@ func (a *app) newServer(ctx context.Context) (*server.Server, error) {
 // warn logs at the start what an operator should change although the server works.
 func (a *app) warn(ctx context.Context) {
 	logger := a.logger()
+	if a.settings.Elsewhere {
+		logger.WarnContext(ctx, "--server (LATCHKEY_SERVER) is for other commands: this server works on its database", "setting", "server")
+	}
 	for _, w := range append(a.settings.Weaknesses(), a.settings.ReadableByOthers()...) {
 		if w.Name != "login-throttle" { // the server logs that itself
 			logger.WarnContext(ctx, w.Problem, "setting", w.Name, "remedy", w.Remedy)
