@@ -129,7 +129,7 @@ func (e *examination) addresses() {
 func (e *examination) mail(ctx context.Context) {
 	const check = "mail"
 	s := e.app.settings
-	if s.SMTP == nil && s.Given("smtp-url") {
+	if s.SMTP == nil && s.WantsMail() {
 		return // a fault of the configuration
 	}
 	if s.SMTP == nil {

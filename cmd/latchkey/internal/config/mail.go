@@ -16,6 +16,9 @@ func setMailbox(into *string, text string) error {
 	return nil
 }
 
+// WantsMail reports whether a mail server is configured, even by a faulty URL.
+func (s *Settings) WantsMail() bool { return s.smtpURL != "" }
+
 // validateMail makes the transport of letters.
 func (s *Settings) validateMail(fault func(name, problem, remedy string)) {
 	if s.Server.SignUp == selfhelp.SignUpOpen && s.smtpURL == "" {
