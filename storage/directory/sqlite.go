@@ -1,12 +1,9 @@
 package directory
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
-
-	"latchkey/storage/sqlite"
 )
 
 // SQLite has no types for times and booleans: Django keeps a time as text in UTC, and a boolean as 0 or 1.
@@ -56,25 +53,4 @@ func sqliteType(declared string) string {
 		return "bool"
 	}
 	return declared
-}
-
-// mayWriteFile reports whether a statement that changes no row is allowed, and whether a transaction can keep its journal beside the file. It is
-// rolled back: nothing is written.
-func (s *Source) mayWriteFile(ctx context.Context, statement string) (bool, error) {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err == nil {
-		defer tx.Rollback()
-		_, err = tx.ExecContext(ctx, statement)
-	}
-	var version int
-	if err == nil {
-		err = tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version)
-	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, version))
-	}
-	if sqlite.IsReadOnly(err) || sqlite.IsRefused(err) {
-		return false, nil
-	}
-	return err == nil, away(err)
 }

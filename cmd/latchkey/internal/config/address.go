@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -126,19 +124,6 @@ func sqlitePath(rest, remedy string) (string, error) {
 		return "", &invalid{"is an in-memory database", "Name a file, as sqlite:PATH: commands and restarts must find the data again."}
 	}
 	return path, nil
-}
-
-// sameFile reports whether two paths, each of which may be empty, are those of one file.
-func sameFile(a, b string) bool {
-	if a == "" || b == "" {
-		return false
-	}
-	one, err := os.Stat(a)
-	other, errOther := os.Stat(b)
-	if err != nil || errOther != nil {
-		return filepath.Clean(a) == filepath.Clean(b)
-	}
-	return os.SameFile(one, other)
 }
 
 // unencoded reports whether a part of the URL of a database looks like the end of a password with special characters: a / or ? in it ends

@@ -202,7 +202,7 @@ func TestValues(t *testing.T) {
 		{"django-database-url", "postgres://u:12/w@127.0.0.1/db", false},
 		{"django-database-url", "mysql://u:12/w@127.0.0.1/db", false},
 		{"access-token-ttl", "1d", true},
-		{"access-token-ttl", "1d12h", false},
+		{"access-token-ttl", "1d12h", true},
 		{"shutdown-delay", "1h", true},
 		{"shutdown-delay", "365d", false},
 		{"simplejwt-answer-claims", "first_name,email", true},

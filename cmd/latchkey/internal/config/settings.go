@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -200,3 +202,16 @@ func variableOf(name string) string {
 
 // label returns the flag and the variable, for messages.
 func label(name string) string { return fmt.Sprintf("--%s (%s)", name, variableOf(name)) }
+
+// sameFile reports whether two paths, each of which may be empty, are those of one file.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	one, err := os.Stat(a)
+	other, errOther := os.Stat(b)
+	if err != nil || errOther != nil {
+		return filepath.Clean(a) == filepath.Clean(b)
+	}
+	return os.SameFile(one, other)
+}

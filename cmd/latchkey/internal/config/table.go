@@ -185,7 +185,7 @@ func options(s *Settings) []*option {
 		},
 		{
 			name: "access-token-ttl", preset: "15m", value: "DURATION", group: GroupLifetimes,
-			help: "Lifetime of access tokens, unless the client has its own.", set: to(&s.Server.AccessTokenTTL, setAccessTokenTTL),
+			help: "Lifetime of access tokens, unless the client has its own.", set: to(&s.Server.AccessTokenTTL, setLifetime),
 		},
 		{
 			name: "refresh-token-ttl", preset: "30d", value: "DURATION", group: GroupLifetimes,

@@ -162,11 +162,6 @@ func setDelay(into *time.Duration, text string) error {
 	return setAtMost(into, text, setWait, time.Hour, "is longer than an hour")
 }
 
-// setAccessTokenTTL accepts what a client may have.
-func setAccessTokenTTL(into *time.Duration, text string) error {
-	return setAtMost(into, text, setLifetime, clients.MaxAccessTokenTTL, "is longer than a day")
-}
-
 func setAtMost(into *time.Duration, text string, set func(*time.Duration, string) error, most time.Duration, problem string) error {
 	var d time.Duration
 	if err := set(&d, text); err != nil {
