@@ -25,8 +25,8 @@ type RegistrationToken struct {
 // NewRegistrationToken is an initial access token to be created.
 type NewRegistrationToken struct {
 	Name string `json:"name,omitempty" maxLength:"255" doc:"Its purpose."`
-	// Uses is how many clients can be registered with it; 0 stands for one, -1 for no limit.
-	Uses int `json:"uses,omitempty" minimum:"-1" maximum:"1000000000" doc:"How many clients can be registered with it; by default, and for 0, 1. -1 is no limit."`
+	// Uses is how many clients can be registered with it; 0 is not sent and stands for one, -1 for no limit.
+	Uses int `json:"uses,omitempty"`
 	// TTL is how long it is valid, like 12h or 7d; empty means 7d.
 	TTL string `json:"ttl,omitempty" maxLength:"64" doc:"How long it is valid, like 12h or 7d; by default 7d."`
 	// Policy has policies of clients by their names in docs/registration.md.

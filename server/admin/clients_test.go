@@ -194,8 +194,13 @@ func TestRegistrationTokens(t *testing.T) {
 	if a := b.call("GET", path, "").Expect(http.StatusOK); a.JSON()["uses"] != float64(1) {
 		t.Errorf("after one use: %s", a.Body)
 	}
-	for _, body := range []string{`{"ttl":"never"}`, `{"policy":{"nothing":1}}`, `{"policy":{"rotation":"other"}}`, `{"policy":[]}`, `{"uses":-2}`} {
+	for _, body := range []string{`{"ttl":"never"}`, `{"policy":{"nothing":1}}`, `{"policy":{"rotation":"other"}}`, `{"policy":[]}`, `{"uses":-2}`, `{"uses":0}`} {
 		b.problem(b.call("POST", "/registration-tokens", body), http.StatusUnprocessableEntity)
+	}
+	for body, uses := range map[string]any{`{}`: 1.0, `{"uses":1}`: 1.0, `{"uses":-1}`: nil} {
+		if a := b.call("POST", "/registration-tokens", body).Expect(http.StatusCreated); a.JSON()["uses"] != uses {
+			t.Errorf("%s: %s", body, a.Body)
+		}
 	}
 	b.call("DELETE", path, "").Expect(http.StatusOK)
 	b.problem(b.call("DELETE", path, ""), http.StatusNotFound)

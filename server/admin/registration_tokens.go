@@ -23,6 +23,13 @@ func (a *API) registrationTokenRoutes() {
 		"Revoke an initial access token; the clients that were registered with it stay", http.StatusNotFound), a.removeRegistrationToken)
 }
 
+// newRegistrationToken is an initial access token to be created. Unlike the one of package latchkey/admin, which leaves 0 out, it can tell 0 from
+// a member that is absent.
+type newRegistrationToken struct {
+	wire.NewRegistrationToken
+	Uses *int `json:"uses,omitempty" minimum:"-1" maximum:"1000000000" doc:"How many clients can be registered with it; by default 1. -1 is no limit, and 0 is refused."`
+}
+
 // RegistrationTokenPath is the parameter that names an initial access token.
 type RegistrationTokenPath struct {
 	ID string `path:"id" format:"uuid" doc:"The id of the token, which is not the token."`
@@ -37,7 +44,7 @@ func (a *API) listRegistrationTokens(ctx context.Context, in *struct{ Paging }) 
 		plain(func(t *storage.RegistrationToken) wire.RegistrationToken { return registry.DescribeToken(t, now) }))
 }
 
-func (a *API) addRegistrationToken(ctx context.Context, in *adding[wire.NewRegistrationToken]) (*created[wire.RegistrationToken], error) {
+func (a *API) addRegistrationToken(ctx context.Context, in *adding[newRegistrationToken]) (*created[wire.RegistrationToken], error) {
 	t, err := readRegistrationToken(in.Body)
 	if err != nil {
 		return nil, err
@@ -62,8 +69,11 @@ func (a *API) addRegistrationToken(ctx context.Context, in *adding[wire.NewRegis
 }
 
 // readRegistrationToken returns the token that a body asks for.
-func readRegistrationToken(b wire.NewRegistrationToken) (registry.InitialToken, error) {
-	t := registry.InitialToken{Name: b.Name, Uses: cmp.Or(b.Uses, 1)}
+func readRegistrationToken(b newRegistrationToken) (registry.InitialToken, error) {
+	t := registry.InitialToken{Name: b.Name, Uses: 1}
+	if b.Uses != nil {
+		t.Uses = *b.Uses // AddInitialToken refuses 0
+	}
 	ttl, err := clients.ParseDuration(cmp.Or(b.TTL, "7d"))
 	if err != nil {
 		return t, clients.Invalid("ttl", "it must be %s", clients.Interval)
