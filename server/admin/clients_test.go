@@ -194,7 +194,10 @@ func TestRegistrationTokens(t *testing.T) {
 	if a := b.call("GET", path, "").Expect(http.StatusOK); a.JSON()["uses"] != float64(1) {
 		t.Errorf("after one use: %s", a.Body)
 	}
-	for _, body := range []string{`{"ttl":"never"}`, `{"policy":{"nothing":1}}`, `{"policy":{"rotation":"other"}}`, `{"policy":[]}`, `{"uses":-2}`, `{"uses":0}`} {
+	for _, body := range []string{
+		`{"ttl":"never"}`, `{"policy":{"nothing":1}}`, `{"policy":{"rotation":"other"}}`, `{"policy":[]}`, `{"policy":{"FIRST_PARTY":true}}`,
+		`{"policy":{"first_party":false,"First_Party":true}}`, `{"policy":{"re\u017fources":["https://a.example"]}}`, `{"uses":-2}`, `{"uses":0}`,
+	} {
 		b.problem(b.call("POST", "/registration-tokens", body), http.StatusUnprocessableEntity)
 	}
 	for body, uses := range map[string]any{`{}`: 1.0, `{"uses":1}`: 1.0, `{"uses":-1}`: nil} {

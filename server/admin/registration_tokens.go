@@ -1,11 +1,11 @@
 package admin
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	wire "latchkey/admin"
 	"latchkey/clients"
@@ -79,15 +79,29 @@ func readRegistrationToken(b newRegistrationToken) (registry.InitialToken, error
 		return t, clients.Invalid("ttl", "it must be %s", clients.Interval)
 	}
 	t.TTL = ttl.Std()
-	if len(b.Policy) == 0 {
-		return t, nil
+	t.Policy, err = readPolicy(b.Policy)
+	return t, err
+}
+
+// readPolicy returns the policies of an object, whose members have exactly their names; none if there is no object.
+func readPolicy(raw json.RawMessage) (clients.Policy, error) {
+	var r clients.Registration
+	if len(raw) == 0 {
+		return r.Policy, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(b.Policy))
-	d.DisallowUnknownFields()
-	if b.Policy[0] != '{' || d.Decode(&t.Policy) != nil {
-		return t, clients.Invalid("policy", "it must be an object with policies of clients")
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(raw, &members)
+	for name, value := range members {
+		i := slices.IndexFunc(clients.Fields, func(f clients.Field) bool { return f.Policy && f.Name == name })
+		if i < 0 || clients.Fields[i].Replace(&r, value) != nil {
+			members = nil
+			break
+		}
 	}
-	return t, nil
+	if err != nil || members == nil {
+		return clients.Policy{}, clients.Invalid("policy", "it must be an object with policies of clients")
+	}
+	return r.Policy, nil
 }
 
 // registrationToken looks for one among all: there are few.
