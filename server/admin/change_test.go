@@ -108,6 +108,44 @@ func TestAttributesAreRemovedByNull(t *testing.T) {
 	b.call("POST", "/users", `{"username":"bob","attributes":null}`, mergePatch).Expect(http.StatusCreated)
 }
 
+// What has an entity tag is not sent again to a client whose copy is current (RFC 9110 §13.1.2), and the description says so.
+func TestCopiesThatAreCurrent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.call("POST", "/resources", `{"resource":"https://api.example/"}`).Expect(http.StatusCreated)
+	webhook := b.call("POST", "/webhooks", `{"url":"https://siem.example/"}`).Expect(http.StatusCreated).Header.Get("Location")
+	for _, path := range []string{"/users/1", "/clients/automation", "/resources/https:%2F%2Fapi.example%2F", strings.TrimPrefix(webhook, admin.Prefix)} {
+		tag := b.call("GET", path, "").Expect(http.StatusOK).Header.Get("ETag")
+		for _, method := range []string{"GET", "HEAD"} {
+			for _, header := range []string{tag, "W/" + tag, `"x", ` + tag, "*"} {
+				a := b.call(method, path, "", servertest.Header("If-None-Match", header)).Expect(http.StatusNotModified)
+				if a.Body != "" || a.Header.Get("ETag") != tag || a.Header.Get("Content-Type") != "" {
+					t.Errorf("%s %s: %q with %v", method, path, a.Body, a.Header)
+				}
+			}
+			for _, header := range []string{`"x"`, `W/"x"`, strings.Trim(tag, `"`)} {
+				b.call(method, path, "", servertest.Header("If-None-Match", header)).Expect(http.StatusOK)
+			}
+		}
+	}
+	b.problem(b.call("GET", "/users/4711", "", servertest.Header("If-None-Match", "*")), http.StatusNotFound)
+	tagged := 0
+	for _, o := range b.operations() {
+		success, _ := o.Responses["200"].(map[string]any)
+		headers, _ := success["headers"].(map[string]any)
+		has := o.method == "GET" && headers["ETag"] != nil
+		if has != (o.Responses["304"] != nil) {
+			t.Errorf("%s %s: an ETag without a 304, or the other way round", o.method, o.path)
+		}
+		if has {
+			tagged++
+		}
+	}
+	if tagged < 4 {
+		t.Errorf("%d operations read something with an ETag", tagged)
+	}
+}
+
 // A dry run answers as the change would, and changes nothing.
 func TestDryRun(t *testing.T) {
 	t.Parallel()

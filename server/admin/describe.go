@@ -124,7 +124,7 @@ type tagged[T any] struct {
 const noNUL = `^[^\x00]*$`
 
 // completeSchemas describes what requests hold as it is checked, where the tags of types can't say it: texts have no NUL, parameters are not
-// empty, attributes are an object.
+// empty, attributes are an object; and that a read with an entity tag may be answered with 304.
 func (a *API) completeSchemas() {
 	seen := map[*huma.Schema]bool{}
 	var visit func(s *huma.Schema)
@@ -154,6 +154,12 @@ func (a *API) completeSchemas() {
 		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
 			if o == nil {
 				continue
+			}
+			// The adapter compares If-None-Match with the ETag of a read (RFC 9110 §13.1.2).
+			if success := o.Responses["200"]; o == item.Get && success != nil && success.Headers["ETag"] != nil {
+				o.Responses["304"] = &huma.Response{
+					Description: "What If-None-Match names is current", Headers: map[string]*huma.Header{"ETag": success.Headers["ETag"]},
+				}
 			}
 			for _, p := range o.Parameters {
 				visit(p.Schema)
