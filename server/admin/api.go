@@ -121,6 +121,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // build makes the routes.
 func (a *API) build() {
+	exactNames()
 	operations := &adapter{Handler: a, authorize: a.authorize, paths: map[string]map[string]*operation{}}
 	a.huma = huma.NewAPI(a.description(), operations)
 	a.userRoutes()

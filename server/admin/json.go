@@ -4,14 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"latchkey/clients/strictjson"
 )
 
-// Names of members are what the description says, to the letter: encoding/json would take USERNAME for username, and the last of both.
-func init() { huma.ValidateStrictCasing = true }
+// exactNames makes the names of members those of the description, to the letter: encoding/json would take USERNAME for username, and the last
+// of both. The variable is the whole program's.
+var exactNames = sync.OnceFunc(func() { huma.ValidateStrictCasing = true })
 
 // strictJSON reads JSON that means the same to everybody who reads it. In a merge patch (RFC 7396) members may be null.
 var strictJSON, mergePatch = jsonFormat(false), jsonFormat(true)
