@@ -18,11 +18,7 @@ func TestDoctorSaysWhichLettersCouldNotBeDelivered(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "")
 	s.Run("", "migrate", "up")
-	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(s.Folder, "latchkey.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
+	store := storeOf(t, s.Folder)
 	abandon := func(at time.Time, reason string) {
 		t.Helper()
 		if err := abandonLetter(t.Context(), store, at, &storage.UndeliveredLetter{LastError: reason}); err != nil {
@@ -54,4 +50,15 @@ func abandonLetter(ctx context.Context, store storage.Store, at time.Time, l *st
 		return err
 	}
 	return store.AbandonLetter(ctx, m.ID, l)
+}
+
+// storeOf opens the SQLite database of a folder beside the program.
+func storeOf(t *testing.T, folder string) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(folder, "latchkey.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
 }

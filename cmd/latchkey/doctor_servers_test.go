@@ -1,13 +1,11 @@
 package main
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey/storage"
-	"latchkey/storage/sqlite"
 )
 
 // Doctor names two servers that run on one database with different issuers.
@@ -15,11 +13,7 @@ func TestDoctorWarnsOfTwoIssuers(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "")
 	s.Run("", "migrate", "up")
-	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(s.Folder, "latchkey.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
+	store := storeOf(t, s.Folder)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	note := func(host, issuer string, seen time.Time) {
 		t.Helper()

@@ -28,10 +28,7 @@ func anyClaim(name string) error {
 // The columns of the site's query are claims of each token, read anew at each refresh, whatever the type of the key is.
 func TestClaimsQuery(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, site *site) {
-		if site.config.Dialect != directory.Postgres {
-			t.Skip("the configuration refuses it")
-		}
+	in(t, inPostgres, func(t *testing.T, site *site) { // the configuration refuses a query elsewhere
 		site.do(`CREATE TABLE tenants (user_id text PRIMARY KEY, tenant varchar(20), roles jsonb, level numeric, admin boolean, tags text[])`)
 		site.do(`INSERT INTO tenants VALUES ($1, 'acme', '["a", {"b": 1.50}]', 3, true, '{x,y}')`, site.key)
 		d := site.directory(storage.LoginNames{})

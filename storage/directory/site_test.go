@@ -97,8 +97,11 @@ func table() directory.Table {
 	return t
 }
 
-// places are where Django's tables may be.
-var places = []string{"same", "other", "beside SQLite", "in SQLite"}
+// places are where Django's tables may be, inPostgres those in a Postgres.
+var (
+	places     = []string{"same", "other", "beside SQLite", "in SQLite"}
+	inPostgres = []string{"same", "other", "beside SQLite"}
+)
 
 // newSite makes a site.
 func newSite(t testing.TB, place, keyType string) *site {
@@ -243,6 +246,12 @@ func (s *site) serve(opts ...servertest.Option) *servertest.Server {
 
 // each runs a test wherever the tables may be and whatever their key is.
 func each(t *testing.T, run func(t *testing.T, s *site)) {
+	t.Helper()
+	in(t, places, run)
+}
+
+// in is each for some of the places.
+func in(t *testing.T, places []string, run func(t *testing.T, s *site)) {
 	t.Helper()
 	for _, place := range places {
 		for keyType := range keys {
